@@ -1,0 +1,39 @@
+"""What the store raises. Every message is written for the person who reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["AmbiguousRun", "DatabaseGone", "DatabaseRefused", "IllegalState", "RunNotFound", "StoreError"]
+
+
+class StoreError(Exception):
+    """Anything the store could not do; the base of all its errors."""
+
+
+class DatabaseRefused(StoreError):
+    """The database is not ours, is damaged, or is newer than this program; nothing in it was changed."""
+
+
+class DatabaseGone(StoreError):
+    """The database file that was opened is no longer at its path; it may come back."""
+
+
+class RunNotFound(StoreError):
+    """No run goes by that id, uid or name."""
+
+
+class AmbiguousRun(StoreError):
+    """Several runs go by that name.
+
+    Attributes:
+        ids: The ids of all of them, ascending.
+    """
+
+    def __init__(self, message: str, ids: Sequence[int]) -> None:
+        super().__init__(message)
+        self.ids = tuple(ids)
+
+
+class IllegalState(StoreError):
+    """The state of the run, attempt or writer does not allow what was asked."""

@@ -1,0 +1,279 @@
+"""What leaves the store: frozen dataclasses, never ORM rows.
+
+Every `*_at` is in unix seconds (UTC). A figure is None only where nothing was recorded; a figure that diverged is nan or
+an infinity.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+__all__ = [
+    "AttemptRecord",
+    "CheckpointKind",
+    "CheckpointRecord",
+    "CommandKind",
+    "CommandRecord",
+    "EpochMetric",
+    "LayerMaskStat",
+    "MaskUpdate",
+    "RunQuery",
+    "RunRecord",
+    "RunStatus",
+    "Series",
+    "StepMetric",
+]
+
+CheckpointKind = Literal["last", "best", "epoch", "stop", "manual", "nan"]
+CommandKind = Literal["stop", "pause", "unpause", "checkpoint"]
+
+
+class RunStatus(StrEnum):
+    """The states of a run: waiting, active, or ended."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    KILLED = "killed"
+    PREEMPTED = "preempted"
+    LOST = "lost"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a process should be alive for the run: starting, running, paused or stopping."""
+        return self in _ACTIVE
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the run has ended and stays as it is until somebody resumes it."""
+        return self is not RunStatus.QUEUED and self not in _ACTIVE
+
+
+_ACTIVE = frozenset({RunStatus.STARTING, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.STOPPING})
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run with its configuration, its progress and its latest and best figures.
+
+    `model` to `target_density` are copies of what people filter by in `config`; `host`, `device` and `pid` are those of
+    the latest attempt. `start_checkpoint_id` is the checkpoint the next attempt starts from.
+    """
+
+    id: int
+    uid: str
+    name: str
+    status: RunStatus
+    reason: str | None
+    exit_code: int | None
+    signal: int | None
+    config: Mapping[str, Any]
+    tags: tuple[str, ...]
+    notes: str
+    group: str | None
+    parent_id: int | None
+    start_checkpoint_id: int | None
+    fork_step: int | None
+    priority: int
+    held: bool
+    model: str
+    data: str
+    method: str
+    seed: int | None
+    target_density: float | None
+    created_at: float
+    queued_at: float | None
+    started_at: float | None
+    ended_at: float | None
+    heartbeat_at: float | None
+    step: int
+    total_steps: int
+    epoch: int
+    total_epochs: int
+    loss: float | None
+    accuracy: float | None
+    val_loss: float | None
+    val_accuracy: float | None
+    best_val_accuracy: float | None
+    test_accuracy: float | None
+    density: float | None
+    nonzeros: int | None
+    itop_rate: float | None
+    death_rate: float | None
+    learning_rate: float | None
+    samples_per_second: float | None
+    training_flops: float | None
+    flops_ratio: float | None
+    attempt_count: int
+    host: str | None
+    device: str | None
+    pid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One start or resume of a run: where it ran, as which process, of which versions, and how it ended."""
+
+    id: int
+    run_id: int
+    number: int
+    host: str
+    device: str
+    pid: int | None
+    start_time: float | None
+    boot_id: str | None
+    warden_pid: int | None
+    started_at: float
+    ended_at: float | None
+    status: RunStatus
+    reason: str | None
+    exit_code: int | None
+    signal: int | None
+    start_step: int
+    traceback: str | None
+    versions: Mapping[str, str]
+    commit: str | None
+    dirty: bool | None
+    command_line: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRecord:
+    """A checkpoint file; `step` optimizer steps had been taken when it was written."""
+
+    id: int
+    run_id: int
+    attempt_id: int | None
+    step: int
+    epoch: int
+    kind: CheckpointKind
+    path: str
+    bytes: int
+    sha256: str
+    val_accuracy: float | None
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """Something a person asked of a run; pending until `done_at` is set."""
+
+    id: int
+    run_id: int
+    kind: CommandKind
+    created_at: float
+    done_at: float | None
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepMetric:
+    """The figures of one optimizer step; `accuracy` is that of its batch."""
+
+    step: int
+    epoch: int
+    loss: float | None
+    accuracy: float | None = None
+    learning_rate: float | None = None
+    death_rate: float | None = None
+    density: float | None = None
+    itop_rate: float | None = None
+    samples_per_second: float | None = None
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochMetric:
+    """The figures of one epoch; `step` is the last step of it."""
+
+    epoch: int
+    step: int
+    train_loss: float | None = None
+    train_accuracy: float | None = None
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+    learning_rate: float | None = None
+    seconds: float | None = None
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskUpdate:
+    """One prune-and-grow of the whole network; `update` 0 is the first mask, where nothing was pruned or grown.
+
+    `survival` is the share of the weights grown at the update before that are still active; `churn` the share of the
+    active weights exchanged.
+    """
+
+    update: int
+    step: int
+    death_rate: float | None
+    pruned: int
+    grown: int
+    nonzeros: int
+    density: float | None
+    itop_rate: float | None
+    overlap_previous: float | None = None
+    overlap_first: float | None = None
+    survival: float | None = None
+    churn: float | None = None
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMaskStat:
+    """What one mask update did to one layer; `explored` counts the weights that were ever active."""
+
+    layer: str
+    position: int
+    shape: tuple[int, ...]
+    size: int
+    nonzeros: int
+    pruned: int
+    grown: int
+    explored: int
+    overlap_previous: float | None = None
+    overlap_first: float | None = None
+    survival: float | None = None
+    dead_inputs: int | None = None
+    dead_outputs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs to list, and in which order.
+
+    Attributes:
+        text: Words that must each occur in the name, model, data set, method, status or tags; case does not matter.
+        statuses: Only these states; empty means all.
+        group: Only this group; None means all.
+        sort: A name of `db.runs.SORTS`. Runs without the figure come last in either direction; the id breaks ties.
+        descending: Largest first.
+        limit: At most so many; None means all.
+        offset: Skip so many.
+    """
+
+    text: str = ""
+    statuses: tuple[RunStatus, ...] = ()
+    group: str | None = None
+    sort: str = "id"
+    descending: bool = True
+    limit: int | None = 200
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One figure over the steps: `values[i]` was recorded at `steps[i]`; steps increase strictly."""
+
+    steps: list[int]
+    values: list[float]
