@@ -1,8 +1,8 @@
 """What can be trained on what: the built-in models and data sets as plain facts, without torch.
 
-The configuration, the form, the plan and the command line read names, sizes and fits from here in milliseconds;
-`engine.models` and `engine.data` build and load what is named. Tests hold the two sides together: every count below
-is compared with the real module, every size with the real files where they are at hand.
+The configuration, the form, the plan and the command line read names, sizes and fits from here in
+milliseconds; `engine.models` and `engine.data` build and load what is named. Tests hold the two sides together:
+every count below is compared with the real module, every size with the real files where they are at hand.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = [
     "MODELS",
     "DatasetInfo",
     "ModelInfo",
-    "UnknownName",
+    "UnknownNameError",
     "canonical_dataset",
     "canonical_model",
     "fit_problem",
@@ -30,7 +30,7 @@ __all__ = [
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
-class UnknownName(LookupError):
+class UnknownNameError(LookupError):
     """A model or data set of that name does not exist; the message names the nearest one."""
 
 
@@ -45,7 +45,8 @@ class DatasetInfo:
         height: Rows of an image as the model receives it, in pixels.
         width: Columns of an image as the model receives it, in pixels.
         train_size: Images of the training set, before a validation part is held out of it.
-        test_size: Images of the test set (for the ImageNets the labelled validation images, as the literature does).
+        test_size: Images of the test set (for the ImageNets the labelled validation images, as in the
+            literature).
         download: Whether itop fetches it when it is missing and there is a network.
         description: One line for a person who chooses.
     """
@@ -73,11 +74,13 @@ class ModelInfo:
     Attributes:
         name: Canonical name.
         family: The group it is listed under.
-        default_dataset: The data set it was published on; `parameters` and `maskable` are for its shape and classes.
+        default_dataset: The data set it was published on; `parameters` and `maskable` are for its shape and
+            classes.
         parameters: Trainable numbers in all.
         maskable: Weights of linear and convolutional layers, the part that can be sparse.
         description: One line for a person who chooses.
-        minimum_size: The smallest height and width in pixels that survive its poolings and unpadded convolutions.
+        minimum_size: The smallest height and width in pixels that survive its poolings and unpadded
+            convolutions.
     """
 
     name: str
@@ -93,7 +96,7 @@ class ModelInfo:
         return self.size_problem(dataset.height, dataset.width, f"{dataset.name} has")
 
     def size_problem(self, height: int, width: int, subject: str = "these are") -> str | None:
-        """Say why images of `height` × `width` pixels are too small for this model; None when they are not."""
+        """Say why `height` × `width` pixels are too few for this model; None when they are enough."""
         if min(height, width) >= self.minimum_size:
             return None
         return (
@@ -103,9 +106,7 @@ class ModelInfo:
 
 
 _DATASETS = (
-    DatasetInfo(
-        "digits", 10, 1, 8, 8, 1_500, 297, False, "8×8 handwritten digits, bundled with scikit-learn"
-    ),
+    DatasetInfo("digits", 10, 1, 8, 8, 1_500, 297, False, "8×8 handwritten digits, bundled with scikit-learn"),
     DatasetInfo("mnist", 10, 1, 28, 28, 60_000, 10_000, True, "28×28 handwritten digits"),
     DatasetInfo("fashion-mnist", 10, 1, 28, 28, 60_000, 10_000, True, "28×28 grey pictures of clothes"),
     DatasetInfo("cifar10", 10, 3, 32, 32, 50_000, 10_000, True, "32×32 colour photographs, 10 classes"),
@@ -135,9 +136,7 @@ _DATASETS = (
 )
 
 _MODELS = (
-    ModelInfo(
-        "lenet300-100", "fully connected", "mnist", 266_610, 266_200, "two hidden layers, 300 and 100 units"
-    ),
+    ModelInfo("lenet300-100", "fully connected", "mnist", 266_610, 266_200, "two hidden layers, 300 and 100 units"),
     ModelInfo(
         "lenet5",
         "LeNet",
@@ -155,12 +154,8 @@ _MODELS = (
         3_675_136,
         "two hidden layers, 1,024 and 512 units",
     ),
-    ModelInfo(
-        "alexnet-s", "AlexNet", "cifar10", 5_077_066, 5_066_784, "SNIP's AlexNet without pooling, small head"
-    ),
-    ModelInfo(
-        "alexnet-b", "AlexNet", "cifar10", 8_501_322, 8_484_896, "SNIP's AlexNet without pooling, big head"
-    ),
+    ModelInfo("alexnet-s", "AlexNet", "cifar10", 5_077_066, 5_066_784, "SNIP's AlexNet without pooling, small head"),
+    ModelInfo("alexnet-b", "AlexNet", "cifar10", 8_501_322, 8_484_896, "SNIP's AlexNet without pooling, big head"),
     ModelInfo(
         "vgg-c",
         "VGG",
@@ -179,9 +174,7 @@ _MODELS = (
         "SNIP's VGG-D: 13 convolutions, three linear layers",
         32,
     ),
-    ModelInfo(
-        "vgg-like", "VGG", "cifar10", 14_991_946, 14_977_728, "VGG-D with one hidden linear layer fewer", 32
-    ),
+    ModelInfo("vgg-like", "VGG", "cifar10", 14_991_946, 14_977_728, "VGG-D with one hidden linear layer fewer", 32),
     ModelInfo("wrn-28-2", "wide ResNet", "cifar10", 1_467_610, 1_463_984, "28 layers, twice as wide"),
     ModelInfo("wrn-22-8", "wide ResNet", "cifar10", 17_158_106, 17_147_312, "22 layers, eight times as wide"),
     ModelInfo("wrn-16-8", "wide ResNet", "cifar10", 10_961_370, 10_954_160, "16 layers, eight times as wide"),
@@ -193,15 +186,9 @@ _MODELS = (
         17_107_632,
         "16 layers, ten times as wide, dropout 0.3",
     ),
-    ModelInfo(
-        "resnet-18", "ResNet", "cifar10", 11_173_952, 11_164_352, "basic blocks, 3×3 stem for small images"
-    ),
-    ModelInfo(
-        "resnet-34", "ResNet", "cifar100", 21_328_192, 21_311_168, "basic blocks, 3×3 stem for small images"
-    ),
-    ModelInfo(
-        "resnet-50", "ResNet", "cifar10", 23_520_832, 23_467_712, "bottlenecks, 3×3 stem for small images"
-    ),
+    ModelInfo("resnet-18", "ResNet", "cifar10", 11_173_952, 11_164_352, "basic blocks, 3×3 stem for small images"),
+    ModelInfo("resnet-34", "ResNet", "cifar100", 21_328_192, 21_311_168, "basic blocks, 3×3 stem for small images"),
+    ModelInfo("resnet-50", "ResNet", "cifar10", 23_520_832, 23_467_712, "bottlenecks, 3×3 stem for small images"),
     ModelInfo(
         "resnet50-imagenet",
         "ResNet",
@@ -238,10 +225,10 @@ def _canonical(kind: str, name: str, known: Mapping[str, object], aliases: Mappi
     if key in by_key:
         return by_key[key]
     if ":" in name:
-        raise UnknownName(f"{kind} {name!r} is not of the form package.module:function")
+        raise UnknownNameError(f"{kind} {name!r} is not of the form package.module:function")
     nearest = difflib.get_close_matches(key, by_key, n=1, cutoff=0.5)
     hint = f"did you mean {by_key[nearest[0]]!r}? " if nearest else ""
-    raise UnknownName(
+    raise UnknownNameError(
         f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}, or your own package.module:function"
     )
 
@@ -253,7 +240,7 @@ def canonical_model(name: str) -> str:
     A reference `package.module:function` is returned as it is.
 
     Raises:
-        UnknownName: (a `LookupError`) when there is no such model; names the nearest spelling and what there is.
+        UnknownNameError: (a `LookupError`) when there is no such model; it names the nearest spelling.
     """
     return _canonical("model", name, MODELS, {})
 
@@ -262,7 +249,7 @@ def canonical_dataset(name: str) -> str:
     """Return the canonical name of a data set; spelling as in `canonical_model`.
 
     Raises:
-        UnknownName: (a `LookupError`) when there is no such data set; names the nearest spelling and what there is.
+        UnknownNameError: (a `LookupError`) when there is no such data set; it names the nearest spelling.
     """
     return _canonical("data set", name, DATASETS, _DATASET_ALIASES)
 
@@ -282,8 +269,8 @@ def fit_problem(model: str, dataset: str) -> str | None:
 def validation_size(train_size: int, valid_split: float) -> int:
     """Return how many of `train_size` training images are held out for validation.
 
-    The share is rounded to the nearest whole image (a half goes up); 0 holds out nothing, any other share at least one,
-    and one image at least stays to be trained on.
+    The share is rounded to the nearest whole image (a half goes up). 0 holds out nothing, any other share at
+    least one image, and at least one stays to be trained on.
     """
     if valid_split <= 0 or train_size < 2:
         return 0
@@ -293,8 +280,8 @@ def validation_size(train_size: int, valid_split: float) -> int:
 def steps_per_epoch(n: int, batch_size: int) -> int:
     """Return the number of batches that `n` images make.
 
-    The last, partial batch is kept, with one exception: a single image left over joins the batch before it, because
-    batch normalisation cannot be trained on one image (a step would fail at the end of the first epoch).
+    The last, partial batch is kept, with one exception: a single image left over joins the batch before it,
+    because batch normalisation cannot be trained on one image (the step would fail at the end of an epoch).
     """
     if n <= 0:
         return 0

@@ -1,0 +1,15 @@
+"""What can go wrong when a data set is loaded; each message is complete and meant for a person."""
+
+__all__ = ["DataCorruptError", "DataError", "DataMissingError"]
+
+
+class DataError(Exception):
+    """A data set cannot be used."""
+
+
+class DataMissingError(DataError):
+    """The files of a data set are not there; names the files, the folders and the variable that changes them."""
+
+
+class DataCorruptError(DataError):
+    """The files of a data set are there and are not what they should be."""
