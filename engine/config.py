@@ -10,7 +10,6 @@ Wrong settings raise one `ConfigError` that lists every problem, each naming the
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
@@ -25,7 +24,7 @@ from engine.catalogue import (
     steps_per_epoch,
     validation_size,
 )
-from engine.settings import ConfigError, Problem, Section, problems_of, setting
+from engine.settings import ConfigError, Problem, Section, nearest, problems_of, setting
 
 __all__ = [
     "FIELD_SECTIONS",
@@ -76,9 +75,8 @@ def _device(value: str) -> str:
     if name.startswith("cuda:") and not name.removeprefix("cuda:").isdecimal():
         raise ValueError("must be auto, cpu, cuda, or cuda:N with the number of a GPU")
     if name not in ("auto", "cpu", "cuda") and not name.startswith("cuda:"):
-        near = difflib.get_close_matches(name, ["auto", "cpu", "cuda", "cuda:0"], n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"must be auto, cpu, cuda, or cuda:N{hint}")
+        hint = "; did you mean cuda?" if "gpu" in name else nearest(name, ["auto", "cpu", "cuda"])
+        raise ValueError(f"must be auto, cpu, cuda, or cuda:N with the number of a GPU{hint}")
     return name
 
 
@@ -123,9 +121,7 @@ class RunConfig(BaseModel):
     )
 
     # ------------------------------------------------------------------ sparsity
-    sparse: bool = setting(
-        False, Section.SPARSITY, "Train with masked weights. Off: a dense run, the baseline."
-    )
+    sparse: bool = setting(False, Section.SPARSITY, "Train with masked weights. Off: a dense run, the baseline.")
     fix: bool = setting(
         False,
         Section.SPARSITY,
@@ -212,7 +208,7 @@ class RunConfig(BaseModel):
         5e-4, Section.OPTIMISATION, "Weight decay (decoupled for adamw).", flags=("--weight-decay",), ge=0
     )
     l1: float = setting(0.0, Section.OPTIMISATION, "L1 penalty on the maskable weights.", ge=0)
-    batch_size: int = setting(100, Section.OPTIMISATION, "Images a batch.", ge=1)
+    batch_size: int = setting(100, Section.OPTIMISATION, "Images a batch; the gradient is their mean.", ge=1)
     test_batch_size: int = setting(
         100, Section.OPTIMISATION, "Images a batch in validation and test; changes no result.", ge=1
     )
@@ -232,11 +228,12 @@ class RunConfig(BaseModel):
         "Steps between two drops of the learning rate. Empty: drops at 1/2 and 3/4 of the run.",
         ge=1,
     )
-    lr_decay: float = setting(
-        0.1, Section.OPTIMISATION, "Factor on the learning rate at each drop.", gt=0, le=1
-    )
+    lr_decay: float = setting(0.1, Section.OPTIMISATION, "Factor on the learning rate at each drop.", gt=0, le=1)
     warmup_epochs: int = setting(
-        0, Section.OPTIMISATION, "Epochs over which the learning rate rises linearly to its start value.", ge=0
+        0,
+        Section.OPTIMISATION,
+        "Epochs over which the learning rate rises linearly to its start value.",
+        ge=0,
     )
     label_smoothing: float = setting(
         0.0, Section.OPTIMISATION, "Share of the target spread over all classes (ImageNet: 0.1).", ge=0, lt=1
@@ -262,7 +259,9 @@ class RunConfig(BaseModel):
     channels_last: bool = setting(False, Section.RUN, "Keep images and convolutions in channels-last layout.")
     compile: bool = setting(False, Section.RUN, "Compile the model with torch.compile.")
     deterministic: bool = setting(
-        False, Section.RUN, "Only deterministic kernels on the GPU; slower. On the CPU runs repeat exactly anyway."
+        False,
+        Section.RUN,
+        "Only deterministic kernels on the GPU; slower. On the CPU runs repeat exactly anyway.",
     )
     loader_workers: int = setting(
         4,
@@ -277,9 +276,7 @@ class RunConfig(BaseModel):
     checkpoint_every: int = setting(
         0, Section.RUN, "Epochs between checkpoints that are kept; 0 keeps only the last and the best.", ge=0
     )
-    stop_on_nonfinite: bool = setting(
-        True, Section.RUN, "End the run as failed when its loss becomes NaN or infinite."
-    )
+    stop_on_nonfinite: bool = setting(True, Section.RUN, "End the run as failed when its loss becomes NaN or infinite.")
     weights: str | None = setting(
         None,
         Section.RUN,
@@ -305,7 +302,10 @@ class RunConfig(BaseModel):
         if self.fix and not self.sparse:
             yield "fix", "keeps a mask, so it needs a sparse run: turn sparse on too"
         if self.fix and self.sparse_init == "GMP":
-            yield "fix", "keeps the first mask, but sparse_init GMP starts dense and prunes: choose one of them"
+            yield (
+                "fix",
+                "keeps the first mask, but sparse_init GMP starts dense and prunes: choose one of them",
+            )
         if self.sparse and self.sparse_init == "resume" and self.weights is None:
             yield "sparse_init", "resume takes the mask from given weights: name their file in weights"
         if self.warmup_epochs >= self.total_epochs > 0 and self.warmup_epochs:

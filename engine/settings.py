@@ -47,9 +47,7 @@ class ConfigError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def setting(
-    default: Any, section: Section, description: str, *, flags: tuple[str, ...] = (), **limits: Any
-) -> Any:
+def setting(default: Any, section: Section, description: str, *, flags: tuple[str, ...] = (), **limits: Any) -> Any:
     """Declares a field of a configuration.
 
     Args:
@@ -87,7 +85,9 @@ def _problem(detail: ErrorDetails, field: str, message: str, schema: type[BaseMo
         return Problem(field, detail["input"], "there is no such setting" + nearest(field, schema.model_fields))
     if detail["type"] == "literal_error":
         choices = [str(choice) for choice in get_args(schema.model_fields[field].annotation)]
-        return Problem(field, detail["input"], f"must be one of {', '.join(choices)}{nearest(detail['input'], choices)}")
+        return Problem(
+            field, detail["input"], f"must be one of {', '.join(choices)}{nearest(detail['input'], choices)}"
+        )
     if detail["type"] == "value_error":
         return Problem(field, detail["input"], message)
     return Problem(field, detail["input"], f"must be {allowed(schema, field)}")
