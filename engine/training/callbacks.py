@@ -1,0 +1,38 @@
+"""The seam between the training loop and everything that happens because of it.
+
+The loop computes; what is recorded, printed, saved or obeyed hangs on it as callbacks, called in the order in which
+they were given, on the training's thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.sparsity import UpdateStats
+    from engine.training.figures import EpochFigures, StepFigures
+    from engine.training.trainer import Outcome, Trainer
+
+__all__ = ["Callback"]
+
+
+class Callback:
+    """Does nothing at every turn; override what is of interest."""
+
+    def on_start(self, trainer: Trainer) -> None:
+        """Training is about to start or to go on: all state is in place."""
+
+    def on_step(self, trainer: Trainer, figures: StepFigures) -> None:
+        """The figures of a step arrived; on CUDA the loop may be a few steps further by then."""
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        """The loop stands between two steps; a place to save, to wait, or to call ``trainer.stop``."""
+
+    def on_mask_update(self, trainer: Trainer, update: UpdateStats) -> None:
+        """Weights were pruned and grown."""
+
+    def on_epoch_end(self, trainer: Trainer, figures: EpochFigures, best: bool) -> None:
+        """An epoch is complete and validated; ``best`` if its validation accuracy is the highest so far."""
+
+    def on_end(self, trainer: Trainer, outcome: Outcome) -> None:
+        """Training is over, whatever the outcome; not called when an exception ended it."""

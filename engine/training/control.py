@@ -1,0 +1,114 @@
+"""What reaches a running training from outside: stop, pause, unpause, checkpoint.
+
+Signals and the command listener set wishes from their own threads; the training loop carries them out between two
+steps, where the whole state is consistent. This module knows neither signals nor the database.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from engine.training.callbacks import Callback
+
+if TYPE_CHECKING:
+    from engine.training.trainer import Outcome, Trainer
+
+__all__ = ["Control"]
+
+Answer = Callable[[str], None]
+
+
+class Control(Callback):
+    """Carries wishes from other threads to the training loop. All request methods are thread safe and repeatable.
+
+    Attributes:
+        on_pause: Called on the training's thread when it pauses (True) and when it goes on (False).
+        save: Called on the training's thread to write a checkpoint between two steps; returns what to answer.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.RLock())
+        self._stop_reason: str | None = None
+        self._paused = False
+        self._pause_answers: list[Answer] = []
+        self._checkpoint_answers: list[Answer] = []
+        self.on_pause: Callable[[bool], None] = lambda paused: None
+        self.save: Callable[[Trainer], str] = lambda trainer: "this run writes no checkpoints"
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the run is to stop, or None."""
+        return self._stop_reason
+
+    def request_stop(self, reason: str) -> None:
+        """Stop before the next step; the first reason counts. Safe in a signal handler."""
+        # A signal handler runs on the training's thread and may interrupt it anywhere, also inside the condition's
+        # lock; that lock is reentrant, so this cannot deadlock.
+        with self._changed:
+            if self._stop_reason is None:
+                self._stop_reason = reason
+            self._changed.notify_all()
+
+    def request_pause(self, answer: Answer = lambda outcome: None) -> None:
+        """Hold the training between two steps until unpaused or stopped; ``answer`` is called when it holds."""
+        with self._changed:
+            self._paused = True
+            self._pause_answers.append(answer)
+            self._changed.notify_all()
+
+    def request_unpause(self) -> None:
+        """Let a paused training go on."""
+        with self._changed:
+            self._paused = False
+            self._changed.notify_all()
+
+    def request_checkpoint(self, answer: Answer = lambda outcome: None) -> None:
+        """Write a checkpoint between two steps, also while paused; ``answer`` is told what was written."""
+        with self._changed:
+            self._checkpoint_answers.append(answer)
+            self._changed.notify_all()
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        """Carry out what was wished for since the last step."""
+        if not (self._stop_reason or self._paused or self._checkpoint_answers or self._pause_answers):
+            return  # the usual step: no lock is taken
+        held = False
+        while True:
+            with self._changed:
+                checkpoints, self._checkpoint_answers = self._checkpoint_answers, []
+                pauses, self._pause_answers = self._pause_answers, []
+                hold = self._paused and self._stop_reason is None
+            if hold and not held:
+                held = True
+                trainer.flush()
+                self.on_pause(True)
+            for answer in pauses:
+                answer(f"paused after step {trainer.step}" if hold else "not paused: told to go on or to stop first")
+            if checkpoints:
+                outcome = self.save(trainer)
+                for answer in checkpoints:
+                    answer(outcome)
+            if not hold:
+                break
+            with self._changed:
+                self._changed.wait_for(self._has_news)
+        if held:
+            self.on_pause(False)
+            trainer.throughput.restart()
+        if self._stop_reason is not None:
+            trainer.stop(self._stop_reason)
+
+    def on_end(self, trainer: Trainer, outcome: Outcome) -> None:
+        """Answer what came too late."""
+        with self._changed:
+            answers = self._pause_answers + self._checkpoint_answers
+            self._pause_answers, self._checkpoint_answers = [], []
+        for answer in answers:
+            answer(f"too late: the run has {outcome.status}")
+
+    def _has_news(self) -> bool:
+        return bool(
+            not self._paused or self._stop_reason is not None or self._checkpoint_answers or self._pause_answers
+        )

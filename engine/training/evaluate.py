@@ -1,0 +1,66 @@
+"""Loss and accuracy of a model over a split, read from the device once at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+__all__ = ["Evaluation", "Interrupted", "evaluate"]
+
+
+class Interrupted(Exception):
+    """An evaluation was broken off because the run is to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Mean cross-entropy (without label smoothing) and share of correct answers over a split."""
+
+    loss: float
+    accuracy: float
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+    *,
+    autocast: Callable[[], torch.autocast],
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Evaluation:
+    """Evaluate a model; it is left in the mode it came in, and no generator is drawn from.
+
+    Args:
+        model: Maps inputs to logits of shape (batch, classes).
+        batches: Pairs of inputs and integer targets, on the model's device.
+        autocast: Makes the precision context of one batch.
+        interrupted: Asked before each batch.
+
+    Raises:
+        Interrupted: ``interrupted`` said so.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        samples = 0
+        loss: torch.Tensor | None = None
+        correct: torch.Tensor | None = None
+        for inputs, targets in batches:
+            if interrupted():
+                raise Interrupted
+            with autocast():
+                logits = model(inputs)
+            batch_loss = functional.cross_entropy(logits.float(), targets, reduction="sum").double()
+            batch_correct = (logits.argmax(1) == targets).sum()
+            loss = batch_loss if loss is None else loss + batch_loss
+            correct = batch_correct if correct is None else correct + batch_correct
+            samples += len(targets)
+    finally:
+        model.train(was_training)
+    if loss is None or correct is None:
+        return Evaluation(float("nan"), float("nan"))
+    return Evaluation(float(loss) / samples, float(correct) / samples)

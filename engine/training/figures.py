@@ -1,0 +1,171 @@
+"""What one step, one epoch and one evaluation give, and how figures leave the device without a wait.
+
+A training loop that calls ``loss.item()`` makes the processor wait for the GPU at every step. Here the two numbers
+of a step stay on the device, are copied to pinned memory behind the step's own kernels, and are delivered when an
+event says that they have arrived: a few steps late, in order, and all of them by :meth:`FigureStream.flush`. On the
+CPU, where there is nothing to wait for, they are delivered at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+__all__ = ["EpochFigures", "EpochSums", "FigureStream", "StepFigures", "StepHeader", "Throughput"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepHeader:
+    """What the processor knows of a step without asking the device. ``step`` counts from 1."""
+
+    step: int
+    epoch: int
+    samples: int
+    learning_rate: float
+    death_rate: float
+    density: float
+    itop_rate: float
+    samples_per_second: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepFigures:
+    """One optimizer step: its header, its mean loss, and the share of its samples it got right."""
+
+    header: StepHeader
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFigures:
+    """One epoch: means over its training steps, and the validation split where there is one (else None)."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
+    learning_rate: float
+    seconds: float
+    at: float
+
+
+@dataclass(slots=True)
+class EpochSums:
+    """Running sums of an epoch; they travel in checkpoints, so that an epoch cut in two has one mean."""
+
+    loss: float = 0.0
+    correct: float = 0.0
+    samples: int = 0
+    seconds: float = 0.0
+
+    def add(self, loss: float, correct: float, samples: int) -> None:
+        """Count one step: its mean loss, weighted by its samples, and its correct answers."""
+        self.loss += loss * samples
+        self.correct += correct
+        self.samples += samples
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean loss a sample; NaN before the first."""
+        return self.loss / self.samples if self.samples else float("nan")
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct answers; NaN before the first sample."""
+        return self.correct / self.samples if self.samples else float("nan")
+
+
+class Throughput:
+    """Samples a second, smoothed over about twenty steps, with pauses and evaluations left out.
+
+    Args:
+        clock: Monotonic seconds; passed in by tests.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._last: float | None = None
+        self._seconds_per_sample: float | None = None
+
+    def restart(self) -> None:
+        """Do not count the time since the last step: something else than training happened."""
+        self._last = self._clock()
+
+    def tick(self, samples: int) -> tuple[float, float]:
+        """Count a step; return (seconds it took, smoothed samples a second)."""
+        now = self._clock()
+        elapsed = max(now - (self._last if self._last is not None else now), 1e-9)
+        self._last = now
+        latest = elapsed / max(samples, 1)
+        mean = self._seconds_per_sample
+        self._seconds_per_sample = latest if mean is None else 0.95 * mean + 0.05 * latest
+        return elapsed, 1.0 / self._seconds_per_sample
+
+
+class FigureStream:
+    """Delivers the loss and the number of correct answers of each step, in order.
+
+    Args:
+        device: Where the loss is computed.
+        deliver: Called with (header, loss, correct answers) for each step, on the caller's thread.
+        depth: How many steps may be on their way on CUDA. Beyond it the oldest is waited for, which holds the
+            processor back from running ahead of the device without end and leaves the device busy.
+    """
+
+    def __init__(
+        self, device: torch.device, deliver: Callable[[StepHeader, float, float], None], *, depth: int = 64
+    ) -> None:
+        self._deliver = deliver
+        self._pending: deque[tuple[StepHeader, int]] = deque()
+        self._asynchronous = device.type == "cuda"
+        self._depth = depth
+        self._next = 0
+        if self._asynchronous:
+            # Everything is allocated now: pinning memory in the loop would synchronise.
+            self._slots = torch.empty((depth, 2), dtype=torch.float64, pin_memory=True)
+            self._events = [torch.cuda.Event() for _ in range(depth)]
+
+    def push(self, header: StepHeader, loss: torch.Tensor, correct: torch.Tensor) -> None:
+        """Send the figures of a step on their way.
+
+        Args:
+            header: What is known of the step already.
+            loss: Mean loss, a scalar on the device.
+            correct: Correct answers, a scalar on the device.
+        """
+        if not self._asynchronous:
+            self._deliver(header, float(loss), float(correct))
+            return
+        if len(self._pending) == self._depth:
+            self._events[self._pending[0][1]].synchronize()
+        self.poll()
+        slot = self._next
+        self._next = (slot + 1) % self._depth
+        pair = torch.stack((loss.detach().double(), correct.detach().double()))
+        self._slots[slot].copy_(pair, non_blocking=True)
+        self._events[slot].record()
+        self._pending.append((header, slot))
+
+    def poll(self) -> None:
+        """Deliver what has arrived; waits for nothing."""
+        while self._pending and self._events[self._pending[0][1]].query():
+            self._pop()
+
+    def flush(self) -> None:
+        """Deliver all steps pushed so far, waiting for those still on the device."""
+        while self._pending:
+            self._events[self._pending[0][1]].synchronize()
+            self._pop()
+
+    def _pop(self) -> None:
+        header, slot = self._pending.popleft()
+        loss, correct = self._slots[slot].tolist()
+        self._deliver(header, loss, correct)

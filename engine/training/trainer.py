@@ -1,0 +1,325 @@
+"""The training loop, top to bottom.
+
+    fit            epochs until the end, then the test set, once
+    _train_epoch   batches until the epoch's end
+    _train_step    forward, backward, masked optimizer step
+    _end_epoch     validation, the best so far
+    state_dict     everything needed to go on as if nothing had happened
+
+Nothing here records, prints, saves or listens: that is what callbacks are for. A *step* is one optimizer step: with
+``accumulate`` k it consumes k batches. Steps, epochs and mask updates count from 1; ``step`` is the number taken.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from engine.config import RunConfig
+from engine.data import DataBundle
+from engine.sparsity import Masking, SparsityConfig
+from engine.training import checkpoint
+from engine.training.callbacks import Callback
+from engine.training.evaluate import Evaluation, Interrupted, evaluate
+from engine.training.figures import (
+    EpochFigures,
+    EpochSums,
+    FigureStream,
+    StepFigures,
+    StepHeader,
+    Throughput,
+)
+from engine.training.flops import FlopsMeter
+from engine.training.optim import build_optimizer, l1_penalty, set_learning_rate
+from engine.training.schedules import LearningRate
+
+__all__ = ["Best", "Outcome", "TestFigures", "Trainer", "TrainingError"]
+
+Item = TypeVar("Item")
+
+
+class TrainingError(Exception):
+    """A run cannot be trained as configured, or a state does not fit it; the message is one line."""
+
+
+class _Stopped(Exception):
+    """The run is to end now, resumable."""
+
+
+class _Diverged(Exception):
+    """A figure or the weights became NaN or infinite, and the run is configured to stop then."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestFigures:
+    """The test set, looked at once, with the best weights (by validation) and with the last ones."""
+
+    __test__ = False  # pytest: this is no test class
+
+    best: Evaluation
+    last: Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How :meth:`Trainer.fit` ended; ``test`` only where it completed."""
+
+    status: Literal["completed", "stopped", "failed"]
+    reason: str | None = None
+    test: TestFigures | None = None
+
+
+@dataclass(slots=True)
+class Best:
+    """The best validation accuracy so far; ``weights`` is None while the present weights are the best."""
+
+    accuracy: float
+    step: int
+    epoch: int
+    weights: dict[str, Tensor] | None = None
+
+
+class Trainer:
+    """Trains one model as a configuration says.
+
+    Args:
+        config: The run's settings.
+        model: Maps inputs to logits; moved to the device.
+        data: Where batches come from, on the device already.
+        device: Where to train.
+        callbacks: Called at every turn, in this order.
+
+    Attributes:
+        model: The module itself, also where a compiled one trains.
+        masking: Keeps the masks of a sparse run; None for a dense one.
+        step: Optimizer steps taken.
+        epoch: The epoch being trained, from 1; one past the last when all are done.
+        batch: Batches of this epoch already used.
+        last_step: The step after which the run ends: all epochs, or ``max_steps``.
+        total_steps: Steps of all epochs; the schedules' length.
+        best: The best validation so far, None before the first.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        model: nn.Module,
+        data: DataBundle,
+        device: torch.device,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        self.config = config
+        self.data = data
+        self.device = device
+        self.callbacks = list(callbacks)
+
+        self.memory_format = torch.channels_last if config.channels_last else torch.preserve_format
+        self.model = model.to(device=device, memory_format=self.memory_format)
+        self._forward: nn.Module = torch.compile(self.model) if config.compile else self.model  # type: ignore[assignment]
+        self.criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
+        self.optimizer = build_optimizer(self.model, config)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+
+        self.steps_per_epoch = config.steps_in_epoch(len(data.train))
+        self.total_steps = config.total_epochs * self.steps_per_epoch
+        self.last_step = self.total_steps if config.max_steps is None else min(self.total_steps, config.max_steps)
+        self.rate = LearningRate(
+            config.lr,
+            self.total_steps,
+            factor=config.lr_decay,
+            decay_frequency=config.decay_frequency,
+            warmup_steps=config.warmup_epochs * self.steps_per_epoch,
+        )
+        self.masking = self._make_masking() if config.sparse else None
+        self.flops = FlopsMeter(config, self.model, data.info, self.masking)
+
+        self.epoch = config.start_epoch
+        self.step = (config.start_epoch - 1) * self.steps_per_epoch
+        self.batch = 0
+        self.best: Best | None = None
+        self.sums = EpochSums()
+        self.throughput = Throughput()
+        self.figures = FigureStream(device, self._deliver)
+        self.diverged: str | None = None
+        self._stop_reason: str | None = None
+        self._read_masking()
+
+    def _make_masking(self) -> Masking:
+        config = self.config
+        sparsity = SparsityConfig.from_run(config)
+        return Masking(self.model, self.optimizer, sparsity, total_steps=self.total_steps)
+
+    # ------------------------------------------------------------------ the loop
+
+    def fit(self) -> Outcome:
+        """Train to the end, or until something says stop.
+
+        Everything that can be resumed from is in :meth:`state_dict` whatever the outcome.
+        """
+        for callback in self.callbacks:
+            callback.on_start(self)
+        try:
+            self._between_steps()
+            while self.epoch <= self.config.total_epochs and self.step < self.last_step:
+                self._train_epoch()
+                self._end_epoch()
+            outcome = Outcome("completed", None, self._test())
+        except _Stopped as stop:
+            outcome = Outcome("stopped", str(stop))
+        except _Diverged as divergence:
+            outcome = Outcome("failed", str(divergence))
+        self.figures.flush()
+        for callback in self.callbacks:
+            callback.on_end(self, outcome)
+        return outcome
+
+    def _train_epoch(self) -> None:
+        self.model.train()
+        self.throughput.restart()
+        batches = self.data.batches("train", self.config.batch_size, epoch=self.epoch, start=self.batch)
+        for group in _groups(batches, self.config.accumulate):
+            self._train_step(group)
+            self.batch += len(group)
+            self._between_steps()
+            if self.step >= self.last_step:
+                return
+
+    def _train_step(self, group: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Take one optimizer step on the mean gradient of a group of batches."""
+        rate = self.rate.at(self.step)
+        set_learning_rate(self.optimizer, rate)
+        self.optimizer.zero_grad(set_to_none=True)
+        samples = sum(len(targets) for _, targets in group)
+        losses, hits = [], []
+        for inputs, targets in group:
+            with self.autocast():
+                logits = self._forward(inputs.contiguous(memory_format=self._layout(inputs)))
+                loss = self.criterion(logits, targets)
+            objective = loss if self.config.l1 == 0 else loss + self.config.l1 * l1_penalty(self.model)
+            if len(group) > 1:
+                share = len(targets) / samples
+                loss, objective = loss * share, objective * share
+            self.scaler.scale(objective).backward()
+            losses.append(loss.detach())
+            hits.append((logits.detach().argmax(1) == targets).sum())
+
+        if self.config.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        update = None
+        if self.masking is not None:
+            update = self.masking.step(self.scaler)
+        else:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        self.step += 1
+        self.flops.add(samples)
+
+        seconds, samples_per_second = self.throughput.tick(samples)
+        self.sums.seconds += seconds
+        header = StepHeader(
+            step=self.step,
+            epoch=self.epoch,
+            samples=samples,
+            learning_rate=rate,
+            death_rate=self._death_rate,
+            density=self._density,
+            itop_rate=self._itop_rate,
+            samples_per_second=samples_per_second,
+            at=time.time(),
+        )
+        self.figures.push(header, _total(losses), _total(hits))
+        if update is not None:
+            self._read_masking()
+            self.flops.masks_changed()
+            for callback in self.callbacks:
+                callback.on_mask_update(self, update)
+
+    def _between_steps(self) -> None:
+        """Let callbacks act, then stop where one of them, or the loss, demands it."""
+        for callback in self.callbacks:
+            callback.on_step_end(self)
+        if self._stop_reason is not None:
+            self.figures.flush()
+            self._check_weights()
+        self._raise_if_diverged()
+        if self._stop_reason is not None:
+            raise _Stopped(self._stop_reason)
+
+    def _end_epoch(self) -> None:
+        """Close the epoch: its means, validation, and the best so far."""
+        self.figures.flush()
+        self._raise_if_diverged()
+        epoch, complete = self.epoch, self.batch >= self._batches_per_epoch
+        started = time.perf_counter()
+        validation = self.evaluate("valid")
+        if validation is not None and not math.isfinite(validation.loss):
+            self._set_diverged(f"validation loss became {_name(validation.loss)} after epoch {epoch}")
+        self._check_weights()
+        best = self._note_best(validation)
+        figures = EpochFigures(
+            epoch=epoch,
+            step=self.step,
+            train_loss=self.sums.mean_loss,
+            train_accuracy=self.sums.accuracy,
+            val_loss=None if validation is None else validation.loss,
+            val_accuracy=None if validation is None else validation.accuracy,
+            learning_rate=self.rate.at(max(self.step - 1, 0)),
+            seconds=self.sums.seconds + time.perf_counter() - started,
+            at=time.time(),
+        )
+        if complete:  # callbacks save the state in which the next epoch starts
+            self.epoch, self.batch, self.sums = epoch + 1, 0, EpochSums()
+        for callback in self.callbacks:
+            callback.on_epoch_end(self, figures, best)
+        self._raise_if_diverged()
+
+    def evaluate(self, split: Literal["valid", "test"]) -> Evaluation | None:
+        """Evaluate the present weights on a split; None where the run has no such split."""
+        if getattr(self.data, split) is None:
+            return None
+        batches = self.data.batches(split, self.config.test_batch_size)
+        try:
+            return evaluate(
+                self._forward, batches, autocast=self.autocast, interrupted=lambda: self._asked_to_stop()
+            )
+        except Interrupted:
+            raise _Stopped(self._stop_reason) from None
+
+    def _test(self) -> TestFigures:
+        """Look at the test set with the last and with the best weights."""
+        last = self.evaluate("test")
+        assert last is not None, "every data set has a test split"
+        if self.best is None or self.best.weights is None:
+            return TestFigures(last, last)
+        present = _copy(self.model.state_dict())
+        self.model.load_state_dict(self.best.weights)
+        try:
+            best = self.evaluate("test")
+        finally:
+            self.model.load_state_dict(present)
+        assert best is not None
+        return TestFigures(best, last)
+
+    # ------------------------------------------------------------------ for callbacks
+
+    def stop(self, reason: str) -> None:
+        """End the run before its next step, with the state as it is then; the first reason counts."""
+        if self._stop_reason is None:
+            self._stop_reason = reason
+
+    def flush(self) -> None:
+        """Deliver the figures of all steps taken so far."""
+        self.figures.flush()
+
+    def autocast(self) -> torch.autocast:
+        """Return a fresh precision context for forward and loss."""
+        dtype = torch.bfloat16 if self.config.precision == "bf16" else torch.float16
+        return torch.autocast(self.device.type, dtype=dtype, enabled=self.config.precision != "fp32")
