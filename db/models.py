@@ -1,0 +1,342 @@
+"""The tables, as typed ORM models.
+
+Rows stay inside `db`. Foreign keys cascade, so that deleting a run takes everything recorded for it along. Metric tables
+are keyed by the run and then by what orders them, which is the order they are read in; SQLite stores them in that order
+(WITHOUT ROWID). Columns whose natural names are SQL keywords are called otherwise in the database.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from db.figures import Figures
+from db.records import RunStatus
+
+__all__ = [
+    "EPOCH_FIGURES",
+    "LAYER_FIGURES",
+    "RUN_FIGURES",
+    "STEP_FIGURES",
+    "UPDATE_FIGURES",
+    "AttemptRow",
+    "Base",
+    "CheckpointRow",
+    "CommandRow",
+    "EpochMetricRow",
+    "LayerMaskStatRow",
+    "MaskUpdateRow",
+    "RunRow",
+    "SettingRow",
+    "StepMetricRow",
+]
+
+# The order within each is the order of bits in stored rows: append only.
+RUN_FIGURES = Figures(
+    (
+        "loss",
+        "accuracy",
+        "val_loss",
+        "val_accuracy",
+        "best_val_accuracy",
+        "test_accuracy",
+        "density",
+        "itop_rate",
+        "death_rate",
+        "learning_rate",
+        "samples_per_second",
+        "training_flops",
+        "flops_ratio",
+    )
+)
+STEP_FIGURES = Figures(
+    ("loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second")
+)
+EPOCH_FIGURES = Figures(
+    ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+)
+UPDATE_FIGURES = Figures(
+    ("death_rate", "density", "itop_rate", "overlap_previous", "overlap_first", "survival", "churn")
+)
+LAYER_FIGURES = Figures(("overlap_previous", "overlap_first", "survival"))
+
+
+class Status(TypeDecorator[RunStatus]):
+    """A `RunStatus` stored as its word."""
+
+    impl = String(16)
+    cache_ok = True
+
+    def process_bind_param(self, value: RunStatus | None, dialect: Dialect) -> str | None:
+        return None if value is None else RunStatus(value).value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> RunStatus | None:
+        return None if value is None else RunStatus(value)
+
+
+class Lines(TypeDecorator[tuple[str, ...]]):
+    """A tuple of one-line strings stored as text, one a line, so that a filter can search it with LIKE."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str | None:
+        return None if value is None else "\n".join(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:
+        return None if value is None else tuple(value.split("\n")) if value else ()
+
+
+class Base(DeclarativeBase):
+    """The base of all tables; names every constraint so that a migration can speak of it on any database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {float: Double, str: Text, dict[str, Any]: JSON, RunStatus: Status}  # noqa: RUF012
+
+
+class RunRow(Base):
+    """A run, with copies of its latest and best figures so that a list never scans a history."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index(None, "status", "priority", "queued_at"),
+        # Ids are never given out twice, so that a number in a notebook means one run for ever.
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[str] = mapped_column(String(12), unique=True)
+    name: Mapped[str] = mapped_column(index=True)
+    status: Mapped[RunStatus]
+    reason: Mapped[str | None]
+    exit_code: Mapped[int | None]
+    signal: Mapped[int | None]
+    config: Mapped[dict[str, Any]]
+    tags: Mapped[tuple[str, ...]] = mapped_column(Lines)
+    notes: Mapped[str]
+    group: Mapped[str | None] = mapped_column("group_name", index=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"), index=True)
+    # The tables refer to each other; `use_alter` lets PostgreSQL create one before the other.
+    start_checkpoint_id: Mapped[int | None] = mapped_column(
+        ForeignKey("checkpoints.id", ondelete="SET NULL", use_alter=True), index=True
+    )
+    fork_step: Mapped[int | None]
+    priority: Mapped[int] = mapped_column(default=0)
+    held: Mapped[bool] = mapped_column(default=False)
+    model: Mapped[str]
+    data: Mapped[str]
+    method: Mapped[str]
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    target_density: Mapped[float | None]
+    created_at: Mapped[float] = mapped_column(index=True)
+    queued_at: Mapped[float | None]
+    started_at: Mapped[float | None]
+    ended_at: Mapped[float | None]
+    heartbeat_at: Mapped[float | None]
+    step: Mapped[int] = mapped_column(default=0)
+    total_steps: Mapped[int] = mapped_column(default=0)
+    epoch: Mapped[int] = mapped_column(default=0)
+    total_epochs: Mapped[int] = mapped_column(default=0)
+    loss: Mapped[float | None]
+    accuracy: Mapped[float | None]
+    val_loss: Mapped[float | None]
+    val_accuracy: Mapped[float | None]
+    best_val_accuracy: Mapped[float | None] = mapped_column(index=True)
+    test_accuracy: Mapped[float | None]
+    density: Mapped[float | None]
+    nonzeros: Mapped[int | None] = mapped_column(BigInteger)
+    itop_rate: Mapped[float | None]
+    death_rate: Mapped[float | None]
+    learning_rate: Mapped[float | None]
+    samples_per_second: Mapped[float | None]
+    training_flops: Mapped[float | None]
+    flops_ratio: Mapped[float | None]
+    nonfinite: Mapped[int] = mapped_column(default=0)
+    attempt_count: Mapped[int] = mapped_column(default=0)
+    host: Mapped[str | None]
+    device: Mapped[str | None]
+    pid: Mapped[int | None]
+
+
+class AttemptRow(Base):
+    """One start or resume of a run. It is open, and holds its device, until `ended_at` is set."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        UniqueConstraint("run_id", "number"),
+        Index(None, "ended_at", "host", "device"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    host: Mapped[str]
+    device: Mapped[str]
+    pid: Mapped[int | None]
+    start_time: Mapped[float | None]
+    boot_id: Mapped[str | None]
+    warden_pid: Mapped[int | None]
+    started_at: Mapped[float]
+    ended_at: Mapped[float | None]
+    status: Mapped[RunStatus]
+    reason: Mapped[str | None]
+    exit_code: Mapped[int | None]
+    signal: Mapped[int | None]
+    start_step: Mapped[int]
+    traceback: Mapped[str | None]
+    versions: Mapped[dict[str, Any]]
+    commit: Mapped[str | None] = mapped_column("git_commit")
+    dirty: Mapped[bool | None]
+    command_line: Mapped[str | None]
+
+
+class CheckpointRow(Base):
+    """A checkpoint file of a run."""
+
+    __tablename__ = "checkpoints"
+    __table_args__ = (Index(None, "run_id", "step"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempts.id", ondelete="SET NULL"), index=True)
+    step: Mapped[int]
+    epoch: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(16))
+    path: Mapped[str] = mapped_column(index=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    val_accuracy: Mapped[float | None]
+    created_at: Mapped[float]
+
+
+class CommandRow(Base):
+    """Something a person asked of a run; pending until `done_at` is set."""
+
+    __tablename__ = "commands"
+    __table_args__ = (Index(None, "run_id", "done_at"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[float]
+    done_at: Mapped[float | None]
+    outcome: Mapped[str | None]
+
+
+class StepMetricRow(Base):
+    """One row an optimizer step."""
+
+    __tablename__ = "step_metrics"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    epoch: Mapped[int]
+    loss: Mapped[float | None]
+    accuracy: Mapped[float | None]
+    learning_rate: Mapped[float | None]
+    death_rate: Mapped[float | None]
+    density: Mapped[float | None]
+    itop_rate: Mapped[float | None]
+    samples_per_second: Mapped[float | None]
+    nonfinite: Mapped[int]
+    at: Mapped[float] = mapped_column("recorded_at")
+
+
+class EpochMetricRow(Base):
+    """One row an epoch."""
+
+    __tablename__ = "epoch_metrics"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    step: Mapped[int]
+    train_loss: Mapped[float | None]
+    train_accuracy: Mapped[float | None]
+    val_loss: Mapped[float | None]
+    val_accuracy: Mapped[float | None]
+    learning_rate: Mapped[float | None]
+    seconds: Mapped[float | None]
+    nonfinite: Mapped[int]
+    at: Mapped[float] = mapped_column("recorded_at")
+
+
+class MaskUpdateRow(Base):
+    """One row a mask update; number 0 is the first mask."""
+
+    __tablename__ = "mask_updates"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    update: Mapped[int] = mapped_column("number", primary_key=True, autoincrement=False)
+    step: Mapped[int]
+    death_rate: Mapped[float | None]
+    pruned: Mapped[int] = mapped_column(BigInteger)
+    grown: Mapped[int] = mapped_column(BigInteger)
+    nonzeros: Mapped[int] = mapped_column(BigInteger)
+    density: Mapped[float | None]
+    itop_rate: Mapped[float | None]
+    overlap_previous: Mapped[float | None]
+    overlap_first: Mapped[float | None]
+    survival: Mapped[float | None]
+    churn: Mapped[float | None]
+    nonfinite: Mapped[int]
+    at: Mapped[float] = mapped_column("recorded_at")
+
+
+class LayerMaskStatRow(Base):
+    """One row a mask update and layer."""
+
+    __tablename__ = "layer_mask_stats"
+    __table_args__ = (Index(None, "run_id", "layer"), {"sqlite_with_rowid": False})
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    update: Mapped[int] = mapped_column("number", primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    layer: Mapped[str]
+    shape: Mapped[list[int]] = mapped_column(JSON)
+    size: Mapped[int] = mapped_column(BigInteger)
+    nonzeros: Mapped[int] = mapped_column(BigInteger)
+    pruned: Mapped[int] = mapped_column(BigInteger)
+    grown: Mapped[int] = mapped_column(BigInteger)
+    explored: Mapped[int] = mapped_column(BigInteger)
+    overlap_previous: Mapped[float | None]
+    overlap_first: Mapped[float | None]
+    survival: Mapped[float | None]
+    dead_inputs: Mapped[int | None]
+    dead_outputs: Mapped[int | None]
+    nonfinite: Mapped[int]
+
+
+class SettingRow(Base):
+    """One setting; the value is JSON."""
+
+    __tablename__ = "settings"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[Any] = mapped_column(JSON)

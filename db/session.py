@@ -1,0 +1,335 @@
+"""The database: opening, transactions, and noticing change. All that differs between SQLite and PostgreSQL is here.
+
+A `Database` may be shared by all threads of a process and the same database opened by many processes. Every write
+transaction takes the write lock at its start (SQLite: BEGIN IMMEDIATE), so what it reads cannot change before it writes;
+reads take no lock, see one snapshot, and neither block writers nor are blocked by them (SQLite: write-ahead log).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from db import migrate, paths
+from db.errors import DatabaseGone, DatabaseRefused, StoreError
+from db.sqlite_file import APPLICATION_ID, inspect_file, network_file_system
+
+__all__ = ["Database"]
+
+_BUSY_SECONDS = 10.0
+_BEGIN_OPTION = "itop_begin"
+
+
+class Database:
+    """An open database. Make one with `Database.open`; it may be shared by threads, not inherited by a fork.
+
+    Attributes:
+        url: Where it is, with a password replaced by `***`.
+        warnings: What the user should know about this place, in words; mostly empty.
+    """
+
+    def __init__(self, engine: Engine, path: Path | None, warnings: tuple[str, ...] = ()) -> None:
+        self.url = engine.url.render_as_string(hide_password=True)
+        self.warnings = warnings
+        self._engine = engine
+        self._path = path
+        self._identity = _identity(path) if path else None
+        self._writer = engine.execution_options(**{_BEGIN_OPTION: "IMMEDIATE"}) if path else engine
+        self._watch: sqlite3.Connection | None = None
+        self._watch_lock = threading.Lock()
+        # A forked child (a data loader's worker, say) must never use or close what it inherits.
+        _OPEN.add(self)
+
+    @classmethod
+    def open(cls, url: str | None = None) -> Database:
+        """Open a database, creating its tables or migrating it (after a backup) where needed.
+
+        Args:
+            url: An SQLAlchemy URL, or the path of a SQLite file; by default `paths.database_url()`.
+
+        Raises:
+            DatabaseRefused: It is not ours, or newer than this program, or cannot be migrated; it was left untouched.
+            StoreError: The URL cannot be understood, or the place cannot be reached or written to.
+        """
+        url = url or paths.database_url()
+        try:
+            parsed = make_url(url if "://" in url else f"sqlite:///{url}")
+        except ArgumentError as error:
+            raise StoreError(f"{url!r} is not a database URL. Write sqlite:///PATH or postgresql+psycopg://…") from error
+        if parsed.get_backend_name() == "sqlite":
+            return cls._open_sqlite(parsed)
+        return cls._open_server(parsed)
+
+    @classmethod
+    def _open_sqlite(cls, url: URL) -> Database:
+        if not url.database or url.database == ":memory:":
+            raise StoreError("The database must be a file: one in memory could not be shared with the workers.")
+        path = Path(url.database).expanduser().absolute()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"The folder {path.parent} cannot be made: {error.strerror}. Set ITOP_HOME.") from error
+        revision = inspect_file(path)
+        migrate.check_known(revision, str(path))
+        engine = create_engine(
+            url.set(database=str(path)),
+            connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+            pool_size=8,
+            max_overflow=-1,
+            json_serializer=_json,
+        )
+        _control_transactions(engine)
+        network = network_file_system(path)
+        try:
+            if revision != migrate.HEAD:
+                _build_sqlite(engine, path)
+            _set_journal(path, "delete" if network else "wal")
+        except (DBAPIError, sqlite3.Error) as error:
+            engine.dispose()
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            raise StoreError(f"The database {path} cannot be opened: {reason}.") from error
+        except BaseException:
+            engine.dispose()
+            raise
+        warnings = ()
+        if network:
+            warnings = (
+                f"{path} is on a network file system ({network}): without a write-ahead log, readers and writers wait "
+                "for each other. Set ITOP_HOME to a local disk, or ITOP_DATABASE_URL to a PostgreSQL server.",
+            )
+        return cls(engine, path, warnings)
+
+    @classmethod
+    def _open_server(cls, url: URL) -> Database:
+        where = url.render_as_string(hide_password=True)
+        try:
+            engine = create_engine(
+                url, pool_size=8, max_overflow=-1, pool_pre_ping=True, json_serializer=_json, isolation_level="READ COMMITTED"
+            )
+        except (ArgumentError, ImportError) as error:
+            raise StoreError(f"{where} cannot be opened: {error}. Install the driver it names.") from error
+        try:
+            with engine.begin() as connection:
+                _lock_server(connection, "itop migrations")
+                revision = migrate.read_revision(connection)
+                migrate.check_known(revision, where)
+                if revision != migrate.HEAD:
+                    migrate.upgrade(connection)
+        except OperationalError as error:
+            engine.dispose()
+            raise StoreError(f"{where} cannot be reached: {error.orig}") from error
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, None)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one state of the database, and changes nothing."""
+        self._check_present()
+        with Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session in one write transaction: committed at the end, rolled back by any exception.
+
+        Raises:
+            DatabaseGone: The file is no longer where it was opened.
+        """
+        self._check_present()
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            if self._path:
+                _begin_patiently(session)
+            yield session
+
+    def exclusive(self, session: Session, key: str) -> None:
+        """Keep every other transaction that asks for the same key waiting until this one ends."""
+        if self._path is None:  # a write transaction of SQLite is alone anyway
+            _lock_server(session.connection(), key)
+
+    def data_version(self) -> int:
+        """A number that differs from the last one whenever anything was committed since, by whomever.
+
+        It costs microseconds on SQLite and one round trip on PostgreSQL, where other databases of the same server move
+        it too. It means nothing beyond this object.
+        """
+        self._check_present()
+        if self._path is None:
+            with self._engine.connect() as connection:
+                # Any transaction that writes takes an id, so the snapshot's text moves when one begins or ends.
+                snapshot = connection.execute(text("SELECT CAST(pg_current_snapshot() AS text)")).scalar_one()
+            return int.from_bytes(hashlib.blake2b(str(snapshot).encode(), digest_size=7).digest(), "big")
+        # The pragma tells of the commits of other connections, hence one that never writes.
+        with self._watch_lock:
+            if self._watch is None:
+                self._watch = sqlite3.connect(
+                    f"{self._path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, check_same_thread=False
+                )
+            try:
+                return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
+            except sqlite3.Error as error:
+                self._watch.close()
+                self._watch = None
+                raise StoreError(f"The database {self._path} cannot be read: {error}.") from error
+
+    def close(self) -> None:
+        """Close all connections that are not in use; calling it again does nothing."""
+        _OPEN.discard(self)
+        with self._watch_lock:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
+        self._engine.dispose()
+
+    def _check_present(self) -> None:
+        # SQLite goes on writing into a file that was unlinked or moved, and all of it would be lost without a word.
+        if self._path and _identity(self._path) != self._identity:
+            raise DatabaseGone(f"The database {self._path} was moved, deleted or replaced since it was opened.")
+
+    def _abandon(self) -> None:
+        self._engine.dispose(close=False)
+        self._watch = None
+        self._watch_lock = threading.Lock()
+
+
+_OPEN: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+def _abandon_inherited() -> None:
+    for database in list(_OPEN):
+        database._abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_inherited)
+
+_json = partial(json.dumps, ensure_ascii=False, allow_nan=False)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - on the path of every transaction, and pathlib is slower
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _control_transactions(engine: Engine) -> None:
+    """Take BEGIN away from the driver, which would begin late or not at all, and set what each connection needs."""
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get(_BEGIN_OPTION, "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def _begin_patiently(session: Session) -> None:
+    """Take the write lock; a crowd of writers can keep one waiting longer than SQLite's own timeout."""
+    deadline = time.monotonic() + 6 * _BUSY_SECONDS
+    while True:
+        try:
+            session.connection()
+        except OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+        else:
+            return
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _build_sqlite(engine: Engine, path: Path) -> None:
+    """Create or migrate the tables in one transaction, so that a crash leaves the old state and a race one winner."""
+    builder = engine.execution_options(**{_BEGIN_OPTION: "IMMEDIATE"})
+    with builder.connect() as connection:
+        # Rebuilding a table drops the old one, which must not cascade; the pragma works only outside transactions.
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with connection.begin():
+                revision = migrate.read_revision(connection)
+                migrate.check_known(revision, str(path))
+                if revision == migrate.HEAD:
+                    return
+                backup = _back_up(path, revision) if revision else None
+                try:
+                    migrate.upgrade(connection)
+                    _check_foreign_keys(connection)
+                except Exception as error:
+                    if backup is None:
+                        raise
+                    raise DatabaseRefused(
+                        f"{path} could not be migrated from revision {revision} to {migrate.HEAD} and was left as it "
+                        f"was: {error}. A copy of it is in {backup}. Use the version of itop that wrote it."
+                    ) from error
+                connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        finally:
+            with suppress(sqlite3.Error):
+                driver.execute("PRAGMA foreign_keys = ON")
+
+
+def _back_up(path: Path, revision: str) -> Path:
+    """Copy the database beside itself; the caller holds the write lock, so the copy is of one state."""
+    target = path.with_name(f"{path.name}.{revision}-{time.strftime('%Y%m%d-%H%M%S')}.backup")
+    partial_target = target.with_name(target.name + ".partial")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial_target)) as copy:
+        source.backup(copy)
+    partial_target.replace(target)
+    return target
+
+
+def _check_foreign_keys(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+    if broken:
+        tables = ", ".join(sorted({str(row[0]) for row in broken}))
+        raise StoreError(f"{len(broken)} rows would refer to nothing, in {tables}")
+
+
+def _set_journal(path: Path, mode: str) -> None:
+    """Set the journal mode; SQLite does not wait for other connections here, so this does."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+        while True:
+            try:
+                current = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+                if current == mode:
+                    return
+                if str(connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()[0]) == mode:
+                    return
+                raise sqlite3.OperationalError(f"its journal mode stays {current}")
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+
+def _lock_server(connection: Connection, key: str) -> None:
+    number = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
+    connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+

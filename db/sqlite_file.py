@@ -1,0 +1,114 @@
+"""What a SQLite file is before it is opened for writing, and what its file system can bear."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from db.errors import DatabaseRefused
+
+__all__ = ["APPLICATION_ID", "inspect_file", "network_file_system"]
+
+APPLICATION_ID = 0x69544F50  # "iTOP": written into the header of every database of ours
+
+_MAGIC = b"SQLite format 3\x00"
+_HEADER_SIZE = 100
+_APPLICATION_ID_OFFSET = 68
+
+# File systems whose shared memory or locks do not reach across the hosts that mount them. WAL needs both.
+_NETWORK_TYPES = frozenset(
+    "9p acfs afpfs afs beegfs ceph cifs davfs drvfs gfs2 glusterfs gpfs lustre mmfs ncpfs nfs nfs4 ocfs2 "
+    "orangefs panfs prl_fs pvfs2 smb2 smb3 smbfs vboxsf wekafs webdav".split()
+)
+_NETWORK_FUSE = ("sshfs", "glusterfs", "ceph", "s3fs", "rclone", "gcsfuse", "goofys", "davfs", "juicefs", "moosefs")
+
+
+def inspect_file(path: Path) -> str | None:
+    """Look at a database file without changing it.
+
+    Returns:
+        The revision of its tables, or None where the file is missing or empty, so that ours can be made there.
+
+    Raises:
+        DatabaseRefused: It is something else: not a database, or another program's.
+    """
+    if not path.exists():
+        return None
+    if not path.is_file():
+        raise DatabaseRefused(f"{path} is not a file. Set ITOP_HOME or ITOP_DATABASE_URL to another place.")
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_SIZE)
+    except OSError as error:
+        raise DatabaseRefused(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
+    if not header:
+        return None
+    if len(header) < _HEADER_SIZE or not header.startswith(_MAGIC):
+        raise DatabaseRefused(
+            f"{path} is not a SQLite database. It was left untouched. Move it away, or set ITOP_HOME or "
+            "ITOP_DATABASE_URL to another place."
+        )
+    found = int.from_bytes(header[_APPLICATION_ID_OFFSET : _APPLICATION_ID_OFFSET + 4], "big")
+    if found != APPLICATION_ID and not (found == 0 and _has_no_tables(path)):
+        raise DatabaseRefused(
+            f"{path} is a SQLite database of another program (application id {found:#x}, not {APPLICATION_ID:#x}). "
+            "It was left untouched. Set ITOP_HOME or ITOP_DATABASE_URL to another place."
+        )
+    return _revision(path) if found == APPLICATION_ID else None
+
+
+def _has_no_tables(path: Path) -> bool:
+    """Whether the main file holds nothing and no log beside it could hold more."""
+    if path.with_name(path.name + "-wal").exists():
+        return False
+    # Immutable: no lock, no log, no shared memory; SQLite touches nothing.
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+        try:
+            return bool(connection.execute("SELECT count(*) = 0 FROM sqlite_master").fetchone()[0])
+        except sqlite3.DatabaseError:
+            return False
+
+
+def _revision(path: Path) -> str | None:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+        try:
+            rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        except sqlite3.OperationalError:
+            # A journal left by a crash can only be rolled back by a writer: opening for writing will tell.
+            return None
+        except sqlite3.DatabaseError as error:
+            raise DatabaseRefused(
+                f"{path} is damaged ({error}). It was left untouched. Move it away and restore a backup, or recover "
+                "what it holds with sqlite3's .recover command."
+            ) from error
+    return str(rows[0][0]) if rows else None
+
+
+def network_file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
+    """The type of the network file system that `path` is on, or None where it is local or cannot be told.
+
+    Args:
+        path: A file or folder; it need not exist.
+        mounts: The kernel's table of mounts; where it is missing, psutil is asked.
+    """
+    table: list[tuple[str, str]] = []
+    try:
+        for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+            fields = line.split(" ")
+            if len(fields) >= 3:
+                # The kernel writes blanks within a name as octal escapes.
+                table.append((fields[1].replace("\\040", " ").replace("\\011", "\t"), fields[2]))
+    except OSError:
+        import psutil
+
+        table = [(entry.mountpoint, entry.fstype) for entry in psutil.disk_partitions(all=True)]
+    target = path.resolve()
+    # Of mounts at one place the last hides those before it.
+    best, kind = -1, ""
+    for mountpoint, type_name in table:
+        if target.is_relative_to(mountpoint) and len(mountpoint) >= best:
+            best, kind = len(mountpoint), type_name.lower()
+    if kind in _NETWORK_TYPES or (kind.startswith("fuse.") and kind[5:].startswith(_NETWORK_FUSE)):
+        return kind
+    return None
