@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from torch import nn
 
 from engine.catalogue import MODELS, canonical_model, is_reference
-from engine.models import fully_connected
+from engine.models import alexnet, fully_connected, lenet, resnet, vgg
 from engine.models.errors import ModelError
 from engine.models.shape import InputShape
+from engine.models.user import build_user_model
+from engine.models.wide_resnet import WideResNet
 
 __all__ = ["BUILDERS", "build_model"]
 
@@ -18,6 +21,20 @@ BUILDERS: Mapping[str, Callable[[InputShape], nn.Module]] = MappingProxyType(
     {
         "lenet300-100": fully_connected.lenet300_100,
         "mlp-cifar10": fully_connected.mlp_cifar10,
+        "lenet5": lenet.lenet5,
+        "alexnet-s": alexnet.alexnet_s,
+        "alexnet-b": alexnet.alexnet_b,
+        "vgg-c": vgg.vgg_c,
+        "vgg-d": vgg.vgg_d,
+        "vgg-like": vgg.vgg_like,
+        "wrn-28-2": partial(WideResNet, depth=28, width=2),
+        "wrn-22-8": partial(WideResNet, depth=22, width=8),
+        "wrn-16-8": partial(WideResNet, depth=16, width=8),
+        "wrn-16-10": partial(WideResNet, depth=16, width=10),
+        "resnet-18": resnet.resnet18,
+        "resnet-34": resnet.resnet34,
+        "resnet-50": resnet.resnet50,
+        "resnet50-imagenet": resnet.resnet50_imagenet,
     }
 )
 """One builder for each model of `engine.catalogue.MODELS`."""
@@ -43,8 +60,9 @@ def build_model(name: str, *, classes: int, channels: int, height: int, width: i
         name = canonical_model(name)
     except LookupError as error:
         raise ModelError(str(error)) from None
+    shape = InputShape(classes, channels, height, width)
     if is_reference(name):
-        raise ModelError(f"model {name!r} cannot be built")
+        return build_user_model(name, shape)
     if problem := MODELS[name].size_problem(height, width):
         raise ModelError(problem)
-    return BUILDERS[name](InputShape(classes, channels, height, width))
+    return BUILDERS[name](shape)

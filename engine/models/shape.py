@@ -1,10 +1,10 @@
-"""What a model is given and has to answer."""
+"""What a model is given, has to answer, and how images shrink on the way."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["InputShape"]
+__all__ = ["InputShape", "windows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +22,8 @@ class InputShape:
     channels: int
     height: int
     width: int
+
+
+def windows(size: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
+    """Return the length of one side of an image of `size` pixels after a convolution or pooling."""
+    return (size + 2 * padding - kernel) // stride + 1
