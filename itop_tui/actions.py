@@ -1,0 +1,292 @@
+"""The one registry of what can be done in the app.
+
+Keys, footer, command palette and help are all read from `ACTIONS`; a screen only implements `action_<name>`. So a
+key cannot be in the help and not work, or work and not be in the help (a test holds it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from textual.binding import Binding
+
+if TYPE_CHECKING:
+    from db.records import RunRecord
+
+Scope = Literal["app", "runs", "form", "run"]
+When = Callable[["RunRecord | None"], str | None]
+"""Given the run at the cursor, why an action cannot be done now, or None where it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a person can do.
+
+    Attributes:
+        name: The screen's method is `action_<name>`.
+        key: The keys that do it, separated by commas; the first one is shown.
+        label: One or two words, for the footer and the palette.
+        help: A sentence, for the help and the palette.
+        scope: The screen it belongs to; "app" is everywhere.
+        heading: Under which it stands in the help.
+        when: Why it cannot be done to the run at the cursor, if so.
+        footer: Whether the footer shows it where there is room.
+        shown: How the key is written, where that is not the key's own name.
+        priority: Whether the key works also while a widget that takes text has the focus.
+    """
+
+    name: str
+    key: str
+    label: str
+    help: str
+    scope: Scope
+    heading: str
+    when: When | None = None
+    footer: bool = True
+    shown: str | None = None
+    priority: bool = False
+
+    @property
+    def id(self) -> str:
+        """The action's name in a keymap: its scope and its name."""
+        return f"{self.scope}.{self.name}"
+
+    @property
+    def key_shown(self) -> str:
+        """The key as the footer and the help write it."""
+        return self.shown or key_name(self.key.split(",", 1)[0])
+
+    def refusal(self, run: RunRecord | None) -> str | None:
+        """Why the action cannot be done to `run`, or None where it can."""
+        return self.when(run) if self.when else None
+
+
+_KEY_NAMES = {
+    "question_mark": "?",
+    "slash": "/",
+    "escape": "esc",
+    "enter": "↵",
+    "space": "space",
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "comma": ",",
+    "full_stop": ".",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+}
+
+
+def key_name(key: str) -> str:
+    """Write a key as a person would: `ctrl+s` is "^s", `question_mark` is "?"."""
+    *modifiers, last = key.split("+")
+    name = _KEY_NAMES.get(last, last)
+    if modifiers == ["ctrl"]:
+        return f"^{name}"
+    return "+".join([*modifiers, name])
+
+
+# ---------------------------------------------------------------------------------------- when an action can be done
+
+
+def _a_run(run: RunRecord | None) -> str | None:
+    return "There is no run here." if run is None else None
+
+
+def _may_stop(run: RunRecord | None) -> str | None:
+    if run is None:
+        return _a_run(run)
+    if run.status == "stopping":
+        return f"Run {run.id} is stopping already."
+    return f"Run {run.id} has ended ({run.status}): there is nothing to stop." if run.status.is_terminal else None
+
+
+def _may_kill(run: RunRecord | None) -> str | None:
+    if run is None:
+        return _a_run(run)
+    if run.status == "queued":
+        return f"Run {run.id} has no process yet: stop it instead."
+    return f"Run {run.id} has ended ({run.status}): there is nothing to kill." if run.status.is_terminal else None
+
+
+def _may_resume(run: RunRecord | None) -> str | None:
+    if run is None:
+        return _a_run(run)
+    if run.status == "queued":
+        return f"Run {run.id} is queued already: it starts by itself."
+    if not run.status.is_terminal:
+        return f"Run {run.id} is {run.status}: only a run that has ended can be resumed."
+    return None
+
+
+def _may_delete(run: RunRecord | None) -> str | None:
+    if run is None:
+        return _a_run(run)
+    return f"Run {run.id} is {run.status}: stop it first, then delete it." if run.status.is_active else None
+
+
+def _may_pause(run: RunRecord | None) -> str | None:
+    if run is None:
+        return _a_run(run)
+    if run.status not in ("running", "paused"):
+        return f"Run {run.id} is {run.status}: only a running one can be paused."
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------ the registry
+
+ACTIONS: tuple[Action, ...] = (
+    # On the list of runs
+    Action("open_run", "enter", "open", "Open the run: charts, layers, checkpoints, log.", "runs", "Run", _a_run),
+    Action("new_run", "n", "new", "Set up a new run, from a preset or from scratch.", "runs", "Run"),
+    Action("stop_run", "s", "stop", "Stop the run: it writes a checkpoint first.", "runs", "Run", _may_stop),
+    Action("resume_run", "r", "resume", "Go on with a run that has ended, from its last checkpoint.", "runs", "Run",
+           _may_resume),
+    Action("fork_run", "f", "fork", "Start a new run from this one's last checkpoint, with changed settings.", "runs",
+           "Run", _a_run),
+    Action("filter", "slash", "filter", "Show only runs whose name, model, data, method, state or tags hold a text.",
+           "runs", "List"),
+    Action("kill_run", "K", "kill", "End the run's process at once; work since its last checkpoint is lost.", "runs",
+           "Run", _may_kill),
+    Action("delete_run", "x", "delete", "Delete the run with its checkpoints and its log; asks first.", "runs", "Run",
+           _may_delete),
+    Action("duplicate_run", "d", "duplicate", "A new run with the same settings, to be changed first.", "runs", "Run",
+           _a_run),
+    Action("pause_run", "p", "pause", "Pause a running run, or let a paused one go on.", "runs", "Run", _may_pause,
+           footer=False),
+    Action("rename_run", "R", "rename", "Give the run another name.", "runs", "Run", _a_run, footer=False),
+    Action("tag_run", "t", "tags", "Change the run's tags.", "runs", "Run", _a_run, footer=False),
+    Action("mark", "space", "mark", "Mark the run; stop, kill, delete and tags then act on all that are marked.",
+           "runs", "List", _a_run, footer=False),
+    Action("unmark_all", "u", "unmark all", "Forget all marks.", "runs", "List", footer=False),
+    Action("sort_next", "greater_than_sign", "sort by next", "Sort by the next column.", "runs", "List", footer=False),
+    Action("sort_previous", "less_than_sign", "sort by previous", "Sort by the column before.", "runs", "List",
+           footer=False),
+    Action("sort_reverse", "o", "reverse order", "Turn the order round.", "runs", "List", footer=False),
+    Action("more_runs", "m", "more runs", "List the next runs too, where there are more than are shown.", "runs",
+           "List", footer=False),
+    Action("toggle_detail", "i", "details", "Show or hide the details beside the list (from 110 columns on).",
+           "runs", "List", footer=False),
+    Action("demo", "D", "demo", "Queue the demonstration: dense, SET-ITOP and RigL-ITOP on the bundled digits.",
+           "runs", "Run", footer=False),
+    # On the form of a new run
+    Action("launch", "ctrl+s", "launch", "Queue the run; it starts as soon as its device is free.", "form", "Form",
+           priority=True),
+    Action("copy_command", "ctrl+y", "copy command", "Copy the command line that launches the same run.", "form",
+           "Form", priority=True),
+    Action("choose_start", "ctrl+o", "start from", "Start from a preset or from a past run.", "form", "Form",
+           priority=True),
+    Action("next_section", "ctrl+n", "next section", "Go to the next section.", "form", "Form", footer=False,
+           priority=True),
+    Action("previous_section", "ctrl+b", "section before", "Go to the section before.", "form", "Form", footer=False,
+           priority=True),
+    Action("reset_field", "ctrl+r", "undo field", "Give the field the value it had at the start.", "form", "Form",
+           priority=True),
+    Action("leave", "escape", "back", "Go back without launching.", "form", "Form"),
+    # On a run's screen: what belongs to one tab stands under its name
+    Action("tab_charts", "1", "charts", "Show the charts.", "run", "Run", footer=False),
+    Action("tab_layers", "2", "layers", "Show the layers and their masks.", "run", "Run", footer=False),
+    Action("tab_config", "3", "config", "Show the configuration and the attempts.", "run", "Run", footer=False),
+    Action("tab_checkpoints", "4", "checkpoints", "Show the checkpoints.", "run", "Run", footer=False),
+    Action("tab_log", "5", "log", "Show what the run printed.", "run", "Run", footer=False),
+    Action("stop_run", "s", "stop", "Stop the run: it writes a checkpoint first.", "run", "Run", _may_stop),
+    Action("resume_here", "r", "resume", "Go on with a run that has ended, from its last checkpoint, or from the one "
+           "at the cursor of the checkpoints.", "run", "Run", _may_resume),
+    Action("kill_run", "K", "kill", "End the run's process at once; work since its last checkpoint is lost.", "run",
+           "Run", _may_kill),
+    Action("pause_run", "p", "pause", "Pause a running run, or let a paused one go on.", "run", "Run", _may_pause,
+           footer=False),
+    Action("leave", "escape,q,backspace", "back", "Back to the list of runs. The run goes on.", "run", "Run"),
+    Action("toggle_full", "enter,f", "full size", "Show the chosen chart alone, or all of them.", "run", "Charts"),
+    Action("next_chart", "tab,down,j", "next", "Choose the next chart.", "run", "Charts"),
+    Action("previous_chart", "shift+tab,up,k", "previous", "Choose the chart before.", "run", "Charts", footer=False),
+    Action("zoom_in", "plus,equals_sign", "zoom", "Zoom in, around the cursor where there is one; the figures are "
+           "read again as finely as the screen can show them.", "run", "Charts"),
+    Action("zoom_out", "minus", "zoom out", "Zoom out.", "run", "Charts", footer=False),
+    Action("pan_left", "left,h", "pan", "Move to earlier steps while zoomed in.", "run", "Charts", footer=False),
+    Action("pan_right", "right,l", "pan right", "Move to later steps while zoomed in.", "run", "Charts",
+           footer=False),
+    Action("zoom_reset", "0", "all steps", "Show all steps, and follow new ones.", "run", "Charts", footer=False),
+    Action("cursor_left", "left_square_bracket", "cursor", "Read the values at a cursor, and move it to the left.",
+           "run", "Charts"),
+    Action("cursor_right", "right_square_bracket", "cursor right", "Move the cursor to the right.", "run", "Charts",
+           footer=False),
+    Action("cursor_off", "c", "no cursor", "Take the cursor away.", "run", "Charts", footer=False),
+    Action("smooth", "m", "smooth", "Smooth noisy curves: off, a little, more, much. The raw line stays behind.",
+           "run", "Charts"),
+    Action("toggle_log", "y", "log axis", "Loss and learning rate on a logarithmic or a linear axis.", "run",
+           "Charts"),
+    Action("toggle_epochs", "x", "epochs", "Steps or epochs across.", "run", "Charts"),
+    Action("toggle_marks", "u", "updates", "Mark the mask updates, or do not.", "run", "Charts", footer=False),
+    Action("layer_view", "v", "heat map", "Layers as a table, or as a heat map over the steps: density, R_s, churn.",
+           "run", "Layers"),
+    Action("sort_next", "greater_than_sign", "sort by next", "Sort by the next column.", "run", "Layers"),
+    Action("sort_previous", "less_than_sign", "sort by previous", "Sort by the column before.", "run", "Layers",
+           footer=False),
+    Action("sort_reverse", "o", "reverse order", "Turn the order round.", "run", "Layers"),
+    Action("search_config", "slash", "search", "Show only settings whose name, value or help hold a text.", "run",
+           "Config"),
+    Action("only_changes", "d", "only changes", "Show only settings that differ from the default or the parent.",
+           "run", "Config"),
+    Action("fork_here", "f", "fork", "Set up a new run from the checkpoint at the cursor.", "run", "Checkpoints",
+           _a_run),
+    Action("follow_log", "f", "follow", "Stay at the end of the log as it grows, or do not.", "run", "Log"),
+    Action("search_log", "slash", "search", "Find a text in the log.", "run", "Log"),
+    Action("match_next", "n", "next match", "Go to the next line that holds the text.", "run", "Log"),
+    Action("match_previous", "N", "match before", "Go to the line before that holds the text.", "run", "Log",
+           footer=False),
+    Action("log_top", "g,home", "top", "Go to the first line.", "run", "Log", footer=False),
+    Action("log_end", "G,end", "end", "Go to the last line, and follow.", "run", "Log", footer=False),
+    # Everywhere
+    Action("show_help", "question_mark", "help", "What can be done here, and by which key.", "app", "App"),
+    Action("command_palette", "ctrl+p", "palette", "Search everything that can be done.", "app", "App",
+           priority=True),
+    Action("toggle_theme", "ctrl+t", "theme", "Change between dark and light.", "app", "App", footer=False),
+    Action("retry_database", "ctrl+g", "retry", "Try to open the database again after it failed.", "app", "App",
+           footer=False),
+    Action("quit", "q,ctrl+q", "quit", "Leave the app. Runs go on in the background.", "app", "App"),
+)  # fmt: skip
+
+
+def in_scope(*scopes: Scope) -> tuple[Action, ...]:
+    """The actions of some scopes, in the order of the registry."""
+    return tuple(action for action in ACTIONS if action.scope in scopes)
+
+
+def find(scope: Scope, name: str) -> Action:
+    """The action of that name.
+
+    Raises:
+        KeyError: If there is none.
+    """
+    for action in ACTIONS:
+        if action.scope == scope and action.name == name:
+            return action
+    raise KeyError(f"{scope}.{name}")
+
+
+def bindings(actions: Iterable[Action]) -> list[Binding]:
+    """The key bindings of some actions, for a screen's `BINDINGS`."""
+    return [
+        Binding(
+            action.key,
+            action.name,
+            action.label,
+            show=action.footer,
+            key_display=action.key_shown,
+            tooltip=action.help,
+            id=action.id,
+            priority=action.priority,
+        )
+        for action in actions
+    ]

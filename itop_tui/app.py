@@ -1,0 +1,241 @@
+"""The terminal app: what holds the database, the poller and the screens together.
+
+The app owns three things only: the open database, the poller, and the way an operation runs. Everything a person
+sees is a screen's or a widget's; everything they can do is in `itop_tui.actions`. Database work is done in thread
+workers (`ItopApp.operate`), never on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from textual import work
+from textual.app import App
+from textual.message import Message
+from textual.screen import Screen
+
+from itop_tui import theme
+from itop_tui.actions import bindings, in_scope
+from itop_tui.palette import PaletteProvider
+from itop_tui.poller import DatabaseReader, DatabaseTrouble, Poller, Reader, RunsChanged, Snapshot, View
+
+if TYPE_CHECKING:
+    from db.records import CheckpointRecord, RunRecord
+    from db.session import Database
+
+T = TypeVar("T")
+
+
+def _open_default() -> Database:
+    from db.session import Database
+
+    return Database.open()
+
+
+class DatabaseOpened(Message, bubble=False):
+    """The database is open."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        super().__init__()
+
+
+class ItopApp(App[None]):
+    """The terminal experiment manager.
+
+    Args:
+        opener: Opens the database; called in a thread, so that the first frame does not wait for it.
+        reader: Makes the poller's reader from the database.
+        clock: The time, in unix seconds; the tests stop it.
+    """
+
+    TITLE = "itop"
+    # The styles of the default screen are not read with it, as those of pushed screens are.
+    CSS_PATH = ["app.tcss", "screens/runs.tcss"]
+    COMMANDS = {PaletteProvider}
+    BINDINGS = bindings(in_scope("app"))
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (110, "-wide"), (160, "-huge")]
+
+    def __init__(
+        self,
+        opener: Callable[[], Database] = _open_default,
+        *,
+        reader: Callable[[Database], Reader] = DatabaseReader,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__()
+        self._opener = opener
+        self._reader = reader
+        self._database: Database | None = None
+        self.clock = clock
+        self.poller: Poller | None = None
+        self.snapshot: Snapshot | None = None
+        self.problem: str | None = None
+        for each in theme.THEMES:
+            self.register_theme(each)
+        self.theme = theme.DARK.name
+
+    # --------------------------------------------------------------------------------------------------- starting
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Give the colours of the tones to themes that are not ours."""
+        return {name: value for name, value in theme.DARK.variables.items() if name.startswith("tone-")}
+
+    def get_default_screen(self) -> Screen[None]:
+        """The list of runs is what everything else lies on."""
+        from itop_tui.screens.runs import RunsScreen
+
+        return RunsScreen()
+
+    def on_mount(self) -> None:
+        """Open the database once the first frame is out."""
+        self.call_after_refresh(self._open_database)
+
+    async def on_unmount(self) -> None:
+        """End the poller and close the database; nothing that runs is touched."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        if self.poller is not None:
+            self.poller.stop()
+        if self._database is not None:
+            self._database.close()
+
+    @property
+    def database(self) -> Database:
+        """The open database.
+
+        Raises:
+            RuntimeError: If it is not open yet; screens that need it are only opened once it is.
+        """
+        if self._database is None:
+            raise RuntimeError("the database is not open yet")
+        return self._database
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the database is open."""
+        return self._database is not None
+
+    @property
+    def database_place(self) -> str:
+        """Where the database is, for people: a path, or a URL (which holds no password)."""
+        url = self._database.url if self._database is not None else ""
+        return url.removeprefix("sqlite:///")
+
+    @work(thread=True, exclusive=True, group="open", exit_on_error=False)
+    def _open_database(self) -> None:
+        try:
+            database = self._opener()
+        except Exception as error:  # a refused, locked or unreadable file: said in the banner, the app stays
+            reason = f"{error}".strip() or type(error).__name__
+            self.post_message(DatabaseTrouble(f"The database cannot be opened: {reason}  (^g tries again, q quits)"))
+        else:
+            self.post_message(DatabaseOpened(database))
+
+    def on_database_opened(self, message: DatabaseOpened) -> None:
+        """Start to watch the database."""
+        self._database = message.database
+        self.post_message(DatabaseTrouble(None))
+        self.poller = Poller(self._reader(message.database), self.post_message)
+        self.poller.start()
+
+    def on_runs_changed(self, message: RunsChanged) -> None:
+        """Hand a new snapshot to every screen."""
+        self.snapshot = message.snapshot
+        for screen in self.screen_stack:
+            screen.post_message(RunsChanged(message.snapshot))
+
+    def on_database_trouble(self, message: DatabaseTrouble) -> None:
+        """Hand trouble, or its end, to every screen."""
+        self.problem = message.problem
+        for screen in self.screen_stack:
+            screen.post_message(DatabaseTrouble(message.problem))
+
+    # ------------------------------------------------------------------------------------------------- operations
+
+    @work(thread=True, group="operations", exit_on_error=False)
+    def operate(
+        self,
+        operation: Callable[[Database], T],
+        then: Callable[[T], object] | None = None,
+        *,
+        failing: str = "That did not work",
+    ) -> None:
+        """Do something with the database in a thread, and then something with its result on the event loop.
+
+        Args:
+            operation: What to do; gets the database, touches no widget.
+            then: Called on the event loop with what `operation` gave.
+            failing: What the message begins with where `operation` raises.
+        """
+        if self._database is None:
+            self.call_from_thread(self._tell_failure, failing, "the database is not open")
+            return
+        try:
+            result = operation(self._database)
+        except Exception as error:  # what fails is told to the person, and the app goes on
+            self.call_from_thread(self._tell_failure, failing, f"{error}".strip() or type(error).__name__)
+            return
+        if self.poller is not None:
+            self.poller.refresh()
+        if then is not None:
+            self.call_from_thread(then, result)
+
+    def _tell_failure(self, failing: str, reason: str) -> None:
+        self.notify(f"{failing}: {reason}", severity="error", timeout=10, markup=False)
+
+    def watch_runs(self, view: View) -> None:
+        """Ask the poller for another page, order or filter of the list."""
+        if self.poller is not None:
+            self.poller.view = view
+
+    # ---------------------------------------------------------------------------------------------------- actions
+
+    def open_run(self, run_id: int) -> None:
+        """Open a run's screen."""
+        from itop_tui.screens.run import RunScreen
+
+        self.push_screen(RunScreen(run_id))
+
+    def open_new_run(
+        self,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        title: str = "",
+        parent: RunRecord | None = None,
+        checkpoint: CheckpointRecord | None = None,
+    ) -> None:
+        """Open the form of a new run.
+
+        Args:
+            settings: What it starts from; None for the first preset.
+            title: What the start is called.
+            parent: The run to fork from.
+            checkpoint: The checkpoint of `parent` the new run starts from.
+        """
+        from itop_tui.screens.new_run import NewRunScreen
+
+        self.push_screen(NewRunScreen(settings, title=title, parent=parent, checkpoint=checkpoint))
+
+    def action_show_help(self) -> None:
+        """Show the keys of the screen one is on."""
+        from itop_tui.screens.base import ItopScreen
+        from itop_tui.screens.help import HelpScreen
+
+        if isinstance(self.screen, ItopScreen):
+            self.push_screen(HelpScreen(self.screen.SCOPE))
+
+    def action_toggle_theme(self) -> None:
+        """Change between the dark and the light theme."""
+        self.theme = theme.LIGHT.name if self.theme == theme.DARK.name else theme.DARK.name
+
+    def action_retry_database(self) -> None:
+        """Try to open the database again, or to read it at once."""
+        if self._database is None:
+            self._open_database()
+        elif self.poller is not None:
+            self.poller.refresh()

@@ -1,0 +1,258 @@
+"""How figures, times and names are written on every screen: pure functions, no widgets, no clock of their own.
+
+A figure that is not known yet is `UNKNOWN`; one that diverged is written "NaN" or "∞", never left blank, so
+that a run which blew up can be told from a run which has not reported.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.cells import cell_len, chop_cells
+
+UNKNOWN = "–"
+
+_MINUTE, _HOUR, _DAY, _WEEK, _YEAR = 60, 3600, 86_400, 604_800, 31_557_600
+_SPARKS = "▁▂▃▄▅▆▇█"
+_LONGEST = 4_000
+"""Characters of a hostile name that are looked at at all; no cell is wider than this."""
+
+
+def plain(text: str, limit: int = _LONGEST) -> str:
+    """Make any text safe to show in one line of a terminal.
+
+    Line breaks and tabs become spaces, other control characters become their visible pictures (ESC is shown as
+    "␛"), and invisible formatting characters (directional overrides, zero-width joiners, variation selectors)
+    are left out, since they move what stands beside them.
+
+    Args:
+        text: Anything a user, a log or a file may hold.
+        limit: The most characters looked at.
+
+    Returns:
+        The text on one line, without control or formatting characters.
+    """
+    if text.isascii() and text.isprintable() and len(text) <= limit:
+        return text
+    shown: list[str] = []
+    for character in text[:limit]:
+        code = ord(character)
+        if character in "\n\r\t\v\f":
+            shown.append(" ")
+        elif code < 0x20:
+            shown.append(chr(0x2400 + code))
+        elif code == 0x7F:
+            shown.append("␡")
+        elif 0xFE00 <= code <= 0xFE0F or unicodedata.category(character) == "Cf":
+            continue
+        elif unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn"}:
+            shown.append("\N{REPLACEMENT CHARACTER}")
+        elif unicodedata.category(character) in {"Zl", "Zp"}:
+            shown.append(" ")
+        else:
+            shown.append(character)
+    return "".join(shown)
+
+
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """Cut or pad a text to exactly `width` terminal cells, marking a cut with an ellipsis.
+
+    Args:
+        text: The text; it is made `plain` first.
+        width: Cells to fill; wide characters count as two.
+        right: Whether to align to the right.
+
+    Returns:
+        A text of exactly `width` cells.
+    """
+    if width <= 0:
+        return ""
+    shown = plain(text, limit=4 * width + 8)
+    if cell_len(shown) > width:
+        shown = (chop_cells(shown, width - 1)[0] if width > 1 else "") + "…"
+    padding = " " * (width - cell_len(shown))
+    return padding + shown if right else shown + padding
+
+
+def duration(seconds: float | None) -> str:
+    """Write a length of time: "9s", "4m 12s", "3h 05m", "2d 4h"."""
+    if seconds is None or not math.isfinite(seconds):
+        return UNKNOWN
+    whole = max(0, int(seconds))
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m {whole % _MINUTE:02d}s"
+    if whole < _DAY:
+        return f"{whole // _HOUR}h {whole % _HOUR // _MINUTE:02d}m"
+    return f"{whole // _DAY}d {whole % _DAY // _HOUR}h"
+
+
+def age(seconds: float | None) -> str:
+    """Write how long ago something was, in at most four cells: "12s", "4m", "3h", "2d", "5w", "3y"."""
+    if seconds is None or not math.isfinite(seconds):
+        return UNKNOWN
+    whole = max(0, int(seconds))
+    for unit, letter, until in (
+        (1, "s", _MINUTE),
+        (_MINUTE, "m", _HOUR),
+        (_HOUR, "h", 2 * _DAY),
+        (_DAY, "d", 4 * _WEEK),
+        (_WEEK, "w", 2 * _YEAR),
+    ):
+        if whole < until:
+            return f"{whole // unit}{letter}"
+    return f"{whole // _YEAR}y"
+
+
+def moment(at: float | None) -> str:
+    """Write a point in time (unix seconds) in the local time zone: "2026-03-01 14:05:09"."""
+    if at is None:
+        return UNKNOWN
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _strange(value: float | None) -> str | None:
+    """Name a figure that is not a finite number, or give None for one that is."""
+    if value is None:
+        return UNKNOWN
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return None
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """Write a share between 0 and 1: 0.9861 becomes "98.61%"."""
+    strange = _strange(value)
+    if strange is not None or value is None:
+        return strange or UNKNOWN
+    return f"{value * 100:.{digits}f}%"
+
+
+def share(value: float | None) -> str:
+    """Write a share with as many digits as it needs: "100%", "5%", "12.5%", "0.1%", "0.05%"."""
+    strange = _strange(value)
+    if strange is not None or value is None:
+        return strange or UNKNOWN
+    number = value * 100
+    if number and abs(number) < 0.01:
+        return f"{number:.1e}%"
+    return f"{number:.2f}".rstrip("0").rstrip(".") + "%"
+
+
+def figure(value: float | None, digits: int = 4) -> str:
+    """Write a number with about `digits` significant digits, in scientific notation where it is very small or large."""
+    strange = _strange(value)
+    if strange is not None or value is None:
+        return strange or UNKNOWN
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 10**6 or size < 10**-4:
+        return f"{value:.{max(digits - 2, 1)}e}"
+    before = max(1, math.floor(math.log10(size)) + 1)
+    return f"{value:.{max(0, digits - before)}f}"
+
+
+def count(value: int | None) -> str:
+    """Write a whole number with thousands separated: "266,200"."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def short_count(value: float | None) -> str:
+    """Write a number in at most five characters: "950", "266k", "11.3M", "8.2G"."""
+    strange = _strange(value)
+    if strange is not None or value is None:
+        return strange or UNKNOWN
+    size = float(value)
+    for letter in ("", "k", "M", "G", "T", "P", "E"):
+        if abs(size) < 999.5 or letter == "E":
+            break
+        size /= 1000
+    if not letter:
+        return f"{size:.0f}"
+    return (f"{size:.1f}" if abs(size) < 99.95 else f"{size:.0f}") + letter
+
+
+def size(number: float | None) -> str:
+    """Write an amount of memory or disk: "512 B", "12.4 MB"."""
+    strange = _strange(number)
+    if strange is not None or number is None:
+        return strange or UNKNOWN
+    amount = float(number)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1000 or unit == "TB":
+            break
+        amount /= 1000
+    return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def rate(value: float | None) -> str:
+    """Write samples a second: "12.3k/s"."""
+    strange = _strange(value)
+    return strange if strange is not None else f"{short_count(value)}/s"
+
+
+def steps(step: int, total: int) -> str:
+    """Write how far a run is: "1,200 / 97,750"; only the first where the length is not known."""
+    return f"{step:,} / {total:,}" if total > 0 else f"{step:,}"
+
+
+def plural(number: int, noun: str, many: str | None = None) -> str:
+    """Write a number with its noun: "1 run", "3 runs"."""
+    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+
+
+def bar(fraction: float, width: int) -> tuple[str, str]:
+    """Draw a progress bar of half-cell resolution.
+
+    Args:
+        fraction: Between 0 and 1; anything else is clamped.
+        width: Cells.
+
+    Returns:
+        The filled and the empty part; together exactly `width` cells.
+    """
+    if width <= 0:
+        return "", ""
+    fraction = 0.0 if math.isnan(fraction) else min(1.0, max(0.0, fraction))
+    halves = int(fraction * width * 2)
+    filled = "━" * (halves // 2) + ("╸" if halves % 2 else "")
+    return filled, "─" * (width - len(filled))
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Draw a series in one line of block characters, the largest value of each column standing.
+
+    Values that are not finite are drawn as "×", so that a run which diverged shows it.
+
+    Args:
+        values: The series, in order.
+        width: The most cells to use.
+
+    Returns:
+        At most `width` characters; empty where there is nothing to draw.
+    """
+    if not values or width <= 0:
+        return ""
+    columns = min(width, len(values))
+    tops: list[float] = []
+    for column in range(columns):
+        chunk = values[column * len(values) // columns : (column + 1) * len(values) // columns]
+        tops.append(math.nan if any(not math.isfinite(value) for value in chunk) else max(chunk))
+    finite = [value for value in tops if math.isfinite(value)]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+    spread = high - low
+    drawn: list[str] = []
+    for value in tops:
+        if not math.isfinite(value):
+            drawn.append("×")
+        else:
+            level = (value - low) / spread if spread > 0 else 0.0
+            drawn.append(_SPARKS[min(len(_SPARKS) - 1, int(level * len(_SPARKS)))])
+    return "".join(drawn)

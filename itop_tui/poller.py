@@ -1,0 +1,241 @@
+"""The thread that watches the database, so that no screen ever has to.
+
+The thread asks five times a second whether anything was committed (`Database.data_version`, a pragma, microseconds),
+reads the page of runs that is on the screen when something was, and posts one frozen `Snapshot`. Screens redraw from
+snapshots; they never query on the event loop. The same thread settles runs whose process is gone every other
+second, so that a run killed while no scheduler lives is still shown truthfully.
+
+A database that fails does not end the thread: it posts `DatabaseTrouble`, tries again more slowly, and posts the
+recovery as a snapshot.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from db.records import RunRecord
+    from db.session import Database
+
+PAGE = 500
+"""Runs listed at first, and by each further "more"."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the list of runs shows.
+
+    Attributes:
+        text: Only runs that hold this text; empty for all.
+        sort: The column of `RunRecord` they are sorted by.
+        descending: Whether the largest comes first.
+        limit: The most runs read.
+    """
+
+    text: str = ""
+    sort: str = "id"
+    descending: bool = True
+    limit: int = PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the database held at one moment.
+
+    Attributes:
+        view: What was asked.
+        runs: The runs of the page, in order.
+        matching: How many runs the view's text matches, listed or not.
+        total: How many runs there are.
+        active: How many of them are running (or starting, paused, stopping).
+        queued: How many wait.
+        version: The database's version when it was read; it moves with every commit.
+    """
+
+    view: View
+    runs: tuple[RunRecord, ...]
+    matching: int
+    total: int
+    active: int
+    queued: int
+    version: int
+
+
+class RunsChanged(Message, bubble=False):
+    """A new snapshot: posted to the app, and by it to every screen that is open."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        super().__init__()
+
+
+class DatabaseTrouble(Message, bubble=False):
+    """The database cannot be read, or can be again.
+
+    Attributes:
+        problem: What is wrong, in a sentence; None once it is over.
+    """
+
+    def __init__(self, problem: str | None) -> None:
+        self.problem = problem
+        super().__init__()
+
+
+class Reader(Protocol):
+    """Where the poller gets its snapshots; the tests pass their own."""
+
+    def version(self) -> int:
+        """A number that moves with every commit."""
+
+    def read(self, view: View) -> Snapshot:
+        """Read what a view shows."""
+
+    def settle(self) -> None:
+        """Give runs whose process is gone their true ending."""
+
+
+class DatabaseReader:
+    """Reads snapshots from the database; safe to use from one thread at a time.
+
+    Args:
+        database: An open database; it stays the caller's.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def version(self) -> int:
+        """The database's version."""
+        return self._database.data_version()
+
+    def read(self, view: View) -> Snapshot:
+        """Read a page of runs and the counts beside it."""
+        from db import runs
+        from db.records import RunQuery, RunStatus
+
+        version = self.version()
+        query = RunQuery(text=view.text, sort=view.sort, descending=view.descending, limit=view.limit)
+        listed = tuple(runs.list_runs(self._database, query))
+        active = tuple(status for status in RunStatus if status.is_active)
+        total = runs.count(self._database, RunQuery())
+        # Most of the time the page holds every match, and then it need not be counted.
+        whole = len(listed) < view.limit
+        matching = len(listed) if whole else (runs.count(self._database, query) if view.text else total)
+        return Snapshot(
+            view=view,
+            runs=listed,
+            matching=matching,
+            total=total,
+            active=runs.count(self._database, RunQuery(statuses=active)),
+            queued=runs.count(self._database, RunQuery(statuses=(RunStatus.QUEUED,))),
+            version=version,
+        )
+
+    def settle(self) -> None:
+        """Give runs of this host whose process is gone their true ending."""
+        from engine.launch import submit
+
+        submit.reconcile(self._database)
+
+
+class Poller:
+    """Watches a `Reader` from a thread of its own and posts what changed.
+
+    Args:
+        reader: Where snapshots come from.
+        post: Called with each message, from the poller's thread; must be thread safe (`App.post_message` is).
+        view: What to read at first.
+        interval: Seconds between two looks.
+        settle_every: Seconds between two calls of `Reader.settle`.
+        retry: Seconds between two looks while the database fails.
+        clock: A clock that only moves forward.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        post: Callable[[Message], object],
+        *,
+        view: View | None = None,
+        interval: float = 0.2,
+        settle_every: float = 2.0,
+        retry: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._reader = reader
+        self._post = post
+        self._view = view or View()
+        self._interval = interval
+        self._settle_every = settle_every
+        self._retry = retry
+        self._clock = clock
+        self._wake = threading.Event()
+        self._ending = False
+        self._seen: tuple[int, View] | None = None
+        self._problem: str | None = None
+        self._settled_at: float | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def view(self) -> View:
+        """What is being read; setting it reads it at once."""
+        return self._view
+
+    @view.setter
+    def view(self, view: View) -> None:
+        if view != self._view:
+            self._view = view
+            self._wake.set()
+
+    def refresh(self) -> None:
+        """Look at once instead of at the next turn: after an action, so that its effect shows without delay."""
+        self._wake.set()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._watch, name="itop-poller", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """End the thread and wait for it, at most `timeout` seconds."""
+        self._ending = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def look(self) -> None:
+        """Look once, and post what is new. What the thread does; the tests call it themselves."""
+        try:
+            now = self._clock()
+            if self._settled_at is None or now - self._settled_at >= self._settle_every:
+                self._settled_at = now
+                self._reader.settle()
+            view = self._view
+            if self._seen != (self._reader.version(), view):
+                snapshot = self._reader.read(view)
+                self._seen = (snapshot.version, view)
+                self._tell_trouble(None)
+                self._post(RunsChanged(snapshot))
+            else:
+                self._tell_trouble(None)
+        except Exception as error:  # whatever the database or the disk does, the app goes on
+            # A database that comes back may be another file: read it anew.
+            self._seen = None
+            self._tell_trouble(f"{error}".strip() or type(error).__name__)
+
+    def _tell_trouble(self, problem: str | None) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self._post(DatabaseTrouble(problem))
+
+    def _watch(self) -> None:
+        while not self._ending:
+            self.look()
+            self._wake.wait(self._interval if self._problem is None else self._retry)
+            self._wake.clear()

@@ -1,0 +1,96 @@
+"""The help: every key of the screen one came from, read from the registry."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import ClassVar
+
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Label, Static
+
+from itop_tui.actions import Scope, in_scope
+from itop_tui.theme import STATES
+from itop_tui.widgets.toned import Toned
+
+_MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
+    "runs": (
+        ("↑ ↓  k j", "Up and down."),
+        ("pgup pgdn", "A page up and down."),
+        ("home end  g G", "First and last run."),
+        ("click", "On a head: sort by it. Twice on a run: open it."),
+    ),
+    "form": (("tab  ↓", "Next field."), ("⇧tab  ↑", "Field before."), ("space  ↵", "Switch, or open a list.")),
+}
+
+
+class _Keys(Toned, Static):
+    """The table of keys.
+
+    Args:
+        scope: The screen they belong to.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self._scope = scope
+
+    def on_mount(self) -> None:
+        """Fill the table."""
+        table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        table.add_column(width=14, no_wrap=True)
+        table.add_column(ratio=1)
+
+        def heading(name: str) -> None:
+            if table.row_count:
+                table.add_row("", "")
+            table.add_row(Text(name, self.tone("title")), "")
+
+        for name, group in groupby(
+            sorted(in_scope(self._scope), key=lambda action: action.heading), key=lambda action: action.heading
+        ):
+            heading(name)
+            for action in group:
+                table.add_row(Text(action.key_shown, self.tone("accent")), Text(action.help, self.tone("text")))
+        if self._scope in _MOVING:
+            heading("Moving")
+            for key, what in _MOVING[self._scope]:
+                table.add_row(Text(key, self.tone("accent")), Text(what, self.tone("text")))
+        heading("Everywhere")
+        for action in in_scope("app"):
+            table.add_row(Text(action.key_shown, self.tone("accent")), Text(action.help, self.tone("text")))
+        heading("States")
+        shown = Text()
+        for state in STATES.values():
+            shown.append(f"{state.glyph} {state.word}   ", self.tone(state.tone))
+        table.add_row("", shown)
+        self.update(table)
+
+
+class HelpScreen(ModalScreen[None]):
+    """Lists the keys of a screen.
+
+    Args:
+        scope: The screen.
+    """
+
+    CSS_PATH = "help.tcss"
+    BINDINGS: ClassVar = [("escape,q,question_mark,enter", "leave", "close")]
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self._scope: Scope = scope
+
+    def compose(self) -> ComposeResult:
+        """Lay out the help."""
+        with Vertical(id="help"):
+            with VerticalScroll():
+                yield _Keys(self._scope)
+            yield Label("↑ ↓ scroll   esc close", id="foot", markup=False)
+
+    def action_leave(self) -> None:
+        """Close the help."""
+        self.dismiss(None)

@@ -1,0 +1,126 @@
+"""The colours of the app, and how each state of a run is shown.
+
+A state is always a glyph, a word and a colour, in that order of importance: on a monochrome terminal, or to
+somebody who does not tell red from green, the glyph and the word say it alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.theme import Theme
+
+Tone = Literal["text", "muted", "faint", "live", "good", "warn", "bad", "accent", "title"]
+"""What a piece of text means; a theme gives each tone its colour."""
+
+TONES: tuple[Tone, ...] = ("text", "muted", "faint", "live", "good", "warn", "bad", "accent", "title")
+
+DARK = Theme(
+    name="itop-dark",
+    dark=True,
+    primary="#7aa2d6",
+    secondary="#9d8fd6",
+    accent="#e2b86b",
+    success="#8fc28a",
+    warning="#e2b86b",
+    error="#e5837d",
+    foreground="#d3dae3",
+    background="#0f1318",
+    surface="#141a21",
+    panel="#1b222b",
+    variables={
+        "block-cursor-background": "#263445",
+        "block-cursor-foreground": "#eef3f9",
+        "block-cursor-text-style": "none",
+        "input-cursor-background": "#e2b86b",
+        "input-selection-background": "#7aa2d6 35%",
+        "border": "#3a4655",
+        "border-blurred": "#29323d",
+        "scrollbar": "#2b3541",
+        "scrollbar-hover": "#3a4655",
+        "scrollbar-active": "#4c5b6e",
+        "scrollbar-background": "#0f1318",
+        "scrollbar-background-hover": "#0f1318",
+        "scrollbar-background-active": "#0f1318",
+        "tone-muted": "#8794a5",
+        "tone-faint": "#4d5968",
+        "tone-live": "#67c1c4",
+        "tone-title": "#eef3f9",
+    },
+)
+
+LIGHT = Theme(
+    name="itop-light",
+    dark=False,
+    primary="#2f6bb0",
+    secondary="#6650b0",
+    accent="#8f5d00",
+    success="#2c7a35",
+    warning="#8f5d00",
+    error="#b4332c",
+    foreground="#22303d",
+    background="#f7f8f9",
+    surface="#eef1f4",
+    panel="#e3e8ed",
+    variables={
+        "block-cursor-background": "#cfdff0",
+        "block-cursor-foreground": "#0f1b26",
+        "block-cursor-text-style": "none",
+        "input-cursor-background": "#8f5d00",
+        "input-selection-background": "#2f6bb0 25%",
+        "border": "#a9b6c3",
+        "border-blurred": "#cdd5dd",
+        "scrollbar": "#c3ccd5",
+        "scrollbar-hover": "#a9b6c3",
+        "scrollbar-active": "#8c9baa",
+        "scrollbar-background": "#f7f8f9",
+        "scrollbar-background-hover": "#f7f8f9",
+        "scrollbar-background-active": "#f7f8f9",
+        "tone-muted": "#566575",
+        "tone-faint": "#a3afba",
+        "tone-live": "#0b7377",
+        "tone-title": "#0f1b26",
+    },
+)
+
+THEMES = (DARK, LIGHT)
+
+
+@dataclass(frozen=True, slots=True)
+class StateLook:
+    """How one state is shown.
+
+    Attributes:
+        glyph: One cell wide, different for every state.
+        word: What it is called.
+        tone: The colour it has where there is colour.
+    """
+
+    glyph: str
+    word: str
+    tone: Tone
+
+
+STATES: dict[str, StateLook] = {
+    "queued": StateLook("○", "queued", "muted"),
+    "starting": StateLook("◔", "starting", "live"),
+    "running": StateLook("●", "running", "live"),
+    "paused": StateLook("‖", "paused", "warn"),
+    "stopping": StateLook("◑", "stopping", "warn"),
+    "completed": StateLook("✓", "done", "good"),
+    "stopped": StateLook("■", "stopped", "muted"),
+    "failed": StateLook("✗", "failed", "bad"),
+    "killed": StateLook("†", "killed", "bad"),
+    "preempted": StateLook("↯", "preempted", "warn"),
+    "lost": StateLook("¿", "lost", "bad"),
+}
+
+
+def look(status: str) -> StateLook:
+    """How a state is shown; a state written by a newer version is shown by its own name.
+
+    Args:
+        status: The value of a `db.records.RunStatus`.
+    """
+    return STATES.get(status) or StateLook("·", status, "text")

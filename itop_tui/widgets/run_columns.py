@@ -1,0 +1,161 @@
+"""The columns of the list of runs: what each shows, how wide it is, and which ones fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from db.records import RunRecord
+from itop_tui import run_view
+from itop_tui.format import age, figure, fit, percent, rate, share
+from itop_tui.widgets.toned import Part
+
+GAP = 2
+"""Cells between two columns."""
+
+Cell = Callable[[RunRecord, float, int], list[Part]]
+"""Draws a run's cell: given the record, the time and the width, parts that fill exactly that width."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the list.
+
+    Attributes:
+        key: Its name.
+        title: What its head says.
+        width: The fewest cells it needs.
+        rank: Columns of low rank are kept when there is little room.
+        sort: The column of `RunRecord` it sorts by.
+        cell: Draws a run's cell.
+        right: Whether it is aligned to the right.
+        most: The most cells it can use; as `width` where None.
+        ascending: Whether a first sort by it goes upwards.
+    """
+
+    key: str
+    title: str
+    width: int
+    rank: int
+    sort: str
+    cell: Cell
+    right: bool = False
+    most: int | None = None
+    ascending: bool = False
+
+
+def _filled(parts: list[Part], width: int) -> list[Part]:
+    """Pad a single part to a width."""
+    text, tone = parts[0]
+    return [(fit(text, width), tone)]
+
+
+def _text(get: Callable[[RunRecord], str], *, muted: bool = False) -> Cell:
+    return lambda run, now, width: [(fit(get(run), width), "muted" if muted else "text")]
+
+
+def _number(get: Callable[[RunRecord], str], *, muted: bool = False) -> Cell:
+    def cell(run: RunRecord, now: float, width: int) -> list[Part]:
+        shown = get(run)
+        tone = "bad" if shown in ("NaN", "∞", "-∞") else "faint" if shown == "–" else "muted" if muted else "text"
+        return [(fit(shown, width, right=True), tone)]
+
+    return cell
+
+
+def _name(run: RunRecord, now: float, width: int) -> list[Part]:
+    return [(fit(run.name, width), "title" if run.status.is_active else "text")]
+
+
+def _age(run: RunRecord, now: float, width: int) -> list[Part]:
+    return [(fit(age(now - run.created_at), width, right=True), "muted")]
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("state", "state", 11, 0, "status", lambda run, now, width: _filled(run_view.state(run, now), width),
+           ascending=True),
+    Column("id", "id", 5, 0, "id", _number(lambda run: str(run.id), muted=True), right=True),
+    Column("name", "name", 13, 0, "name", _name, most=44, ascending=True),
+    Column("model", "model", 12, 6, "model", _text(lambda run: run.model), most=18, ascending=True),
+    Column("data", "data", 9, 7, "data", _text(lambda run: run.data), most=14, ascending=True),
+    Column("method", "method", 9, 3, "method", _text(run_view.method), most=16, ascending=True),
+    Column("density", "density", 7, 5, "density", _number(run_view.density), right=True),
+    Column("progress", "progress", 15, 1, "progress", run_view.progress_parts, most=30),
+    Column("best", "best acc", 8, 2, "best_val_accuracy", _number(lambda run: percent(run.best_val_accuracy)),
+           right=True),
+    Column("itop", "R_s", 6, 4, "itop_rate", _number(lambda run: figure(run.itop_rate, 3)), right=True),
+    Column("loss", "loss", 7, 8, "loss", _number(lambda run: figure(run.loss, 4), muted=True), right=True),
+    Column("speed", "speed", 8, 10, "samples_per_second",
+           _number(lambda run: rate(run.samples_per_second) if run.status.is_active else "–", muted=True),
+           right=True),
+    Column("flops", "FLOPs", 6, 9, "flops_ratio", _number(lambda run: share(run.flops_ratio), muted=True),
+           right=True),
+    Column("device", "device", 7, 11, "device", _text(lambda run: run.device or "", muted=True)),
+    Column("tags", "tags", 10, 12, "tags", _text(lambda run: run_view.tags(run.tags) if run.tags else "", muted=True),
+           most=20),
+    Column("age", "age", 4, 2, "created_at", _age, right=True),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A column with its place on the line.
+
+    Attributes:
+        column: The column.
+        x: Its first cell.
+        width: Its cells.
+    """
+
+    column: Column
+    x: int
+    width: int
+
+
+def place(width: int, columns: Sequence[Column] = COLUMNS) -> tuple[Placed, ...]:
+    """Choose the columns that fit and share out the room that is left.
+
+    Columns are kept in the order of their rank while they fit at their least width; what remains goes to the columns
+    that can use it, the name and the progress bar first.
+
+    Args:
+        width: The cells of a line.
+        columns: All columns, in the order in which they are shown.
+
+    Returns:
+        The columns shown, in order, from cell 2 on (the first two hold the cursor and the mark).
+    """
+    room = width - 2
+    kept: list[Column] = []
+    for column in sorted(columns, key=lambda column: column.rank):
+        need = column.width + (GAP if kept else 0)
+        if need > room:
+            break
+        room -= need
+        kept.append(column)
+    widths = {column.key: column.width for column in kept}
+    growing = sorted((c for c in kept if c.most), key=lambda c: (c.key != "name", c.key != "progress", c.rank))
+    # Half of the room to the name at first, so that the bar gets some of it too.
+    for limit in (room // 2, room):
+        for column in growing:
+            more = min(room, limit, (column.most or 0) - widths[column.key])
+            if more > 0:
+                widths[column.key] += more
+                room -= more
+    placed: list[Placed] = []
+    x = 2
+    for column in columns:
+        if column.key in widths:
+            placed.append(Placed(column, x, widths[column.key]))
+            x += widths[column.key] + GAP
+    return tuple(placed)
+
+
+def at(placed: Sequence[Placed], x: int) -> Column | None:
+    """The column at a cell of the line, its gap included; None beside the columns."""
+    for here, after in pairwise(placed):
+        if here.x <= x < after.x:
+            return here.column
+    last = placed[-1] if placed else None
+    return last.column if last and last.x <= x < last.x + last.width else None
