@@ -1,0 +1,68 @@
+"""How a worker ended, in a state and words a person understands.
+
+The warden writes what the kernel told it to the exit file; here that becomes a verdict. Warden and `submit.reconcile`
+use the same rules, so it does not matter which of them comes to write it down.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from db.records import RunStatus
+from engine.launch.processes import signal_name
+
+EXIT_STOPPED = 3  # the worker's own code for "stopped as asked, checkpoint written"
+
+KILLED_BY_USER = "killed by user"
+VANISHED = "the process vanished without a word"
+REBOOTED = "host rebooted"
+NEVER_STARTED = "never started: no process came up for it"
+
+
+class Ending(NamedTuple):
+    """The end of an attempt as `db.attempts.finish` takes it."""
+
+    status: RunStatus
+    reason: str
+    exit_code: int | None = None
+    signal: int | None = None
+
+
+def verdict(record: Mapping[str, Any], *, kill_asked: bool) -> Ending:
+    """Judge an exit that the worker itself has not explained in the database.
+
+    Args:
+        record: What the warden saw: `exit_code` or `signal`; `problem` if the worker could not even be started;
+            `stop_forwarded` if the warden passed a request to stop on; `out_of_memory` if the kernel killed for want
+            of memory just then; `peak_memory` in bytes; `last_line` of the console.
+        kill_asked: Whether a person asked for its death.
+    """
+    code, number = record.get("exit_code"), record.get("signal")
+    if problem := record.get("problem"):
+        return Ending(RunStatus.FAILED, str(problem), code)
+    if number is not None:
+        return _killed(record, int(number), kill_asked)
+    if code == EXIT_STOPPED:
+        return Ending(RunStatus.STOPPED, "stopped", code)
+    if code == 0:
+        # A worker records its result before it exits, so this one was ended by something else from inside.
+        return Ending(RunStatus.FAILED, "exited with code 0 before it had recorded a result", code)
+    line = record.get("last_line")
+    return Ending(RunStatus.FAILED, str(line) if line else f"exited with code {code} and printed nothing", code)
+
+
+def _killed(record: Mapping[str, Any], number: int, kill_asked: bool) -> Ending:
+    if kill_asked:
+        return Ending(RunStatus.KILLED, KILLED_BY_USER, signal=number)
+    if number == signal.SIGKILL and record.get("out_of_memory"):
+        peak = record.get("peak_memory")
+        reason = "out of memory: killed by the kernel"
+        if peak:
+            reason += f" (its memory had reached {int(peak) / 2**30:.1f} GiB)"
+        return Ending(RunStatus.KILLED, reason, signal=number)
+    if number == signal.SIGTERM and record.get("stop_forwarded"):
+        # The signal came before the worker had set up its handler: there was nothing to save yet.
+        return Ending(RunStatus.STOPPED, "stopped before training began", signal=number)
+    return Ending(RunStatus.KILLED, f"killed by {signal_name(number)} (signal {number})", signal=number)

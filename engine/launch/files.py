@@ -1,0 +1,123 @@
+"""What an attempt leaves in its run's folder, so that the truth survives a dead scheduler and an absent database.
+
+`console.log` is what the worker printed. `warden-N.json` names the two processes of attempt N while they live.
+`exit-N.json` says how the worker ended. `kill-N.json` says that somebody asked for its death. Each is written whole
+(to a temporary file, flushed to disk, renamed), so a reader finds all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_TAIL_BYTES = 16_384
+_LINE_LENGTH = 400
+# Escape sequences (CSI, OSC and the two-character ones) and the control characters that are left then.
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class AttemptFiles(NamedTuple):
+    """The files of one attempt.
+
+    Attributes:
+        folder: The run's folder, `runs/<uid>`.
+        number: The attempt's number, from 1.
+    """
+
+    folder: Path
+    number: int
+
+    @property
+    def console(self) -> Path:
+        """What the worker printed, all attempts one after another."""
+        return self.folder / "console.log"
+
+    @property
+    def claim(self) -> Path:
+        """Who watches and who works: the two processes' identities."""
+        return self.folder / f"warden-{self.number}.json"
+
+    @property
+    def exit(self) -> Path:
+        """How the worker ended."""
+        return self.folder / f"exit-{self.number}.json"
+
+    @property
+    def kill(self) -> Path:
+        """That a person asked for the attempt to be killed."""
+        return self.folder / f"kill-{self.number}.json"
+
+
+def write_json(path: Path, values: Mapping[str, Any], *, exclusive: bool = False) -> bool:
+    """Write a JSON file so that it is there whole, on the disk, or not at all.
+
+    Args:
+        path: Where; its folder must exist.
+        values: What.
+        exclusive: Leave an existing file alone; of several writers at once exactly one succeeds.
+
+    Returns:
+        Whether it was written (always, unless `exclusive`).
+
+    Raises:
+        OSError: The disk is full, the folder is gone, and so on.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(values, file)
+            file.flush()
+            os.fsync(file.fileno())
+        if exclusive:
+            try:
+                path.hardlink_to(temporary)
+            except FileExistsError:
+                return False
+        else:
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the name, too, must survive a power cut
+    finally:
+        os.close(folder)
+    return True
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The contents of a file of `write_json`; None if there is none, or nothing that could be one."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def last_line(path: Path, *, start: int = 0) -> str | None:
+    """The last line that holds something, as plain text without terminal escapes.
+
+    Args:
+        path: A log file.
+        start: Where to begin, in bytes; what stands before is not looked at.
+
+    Returns:
+        At most 400 characters, or None if there is nothing, or no such file.
+    """
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(start, end - _TAIL_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return None
+    for line in reversed(re.split(r"[\r\n]+", text)):
+        plain = _CONTROLS.sub("", _ESCAPES.sub("", line)).strip()
+        if plain:
+            return plain if len(plain) <= _LINE_LENGTH else plain[: _LINE_LENGTH - 1] + "…"
+    return None

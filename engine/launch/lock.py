@@ -1,0 +1,79 @@
+"""The lock that makes the scheduler the only one of its host and database.
+
+An advisory lock of the kernel (flock): it goes with the process that holds it, however that dies, so there is no stale
+lock file to clean up. The file itself stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import time
+from pathlib import Path
+
+
+def lock_path(home: Path, url: str) -> Path:
+    """The lock file of a database: in `home`, its name made from a hash of `Database.url`."""
+    return home / f"scheduler-{hashlib.sha256(url.encode()).hexdigest()[:12]}.lock"
+
+
+class SchedulerLock:
+    """Held from a successful `acquire` until `release` or the end of the process.
+
+    Args:
+        path: The lock file; made if it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def acquire(self, *, patience: float = 0.0) -> bool:
+        """Take the lock, trying for `patience` seconds; False if another process has it."""
+        deadline = time.monotonic() + patience
+        while True:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                if time.monotonic() >= deadline:
+                    return False
+                time.sleep(0.02)
+            else:
+                self._descriptor = descriptor
+                return True
+
+    def release(self) -> None:
+        """Give the lock up; harmless if it is not held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def intact(self) -> bool:
+        """Whether we hold the lock and its file is still the one that others would find under its name."""
+        if self._descriptor is None:
+            return False
+        with contextlib.suppress(OSError):
+            return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
+        return False
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock now.
+
+    The question takes a shared lock for a moment, which is why a starting scheduler asks for its own with patience.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,136 @@
+"""Which queued run starts on which device now, and why the others wait: a pure function of what is known.
+
+Nothing is started on a guess: a GPU whose state cannot be read, or that another program fills, takes no run. A run
+whose device this host does not have at all fails with that reason, for it would wait for ever.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from db.records import RunRecord
+from engine.launch.devices import Device, DeviceList
+
+DEFAULT_FREE_FRACTION = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the user allows.
+
+    Attributes:
+        slots: Runs at a time by device, 1 where it names none; 0 closes a device.
+        free_fraction: The share of a GPU's memory that must be free of other programs before a run is started on it.
+    """
+
+    slots: Mapping[str, int] = field(default_factory=dict)
+    free_fraction: float = DEFAULT_FREE_FRACTION
+
+    def slots_of(self, device: str) -> int:
+        """How many runs at a time the device takes."""
+        value = self.slots.get(device, 1)
+        return value if isinstance(value, int) and value >= 0 else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with the queue now.
+
+    Attributes:
+        starts: Runs with the device each starts on, in order.
+        refused: Runs that can never start on this host, with the reason.
+        waiting: The others' ids, each with what it waits for.
+    """
+
+    starts: tuple[tuple[RunRecord, Device], ...] = ()
+    refused: tuple[tuple[RunRecord, str], ...] = ()
+    waiting: Mapping[int, str] = field(default_factory=dict)
+
+
+def place(
+    queued: Iterable[RunRecord],
+    active: Iterable[RunRecord],
+    devices: DeviceList,
+    limits: Limits,
+    *,
+    our_pids: Collection[int] = (),
+    only_host: bool = True,
+) -> Plan:
+    """Choose devices for queued runs.
+
+    Args:
+        queued: Runs in the order in which they are to start.
+        active: Runs of this host that have a device now.
+        devices: This host's devices.
+        limits: What the user allows.
+        our_pids: Processes of our own runs: their GPU memory is not another program's.
+        only_host: Whether no other host takes runs from this queue, so that a device missing here is missing for good.
+    """
+    taken = Counter(run.device for run in active if run.device is not None)
+    starts: list[tuple[RunRecord, Device]] = []
+    refused: list[tuple[RunRecord, str]] = []
+    waiting: dict[int, str] = {}
+    for run in queued:
+        wanted = str(run.config.get("device") or "auto")
+        candidates, missing = _candidates(wanted, devices)
+        if not candidates:
+            if only_host and not devices.unreadable:
+                refused.append((run, missing))
+            else:
+                waiting[run.id] = missing
+            continue
+        reasons: list[str] = []
+        for device in sorted(candidates, key=lambda one: taken[one.name]):  # the emptiest first
+            reason = _obstacle(device, taken[device.name], limits, our_pids)
+            if reason is None:
+                taken[device.name] += 1
+                starts.append((run, device))
+                break
+            reasons.append(reason)
+        else:
+            waiting[run.id] = "; ".join(reasons)
+    return Plan(tuple(starts), tuple(refused), waiting)
+
+
+def _candidates(wanted: str, devices: DeviceList) -> tuple[list[Device], str]:
+    """The devices that would do, and what to say if there is none."""
+    because = f" ({devices.problem})" if devices.problem else ""
+    if wanted == "auto":
+        if devices.gpus:
+            return list(devices.gpus), ""
+        if devices.unreadable:
+            return [], f"whether this host has a free GPU cannot be read{because}"
+        wanted = "cpu"
+    if wanted == "cuda":
+        return list(devices.gpus), f"this host has no cuda device{because}"
+    device = devices.named(wanted)
+    if device is not None:
+        return [device], ""
+    return [], f"this host has no device {wanted}{because or f'; it has {_names(devices)}'}"
+
+
+def _names(devices: DeviceList) -> str:
+    return ", ".join(device.name for device in devices)
+
+
+def _obstacle(device: Device, taken: int, limits: Limits, our_pids: Collection[int]) -> str | None:
+    """Why no further run can start on the device now; None if one can."""
+    slots = limits.slots_of(device.name)
+    if slots == 0:
+        return f"{device.name} is closed (0 slots)"
+    if taken >= slots:
+        return f"{device.name} is busy ({taken} of {slots} slot{'s' if slots != 1 else ''} taken)"
+    if not device.is_cuda:
+        return None
+    if device.problem is not None or not device.memory_total or device.memory_used is None:
+        return f"{device.name} cannot be read: {device.problem or 'the driver does not tell its memory'}"
+    ours = sum(one.memory or 0 for one in device.processes if one.pid in our_pids)
+    free = (device.memory_total - max(device.memory_used - ours, 0)) / device.memory_total
+    if free < limits.free_fraction:
+        return (
+            f"{device.name} is filled by another program "
+            f"({free:.0%} of its memory is free, {limits.free_fraction:.0%} is asked for)"
+        )
+    return None

@@ -1,0 +1,284 @@
+"""Gives queued runs their devices: `python -m engine.launch.scheduler`, one per host and database, gone when idle.
+
+It holds nothing that is not in the database or in the runs' folders: killed at any instant, it leaves every run going,
+and the next one adopts them. Four times a second it settles what has ended, and starts what has a free device. What it
+does, and what it could not do, is in `scheduler.log`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from db import attempts, paths, runs, settings
+from db.errors import IllegalState, RunNotFound, StoreError
+from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
+from db.session import Database
+from engine.launch.devices import Device, DeviceList, list_devices
+from engine.launch.files import AttemptFiles
+from engine.launch.lock import SchedulerLock, lock_path
+from engine.launch.placement import DEFAULT_FREE_FRACTION, Limits, place
+from engine.launch.processes import host_name
+from engine.launch.settle import attempt_files, processes, reconcile
+from engine.launch.warden import Task, default_worker
+
+TICK_SECONDS = 0.25
+IDLE_SECONDS = 5.0
+_REPLAN_SECONDS = 2.0  # a GPU may become free, or a setting change, without anything happening to a run
+_BACKOFF_SECONDS = 5.0
+_LOG_BYTES = 1_000_000
+
+_log = logging.getLogger("itop.scheduler")
+
+
+class Scheduler:
+    """What one scheduler does; whether it is the only one is its caller's affair.
+
+    Args:
+        db: The database.
+        worker: The command that trains; the run and the attempt are appended.
+        devices: How to find out about this host's devices.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        worker: Sequence[str] = (),
+        devices: Callable[[], DeviceList] = list_devices,
+    ) -> None:
+        self._db = db
+        self._worker = tuple(worker) or default_worker()
+        self._devices = devices
+        self._host = host_name()
+        self._wardens: dict[int, tuple[subprocess.Popen[bytes], AttemptRecord, AttemptFiles]] = {}
+        self._waiting: dict[str, str] = {}
+        self._planned_for: tuple[object, ...] = ()
+        self._planned_at = 0.0
+
+    def adopt(self) -> None:
+        """Take over from a scheduler that died: give a process to what it had reserved and not yet started.
+
+        Should its warden be on the way after all, one of the two finds the attempt claimed and leaves.
+        """
+        for attempt in attempts.open_attempts(self._db, self._host):
+            with contextlib.suppress(RunNotFound):
+                files = attempt_files(self._db, attempt)
+                if attempt.status is RunStatus.STARTING and not any(processes(attempt, files)):
+                    _log.info("adopting run %d, attempt %d, which has no process yet", attempt.run_id, attempt.number)
+                    self._launch(attempt, files, self._devices().named(attempt.device))
+
+    def tick(self) -> bool:
+        """Settle what has ended and start what can start.
+
+        Returns:
+            Whether there is anything left to wait for: a queued run, or an active one of this host.
+        """
+        self._reap()
+        reconcile(self._db)
+        active = runs.active(self._db, self._host)
+        queued = runs.count(self._db, RunQuery(statuses=(RunStatus.QUEUED,)))
+        if not queued:
+            self._publish({})
+            return bool(active)
+        # A long queue is not read again and again while nothing has changed that could let a run of it start.
+        situation = (queued, tuple((run.id, run.device) for run in active))
+        if situation != self._planned_for or time.monotonic() - self._planned_at > _REPLAN_SECONDS:
+            self._planned_for, self._planned_at = situation, time.monotonic()
+            if self._place(active):
+                self._planned_for = ()
+        return bool(active) or bool(runs.queued(self._db, limit=1))
+
+    # Starting
+
+    def _place(self, active: Sequence[RunRecord]) -> bool:
+        """Start every queued run that has a device; returns whether anything was started or refused."""
+        limits = Limits(
+            slots=settings.get(self._db, "slots", {}),
+            free_fraction=settings.get(self._db, "gpu_memory_free_fraction", DEFAULT_FREE_FRACTION),
+        )
+        plan = place(
+            runs.queued(self._db),
+            active,
+            self._devices(),
+            limits,
+            our_pids={run.pid for run in active if run.pid is not None},
+            only_host=self._db.url.startswith("sqlite"),
+        )
+        for run, reason in plan.refused:
+            wanted = str(run.config.get("device") or "auto")
+            attempt = runs.reserve(self._db, run.id, host=self._host, device=wanted, slots=1_000_000)
+            if attempt is not None:
+                self._fail(attempt, reason)
+        for run, device in plan.starts:
+            slots = limits.slots_of(device.name)
+            attempt = runs.reserve(self._db, run.id, host=self._host, device=device.name, slots=slots)
+            if attempt is None:
+                continue  # stopped, or its slot taken, since we looked
+            _log.info("starting run %d, attempt %d, on %s", run.id, attempt.number, device.name)
+            files = AttemptFiles(paths.run_folder(run.uid), attempt.number)
+            # The attempt is new, so what has its number was left by another database's run.
+            for stale in (files.claim, files.exit, files.kill):
+                stale.unlink(missing_ok=True)
+            self._launch(attempt, files, device)
+        self._publish({str(run_id): reason for run_id, reason in plan.waiting.items()})
+        return bool(plan.starts or plan.refused)
+
+    def _launch(self, attempt: AttemptRecord, files: AttemptFiles, device: Device | None) -> None:
+        """Start the warden of a reserved attempt; the attempt fails where that cannot be done."""
+        visible = (device.uuid if device else None) or attempt.device.partition(":")[2]
+        task = Task(attempt.run_id, attempt.id, files, attempt.device, visible, self._worker)
+        try:
+            files.folder.mkdir(parents=True, exist_ok=True)
+            warden = subprocess.Popen(
+                [sys.executable, "-P", "-m", "engine.launch.warden", *task.arguments()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._fail(attempt, f"could not be started: {error}")
+            return
+        self._wardens[warden.pid] = (warden, attempt, files)
+        with contextlib.suppress(IllegalState):  # killed at once: it has ended before we could say that it began
+            attempts.spawned(self._db, attempt.id, warden_pid=warden.pid)
+
+    def _fail(self, attempt: AttemptRecord, reason: str) -> None:
+        _log.warning("run %d, attempt %d: %s", attempt.run_id, attempt.number, reason)
+        attempts.finish(self._db, attempt.id, status=RunStatus.FAILED, reason=reason)
+
+    def _reap(self) -> None:
+        """Take leave of wardens that have ended; one that never got as far as claiming its attempt fails it."""
+        for pid, (warden, attempt, files) in list(self._wardens.items()):
+            code = warden.poll()
+            if code is None:
+                continue
+            del self._wardens[pid]
+            # After a good life it has settled its attempt; after any other, its files tell `reconcile` the rest.
+            if code != 0 and not files.claim.exists() and not files.exit.exists():
+                how = f"exit code {code}" if code > 0 else f"signal {-code}"
+                self._fail(attempt, f"could not be started: its warden ended with {how} (see scheduler.log)")
+
+    def _publish(self, waiting: dict[str, str]) -> None:
+        """Let everybody know why queued runs wait: setting `waiting:HOST`, run id → reason."""
+        if waiting != self._waiting:
+            settings.put(self._db, f"waiting:{self._host}", waiting)
+            for run_id in waiting.keys() - self._waiting.keys():
+                _log.info("run %s waits: %s", run_id, waiting[run_id])
+            self._waiting = waiting
+
+
+def serve(scheduler: Scheduler, lock: SchedulerLock, *, idle_seconds: float, log: LogFile | None) -> None:
+    """Tick until there has been nothing to do for a while; the lock is held at the start and given up at the end."""
+    scheduler.adopt()
+    busy_at = time.monotonic()
+    failure = ""
+    while lock.intact():
+        try:
+            if scheduler.tick():
+                busy_at = time.monotonic()
+            elif time.monotonic() - busy_at > idle_seconds:
+                lock.release()
+                # Whoever queues a run looks at the lock afterwards; so we, having let go of it, look at the queue.
+                if not scheduler.tick_is_needed() or not lock.acquire():
+                    _log.info("nothing to do: leaving")
+                    return
+                busy_at = time.monotonic()
+            failure, pause = "", TICK_SECONDS
+        except Exception as error:  # one bad tick must not end it: the database may be back at the next
+            if str(error) != failure:
+                _log.exception("this round failed; trying again")
+                failure = str(error)
+            pause = _BACKOFF_SECONDS if not isinstance(error, StoreError) else 4 * TICK_SECONDS
+            busy_at = time.monotonic()
+        if log is not None:
+            log.bound()
+        time.sleep(pause)
+    _log.warning("the lock file %s is no longer ours: leaving", lock.path)
+
+
+class LogFile:
+    """Standard output and error of a detached process, in a file that is put aside when it has grown.
+
+    Args:
+        path: The file; its predecessor is kept as `path` with `.1`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def take_over(self) -> None:
+        """Point the standard streams at the file."""
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+
+    def bound(self) -> None:
+        """Begin a new file if this one has become too long."""
+        with contextlib.suppress(OSError):
+            if self._path.stat().st_size > _LOG_BYTES:
+                self._path.replace(self._path.with_name(self._path.name + ".1"))
+                self.take_over()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a scheduler until it is idle; says "ready" on standard output once it serves, "held" if another does."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    split = words.index("--") if "--" in words else len(words)
+    parser = argparse.ArgumentParser(
+        prog="python -m engine.launch.scheduler", description="Start queued runs; everything after -- is the worker."
+    )
+    parser.add_argument("--foreground", action="store_true", help="stay attached, and log to standard error")
+    parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds without work before it leaves")
+    options = parser.parse_args(words[:split])
+    if not options.foreground:
+        if os.fork():
+            return 0
+        os.setsid()
+    return _main(words[split + 1 :], options.foreground, options.idle)
+
+
+def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s scheduler %(process)d: %(message)s")
+    home = paths.home()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        db = Database.open()
+        lock = SchedulerLock(lock_path(home, db.url))
+        # Those who only ask whether it is taken hold it for a moment too.
+        if not lock.acquire(patience=0.5):
+            print("held", flush=True)  # noqa: T201
+            return 0
+    except (StoreError, OSError) as error:
+        print(error, flush=True)  # noqa: T201
+        return 1
+    print("ready", flush=True)  # noqa: T201
+    log = None
+    if not foreground:
+        os.chdir(home)  # no hold on the folder, or the disk, that the user happened to be in
+        log = LogFile(home / "scheduler.log")
+        log.bound()
+        log.take_over()
+    _log.info("serving %s on %s", db.url, host_name())
+    try:
+        serve(Scheduler(db, worker=worker), lock, idle_seconds=idle_seconds, log=log)
+    except KeyboardInterrupt:
+        _log.info("interrupted: leaving; runs go on")
+    finally:
+        db.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

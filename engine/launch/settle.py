@@ -1,0 +1,128 @@
+"""Writing down the end of an attempt that its worker did not write down itself.
+
+The warden does it as soon as the worker is dead. `reconcile` does it for attempts whose warden could not: it looks at
+the files the warden left and at whether the processes still live. The database keeps the first word it hears, so any
+number of reconcilers and the warden may come at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from db import attempts, paths, runs
+from db.errors import DatabaseGone, RunNotFound
+from db.records import AttemptRecord, RunStatus
+from db.session import Database
+from engine.launch.endings import KILLED_BY_USER, NEVER_STARTED, REBOOTED, VANISHED, Ending, verdict
+from engine.launch.files import AttemptFiles, read_json
+from engine.launch.processes import ProcessIdentity, boot_id, host_name
+
+START_PATIENCE = 30.0  # seconds in which a reserved attempt must have got a process
+
+
+def reconcile(db: Database) -> int:
+    """Settle the attempts of this host that have ended without anybody writing it down.
+
+    Cheap where nothing is active: one query. Safe to call from any process, at any time, as often as wanted.
+
+    Returns:
+        How many attempts were settled by this call.
+
+    Raises:
+        StoreError: The database cannot be read or written.
+    """
+    settled = 0
+    for attempt in attempts.open_attempts(db, host_name()):
+        try:
+            files = attempt_files(db, attempt)
+        except RunNotFound:  # deleted since the query
+            continue
+        ending = look(attempt, files)
+        if ending is not None and settle(db, attempt.id, files, ending):
+            settled += 1
+    return settled
+
+
+def attempt_files(db: Database, attempt: AttemptRecord) -> AttemptFiles:
+    """Where the files of an attempt are.
+
+    Raises:
+        RunNotFound: The run is no longer there.
+    """
+    return AttemptFiles(paths.run_folder(runs.get(db, attempt.run_id).uid), attempt.number)
+
+
+def look(attempt: AttemptRecord, files: AttemptFiles) -> Ending | None:
+    """How an attempt of this host ended, by its files and processes; None while it lives or may still come up."""
+    record = read_json(files.exit)
+    if record is not None:
+        return verdict(record, kill_asked=files.kill.exists())
+    known = [one for one in processes(attempt, files) if one is not None]
+    if any(process.alive() for process in known):
+        return None
+    record = read_json(files.exit)  # the warden may have written it while we looked for its process
+    if record is not None:
+        return verdict(record, kill_asked=files.kill.exists())
+    if not known:
+        if time.time() - attempt.started_at < START_PATIENCE:
+            return None
+        if files.kill.exists():
+            return Ending(RunStatus.KILLED, KILLED_BY_USER)
+        return Ending(RunStatus.FAILED, NEVER_STARTED)
+    if files.kill.exists():
+        return Ending(RunStatus.KILLED, KILLED_BY_USER)
+    if all(process.boot_id != boot_id() for process in known):
+        return Ending(RunStatus.LOST, REBOOTED)
+    return Ending(RunStatus.LOST, VANISHED)
+
+
+def processes(attempt: AttemptRecord, files: AttemptFiles) -> tuple[ProcessIdentity | None, ProcessIdentity | None]:
+    """The warden and the worker of an attempt, each None where it is not known (yet).
+
+    The worker is known from its warden's claim, or, if it was started by hand, from what it recorded itself.
+    """
+    claim = read_json(files.claim) or {}
+    worker = ProcessIdentity.from_dict(claim.get("worker"))
+    if worker is None and attempt.pid is not None and attempt.start_time is not None and attempt.boot_id is not None:
+        worker = ProcessIdentity(attempt.pid, attempt.start_time, attempt.boot_id)
+    return ProcessIdentity.from_dict(claim.get("warden")), worker
+
+
+def settle(db: Database, attempt_id: int, files: AttemptFiles, ending: Ending) -> bool:
+    """Record an ending and clear away the claim; False if the attempt had already ended.
+
+    Raises:
+        StoreError: The database cannot be written.
+    """
+    written = attempts.finish(
+        db,
+        attempt_id,
+        status=ending.status,
+        reason=ending.reason,
+        exit_code=ending.exit_code,
+        signal=ending.signal,
+    )
+    with contextlib.suppress(OSError):
+        files.claim.unlink(missing_ok=True)
+    return written
+
+
+def settle_from_files(attempt_id: int, files: AttemptFiles, record: Mapping[str, Any]) -> bool:
+    """The warden's last act: open the database that the environment names and settle its attempt.
+
+    Raises:
+        StoreError: The database cannot be reached; `DatabaseGone` if its file is away (it is not made anew).
+    """
+    url = paths.database_url()
+    path = url.removeprefix("sqlite:///")
+    if path != url and not Path(path).exists():
+        raise DatabaseGone(f"the database {path} is not there")
+    db = Database.open(url)
+    try:
+        return settle(db, attempt_id, files, verdict(record, kill_asked=files.kill.exists()))
+    finally:
+        db.close()

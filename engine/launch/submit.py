@@ -1,0 +1,159 @@
+"""What the app and the commands do to runs in the background: see that they start, stop them, kill them.
+
+Nothing here waits for a worker; what was asked becomes visible in the database when it has happened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from db import attempts, commands, paths, runs
+from db.errors import IllegalState, StoreError
+from db.records import CommandRecord, RunRecord
+from db.session import Database
+from engine.launch.files import write_json
+from engine.launch.lock import is_locked, lock_path
+from engine.launch.processes import host_name
+from engine.launch.settle import attempt_files, look, processes, reconcile, settle
+
+__all__ = ["SchedulerError", "ensure_scheduler", "kill", "reconcile", "scheduler_running", "stop"]
+
+_START_SECONDS = 30.0
+_DEATH_SECONDS = 2.0
+
+
+class SchedulerError(StoreError):
+    """The background scheduler could not be started; the message says why."""
+
+
+def scheduler_running(db: Database) -> bool:
+    """Whether a scheduler of this host serves this database now."""
+    return is_locked(lock_path(paths.home(), db.url))
+
+
+def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
+    """See to it that a scheduler serves this database: start one, detached from us, if none does.
+
+    Call it after a run was queued, not before: a scheduler that is about to leave looks at the queue once more after
+    giving up its lock, so that either it or a new one finds the run.
+
+    Args:
+        db: The database; for a server, `ITOP_DATABASE_URL` must name it.
+        worker: The worker's command, for tests; the run and the attempt are appended.
+
+    Raises:
+        SchedulerError: It did not come up; the message is its own last line.
+    """
+    if scheduler_running(db):
+        return
+    environment = dict(os.environ)
+    if db.url.startswith("sqlite"):
+        environment["ITOP_DATABASE_URL"] = db.url
+    environment["ITOP_HOME"] = str(paths.home())
+    arguments = ["--", *worker] if worker else []
+    launcher = subprocess.Popen(
+        [sys.executable, "-P", "-m", "engine.launch.scheduler", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,
+    )
+    said = _listen(launcher, time.monotonic() + _START_SECONDS)
+    if not {"ready", "held"} & set(said[-1:]):
+        words = said[-1] if said else "it said nothing"
+        raise SchedulerError(f"The background scheduler did not start: {words} (log: {paths.home() / 'scheduler.log'})")
+
+
+def _listen(launcher: subprocess.Popen[bytes], deadline: float) -> list[str]:
+    """What a starting scheduler says, until it says that it serves, or closes its mouth, or the deadline."""
+    stream = launcher.stdout
+    assert stream is not None
+    heard = b""
+    with stream:
+        while (left := deadline - time.monotonic()) > 0:
+            if not select.select([stream], [], [], left)[0]:
+                break
+            part = os.read(stream.fileno(), 4096)
+            heard += part
+            if not part or heard.endswith((b"ready\n", b"held\n")):
+                break
+        else:
+            heard += b"\nit did not answer in time"
+    # The launcher itself has only forked; what it forked is nobody's child here.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        launcher.wait(max(0.1, deadline - time.monotonic()))
+    return [line for line in heard.decode("utf-8", errors="replace").splitlines() if line.strip()]
+
+
+def stop(db: Database, run_id: int) -> CommandRecord:
+    """Ask a run to write a checkpoint and end; one that is still queued ends at once. Safe to repeat.
+
+    Raises:
+        RunNotFound: There is no such run.
+        IllegalState: It has already ended.
+    """
+    return commands.send(db, run_id, "stop")
+
+
+def kill(db: Database, run_id: int) -> None:
+    """End a run's processes now, without a checkpoint. Safe to repeat.
+
+    Returns when the signal is sent; the end is recorded a moment later, as killed by user.
+
+    Raises:
+        RunNotFound: There is no such run.
+        IllegalState: It has no process to kill, or has it on another host or under another user.
+    """
+    run = runs.get(db, run_id)
+    attempt = attempts.latest(db, run_id)
+    if attempt is None or not run.status.is_active:
+        raise IllegalState(_nothing_to_kill(run))
+    if attempt.host != host_name():
+        raise IllegalState(f"run {run_id} runs on {attempt.host}: kill it there (this is {host_name()})")
+    files = attempt_files(db, attempt)
+    files.folder.mkdir(parents=True, exist_ok=True)
+    # The wish first, then the signal: a warden that starts the worker in between reads the wish and kills it itself.
+    write_json(files.kill, {"by": _user(), "at": time.time()})
+    warden, worker = processes(attempt, files)
+    try:
+        if worker is not None:
+            worker.send_to_group(signal.SIGKILL)
+    except PermissionError as error:
+        files.kill.unlink(missing_ok=True)
+        raise IllegalState(f"run {run_id} belongs to another user of this machine") from error
+    if warden is not None and warden.alive():
+        return
+    deadline = time.monotonic() + _DEATH_SECONDS  # nobody waits for this worker: write down its end ourselves
+    while worker is not None and worker.alive() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    ending = look(attempt, files)
+    if ending is not None:
+        settle(db, attempt.id, files, ending)
+
+
+def _nothing_to_kill(run: RunRecord) -> str:
+    if run.status.is_terminal:
+        return f"run {run.id} has already ended ({run.status})"
+    return f"run {run.id} is {run.status}: it has no process yet; stop it to take it from the queue"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in many containers
+        return str(os.getuid())
+
+
+def log_path() -> Path:
+    """Where the schedulers of this home write what they do."""
+    return paths.home() / "scheduler.log"

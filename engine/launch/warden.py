@@ -1,0 +1,264 @@
+"""The parent of one worker and the witness of its end: `python -m engine.launch.warden RUN_ID ATTEMPT_ID … -- WORKER…`.
+
+It leads a session of its own, so neither the scheduler's death nor the closing of a terminal reaches it. It claims the
+attempt (of two wardens for one attempt the second leaves again), starts the worker in another session with its output
+in the run's console log, waits, writes how the worker ended to a file, and then tells the database what the worker did
+not tell itself. It imports little, for it stays in memory as long as the worker does; the database only at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.launch.files import AttemptFiles, last_line, read_json, write_json
+from engine.launch.oom import oom_kills
+from engine.launch.processes import ProcessIdentity, host_name
+
+_LOOK_SECONDS = 2.0  # how often the kernel's out-of-memory counter is read: its growth must be near the death
+_RETRY_FIRST, _RETRY_LAST, _RETRY_TOTAL = 0.2, 5.0, 600.0
+
+USAGE = (
+    "usage: python -m engine.launch.warden RUN_ID ATTEMPT_ID --folder FOLDER --number N --device DEVICE "
+    "[--visible UUID] [-- WORKER COMMAND]"
+)
+
+
+class Task(NamedTuple):
+    """What a warden is to do; travels on its command line.
+
+    Attributes:
+        run_id: The run.
+        attempt_id: The reserved attempt.
+        files: Where its files are.
+        device: "cpu" or "cuda:N".
+        visible: What CUDA is to see of a GPU's host: the GPU's UUID, or its number.
+        command: The worker, without the run and the attempt.
+    """
+
+    run_id: int
+    attempt_id: int
+    files: AttemptFiles
+    device: str
+    visible: str
+    command: tuple[str, ...]
+
+    def arguments(self) -> list[str]:
+        """The command line after the module's name."""
+        return [
+            *(str(self.run_id), str(self.attempt_id), "--folder", str(self.files.folder)),
+            *("--number", str(self.files.number), "--device", self.device, "--visible", self.visible),
+            *("--", *self.command),
+        ]
+
+    @classmethod
+    def parse(cls, arguments: Sequence[str]) -> Task:
+        """The inverse of `arguments`.
+
+        Raises:
+            ValueError: Something is missing or unknown.
+        """
+        words = list(arguments)
+        command = tuple(words[words.index("--") + 1 :]) if "--" in words else ()
+        words = words[: words.index("--")] if "--" in words else words
+        options = dict(zip(words[2::2], words[3::2], strict=True))
+        unknown = set(options) - {"--folder", "--number", "--device", "--visible"}
+        try:
+            if unknown:
+                raise ValueError(f"unknown option {min(unknown)}")
+            device = options["--device"]
+            return cls(
+                int(words[0]),
+                int(words[1]),
+                AttemptFiles(Path(options["--folder"]), int(options["--number"])),
+                device,
+                options.get("--visible", device.partition(":")[2]),
+                command or default_worker(),
+            )
+        except (KeyError, IndexError) as error:
+            raise ValueError(f"missing argument {error}") from None
+
+
+def default_worker() -> tuple[str, ...]:
+    """The command that trains. `-P`: a folder called `db` or `engine` where the user stands is not imported for ours."""
+    return (sys.executable, "-P", "-m", "engine.worker")
+
+
+class Warden:
+    """One worker's life, from claim to verdict.
+
+    Args:
+        task: What to start, and where its files are.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._files = task.files
+        self._stops_asked = self._stops_forwarded = 0
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+
+    def run(self) -> None:
+        """Watch over the attempt until its end is written down, or until nothing more can be done about that."""
+        me = ProcessIdentity.current()
+        if not write_json(self._files.claim, {"warden": me.as_dict(), "worker": None}, exclusive=True):
+            return  # another warden has this attempt
+        self._listen()
+        record = self._watch(me)
+        try:
+            write_json(self._files.exit, record)
+        except OSError as error:  # a full disk must not keep the truth from the database
+            _log(f"cannot write {self._files.exit}: {error}")
+        self._settle(record)
+
+    # The worker's life
+
+    def _watch(self, me: ProcessIdentity) -> dict[str, Any]:
+        """Start the worker, wait for its end, and say what was seen."""
+        seen: dict[str, Any] = {"attempt_id": self._task.attempt_id, "started_at": time.time()}
+        counted = oom_kills()
+        if self._files.kill.exists():
+            return {**seen, "signal": int(signal.SIGKILL), "ended_at": time.time()}
+        try:
+            with self._open_console() as console:
+                start = console.tell()
+                process = self._start(console)
+        except OSError as error:
+            return {**seen, "problem": f"the worker could not be started: {error}", "ended_at": time.time()}
+        worker = ProcessIdentity.of(process.pid)
+        if worker is not None:
+            with contextlib.suppress(OSError):
+                write_json(self._files.claim, {"warden": me.as_dict(), "worker": worker.as_dict()})
+            if self._files.kill.exists():  # asked for between our first look and the line above
+                worker.send_to_group(signal.SIGKILL)
+        counted = self._wait(process, counted)
+        now_counted = oom_kills()
+        code = process.returncode
+        return {
+            **seen,
+            "worker": None if worker is None else worker.as_dict(),
+            "ended_at": time.time(),
+            "exit_code": code if code >= 0 else None,
+            "signal": -code if code < 0 else None,
+            "stop_forwarded": self._stops_forwarded > 0,
+            "out_of_memory": counted is not None and now_counted is not None and now_counted > counted,
+            "peak_memory": _peak_memory(),
+            "last_line": last_line(self._files.console, start=start),
+        }
+
+    def _open_console(self) -> Any:
+        """The console log, with a line that tells where this attempt begins."""
+        console = self._files.console.open("ab", buffering=0)
+        when = time.strftime("%Y-%m-%d %H:%M:%S")
+        where = f"on {self._task.device} of {host_name()}"
+        console.write(f"--- attempt {self._files.number}, {when}, {where} ---\n".encode())
+        return console
+
+    def _start(self, console: Any) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        # By its UUID the GPU is the only one there is for the worker, whatever order CUDA would count in; and a run
+        # that was given the processor must not find a GPU by itself.
+        environment["CUDA_VISIBLE_DEVICES"] = self._task.visible if self._task.device != "cpu" else ""
+        return subprocess.Popen(
+            [*self._task.command, str(self._task.run_id), "--attempt", str(self._task.attempt_id)],
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+
+    def _wait(self, process: subprocess.Popen[bytes], counted: int | None) -> int | None:
+        """Wait for the worker's end; returns the out-of-memory counter as it was shortly before."""
+        while True:
+            if _has_ended(process):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)  # loaders left behind would hold memory and the GPU
+                process.wait()
+                return counted
+            if self._stops_forwarded < self._stops_asked:
+                self._stops_forwarded = self._stops_asked
+                process.send_signal(signal.SIGTERM)
+            ready, _, _ = select.select([self._wake_read], [], [], _LOOK_SECONDS)
+            if ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_read, 512)
+            else:
+                counted = oom_kills()
+
+    # Signals
+
+    def _listen(self) -> None:
+        """Pass a request to stop on to the worker, outlive a hang-up, and be woken by the worker's end."""
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._ask_stop())
+
+    def _ask_stop(self) -> None:
+        self._stops_asked += 1  # the loop that waits, woken by this very signal, passes it on
+
+    # The verdict
+
+    def _settle(self, record: dict[str, Any]) -> None:
+        """Tell the database, again and again if it is away; the exit file stays for `reconcile` whatever happens."""
+        deadline = time.monotonic() + _RETRY_TOTAL
+        pause = _RETRY_FIRST
+        while self._files.folder.is_dir():  # a run that was deleted needs no verdict
+            try:
+                from engine.launch.settle import settle_from_files  # brings the database with it
+
+                settle_from_files(self._task.attempt_id, self._files, record)
+            except Exception as error:  # whatever the driver raises: there is nobody to pass it to
+                _log(f"the database does not take the end of attempt {self._task.attempt_id}: {error}")
+            else:
+                return
+            if time.monotonic() > deadline:
+                return
+            time.sleep(pause)
+            pause = min(pause * 2, _RETRY_LAST)
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether the worker is dead; not reaped where the system can tell without, so its number stays its own."""
+    if hasattr(os, "waitid"):
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return process.poll() is not None
+
+
+def _peak_memory() -> int:
+    """The most memory the worker, or one of its children, ever held, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _log(text: str) -> None:
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} warden {os.getpid()}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a warden; the exit code is 0 unless the arguments are wrong."""
+    try:
+        task = Task.parse(sys.argv[1:] if arguments is None else arguments)
+    except ValueError as error:
+        print(f"warden: {error}\n{USAGE}", file=sys.stderr)  # noqa: T201
+        return 2
+    with contextlib.suppress(PermissionError):  # already the leader of its session
+        os.setsid()
+    Warden(task).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""A home of its own for each test, real processes in it, and none of them left afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from db.session import Database
+from tests.engine.launch.tools import Lab, wait_for
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """ITOP_HOME for this test and for all it starts; whatever still runs with it at the end is killed."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("ITOP_HOME", str(folder))
+    monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield folder
+    leftovers = list(processes_of(folder))
+    for process in leftovers:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGKILL)
+    wait_for(lambda: not list(processes_of(folder)), "every process of the test to be gone")
+
+
+def processes_of(folder: Path) -> Iterator[psutil.Process]:
+    """The living processes, other than this one, that were started with this ITOP_HOME."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get("ITOP_HOME") == str(folder):
+                yield process
+
+
+@pytest.fixture
+def lab(home: Path) -> Iterator[Lab]:
+    """A database in the home, with a fake worker to run in it."""
+    db = Database.open()
+    worker = (sys.executable, "-P", str(Path(__file__).parent / "fake_worker.py"))
+    with contextlib.closing(Lab(db, home, worker)) as laboratory:
+        yield laboratory
+    db.close()

@@ -1,0 +1,73 @@
+"""A worker that keeps to the contract of `engine.worker` and trains nothing: `fake_worker.py RUN_ID --attempt ID`.
+
+What it does is the run's `notes`:
+
+- wait: runs until it is told to stop, by command or SIGTERM, and records that;
+- finish SECONDS: runs so long and completes;
+- deaf: says nothing to the database and ignores SIGTERM;
+- crash: prints a traceback and exits with 1, unrecorded;  exit N: exits with N at once, unrecorded;
+- children: like deaf, with a child process of its own, whose pid it prints;  hog: takes memory until it dies.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+from db import attempts, commands, runs
+from db.records import RunStatus
+from db.session import Database
+from engine.launch.processes import ProcessIdentity
+
+
+def main() -> int:
+    run_id, attempt_id = int(sys.argv[1]), int(sys.argv[3])
+    db = Database.open()
+    behaviour, _, argument = runs.get(db, run_id).notes.partition(" ")
+    if behaviour == "crash":
+        print("Traceback (most recent call last):\n  nothing\nValueError: \x1b[31mthe loss is made of cheese\x1b[0m\n\n", flush=True)
+        return 1
+    if behaviour == "exit":
+        return int(argument)
+    if behaviour == "hog":
+        hoard = []
+        while True:
+            hoard.append(bytearray(b"x" * (1 << 20)))
+    stopped = []
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append("SIGTERM"))
+    me = ProcessIdentity.current()
+    attempts.running(
+        db,
+        attempt_id,
+        pid=me.pid,
+        start_time=me.start_time,
+        boot_id=me.boot_id,
+        versions={},
+        commit=None,
+        dirty=None,
+        command_line=None,
+    )
+    if behaviour == "children":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+        print(child.pid, flush=True)
+    if behaviour in ("deaf", "children"):
+        print("deaf", flush=True)
+        while True:
+            time.sleep(100)
+    deadline = time.monotonic() + float(argument or "inf")
+    while time.monotonic() < deadline:
+        pending = commands.pending(db, run_id)
+        if stopped or any(command.kind == "stop" for command in pending):
+            for command in pending:
+                commands.acknowledge(db, command.id, "stopped")
+            attempts.finish(db, attempt_id, status=RunStatus.STOPPED, reason="stopped by user", exit_code=3)
+            return 3
+        time.sleep(0.02)
+    attempts.finish(db, attempt_id, status=RunStatus.COMPLETED, reason="finished", exit_code=0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.records import RunStatus
+from engine.launch.endings import Ending, verdict
+from engine.launch.oom import oom_kills
+
+
+@pytest.mark.parametrize(
+    ("record", "kill_asked", "expected"),
+    [
+        ({"signal": 9}, False, Ending(RunStatus.KILLED, "killed by SIGKILL (signal 9)", signal=9)),
+        ({"signal": 11}, False, Ending(RunStatus.KILLED, "killed by SIGSEGV (signal 11)", signal=11)),
+        ({"signal": 9}, True, Ending(RunStatus.KILLED, "killed by user", signal=9)),
+        (
+            {"signal": 9, "out_of_memory": True, "peak_memory": 3 << 29},
+            False,
+            Ending(
+                RunStatus.KILLED,
+                "out of memory: killed by the kernel (its memory had reached 1.5 GiB)",
+                signal=9,
+            ),
+        ),
+        ({"signal": 9, "out_of_memory": True}, True, Ending(RunStatus.KILLED, "killed by user", signal=9)),
+        # Somebody else's process was killed for memory while ours died of something of its own.
+        (
+            {"signal": 6, "out_of_memory": True},
+            False,
+            Ending(RunStatus.KILLED, "killed by SIGABRT (signal 6)", signal=6),
+        ),
+        ({"signal": 15}, False, Ending(RunStatus.KILLED, "killed by SIGTERM (signal 15)", signal=15)),
+        (
+            {"signal": 15, "stop_forwarded": True},
+            False,
+            Ending(RunStatus.STOPPED, "stopped before training began", signal=15),
+        ),
+        (
+            {"exit_code": 1, "last_line": "ValueError: no"},
+            False,
+            Ending(RunStatus.FAILED, "ValueError: no", exit_code=1),
+        ),
+        (
+            {"exit_code": 1, "last_line": None},
+            False,
+            Ending(RunStatus.FAILED, "exited with code 1 and printed nothing", exit_code=1),
+        ),
+        ({"exit_code": 3}, False, Ending(RunStatus.STOPPED, "stopped", exit_code=3)),
+        (
+            {"exit_code": 0, "last_line": "fine"},
+            False,
+            Ending(RunStatus.FAILED, "exited with code 0 before it had recorded a result", exit_code=0),
+        ),
+        ({"problem": "no such file"}, False, Ending(RunStatus.FAILED, "no such file")),
+    ],
+)
+def test_each_end_is_told_from_the_others(record: dict[str, Any], kill_asked: bool, expected: Ending) -> None:
+    assert verdict(record, kill_asked=kill_asked) == expected
+
+
+@pytest.mark.parametrize("number", list(signal.Signals))
+def test_no_signal_is_taken_for_a_success(number: int) -> None:
+    assert verdict({"signal": int(number)}, kill_asked=False).status is RunStatus.KILLED
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="ascii")
+
+
+@pytest.mark.parametrize("shown", ["a/b", ""])
+def test_the_counter_of_a_control_group_of_version_2(tmp_path: Path, shown: str) -> None:
+    write(tmp_path / "proc/self/cgroup", "0::/a/b\n")
+    write(tmp_path / "sys/fs/cgroup" / shown / "memory.events", "low 0\noom 9\noom_kill 2\noom_group_kill 0\n")
+    assert oom_kills(tmp_path) == 2
+    write(tmp_path / "proc/vmstat", "nr_free_pages 7\noom_kill 5\n")
+    assert oom_kills(tmp_path) == 7
+
+
+def test_the_counter_of_a_control_group_of_version_1(tmp_path: Path) -> None:
+    write(tmp_path / "proc/self/cgroup", "9:pids:/x\n4:cpu,memory:/a\n0::/\n")
+    write(tmp_path / "sys/fs/cgroup/memory/a/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n")
+    assert oom_kills(tmp_path) == 4
+
+
+def test_where_the_system_tells_nothing_the_counter_is_none(tmp_path: Path) -> None:
+    assert oom_kills(tmp_path) is None

@@ -1,0 +1,145 @@
+"""What the tests of launching share: waiting for a condition, and a laboratory of runs, wardens and schedulers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+from db import attempts, paths, runs
+from db.records import AttemptRecord, RunRecord, RunStatus
+from db.session import Database
+from engine.launch import submit
+from engine.launch.files import AttemptFiles, read_json
+from engine.launch.lock import lock_path
+from engine.launch.processes import ProcessIdentity, host_name
+from engine.launch.warden import Task
+
+T = TypeVar("T")
+
+
+def wait_for(condition: Callable[[], T], what: str, *, seconds: float = 30.0) -> T:
+    """The condition's first true value; fails, saying what was waited for, if there is none in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:g} s in vain for {what}")
+        time.sleep(0.01)
+
+
+class Lab:
+    """Runs of a fake worker, with real wardens and schedulers."""
+
+    def __init__(self, db: Database, home: Path, worker: tuple[str, ...]) -> None:
+        self.db = db
+        self.home = home
+        self.worker = worker
+        self.children: list[subprocess.Popen[bytes]] = []
+
+    def close(self) -> None:
+        """Kill and reap what this process itself has started."""
+        for child in self.children:
+            child.kill()
+            child.wait()
+
+    # Runs
+
+    def queue(self, notes: str, *, device: str = "cpu", priority: int = 0) -> RunRecord:
+        return runs.create(self.db, config={"device": device}, notes=notes, priority=priority)
+
+    def get(self, run: RunRecord) -> RunRecord:
+        return runs.get(self.db, run.id)
+
+    def files(self, run: RunRecord, number: int = 1) -> AttemptFiles:
+        return AttemptFiles(paths.run_folder(run.uid), number)
+
+    def attempt(self, run: RunRecord) -> AttemptRecord:
+        attempt = attempts.latest(self.db, run.id)
+        assert attempt is not None
+        return attempt
+
+    def wait_status(self, run: RunRecord, *wanted: RunStatus, seconds: float = 30.0) -> RunRecord:
+        def reached() -> RunRecord | None:
+            record = self.get(run)
+            return record if record.status in wanted else None
+
+        return wait_for(reached, f"run {run.id} to be {' or '.join(wanted)}", seconds=seconds)
+
+    # Processes
+
+    def identity(self, run: RunRecord, who: str) -> ProcessIdentity:
+        """The warden or the worker of the run's first attempt, once it is known."""
+
+        def known() -> ProcessIdentity | None:
+            return ProcessIdentity.from_dict((read_json(self.files(run).claim) or {}).get(who))
+
+        return wait_for(known, f"the {who} of run {run.id}")
+
+    def start_warden(self, run: RunRecord, *, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Reserve the run and start its warden, as a scheduler would, and as a child of ours."""
+        attempt = runs.reserve(self.db, run.id, host=host_name(), device="cpu", slots=100)
+        assert attempt is not None
+        return self.spawn_warden(attempt, run, env=env)
+
+    def spawn_warden(
+        self, attempt: AttemptRecord, run: RunRecord, *, env: dict[str, str] | None = None, device: str = "cpu"
+    ) -> subprocess.Popen[bytes]:
+        files = self.files(run, attempt.number)
+        files.folder.mkdir(parents=True, exist_ok=True)
+        task = Task(run.id, attempt.id, files, device, device.partition(":")[2], self.worker)
+        return self.spawn("engine.launch.warden", *task.arguments(), env=env)
+
+    def start_scheduler(self, *options: str) -> subprocess.Popen[bytes]:
+        """A scheduler that is a child of ours."""
+        return self.spawn("engine.launch.scheduler", "--foreground", *options, "--", *self.worker)
+
+    def spawn(self, module: str, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=(self.home / "stderr").open("ab"),
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
+        self.children.append(child)
+        return child
+
+    def scheduler(self) -> psutil.Process | None:
+        """The detached scheduler of this home."""
+        for process in psutil.process_iter():
+            try:
+                words = process.cmdline()
+                if "engine.launch.scheduler" in words and process.environ().get("ITOP_HOME") == str(self.home):
+                    return process
+            except psutil.Error:
+                continue
+        return None
+
+    def ensure_scheduler(self) -> None:
+        submit.ensure_scheduler(self.db, worker=self.worker)
+
+    def kill_scheduler(self) -> None:
+        """Kill the detached scheduler with -9 and wait until it is gone."""
+        process = self.scheduler()
+        assert process is not None
+        process.send_signal(signal.SIGKILL)
+        wait_for(lambda: not submit.scheduler_running(self.db), "the killed scheduler's lock to be free")
+
+    @property
+    def lock_file(self) -> Path:
+        return lock_path(self.home, self.db.url)
+
+
+def statuses(lab: Lab) -> dict[int, Any]:
+    return {run.id: (run.status, run.reason) for run in runs.list_runs(lab.db)}
