@@ -117,7 +117,7 @@ def last_line(path: Path, *, start: int = 0) -> str | None:
     except OSError:
         return None
     for line in reversed(re.split(r"[\r\n]+", text)):
-        plain = _CONTROLS.sub("", _ESCAPES.sub("", line)).strip()
+        plain = _CONTROLS.sub("", _ESCAPES.sub("", line).replace("\t", " ")).strip()
         if plain:
             return plain if len(plain) <= _LINE_LENGTH else plain[: _LINE_LENGTH - 1] + "…"
     return None

@@ -63,6 +63,7 @@ class Scheduler:
         self._waiting: dict[str, str] = {}
         self._planned_for: tuple[object, ...] = ()
         self._planned_at = 0.0
+        self._runnable = 0
 
     def adopt(self) -> None:
         """Take over from a scheduler that died: give a process to what it had reserved and not yet started.
@@ -87,6 +88,7 @@ class Scheduler:
         active = runs.active(self._db, self._host)
         queued = runs.count(self._db, RunQuery(statuses=(RunStatus.QUEUED,)))
         if not queued:
+            self._runnable = 0
             self._publish({})
             return bool(active)
         # A long queue is not read again and again while nothing has changed that could let a run of it start.
@@ -95,7 +97,11 @@ class Scheduler:
             self._planned_for, self._planned_at = situation, time.monotonic()
             if self._place(active):
                 self._planned_for = ()
-        return bool(active) or bool(runs.queued(self._db, limit=1))
+        return bool(active) or self._runnable > 0
+
+    def has_work(self) -> bool:
+        """Whether there is a queued run that is not held, or an active one of this host."""
+        return bool(runs.queued(self._db)) or bool(runs.active(self._db, self._host))
 
     # Starting
 
@@ -105,8 +111,10 @@ class Scheduler:
             slots=settings.get(self._db, "slots", {}),
             free_fraction=settings.get(self._db, "gpu_memory_free_fraction", DEFAULT_FREE_FRACTION),
         )
+        queue = runs.queued(self._db)
+        self._runnable = len(queue)
         plan = place(
-            runs.queued(self._db),
+            queue,
             active,
             self._devices(),
             limits,
@@ -187,7 +195,7 @@ def serve(scheduler: Scheduler, lock: SchedulerLock, *, idle_seconds: float, log
             elif time.monotonic() - busy_at > idle_seconds:
                 lock.release()
                 # Whoever queues a run looks at the lock afterwards; so we, having let go of it, look at the queue.
-                if not scheduler.tick_is_needed() or not lock.acquire():
+                if not scheduler.has_work() or not lock.acquire():
                     _log.info("nothing to do: leaving")
                     return
                 busy_at = time.monotonic()

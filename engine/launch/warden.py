@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.launch.files import AttemptFiles, last_line, read_json, write_json
+from engine.launch.files import AttemptFiles, last_line, write_json
 from engine.launch.oom import oom_kills
 from engine.launch.processes import ProcessIdentity, host_name
 
@@ -89,7 +89,7 @@ class Task(NamedTuple):
 
 
 def default_worker() -> tuple[str, ...]:
-    """The command that trains. `-P`: a folder called `db` or `engine` where the user stands is not imported for ours."""
+    """The command that trains; with `-P`, so that a folder `db` where the user stands is not imported for ours."""
     return (sys.executable, "-P", "-m", "engine.worker")
 
 

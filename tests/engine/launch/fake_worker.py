@@ -27,7 +27,10 @@ def main() -> int:
     db = Database.open()
     behaviour, _, argument = runs.get(db, run_id).notes.partition(" ")
     if behaviour == "crash":
-        print("Traceback (most recent call last):\n  nothing\nValueError: \x1b[31mthe loss is made of cheese\x1b[0m\n\n", flush=True)
+        print(
+            "Traceback (most recent call last):\n  nothing\nValueError: \x1b[31mthe loss is made of cheese\x1b[0m\n\n",
+            flush=True,
+        )
         return 1
     if behaviour == "exit":
         return int(argument)

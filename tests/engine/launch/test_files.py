@@ -59,6 +59,7 @@ def test_attempts_have_files_of_their_own(tmp_path: Path) -> None:
         ("10 %\r20 %\r30 %", "30 %"),
         ("\x1b[1;31mred\x1b[0m\n\x1b[2K\n", "red"),
         ("\x1b]0;title\x07text\x1b]8;;http://x\x1b\\", "text"),
+        ("tab\tbed", "tab bed"),
         ("bell\x07 and null\x00", "bell and null"),
         ("x" * 1000, "x" * 399 + "…"),
     ],
