@@ -1,0 +1,38 @@
+"""Sparse training of any `nn.Module`: plain PyTorch, usable without the rest of this project.
+
+    from engine.sparsity import Masking, SparsityConfig
+
+    masking = Masking(model, optimizer, SparsityConfig(density=0.05, growth="gradient"), total_steps=97_750)
+    for inputs, targets in batches:
+        optimizer.zero_grad()
+        criterion(model(inputs), targets).backward()
+        masking.step()
+
+What a method is made of stands in registries of small functions on tensors: `DISTRIBUTIONS`, `DEATH`, `GROWTH`,
+`REDISTRIBUTION`, `SCHEDULES`. A rule of one's own joins by registration.
+"""
+
+from engine.sparsity.config import SparsityConfig
+from engine.sparsity.death import DEATH
+from engine.sparsity.distributions import DISTRIBUTIONS
+from engine.sparsity.growth import GROWTH
+from engine.sparsity.initial import LayerPlan, plan_layers
+from engine.sparsity.masking import Masking
+from engine.sparsity.redistribution import REDISTRIBUTION
+from engine.sparsity.schedules import SCHEDULES, update_steps
+from engine.sparsity.stats import LayerStats, UpdateStats
+
+__all__ = [
+    "DEATH",
+    "DISTRIBUTIONS",
+    "GROWTH",
+    "REDISTRIBUTION",
+    "SCHEDULES",
+    "LayerPlan",
+    "LayerStats",
+    "Masking",
+    "SparsityConfig",
+    "UpdateStats",
+    "plan_layers",
+    "update_steps",
+]

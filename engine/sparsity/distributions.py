@@ -1,0 +1,178 @@
+"""How many weights of each layer are active at first, exact to the weight.
+
+A distribution is `rule(shapes) -> shares`: for each layer the number that its density is to be proportional to. What a
+share comes to in whole weights, with no layer above its size and the total exact, is `apportion`'s work and the same for
+all. The three distributions that look at weights rather than shapes (`lottery_ticket`, `resume`) or at time (`gmp`) are
+registered here under their names and completed in `masking.initial_masks` and in the update.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+
+from engine.sparsity.config import SparsityConfig
+from engine.sparsity.registry import Registry
+
+Shape = Sequence[int]
+Distribution = Callable[[Sequence[Shape]], list[float]]
+
+DISTRIBUTIONS: Registry[Distribution] = Registry("distribution")
+
+FROM_WEIGHTS = frozenset({"lottery_ticket", "resume"})
+"""Distributions whose counts per layer are known only once there are weights to look at."""
+
+
+@DISTRIBUTIONS.register("lottery_ticket")
+@DISTRIBUTIONS.register("resume")
+@DISTRIBUTIONS.register("gmp")
+@DISTRIBUTIONS.register("uniform")
+def uniform(shapes: Sequence[Shape]) -> list[float]:
+    """Every layer has the same density."""
+    return [1.0] * len(shapes)
+
+
+@DISTRIBUTIONS.register("er")
+def erdos_renyi(shapes: Sequence[Shape]) -> list[float]:
+    """Density ∝ (n_in + n_out) / (n_in · n_out), Mocanu et al. 2018; of a convolution the channels count."""
+    return [sum(shape[:2]) / math.prod(shape[:2]) for shape in shapes]
+
+
+@DISTRIBUTIONS.register("erk")
+def erdos_renyi_kernel(shapes: Sequence[Shape]) -> list[float]:
+    """Density ∝ sum(shape) / prod(shape), the kernel's extents included, Evci et al. 2020."""
+    return [sum(shape) / math.prod(shape) for shape in shapes]
+
+
+def apportion(total: int, shares: Sequence[float], caps: Sequence[int]) -> list[int]:
+    """Splits a whole number in proportion to shares, by largest remainders, with a cap for each.
+
+    What would pass its cap is held there and the rest is scaled again. Where all remaining shares are zero (or NaN), the
+    rest is split in proportion to the room left.
+
+    Args:
+        total: What to split, 0 to `sum(caps)`.
+        shares: Non-negative numbers; NaN and negative ones count as 0.
+        caps: The most each may get.
+
+    Returns:
+        Whole numbers that sum to `total`.
+
+    Raises:
+        ValueError: The caps do not hold `total`.
+    """
+    if not 0 <= total <= sum(caps):
+        raise ValueError(f"cannot split {total} over layers that hold {sum(caps)}")
+    quotas = _water_fill(total, shares, caps)
+    counts = [min(math.floor(quota), cap) for quota, cap in zip(quotas, caps, strict=True)]
+    missing = total - sum(counts)
+    order = sorted(range(len(caps)), key=lambda i: (counts[i] - quotas[i], i))
+    while missing > 0:
+        for i in order:
+            if missing and counts[i] < caps[i]:
+                counts[i] += 1
+                missing -= 1
+    while missing < 0:  # only where rounding of floats lifted a quota over a whole number
+        for i in reversed(order):
+            if missing and counts[i] > 0:
+                counts[i] -= 1
+                missing += 1
+    return counts
+
+
+def _water_fill(total: int, shares: Sequence[float], caps: Sequence[int]) -> list[float]:
+    """Scales shares to the total, holding at its cap whatever would pass it."""
+    weights = [share if 0 < share < math.inf else 0.0 for share in shares]
+    quotas = [0.0] * len(caps)
+    free = [i for i, cap in enumerate(caps) if cap > 0]
+    left = float(total)
+    while free and left > 0:
+        whole = sum(weights[i] for i in free)
+        if whole <= 0:
+            weights = [float(cap) for cap in caps]
+            whole = sum(weights[i] for i in free)
+        scale = left / whole
+        full = [i for i in free if weights[i] * scale >= caps[i]]
+        if not full:
+            for i in free:
+                quotas[i] = weights[i] * scale
+            break
+        for i in full:
+            quotas[i] = float(caps[i])
+            left -= caps[i]
+        free = [i for i in free if i not in set(full)]
+    return quotas
+
+
+def layer_counts(names: Sequence[str], shapes: Sequence[Shape], config: SparsityConfig) -> list[int]:
+    """Number of active weights of each layer in the first mask.
+
+    Their sum is exactly round(density · weights), unless `layer_densities` names every layer and so decides the total
+    itself. Every layer keeps at least one weight wherever the total allows it. For `gmp` the first mask is dense; for
+    `lottery_ticket` and `resume` the counts follow from weights, and what is returned is the uniform estimate.
+
+    Args:
+        names: The layers' names, for the patterns in `layer_densities`.
+        shapes: Their shapes, in the same order.
+        config: Density, distribution, and which layers are fixed beforehand.
+
+    Raises:
+        ValueError: The layers whose density is fixed beforehand leave less or more than the others can hold.
+    """
+    sizes = [math.prod(shape) for shape in shapes]
+    if config.distribution == "gmp":
+        return sizes
+    return distribute(round(config.density * sum(sizes)), fixed_counts(names, sizes, config), shapes, sizes, config)
+
+
+def fixed_counts(names: Sequence[str], sizes: Sequence[int], config: SparsityConfig) -> dict[int, int]:
+    """Counts of the layers that the user fixed: position → active weights. Of several patterns the last one decides."""
+    fixed = {0: sizes[0]} if config.dense_first_layer else {}
+    for position, name in enumerate(names):
+        for pattern, density in config.layer_densities.items():
+            if fnmatchcase(name, pattern):
+                fixed[position] = round(density * sizes[position])
+    return fixed
+
+
+def distribute(
+    total: int, fixed: dict[int, int], shapes: Sequence[Shape], sizes: Sequence[int], config: SparsityConfig
+) -> list[int]:
+    """Shares `total` weights out over the layers that are not fixed; see `layer_counts`."""
+    free = [i for i in range(len(sizes)) if i not in fixed]
+    left = total - sum(fixed.values())
+    if free:
+        check_room(left, sum(sizes[i] for i in free), total, fixed, config)
+    shares = DISTRIBUTIONS[config.distribution]([shapes[i] for i in free])
+    weights = [share * sizes[i] for share, i in zip(shares, free, strict=True)]
+    counts = dict(fixed)
+    if free:
+        split = _none_left_empty(apportion(left, weights, [sizes[i] for i in free]))
+        counts |= dict(zip(free, split, strict=True))
+    return [counts[i] for i in range(len(sizes))]
+
+
+def _none_left_empty(counts: list[int]) -> list[int]:
+    """Moves single weights from the largest layers to empty ones: a layer without any cuts the network in two."""
+    for position, count in enumerate(counts):
+        if count == 0 and max(counts) > 1:
+            counts[counts.index(max(counts))] -= 1
+            counts[position] = 1
+    return counts
+
+
+def check_room(left: int, room: int, total: int, fixed: dict[int, int], config: SparsityConfig) -> None:
+    """Refuses fixed layers that cannot be made up for.
+
+    Raises:
+        ValueError: The other layers would need fewer than no weights, or more than they have.
+    """
+    if 0 <= left <= room:
+        return
+    cause = "layer_densities" if config.layer_densities else "dense_first_layer"
+    held = sum(fixed.values())
+    raise ValueError(
+        f"{cause}: density {config.density} allows {total} active weights in all; the layers it fixes hold {held}, "
+        f"and the others cannot make up for that with {left} of their {room}."
+    )

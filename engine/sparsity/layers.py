@@ -1,0 +1,234 @@
+"""Which parameters are masked, and what a rule may look at in each of them.
+
+Layers are chosen by the type of their module, never by a part of a name: the weights of Linear and of convolutions (1d to
+3d, transposed or not). Biases, norms and embeddings join only where the user names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import torch
+from torch import Tensor, nn
+
+from engine.sparsity.config import SparsityConfig
+from engine.sparsity.registry import unknown_value
+
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
+MASKABLE = (nn.Linear, *CONVOLUTIONS)
+
+Modules = nn.Module | Sequence[nn.Module] | Mapping[str, nn.Module]
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How the flat index of a weight maps to the neuron or channel it reads and the one it feeds.
+
+    Args:
+        rows: Size of the weight's first dimension.
+        columns: Size of its second dimension (1 where there is none).
+        kernel: Weights per (row, column) pair.
+        groups: Groups of a grouped convolution; rows are split among them in order.
+        transposed: Rows are inputs rather than outputs.
+    """
+
+    rows: int
+    columns: int
+    kernel: int
+    groups: int = 1
+    transposed: bool = False
+
+    @classmethod
+    def of(cls, shape: Sequence[int], module: nn.Module | None = None) -> Geometry:
+        """Derives the geometry from the weight's shape and, where it belongs to one, its module."""
+        if len(shape) < 2:  # one weight per channel: each has an input and an output of its own
+            size = shape[0] if shape else 1
+            return cls(size, 1, 1, groups=size)
+        kernel = 1
+        for extent in shape[2:]:
+            kernel *= extent
+        groups = module.groups if isinstance(module, CONVOLUTIONS) else 1
+        transposed = isinstance(module, (*TRANSPOSED, nn.Embedding, nn.EmbeddingBag))
+        return cls(shape[0], shape[1], kernel, groups, transposed)
+
+    @property
+    def inputs(self) -> int:
+        """Number of input neurons or channels."""
+        return self.rows if self.transposed else self.columns * self.groups
+
+    @property
+    def outputs(self) -> int:
+        """Number of output neurons or channels."""
+        return self.columns * self.groups if self.transposed else self.rows
+
+    def ends(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps flat weight indices to (input indices, output indices)."""
+        row = index // (self.columns * self.kernel)
+        column = (index // self.kernel) % self.columns if self.kernel > 1 else index % self.columns
+        if self.groups > 1:
+            column = column + row // (self.rows // self.groups) * self.columns
+        return (row, column) if self.transposed else (column, row)
+
+
+@dataclass(frozen=True, slots=True)
+class Maskable:
+    """One parameter that is masked: its name, itself, and its geometry."""
+
+    name: str
+    parameter: nn.Parameter
+    geometry: Geometry
+
+
+@dataclass(slots=True, eq=False)
+class Layer:
+    """One masked layer as the rules see it. Flat tensors share the order of `weight.flatten()`.
+
+    Args:
+        name: Name of the parameter.
+        position: 0 for the first masked layer of the network.
+        parameter: The weight itself.
+        geometry: Its inputs and outputs.
+        mask: Flat bool, True where a weight is active.
+        explored: Flat bool, True where a weight is or ever was active.
+        first: Flat bool, the first mask.
+        nonzeros: Number of active weights (those of `mask`).
+        explored_count: Number of explored weights (those of `explored`).
+        gradient: Dense gradient of the weight at an update, for rules that need it.
+        momentum: Dense momentum of the weight at an update, for rules that need it.
+        active: Flat indices of the active weights, ascending, as they were before this update.
+        fresh: Flat indices of the weights grown at the latest update.
+    """
+
+    name: str
+    position: int
+    parameter: nn.Parameter
+    geometry: Geometry
+    mask: Tensor
+    explored: Tensor
+    first: Tensor
+    active: Tensor
+    fresh: Tensor
+    nonzeros: int
+    explored_count: int
+    gradient: Tensor | None = None
+    momentum: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the weight."""
+        return tuple(self.parameter.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of weights, active or not."""
+        return self.parameter.numel()
+
+    @property
+    def room(self) -> int:
+        """Number of inactive weights."""
+        return self.size - self.nonzeros
+
+    def at_active(self, tensor: Tensor) -> Tensor:
+        """Returns the values of a weight-shaped tensor at the active weights, flat, in the order of `active`."""
+        return gather(tensor, self.active)
+
+    def weights(self) -> Tensor:
+        """Returns the values of the active weights, flat."""
+        return self.at_active(self.parameter.detach())
+
+
+def storage_view(tensor: Tensor) -> Tensor:
+    """Returns all elements of a dense tensor as a flat view in the order they lie in memory."""
+    return tensor.view(-1) if tensor.is_contiguous() else tensor.as_strided((tensor.numel(),), (1,))
+
+
+def storage_index(tensor: Tensor, index: Tensor) -> Tensor:
+    """Translates flat logical indices into those of `storage_view` (the same for contiguous tensors).
+
+    Channels-last weights are dense but permuted in memory; copying them to look at a few elements would cost a pass over
+    all of them.
+    """
+    if tensor.is_contiguous():
+        return index
+    place = torch.zeros_like(index)
+    rest = index
+    for extent, stride in zip(reversed(tensor.shape), reversed(tensor.stride()), strict=True):
+        place += rest % extent * stride
+        rest = rest // extent
+    return place
+
+
+def gather(tensor: Tensor, index: Tensor) -> Tensor:
+    """Reads a dense tensor at flat logical indices."""
+    return storage_view(tensor).index_select(0, storage_index(tensor, index))
+
+
+def fill(tensor: Tensor, index: Tensor, value: float) -> None:
+    """Writes one value into a dense tensor at flat logical indices, in place."""
+    storage_view(tensor).index_fill_(0, storage_index(tensor, index), value)
+
+
+def find_maskable(modules: Modules, config: SparsityConfig) -> list[Maskable]:
+    """Lists the parameters to mask, in the order in which the modules hold them.
+
+    A parameter shared by several modules is listed once, under its first name. Frozen parameters (`requires_grad` False)
+    are left alone. Names are those of the module itself, without the prefixes of `torch.compile` and data-parallel
+    wrappers; several modules are told apart by the prefix `0.`, `1.`, … or by their keys.
+
+    Raises:
+        ValueError: Nothing is left to mask, or a pattern of `include`, `exclude` or `layer_densities` matches nothing.
+    """
+    found: dict[int, Maskable] = {}
+    names: set[str] = set()
+    matched: set[str] = set()
+    for name, owner_name, parameter, module, attribute in _parameters(modules):
+        names.add(name)
+        excluded = [p for p in config.exclude if fnmatchcase(name, p) or fnmatchcase(owner_name, p)]
+        included = [p for p in config.include if fnmatchcase(name, p)]
+        matched.update(excluded, included)
+        natural = isinstance(module, MASKABLE) and attribute == "weight"
+        if (natural or included) and not excluded and parameter.requires_grad and id(parameter) not in found:
+            if isinstance(parameter, nn.parameter.UninitializedParameter):
+                raise ValueError(f"{name}: its module is lazy; run one batch through the model before masking it.")
+            found[id(parameter)] = Maskable(name, parameter, Geometry.of(parameter.shape, module))
+    for pattern in config.layer_densities:
+        matched.update(p for p in (pattern,) if any(fnmatchcase(one.name, pattern) for one in found.values()))
+    for field in ("include", "exclude", "layer_densities"):
+        for pattern in getattr(config, field):
+            if pattern not in matched:
+                raise unknown_value(field, pattern, names)
+    if not found:
+        raise ValueError("model: it has no trainable Linear or convolution weight to mask; name parameters in include.")
+    return list(found.values())
+
+
+def _parameters(modules: Modules) -> Iterator[tuple[str, str, nn.Parameter, nn.Module, str]]:
+    for prefix, root in _roots(modules):
+        for owner_name, module in root.named_modules(prefix=prefix):
+            for attribute, parameter in module.named_parameters(recurse=False):
+                name = f"{owner_name}.{attribute}" if owner_name else attribute
+                yield name, owner_name, parameter, module, attribute
+
+
+def _roots(modules: Modules) -> Iterable[tuple[str, nn.Module]]:
+    if isinstance(modules, nn.Module):
+        return [("", unwrap(modules))]
+    if isinstance(modules, Mapping):
+        return [(name, unwrap(module)) for name, module in modules.items()]
+    if len(modules) == 1:
+        return [("", unwrap(modules[0]))]
+    return [(str(number), unwrap(module)) for number, module in enumerate(modules)]
+
+
+def unwrap(module: nn.Module) -> nn.Module:
+    """Returns the user's own module from under `torch.compile` and data-parallel wrappers."""
+    while True:
+        inner = getattr(module, "_orig_mod", None)
+        if inner is None and isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            inner = module.module
+        if not isinstance(inner, nn.Module):
+            return module
+        module = inner

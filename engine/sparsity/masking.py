@@ -1,0 +1,417 @@
+"""`Masking`: the owner of the masks and of everything that has to be remembered about them.
+
+It stands beside the optimizer and takes over its step:
+
+    masking = Masking(model, optimizer, SparsityConfig(density=0.05), total_steps=97_750)
+    for inputs, targets in batches:
+        optimizer.zero_grad()
+        criterion(model(inputs), targets).backward()
+        masking.step()
+
+Between updates a step is the optimizer's own and one in-place product of the weights with their masks; it never waits for
+the device. An update lets weights die, grows others, wipes what the optimizer remembered of both, and counts what changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from engine.sparsity import redistribution
+from engine.sparsity.config import SparsityConfig
+from engine.sparsity.death import DEATH
+from engine.sparsity.distributions import check_room, distribute, fixed_counts
+from engine.sparsity.growth import GROWTH
+from engine.sparsity.initial import initial_masks
+from engine.sparsity.layers import Layer, Modules, fill, find_maskable
+from engine.sparsity.optimizer_state import group_of, keeps_momentum, momentum_of, wipe
+from engine.sparsity.redistribution import REDISTRIBUTION
+from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
+from engine.sparsity.stats import Change, LayerStats, UpdateStats, summarise
+
+DECAY = 0.9
+"""Decay of the momentum kept here where a rule needs one and the optimizer keeps none."""
+
+
+class Masking:
+    """Keeps a network sparse while it trains, and moves its masks.
+
+    Build it after the model is on its device and the optimizer exists; the weights are masked at once.
+
+    Args:
+        modules: The model, or several (a sequence or a mapping of names).
+        optimizer: The torch.optim optimizer that holds all masked weights.
+        config: What to do.
+        total_steps: Optimizer steps of the whole training; the schedules run over it.
+        initial_weights: Parameter name → tensor: the weights that `lottery_ticket` ranks and whose nonzeros `resume` takes
+            as masks. None: the model's own. The model's values are not replaced by them.
+
+    Raises:
+        ValueError: The configuration does not fit the model or the length of training.
+    """
+
+    def __init__(
+        self,
+        modules: Modules,
+        optimizer: Optimizer,
+        config: SparsityConfig,
+        *,
+        total_steps: int,
+        initial_weights: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.optimizer = optimizer
+        self.config = config
+        self.total_steps = total_steps
+        self.steps = 0
+        self.updates = 0
+        maskable = find_maskable(modules, config)
+        for one in maskable:
+            if group_of(optimizer, one.parameter) is None:
+                raise ValueError(f"optimizer: it does not hold {one.name}; give it to the optimizer or exclude it.")
+        if config.distribution == "gmp" and not update_steps(config, total_steps):
+            raise ValueError(
+                f"update_frequency: {config.update_frequency} leaves gmp no update in {total_steps} steps to prune at."
+            )
+        self._generator = torch.Generator()
+        self._generator.manual_seed(_shared_seed() if config.seed is None else config.seed)
+        masks = initial_masks(maskable, config, self._generator_on, initial_weights)
+        self._layers = [
+            Layer(
+                name=one.name,
+                position=position,
+                parameter=one.parameter,
+                geometry=one.geometry,
+                mask=mask,
+                explored=mask.clone(),
+                first=mask.clone(),
+                active=mask.nonzero().view(-1),
+                fresh=torch.empty(0, dtype=torch.int64, device=mask.device),
+                nonzeros=0,
+                explored_count=0,
+            )
+            for position, (one, mask) in enumerate(zip(maskable, masks, strict=True))
+        ]
+        self.maskable = sum(layer.size for layer in self._layers)
+        for layer in self._layers:
+            layer.nonzeros = layer.explored_count = layer.active.numel()
+        self._first_nonzeros = [layer.nonzeros for layer in self._layers]
+        names = [layer.name for layer in self._layers]
+        sizes = [layer.size for layer in self._layers]
+        self._fixed = {} if config.distribution == "resume" else fixed_counts(names, sizes, config)
+        if config.distribution == "gmp":
+            total = round(config.density * self.maskable)
+            held = sum(self._fixed.values())
+            check_room(total - held, self.maskable - held, total, self._fixed, config)
+        self._needs = DEATH.needs(config.death) | REDISTRIBUTION.needs(config.redistribution)
+        if config.distribution != "gmp":
+            self._needs |= GROWTH.needs(config.growth)
+        self._momentum: dict[str, Tensor] = {}
+        if config.updates_masks and "momentum" in self._needs:
+            self._momentum = {
+                layer.name: torch.zeros_like(layer.parameter.detach())
+                for layer in self._layers
+                if not keeps_momentum(optimizer, layer.parameter)
+            }
+        self._keep: list[Tensor] = []
+        self._kept: list[Tensor] = []
+        self._renew_keepers()
+        self.apply()
+        unchanged = [Change(one, one.nonzeros, one.fresh, one.fresh, one.fresh) for one in self._layers]
+        self._stats = self._summarise(unchanged, death_rate=self.death_rate)
+
+    # What there is to read. None of it asks the device for anything.
+
+    @property
+    def masks(self) -> dict[str, Tensor]:
+        """The masks: parameter name → bool tensor of its shape, True where a weight is active."""
+        return {layer.name: layer.mask.view(layer.shape) for layer in self._layers}
+
+    @property
+    def explored(self) -> dict[str, Tensor]:
+        """Parameter name → bool tensor, True where a weight is or ever was active."""
+        return {layer.name: layer.explored.view(layer.shape) for layer in self._layers}
+
+    @property
+    def first_masks(self) -> dict[str, Tensor]:
+        """The masks that training began with."""
+        return {layer.name: layer.first.view(layer.shape) for layer in self._layers}
+
+    @property
+    def nonzeros(self) -> int:
+        """Number of active weights."""
+        return sum(layer.nonzeros for layer in self._layers)
+
+    @property
+    def density(self) -> float:
+        """Active weights as a share of all maskable ones."""
+        return self.nonzeros / self.maskable
+
+    @property
+    def itop_rate(self) -> float:
+        """R_s, the in-time over-parameterisation rate: the share of all maskable weights that is or ever was active."""
+        return sum(layer.explored_count for layer in self._layers) / self.maskable
+
+    @property
+    def death_rate(self) -> float:
+        """ζ as the schedule has it after the steps made so far; 0 where masks are never updated."""
+        if not self.config.updates_masks:
+            return 0.0
+        return SCHEDULES[self.config.schedule](self.config.death_rate, self.steps, self.total_steps)
+
+    @property
+    def stats(self) -> UpdateStats:
+        """What the latest update did; before the first one, the first mask as update 0."""
+        return self._stats
+
+    def layer_stats(self) -> list[LayerStats]:
+        """Returns what the latest update did, layer by layer."""
+        return list(self._stats.layers)
+
+    # Training.
+
+    def step(self, scaler: torch.amp.GradScaler | None = None) -> UpdateStats | None:
+        """Makes one optimizer step, keeps the masks, and updates them where that is due.
+
+        Args:
+            scaler: Gradient scaler of mixed precision: its `step` then makes the optimizer's. As in any such loop the
+                caller calls `scaler.update()` afterwards, once for all optimizers.
+
+        Returns:
+            What the update did, or None where none was due.
+        """
+        if scaler is None:
+            self.optimizer.step()
+        else:
+            scaler.step(self.optimizer)
+        self.steps += 1
+        if self._momentum:
+            self._follow_momentum(may_overflow=scaler is not None)
+        self.apply()
+        if is_update_step(self.config, self.steps, self.total_steps):
+            return self.update()
+        return None
+
+    @torch.no_grad()
+    def apply(self) -> None:
+        """Sets every inactive weight to zero, in place."""
+        if self._keep:
+            torch._foreach_mul_(self._kept, self._keep)
+
+    @torch.no_grad()
+    def update(self) -> UpdateStats:
+        """Prunes and grows once, now, whatever the schedule says of this step.
+
+        Returns:
+            What changed.
+
+        Raises:
+            RuntimeError: A rule reads gradients and there are none.
+        """
+        rate = self.death_rate
+        self._provide()
+        config, layers = self.config, self._layers
+        moved = config.redistribution != "none"
+        shares = redistribution.shares(config.redistribution, layers) if moved else []
+        before = [layer.nonzeros for layer in layers]
+        past = [layer.mask.clone() for layer in layers]
+        died = self._let_die(rate)
+        for layer, dying in zip(layers, died, strict=True):
+            layer.mask[dying] = False
+            layer.nonzeros -= dying.numel()
+        budgets = self._budgets(shares, [dying.numel() for dying in died])
+        changes = []
+        for layer, was, count, dying, budget in zip(layers, past, before, died, budgets, strict=True):
+            grown = self._grow(layer, was, dying, budget)
+            changes.append(Change(layer, count, dying, grown, layer.fresh))
+            layer.fresh = grown
+            layer.gradient = layer.momentum = None
+        self.updates += 1
+        self._renew_keepers()
+        if config.distribution == "gmp":
+            rate = sum(dying.numel() for dying in died) / sum(before)
+        self._stats = self._summarise(changes, death_rate=rate)
+        for layer, result in zip(layers, self._stats.layers, strict=True):
+            layer.explored_count = result.explored
+        return self._stats
+
+    def _provide(self) -> None:
+        """Hands the rules the gradients and momenta they asked for."""
+        if "gradient" in self._needs:
+            for layer in self._layers:
+                layer.gradient = layer.parameter.grad
+            if all(layer.gradient is None for layer in self._layers):
+                raise RuntimeError(
+                    f"growth {self.config.growth!r} and death {self.config.death!r} read gradients, and there are none: "
+                    "update after backward() and before zero_grad()."
+                )
+        if "momentum" in self._needs:
+            for layer in self._layers:
+                own = self._momentum.get(layer.name)
+                layer.momentum = momentum_of(self.optimizer, layer.parameter) if own is None else own
+
+    def _let_die(self, rate: float) -> list[Tensor]:
+        """Chooses the dying weights of every layer; a first layer that is to stay dense takes no part."""
+        moving = [layer for layer in self._layers if not (self.config.dense_first_layer and layer.position == 0)]
+        counts = self._dying_counts(rate)
+        chosen = DEATH[self.config.death](moving, [counts[layer.position] for layer in moving], self.config)
+        died = [layer.active[:0] for layer in self._layers]
+        for layer, dying in zip(moving, chosen, strict=True):
+            died[layer.position] = dying
+        return died
+
+    def _dying_counts(self, rate: float) -> list[int]:
+        if self.config.distribution != "gmp":
+            # A full layer that gets back what it loses is left alone: it could only regrow the same weights.
+            stays = self.config.redistribution == "none"
+            return [0 if stays and layer.room == 0 else _share_of(rate, layer.nonzeros) for layer in self._layers]
+        end = update_steps(self.config, self.total_steps)[-1]
+        total = round(gmp_density(self.config.density, self.steps, end) * self.maskable)
+        sizes = [layer.nonzeros for layer in self._layers]
+        left = distribute(
+            min(total, sum(sizes)), self._fixed, [layer.shape for layer in self._layers], sizes, self.config
+        )
+        return [size - count for size, count in zip(sizes, left, strict=True)]
+
+    def _budgets(self, shares: list[float], died: list[int]) -> list[int]:
+        """How many weights each layer grows; layers of a density fixed by the user get back what they lost."""
+        if self.config.distribution == "gmp":
+            return [0] * len(died)
+        free = [layer.position for layer in self._layers if layer.position not in self._fixed]
+        grown = list(died)
+        if shares and free:
+            parts = redistribution.budgets(
+                self.config.redistribution,
+                [shares[i] for i in free],
+                [died[i] for i in free],
+                [self._layers[i].room for i in free],
+            )
+            for position, part in zip(free, parts, strict=True):
+                grown[position] = part
+        return grown
+
+    def _grow(self, layer: Layer, was: Tensor, dying: Tensor, budget: int) -> Tensor:
+        """Grows one layer and settles its weights and optimizer state; returns the newly active weights."""
+        grown = layer.active[:0]
+        if budget:
+            chosen = GROWTH[self.config.growth](layer, budget, self._generator_on(layer.mask.device))
+            if chosen.numel() != budget:
+                raise RuntimeError(f"growth {self.config.growth!r} grew {chosen.numel()} weights instead of {budget}")
+            layer.mask[chosen] = True
+            layer.nonzeros += budget
+            grown = chosen[~was[chosen]]
+            layer.explored[grown] = True
+        if not dying.numel() and not budget:
+            return grown
+        changed = torch.cat((dying[~layer.mask[dying]], grown))
+        fill(layer.parameter.detach(), changed, 0.0)
+        wipe(self.optimizer, layer.parameter, changed)
+        layer.active = layer.mask.nonzero().view(-1)
+        return grown
+
+    @torch.no_grad()
+    def _follow_momentum(self, *, may_overflow: bool) -> None:
+        pairs = [
+            (self._momentum[layer.name], layer.parameter.grad)
+            for layer in self._layers
+            if layer.name in self._momentum and layer.parameter.grad is not None
+        ]
+        kept = [one for one, _ in pairs]
+        gradients = [gradient.nan_to_num(0, 0, 0) if may_overflow else gradient for _, gradient in pairs]
+        if kept:
+            torch._foreach_mul_(kept, DECAY)
+            torch._foreach_add_(kept, gradients, alpha=1 - DECAY)
+
+    def _renew_keepers(self) -> None:
+        """Casts the masks to the weights' type and layout: the form in which one fused product applies them."""
+        sparse = [layer for layer in self._layers if layer.room]
+        self._kept = [layer.parameter.detach() for layer in sparse]
+        self._keep = [torch.empty_like(weight) for weight in self._kept]
+        for layer, keep in zip(sparse, self._keep, strict=True):
+            keep.copy_(layer.mask.view(layer.shape))
+
+    def _summarise(self, changes: list[Change], *, death_rate: float) -> UpdateStats:
+        return summarise(changes, self._first_nonzeros, update=self.updates, step=self.steps, death_rate=death_rate)
+
+    def _generator_on(self, device: torch.device) -> torch.Generator:
+        """Returns the generator to draw with on a device.
+
+        The one that is remembered lives on the CPU, so that a checkpoint fits any device; elsewhere each draw uses a
+        generator seeded from it.
+        """
+        if device.type == "cpu":
+            return self._generator
+        seed = int(torch.randint(2**63 - 1, (), generator=self._generator))
+        return torch.Generator(device).manual_seed(seed)
+
+    # Checkpoints.
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns all that a continuation needs, as tensors, numbers and strings (loads with `weights_only=True`)."""
+        return {
+            "version": 1,
+            "steps": self.steps,
+            "updates": self.updates,
+            "masks": {name: mask.clone() for name, mask in self.masks.items()},
+            "explored": {name: mask.clone() for name, mask in self.explored.items()},
+            "first_masks": {name: mask.clone() for name, mask in self.first_masks.items()},
+            "fresh": {layer.name: layer.fresh.clone() for layer in self._layers},
+            "momentum": {name: value.clone() for name, value in self._momentum.items()},
+            "generator": self._generator.get_state(),
+            "stats": self._stats.as_dict(),
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over a state; what follows is then bit for bit what would have followed there.
+
+        Load the model's and the optimizer's own state as well. The configuration and `total_steps` are not part of the
+        state: schedules go on with those given to this object.
+
+        Raises:
+            ValueError: The state belongs to other layers, or to another version.
+        """
+        if state.get("version") != 1:
+            raise ValueError(f"masking state: version {state.get('version')!r} is not 1, the one this program reads.")
+        shapes = {layer.name: layer.shape for layer in self._layers}
+        stored = {name: tuple(mask.shape) for name, mask in state["masks"].items()}
+        if stored != shapes:
+            odd = sorted(name for name in {*stored, *shapes} if stored.get(name) != shapes.get(name))
+            raise ValueError(f"masking state: it does not fit the model's masked layers; different: {', '.join(odd)}.")
+        for layer in self._layers:
+            layer.mask.copy_(state["masks"][layer.name].view(-1))
+            layer.explored.copy_(state["explored"][layer.name].view(-1))
+            layer.first.copy_(state["first_masks"][layer.name].view(-1))
+            layer.fresh = state["fresh"][layer.name].to(layer.mask.device, copy=True)
+            layer.active = layer.mask.nonzero().view(-1)
+            layer.nonzeros = layer.active.numel()
+            layer.explored_count = int(layer.explored.sum())
+        self._first_nonzeros = [int(layer.first.sum()) for layer in self._layers]
+        for name, value in state["momentum"].items():
+            if name in self._momentum:
+                self._momentum[name].copy_(value)
+        self.steps = int(state["steps"])
+        self.updates = int(state["updates"])
+        self._generator.set_state(state["generator"].cpu())
+        self._stats = UpdateStats.from_dict(state["stats"])
+        self._renew_keepers()
+        self.apply()
+
+
+def _share_of(rate: float, count: int) -> int:
+    """Returns ceil(rate · count), not lifted by the rounding of the product."""
+    return min(count, math.ceil(rate * count - 1e-9 * count))
+
+
+def _shared_seed() -> int:
+    """Draws a seed from torch's global generator; the ranks of a distributed run take that of rank 0."""
+    seed = torch.randint(2**63 - 1, ())
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+        seed = seed.to(device)
+        torch.distributed.broadcast(seed, src=0)
+    return int(seed)

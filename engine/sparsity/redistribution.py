@@ -1,0 +1,71 @@
+"""Where the weights that died are grown again: how many in which layer.
+
+A redistribution rule is `rule(layers) -> shares`, one number per layer, as a tensor of a single element each so that all are
+read from the device at once. Budgets are in proportion to them, capped at each layer's room, and sum exactly to what died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from engine.sparsity.distributions import apportion
+from engine.sparsity.layers import Layer
+from engine.sparsity.registry import Registry
+
+RedistributionRule = Callable[[Layer], Tensor]
+
+REDISTRIBUTION: Registry[RedistributionRule] = Registry("redistribution")
+
+
+@REDISTRIBUTION.register("none")
+def none(layer: Layer) -> Tensor:
+    """Each layer gets back what it lost; `budgets` never asks for a share."""
+    return torch.zeros(())
+
+
+@REDISTRIBUTION.register("magnitude")
+def magnitude(layer: Layer) -> Tensor:
+    """In proportion to the mean |w| of the active weights."""
+    return layer.weights().abs().float().mean()
+
+
+@REDISTRIBUTION.register("momentum", needs=("momentum",))
+def momentum(layer: Layer) -> Tensor:
+    """In proportion to the mean |momentum| of the active weights (SNFS)."""
+    if layer.momentum is None:
+        return torch.zeros(())
+    return layer.at_active(layer.momentum).abs().float().mean()
+
+
+@REDISTRIBUTION.register("nonzeros")
+def nonzeros(layer: Layer) -> Tensor:
+    """In proportion to the number of active weights."""
+    return torch.tensor(float(layer.nonzeros))
+
+
+def shares(name: str, layers: Sequence[Layer]) -> list[float]:
+    """Reads every layer's share in one transfer. To be called before anything dies: the shares are of the active weights."""
+    rule = REDISTRIBUTION[name]
+    device = layers[0].mask.device
+    read: list[float] = torch.stack([rule(layer).to(device, torch.float32) for layer in layers]).tolist()
+    return read
+
+
+def budgets(name: str, layer_shares: Sequence[float], died: Sequence[int], rooms: Sequence[int]) -> list[int]:
+    """Says how many weights each layer grows.
+
+    Args:
+        name: The redistribution; `none` gives each layer what it lost.
+        layer_shares: From `shares`; not read for `none`.
+        died: How many weights each layer has just lost.
+        rooms: How many inactive weights each layer has now, those just lost included.
+
+    Returns:
+        Whole numbers, each within its room, that sum exactly to what died.
+    """
+    if name == "none":
+        return list(died)
+    return apportion(sum(died), layer_shares, rooms)
