@@ -14,8 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-MISSING_LIBRARY = "no NVIDIA driver library (libnvidia-ml)"
-
 
 @dataclass(frozen=True, slots=True)
 class DeviceProcess:
@@ -141,20 +139,23 @@ def _list_gpus() -> tuple[list[Device], str | None, bool]:
         import pynvml
     except ImportError:
         return [], "the package nvidia-ml-py is not installed", False
+    nvml: Any = pynvml  # its functions carry no types
     try:
-        pynvml.nvmlInit()
+        nvml.nvmlInit()
     except pynvml.NVMLError as error:
-        absent = isinstance(error, pynvml.NVMLError_LibraryNotFound | pynvml.NVMLError_DriverNotLoaded)
-        if isinstance(error, pynvml.NVMLError_LibraryNotFound):
-            return [], MISSING_LIBRARY, False
-        return [], f"the NVIDIA driver does not answer: {error}", not absent
+        code = getattr(error, "value", None)
+        if code == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND:
+            return [], "no NVIDIA driver library (libnvidia-ml)", False
+        # A driver that is installed and not loaded serves nobody; one that answers anything else has GPUs in use.
+        unreadable = code != pynvml.NVML_ERROR_DRIVER_NOT_LOADED
+        return [], f"the NVIDIA driver does not answer: {error}", unreadable
     try:
-        count = int(pynvml.nvmlDeviceGetCount())
-        gpus = [_gpu(pynvml, index) for index in range(count)]
+        count = int(nvml.nvmlDeviceGetCount())
+        gpus = [_gpu(nvml, index) for index in range(count)]
     except pynvml.NVMLError as error:
         return [], f"the NVIDIA driver does not tell its devices: {error}", True
     finally:
-        pynvml.nvmlShutdown()
+        nvml.nvmlShutdown()
     if not gpus:
         return [], "the NVIDIA driver knows no GPU", False
     shown = visible(gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))

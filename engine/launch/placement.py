@@ -30,7 +30,7 @@ class Limits:
 
     def slots_of(self, device: str) -> int:
         """How many runs at a time the device takes."""
-        value = self.slots.get(device, 1)
+        value: object = self.slots.get(device, 1)  # a setting may hold anything
         return value if isinstance(value, int) and value >= 0 else 1
 
 

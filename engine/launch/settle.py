@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from db import attempts, paths, runs
-from db.errors import DatabaseGone, RunNotFound
+from db.errors import DatabaseGone, IllegalState, RunNotFound
 from db.records import AttemptRecord, RunStatus
 from db.session import Database
 from engine.launch.endings import KILLED_BY_USER, NEVER_STARTED, REBOOTED, VANISHED, Ending, verdict
@@ -93,19 +93,21 @@ def processes(attempt: AttemptRecord, files: AttemptFiles) -> tuple[ProcessIdent
 
 
 def settle(db: Database, attempt_id: int, files: AttemptFiles, ending: Ending) -> bool:
-    """Record an ending and clear away the claim; False if the attempt had already ended.
+    """Record an ending and clear away the claim; False if the attempt had already ended, or was deleted.
 
     Raises:
         StoreError: The database cannot be written.
     """
-    written = attempts.finish(
-        db,
-        attempt_id,
-        status=ending.status,
-        reason=ending.reason,
-        exit_code=ending.exit_code,
-        signal=ending.signal,
-    )
+    written = False
+    with contextlib.suppress(IllegalState):  # deleted, with its run
+        written = attempts.finish(
+            db,
+            attempt_id,
+            status=ending.status,
+            reason=ending.reason,
+            exit_code=ending.exit_code,
+            signal=ending.signal,
+        )
     with contextlib.suppress(OSError):
         files.claim.unlink(missing_ok=True)
     return written

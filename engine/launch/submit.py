@@ -119,7 +119,7 @@ def kill(db: Database, run_id: int) -> None:
     if attempt is None or not run.status.is_active:
         raise IllegalState(_nothing_to_kill(run))
     if attempt.host != host_name():
-        raise IllegalState(f"run {run_id} runs on {attempt.host}: kill it there (this is {host_name()})")
+        raise IllegalState(f"Run {run_id} ({run.name}) runs on {attempt.host}: kill it there (this is {host_name()}).")
     files = attempt_files(db, attempt)
     files.folder.mkdir(parents=True, exist_ok=True)
     # The wish first, then the signal: a warden that starts the worker in between reads the wish and kills it itself.
@@ -130,7 +130,7 @@ def kill(db: Database, run_id: int) -> None:
             worker.send_to_group(signal.SIGKILL)
     except PermissionError as error:
         files.kill.unlink(missing_ok=True)
-        raise IllegalState(f"run {run_id} belongs to another user of this machine") from error
+        raise IllegalState(f"Run {run_id} ({run.name}) belongs to another user of this machine.") from error
     if warden is not None and warden.alive():
         return
     deadline = time.monotonic() + _DEATH_SECONDS  # nobody waits for this worker: write down its end ourselves
@@ -143,8 +143,8 @@ def kill(db: Database, run_id: int) -> None:
 
 def _nothing_to_kill(run: RunRecord) -> str:
     if run.status.is_terminal:
-        return f"run {run.id} has already ended ({run.status})"
-    return f"run {run.id} is {run.status}: it has no process yet; stop it to take it from the queue"
+        return f"Run {run.id} ({run.name}) has already ended: {run.status}."
+    return f"Run {run.id} ({run.name}) is {run.status} and has no process; stop it to take it from the queue."
 
 
 def _user() -> str:

@@ -25,7 +25,7 @@ from engine.launch.warden import Task
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], what: str, *, seconds: float = 30.0) -> T:
+def wait_for(condition: Callable[[], T | None], what: str, *, seconds: float = 30.0) -> T:
     """The condition's first true value; fails, saying what was waited for, if there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
