@@ -38,6 +38,14 @@ class Split(Protocol):
         """Return the same part, its batches made on `device`."""
         ...
 
+    def subset(self, positions: Tensor) -> Self:
+        """Return the images at `positions` only."""
+        ...
+
+    def plain(self) -> Self:
+        """Return the same part without augmentation."""
+        ...
+
     def shuffled(self, batch_size: int, *, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the augmented batches of one epoch in random order, from batch `start` on."""
         ...
@@ -80,6 +88,10 @@ class TensorSplit:
         """Return the images at `positions` only, copied."""
         positions = positions.to(self.targets.device)
         return replace(self, inputs=self.inputs[positions], targets=self.targets[positions])
+
+    def plain(self) -> TensorSplit:
+        """Return the same part without augmentation."""
+        return replace(self, augment=None)
 
     def shuffled(self, batch_size: int, *, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the augmented batches of one epoch in random order, from batch `start` on.

@@ -1,0 +1,279 @@
+"""Data sets that are folders of image files, too large to hold: read by worker processes, batch by batch.
+
+Which image comes when, and how it is cropped, depends on (seed, epoch, position) alone, as for the sets in memory;
+the number of workers changes nothing but the speed.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import multiprocessing
+import os
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from engine.catalogue import DatasetInfo
+from engine.data.bundle import Batch
+from engine.data.errors import DataCorruptError
+from engine.data.order import batch_bounds, derive_seed, epoch_order
+from engine.data.transforms import CropFlip, Normalisation
+
+__all__ = ["FolderSplit", "crop_box", "read_folder_set"]
+
+_EXTENSIONS = (".jpeg", ".jpg", ".png", ".bmp", ".webp", ".ppm")
+
+_Crop = Literal["centre", "random"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FolderSplit:
+    """A part whose images stay in their files.
+
+    Attributes:
+        paths: `[n]` file names as bytes (a numpy array, so that workers get it cheaply).
+        targets: `[n]` int64 labels.
+        size: Side in pixels of the squares that are made of the images.
+        enlarge: For the centre crop: the shorter side is scaled to this many pixels first.
+        normalise: Map from bytes to model inputs.
+        augment: How training images are varied: "random" crops and flips each at reading (ImageNet), a `CropFlip`
+            does it on the device (Tiny ImageNet), None leaves them.
+        workers: Number of processes that read; 0 reads in this one.
+        device: Where batches are made.
+    """
+
+    paths: np.ndarray[tuple[int], np.dtype[np.bytes_]]
+    targets: Tensor
+    size: int
+    enlarge: int
+    normalise: Normalisation
+    augment: CropFlip | Literal["random"] | None
+    workers: int
+    device: torch.device
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.targets)
+
+    def to(self, device: torch.device) -> FolderSplit:
+        """Return the same part, its batches made on `device`."""
+        return replace(self, normalise=self.normalise.to(device), device=device)
+
+    def subset(self, positions: Tensor) -> FolderSplit:
+        """Return the images at `positions` only."""
+        return replace(self, paths=self.paths[positions.numpy()], targets=self.targets[positions])
+
+    def plain(self) -> FolderSplit:
+        """Return the same part without augmentation."""
+        return replace(self, augment=None)
+
+    def shuffled(self, batch_size: int, *, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Yield the augmented batches of one epoch in random order, from batch `start` on."""
+        order = epoch_order(len(self), seed, epoch)
+        bounds = list(batch_bounds(len(self), batch_size, start))
+        crops = self.augment == "random"
+        keys = [
+            [
+                (index, derive_seed(seed, "augment", epoch, position) if crops else None)
+                for position, index in enumerate(order[first:last].tolist(), start=first)
+            ]
+            for first, last in bounds
+        ]
+        augment = self.augment if isinstance(self.augment, CropFlip) else None
+        draws = None if augment is None else augment.draw(len(self), seed, epoch).to(self.device)
+        for (first, last), images in zip(bounds, self._read(keys), strict=True):
+            if augment is not None and draws is not None:
+                images = augment(images, draws[first:last])
+            yield self.normalise(images), self._labels(order[first:last])
+
+    def in_order(self, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
+        """Yield plain batches in the order of the files, from batch `start` on."""
+        bounds = list(batch_bounds(len(self), batch_size, start))
+        keys: list[list[tuple[int, int | None]]] = [[(index, None) for index in range(*bound)] for bound in bounds]
+        for (first, last), images in zip(bounds, self._read(keys), strict=True):
+            yield self.normalise(images), self._labels(torch.arange(first, last))
+
+    def _labels(self, positions: Tensor) -> Tensor:
+        return self.targets[positions].to(self.device, non_blocking=True)
+
+    def _read(self, keys: Sequence[Sequence[tuple[int, int | None]]]) -> Iterator[Tensor]:
+        loader: DataLoader[Tensor | str] = DataLoader(
+            _Reader(self.paths, self.size, self.enlarge),
+            batch_sampler=_Batches(keys),
+            num_workers=min(self.workers, len(keys)),
+            collate_fn=_stack,
+            pin_memory=self.device.type == "cuda",
+            # Forking a process that has threads and an open database is not safe; a fresh one is.
+            multiprocessing_context=_fresh_processes() if self.workers and keys else None,
+            # Without one of its own a loader draws from the global generator, and so changes the run.
+            generator=torch.Generator(),
+        )
+        for images in loader:
+            if isinstance(images, str):
+                raise DataCorruptError(images)
+            yield images.to(self.device, non_blocking=True)
+
+
+_Key = tuple[int, int | None]
+"""Which image, and the seed of its random crop; None takes the centre."""
+
+
+def _fresh_processes() -> str:
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+class _Batches(Sampler[list[_Key]]):
+    """The batches as they were decided; a loader only reads them."""
+
+    def __init__(self, keys: Sequence[Sequence[_Key]]) -> None:
+        self.keys = keys
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[list[_Key]]:
+        return (list(batch) for batch in self.keys)
+
+
+class _Reader(Dataset["Tensor | str"]):
+    """Reads one image as `[3, size, size]` uint8; answers a message instead where that fails."""
+
+    def __init__(self, paths: np.ndarray[tuple[int], np.dtype[np.bytes_]], size: int, enlarge: int) -> None:
+        self.paths = paths
+        self.size = size
+        self.enlarge = enlarge
+
+    def __getitem__(self, key: _Key) -> Tensor | str:
+        # Imported here: only these data sets need it.
+        from PIL import Image
+
+        index, seed = key
+        path = Path(os.fsdecode(self.paths[index]))
+        try:
+            with Image.open(io.BytesIO(path.read_bytes())) as opened:
+                image = opened.convert("RGB")
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            return f"{path} is not a readable image: {error}"
+        chance = None if seed is None else random.Random(seed)
+        box = crop_box(image.width, image.height, self.size, self.enlarge, chance)
+        if (image.width, image.height) != (self.size, self.size) or chance is not None:
+            image = image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
+        pixels = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
+        return pixels.flip(2) if chance is not None and chance.random() < 0.5 else pixels
+
+
+def crop_box(
+    width: int, height: int, size: int, enlarge: int, chance: random.Random | None
+) -> tuple[float, float, float, float]:
+    """Return the part (left, top, right, bottom) of an image that becomes a square of `size` pixels.
+
+    Without chance it is the middle square that remains when the shorter side is scaled to `enlarge` pixels and `size`
+    of them are kept (the evaluation crop of the ImageNet literature: 224 of 256). With it, 8 % to 100 % of the
+    area at an aspect ratio from 3/4 to 4/3 (Szegedy et al., 2015); after ten draws that do not fit, the middle.
+    """
+    if chance is None:
+        side = min(width, height) * size / enlarge
+        left, top = (width - side) / 2, (height - side) / 2
+        return left, top, left + side, top + side
+    for _ in range(10):
+        area = width * height * chance.uniform(0.08, 1.0)
+        ratio = math.exp(chance.uniform(math.log(3 / 4), math.log(4 / 3)))
+        across, down = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < across <= width and 0 < down <= height:
+            left, top = chance.randint(0, width - across), chance.randint(0, height - down)
+            return left, top, left + across, top + down
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def _stack(images: Sequence[Tensor | str]) -> Tensor | str:
+    good = [image for image in images if isinstance(image, Tensor)]
+    return torch.stack(good) if len(good) == len(images) else next(x for x in images if isinstance(x, str))
+
+
+_IMAGENET_NORMALISE = Normalisation.of((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_TINY_NORMALISE = Normalisation.of((0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821))
+
+
+def read_folder_set(
+    info: DatasetInfo, folder: Path, *, augment: bool, workers: int
+) -> tuple[FolderSplit, FolderSplit, int]:
+    """Find the images of an ImageNet in `folder/train` and `folder/val`, whose labelled images are the test set.
+
+    Classes are the folders of `train` in alphabetical order. Both the layout of the archive (Tiny ImageNet:
+    `images` in each class, and one `val/images` with `val_annotations.txt`) and one folder for each class are read.
+
+    Returns:
+        The training part, the test part and the number of classes.
+
+    Raises:
+        DataCorruptError: when there are no classes or images, or test images whose class is not known.
+    """
+    names = sorted(entry.name for entry in os.scandir(folder / "train") if entry.is_dir())
+    if not names:
+        raise DataCorruptError(f"{folder / 'train'} holds no folders, one for each class")
+    labels = {name: label for label, name in enumerate(names)}
+    tiny = info.name == "tiny-imagenet"
+
+    def part(pairs: list[tuple[str, int]], augmentation: CropFlip | Literal["random"] | None) -> FolderSplit:
+        return FolderSplit(
+            np.array([os.fsencode(path) for path, _ in pairs]),
+            torch.tensor([label for _, label in pairs]),
+            size=info.height,
+            enlarge=info.height if tiny else info.height * 256 // 224,
+            normalise=_TINY_NORMALISE if tiny else _IMAGENET_NORMALISE,
+            augment=augmentation,
+            workers=workers,
+            device=torch.device("cpu"),
+        )
+
+    published: CropFlip | Literal["random"] = CropFlip() if tiny else "random"
+    train = part(_in_class_folders(folder / "train", labels), published if augment else None)
+    annotations = folder / "val" / "val_annotations.txt"
+    if annotations.is_file() and (folder / "val" / "images").is_dir():
+        test = part(_annotated(annotations, labels), None)
+    else:
+        test = part(_in_class_folders(folder / "val", labels), None)
+    return train, test, len(names)
+
+
+def _in_class_folders(folder: Path, labels: dict[str, int]) -> list[tuple[str, int]]:
+    pairs: list[tuple[str, int]] = []
+    for name in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()):
+        if name not in labels:
+            raise DataCorruptError(f"{folder / name} is a class that the training set does not have")
+        inner = folder / name / "images"
+        place = inner if inner.is_dir() else folder / name
+        found = sorted(
+            entry.path for entry in os.scandir(place) if entry.name.lower().endswith(_EXTENSIONS) and entry.is_file()
+        )
+        pairs += [(path, labels[name]) for path in found]
+    if not pairs:
+        raise DataCorruptError(f"{folder} holds no images in one folder for each class")
+    return pairs
+
+
+def _annotated(annotations: Path, labels: dict[str, int]) -> list[tuple[str, int]]:
+    pairs: list[tuple[str, int]] = []
+    for line in annotations.read_text(encoding="utf-8", errors="replace").splitlines():
+        file, _, rest = line.partition("\t")
+        name = rest.split("\t")[0]
+        if not line.strip():
+            continue
+        path = annotations.parent / "images" / file
+        if name not in labels or not path.is_file():
+            what = f"{file} of class {name}" if name in labels else f"class {name!r} for {file}"
+            raise DataCorruptError(f"{annotations} names {what}, which is not there")
+        pairs.append((str(path), labels[name]))
+    if not pairs:
+        raise DataCorruptError(f"{annotations} names no images")
+    return sorted(pairs)
