@@ -1,0 +1,17 @@
+"""The `itop` command.
+
+`application` knows every command by name and imports a command's module only when it is run; `flags` generates the
+settings' flags from `engine.config.RunConfig`; `output` is the one place that gives JSON its shape, and `screen` the
+one that writes for people; each module of `commands` holds commands that belong together.
+"""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its code: the console script `itop`."""
+    import sys
+
+    from itop_tui.cli.application import run
+
+    sys.exit(run(sys.argv[1:]))

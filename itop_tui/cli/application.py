@@ -1,0 +1,220 @@
+"""All commands of `itop` by name, and how a command line becomes an exit code.
+
+Only names and one-line summaries are known here: a command's module is imported when it is run, so that `itop --help`
+and a typing error cost neither a database nor pydantic, and no command imports torch or textual.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError, Group
+from cyclopts.exceptions import (
+    CoercionError,
+    MissingArgumentError,
+    RepeatArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
+
+from itop_tui.cli.errors import CommandError, Exit
+
+SUMMARY = "A terminal experiment manager for sparse neural-network training. Without a command it opens the app."
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of `itop`.
+
+    Attributes:
+        name: What is typed.
+        module: The module of `itop_tui.cli.commands` that holds a function of the same name.
+        summary: Its line in the help.
+    """
+
+    name: str
+    module: str
+    summary: str
+
+
+COMMANDS: dict[str, tuple[Command, ...]] = {
+    "Train": (
+        Command("train", "train", "Queue a run and start it in the background."),
+        Command("plan", "plan", "Show layers, FLOPs, steps and expected R_s before training."),
+        Command("resume", "again", "Go on with a run from its last checkpoint, or another."),
+        Command("fork", "again", "Start a new run from a checkpoint, with changed settings."),
+        Command("demo", "demo", "Train dense, SET-ITOP and RigL-ITOP on bundled data, in two minutes."),
+    ),
+    "Look": (
+        Command("runs", "runs", "List runs."),
+        Command("show", "show", "Show one run with its checkpoints and attempts."),
+        Command("metrics", "history", "Show what was recorded at each step."),
+        Command("layers", "history", "Show each layer's mask."),
+        Command("checkpoints", "history", "List a run's checkpoints."),
+        Command("logs", "logs", "Print a run's console log, and follow it with -f."),
+        Command("compare", "compare", "Show in what runs differ: settings and results."),
+    ),
+    "Control": (
+        Command("stop", "control", "Stop runs; each writes a checkpoint first."),
+        Command("pause", "control", "Pause runs; their memory stays held."),
+        Command("unpause", "control", "Let paused runs go on."),
+        Command("kill", "control", "End runs at once, without a checkpoint."),
+        Command("delete", "delete", "Delete runs and give their disk space back."),
+    ),
+    "This machine": (
+        Command("devices", "devices", "List devices, and set how many runs each takes at once."),
+        Command("doctor", "doctor", "Say what this machine has, what is wrong, and how to mend it."),
+    ),
+}
+"""Every command, under the headings of the help."""
+
+
+def build() -> App:
+    """Make the cyclopts application; no command's module is imported."""
+    app = App(
+        name="itop",
+        help=SUMMARY,
+        help_format="plaintext",
+        version=lambda: version("itop"),
+        version_flags=["--version", "-V"],
+        usage="itop [COMMAND] [OPTIONS]",
+    )
+    app.default(open_app)
+    app["--help"].group = app["--version"].group = Group("Options", sort_key=100)
+    for position, (heading, commands) in enumerate(COMMANDS.items()):
+        group = Group(heading, sort_key=position)
+        for order, command in enumerate(commands):
+            path = f"itop_tui.cli.commands.{command.module}:{command.name}"
+            app.command(path, name=command.name, help=command.summary, group=group, sort_key=order)
+    return app
+
+
+def open_app() -> int:
+    """Open the app."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise CommandError(
+            "the app needs a terminal, and there is none here",
+            "itop --help lists the commands that work without one",
+        )
+    from itop_tui.app import ItopApp
+
+    ItopApp().run()
+    return Exit.OK
+
+
+def run(tokens: Sequence[str]) -> int:
+    """Run a command line.
+
+    Args:
+        tokens: The words after `itop`.
+
+    Returns:
+        The exit code: 0 done, 1 not done, 2 a wrong command line, 130 interrupted.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that cannot show a glyph gets a "?", never a traceback
+            stream.reconfigure(errors="replace")
+    try:
+        result = build()(
+            list(tokens), exit_on_error=False, print_error=False, result_action="return_value", help_on_error=False
+        )
+        sys.stdout.flush()
+        return int(result or 0)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, say) has seen enough. Python flushes stdout at exit: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else Exit.FAILED
+    except Exception as error:
+        if os.environ.get("ITOP_DEBUG"):
+            raise
+        problems, code = explain(error, tokens)
+        return _fail(problems, code)
+
+
+def explain(error: Exception, tokens: Sequence[str]) -> tuple[Sequence[str], int]:
+    """Put an error into words, one line for each problem, and choose the exit code.
+
+    Args:
+        error: What a command or the parser raised.
+        tokens: The command line.
+    """
+    if isinstance(error, CommandError):
+        return error.problems, error.code
+    if isinstance(error, CycloptsError):
+        return [_wrong_usage(error), f"itop {_command_of(tokens)}--help shows what there is"], Exit.USAGE
+    # Both packages cost an import, and a command that raised their errors has paid for it already.
+    if "engine.settings" in sys.modules:
+        from engine.settings import ConfigError
+
+        if isinstance(error, ConfigError):
+            return [str(problem) for problem in error.problems], Exit.USAGE
+    if "db.errors" in sys.modules:
+        from db.errors import StoreError
+
+        if isinstance(error, StoreError):
+            return str(error).splitlines(), Exit.FAILED
+    if isinstance(error, OSError):
+        return [f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")], Exit.FAILED
+    return [
+        f"this is a defect of itop: {type(error).__name__}: {error}",
+        "run the command again with ITOP_DEBUG=1 set to see where it is",
+    ], Exit.FAILED
+
+
+def _fail(problems: Sequence[str], code: int) -> int:
+    from rich.text import Text
+
+    from itop_tui.cli.screen import console
+    from itop_tui.format import plain
+
+    out = console(stderr=True)
+    for position, problem in enumerate(problems):
+        prefix = Text("itop: " if position == 0 else "      ", style="bold red" if position == 0 else "")
+        out.print(prefix + Text(plain(problem)), soft_wrap=True)
+    return code
+
+
+def _command_names() -> list[str]:
+    return [command.name for commands in COMMANDS.values() for command in commands]
+
+
+def _command_of(tokens: Sequence[str]) -> str:
+    """The command a line begins with, followed by a space, or nothing."""
+    return f"{tokens[0]} " if tokens and tokens[0] in _command_names() else ""
+
+
+def _nearest(word: str, choices: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _wrong_usage(error: CycloptsError) -> str:
+    """Put the parser's error into one line that names the nearest right spelling."""
+    if isinstance(error, UnknownOptionError):
+        word = (error.token.keyword or error.token.value).split("=", 1)[0]
+        known = [name for argument in error.argument_collection for name in argument.names]
+        return f"there is no flag {word} here{_nearest(word.replace('_', '-'), known)}"
+    if isinstance(error, UnknownCommandError) or (isinstance(error, UnusedCliTokensError) and error.target is open_app):
+        word = (error.unused_tokens or ["?"])[0]
+        return f"there is no command {word}{_nearest(word, _command_names())}"
+    if isinstance(error, UnusedCliTokensError):
+        return f"too much on the command line: {' '.join(error.unused_tokens or [])}"
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        name = error.keyword or error.argument.name
+        return f"{name} needs a value" if name.startswith("-") else f"which {name.lower()}? It is missing"
+    if isinstance(error, RepeatArgumentError):
+        return f"{error.token.keyword} is given twice"
+    if isinstance(error, CoercionError) and error.token is not None:
+        kind = {int: "a whole number", float: "a number", bool: "true or false"}.get(error.target_type or str, "valid")
+        return f"{error.token.keyword or 'the value'} = '{error.token.value}': must be {kind}"
+    return " ".join(str(error).split())

@@ -1,0 +1,1 @@
+"""The commands of `itop`, each module imported only when one of its commands is run."""

@@ -1,0 +1,82 @@
+"""`itop delete`: delete runs and give their disk space back."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.text import Text
+
+from db import runs as store
+from db.paths import run_folder
+from db.records import RunQuery, RunRecord
+from itop_tui.cli.errors import CommandError, Exit, UsageError
+from itop_tui.cli.output import print_json
+from itop_tui.cli.parameters import Json, RunNames
+from itop_tui.cli.screen import console, data, note, state
+from itop_tui.cli.store import find_all, opened
+from itop_tui.format import plural, size
+
+
+def delete(
+    *run: RunNames,
+    yes: Annotated[bool, Parameter(name=["--yes", "-y"], negative=(), show_default=False, help="Do not ask.")] = False,
+    force: Annotated[
+        bool, Parameter(negative=(), show_default=False, help="Also runs that others were forked from; those stay.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Delete runs: their records, checkpoints and logs. Says what that frees, and asks first."""
+    with opened() as database:
+        found = find_all(database, run)
+        active = [str(one.id) for one in found if one.status.is_active]
+        if active:
+            raise CommandError(f"run {active[0]} is going: stop it first, with itop stop {' '.join(active)}")
+        freed = {one.id: space_of(run_folder(one.uid)) for one in found}
+        if not yes:
+            _confirm(found, freed, _forks_of(store.list_runs(database, RunQuery(limit=None)), found))
+        # Younger ones first: a fork that goes too must not keep its parent from going.
+        for one in sorted(found, key=lambda one: -one.id):
+            for path in map(Path, store.delete(database, one.id, force=force or not yes)):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+    total = sum(freed.values())
+    if json:
+        print_json({"deleted": [one.id for one in found], "bytes": total})
+    else:
+        console().print(Text(f"Deleted {plural(len(found), 'run')}; {size(total)} freed."))
+    return Exit.OK
+
+
+def space_of(folder: Path) -> int:
+    """Return the bytes that the files in a folder take; 0 where there is no such folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def _forks_of(everything: list[RunRecord], parents: list[RunRecord]) -> list[RunRecord]:
+    """The runs that stay and were forked from one that goes."""
+    going = {parent.id for parent in parents}
+    return [run for run in everything if run.parent_id in going and run.id not in going]
+
+
+def _confirm(found: list[RunRecord], freed: dict[int, int], heirs: list[RunRecord]) -> None:
+    """Show what would be deleted and ask; ends the command unless the answer is yes."""
+    out = console(stderr=True)
+    for run in found:
+        told = Text.assemble((f"{run.id}  ", "bold"), data(run.name), "  ", state(run.status.value))
+        told.append(f"  {size(freed[run.id])}", style="dim")
+        out.print(told, soft_wrap=True)
+    for heir in heirs:
+        note(
+            f"Run {heir.id} was forked from run {heir.parent_id}; it stays, and its parent's curve and checkpoints go."
+        )
+    if not sys.stdin.isatty():
+        raise UsageError("nothing was deleted: there is no terminal to ask on; --yes deletes without asking")
+    out.print(Text(f"Delete {plural(len(found), 'run')} and free {size(sum(freed.values()))}? [y/N] "), end="")
+    if input().strip().lower() not in ("y", "yes"):
+        raise CommandError("nothing was deleted")

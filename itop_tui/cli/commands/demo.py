@@ -1,0 +1,106 @@
+"""`itop demo`: the two-minute tour on real, bundled data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from db import attempts
+from db import runs as store
+from db.records import RunRecord, RunStatus
+from engine.config import RunConfig
+from engine.launch import submit
+from engine.presets import PRESETS
+from itop_tui.cli.errors import Exit
+from itop_tui.cli.follow import follow, seconds_taken
+from itop_tui.cli.output import print_json, run_document
+from itop_tui.cli.parameters import Json
+from itop_tui.cli.queueing import queue
+from itop_tui.cli.screen import Cell, Column, console, data, next_steps, print_table, state
+from itop_tui.cli.store import opened
+from itop_tui.format import UNKNOWN, duration, percent, share, short_count
+
+GROUP = "demo"
+PRESET_NAMES = ("digits-dense", "digits-set", "digits-rigl")
+
+_COLUMNS = (
+    Column("RUN", right=True),
+    Column("METHOD"),
+    Column("STATE", rank=4),
+    Column("TEST ACC", right=True),
+    Column("DENSITY", right=True),
+    Column("R_S", right=True),
+    Column("FLOPS", right=True, rank=2),
+    Column("OF DENSE", right=True, rank=1),
+    Column("TIME", right=True, rank=3),
+)
+
+
+def demo(*, json: Json = False) -> int:
+    """Train dense, SET-ITOP and RigL-ITOP on the bundled digits, and compare them.
+
+    The three are ordinary runs, by the same scheduler and workers as any other; Ctrl-C leaves them going.
+    """
+    out = console(stderr=json)
+    with opened() as database:
+        configs = [PRESETS[name].config() for name in PRESET_NAMES]
+        out.print(Text(_introduction(configs[-1])))
+        out.print()
+        queued = [queue(database, config, name=f"demo-{config.method.lower()}", group=GROUP) for config in configs]
+        submit.ensure_scheduler(database)
+        ended = follow(database, [run.id for run in queued], out=out)
+        finished = [store.get(database, run.id) for run in queued]
+        now = time.time()
+        taken = [seconds_taken(attempts.for_run(database, run.id), now) for run in queued]
+    if json:
+        print_json([run_document(run) for run in finished])
+    elif ended is not None:
+        _print_results(finished, taken, out)
+    if ended is None:
+        return Exit.INTERRUPTED
+    return Exit.OK if all(run.status is RunStatus.COMPLETED for run in finished) else Exit.FAILED
+
+
+def _introduction(sparse: RunConfig) -> str:
+    return (
+        f"{sparse.model} on {sparse.data}, real handwritten digits: once dense, twice with {share(sparse.density)} of "
+        "its weights, which\nSET-ITOP regrows at random and RigL-ITOP by gradient. R_s is the share of weights that "
+        "were ever active."
+    )
+
+
+def _print_results(finished: Sequence[RunRecord], taken: Sequence[float | None], out: Console) -> None:
+    out.print()
+    print_table(_COLUMNS, [_row(run, seconds) for run, seconds in zip(finished, taken, strict=True)], out=out)
+    out.print()
+    first, last = finished[0], finished[-1]
+    steps = [
+        ("itop", "open the app: these runs with live charts, and a form for your own"),
+        (f"itop show {last.id}", "everything about one run"),
+        (f"itop compare {' '.join(str(run.id) for run in finished)}", "settings and results side by side"),
+        (f"itop resume {last.id} --checkpoint best", "go on from its best checkpoint"),
+    ]
+    failed = [run for run in finished if run.status is not RunStatus.COMPLETED]
+    if failed:
+        steps = [(f"itop logs {run.id}", "why it ended") for run in failed]
+        steps.append(("itop doctor", "what is wrong here, and how to mend it"))
+        first = failed[0]
+    out.print(Text("Next, type:" if not failed else f"Run {first.id} did not complete. Next, type:"))
+    next_steps(steps, out=out)
+
+
+def _row(run: RunRecord, seconds: float | None) -> list[Cell]:
+    return [
+        str(run.id),
+        data(run.method),
+        state(run.status.value),
+        percent(run.test_accuracy),
+        share(run.density),
+        percent(run.itop_rate, 1) if run.config.get("sparse") else UNKNOWN,
+        short_count(run.training_flops),
+        share(run.flops_ratio) if run.flops_ratio is None else f"{run.flops_ratio:.0%}",
+        duration(seconds),
+    ]

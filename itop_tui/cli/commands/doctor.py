@@ -1,0 +1,55 @@
+"""`itop doctor`: what this machine has, what is wrong, and how to mend it."""
+
+from __future__ import annotations
+
+from itop_tui.cli.checkup import Check, every_check
+from itop_tui.cli.errors import Exit
+from itop_tui.cli.output import plain_value, print_json
+from itop_tui.cli.parameters import Json
+from itop_tui.cli.screen import console, data, heading, verdict
+from itop_tui.format import plural
+
+
+def doctor(*, json: Json = False) -> int:
+    """Say what this machine has, what is wrong, and how to mend it; exit 0 if nothing is broken."""
+    checks = every_check()
+    broken = [check for check in checks if check.tone == "bad"]
+    if json:
+        print_json({"ok": not broken, "checks": plain_value(checks)})
+    else:
+        _print(checks)
+    return Exit.FAILED if broken else Exit.OK
+
+
+def _print(checks: list[Check]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    section = ""
+    grid = Table.grid()
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        if check.section != section:
+            if section:
+                out.print(grid)
+            section = check.section
+            heading(section, out=out)
+            grid = Table.grid(padding=(0, 2, 0, 0))
+            grid.add_column(no_wrap=True)
+            grid.add_column(no_wrap=True, style="dim", min_width=width)
+            grid.add_column(overflow="fold")
+        told = data(check.value)
+        if check.mend:
+            told.append_text(Text.assemble("\n→ ", data(check.mend)))
+        grid.add_row(verdict(check.tone), Text(check.name), told)
+    out.print(grid)
+    out.print()
+    broken = sum(check.tone == "bad" for check in checks)
+    warned = sum(check.tone == "warn" for check in checks)
+    if broken:
+        out.print(verdict("bad") + Text(f" {plural(broken, 'thing')} to mend: see the arrows above."))
+    elif warned:
+        out.print(verdict("good") + Text(f" Nothing is broken; {plural(warned, 'remark')} above."))
+    else:
+        out.print(verdict("good") + Text(" Nothing is broken."))

@@ -1,0 +1,118 @@
+"""`itop plan`: what a run would be, before training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from engine.config import RunConfig
+from itop_tui.cli.errors import CommandError
+from itop_tui.cli.flags import Flags, resolve, takes_settings
+from itop_tui.cli.output import print_json
+from itop_tui.cli.parameters import Json, PresetName
+from itop_tui.cli.screen import Cell, Column, console, data, heading, note, print_facts, print_table
+from itop_tui.format import UNKNOWN, count, percent, share, short_count
+
+_LAYER_COLUMNS = (
+    Column("LAYER", shrink=True),
+    Column("SHAPE"),
+    Column("WEIGHTS", right=True, rank=2),
+    Column("ACTIVE", right=True),
+    Column("DENSITY", right=True),
+)
+
+
+@takes_settings
+def plan(*, flags: Flags, preset: PresetName = None, json: Json = False) -> int:
+    """Show what a run would be before training: layers, FLOPs, steps, mask updates and the R_s to expect.
+
+    Takes the flags of itop train and queues nothing.
+    """
+    config = resolve(flags, preset=preset)
+    flags.repetitions()
+    note(*flags.remarks)
+
+    from engine.planning import PlanError, request_plan
+
+    out = console()
+    try:
+        if json or not out.is_terminal:
+            planned = request_plan(config)
+        else:
+            with out.status("building the network …"):
+                planned = request_plan(config)
+    except PlanError as error:
+        raise CommandError(*str(error).splitlines()) from None
+    if json:
+        print_json(planned)
+        return 0
+    out.print(data(f"{config.method}: {config.model} on {config.data}", "bold"), soft_wrap=True)
+    print_layers(planned, out)
+    heading("In all", out=out)
+    print_facts(totals(planned, config), out=out)
+    return 0
+
+
+def print_layers(planned: Mapping[str, Any], out: Console) -> None:
+    """Print a row for each layer whose weights can be masked, and one for the whole network."""
+    rows: list[list[Cell]] = []
+    for layer in planned["layers"]:
+        shape = [int(side) for side in layer["shape"]]
+        rows.append(
+            [
+                data(layer["name"]),
+                "×".join(map(str, shape)),
+                count(math.prod(shape)),
+                count(layer["nonzeros"]),
+                percent(layer["density"]),
+            ]
+        )
+    maskable, nonzeros = planned["maskable"], planned["nonzeros"]
+    total = ["whole network", "", count(maskable), count(nonzeros), percent(nonzeros / max(1, maskable))]
+    rows.append([Text(cell, style="bold") for cell in total])
+    out.print()
+    print_table(_LAYER_COLUMNS, rows, out=out)
+
+
+def totals(planned: Mapping[str, Any], config: RunConfig) -> list[tuple[str, Cell]]:
+    """Give a plan's totals as names and values.
+
+    Args:
+        planned: The plan, with the names of `itop plan --json`.
+        config: The settings it is for.
+    """
+    return [
+        ("parameters", f"{count(planned['parameters'])}, {count(planned['maskable'])} of them maskable"),
+        ("forward FLOPs", _against(planned["forward_flops"], planned["dense_forward_flops"], "a sample")),
+        ("training FLOPs", _against(planned["training_flops"], planned["dense_training_flops"], "a sample")),
+        ("steps", _steps(planned.get("steps"), config)),
+        ("mask updates", _updates(planned.get("mask_updates"), config)),
+        ("R_s to expect", _expected(planned.get("expected_itop_rate"))),
+    ]
+
+
+def _against(sparse: float | None, dense: float | None, per: str) -> str:
+    if sparse is None or dense is None:
+        return UNKNOWN
+    part = f", {share(sparse / dense)} of dense" if dense and sparse != dense else ""
+    return f"{short_count(sparse)} {per}{part}"
+
+
+def _steps(steps: int | None, config: RunConfig) -> str:
+    if steps is None:
+        return f"{UNKNOWN} (the size of the data set is not known before it is loaded)"
+    return f"{count(steps)} in {config.total_epochs:,} epochs of batch {config.batch_size}"
+
+
+def _updates(updates: int | None, config: RunConfig) -> str:
+    if not updates:
+        return "none" if updates == 0 else UNKNOWN
+    return f"{count(updates)}, one every {config.update_frequency:,} steps"
+
+
+def _expected(rate: float | None) -> str:
+    return "" if rate is None else f"about {percent(rate, 1)} of all maskable weights active at some time"

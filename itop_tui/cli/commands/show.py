@@ -1,0 +1,217 @@
+"""`itop show`: one run with everything known about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from db import attempts as attempt_store
+from db import checkpoints as checkpoint_store
+from db import metrics as metric_store
+from db import runs as store
+from db.paths import run_folder
+from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus, Series
+from engine.config import FIELD_SECTIONS, RunConfig
+from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS, checkpoint_row
+from itop_tui.cli.follow import remaining_seconds, seconds_taken
+from itop_tui.cli.output import print_json, run_document
+from itop_tui.cli.parameters import Json, RunName
+from itop_tui.cli.screen import Cell, Column, console, data, heading, next_steps, print_facts, print_table, state
+from itop_tui.cli.store import opened
+from itop_tui.format import (
+    UNKNOWN,
+    bar,
+    count,
+    duration,
+    figure,
+    moment,
+    percent,
+    rate,
+    share,
+    short_count,
+    sparkline,
+    steps,
+)
+
+_CURVES = (("loss", "loss"), ("accuracy", "accuracy"), ("itop_rate", "R_s"), ("death_rate", "death rate"))
+
+_ATTEMPT_COLUMNS = (
+    Column("ATTEMPT", right=True),
+    Column("STATE"),
+    Column("DEVICE", rank=1),
+    Column("HOST", rank=4, shrink=True),
+    Column("PID", right=True, rank=3),
+    Column("FROM STEP", right=True, rank=2),
+    Column("STARTED", rank=2),
+    Column("TOOK", right=True),
+    Column("REASON", shrink=True),
+)
+
+
+def show(run: RunName, /, *, json: Json = False) -> int:
+    """Show one run: state and reason, figures, settings that differ from the defaults, checkpoints, attempts."""
+    with opened() as database:
+        found = store.find(database, run)
+        attempts = attempt_store.for_run(database, found.id)
+        checkpoints = checkpoint_store.for_run(database, found.id)
+        if json:
+            print_json(run_document(found, checkpoints=checkpoints, attempts=attempts))
+            return 0
+        out = console()
+        width = max(10, min(60, out.width - 34))
+        curves = {metric: metric_store.series(database, found.id, metric, buckets=width) for metric, _ in _CURVES}
+    now = time.time()
+    _print_title(found, out)
+    print_facts(_facts(found, attempts, now), out=out)
+    _print_curves(curves, width, out)
+    _print_settings(found, out)
+    if checkpoints:
+        heading("Checkpoints", out=out)
+        print_table(CHECKPOINT_COLUMNS, [checkpoint_row(checkpoint, now) for checkpoint in checkpoints], out=out)
+    if attempts:
+        heading("Attempts", out=out)
+        print_table(_ATTEMPT_COLUMNS, [_attempt_row(attempt, now) for attempt in attempts], out=out)
+    if out.is_terminal:
+        out.print()
+        next_steps(_what_next(found, checkpoints), out=out)
+    return 0
+
+
+def _print_title(run: RunRecord, out: Console) -> None:
+    title = Text.assemble((f"{run.id}  ", "bold"), data(run.name, "bold"), "   ", state(run.status.value))
+    out.print(title, soft_wrap=True)
+    if run.reason:
+        out.print(data(run.reason, "" if run.status is RunStatus.COMPLETED else "yellow"), soft_wrap=True)
+    out.print()
+
+
+def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], now: float) -> list[tuple[str, Cell]]:
+    fraction = min(1.0, run.step / run.total_steps) if run.total_steps else 0.0
+    filled, empty = bar(fraction, 20)
+    remaining = remaining_seconds(run)
+    progress = Text.assemble(
+        (filled, "cyan"),
+        (empty, "dim"),
+        f" {fraction * 100:.0f}%   step {steps(run.step, run.total_steps)}",
+        f"   epoch {run.epoch} / {run.total_epochs}" if run.total_epochs else "",
+        (f"   {duration(remaining)} left" if remaining is not None else "", "dim"),
+    )
+    taken = seconds_taken(attempts, now)
+    validation = [
+        percent(run.val_accuracy),
+        f"(best {percent(run.best_val_accuracy)})" if run.best_val_accuracy is not None else "",
+    ]
+    flops = short_count(run.training_flops) if run.training_flops is not None else ""
+    if flops and run.flops_ratio is not None:
+        flops += f" ({share(run.flops_ratio)} of dense)"
+    origin = ""
+    if run.parent_id is not None:
+        origin = f"forked from run {run.parent_id}" + (
+            f" at step {run.fork_step:,}" if run.fork_step is not None else ""
+        )
+    return [
+        ("what", data(f"{run.method}, {run.model} on {run.data}, seed {run.seed}")),
+        ("origin", origin),
+        ("progress", progress),
+        ("loss", figure(run.loss) if run.loss is not None else ""),
+        ("validation accuracy", " ".join(validation).strip() if run.val_accuracy is not None else ""),
+        ("test accuracy", percent(run.test_accuracy) if run.test_accuracy is not None else ""),
+        ("density", _density(run)),
+        (
+            "R_s",
+            f"{percent(run.itop_rate)} of all maskable weights were active once" if run.itop_rate is not None else "",
+        ),
+        ("learning rate", figure(run.learning_rate) if run.learning_rate is not None else ""),
+        ("training FLOPs", flops),
+        (
+            "speed",
+            rate(run.samples_per_second).replace("/s", " samples/s") if run.samples_per_second is not None else "",
+        ),
+        (
+            "device",
+            data(f"{run.device} on {run.host}" + (f", pid {run.pid}" if run.status.is_active and run.pid else ""))
+            if run.device
+            else "",
+        ),
+        (
+            "started",
+            f"{moment(run.started_at)}, {'took' if run.ended_at else 'for'} {duration(taken)}"
+            if run.started_at
+            else "",
+        ),
+        ("queued", moment(run.queued_at) if run.status is RunStatus.QUEUED else ""),
+        ("group", data(run.group or "")),
+        ("tags", data(", ".join(run.tags))),
+        ("notes", data(run.notes)),
+        ("folder", data(run_folder(run.uid))),
+    ]
+
+
+def _density(run: RunRecord) -> str:
+    if run.density is None:
+        return ""
+    return share(run.density) + (f" ({count(run.nonzeros)} active weights)" if run.nonzeros is not None else "")
+
+
+def _print_curves(curves: dict[str, Series], width: int, out: Console) -> None:
+    drawn = [(label, curves[metric].values) for metric, label in _CURVES if len(curves[metric].values) > 1]
+    if not drawn:
+        return
+    heading("Curves", out=out)
+    print_facts(
+        [
+            (
+                label,
+                Text.assemble(
+                    (sparkline(values, width), "cyan"), f"  {figure(values[0], 3)} → {figure(values[-1], 3)}"
+                ),
+            )
+            for label, values in drawn
+        ],
+        out=out,
+    )
+
+
+def _print_settings(run: RunRecord, out: Console) -> None:
+    """Print the settings that differ from the defaults, section by section."""
+    defaults = RunConfig.create().as_dict()
+    changed: list[tuple[str, Cell]] = []
+    for names in FIELD_SECTIONS.values():
+        changed += [
+            (name, data(run.config[name]))
+            for name in names
+            if name in run.config and run.config[name] != defaults[name]
+        ]
+    changed += [(name, data(value)) for name, value in run.config.items() if name not in defaults]
+    if changed:
+        heading("Settings that differ from the defaults", out=out)
+        print_facts(changed, out=out)
+
+
+def _attempt_row(attempt: AttemptRecord, now: float) -> list[Cell]:
+    ended = attempt.ended_at if attempt.ended_at is not None else now
+    return [
+        str(attempt.number),
+        state(attempt.status.value),
+        data(attempt.device),
+        data(attempt.host),
+        str(attempt.pid) if attempt.pid is not None else UNKNOWN,
+        count(attempt.start_step),
+        moment(attempt.started_at),
+        duration(ended - attempt.started_at),
+        data(attempt.reason or ""),
+    ]
+
+
+def _what_next(run: RunRecord, checkpoints: Sequence[CheckpointRecord]) -> list[tuple[str, str]]:
+    told: list[tuple[str, str]] = [(f"itop logs {run.id}", "its console log"), (f"itop layers {run.id}", "its masks")]
+    if run.status.is_active:
+        return [(f"itop logs {run.id} -f", "follow its log"), (f"itop stop {run.id}", "stop it, with a checkpoint")]
+    if run.status.is_terminal and run.status is not RunStatus.COMPLETED:
+        told.append((f"itop resume {run.id}", "go on where it ended" if checkpoints else "start it again"))
+    elif checkpoints:
+        told.append((f"itop fork {run.id} --checkpoint best --lr 0.01", "a new run from its best checkpoint"))
+    return told

@@ -1,0 +1,51 @@
+"""`itop train`: queue a run and start it in the background."""
+
+from __future__ import annotations
+
+from itop_tui.cli.flags import Flags, resolve, takes_settings
+from itop_tui.cli.parameters import GroupName, Json, NewName, Notes, PresetName, Priority, Tags, Wait
+from itop_tui.cli.screen import note
+
+
+@takes_settings
+def train(
+    *,
+    flags: Flags,
+    preset: PresetName = None,
+    name: NewName = None,
+    tag: Tags = (),
+    group: GroupName = None,
+    notes: Notes = "",
+    priority: Priority = 0,
+    wait: Wait = False,
+    json: Json = False,
+) -> int:
+    """Queue a run and start it in the background.
+
+    The run goes on when the terminal is closed. Settings that are not given take the published defaults; every flag
+    may be written with dashes or underscores.
+    """
+    config = resolve(flags, preset=preset)
+    repetitions = flags.repetitions()
+    note(*flags.remarks)
+
+    from itop_tui.cli.queueing import group_of, numbered, queue, report, seeded
+    from itop_tui.cli.store import opened
+
+    with opened(reconcile=False) as database:
+        several = repetitions > 1
+        if several and group is None:
+            group = group_of(config, database)
+        queued = [
+            queue(
+                database,
+                one,
+                name=numbered(name, one.seed, several),
+                tags=tag,
+                notes=notes,
+                group=group,
+                priority=priority,
+            )
+            for one in seeded(config, repetitions)
+        ]
+        return report(database, queued, verb="Queued", wait=wait, json=json)

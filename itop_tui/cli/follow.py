@@ -1,0 +1,243 @@
+"""Following runs from the command line until they end: a live view in a terminal, plain lines elsewhere.
+
+Following only reads: the runs belong to the scheduler, and Ctrl-C leaves them going.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from db import attempts, runs
+from db.records import AttemptRecord, RunRecord, RunStatus
+from db.session import Database
+from engine.launch import submit
+from itop_tui.cli.screen import STATE_LOOKS, data
+from itop_tui.format import bar, duration, figure, percent
+
+_POLL_SECONDS = 0.2
+_CARE_SECONDS = 2.0
+"""How often runs whose process is gone are settled, and a scheduler that died is started again."""
+
+_NAME_WIDTH = 20
+_NARROWEST_BAR = 8
+
+
+def fraction_done(run: RunRecord) -> float:
+    """Return the share of a run's steps that is done; 0 where its length is not known."""
+    return min(1.0, run.step / run.total_steps) if run.total_steps > 0 else 0.0
+
+
+def remaining_seconds(run: RunRecord) -> float | None:
+    """Estimate the seconds a running run still trains, from its latest speed; None where that is not known."""
+    speed = run.samples_per_second
+    if run.status is not RunStatus.RUNNING or not speed or not run.total_steps:
+        return None
+    images = int(run.config.get("batch_size", 1)) * int(run.config.get("accumulate", 1))
+    return max(0, run.total_steps - run.step) * images / speed
+
+
+def seconds_taken(taken: Sequence[AttemptRecord], now: float) -> float | None:
+    """Return how long attempts took together, or have taken until now; None where there was none.
+
+    Args:
+        taken: Attempts of one run.
+        now: Unix seconds.
+    """
+    if not taken:
+        return None
+    return sum((one.ended_at if one.ended_at is not None else now) - one.started_at for one in taken)
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A run that is followed, and its latest attempt."""
+
+    run: RunRecord
+    attempt: AttemptRecord | None
+
+    def seconds(self, now: float) -> float | None:
+        """How long the latest attempt took, or has taken until now; None while the run waits."""
+        if self.attempt is None or self.run.status is RunStatus.QUEUED:
+            return None
+        return seconds_taken([self.attempt], now)
+
+
+def live_view(followed: Sequence[Followed], *, width: int, now: float) -> Table:
+    """Build the live view: a line for each run, with a bar and its latest figures.
+
+    Args:
+        followed: The runs.
+        width: Cells there are; figures leave before the bar does.
+        now: Unix seconds.
+    """
+    cells = [_cells(one, now) for one in followed]
+    name_width = min(_NAME_WIDTH, max(row[0].cell_len for row in cells))
+    widths = [name_width, *(max(row[column].cell_len for row in cells) for column in range(1, 7))]
+    shown = list(range(7))
+    for expendable in (6, 5, 3):  # time, R_s, epoch: what a narrow terminal can do without
+        if sum(widths[column] for column in shown) + 2 * len(shown) + _NARROWEST_BAR <= width:
+            break
+        shown.remove(expendable)
+    spare = width - sum(widths[column] for column in shown) - 2 * len(shown)
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for column in shown:
+        grid.add_column(no_wrap=True, overflow="ellipsis", width=widths[column])
+        if column == 1:
+            grid.add_column(no_wrap=True)
+    for one, row in zip(followed, cells, strict=True):
+        line: list[Text] = []
+        for column in shown:
+            line.append(row[column])
+            if column == 1:
+                line.append(_bar(one.run, max(_NARROWEST_BAR, min(40, spare))))
+        grid.add_row(*line)
+    return grid
+
+
+def _bar(run: RunRecord, width: int) -> Text:
+    filled, empty = bar(fraction_done(run), width)
+    style = STATE_LOOKS.get(run.status.value, ("", ""))[1]
+    return Text.assemble((filled, "" if style == "dim" else style), (empty, "dim"))
+
+
+def _cells(followed: Followed, now: float) -> list[Text]:
+    """Name, state, share, epoch, loss and accuracy, R_s, time."""
+    run = followed.run
+    glyph, style = STATE_LOOKS.get(run.status.value, ("·", ""))
+    remaining = remaining_seconds(run)
+    time_text = f"{duration(remaining)} left" if remaining is not None else duration(followed.seconds(now))
+    accuracy = run.val_accuracy if run.val_accuracy is not None else run.accuracy
+    return [
+        data(run.name),
+        Text(f"{glyph} {run.status.value:<9}", style=style),
+        Text(f"{fraction_done(run) * 100:3.0f}%"),
+        Text(f"epoch {run.epoch:>{len(str(run.total_epochs))}}/{run.total_epochs}", style="dim"),
+        Text(f"loss {figure(run.loss, 3):<6} acc {percent(accuracy, 1):<6}"),
+        Text(f"R_s {percent(run.itop_rate, 1):<6}"),
+        Text(time_text, style="dim"),
+    ]
+
+
+def plain_line(run: RunRecord) -> str:
+    """Give a run's progress as one line, for output that is no terminal."""
+    figures = [
+        f"run {run.id} {data(run.name).plain}: {run.status.value}",
+        f"epoch {run.epoch}/{run.total_epochs}" if run.total_epochs else "",
+        f"step {run.step}/{run.total_steps}" if run.total_steps else f"step {run.step}",
+        f"loss {figure(run.loss)}" if run.loss is not None else "",
+        f"accuracy {percent(run.val_accuracy)}" if run.val_accuracy is not None else "",
+        f"R_s {percent(run.itop_rate)}" if run.itop_rate is not None else "",
+    ]
+    return "  ".join(text for text in figures if text)
+
+
+def closing_line(followed: Followed, now: float) -> Text:
+    """Say how a run ended, and why where it did not complete.
+
+    Args:
+        followed: The ended run.
+        now: Unix seconds.
+    """
+    run = followed.run
+    glyph, style = STATE_LOOKS.get(run.status.value, ("·", ""))
+    told = Text.assemble((f"{glyph} ", style), f"run {run.id} ", data(run.name), f": {run.status.value}")
+    taken = followed.seconds(now)
+    if taken is not None:
+        told.append(f" after {duration(taken)}", style="dim")
+    if run.status is RunStatus.COMPLETED:
+        if run.test_accuracy is not None:
+            told.append(f", test accuracy {percent(run.test_accuracy)}")
+        if run.itop_rate is not None:
+            told.append(f", R_s {percent(run.itop_rate)}")
+    elif run.reason:
+        told.append(": ")
+        told.append_text(data(run.reason))
+    return told
+
+
+@dataclass(slots=True)
+class Follower:
+    """Follows runs until all have ended.
+
+    Attributes:
+        database: Where they are.
+        run_ids: The runs.
+        out: Where progress is shown.
+        told: For each run, the state and epoch last written in plain lines.
+    """
+
+    database: Database
+    run_ids: Sequence[int]
+    out: Console
+    told: dict[int, tuple[str, int]] = field(default_factory=dict)
+
+    def until_ended(self) -> list[Followed]:
+        """Show progress until every run has ended, and return them; Ctrl-C raises KeyboardInterrupt."""
+        if self.out.is_terminal:
+            with Live(console=self.out, auto_refresh=False, transient=True) as live:
+                return self._watch(live)
+        return self._watch(None)
+
+    def _watch(self, live: Live | None) -> list[Followed]:
+        seen, cared = -1, time.monotonic()
+        followed = self._read()
+        while True:
+            version = self.database.data_version()
+            if version != seen:
+                seen, followed = version, self._read()
+            self._show(followed, live)
+            if all(one.run.status.is_terminal for one in followed):
+                return followed
+            if time.monotonic() - cared > _CARE_SECONDS:
+                cared, seen = time.monotonic(), -1
+                submit.reconcile(self.database)
+                if any(one.run.status is RunStatus.QUEUED for one in followed):
+                    submit.ensure_scheduler(self.database)
+            time.sleep(_POLL_SECONDS)
+
+    def _read(self) -> list[Followed]:
+        return [
+            Followed(runs.get(self.database, run_id), attempts.latest(self.database, run_id)) for run_id in self.run_ids
+        ]
+
+    def _show(self, followed: Sequence[Followed], live: Live | None) -> None:
+        if live is not None:
+            live.update(live_view(followed, width=self.out.width, now=time.time()), refresh=True)
+            return
+        for run in (one.run for one in followed):
+            point = (run.status.value, run.epoch)
+            if self.told.get(run.id) != point and not run.status.is_terminal:
+                self.told[run.id] = point
+                self.out.print(Text(plain_line(run)), soft_wrap=True)
+
+
+def follow(database: Database, run_ids: Sequence[int], *, out: Console) -> list[RunRecord] | None:
+    """Follow runs until they end, then say how each ended.
+
+    Args:
+        database: Where they are.
+        run_ids: The runs.
+        out: Where progress is shown.
+
+    Returns:
+        The ended runs, or None where the user detached with Ctrl-C; the runs go on then.
+    """
+    try:
+        ended = Follower(database, run_ids, out).until_ended()
+    except KeyboardInterrupt:
+        names = ", ".join(str(run_id) for run_id in run_ids)
+        several = len(run_ids) > 1
+        verb = "go" if several else "goes"
+        out.print(Text(f"Detached: run{'s' if several else ''} {names} {verb} on in the background."))
+        return None
+    now = time.time()
+    for one in ended:
+        out.print(closing_line(one, now), soft_wrap=True)
+    return [one.run for one in ended]

@@ -1,0 +1,41 @@
+"""Parameters that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+Json = Annotated[
+    bool,
+    Parameter(
+        name="--json",
+        negative=(),
+        help="Print one JSON document on stdout, and nothing else there.",
+        show_default=False,
+    ),
+]
+RunName = Annotated[str, Parameter(name="RUN", help="The run: its id, its uid, or its name where that is unique.")]
+RunNames = Annotated[str, Parameter(name="RUN", help="Runs: ids, uids or unique names.")]
+CheckpointName = Annotated[
+    str | None, Parameter(help="The checkpoint to go on from: last (the default), best, or its id.", metavar="WHICH")
+]
+Wait = Annotated[
+    bool,
+    Parameter(
+        negative=(),
+        show_default=False,
+        help="Follow the run until it ends; exit 0 only if it completed. Ctrl-C detaches.",
+    ),
+]
+NewName = Annotated[str | None, Parameter(help="A name for the run.", metavar="TEXT")]
+Tags = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name=["--tag"], help="A tag; may be given several times.", negative=(), metavar="TEXT", show_default=False
+    ),
+]
+GroupName = Annotated[str | None, Parameter(help="A group the run belongs to.", metavar="TEXT")]
+Notes = Annotated[str, Parameter(help="Notes to keep with the run.", metavar="TEXT", show_default=False)]
+Priority = Annotated[int, Parameter(help="Runs of higher priority start first.", metavar="N")]
+PresetName = Annotated[str | None, Parameter(help="Start from a preset; flags given beside it win.", metavar="NAME")]

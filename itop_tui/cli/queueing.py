@@ -1,0 +1,133 @@
+"""Queueing runs: what `train`, `fork` and `demo` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from db import runs
+from db.records import RunQuery, RunRecord, RunStatus
+from db.session import Database
+from engine.config import RunConfig
+from engine.launch import submit
+from itop_tui.cli.errors import Exit
+from itop_tui.cli.follow import follow
+from itop_tui.cli.output import print_json, run_document
+from itop_tui.cli.screen import console, data, next_steps
+from itop_tui.format import plural
+
+
+def queue(
+    database: Database,
+    config: RunConfig,
+    *,
+    name: str | None = None,
+    tags: Sequence[str] = (),
+    notes: str = "",
+    group: str | None = None,
+    priority: int = 0,
+    **origin: Any,
+) -> RunRecord:
+    """Queue one run, with its length filled in where the data set's size is known.
+
+    Args:
+        database: Where.
+        config: Its settings.
+        name: Its name; without one the database makes one.
+        tags: Its tags.
+        notes: Its notes.
+        group: The group it belongs to.
+        priority: Runs of higher priority start first.
+        **origin: For a fork: `parent_id`, `start_checkpoint_id` and `fork_step`.
+    """
+    return runs.create(
+        database,
+        config=config.as_dict(),
+        name=name,
+        tags=tuple(tags),
+        notes=notes,
+        group=group,
+        priority=priority,
+        total_steps=config.planned_steps() or 0,
+        **origin,
+    )
+
+
+def report(database: Database, queued: Sequence[RunRecord], *, verb: str, wait: bool, json: bool) -> int:
+    """Start the scheduler, say what was queued, and follow it where that is asked for.
+
+    Args:
+        database: Where the runs are.
+        queued: The runs.
+        verb: What happened to them: "Queued".
+        wait: Whether to follow them until they end.
+        json: Whether to print the runs as JSON on stdout (progress then goes to stderr).
+
+    Returns:
+        0 where all is well; with `wait`, only where every run completed.
+    """
+    submit.ensure_scheduler(database)
+    out = console(stderr=json)
+    if not json:
+        announce(queued, verb=verb, out=out, hints=not wait)
+    code = Exit.OK
+    if wait:
+        ended = follow(database, [run.id for run in queued], out=out)
+        if ended is None:
+            code = Exit.INTERRUPTED
+        elif any(run.status is not RunStatus.COMPLETED for run in ended):
+            code = Exit.FAILED
+    if json:
+        documents = [run_document(runs.get(database, run.id)) for run in queued]
+        print_json(documents[0] if len(documents) == 1 else documents)
+    return code
+
+
+def announce(queued: Sequence[RunRecord], *, verb: str, out: Console, hints: bool) -> None:
+    """Say which runs were queued, and what to type next."""
+    first = queued[0]
+    if len(queued) == 1:
+        out.print(Text.assemble(f"{verb} run ", (str(first.id), "bold"), "  ", data(first.name)), soft_wrap=True)
+    else:
+        ids = f"{first.id}–{queued[-1].id}"
+        told = Text.assemble(f"{verb} {plural(len(queued), 'run')} ", (ids, "bold"))
+        if first.group:
+            told += Text.assemble(" in group ", data(first.group))
+        out.print(told, soft_wrap=True)
+    if hints:
+        next_steps(
+            [
+                (f"itop show {first.id}", "what it is doing"),
+                (f"itop logs {first.id} -f", "follow its log"),
+                ("itop", "open the app"),
+            ],
+            out=out,
+        )
+
+
+def group_of(config: RunConfig, database: Database) -> str:
+    """Make a name for a group of runs that differ in their seeds only, which no group has yet."""
+    base = f"{config.model}-{config.data}-{config.method}"
+    name, number = base, 1
+    while runs.count(database, RunQuery(group=name)):
+        number += 1
+        name = f"{base}-{number}"
+    return name
+
+
+def numbered(name: str | None, seed: int, several: bool) -> str | None:
+    """Give one of several runs of the same name its own, by its seed."""
+    return f"{name}-seed{seed}" if name is not None and several else name
+
+
+def seeded(config: RunConfig, repetitions: int) -> list[RunConfig]:
+    """Give configurations with consecutive seeds, the first with the configuration's own."""
+    return [config.with_changes(seed=config.seed + offset) for offset in range(repetitions)]
+
+
+def as_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a stored configuration's settings as far as this version knows them."""
+    return {name: value for name, value in config.items() if name in RunConfig.model_fields}

@@ -1,0 +1,46 @@
+"""Opening the database for a command, and finding the runs it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from db import runs
+from db.records import RunRecord
+from db.session import Database
+from itop_tui.cli.errors import UsageError
+
+
+@contextmanager
+def opened(*, reconcile: bool = True) -> Iterator[Database]:
+    """Open the user's database, and close it afterwards.
+
+    Args:
+        reconcile: Whether to settle runs whose process is gone first, so that nothing false is shown.
+    """
+    database = Database.open()
+    try:
+        if reconcile:
+            from engine.launch import submit
+
+            submit.reconcile(database)
+        yield database
+    finally:
+        database.close()
+
+
+def find_all(database: Database, names: Iterable[str]) -> list[RunRecord]:
+    """Find runs by id, uid or unique name, each once, in the order given.
+
+    Raises:
+        UsageError: If none is named.
+        db.errors.RunNotFound: If there is no such run; the message names the nearest.
+        db.errors.AmbiguousRun: If several runs have that name.
+    """
+    found: dict[int, RunRecord] = {}
+    for name in names:
+        run = runs.find(database, name)
+        found.setdefault(run.id, run)
+    if not found:
+        raise UsageError("which run? Name at least one: its id, or its unique name")
+    return list(found.values())
