@@ -14,21 +14,17 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, literal
 
-__all__ = ["Figures", "decode"]
+__all__ = ["VALUES", "Figures"]
 
 _NAN, _PLUS, _MINUS = 1, 2, 3
-_VALUES = {_NAN: math.nan, _PLUS: math.inf, _MINUS: -math.inf}
+# By code: what a figure with these two bits is.
+VALUES = {_NAN: math.nan, _PLUS: math.inf, _MINUS: -math.inf}
 
 
 def _code(value: float) -> int:
     if math.isnan(value):
         return _NAN
     return _PLUS if value > 0 else _MINUS
-
-
-def decode(value: float | None, code: int) -> float | None:
-    """The figure as it was recorded, from its column and its two bits."""
-    return _VALUES[code] if code else value
 
 
 class Figures:
@@ -64,7 +60,7 @@ class Figures:
             for name, shift in self._shifts.items():
                 code = (bits >> shift) & 3
                 if code:
-                    values[name] = _VALUES[code]
+                    values[name] = VALUES[code]
         return values
 
     def changes(self, values: Mapping[str, Any], nonfinite: ColumnElement[int]) -> dict[str, Any]:

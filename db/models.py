@@ -67,9 +67,7 @@ RUN_FIGURES = Figures(
 STEP_FIGURES = Figures(
     ("loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second")
 )
-EPOCH_FIGURES = Figures(
-    ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
-)
+EPOCH_FIGURES = Figures(("train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"))
 UPDATE_FIGURES = Figures(
     ("death_rate", "density", "itop_rate", "overlap_previous", "overlap_first", "survival", "churn")
 )

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -49,7 +48,10 @@ class Database:
         self._engine = engine
         self._path = path
         self._identity = _identity(path) if path else None
-        self._writer = engine.execution_options(**{_BEGIN_OPTION: "IMMEDIATE"}) if path else engine
+        if path:
+            self._reader, self._writer = engine, engine.execution_options(**{_BEGIN_OPTION: "IMMEDIATE"})
+        else:
+            self._reader, self._writer = engine.execution_options(isolation_level="REPEATABLE READ"), engine
         self._watch: sqlite3.Connection | None = None
         self._watch_lock = threading.Lock()
         # A forked child (a data loader's worker, say) must never use or close what it inherits.
@@ -70,7 +72,9 @@ class Database:
         try:
             parsed = make_url(url if "://" in url else f"sqlite:///{url}")
         except ArgumentError as error:
-            raise StoreError(f"{url!r} is not a database URL. Write sqlite:///PATH or postgresql+psycopg://…") from error
+            raise StoreError(
+                f"{url!r} is not a database URL. Write sqlite:///PATH or postgresql+psycopg://…"
+            ) from error
         if parsed.get_backend_name() == "sqlite":
             return cls._open_sqlite(parsed)
         return cls._open_server(parsed)
@@ -119,7 +123,12 @@ class Database:
         where = url.render_as_string(hide_password=True)
         try:
             engine = create_engine(
-                url, pool_size=8, max_overflow=-1, pool_pre_ping=True, json_serializer=_json, isolation_level="READ COMMITTED"
+                url,
+                pool_size=8,
+                max_overflow=-1,
+                pool_pre_ping=True,
+                json_serializer=_json,
+                isolation_level="READ COMMITTED",
             )
         except (ArgumentError, ImportError) as error:
             raise StoreError(f"{where} cannot be opened: {error}. Install the driver it names.") from error
@@ -142,7 +151,7 @@ class Database:
     def read(self) -> Iterator[Session]:
         """A session that sees one state of the database, and changes nothing."""
         self._check_present()
-        with Session(self._engine, expire_on_commit=False) as session:
+        with Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -331,5 +340,3 @@ def _set_journal(path: Path, mode: str) -> None:
 def _lock_server(connection: Connection, key: str) -> None:
     number = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
     connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
-
-

@@ -196,9 +196,7 @@ def _create_metrics() -> None:
         _run_id(key=True),
         _key("step"),
         _required("epoch", sa.Integer),
-        *_figures(
-            "loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second"
-        ),
+        *_figures("loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second"),
         _required("nonfinite", sa.Integer),
         _required("recorded_at", sa.Double),
         sqlite_with_rowid=False,

@@ -1,0 +1,171 @@
+"""Attempts: each start or resume of a run, from its reservation to its one true ending."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from db.errors import StoreError
+from db.models import AttemptRow, CommandRow
+from db.records import AttemptRecord, RunStatus
+from db.rows import attempt_record, get_attempt, get_run
+from db.session import Database
+
+__all__ = ["finish", "for_run", "get", "latest", "open_attempts", "running", "set_status", "spawned"]
+
+_LIVE = frozenset({RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.STOPPING})
+
+
+def get(db: Database, attempt_id: int) -> AttemptRecord:
+    """The attempt with this id.
+
+    Raises:
+        IllegalState: There is none; its run was deleted.
+    """
+    with db.read() as session:
+        return attempt_record(get_attempt(session, attempt_id))
+
+
+def spawned(db: Database, attempt_id: int, *, warden_pid: int) -> None:
+    """Note the process that watches the worker."""
+    with db.write() as session:
+        get_attempt(session, attempt_id).warden_pid = warden_pid
+
+
+def running(
+    db: Database,
+    attempt_id: int,
+    *,
+    pid: int,
+    start_time: float | None,
+    boot_id: str | None,
+    versions: Mapping[str, str] | None = None,
+    commit: str | None = None,
+    dirty: bool | None = None,
+    command_line: str | None = None,
+) -> bool:
+    """Note that the worker is up: who it is, and of which versions. Attempt and run become running.
+
+    Returns:
+        False where the attempt had ended before; then nothing changed, and the worker must not train.
+    """
+    with db.write() as session:
+        attempt = get_attempt(session, attempt_id)
+        run = get_run(session, attempt.run_id, lock=True)
+        if attempt.ended_at is not None:
+            return False
+        attempt.pid, attempt.start_time, attempt.boot_id = pid, start_time, boot_id
+        attempt.versions = dict(versions or {})
+        attempt.commit, attempt.dirty, attempt.command_line = commit, dirty, command_line
+        attempt.status = run.status = RunStatus.RUNNING
+        run.pid = pid
+        run.heartbeat_at = time.time()
+        return True
+
+
+def set_status(db: Database, attempt_id: int, status: RunStatus) -> bool:
+    """Make an attempt and its run running, paused or stopping.
+
+    Returns:
+        False where the attempt had ended before; then nothing changed.
+
+    Raises:
+        StoreError: Another status was given; an ending is for `finish`.
+    """
+    if status not in _LIVE:
+        raise StoreError(f"An attempt cannot be set to {status}; allowed are {', '.join(sorted(_LIVE))}.")
+    with db.write() as session:
+        attempt = get_attempt(session, attempt_id)
+        run = get_run(session, attempt.run_id, lock=True)
+        if attempt.ended_at is not None:
+            return False
+        attempt.status = run.status = status
+        return True
+
+
+def finish(
+    db: Database,
+    attempt_id: int,
+    *,
+    status: RunStatus,
+    reason: str | None,
+    exit_code: int | None = None,
+    signal: int | None = None,
+    traceback: str | None = None,
+) -> bool:
+    """End an attempt and its run. Commands that are still pending are acknowledged with what happened.
+
+    Worker, warden and scheduler may each report an ending; the first word wins.
+
+    Returns:
+        False where it had ended before; then nothing changed, except that an exit code, signal or traceback that was
+        not known yet is added.
+
+    Raises:
+        StoreError: The status is not an ending.
+    """
+    if not status.is_terminal:
+        raise StoreError(f"A run cannot end as {status}.")
+    facts: dict[str, Any] = {"exit_code": exit_code, "signal": signal}
+    with db.write() as session:
+        attempt = get_attempt(session, attempt_id)
+        run = get_run(session, attempt.run_id, lock=True)
+        latest = run.attempt_count == attempt.number
+        if attempt.ended_at is not None:
+            for name, value in (facts | {"traceback": traceback}).items():
+                if getattr(attempt, name) is None:
+                    setattr(attempt, name, value)
+                    # A run that was queued again in between has nothing to do with that ending any more.
+                    if name in facts and latest and run.status.is_terminal:
+                        setattr(run, name, value)
+            return False
+        now = time.time()
+        attempt.status, attempt.reason, attempt.ended_at = status, reason, now
+        attempt.exit_code, attempt.signal, attempt.traceback = exit_code, signal, traceback
+        run.status, run.reason, run.ended_at = status, reason, now
+        run.exit_code, run.signal = exit_code, signal
+        outcome = f"the run ended: {status}" + (f" ({reason})" if reason else "")
+        session.execute(
+            sa.update(CommandRow)
+            .where(CommandRow.run_id == run.id, CommandRow.done_at.is_(None))
+            .values(done_at=now, outcome=outcome)
+        )
+        return True
+
+
+def for_run(db: Database, run_id: int) -> list[AttemptRecord]:
+    """All attempts of a run, in order.
+
+    Raises:
+        RunNotFound: There is no such run.
+    """
+    with db.read() as session:
+        get_run(session, run_id)
+        rows = session.scalars(sa.select(AttemptRow).where(AttemptRow.run_id == run_id).order_by(AttemptRow.number))
+        return [attempt_record(row) for row in rows]
+
+
+def latest(db: Database, run_id: int) -> AttemptRecord | None:
+    """The latest attempt of a run, or None where it never started.
+
+    Raises:
+        RunNotFound: There is no such run.
+    """
+    with db.read() as session:
+        get_run(session, run_id)
+        row = session.scalars(
+            sa.select(AttemptRow).where(AttemptRow.run_id == run_id).order_by(AttemptRow.number.desc()).limit(1)
+        ).first()
+        return None if row is None else attempt_record(row)
+
+
+def open_attempts(db: Database, host: str | None = None) -> list[AttemptRecord]:
+    """The attempts that have not ended, on one host or on all, by id."""
+    statement = sa.select(AttemptRow).where(AttemptRow.ended_at.is_(None)).order_by(AttemptRow.id)
+    if host is not None:
+        statement = statement.where(AttemptRow.host == host)
+    with db.read() as session:
+        return [attempt_record(row) for row in session.scalars(statement)]

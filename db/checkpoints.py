@@ -1,0 +1,211 @@
+"""Checkpoints: which files hold the state of a run, and which of them something still needs."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Iterable
+from typing import get_args
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.errors import IllegalState, StoreError
+from db.models import AttemptRow, CheckpointRow, RunRow
+from db.records import CheckpointKind, CheckpointRecord, RunStatus
+from db.rows import checkpoint_record, get_run
+from db.session import Database
+
+__all__ = ["add", "for_run", "get", "pick", "remove", "unreferenced"]
+
+_KINDS: tuple[str, ...] = get_args(CheckpointKind)
+_REPLACED: tuple[str, ...] = ("last", "best")
+
+
+def add(
+    db: Database,
+    *,
+    run_id: int,
+    attempt_id: int | None,
+    step: int,
+    epoch: int,
+    kind: CheckpointKind,
+    path: str,
+    bytes: int,  # noqa: A002 - the record's own name
+    sha256: str,
+    val_accuracy: float | None = None,
+    created_at: float | None = None,
+) -> CheckpointRecord:
+    """Note a checkpoint file that is complete on disk.
+
+    A run has one `last` and one `best`: adding one forgets its predecessor, but for one that another run starts from or
+    was forked from, which stays as `manual`. The file of a forgotten one is the caller's to delete: ask `unreferenced`.
+
+    Raises:
+        RunNotFound: There is no such run.
+        StoreError: The kind is not one of `CheckpointKind`.
+    """
+    if kind not in _KINDS:
+        raise StoreError(f"{kind!r} is not a kind of checkpoint; allowed are {', '.join(_KINDS)}.")
+    with db.write() as session:
+        run = get_run(session, run_id, lock=True)
+        if kind in _REPLACED:
+            predecessors = session.scalars(
+                sa.select(CheckpointRow).where(CheckpointRow.run_id == run_id, CheckpointRow.kind == kind)
+            ).all()
+            for old in predecessors:
+                if _forks(session, old) or (run.status == RunStatus.QUEUED and run.start_checkpoint_id == old.id):
+                    old.kind = "manual"
+                else:
+                    session.delete(old)
+        row = CheckpointRow(
+            run_id=run_id,
+            attempt_id=attempt_id,
+            step=step,
+            epoch=epoch,
+            kind=kind,
+            path=path,
+            bytes=bytes,
+            sha256=sha256,
+            val_accuracy=val_accuracy,
+            created_at=time.time() if created_at is None else created_at,
+        )
+        session.add(row)
+        session.flush()
+        return checkpoint_record(row)
+
+
+def get(db: Database, checkpoint_id: int) -> CheckpointRecord:
+    """The checkpoint with this id.
+
+    Raises:
+        StoreError: There is none.
+    """
+    with db.read() as session:
+        row = session.get(CheckpointRow, checkpoint_id)
+        if row is None:
+            raise StoreError(f"There is no checkpoint {checkpoint_id}.")
+        return checkpoint_record(row)
+
+
+def for_run(db: Database, run_id: int) -> list[CheckpointRecord]:
+    """The checkpoints of a run, by step.
+
+    Raises:
+        RunNotFound: There is no such run.
+    """
+    with db.read() as session:
+        get_run(session, run_id)
+        return [checkpoint_record(row) for row in _of_run(session, run_id)]
+
+
+def pick(db: Database, run_id: int, which: str | int) -> CheckpointRecord:
+    """The checkpoint somebody means: `last` (the furthest that is not of a diverged state), `best`, or an id.
+
+    `last` and `best` pass over checkpoints that the run has since gone back behind: what was recorded up to them is
+    gone. Their ids still name them.
+
+    Raises:
+        RunNotFound: There is no such run.
+        StoreError: The run has no such checkpoint; the message lists those it has.
+    """
+    word = str(which).strip().lower()
+    with db.read() as session:
+        run = get_run(session, run_id)
+        rows = _of_run(session, run_id)
+        current = _current(session, run_id, rows)
+        candidates = {
+            "last": [row for row in current if row.kind != "nan"],
+            "best": [row for row in current if row.kind == "best"],
+        }.get(word, [row for row in rows if str(row.id) == word])
+        if candidates:
+            return checkpoint_record(max(candidates, key=lambda row: (row.step, row.id)))
+        if not rows:
+            raise StoreError(f"Run {run.id} ({run.name}) has no checkpoint yet.")
+        listed = ", ".join(f"{row.id} ({row.kind}, step {row.step})" for row in rows)
+        choices = ["last", "best", *(str(row.id) for row in rows)]
+        near = difflib.get_close_matches(word, choices, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near and near[0] != word else ""
+        raise StoreError(f"Run {run.id} ({run.name}) has no checkpoint {which!r}.{hint} It has: {listed}.")
+
+
+def remove(db: Database, checkpoint_id: int, *, force: bool = False) -> list[str]:
+    """Forget a checkpoint.
+
+    Args:
+        db: The database.
+        checkpoint_id: The checkpoint.
+        force: Also where another run was forked from it.
+
+    Returns:
+        Its path, for the caller to delete, or nothing where another checkpoint is in the same file.
+
+    Raises:
+        IllegalState: Other runs were forked from it, or a queued run will start from it.
+        StoreError: There is none.
+    """
+    with db.write() as session:
+        row = session.get(CheckpointRow, checkpoint_id, with_for_update=True)
+        if row is None:
+            raise StoreError(f"There is no checkpoint {checkpoint_id}.")
+        waiting = session.scalars(
+            sa.select(RunRow)
+            .where(RunRow.start_checkpoint_id == row.id, RunRow.status.in_((RunStatus.QUEUED, RunStatus.STARTING)))
+            .order_by(RunRow.id)
+        ).all()
+        if waiting:
+            raise IllegalState(f"Checkpoint {row.id} cannot be removed: {_listed(waiting)} will start from it.")
+        forks = _forks(session, row)
+        if forks and not force:
+            raise IllegalState(
+                f"Checkpoint {row.id} cannot be removed without force: {_listed(forks)} was forked from it."
+            )
+        path = row.path
+        session.delete(row)
+        session.flush()
+        return _unreferenced(session, [path])
+
+
+def unreferenced(db: Database, paths: Iterable[str]) -> list[str]:
+    """Which of these files no checkpoint is in any more, so that they can be deleted."""
+    with db.read() as session:
+        return _unreferenced(session, list(paths))
+
+
+def _unreferenced(session: Session, paths: list[str]) -> list[str]:
+    kept = set(session.scalars(sa.select(CheckpointRow.path).where(CheckpointRow.path.in_(paths))))
+    return [path for path in paths if path not in kept]
+
+
+def _of_run(session: Session, run_id: int) -> list[CheckpointRow]:
+    statement = sa.select(CheckpointRow).where(CheckpointRow.run_id == run_id)
+    return list(session.scalars(statement.order_by(CheckpointRow.step, CheckpointRow.id)))
+
+
+def _current(session: Session, run_id: int, rows: list[CheckpointRow]) -> list[CheckpointRow]:
+    """Those that no later attempt started before, and so left on a branch that was given up."""
+    starts = session.execute(
+        sa.select(AttemptRow.id, AttemptRow.started_at, AttemptRow.start_step).where(AttemptRow.run_id == run_id)
+    ).all()
+
+    def is_current(row: CheckpointRow) -> bool:
+        for attempt_id, started_at, start_step in starts:
+            later = started_at > row.created_at if row.attempt_id is None else attempt_id > row.attempt_id
+            if later and start_step < row.step:
+                return False
+        return True
+
+    return [row for row in rows if is_current(row)]
+
+
+def _forks(session: Session, checkpoint: CheckpointRow) -> list[RunRow]:
+    """The other runs that start from a checkpoint, or once did and have gone on since."""
+    once = sa.and_(RunRow.parent_id == checkpoint.run_id, RunRow.fork_step == checkpoint.step)
+    statement = sa.select(RunRow).where(
+        RunRow.id != checkpoint.run_id, sa.or_(RunRow.start_checkpoint_id == checkpoint.id, once)
+    )
+    return list(session.scalars(statement.order_by(RunRow.id)))
+
+
+def _listed(rows: Iterable[RunRow]) -> str:
+    return ", ".join(f"run {row.id} ({row.name})" for row in rows)

@@ -1,0 +1,67 @@
+"""From rows to records, and the look-ups every part of the store begins with."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from db.errors import IllegalState, RunNotFound
+from db.models import RUN_FIGURES, AttemptRow, CheckpointRow, CommandRow, RunRow
+from db.records import AttemptRecord, CheckpointRecord, CommandRecord, RunRecord
+
+__all__ = [
+    "attempt_record",
+    "checkpoint_record",
+    "command_record",
+    "get_attempt",
+    "get_run",
+    "run_record",
+]
+
+_RUN_COLUMNS = (*(name for name in RunRecord.__dataclass_fields__), "nonfinite")
+_ATTEMPT_COLUMNS = tuple(AttemptRecord.__dataclass_fields__)
+_CHECKPOINT_COLUMNS = tuple(CheckpointRecord.__dataclass_fields__)
+_COMMAND_COLUMNS = tuple(CommandRecord.__dataclass_fields__)
+
+
+def run_record(row: RunRow) -> RunRecord:
+    """A run as it leaves the store."""
+    return RunRecord(**RUN_FIGURES.decode({name: getattr(row, name) for name in _RUN_COLUMNS}))
+
+
+def attempt_record(row: AttemptRow) -> AttemptRecord:
+    """An attempt as it leaves the store."""
+    return AttemptRecord(**{name: getattr(row, name) for name in _ATTEMPT_COLUMNS})
+
+
+def checkpoint_record(row: CheckpointRow) -> CheckpointRecord:
+    """A checkpoint as it leaves the store."""
+    return CheckpointRecord(**{name: getattr(row, name) for name in _CHECKPOINT_COLUMNS})
+
+
+def command_record(row: CommandRow) -> CommandRecord:
+    """A command as it leaves the store."""
+    return CommandRecord(**{name: getattr(row, name) for name in _COMMAND_COLUMNS})
+
+
+def get_run(session: Session, run_id: int, *, lock: bool = False) -> RunRow:
+    """The run with this id; with `lock`, no other transaction can change it before this one ends.
+
+    Raises:
+        RunNotFound: There is none.
+    """
+    row = session.get(RunRow, run_id, with_for_update=lock or None)
+    if row is None:
+        raise RunNotFound(f"There is no run {run_id}.")
+    return row
+
+
+def get_attempt(session: Session, attempt_id: int) -> AttemptRow:
+    """The attempt with this id.
+
+    Raises:
+        IllegalState: There is none; its run was deleted.
+    """
+    row = session.get(AttemptRow, attempt_id)
+    if row is None:
+        raise IllegalState(f"There is no attempt {attempt_id}: its run was deleted.")
+    return row

@@ -1,0 +1,460 @@
+"""Runs: creating, finding, listing, reserving a device for, resuming and deleting them."""
+
+from __future__ import annotations
+
+import difflib
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from db import paths
+from db.errors import AmbiguousRun, IllegalState, RunNotFound, StoreError
+from db.history import truncate
+from db.models import AttemptRow, CheckpointRow, RunRow
+from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
+from db.rows import attempt_record, get_run, run_record
+from db.session import Database
+
+__all__ = [
+    "SORTS",
+    "RunQuery",
+    "active",
+    "count",
+    "create",
+    "delete",
+    "find",
+    "get",
+    "list_runs",
+    "queued",
+    "requeue_resume",
+    "reserve",
+    "update_fields",
+]
+
+_ACTIVE = tuple(status for status in RunStatus if status.is_active)
+
+_SORTED_COLUMNS = ["id", "uid", "name", "status", "group", "priority", "model", "data", "method", "seed", "target_density", "created_at", "queued_at", "started_at", "ended_at", "heartbeat_at", "step", "total_steps", "epoch", "total_epochs", "loss", "accuracy", "val_loss", "val_accuracy", "best_val_accuracy", "test_accuracy", "density", "nonzeros", "itop_rate", "death_rate", "learning_rate", "samples_per_second", "training_flops", "flops_ratio", "attempt_count", "host", "device"]
+
+# What a list can be sorted by. Text sorts without regard to case.
+SORTS: Mapping[str, sa.ColumnElement[Any]] = {
+    **{name: getattr(RunRow, name) for name in _SORTED_COLUMNS},
+    "name": sa.func.lower(RunRow.name),
+    "group": sa.func.lower(RunRow.group),
+    "progress": RunRow.step * 1.0 / sa.func.nullif(RunRow.total_steps, 0),
+}
+
+_FILTERED: tuple[InstrumentedAttribute[Any], ...] = (
+    RunRow.name,
+    RunRow.model,
+    RunRow.data,
+    RunRow.method,
+    RunRow.status,
+    RunRow.tags,
+)
+
+_EDITABLE = frozenset({"name", "tags", "notes", "group", "priority", "held", "total_steps", "total_epochs"})
+
+
+def create(
+    db: Database,
+    *,
+    config: Mapping[str, Any],
+    name: str | None = None,
+    tags: Iterable[str] = (),
+    notes: str = "",
+    group: str | None = None,
+    parent_id: int | None = None,
+    start_checkpoint_id: int | None = None,
+    fork_step: int | None = None,
+    priority: int = 0,
+    total_steps: int = 0,
+) -> RunRecord:
+    """Queue a new run.
+
+    Args:
+        db: The database.
+        config: The whole configuration, as JSON values.
+        name: What people call it; by default made of model, data set, method, density and seed. Need not be unique.
+        tags: Short words to find it by; blanks around them and repetitions are dropped.
+        notes: Anything.
+        group: The sweep or experiment it belongs to.
+        parent_id: The run it was forked from.
+        start_checkpoint_id: The checkpoint it starts from; None starts from the first step.
+        fork_step: The parent's step at which it was forked.
+        priority: Larger starts earlier.
+        total_steps: The optimizer steps it will take, where that is known.
+
+    Raises:
+        RunNotFound: There is no run `parent_id`.
+        StoreError: There is no such checkpoint, or the name is blank.
+    """
+    facets = _facets(config)
+    now = time.time()
+    with db.write() as session:
+        if parent_id is not None:
+            get_run(session, parent_id)
+        if start_checkpoint_id is not None:
+            _get_checkpoint(session, start_checkpoint_id)
+        row = RunRow(
+            uid=secrets.token_hex(6),
+            name=_default_name(config, facets) if name is None else _clean_name(name),
+            status=RunStatus.QUEUED,
+            config=dict(config),
+            tags=_clean_tags(tags),
+            notes=notes,
+            group=group,
+            parent_id=parent_id,
+            start_checkpoint_id=start_checkpoint_id,
+            fork_step=fork_step,
+            priority=priority,
+            total_steps=total_steps,
+            created_at=now,
+            queued_at=now,
+            **facets,
+        )
+        session.add(row)
+        session.flush()
+        return run_record(row)
+
+
+def get(db: Database, run_id: int) -> RunRecord:
+    """The run with this id.
+
+    Raises:
+        RunNotFound: There is none.
+    """
+    with db.read() as session:
+        return run_record(get_run(session, run_id))
+
+
+def find(db: Database, token: str | int) -> RunRecord:
+    """The run somebody means: by id, by uid, or by a name that only one run has.
+
+    Raises:
+        RunNotFound: There is none; the message names the nearest.
+        AmbiguousRun: Several runs have this name; the message lists their ids.
+    """
+    word = str(token).strip()
+    with db.read() as session:
+        # SQLite's integers end at 63 bits; a longer number can only be a name.
+        if word.isascii() and word.isdecimal() and len(word) <= 18:
+            row = session.get(RunRow, int(word))
+            if row is not None:
+                return run_record(row)
+        row = session.scalars(sa.select(RunRow).where(RunRow.uid == word)).first()
+        if row is not None:
+            return run_record(row)
+        rows = session.scalars(sa.select(RunRow).where(RunRow.name == word).order_by(RunRow.id)).all()
+        if len(rows) == 1:
+            return run_record(rows[0])
+        if rows:
+            ids = [row.id for row in rows]
+            listed = ", ".join(map(str, ids))
+            raise AmbiguousRun(f"{len(ids)} runs are named {word!r}: {listed}. Give the id of one.", ids)
+        raise RunNotFound(f"There is no run {word!r}.{_nearest(session, word)}")
+
+
+def list_runs(db: Database, query: RunQuery | None = None) -> list[RunRecord]:
+    """The runs that a query selects, in its order. The cost does not depend on what the runs recorded.
+
+    Raises:
+        StoreError: The query sorts by something that is not in `SORTS`.
+    """
+    query = query or RunQuery()
+    order = SORTS.get(query.sort)
+    if order is None:
+        near = difflib.get_close_matches(query.sort, SORTS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise StoreError(f"Runs cannot be sorted by {query.sort!r}.{hint} Allowed: {', '.join(sorted(SORTS))}.")
+    direction = order.desc() if query.descending else order.asc()
+    tie = RunRow.id.desc() if query.descending else RunRow.id.asc()
+    statement = _filtered(sa.select(RunRow), query).order_by(direction.nulls_last(), tie)
+    statement = statement.limit(query.limit).offset(query.offset or None)
+    with db.read() as session:
+        return [run_record(row) for row in session.scalars(statement)]
+
+
+def count(db: Database, query: RunQuery | None = None) -> int:
+    """How many runs a query selects, whatever its limit."""
+    with db.read() as session:
+        return session.scalar(_filtered(sa.select(sa.func.count(RunRow.id)), query or RunQuery())) or 0
+
+
+def queued(db: Database) -> list[RunRecord]:
+    """The runs that may be started, in the order to start them: priority, then age. Held ones are left out."""
+    statement = (
+        sa.select(RunRow)
+        .where(RunRow.status == RunStatus.QUEUED, RunRow.held.is_(False))
+        .order_by(RunRow.priority.desc(), RunRow.queued_at, RunRow.id)
+    )
+    with db.read() as session:
+        return [run_record(row) for row in session.scalars(statement)]
+
+
+def active(db: Database, host: str | None = None) -> list[RunRecord]:
+    """The runs that should have a process, on one host or on all, by id."""
+    statement = sa.select(RunRow).where(RunRow.status.in_(_ACTIVE)).order_by(RunRow.id)
+    if host is not None:
+        statement = statement.where(RunRow.host == host)
+    with db.read() as session:
+        return [run_record(row) for row in session.scalars(statement)]
+
+
+def reserve(db: Database, run_id: int, *, host: str, device: str, slots: int) -> AttemptRecord | None:
+    """Start a new attempt of a queued run on a device that has room, in one transaction.
+
+    The run becomes starting. What it recorded after the step it starts from is deleted: all of it, where it starts from
+    the beginning or from another run's checkpoint.
+
+    Args:
+        db: The database.
+        run_id: The run.
+        host: The host that will run it.
+        device: The device, as torch names it.
+        slots: How many runs the device may have at once.
+
+    Returns:
+        The attempt; None where the run is not waiting any more (or held, or gone) or the device is full.
+    """
+    with db.write() as session:
+        db.exclusive(session, f"itop device {host} {device}")
+        run = session.get(RunRow, run_id, with_for_update=True)
+        if run is None or run.status != RunStatus.QUEUED or run.held:
+            return None
+        occupied = session.scalar(
+            sa.select(sa.func.count(AttemptRow.id)).where(
+                AttemptRow.ended_at.is_(None), AttemptRow.host == host, AttemptRow.device == device
+            )
+        )
+        if (occupied or 0) >= slots:
+            return None
+        now = time.time()
+        start_step, start_epoch = _rewind(session, run)
+        run.attempt_count += 1
+        attempt = AttemptRow(
+            run_id=run.id,
+            number=run.attempt_count,
+            host=host,
+            device=device,
+            started_at=now,
+            status=RunStatus.STARTING,
+            start_step=start_step,
+            versions={},
+        )
+        session.add(attempt)
+        run.status = RunStatus.STARTING
+        run.host, run.device, run.pid = host, device, None
+        run.step, run.epoch = start_step, start_epoch
+        run.started_at = run.started_at or now
+        run.heartbeat_at = now
+        session.flush()
+        return attempt_record(attempt)
+
+
+def requeue_resume(
+    db: Database, run_id: int, checkpoint_id: int | None, config: Mapping[str, Any] | None = None
+) -> RunRecord:
+    """Queue a run that has ended, to go on from a checkpoint or, with None, to begin again.
+
+    What it recorded stays until the attempt starts.
+
+    Args:
+        db: The database.
+        run_id: The run.
+        checkpoint_id: Where to go on from.
+        config: A changed configuration; None keeps the old one.
+
+    Raises:
+        IllegalState: The run has not ended.
+        StoreError: There is no such checkpoint, or it is neither this run's nor the one it was forked from.
+    """
+    with db.write() as session:
+        run = get_run(session, run_id, lock=True)
+        if not run.status.is_terminal:
+            raise IllegalState(f"Run {run.id} ({run.name}) is {run.status}; only a run that has ended can be resumed.")
+        if checkpoint_id is not None:
+            checkpoint = _get_checkpoint(session, checkpoint_id)
+            if checkpoint.run_id not in (run.id, run.parent_id):
+                raise StoreError(
+                    f"Checkpoint {checkpoint_id} belongs to run {checkpoint.run_id}; fork that run to start from it."
+                )
+        run.status = RunStatus.QUEUED
+        run.queued_at = time.time()
+        run.start_checkpoint_id = checkpoint_id
+        run.reason = run.exit_code = run.signal = run.ended_at = run.pid = None
+        if checkpoint_id is None:
+            run.started_at = None
+        if config is not None:
+            run.config = dict(config)
+            for name, value in _facets(config).items():
+                setattr(run, name, value)
+        session.flush()
+        return run_record(run)
+
+
+def update_fields(db: Database, run_id: int, **fields: Any) -> RunRecord:
+    """Change what people may change of a run: name, tags, notes, group, priority, held, total_steps, total_epochs.
+
+    Raises:
+        RunNotFound: There is no such run.
+        StoreError: Another field was named, or the name is blank.
+    """
+    unknown = sorted(set(fields) - _EDITABLE)
+    if unknown:
+        allowed = ", ".join(sorted(_EDITABLE))
+        raise StoreError(f"The field {unknown[0]!r} of a run cannot be edited. Allowed: {allowed}.")
+    if "name" in fields:
+        fields["name"] = _clean_name(fields["name"])
+    if "tags" in fields:
+        fields["tags"] = _clean_tags(fields["tags"])
+    with db.write() as session:
+        run = get_run(session, run_id, lock=True)
+        for name, value in fields.items():
+            setattr(run, name, value)
+        session.flush()
+        return run_record(run)
+
+
+def delete(db: Database, run_id: int, *, force: bool = False) -> list[str]:
+    """Forget a run and all it recorded.
+
+    Args:
+        db: The database.
+        run_id: The run.
+        force: Also where other runs were forked from it; they lose their parent.
+
+    Returns:
+        The folder and files that are now nobody's, for the caller to delete.
+
+    Raises:
+        IllegalState: The run is active, or other runs were forked from it, or wait to start from it.
+    """
+    with db.write() as session:
+        run = get_run(session, run_id, lock=True)
+        if run.status.is_active:
+            raise IllegalState(f"Run {run.id} ({run.name}) is {run.status}; stop or kill it before deleting it.")
+        own = sa.select(CheckpointRow.id).where(CheckpointRow.run_id == run.id)
+        forks = session.scalars(
+            sa.select(RunRow)
+            .where(RunRow.id != run.id, sa.or_(RunRow.parent_id == run.id, RunRow.start_checkpoint_id.in_(own)))
+            .order_by(RunRow.id)
+        ).all()
+        waiting = [fork for fork in forks if fork.status == RunStatus.QUEUED and fork.start_checkpoint_id is not None]
+        if waiting:
+            raise IllegalState(f"Run {run.id} ({run.name}) cannot be deleted: {_listed(waiting)} will start from it.")
+        if forks and not force:
+            raise IllegalState(
+                f"Run {run.id} ({run.name}) cannot be deleted without force: {_listed(forks)} came from it."
+            )
+        folder = paths.run_folder(run.uid)
+        files = session.scalars(sa.select(CheckpointRow.path).where(CheckpointRow.run_id == run.id).distinct())
+        outside = sorted(path for path in files if not path.startswith(f"{folder}/"))
+        shared = set(
+            session.scalars(
+                sa.select(CheckpointRow.path).where(CheckpointRow.path.in_(outside), CheckpointRow.run_id != run.id)
+            )
+        )
+        session.execute(sa.delete(RunRow).where(RunRow.id == run.id))
+    return [str(folder), *(path for path in outside if path not in shared)]
+
+
+def _listed(rows: Iterable[RunRow]) -> str:
+    return ", ".join(f"run {row.id} ({row.name})" for row in rows)
+
+
+def _get_checkpoint(session: Session, checkpoint_id: int) -> CheckpointRow:
+    row = session.get(CheckpointRow, checkpoint_id)
+    if row is None:
+        raise StoreError(f"There is no checkpoint {checkpoint_id}.")
+    return row
+
+
+def _rewind(session: Session, run: RunRow) -> tuple[int, int]:
+    """Cut the history to where the run starts from; returns that step and epoch."""
+    checkpoint = session.get(CheckpointRow, run.start_checkpoint_id) if run.start_checkpoint_id else None
+    own = checkpoint is not None and checkpoint.run_id == run.id
+    truncate(session, run, checkpoint.step if checkpoint and own else -1)
+    return (checkpoint.step, checkpoint.epoch) if checkpoint else (0, 0)
+
+
+def _filtered(statement: sa.Select[Any], query: RunQuery) -> sa.Select[Any]:
+    for word in query.text.split():
+        statement = statement.where(
+            sa.or_(*(sa.type_coerce(column, sa.Text).icontains(word, autoescape=True) for column in _FILTERED))
+        )
+    if query.statuses:
+        statement = statement.where(RunRow.status.in_(query.statuses))
+    if query.group is not None:
+        statement = statement.where(RunRow.group == query.group)
+    return statement
+
+
+def _nearest(session: Session, word: str) -> str:
+    names = session.scalars(sa.select(RunRow.name).order_by(RunRow.id.desc()).limit(1000)).all()
+    near = difflib.get_close_matches(word, dict.fromkeys(names), n=3)
+    if near:
+        return f" Did you mean {' or '.join(map(repr, near))}?"
+    latest = session.scalar(sa.select(sa.func.max(RunRow.id)))
+    return " There are no runs yet." if latest is None else f" The latest is run {latest}."
+
+
+def _clean_name(name: str) -> str:
+    cleaned = " ".join(name.split())
+    if not cleaned:
+        raise StoreError("The name of a run cannot be blank.")
+    return cleaned
+
+
+def _clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(cleaned for tag in tags if (cleaned := " ".join(tag.split()))))
+
+
+def _facets(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns people filter by."""
+    sparse = bool(config.get("sparse"))
+    density = config.get("density") if sparse else 1.0
+    seed = config.get("seed")
+    epochs = int(config.get("epochs") or 0) * int(config.get("multiplier") or 1)
+    return {
+        "model": str(config.get("model", "")),
+        "data": str(config.get("data", "")),
+        "method": str(config.get("method") or _method(config)),
+        "seed": None if seed is None else int(seed),
+        "target_density": None if density is None else float(density),
+        "total_epochs": epochs,
+    }
+
+
+def _method(config: Mapping[str, Any]) -> str:
+    """The method's name in the field. The engine has the same rule; a test holds the two together."""
+    if not config.get("sparse"):
+        return "dense"
+    if config.get("sparse_init") == "GMP":
+        return "GMP"
+    if config.get("fix"):
+        return "static"
+    rules = (
+        str(config.get("growth", "random")),
+        str(config.get("death", "magnitude")),
+        str(config.get("redistribution", "none")),
+    )
+    if rules in (("random", "magnitude", "none"), ("random", "SET", "none")):
+        return "SET-ITOP"
+    if rules == ("gradient", "magnitude", "none"):
+        return "RigL-ITOP"
+    if rules == ("momentum", "magnitude", "momentum"):
+        return "SNFS"
+    return "+".join(rules[:2] if rules[2] == "none" else rules)
+
+
+def _default_name(config: Mapping[str, Any], facets: Mapping[str, Any]) -> str:
+    parts = [facets["model"], facets["data"], facets["method"].lower()]
+    if config.get("sparse") and facets["target_density"] is not None:
+        parts.append(f"d{facets['target_density']:g}")
+    if facets["seed"] is not None:
+        parts.append(f"s{facets['seed']}")
+    return "-".join(part for part in parts if part) or "run"

@@ -1,0 +1,24 @@
+"""Settings of this installation: JSON values by key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from db.models import SettingRow
+from db.session import Database
+
+__all__ = ["get", "put"]
+
+
+def get(db: Database, key: str, default: Any = None) -> Any:
+    """The value under a key, or the default where nothing was put there."""
+    with db.read() as session:
+        row = session.get(SettingRow, key)
+        return default if row is None else row.value
+
+
+def put(db: Database, key: str, value: Any) -> None:
+    """Keep a JSON value under a key, replacing what was there."""
+    with db.write() as session:
+        db.exclusive(session, "itop settings")
+        session.merge(SettingRow(key=key, value=value))
