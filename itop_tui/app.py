@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from textual import work
 from textual.app import App
@@ -19,14 +19,26 @@ from textual.screen import Screen
 
 from itop_tui import theme
 from itop_tui.actions import bindings, in_scope
+from itop_tui.format import plain
 from itop_tui.palette import PaletteProvider
 from itop_tui.poller import DatabaseReader, DatabaseTrouble, Poller, Reader, RunsChanged, Snapshot, View
 
 if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
     from db.session import Database
+    from engine.config import RunConfig
 
 T = TypeVar("T")
+
+
+class Planner(Protocol):
+    """Tells what a run would be."""
+
+    def ask(self, config: RunConfig) -> Mapping[str, Any]:
+        """The plan of a run, by the names of `itop plan --json`."""
+
+    def close(self) -> None:
+        """End what is held."""
 
 
 def _open_default() -> Database:
@@ -50,6 +62,7 @@ class ItopApp(App[None]):
         opener: Opens the database; called in a thread, so that the first frame does not wait for it.
         reader: Makes the poller's reader from the database.
         clock: The time, in unix seconds; the tests stop it.
+        planner: Tells what a run would be; by default a helper process, started when it is first asked.
     """
 
     TITLE = "itop"
@@ -65,12 +78,14 @@ class ItopApp(App[None]):
         *,
         reader: Callable[[Database], Reader] = DatabaseReader,
         clock: Callable[[], float] = time.time,
+        planner: Planner | None = None,
     ) -> None:
         super().__init__()
         self._opener = opener
         self._reader = reader
         self._database: Database | None = None
         self.clock = clock
+        self._planner = planner
         self.poller: Poller | None = None
         self.snapshot: Snapshot | None = None
         self.problem: str | None = None
@@ -101,6 +116,8 @@ class ItopApp(App[None]):
     def _close(self) -> None:
         if self.poller is not None:
             self.poller.stop()
+        if self._planner is not None:
+            self._planner.close()
         if self._database is not None:
             self._database.close()
 
@@ -163,6 +180,7 @@ class ItopApp(App[None]):
         operation: Callable[[Database], T],
         then: Callable[[T], object] | None = None,
         *,
+        otherwise: Callable[[], object] | None = None,
         failing: str = "That did not work",
     ) -> None:
         """Do something with the database in a thread, and then something with its result on the event loop.
@@ -170,23 +188,26 @@ class ItopApp(App[None]):
         Args:
             operation: What to do; gets the database, touches no widget.
             then: Called on the event loop with what `operation` gave.
+            otherwise: Called on the event loop where it failed, after the person was told.
             failing: What the message begins with where `operation` raises.
         """
         if self._database is None:
-            self.call_from_thread(self._tell_failure, failing, "the database is not open")
+            self.call_from_thread(self._tell_failure, failing, "the database is not open", otherwise)
             return
         try:
             result = operation(self._database)
         except Exception as error:  # what fails is told to the person, and the app goes on
-            self.call_from_thread(self._tell_failure, failing, f"{error}".strip() or type(error).__name__)
+            self.call_from_thread(self._tell_failure, failing, f"{error}".strip() or type(error).__name__, otherwise)
             return
         if self.poller is not None:
             self.poller.refresh()
         if then is not None:
             self.call_from_thread(then, result)
 
-    def _tell_failure(self, failing: str, reason: str) -> None:
-        self.notify(f"{failing}: {reason}", severity="error", timeout=10, markup=False)
+    def _tell_failure(self, failing: str, reason: str, otherwise: Callable[[], object] | None) -> None:
+        self.notify(f"{failing}: {plain(reason, limit=500)}", severity="error", timeout=10, markup=False)
+        if otherwise is not None:
+            otherwise()
 
     def watch_runs(self, view: View) -> None:
         """Ask the poller for another page, order or filter of the list."""
@@ -220,6 +241,27 @@ class ItopApp(App[None]):
         from itop_tui.screens.new_run import NewRunScreen
 
         self.push_screen(NewRunScreen(settings, title=title, parent=parent, checkpoint=checkpoint))
+
+    def run_launched(self, run: RunRecord) -> None:
+        """Show a run that was just queued in the list, highlighted."""
+        from itop_tui.screens.runs import RunsScreen
+
+        self.notify(f"Run {run.id} is queued: {plain(run.name, limit=60)}", markup=False)
+        for screen in self.screen_stack:
+            if isinstance(screen, RunsScreen):
+                screen.show_run(run.id)
+
+    def plan(self, config: RunConfig) -> Mapping[str, Any]:
+        """What a run would be. Blocks until a helper process has told, so call it in a thread.
+
+        Raises:
+            PlanError: There is no such plan.
+        """
+        if self._planner is None:
+            from engine.planning import PlanServer
+
+            self._planner = PlanServer()
+        return self._planner.ask(config)
 
     def action_show_help(self) -> None:
         """Show the keys of the screen one is on."""

@@ -28,12 +28,16 @@ class ItopScreen(Screen[None]):
     """
 
     SCOPE: ClassVar[Scope]
-    HEADING: ClassVar[str] = ""
 
     @property
     def itop(self) -> ItopApp:
         """The app, by its own type."""
         return cast("ItopApp", self.app)
+
+    @property
+    def heading(self) -> str:
+        """What the top bar says."""
+        return ""
 
     @property
     def current_run(self) -> RunRecord | None:
@@ -53,7 +57,7 @@ class ItopScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show what is known already, and keep the key bar true."""
-        self.query_one(TopBar).heading = self.HEADING
+        self.query_one(TopBar).heading = self.heading
         self.bindings_updated_signal.subscribe(self, lambda _: self.refresh_keys())
         self.query_one(Banner).problem = self.itop.problem
         if self.itop.snapshot is not None:

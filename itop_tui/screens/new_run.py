@@ -1,1 +1,374 @@
-"""The form of a new run."""
+"""The form of a new run: from a preset or a past run, validated as one types, with the plan beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.containers import Container, HorizontalGroup, VerticalScroll
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Label, Static
+
+from engine.config import RunConfig
+from engine.presets import PRESETS
+from itop_tui import operations
+from itop_tui.actions import bindings, in_scope
+from itop_tui.format import count, fit, plain, plural
+from itop_tui.run_form import FIELDS, RunForm
+from itop_tui.screens.base import ItopScreen
+from itop_tui.screens.dialogs import Confirm
+from itop_tui.screens.picker import Item, Picker
+from itop_tui.theme import look
+from itop_tui.widgets.editors import Edited, TextEditor
+from itop_tui.widgets.field_help import FieldHelp
+from itop_tui.widgets.field_row import LABEL, FieldRow
+from itop_tui.widgets.key_bar import KeyHint
+from itop_tui.widgets.plan_pane import PlanPane
+from itop_tui.widgets.toned import Toned
+
+if TYPE_CHECKING:
+    from db.records import CheckpointRecord, RunRecord
+
+_PLAN_PAUSE = 0.25
+"""Seconds without a key before a plan is asked for."""
+_FORK_LOCKS = {"model": "as in the checkpoint", "data": "as in the checkpoint"}
+_OWN = {
+    "run-name": ("name", "named for its settings", "What the run is called in every list. Need not be unique."),
+    "run-tags": ("tags", "none", "Words to find the run by, with spaces between: paper, baseline, try."),
+}
+
+
+class _Status(Toned, Static):
+    """Whether the run can be launched, and what it would be."""
+
+    def tell(self, form: RunForm) -> None:
+        """Show the state of a form."""
+        problem = form.summary()
+        if problem is not None:
+            self.update(self.toned([("✗ ", "bad"), (plain(problem, limit=200), "bad")]))
+            return
+        assert form.config is not None
+        planned = form.config.planned_steps()
+        parts = [form.config.method, f"{count(planned)} steps" if planned is not None else "length not known"]
+        parts.append(plural(len(form.changes), "change") if form.changes else "nothing changed")
+        self.update(self.toned([("✓ ready  ", "good"), (" · ".join(parts), "text")]))
+
+
+class _OwnRow(HorizontalGroup):
+    """A field that is the run's own and no setting: its name, its tags."""
+
+    def __init__(self, key: str, value: str) -> None:
+        super().__init__(classes="-own")
+        self._key, self._value = key, value
+
+    def compose(self) -> ComposeResult:
+        label, placeholder, _ = _OWN[self._key]
+        yield Label(f"  {label}".ljust(LABEL))
+        yield TextEditor(self._value, placeholder=placeholder, id=self._key)
+
+
+class NewRunScreen(ItopScreen):
+    """Sets up and launches a run.
+
+    Args:
+        settings: What to start from; None for the first preset.
+        title: What the start is called.
+        parent: The run to fork from.
+        checkpoint: The checkpoint of `parent` to start from.
+    """
+
+    SCOPE = "form"
+    CSS_PATH = "new_run.tcss"
+    BINDINGS = [*bindings(in_scope("form")), ("down", "step(1)", ""), ("up", "step(-1)", "")]
+    AUTO_FOCUS = "#run-name"
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        title: str = "",
+        parent: RunRecord | None = None,
+        checkpoint: CheckpointRecord | None = None,
+    ) -> None:
+        super().__init__()
+        first = next(iter(PRESETS.values()))
+        self._fork_of, self._checkpoint = parent, checkpoint
+        self._start_title = title if settings is not None else first.title
+        self.form = RunForm(
+            settings if settings is not None else first.config().as_dict(), _FORK_LOCKS if checkpoint else None
+        )
+        self._launching = False
+        self._wanted: RunConfig | None = None
+        self._planning: RunConfig | None = None
+        self._plan_timer: Timer | None = None
+
+    @property
+    def heading(self) -> str:
+        """What the top bar says."""
+        if self._fork_of is not None and self._checkpoint is not None:
+            return f"fork of run {self._fork_of.id} at step {self._checkpoint.step:,}"
+        return "new run"
+
+    def compose_body(self) -> ComposeResult:
+        """Lay out the fields, their help and the plan."""
+        yield Static(id="start")
+        with Container(id="body"):
+            with VerticalScroll(id="fields", can_focus=False):
+                name = f"{fit(self._fork_of.name, 60).rstrip()} fork" if self._fork_of else ""
+                yield _OwnRow("run-name", name)
+                yield _OwnRow("run-tags", " ".join(self._fork_of.tags) if self._fork_of else "")
+                for section, specs in groupby(FIELDS.values(), key=lambda spec: spec.section):
+                    yield Label(str(section), classes="section", markup=False)
+                    for spec in specs:
+                        yield FieldRow(spec, self.form.entries[spec.name])
+            with VerticalScroll(id="side", can_focus=False):
+                yield FieldHelp()
+                yield PlanPane()
+        yield _Status(id="status", markup=False)
+
+    def on_mount(self) -> None:
+        """Show the start."""
+        self._show_all()
+
+    # ------------------------------------------------------------------------------------------------------ showing
+
+    @property
+    def rows(self) -> Iterable[FieldRow]:
+        """All rows of settings."""
+        return self.query(FieldRow)
+
+    def _show_all(self) -> None:
+        for row in self.rows:
+            row.show(self.form)
+        self.query_one(_Status).tell(self.form)
+        changes = self.form.changes
+        told = f"{plural(len(changes), 'change')}: {', '.join(FIELDS[name].label for name in changes)}" if changes else ""
+        line = Text("from ", no_wrap=True, overflow="ellipsis")
+        line.append(plain(self._start_title, limit=80), "bold")
+        if told:
+            line.append(f"   {told}")
+        self.query_one("#start", Static).update(line)
+        self.refresh_keys()
+        self._plan_later()
+
+    @on(FieldRow.Changed)
+    def _typed(self, message: FieldRow.Changed) -> None:
+        name = message.row.spec.name
+        if self.form.entries[name] != message.entry:
+            self.form.set(name, message.entry)
+            self._show_all()
+
+    @on(Edited)
+    def _own_typed(self, message: Edited) -> None:
+        """The name and the tags are read when the run is launched; nothing depends on them before."""
+        message.stop()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Explain the field at the cursor."""
+        explained = self.query_one(FieldHelp)
+        focused = event.widget.id or ""
+        explained.spec = FIELDS.get(focused)
+        if focused in _OWN:
+            explained.text = _OWN[focused][2]
+
+    def key_hints(self) -> Iterable[KeyHint]:
+        """The form's keys; while something is wrong, launching says so."""
+        for hint in super().key_hints():
+            if hint.action == "screen.launch" and self.form.problems:
+                wrong = plural(len(self.form.problems), "field")
+                yield KeyHint(hint.key, f"({wrong} to mend)", hint.action)
+            elif hint.action != "app.quit":
+                yield hint
+
+    # ------------------------------------------------------------------------------------------------------- moving
+
+    def action_step(self, direction: int) -> None:
+        """Go to the next field or the one before."""
+        if direction > 0:
+            self.focus_next()
+        else:
+            self.focus_previous()
+
+    def _go_section(self, direction: int) -> None:
+        sections = list(dict.fromkeys(spec.section for spec in FIELDS.values()))
+        spec = FIELDS.get(self.focused.id or "") if self.focused else None
+        here = sections.index(spec.section) if spec else -1
+        there = here + direction
+        if there < 0:
+            self.query_one("#run-name").focus()
+            return
+        section = sections[min(there, len(sections) - 1)]
+        for row in self.rows:
+            if row.spec.section is section and not row.editor.disabled:
+                row.editor.focus()
+                return
+
+    def action_next_section(self) -> None:
+        """Go to the next section."""
+        self._go_section(1)
+
+    def action_previous_section(self) -> None:
+        """Go to the section before."""
+        self._go_section(-1)
+
+    def action_reset_field(self) -> None:
+        """Give the field the value it had at the start."""
+        name = self.focused.id if self.focused else None
+        if name in FIELDS:
+            self.query_one(f"#field-{name}", FieldRow).put(self.form.start[name])
+
+    # -------------------------------------------------------------------------------------------------------- start
+
+    def action_choose_start(self) -> None:
+        """Choose a preset or a past run to start from."""
+        if self._checkpoint is not None:
+            self.notify("A fork starts from its parent's settings.", severity="warning", markup=False)
+            return
+        items = [Item(f"preset:{preset.name}", preset.title, preset.description) for preset in PRESETS.values()]
+        for run in self.itop.snapshot.runs if self.itop.snapshot else ():
+            title = f"{look(run.status).glyph} run {run.id}  {fit(run.name, 24).rstrip()}"
+            items.append(Item(f"run:{run.id}", title, f"{run.model} {run.data} {run.method}"))
+        self.app.push_screen(Picker("Start from", items), self._start_chosen)
+
+    def _start_chosen(self, value: str | None) -> None:
+        if value is None:
+            return
+        kind, _, key = value.partition(":")
+        if kind == "preset":
+            self.start_from(PRESETS[key].config().as_dict(), PRESETS[key].title)
+            return
+        for run in self.itop.snapshot.runs if self.itop.snapshot else ():
+            if str(run.id) == key:
+                self.start_from(run.config, f"run {run.id}")
+
+    def start_from(self, settings: Mapping[str, Any], title: str) -> None:
+        """Fill the form anew.
+
+        Args:
+            settings: What it holds from now on.
+            title: What that is called.
+        """
+        self._start_title = title
+        self.form = RunForm(settings)
+        for row in self.rows:
+            row.put(self.form.entries[row.spec.name])
+        self._show_all()
+
+    # --------------------------------------------------------------------------------------------------------- plan
+
+    def _plan_later(self) -> None:
+        pane = self.query_one(PlanPane)
+        self._wanted = self.form.config
+        if self._wanted is None:
+            pane.plan, pane.note = None, "once the settings are right"
+            return
+        if self._plan_timer is not None:
+            self._plan_timer.stop()
+        self._plan_timer = self.set_timer(_PLAN_PAUSE, self._plan_now)
+
+    def on_resize(self) -> None:
+        """A plan that was out of sight may have come into it."""
+        if self.is_mounted and self.query_one(PlanPane).plan is None:
+            self._plan_later()
+
+    def _plan_now(self) -> None:
+        pane = self.query_one(PlanPane)
+        if self._wanted is None or self._planning is not None or not pane.display:
+            return
+        self._planning = self._wanted
+        pane.note = "…"
+        self._ask_plan(self._planning)
+
+    @work(thread=True, group="plan", exit_on_error=False)
+    def _ask_plan(self, config: RunConfig) -> None:
+        try:
+            plan: Mapping[str, Any] | None = self.itop.plan(config)
+            note = ""
+        except Exception as error:  # a plan is a help, not a condition: the form works without
+            plan, note = None, f"{error}".strip() or type(error).__name__
+        if self.is_attached:
+            self.app.call_from_thread(self._planned, config, plan, note)
+
+    def _planned(self, config: RunConfig, plan: Mapping[str, Any] | None, note: str) -> None:
+        self._planning = None
+        if self._wanted is not None and self._wanted != config:
+            self._plan_now()  # What was typed meanwhile.
+            return
+        if self._wanted is not None and self.is_attached:
+            pane = self.query_one(PlanPane)
+            pane.plan, pane.note = plan, note
+
+    # ------------------------------------------------------------------------------------------------------ leaving
+
+    @property
+    def run_name(self) -> str:
+        """The name that was typed."""
+        return self.query_one("#run-name", TextEditor).value.strip()
+
+    @property
+    def run_tags(self) -> tuple[str, ...]:
+        """The tags that were typed."""
+        words = self.query_one("#run-tags", TextEditor).value.replace(",", " ").split()
+        return tuple(dict.fromkeys(word.lstrip("#") for word in words if word.strip("#")))
+
+    def action_launch(self) -> None:
+        """Queue the run, or go to the first field that is wrong."""
+        if self._launching:
+            return
+        problem = self.form.summary()
+        if problem is not None or self.form.config is None:
+            self.notify(plain(problem or "", limit=300), severity="warning", markup=False)
+            wrong: Widget = self.query_one(f"#field-{next(iter(self.form.problems))}", FieldRow).editor
+            wrong.focus()
+            return
+        self._launching = True
+        self.query_one("#status", _Status).update("… queueing the run")
+        self.itop.operate(
+            partial(
+                operations.launch,
+                config=self.form.config.as_dict(),
+                name=self.run_name or None,
+                tags=self.run_tags,
+                parent=self._fork_of,
+                checkpoint=self._checkpoint,
+            ),
+            self._launched,
+            otherwise=self._not_launched,
+            failing="The run could not be launched",
+        )
+
+    def _launched(self, run: RunRecord) -> None:
+        self.dismiss()
+        self.itop.run_launched(run)
+
+    def _not_launched(self) -> None:
+        self._launching = False
+        self.query_one(_Status).tell(self.form)
+
+    def action_copy_command(self) -> None:
+        """Copy the command line that launches the same run."""
+        command = self.form.command_line(self.run_name, self.run_tags)
+        if command is None:
+            self.notify("There is no command line while a field is wrong.", severity="warning", markup=False)
+            return
+        self.app.copy_to_clipboard(command)
+        self.notify(plain(command, limit=600), title="Copied", timeout=8, markup=False)
+
+    def action_leave(self) -> None:
+        """Go back; asks where something was typed."""
+        if not self.form.changes:
+            self.dismiss()
+            return
+
+        def decided(yes: bool | None) -> None:
+            if yes:
+                self.dismiss()
+
+        told = plural(len(self.form.changes), "change")
+        self.app.push_screen(Confirm("Leave without launching?", f"{told} would be forgotten.", "Leave"), decided)

@@ -33,7 +33,6 @@ class RunsScreen(RunActions):
     """Shows all runs, live."""
 
     SCOPE = "runs"
-    HEADING = "runs"
     BINDINGS = [*bindings(in_scope("runs")), ("escape", "clear_filter", "clear filter")]
     AUTO_FOCUS = "RunTable"
 
@@ -59,6 +58,11 @@ class RunsScreen(RunActions):
         """Keep ages and times left moving."""
         self.table.sort, self.table.descending = self.view.sort, self.view.descending
         self.set_interval(1.0, self._tick)
+
+    @property
+    def heading(self) -> str:
+        """What the top bar says at first."""
+        return "runs"
 
     @property
     def table(self) -> RunTable:
@@ -201,14 +205,14 @@ class RunsScreen(RunActions):
     def _head_clicked(self, event: RunTable.HeadClicked) -> None:
         if event.column.sort == self.view.sort:
             self.action_sort_reverse()
-        else:
+        elif event.column.sort:
             self._sort_by(event.column)
 
     def _sort_by(self, column: Column) -> None:
         self._ask(sort=column.sort, descending=not column.ascending)
 
     def _sort_beside(self, direction: int) -> None:
-        columns = self.table.columns
+        columns = [column for column in self.table.columns if column.sort]
         keys = [column.sort for column in columns]
         here = keys.index(self.view.sort) if self.view.sort in keys else 0
         self._sort_by(columns[(here + direction) % len(columns)])

@@ -11,8 +11,8 @@ from itop_tui import run_view
 from itop_tui.format import age, figure, fit, percent, rate, share
 from itop_tui.widgets.toned import Part
 
-GAP = 2
-"""Cells between two columns."""
+_TIGHT = 92
+"""Lines narrower than this have one cell between two columns, wider ones two."""
 
 Cell = Callable[[RunRecord, float, int], list[Part]]
 """Draws a run's cell: given the record, the time and the width, parts that fill exactly that width."""
@@ -27,7 +27,7 @@ class Column:
         title: What its head says.
         width: The fewest cells it needs.
         rank: Columns of low rank are kept when there is little room.
-        sort: The column of `RunRecord` it sorts by.
+        sort: The name of `db.runs.SORTS` it sorts by; empty where it cannot be sorted by.
         cell: Draws a run's cell.
         right: Whether it is aligned to the right.
         most: The most cells it can use; as `width` where None.
@@ -76,15 +76,15 @@ COLUMNS: tuple[Column, ...] = (
     Column("state", "state", 11, 0, "status", lambda run, now, width: _filled(run_view.state(run, now), width),
            ascending=True),
     Column("id", "id", 5, 0, "id", _number(lambda run: str(run.id), muted=True), right=True),
-    Column("name", "name", 13, 0, "name", _name, most=44, ascending=True),
+    Column("name", "name", 12, 0, "name", _name, most=44, ascending=True),
     Column("model", "model", 12, 6, "model", _text(lambda run: run.model), most=18, ascending=True),
     Column("data", "data", 9, 7, "data", _text(lambda run: run.data), most=14, ascending=True),
     Column("method", "method", 9, 3, "method", _text(run_view.method), most=16, ascending=True),
-    Column("density", "density", 7, 5, "density", _number(run_view.density), right=True),
+    Column("density", "density", 7, 5, "target_density", _number(run_view.density), right=True),
     Column("progress", "progress", 15, 1, "progress", run_view.progress_parts, most=30),
-    Column("best", "best acc", 8, 2, "best_val_accuracy", _number(lambda run: percent(run.best_val_accuracy)),
+    Column("best", "best", 6, 2, "best_val_accuracy", _number(lambda run: percent(run.best_val_accuracy)),
            right=True),
-    Column("itop", "R_s", 6, 4, "itop_rate", _number(lambda run: figure(run.itop_rate, 3)), right=True),
+    Column("itop", "R_s", 4, 4, "itop_rate", _number(lambda run: figure(run.itop_rate, 3)), right=True),
     Column("loss", "loss", 7, 8, "loss", _number(lambda run: figure(run.loss, 4), muted=True), right=True),
     Column("speed", "speed", 8, 10, "samples_per_second",
            _number(lambda run: rate(run.samples_per_second) if run.status.is_active else "–", muted=True),
@@ -92,7 +92,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("flops", "FLOPs", 6, 9, "flops_ratio", _number(lambda run: share(run.flops_ratio), muted=True),
            right=True),
     Column("device", "device", 7, 11, "device", _text(lambda run: run.device or "", muted=True)),
-    Column("tags", "tags", 10, 12, "tags", _text(lambda run: run_view.tags(run.tags) if run.tags else "", muted=True),
+    Column("tags", "tags", 10, 12, "", _text(lambda run: run_view.tags(run.tags) if run.tags else "", muted=True),
            most=20),
     Column("age", "age", 4, 2, "created_at", _age, right=True),
 )  # fmt: skip
@@ -126,10 +126,10 @@ def place(width: int, columns: Sequence[Column] = COLUMNS) -> tuple[Placed, ...]
     Returns:
         The columns shown, in order, from cell 2 on (the first two hold the cursor and the mark).
     """
-    room = width - 2
+    room, gap = width - 2, 1 if width < _TIGHT else 2
     kept: list[Column] = []
     for column in sorted(columns, key=lambda column: column.rank):
-        need = column.width + (GAP if kept else 0)
+        need = column.width + (gap if kept else 0)
         if need > room:
             break
         room -= need
@@ -148,7 +148,7 @@ def place(width: int, columns: Sequence[Column] = COLUMNS) -> tuple[Placed, ...]
     for column in columns:
         if column.key in widths:
             placed.append(Placed(column, x, widths[column.key]))
-            x += widths[column.key] + GAP
+            x += widths[column.key] + gap
     return tuple(placed)
 
 

@@ -209,8 +209,11 @@ class RunTable(ScrollView, Toned, can_focus=True):
             segments.append(Segment(" " * (placed.x - x), base))
             column = placed.column
             sorted_by = column.sort == self.sort
-            arrow = (" ▼" if self.descending else " ▲") if sorted_by else ""
-            title = (column.title + arrow) if len(column.title + arrow) <= placed.width else column.title[: placed.width - 1] + arrow[-1:]
+            title = column.title
+            if sorted_by:
+                arrow = "▼" if self.descending else "▲"
+                wide = len(title) + 2 <= placed.width
+                title = f"{title} {arrow}" if wide else title[: placed.width - 1] + arrow
             shown = title.rjust(placed.width) if column.right else title.ljust(placed.width)
             style = base + (self.tone("accent") if sorted_by else self.tone("muted"))
             segments.append(Segment(shown, style))

@@ -1,0 +1,118 @@
+"""Choosing one of a list, narrowed by typing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, OptionList
+from textual.widgets.option_list import Option
+
+from itop_tui.format import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something to choose.
+
+    Attributes:
+        value: What is given back.
+        title: What the line says.
+        detail: What it says further, more quietly.
+    """
+
+    value: str
+    title: str
+    detail: str = ""
+
+
+class Picker(ModalScreen[str | None]):
+    """Lists items; typing narrows the list, enter chooses, escape leaves.
+
+    Args:
+        title: What is chosen.
+        items: What there is.
+        current: The value that is highlighted at first.
+        free: Whether enter also takes a typed text that no item matches.
+    """
+
+    CSS_PATH = "picker.tcss"
+    BINDINGS: ClassVar = [
+        Binding("escape", "leave", "leave", show=False),
+        Binding("down", "move(1)", show=False, priority=True),
+        Binding("up", "move(-1)", show=False, priority=True),
+        Binding("pagedown", "move(10)", show=False, priority=True),
+        Binding("pageup", "move(-10)", show=False, priority=True),
+    ]
+
+    def __init__(self, title: str, items: Sequence[Item], *, current: str = "", free: bool = False) -> None:
+        super().__init__()
+        self._title, self._items, self._current, self._free = title, tuple(items), current, free
+        self._matching = self._items
+
+    def compose(self) -> ComposeResult:
+        """Lay out the list."""
+        with Vertical(classes="picker"):
+            yield Label(plain(self._title, limit=100), classes="title", markup=False)
+            hint = "type to search, or package.module:function" if self._free else "type to search"
+            yield Input(placeholder=hint, compact=True)
+            yield OptionList(compact=True, markup=False)
+
+    def on_mount(self) -> None:
+        """Fill the list."""
+        self.query_one(OptionList).can_focus = False
+        self._fill("")
+
+    def _fill(self, text: str) -> None:
+        words = text.lower().split()
+        self._matching = tuple(
+            item for item in self._items if all(word in f"{item.title} {item.detail}".lower() for word in words)
+        )
+        listed = self.query_one(OptionList)
+        muted = self.app.theme_variables.get("tone-muted", "")
+        listed.clear_options()
+        listed.add_options([Option(_line(item, muted)) for item in self._matching])
+        if self._matching:
+            values = [item.value for item in self._matching]
+            listed.highlighted = values.index(self._current) if self._current in values else 0
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        self._fill(event.value)
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        typed = event.value.strip()
+        at = self.query_one(OptionList).highlighted
+        if self._matching and at is not None:
+            self.dismiss(self._matching[at].value)
+        elif self._free and typed:
+            self.dismiss(typed)
+
+    @on(OptionList.OptionSelected)
+    def _clicked(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self._matching[event.option_index].value)
+
+    def action_move(self, lines: int) -> None:
+        """Move through the list."""
+        listed = self.query_one(OptionList)
+        if self._matching:
+            listed.highlighted = max(0, min(len(self._matching) - 1, (listed.highlighted or 0) + lines))
+
+    def action_leave(self) -> None:
+        """Choose nothing."""
+        self.dismiss(None)
+
+
+def _line(item: Item, muted: str) -> Text:
+    text = Text(plain(item.title, limit=100), no_wrap=True, overflow="ellipsis", end="")
+    if item.detail:
+        text.append(f"  {plain(item.detail, limit=200)}", muted)
+    return text

@@ -1,0 +1,31 @@
+"""What the field at the cursor means, what it may be, and what it is unless it is set."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.reactive import reactive
+
+from itop_tui.format import plain
+from itop_tui.run_form import FieldSpec, shown
+from itop_tui.widgets.toned import Toned
+
+
+class FieldHelp(Toned):
+    """Explains a field, or shows a text of the form's own."""
+
+    spec: reactive[FieldSpec | None] = reactive(None, layout=True)
+    """The field explained."""
+    text: reactive[str] = reactive("", layout=True)
+    """Shown where no field is explained."""
+
+    def render(self) -> Text:
+        """Draw the explanation: the limits first, so that a low pane holds them."""
+        spec = self.spec
+        if spec is None:
+            return Text(plain(self.text), self.tone("muted"), overflow="fold")
+        text = Text(overflow="fold")
+        text.append(spec.label, self.tone("title"))
+        text.append(f"  {spec.allowed}", self.tone("live"))
+        text.append(f"  default {shown(spec.default)}\n", self.tone("muted"))
+        text.append(spec.help, self.tone("text"))
+        return text

@@ -1,0 +1,77 @@
+"""What the run would be: layers, sizes, FLOPs, length. Told by a helper process while the form is typed into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.text import Text
+from textual.reactive import reactive
+
+from itop_tui.format import UNKNOWN, bar, count, figure, fit, plain, share, short_count
+from itop_tui.widgets.toned import Part, Toned
+
+_LABEL = 14
+
+
+class PlanPane(Toned):
+    """Shows a plan, or why there is none."""
+
+    plan: reactive[Mapping[str, Any] | None] = reactive(None, layout=True)
+    """The plan, by the names of `itop plan --json`."""
+    note: reactive[str] = reactive("", layout=True)
+    """What is to be said instead of a plan, or beside one that is out of date."""
+
+    def render(self) -> Text:
+        """Draw the plan."""
+        text = Text(overflow="ellipsis", no_wrap=True, end="")
+        text.append("plan", self.tone("title"))
+        if self.note:
+            text.append(f"  {plain(self.note, limit=300)}", self.tone("muted"))
+        text.append("\n")
+        if self.plan is None:
+            return text
+        for label, parts in self._facts(self.plan):
+            text.append(f"{label:<{_LABEL}}", self.tone("muted"))
+            text.append_text(self.toned(parts)).append("\n")
+        layers = self.plan.get("layers") or ()
+        if layers:
+            text.append("\n")
+            self._layers(text, layers)
+        return text
+
+    def _facts(self, plan: Mapping[str, Any]) -> list[tuple[str, list[Part]]]:
+        parameters, maskable, nonzeros = (plan.get(key) for key in ("parameters", "maskable", "nonzeros"))
+        forward, dense = plan.get("forward_flops"), plan.get("dense_forward_flops")
+        training, dense_training = plan.get("training_flops"), plan.get("dense_training_flops")
+        return [
+            ("parameters", [(count(parameters), "text"), (f"  {count(maskable)} maskable", "muted")]),
+            ("active", [(count(nonzeros), "text"), (f"  {share(_ratio(nonzeros, maskable))}", "title")]),
+            ("forward", [(short_count(forward), "text"), (f" FLOPs  {share(_ratio(forward, dense))}", "title"),
+                         (" of dense", "muted")]),
+            ("training", [(short_count(training), "text"), (f" FLOPs  {share(_ratio(training, dense_training))}",
+                          "title"), (" of dense", "muted")]),
+            ("steps", [(count(plan.get("steps")), "text")]),
+            ("mask updates", [(count(plan.get("mask_updates")), "text")]),
+            ("expected R_s", [(figure(plan.get("expected_itop_rate"), 3), "title")]),
+        ]  # fmt: skip
+
+    def _layers(self, text: Text, layers: Sequence[Mapping[str, Any]]) -> None:
+        width = max(24, self.content_size.width)
+        name_width = max(8, width - 29)
+        text.append(f"{'layer':<{name_width}} {'shape':>13} {'density':>13}\n", self.tone("muted"))
+        for layer in layers:
+            shape = "×".join(str(extent) for extent in layer.get("shape") or ())
+            density = layer.get("density")
+            filled, empty = bar(density if isinstance(density, float | int) else 0.0, 6)
+            text.append(fit(str(layer.get("name", "")), name_width), self.tone("text"))
+            text.append(f" {fit(shape, 13, right=True)} ", self.tone("muted"))
+            text.append(filled, self.tone("live"))
+            text.append(empty, self.tone("faint"))
+            text.append(f"{share(density) if density is not None else UNKNOWN:>7}\n", self.tone("text"))
+
+
+def _ratio(part: object, whole: object) -> float | None:
+    if isinstance(part, int | float) and isinstance(whole, int | float) and whole:
+        return part / whole
+    return None
