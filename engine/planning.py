@@ -100,7 +100,7 @@ class PlanServer:
             raise PlanError("planning was closed")
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "engine.plan", "--serve"],
+                [sys.executable, "-P", "-m", "engine.plan", "--serve"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -28,6 +28,10 @@ class Callback:
     def on_step_end(self, trainer: Trainer) -> None:
         """The loop stands between two steps; a place to save, to wait, or to call ``trainer.stop``."""
 
+    def wants_stop(self) -> str | None:
+        """Whether a long evaluation should be broken off, and why; asked before each of its batches."""
+        return None
+
     def on_mask_update(self, trainer: Trainer, update: UpdateStats) -> None:
         """Weights were pruned and grown."""
 

@@ -100,6 +100,10 @@ class Control(Callback):
         if self._stop_reason is not None:
             trainer.stop(self._stop_reason)
 
+    def wants_stop(self) -> str | None:
+        """Why an evaluation should be broken off, or None."""
+        return self._stop_reason
+
     def on_end(self, trainer: Trainer, outcome: Outcome) -> None:
         """Answer what came too late."""
         with self._changed:

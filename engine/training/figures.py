@@ -44,7 +44,10 @@ class StepFigures:
 
 @dataclass(frozen=True, slots=True)
 class EpochFigures:
-    """One epoch: means over its training steps, and the validation split where there is one (else None)."""
+    """One epoch: means over its training steps, and the validation split where there is one (else None).
+
+    ``complete`` is False where ``max_steps`` cut it short.
+    """
 
     epoch: int
     step: int
@@ -55,6 +58,7 @@ class EpochFigures:
     learning_rate: float
     seconds: float
     at: float
+    complete: bool = True
 
 
 @dataclass(slots=True)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, TypeVar
 
@@ -24,8 +23,9 @@ from torch import Tensor, nn
 
 from engine.config import RunConfig
 from engine.data import DataBundle
-from engine.sparsity import Masking, SparsityConfig
-from engine.training import checkpoint
+from engine.sparsity import LayerStats
+from engine.training import state
+from engine.training.accounting import FlopsMeter, layer_stats
 from engine.training.callbacks import Callback
 from engine.training.evaluate import Evaluation, Interrupted, evaluate
 from engine.training.figures import (
@@ -36,17 +36,15 @@ from engine.training.figures import (
     StepHeader,
     Throughput,
 )
-from engine.training.flops import FlopsMeter
+from engine.training.outcome import Best, Outcome, TestFigures
 from engine.training.optim import build_optimizer, l1_penalty, set_learning_rate
 from engine.training.schedules import LearningRate
+from engine.training.setup import make_masking
+from engine.training.state import copy_state
 
-__all__ = ["Best", "Outcome", "TestFigures", "Trainer", "TrainingError"]
+__all__ = ["Trainer"]
 
 Item = TypeVar("Item")
-
-
-class TrainingError(Exception):
-    """A run cannot be trained as configured, or a state does not fit it; the message is one line."""
 
 
 class _Stopped(Exception):
@@ -55,35 +53,6 @@ class _Stopped(Exception):
 
 class _Diverged(Exception):
     """A figure or the weights became NaN or infinite, and the run is configured to stop then."""
-
-
-@dataclass(frozen=True, slots=True)
-class TestFigures:
-    """The test set, looked at once, with the best weights (by validation) and with the last ones."""
-
-    __test__ = False  # pytest: this is no test class
-
-    best: Evaluation
-    last: Evaluation
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How :meth:`Trainer.fit` ended; ``test`` only where it completed."""
-
-    status: Literal["completed", "stopped", "failed"]
-    reason: str | None = None
-    test: TestFigures | None = None
-
-
-@dataclass(slots=True)
-class Best:
-    """The best validation accuracy so far; ``weights`` is None while the present weights are the best."""
-
-    accuracy: float
-    step: int
-    epoch: int
-    weights: dict[str, Tensor] | None = None
 
 
 class Trainer:
@@ -124,7 +93,7 @@ class Trainer:
         self.model = model.to(device=device, memory_format=self.memory_format)
         self._forward: nn.Module = torch.compile(self.model) if config.compile else self.model  # type: ignore[assignment]
         self.criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
-        self.optimizer = build_optimizer(self.model, config)
+        self.optimizer = build_optimizer(self.model, config, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
 
         self.steps_per_epoch = config.steps_in_epoch(len(data.train))
@@ -137,11 +106,13 @@ class Trainer:
             decay_frequency=config.decay_frequency,
             warmup_steps=config.warmup_epochs * self.steps_per_epoch,
         )
-        self.masking = self._make_masking() if config.sparse else None
+        self.masking = make_masking(config, self.model, self.optimizer, total_steps=self.total_steps)
         self.flops = FlopsMeter(config, self.model, data.info, self.masking)
 
         self.epoch = config.start_epoch
         self.step = (config.start_epoch - 1) * self.steps_per_epoch
+        if self.masking is not None:
+            self.masking.steps = self.step
         self.batch = 0
         self.best: Best | None = None
         self.sums = EpochSums()
@@ -149,12 +120,7 @@ class Trainer:
         self.figures = FigureStream(device, self._deliver)
         self.diverged: str | None = None
         self._stop_reason: str | None = None
-        self._read_masking()
-
-    def _make_masking(self) -> Masking:
-        config = self.config
-        sparsity = SparsityConfig.from_run(config)
-        return Masking(self.model, self.optimizer, sparsity, total_steps=self.total_steps)
+        self._masks_changed()
 
     # ------------------------------------------------------------------ the loop
 
@@ -167,9 +133,11 @@ class Trainer:
             callback.on_start(self)
         try:
             self._between_steps()
-            while self.epoch <= self.config.total_epochs and self.step < self.last_step:
+            while self.epoch <= self.config.total_epochs:
                 self._train_epoch()
                 self._end_epoch()
+                if self.step >= self.last_step:
+                    break
             outcome = Outcome("completed", None, self._test())
         except _Stopped as stop:
             outcome = Outcome("stopped", str(stop))
@@ -184,12 +152,12 @@ class Trainer:
         self.model.train()
         self.throughput.restart()
         batches = self.data.batches("train", self.config.batch_size, epoch=self.epoch, start=self.batch)
-        for group in _groups(batches, self.config.accumulate):
+        for group in _groups(self._laid_out(batches), self.config.accumulate):
+            if self.step >= self.last_step:
+                return
             self._train_step(group)
             self.batch += len(group)
             self._between_steps()
-            if self.step >= self.last_step:
-                return
 
     def _train_step(self, group: Sequence[tuple[Tensor, Tensor]]) -> None:
         """Take one optimizer step on the mean gradient of a group of batches."""
@@ -200,7 +168,7 @@ class Trainer:
         losses, hits = [], []
         for inputs, targets in group:
             with self.autocast():
-                logits = self._forward(inputs.contiguous(memory_format=self._layout(inputs)))
+                logits = self._forward(inputs)
                 loss = self.criterion(logits, targets)
             objective = loss if self.config.l1 == 0 else loss + self.config.l1 * l1_penalty(self.model)
             if len(group) > 1:
@@ -215,12 +183,14 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         update = None
         if self.masking is not None:
-            update = self.masking.step(self.scaler)
+            update = self.masking.step(self.scaler if self.scaler.is_enabled() else None)
         else:
             self.scaler.step(self.optimizer)
-            self.scaler.update()
+        self.scaler.update()
         self.step += 1
         self.flops.add(samples)
+        if update is not None:
+            self._masks_changed()
 
         seconds, samples_per_second = self.throughput.tick(samples)
         self.sums.seconds += seconds
@@ -229,16 +199,14 @@ class Trainer:
             epoch=self.epoch,
             samples=samples,
             learning_rate=rate,
-            death_rate=self._death_rate,
-            density=self._density,
-            itop_rate=self._itop_rate,
+            death_rate=self.death_rate,
+            density=self.density,
+            itop_rate=self.itop_rate,
             samples_per_second=samples_per_second,
             at=time.time(),
         )
         self.figures.push(header, _total(losses), _total(hits))
         if update is not None:
-            self._read_masking()
-            self.flops.masks_changed()
             for callback in self.callbacks:
                 callback.on_mask_update(self, update)
 
@@ -246,7 +214,7 @@ class Trainer:
         """Let callbacks act, then stop where one of them, or the loss, demands it."""
         for callback in self.callbacks:
             callback.on_step_end(self)
-        if self._stop_reason is not None:
+        if self._stop_reason is not None:  # what is saved now must be worth going on from
             self.figures.flush()
             self._check_weights()
         self._raise_if_diverged()
@@ -257,11 +225,11 @@ class Trainer:
         """Close the epoch: its means, validation, and the best so far."""
         self.figures.flush()
         self._raise_if_diverged()
-        epoch, complete = self.epoch, self.batch >= self._batches_per_epoch
+        epoch, complete = self.epoch, self.batch >= self.data.steps("train", self.config.batch_size)
         started = time.perf_counter()
         validation = self.evaluate("valid")
         if validation is not None and not math.isfinite(validation.loss):
-            self._set_diverged(f"validation loss became {_name(validation.loss)} after epoch {epoch}")
+            self._note_divergence(f"validation loss became {_name(validation.loss)} after epoch {epoch}")
         self._check_weights()
         best = self._note_best(validation)
         figures = EpochFigures(
@@ -274,6 +242,7 @@ class Trainer:
             learning_rate=self.rate.at(max(self.step - 1, 0)),
             seconds=self.sums.seconds + time.perf_counter() - started,
             at=time.time(),
+            complete=complete,
         )
         if complete:  # callbacks save the state in which the next epoch starts
             self.epoch, self.batch, self.sums = epoch + 1, 0, EpochSums()
@@ -285,11 +254,9 @@ class Trainer:
         """Evaluate the present weights on a split; None where the run has no such split."""
         if getattr(self.data, split) is None:
             return None
-        batches = self.data.batches(split, self.config.test_batch_size)
+        batches = self._laid_out(self.data.batches(split, self.config.test_batch_size))
         try:
-            return evaluate(
-                self._forward, batches, autocast=self.autocast, interrupted=lambda: self._asked_to_stop()
-            )
+            return evaluate(self._forward, batches, autocast=self.autocast, interrupted=self._asked_to_stop)
         except Interrupted:
             raise _Stopped(self._stop_reason) from None
 
@@ -297,9 +264,9 @@ class Trainer:
         """Look at the test set with the last and with the best weights."""
         last = self.evaluate("test")
         assert last is not None, "every data set has a test split"
-        if self.best is None or self.best.weights is None:
+        if self.best is None or self.best.step == self.step:
             return TestFigures(last, last)
-        present = _copy(self.model.state_dict())
+        present = copy_state(self.model.state_dict())
         self.model.load_state_dict(self.best.weights)
         try:
             best = self.evaluate("test")
@@ -319,7 +286,101 @@ class Trainer:
         """Deliver the figures of all steps taken so far."""
         self.figures.flush()
 
+    @property
+    def death_rate(self) -> float:
+        """ζ at this step; 0 where nothing ever dies."""
+        return 0.0 if self.masking is None or self.config.fix else self.masking.death_rate
+
     def autocast(self) -> torch.autocast:
         """Return a fresh precision context for forward and loss."""
-        dtype = torch.bfloat16 if self.config.precision == "bf16" else torch.float16
+        dtype = torch.float16 if self.config.precision == "fp16" else torch.bfloat16
         return torch.autocast(self.device.type, dtype=dtype, enabled=self.config.precision != "fp32")
+
+    def layer_stats(self) -> list[LayerStats]:
+        """Return the layers as they are; of a dense run, all of them whole."""
+        return layer_stats(self.model) if self.masking is None else list(self.masking.layer_stats())
+
+    def best_weights(self) -> dict[str, Tensor]:
+        """Return the model's state at its best validation, or as it is where there is none; on the CPU."""
+        if self.best is not None:
+            return self.best.weights
+        return copy_state(self.model.state_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything the run needs to go on from here as if nothing had happened; see `state.capture`."""
+        return state.capture(self)
+
+    def load_state_dict(self, saved: Mapping[str, Any], *, fork: bool = False) -> None:
+        """Go on from what :meth:`state_dict` returned; see `state.restore`.
+
+        Raises:
+            TrainingError: The state does not fit the configuration.
+        """
+        state.restore(self, saved, fork=fork)
+        self._masks_changed()
+
+    # ------------------------------------------------------------------ within
+
+    def _laid_out(self, batches: Iterable[tuple[Tensor, Tensor]]) -> Iterable[tuple[Tensor, Tensor]]:
+        if not self.config.channels_last:
+            return batches
+        return ((inputs.contiguous(memory_format=torch.channels_last), targets) for inputs, targets in batches)
+
+    def _masks_changed(self) -> None:
+        """Read what only a mask update changes, so that no step asks the device for it."""
+        masking = self.masking
+        self.density = 1.0 if masking is None else float(masking.density)
+        self.itop_rate = 1.0 if masking is None else float(masking.itop_rate)
+        self.flops.masks_changed()
+
+    def _deliver(self, header: StepHeader, loss: float, correct: float) -> None:
+        self.sums.add(loss, correct, header.samples)
+        if not math.isfinite(loss):
+            self._note_divergence(f"loss became {_name(loss)} at step {header.step} (epoch {header.epoch})")
+        figures = StepFigures(header, loss, correct / header.samples)
+        for callback in self.callbacks:
+            callback.on_step(self, figures)
+
+    def _note_divergence(self, what: str) -> None:
+        if self.diverged is None:
+            self.diverged = what
+
+    def _check_weights(self) -> None:
+        finite = torch.stack([parameter.detach().isfinite().all() for parameter in self.model.parameters()])
+        if not bool(finite.all()):
+            self._note_divergence(f"weights became NaN or infinite by step {self.step} (epoch {self.epoch})")
+
+    def _raise_if_diverged(self) -> None:
+        if self.diverged is not None and self.config.stop_on_nonfinite:
+            raise _Diverged(self.diverged)
+
+    def _note_best(self, validation: Evaluation | None) -> bool:
+        """Keep a copy of the best weights so far; without a validation split the last ones count as the best."""
+        if validation is None:
+            return True
+        if self.best is not None and not validation.accuracy > self.best.accuracy:
+            return False
+        self.best = Best(validation.accuracy, self.step, self.epoch, copy_state(self.model.state_dict()))
+        return True
+
+    def _asked_to_stop(self) -> bool:
+        for callback in self.callbacks:
+            reason = callback.wants_stop()
+            if reason is not None:
+                self.stop(reason)
+        return self._stop_reason is not None
+
+
+def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield lists of ``size`` items; the last takes what is left."""
+    iterator = iter(items)
+    while group := list(islice(iterator, size)):
+        yield group
+
+
+def _total(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.stack(list(parts)).sum()
+
+
+def _name(value: float) -> str:
+    return "NaN" if math.isnan(value) else "infinite"

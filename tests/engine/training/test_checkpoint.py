@@ -30,9 +30,7 @@ def test_round_trip_and_checksum(tmp_path: Path) -> None:
     assert list(file.path.parent.iterdir()) == [file.path]
 
 
-def test_one_flipped_bit_is_noticed_before_anything_is_parsed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_flipped_bit_is_noticed_before_anything_is_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = checkpoint.write(tmp_path / "a.pt", {"weights": torch.zeros(1000)})
     content = bytearray(file.path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -81,9 +79,7 @@ def test_loading_executes_nothing(tmp_path: Path, writer: str) -> None:
     assert not trap.exists()
 
 
-def test_failed_write_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = checkpoint.write(tmp_path / "a.pt", {"step": 1})
 
     def full(descriptor: int) -> None:

@@ -1,0 +1,198 @@
+"""From a configuration to what the trainer is made of: device, seeds, data, model, masks' settings."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from engine.catalogue import DatasetInfo
+from engine.config import RunConfig
+from engine.data import DataBundle, load_dataset
+from engine.models import build_model
+from engine.sparsity import Masking, SparsityConfig
+from engine.training import checkpoint
+
+__all__ = [
+    "SetupError",
+    "load_data",
+    "load_weights",
+    "make_masking",
+    "make_model",
+    "prepare_process",
+    "read_weights",
+    "resolve_device",
+    "seed_everything",
+    "sparsity_config",
+]
+
+
+class SetupError(Exception):
+    """A run cannot be set up as configured; the message is one line and names the setting."""
+
+
+def resolve_device(wanted: str) -> torch.device:
+    """Return the device a configuration asks for: ``auto`` takes a visible GPU, else the CPU.
+
+    Raises:
+        SetupError: A GPU is asked for by name and is not there.
+    """
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise SetupError(f"device = {wanted!r}: torch sees no GPU here; use auto or cpu")
+    index = int(wanted.partition(":")[2] or 0)
+    if index >= torch.cuda.device_count():
+        raise SetupError(f"device = {wanted!r}: torch sees {torch.cuda.device_count()} GPU(s), numbered from 0")
+    return torch.device("cuda", index)
+
+
+def prepare_process(config: RunConfig, device: torch.device) -> None:
+    """Set what holds for the whole process: threads, kernels, and every generator's seed.
+
+    ``ITOP_THREADS`` sets how many threads torch uses on the CPU; without it torch decides.
+    """
+    threads = os.environ.get("ITOP_THREADS")
+    if threads:
+        if not threads.isdecimal() or int(threads) < 1:
+            raise SetupError(f"ITOP_THREADS = {threads!r}: must be a whole number, 1 or more")
+        torch.set_num_threads(int(threads))
+    if config.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it in this mode
+        torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = device.type == "cuda" and not config.deterministic
+    seed_everything(config.seed)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's generators, on all devices."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the global generator is the one that users' own code draws from
+    torch.manual_seed(seed)
+
+
+def load_data(config: RunConfig, device: torch.device) -> DataBundle:
+    """Load the configured data set onto a device.
+
+    Raises:
+        DataError: It is missing, damaged or unknown.
+    """
+    bundle = load_dataset(
+        config.data,
+        valid_split=config.valid_split,
+        seed=config.seed,
+        data_dir=config.data_dir,
+        augment=config.augment,
+        workers=config.loader_workers,
+    )
+    return bundle.to(device)
+
+
+def make_model(config: RunConfig, data: DatasetInfo) -> nn.Module:
+    """Build the configured model for a data set, on the CPU, its weights drawn from torch's generator or read.
+
+    Raises:
+        ModelError: It does not build or does not fit.
+        SetupError: ``weights`` cannot be read or does not fit.
+    """
+    model = build_model(
+        config.model, classes=data.classes, channels=data.channels, height=data.height, width=data.width
+    )
+    if config.weights is not None:
+        load_weights(model, read_weights(Path(config.weights)), source=config.weights)
+    return model
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read weights from a checkpoint of itop or from a file with a ``state_dict``; executes nothing in it.
+
+    Raises:
+        SetupError: There is no such file, or it holds neither.
+    """
+    path = path.expanduser()
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise SetupError(f"weights = {str(path)!r}: there is no such file") from None
+    except Exception as error:  # torch raises half a dozen types for a file that is not one of its own
+        raise SetupError(f"weights = {str(path)!r}: cannot be read ({type(error).__name__})") from None
+    if isinstance(content, dict) and "format" in content and isinstance(content.get("model"), dict):
+        content = content["model"]
+    elif isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise SetupError(f"weights = {str(path)!r}: holds neither a checkpoint of itop nor a state_dict")
+    return content
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor], *, source: str) -> None:
+    """Copy weights into a model.
+
+    Raises:
+        SetupError: Names or shapes differ; the message names the first of each.
+    """
+    mine = model.state_dict()
+    problems = []
+    missing = [name for name in mine if name not in weights]
+    unexpected = [name for name in weights if name not in mine]
+    shapes = [name for name in mine if name in weights and mine[name].shape != weights[name].shape]
+    if missing:
+        problems.append(f"{len(missing)} missing ({missing[0]})")
+    if unexpected:
+        problems.append(f"{len(unexpected)} unknown ({unexpected[0]})")
+    if shapes:
+        name = shapes[0]
+        problems.append(f"{name} is {list(weights[name].shape)} and should be {list(mine[name].shape)}")
+    if problems:
+        raise SetupError(f"weights = {source!r}: do not fit the model: {'; '.join(problems)}")
+    model.load_state_dict(weights)
+
+
+def sparsity_config(config: RunConfig) -> SparsityConfig:
+    """Return the masks' settings of a run.
+
+    Raises:
+        SetupError: Settings that contradict each other, the reason in the message.
+    """
+    try:
+        return _sparsity_config(config)
+    except ValueError as error:
+        raise SetupError(str(error)) from None
+
+
+def make_masking(config: RunConfig, model: nn.Module, optimizer: Optimizer, *, total_steps: int) -> Masking | None:
+    """Mask the model of a sparse run, on its device; None where the run is dense.
+
+    Raises:
+        SetupError: The masks' settings do not fit the model, the optimizer or the length of the run.
+    """
+    if not config.sparse:
+        return None
+    try:
+        return Masking(model, optimizer, _sparsity_config(config), total_steps=total_steps)
+    except ValueError as error:
+        raise SetupError(str(error)) from None
+
+
+def _sparsity_config(config: RunConfig) -> SparsityConfig:
+    return SparsityConfig(
+        density=config.density,
+        distribution=config.sparse_init,
+        growth=config.growth,
+        death=config.death,
+        redistribution=config.redistribution,
+        death_rate=config.death_rate,
+        schedule=config.decay_schedule,
+        update_frequency=config.update_frequency,
+        last_update=config.last_update,
+        threshold=config.threshold,
+        dense_first_layer=config.dense_first_layer,
+        fixed=config.fix,
+        seed=config.seed,
+    )

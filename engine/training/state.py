@@ -1,0 +1,118 @@
+"""The whole state of a training, out of a trainer and into one.
+
+Besides weights, optimizer, masks and generators these are the few numbers without which a run that was cut in two
+would differ from one that was not: the place in the epoch, the epoch's running sums, the best so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from engine.training import checkpoint
+from engine.training.figures import EpochSums
+from engine.training.outcome import Best
+
+if TYPE_CHECKING:
+    from engine.training.trainer import Trainer
+
+__all__ = ["TrainingError", "capture", "copy_state", "restore"]
+
+
+class TrainingError(Exception):
+    """A state does not fit the configuration that is to go on from it; the message is one line."""
+
+
+def capture(trainer: Trainer) -> dict[str, Any]:
+    """Return everything a run needs to go on from here as if nothing had happened, as tensors and plain values.
+
+    It must be called between two steps, with all figures delivered.
+    """
+    best: dict[str, Any] | None = None
+    if trainer.best is not None:
+        best = {"accuracy": trainer.best.accuracy, "step": trainer.best.step, "epoch": trainer.best.epoch}
+        # Just after the best epoch the best weights are the present ones: they are not stored twice.
+        best["weights"] = None if trainer.best.step == trainer.step else trainer.best.weights
+    return {
+        "config": trainer.config.as_dict(),
+        "step": trainer.step,
+        "epoch": trainer.epoch,
+        "batch": trainer.batch,
+        "steps_per_epoch": trainer.steps_per_epoch,
+        "sums": asdict(trainer.sums),
+        "best": best,
+        "flops": trainer.flops.state_dict(),
+        "model": trainer.model.state_dict(),
+        "optimizer": trainer.optimizer.state_dict(),
+        "masking": None if trainer.masking is None else trainer.masking.state_dict(),
+        "scaler": trainer.scaler.state_dict(),
+        "random": checkpoint.random_state(trainer.device),
+    }
+
+
+def restore(trainer: Trainer, state: Mapping[str, Any], *, fork: bool = False) -> None:
+    """Go on from a state; the configuration may differ from the one it was saved under.
+
+    Schedules follow the present configuration. Where the optimizer differs it starts anew; where the seed does, so
+    do the generators.
+
+    Args:
+        trainer: One that has not trained yet.
+        state: What :func:`capture` returned.
+        fork: Whether this is another run, which has seen no validation yet.
+
+    Raises:
+        TrainingError: The state does not fit the configuration.
+    """
+    theirs: Mapping[str, Any] = state["config"]
+    mine = trainer.config.as_dict()
+    changed = {name for name, value in mine.items() if theirs.get(name, value) != value}
+    _refuse_unfit(trainer, state, changed)
+    trainer.model.load_state_dict(state["model"])
+    # RMSprop makes its momentum buffer only when its state is new.
+    new_buffer = mine["optimizer"] == "rmsprop" and mine["momentum"] > 0 and theirs["momentum"] == 0
+    if "optimizer" not in changed and not new_buffer:
+        groups = trainer.optimizer.param_groups
+        own = [{key: value for key, value in group.items() if key != "params"} for group in groups]
+        trainer.optimizer.load_state_dict(state["optimizer"])
+        for group, settings in zip(trainer.optimizer.param_groups, own, strict=True):
+            group.update(settings)  # torch loads the saved settings too, and the present ones are meant
+    if trainer.masking is not None and state["masking"] is not None:
+        trainer.masking.load_state_dict(state["masking"])
+    if trainer.scaler.is_enabled() and state["scaler"]:
+        trainer.scaler.load_state_dict(state["scaler"])
+    trainer.step, trainer.epoch, trainer.batch = state["step"], state["epoch"], state["batch"]
+    trainer.sums = EpochSums(**state["sums"])
+    trainer.flops.load_state_dict(state["flops"])
+    best = None if fork else state["best"]
+    if best is not None:
+        weights = copy_state(state["model"] if best["weights"] is None else best["weights"])
+        trainer.best = Best(best["accuracy"], best["step"], best["epoch"], weights)
+    if "seed" not in changed:
+        checkpoint.restore_random_state(state["random"], trainer.device)
+
+
+def _refuse_unfit(trainer: Trainer, state: Mapping[str, Any], changed: set[str]) -> None:
+    mine, theirs = trainer.config.as_dict(), state["config"]
+    fixed = {"model"}
+    if trainer.masking is not None and state["masking"] is not None:
+        fixed |= {"density", "sparse_init", "dense_first_layer"}
+    for name in sorted(fixed & changed):
+        raise TrainingError(
+            f"{name} = {mine[name]!r}: cannot be changed where a run goes on from a checkpoint, whose weights and "
+            f"masks were made with {theirs[name]!r}; start a new run for it"
+        )
+    if state["steps_per_epoch"] != trainer.steps_per_epoch:
+        names = sorted(changed & {"batch_size", "accumulate", "valid_split", "data"}) or ["data"]
+        raise TrainingError(
+            f"{' and '.join(names)}: would make {trainer.steps_per_epoch} steps an epoch, and the checkpoint counts "
+            f"{state['steps_per_epoch']}; a run that goes on from a checkpoint has to keep them"
+        )
+
+
+def copy_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a copy of a module's state on the CPU."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
