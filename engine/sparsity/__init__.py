@@ -12,9 +12,11 @@ What a method is made of stands in registries of small functions on tensors: `DI
 `REDISTRIBUTION`, `SCHEDULES`. A rule of one's own joins by registration.
 """
 
+from engine.sparsity import flops
 from engine.sparsity.config import SparsityConfig
 from engine.sparsity.death import DEATH
 from engine.sparsity.distributions import DISTRIBUTIONS
+from engine.sparsity.estimate import expected_itop_rate
 from engine.sparsity.growth import GROWTH
 from engine.sparsity.initial import LayerPlan, plan_layers
 from engine.sparsity.masking import Masking
@@ -33,6 +35,8 @@ __all__ = [
     "Masking",
     "SparsityConfig",
     "UpdateStats",
+    "expected_itop_rate",
+    "flops",
     "plan_layers",
     "update_steps",
 ]

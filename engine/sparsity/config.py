@@ -28,10 +28,11 @@ class SparsityConfig:
         threshold: For death by `threshold`: every active weight with |w| below it dies.
         dense_first_layer: Keep the first maskable layer dense; the others make up for it.
         fixed: Never update the masks (static sparse training).
-        include: Patterns (fnmatch on parameter names) of parameters to mask beside the weights of Linear and Conv layers.
+        include: Patterns (fnmatch on parameter names) of parameters to mask beside the weights of Linear and Conv
+            layers.
         exclude: Patterns of parameters, or of modules, to leave dense and uncounted; they win over `include`.
-        layer_densities: Pattern of parameter names → density of each of those layers; the rest makes up for it. Where it
-            names every layer, these densities decide the total.
+        layer_densities: Pattern of parameter names → density of each of those layers; the rest makes up for it. Where
+            it names every layer, these densities decide the total.
         seed: Seed of the masks' own generator; None draws one from torch's global generator.
 
     Raises:
@@ -97,10 +98,11 @@ class SparsityConfig:
         _in_range("threshold", self.threshold, 0, math.inf)
         for pattern, density in self.layer_densities.items():
             _in_range(f"layer_densities[{pattern!r}]", density, 0, 1)
-        if not isinstance(self.update_frequency, int) or self.update_frequency < 1:
-            raise ValueError(f"update_frequency: {self.update_frequency!r} must be a whole number of steps, 1 or more.")
-        if self.last_update is not None and (not isinstance(self.last_update, int) or self.last_update < 0):
-            raise ValueError(f"last_update: {self.last_update!r} must be a step, 0 or more, or None.")
+        _whole("update_frequency", self.update_frequency, 1)
+        if self.last_update is not None:
+            _whole("last_update", self.last_update, 0)
+        if self.seed is not None:
+            _whole("seed", self.seed, 0)
 
     def _check_combinations(self) -> None:
         if self.distribution == "gmp":
@@ -121,7 +123,12 @@ class SparsityConfig:
             raise ValueError(f"{name}: {value!r} cannot be combined with distribution {self.distribution!r}: {why}.")
 
 
-def _in_range(name: str, value: float, low: float, high: float, *, low_open: bool = False) -> None:
+def _whole(name: str, value: object, low: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < low:
+        raise ValueError(f"{name}: {value!r} must be a whole number, {low} or more.")
+
+
+def _in_range(name: str, value: object, low: float, high: float, *, low_open: bool = False) -> None:
     good = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
     if not good or (low_open and value == low):
         span = f"{'above' if low_open else 'at least'} {low}" + ("" if math.isinf(high) else f" and at most {high}")

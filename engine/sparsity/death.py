@@ -1,8 +1,8 @@
 """Which active weights die at an update.
 
-A death rule is `rule(layers, counts, config) -> [indices of the dying weights of each layer]`: flat indices into the layer,
-ascending, all of active weights. `counts` says how many are to go in each layer; a rule gives exactly that many, or, where
-its law is another one (`global_magnitude`, `threshold`), says so in its docstring.
+A death rule is `rule(layers, counts, config) -> [indices of the dying weights of each layer]`: flat indices into the
+layer, ascending, all of active weights. `counts` says how many are to go in each layer; a rule gives exactly that
+many, or, where its law is another one (`global_magnitude`, `threshold`), says so in its docstring.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from engine.sparsity.config import SparsityConfig
 from engine.sparsity.layers import Layer
 from engine.sparsity.registry import Registry
-from engine.sparsity.selection import largest, smallest
+from engine.sparsity.selection import smallest
 
 DeathRule = Callable[[Sequence[Layer], Sequence[int], SparsityConfig], list[Tensor]]
 
@@ -44,8 +44,8 @@ def magnitude(layer: Layer, count: int) -> Tensor:
 def nearest_zero_of_each_sign(layer: Layer, count: int) -> Tensor:
     """Of the positive weights the count/2 nearest zero die, and of the negative ones likewise, Mocanu et al. 2018.
 
-    Weights that are exactly 0 go before either. An odd one out is taken from the positive side; what one side cannot give
-    the other does, so that a layer of one sign only loses its smallest |w|.
+    Weights that are exactly 0 go before either. An odd one out is taken from the positive side; what one side cannot
+    give the other does, so that a layer of one sign only loses its smallest |w|.
     """
     values = layer.weights()
     zeros, positives, negatives = torch.stack([values == 0, values > 0, values < 0]).sum(dim=1).tolist()
@@ -74,7 +74,7 @@ def threshold(layers: Sequence[Layer], counts: Sequence[int], config: SparsityCo
 @DEATH.register("Taylor_FO", needs=("gradient",))
 @per_layer
 def taylor_first_order(layer: Layer, count: int) -> Tensor:
-    """The smallest (w · g)² die, Molchanov et al. 2019: the first-order estimate of what the loss gains by each weight."""
+    """The smallest (w · g)² die: the first-order estimate of each weight's part in the loss, Molchanov et al. 2019."""
     if layer.gradient is None:
         return smallest(torch.zeros_like(layer.weights()), count)
     # |w·g| has the order of its square, and does not underflow where the square would.
@@ -87,5 +87,5 @@ def global_magnitude(layers: Sequence[Layer], counts: Sequence[int], config: Spa
     scores = torch.cat([layer.weights().abs().float() for layer in layers])
     dying = torch.zeros_like(scores, dtype=torch.bool)
     dying[smallest(scores, sum(counts))] = True
-    parts = dying.split([layer.nonzeros for layer in layers])
+    parts = torch.split(dying, [layer.nonzeros for layer in layers])
     return [layer.active[part] for layer, part in zip(layers, parts, strict=True)]

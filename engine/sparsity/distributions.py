@@ -1,9 +1,9 @@
 """How many weights of each layer are active at first, exact to the weight.
 
-A distribution is `rule(shapes) -> shares`: for each layer the number that its density is to be proportional to. What a
-share comes to in whole weights, with no layer above its size and the total exact, is `apportion`'s work and the same for
-all. The three distributions that look at weights rather than shapes (`lottery_ticket`, `resume`) or at time (`gmp`) are
-registered here under their names and completed in `masking.initial_masks` and in the update.
+A distribution is `rule(shapes) -> shares`: for each layer the number that its density is to be proportional to. What
+a share comes to in whole weights, with no layer above its size and the total exact, is `apportion`'s work and the
+same for all. The three distributions that look at weights rather than shapes (`lottery_ticket`, `resume`) or at time
+(`gmp`) are registered here under their names and completed in `initial.py` and in `Masking`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ Shape = Sequence[int]
 Distribution = Callable[[Sequence[Shape]], list[float]]
 
 DISTRIBUTIONS: Registry[Distribution] = Registry("distribution")
-
-FROM_WEIGHTS = frozenset({"lottery_ticket", "resume"})
-"""Distributions whose counts per layer are known only once there are weights to look at."""
 
 
 @DISTRIBUTIONS.register("lottery_ticket")
@@ -48,8 +45,8 @@ def erdos_renyi_kernel(shapes: Sequence[Shape]) -> list[float]:
 def apportion(total: int, shares: Sequence[float], caps: Sequence[int]) -> list[int]:
     """Splits a whole number in proportion to shares, by largest remainders, with a cap for each.
 
-    What would pass its cap is held there and the rest is scaled again. Where all remaining shares are zero (or NaN), the
-    rest is split in proportion to the room left.
+    What would pass its cap is held there and the rest is scaled again. Where all remaining shares are zero (or NaN),
+    the rest is split in proportion to the room left.
 
     Args:
         total: What to split, 0 to `sum(caps)`.
@@ -88,11 +85,11 @@ def _water_fill(total: int, shares: Sequence[float], caps: Sequence[int]) -> lis
     free = [i for i, cap in enumerate(caps) if cap > 0]
     left = float(total)
     while free and left > 0:
-        whole = sum(weights[i] for i in free)
-        if whole <= 0:
-            weights = [float(cap) for cap in caps]
-            whole = sum(weights[i] for i in free)
-        scale = left / whole
+        top = max(weights[i] for i in free)
+        if top <= 0:
+            weights, top = [float(cap) for cap in caps], max(caps)
+        weights = [weight / top for weight in weights]  # else tiny shares overflow the scale
+        scale = left / sum(weights[i] for i in free)
         full = [i for i in free if weights[i] * scale >= caps[i]]
         if not full:
             for i in free:
@@ -101,7 +98,7 @@ def _water_fill(total: int, shares: Sequence[float], caps: Sequence[int]) -> lis
         for i in full:
             quotas[i] = float(caps[i])
             left -= caps[i]
-        free = [i for i in free if i not in set(full)]
+        free = [i for i in free if quotas[i] < caps[i]]
     return quotas
 
 
@@ -109,8 +106,9 @@ def layer_counts(names: Sequence[str], shapes: Sequence[Shape], config: Sparsity
     """Number of active weights of each layer in the first mask.
 
     Their sum is exactly round(density · weights), unless `layer_densities` names every layer and so decides the total
-    itself. Every layer keeps at least one weight wherever the total allows it. For `gmp` the first mask is dense; for
-    `lottery_ticket` and `resume` the counts follow from weights, and what is returned is the uniform estimate.
+    itself. Every layer keeps at least one weight wherever the total allows it. For `gmp` these are the counts of the
+    end, its first mask being dense; for `lottery_ticket` and `resume`, whose counts follow from weights, they are
+    uniform.
 
     Args:
         names: The layers' names, for the patterns in `layer_densities`.
@@ -121,8 +119,6 @@ def layer_counts(names: Sequence[str], shapes: Sequence[Shape], config: Sparsity
         ValueError: The layers whose density is fixed beforehand leave less or more than the others can hold.
     """
     sizes = [math.prod(shape) for shape in shapes]
-    if config.distribution == "gmp":
-        return sizes
     return distribute(round(config.density * sum(sizes)), fixed_counts(names, sizes, config), shapes, sizes, config)
 
 

@@ -1,8 +1,8 @@
 """Which inactive weights grow at an update.
 
-A growth rule is `rule(layer, count, generator) -> flat indices`, ascending and exactly `count` of them, among the weights
-for which `layer.mask` is False. At that moment the mask is already without the weights that died in this update, so those
-may be chosen again. Active weights are excluded outright, not by a low score.
+A growth rule is `rule(layer, count, generator) -> flat indices`, ascending and exactly `count` of them, among the
+weights for which `layer.mask` is False. At that moment the mask is already without the weights that died in this
+update, so those may be chosen again. Active weights are excluded outright, not by a low score.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ class LayerPlan:
 def plan_layers(modules: Modules, config: SparsityConfig) -> list[LayerPlan]:
     """Works out the layers' densities from shapes alone, so also for a model on the meta device.
 
-    For `gmp` these are the densities of the end rather than of the dense start. For `lottery_ticket` and `resume`, which
-    only weights decide, they are uniform.
+    For `gmp` these are the densities of the end rather than of the dense start. For `lottery_ticket` and `resume`,
+    which only weights decide, they are uniform.
 
     Raises:
         ValueError: The configuration does not fit the model.
@@ -106,7 +106,7 @@ def _lottery_ticket(maskable: Sequence[Maskable], weights: Sequence[Tensor], con
         device = weights[free[0]].device
         scores = torch.cat([weights[i].abs().to(device, torch.float32) for i in free])
         chosen = _mask_of(largest(scores, left), scores.numel())
-        for i, part in zip(free, chosen.split([sizes[i] for i in free]), strict=True):
+        for i, part in zip(free, torch.split(chosen, [sizes[i] for i in free]), strict=True):
             masks[i] = part.to(weights[i].device, copy=True)
     return masks
 

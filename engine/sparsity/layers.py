@@ -1,7 +1,7 @@
 """Which parameters are masked, and what a rule may look at in each of them.
 
-Layers are chosen by the type of their module, never by a part of a name: the weights of Linear and of convolutions (1d to
-3d, transposed or not). Biases, norms and embeddings join only where the user names them.
+Layers are chosen by the type of their module, never by a part of a name: the weights of Linear and of convolutions
+(1d to 3d, transposed or not). Biases, norms and embeddings join only where the user names them.
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ def storage_view(tensor: Tensor) -> Tensor:
 def storage_index(tensor: Tensor, index: Tensor) -> Tensor:
     """Translates flat logical indices into those of `storage_view` (the same for contiguous tensors).
 
-    Channels-last weights are dense but permuted in memory; copying them to look at a few elements would cost a pass over
-    all of them.
+    Channels-last weights are dense but permuted in memory; copying them to look at a few elements would cost a pass
+    over all of them.
     """
     if tensor.is_contiguous():
         return index
@@ -174,12 +174,13 @@ def fill(tensor: Tensor, index: Tensor, value: float) -> None:
 def find_maskable(modules: Modules, config: SparsityConfig) -> list[Maskable]:
     """Lists the parameters to mask, in the order in which the modules hold them.
 
-    A parameter shared by several modules is listed once, under its first name. Frozen parameters (`requires_grad` False)
-    are left alone. Names are those of the module itself, without the prefixes of `torch.compile` and data-parallel
-    wrappers; several modules are told apart by the prefix `0.`, `1.`, … or by their keys.
+    A parameter shared by several modules is listed once, under its first name. Frozen parameters (`requires_grad`
+    False) are left alone. Names are those of the module itself, without the prefixes of `torch.compile` and
+    data-parallel wrappers; several modules are told apart by the prefix `0.`, `1.`, … or by their keys.
 
     Raises:
-        ValueError: Nothing is left to mask, or a pattern of `include`, `exclude` or `layer_densities` matches nothing.
+        ValueError: Nothing is left to mask, or a pattern of `include`, `exclude` or `layer_densities` matches
+        nothing.
     """
     found: dict[int, Maskable] = {}
     names: set[str] = set()

@@ -1,9 +1,9 @@
 """What an optimizer remembers of each weight, and how a weight's memory is wiped where it dies or grows.
 
-Between updates an optimizer's state needs no mask: what it gathers at inactive weights reaches no active one, and it is
-the dense momentum that momentum growth reads. At an update, whatever has the shape of the parameter (momentum, moments,
-squared averages, a step count per weight) is set back to its first value at the weights that died or grew. State of other
-shapes, such as Adam's scalar step, belongs to the whole parameter and is left alone.
+Between updates an optimizer's state needs no mask: what it gathers at inactive weights reaches no active one, and it
+is the dense momentum that momentum growth reads. At an update, whatever has the shape of the parameter (momentum,
+moments, squared averages, a step count per weight) is set back to its first value at the weights that died or grew.
+State of other shapes, such as Adam's scalar step, belongs to the whole parameter and is left alone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def keeps_momentum(optimizer: Optimizer, parameter: nn.Parameter) -> bool:
 
 
 def momentum_of(optimizer: Optimizer, parameter: nn.Parameter) -> Tensor | None:
-    """Returns the optimizer's own momentum of a parameter, dense and of its shape, or None where there is none (yet)."""
+    """Returns the optimizer's own dense momentum of a parameter, or None where there is none (yet)."""
     state = optimizer.state.get(parameter, {})
     for key in MOMENTUM_KEYS:
         value = state.get(key)

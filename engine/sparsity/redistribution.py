@@ -1,7 +1,8 @@
 """Where the weights that died are grown again: how many in which layer.
 
-A redistribution rule is `rule(layers) -> shares`, one number per layer, as a tensor of a single element each so that all are
-read from the device at once. Budgets are in proportion to them, capped at each layer's room, and sum exactly to what died.
+A redistribution rule is `rule(layer) -> share`, as a tensor of a single element so that those of all layers are read
+from the device at once. Budgets are in proportion to the shares, capped at each layer's room, and sum exactly to what
+died.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def nonzeros(layer: Layer) -> Tensor:
 
 
 def shares(name: str, layers: Sequence[Layer]) -> list[float]:
-    """Reads every layer's share in one transfer. To be called before anything dies: the shares are of the active weights."""
+    """Reads every layer's share in one transfer; to be called before anything dies."""
     rule = REDISTRIBUTION[name]
     device = layers[0].mask.device
     read: list[float] = torch.stack([rule(layer).to(device, torch.float32) for layer in layers]).tolist()

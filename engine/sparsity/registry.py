@@ -1,7 +1,8 @@
 """A registry of named rules, and the one sentence a misspelt name gets.
 
-Every family of rules in this package (distributions, death, growth, redistribution, schedules) is a `Registry`: a mapping
-from a lower-case name to a small function on tensors. A user adds a rule by registering a function of the same signature:
+Every family of rules in this package (distributions, death, growth, redistribution, schedules) is a `Registry`: a
+mapping from a lower-case name to a small function on tensors. A user adds a rule by registering a function of the
+same signature:
 
     from engine.sparsity import GROWTH
 

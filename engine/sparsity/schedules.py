@@ -42,6 +42,15 @@ def constant(initial: float, step: int, total_steps: int) -> float:
     return initial
 
 
+def dying(rate: float, count: int) -> int:
+    """Returns ceil(rate · count): how many of a layer's active weights die at an update.
+
+    The product is rounded before the ceiling is taken where floating point has lifted it over a whole number, as in
+    0.07 · 100 = 7.000000000000001.
+    """
+    return min(count, math.ceil(rate * count - 1e-9 * count))
+
+
 def is_update_step(config: SparsityConfig, step: int, total_steps: int) -> bool:
     """Says whether masks are updated after optimizer step `step` (counted from 1).
 
@@ -62,7 +71,7 @@ def update_steps(config: SparsityConfig, total_steps: int) -> range:
 
 
 def gmp_density(final: float, step: int, end: int) -> float:
-    """Density of gradual magnitude pruning after the update at `step`: d_f + (1 − d_f)(1 − step/end)³, Zhu & Gupta 2017.
+    """Density of gradual magnitude pruning after an update: d_f + (1 − d_f)(1 − step/end)³, Zhu & Gupta 2017.
 
     Args:
         final: The density to reach, d_f.

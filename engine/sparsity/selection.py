@@ -1,7 +1,7 @@
 """Exact selections from a tensor: the k smallest, the k largest, a uniform random k. Never k ± ties.
 
-All of them work on flat tensors and answer with flat indices. Where scores tie at the border, the lowest indices win, on
-every device, so a selection is a function of its input alone.
+All of them work on flat tensors and answer with flat indices. Where scores tie at the border, the lowest indices win,
+on every device, so a selection is a function of its input alone.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ def largest(scores: Tensor, count: int) -> Tensor:
     """Selects the `count` largest scores; of equal scores at the border, those with the lowest index.
 
     Args:
-        scores: A flat tensor of floating-point scores. NaN counts below every number but above −inf, which callers give
-            to what must not be selected.
+        scores: A flat tensor of floating-point scores. NaN counts below every number but above −inf, which callers
+            give to what must not be selected.
         count: How many to select, 0 to `scores.numel()`.
 
     Returns:
@@ -50,8 +50,8 @@ def smallest(scores: Tensor, count: int) -> Tensor:
 def _beyond_a_guess(scores: Tensor, count: int) -> Tensor | None:
     """Narrows a small selection from many scores down to a few candidates that surely hold it.
 
-    A strided sample gives a border that leaves somewhat more than `count` scores above it. Whether it did is counted, not
-    assumed, so the sample decides the time taken and never the result.
+    A strided sample gives a border that leaves somewhat more than `count` scores above it. Whether it did is counted,
+    not assumed, so the sample decides the time taken and never the result.
     """
     total = scores.numel()
     if total < 16 * SAMPLE or count * 4 > total:
@@ -84,9 +84,9 @@ def _kth_largest(scores: Tensor, rank: int) -> Tensor:
 def random_subset(available: Tensor, room: int, count: int, generator: torch.Generator) -> Tensor:
     """Draws `count` of the available positions uniformly, without replacement.
 
-    Few of many are drawn by rejection: positions are drawn until enough distinct available ones have come up, in batches
-    that can never overshoot, which leaves every subset equally likely and costs in proportion to `count` rather than to
-    the sort of a whole permutation. Many of few are drawn by a random order of the available ones.
+    Few of many are drawn by rejection: positions are drawn until enough distinct available ones have come up, in
+    batches that can never overshoot, which leaves every subset equally likely and costs in proportion to `count`
+    rather than to the sort of a whole permutation. Many of few are drawn by a random order of the available ones.
 
     Args:
         available: Flat bool tensor of the positions that may be drawn; left as it is.

@@ -26,11 +26,13 @@ class LayerStats:
         size: Number of weights.
         nonzeros: Active weights after the update.
         pruned: Weights that were active before it and are not after it.
-        grown: Weights that are active after it and were not before it. One that died and was chosen again counts in neither.
+        grown: Weights that are active after it and were not before it. One that died and was chosen again counts in
+            neither.
         explored: Weights that are or ever were active.
         overlap_previous: |A∩B| / |A|, A the mask before the update and B the one after it.
         overlap_first: The same with A the first mask.
-        survival: Of the weights that the update before this one grew, the share still active; None where there are none.
+        survival: Of the weights that the update before this one grew, the share still active; None where there are
+            none.
         dead_inputs: Input neurons or channels with no active weight.
         dead_outputs: Output neurons or channels with no active weight.
     """
@@ -65,7 +67,8 @@ class UpdateStats:
         itop_rate: R_s, the share of all maskable weights that are or ever were active.
         overlap_previous: |A∩B| / |A|, A the mask before the update and B the one after it.
         overlap_first: The same with A the first mask.
-        survival: Of the weights that the update before this one grew, the share still active; None where there are none.
+        survival: Of the weights that the update before this one grew, the share still active; None where there are
+            none.
         churn: `grown` as a share of `nonzeros`.
         layers: The same layer by layer.
     """
