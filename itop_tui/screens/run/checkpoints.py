@@ -1,0 +1,56 @@
+"""The checkpoints of a run."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import DataTable, Static
+
+from db.records import CheckpointRecord
+from itop_tui.format import plural, size
+from itop_tui.screens.run.reader import RunView
+from itop_tui.widgets.checkpoint_table import CheckpointTable, describe
+
+
+class CheckpointsPane(Vertical):
+    """A table of checkpoints, and where the one at the cursor lies."""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the pane."""
+        yield Static("reading …", id="checkpoint-summary", markup=False)
+        yield CheckpointTable(widget_id="checkpoint-table")
+        yield Static(id="checkpoint-detail", markup=False)
+
+    @property
+    def table(self) -> CheckpointTable:
+        """The table."""
+        return self.query_one(CheckpointTable)
+
+    @property
+    def selected(self) -> CheckpointRecord | None:
+        """The checkpoint at the cursor."""
+        return self.table.selected
+
+    def show(self, view: RunView, now: float) -> None:
+        """Show what was read."""
+        rows = view.checkpoints
+        total = size(sum(row.bytes for row in rows))
+        if rows:
+            text = f" {plural(len(rows), 'checkpoint')}, {total} on disk · r goes on from here, f forks from here"
+        elif view.run.status.is_terminal:
+            text = " The run ended without a checkpoint: it can only be started from the beginning (r)."
+        else:
+            text = " No checkpoint yet: one is written at the end of an epoch, and when the run is stopped."
+        self.query_one("#checkpoint-summary", Static).update(text)
+        self.table.show(rows, now)
+        self.table.display = bool(rows)
+        self._describe()
+
+    def on_data_table_row_highlighted(self, message: DataTable.RowHighlighted) -> None:
+        """Say where the checkpoint at the cursor lies."""
+        message.stop()
+        self._describe()
+
+    def _describe(self) -> None:
+        row = self.selected
+        self.query_one("#checkpoint-detail", Static).update(f" {describe(row)}" if row is not None else "")

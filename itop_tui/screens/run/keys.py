@@ -1,0 +1,219 @@
+"""What the keys of a run's screen do; the registry in `itop_tui.actions` says which keys those are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from db.records import RunRecord
+from itop_tui import operations
+from itop_tui.screens.run.charts import ChartsPane
+from itop_tui.screens.run.checkpoints import CheckpointsPane
+from itop_tui.screens.run.config import ConfigPane
+from itop_tui.screens.run.layers import LayersPane
+from itop_tui.screens.run.log import LogPane
+from itop_tui.screens.run_actions import RunActions, named
+
+if TYPE_CHECKING:
+    pass
+
+_ZOOM = 1.5
+_PAN = 0.25
+_SMOOTH_NAMES = {0.0: "off", 0.6: "a little", 0.9: "more", 0.98: "much"}
+
+
+class RunKeys(RunActions):
+    """The actions of a run's screen."""
+
+    tab: str
+
+    async def open_tab(self, tab: str) -> None:
+        """Open a tab."""
+        raise NotImplementedError
+
+    @property
+    def charts(self) -> ChartsPane:
+        """The charts."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------ the run
+
+    async def action_tab_charts(self) -> None:
+        """Show the charts."""
+        await self.open_tab("charts")
+
+    async def action_tab_layers(self) -> None:
+        """Show the layers."""
+        await self.open_tab("layers")
+
+    async def action_tab_config(self) -> None:
+        """Show the configuration."""
+        await self.open_tab("config")
+
+    async def action_tab_checkpoints(self) -> None:
+        """Show the checkpoints."""
+        await self.open_tab("checkpoints")
+
+    async def action_tab_log(self) -> None:
+        """Show the log."""
+        if self.current_run is not None:
+            await self.open_tab("log")
+
+    def action_leave(self) -> None:
+        """Close what is open within the screen, else the screen."""
+        if self.tab == "config" and self.query_one(ConfigPane).close_search():
+            return
+        if self.tab == "log" and self.query_one(LogPane).close_search():
+            return
+        if self.tab == "charts" and self.charts.full:
+            self.charts.toggle_full()
+            return
+        self.dismiss(None)
+
+    def action_resume_here(self) -> None:
+        """Queue the run to go on from the checkpoint at the cursor, or from its last one."""
+        run = self.current_run
+        if not self.permits("resume_here") or run is None:
+            return
+        chosen = self.query_one(CheckpointsPane).selected if self.tab == "checkpoints" else None
+        which = str(chosen.id) if chosen is not None else "last"
+
+        def tell(queued: RunRecord) -> None:
+            start = f"at step {chosen.step:,}" if chosen is not None else "from its last checkpoint"
+            if queued.start_checkpoint_id is None:
+                start = "from the beginning: it has no checkpoint"
+            self.notify(f"{named(queued).capitalize()} is queued to go on {start}.", markup=False)
+
+        self.itop.operate(lambda db: operations.resume(db, run.id, which), tell, failing="Could not resume")
+
+    def action_fork_here(self) -> None:
+        """Open the form of a new run that starts from the checkpoint at the cursor."""
+        run = self.current_run
+        chosen = self.query_one(CheckpointsPane).selected
+        if run is None or not self.permits("fork_here"):
+            return
+        if chosen is None:
+            self.notify("There is no checkpoint to fork from.", severity="warning", markup=False)
+            return
+        self.itop.open_new_run(run.config, title=run.name, parent=run, checkpoint=chosen)
+
+    # ------------------------------------------------------------------------------ charts
+
+    def action_toggle_full(self) -> None:
+        """Show one chart, or all."""
+        self.charts.toggle_full()
+
+    def action_next_chart(self) -> None:
+        """Choose the next chart."""
+        self.charts.choose(1)
+
+    def action_previous_chart(self) -> None:
+        """Choose the chart before."""
+        self.charts.choose(-1)
+
+    def action_zoom_in(self) -> None:
+        """Zoom in."""
+        self.charts.zoom(_ZOOM)
+
+    def action_zoom_out(self) -> None:
+        """Zoom out."""
+        self.charts.zoom(1 / _ZOOM)
+
+    def action_pan_left(self) -> None:
+        """Move to earlier steps."""
+        self.charts.pan(-_PAN)
+
+    def action_pan_right(self) -> None:
+        """Move to later steps."""
+        self.charts.pan(_PAN)
+
+    def action_zoom_reset(self) -> None:
+        """Show all steps."""
+        self.charts.set_window(None)
+
+    def action_cursor_left(self) -> None:
+        """Move the cursor to the left."""
+        self.charts.move_cursor(-1)
+
+    def action_cursor_right(self) -> None:
+        """Move the cursor to the right."""
+        self.charts.move_cursor(1)
+
+    def action_cursor_off(self) -> None:
+        """Take the cursor away."""
+        self.charts.point(None)
+
+    def action_smooth(self) -> None:
+        """Take the next smoothing."""
+        self.charts.smooth_more()
+
+    def action_toggle_log(self) -> None:
+        """Change the y axis."""
+        self.charts.toggle_log()
+
+    def action_toggle_epochs(self) -> None:
+        """Change the x axis."""
+        if not self.charts.toggle_epochs():
+            self.notify("The length of an epoch is not known yet.", severity="warning", markup=False)
+
+    def action_toggle_marks(self) -> None:
+        """Mark the mask updates, or do not."""
+        self.charts.toggle_marks()
+
+    # ------------------------------------------------------------------------------ layers
+
+    def action_layer_view(self) -> None:
+        """Go on to the next view of the layers."""
+        self.query_one(LayersPane).next_view()
+        self._ask()
+
+    def _ask(self) -> None:
+        """Ask the reader for what is on the screen."""
+        raise NotImplementedError
+
+    def action_sort_next(self) -> None:
+        """Sort by the next column."""
+        self.query_one(LayersPane).table.sort_by_next(1)
+
+    def action_sort_previous(self) -> None:
+        """Sort by the column before."""
+        self.query_one(LayersPane).table.sort_by_next(-1)
+
+    def action_sort_reverse(self) -> None:
+        """Turn the order round."""
+        self.query_one(LayersPane).table.reverse()
+
+    # ------------------------------------------------------------------------------ configuration
+
+    def action_search_config(self) -> None:
+        """Search in the settings."""
+        self.query_one(ConfigPane).open_search()
+
+    def action_only_changes(self) -> None:
+        """Show only what was changed."""
+        self.query_one(ConfigPane).toggle_changes()
+
+    # ------------------------------------------------------------------------------ log
+
+    def action_follow_log(self) -> None:
+        """Follow the log, or do not."""
+        self.query_one(LogPane).toggle_follow()
+
+    def action_search_log(self) -> None:
+        """Search in the log."""
+        self.query_one(LogPane).open_search()
+
+    def action_match_next(self) -> None:
+        """Go to the next match."""
+        self.query_one(LogPane).step_match(1)
+
+    def action_match_previous(self) -> None:
+        """Go to the match before."""
+        self.query_one(LogPane).step_match(-1)
+
+    def action_log_top(self) -> None:
+        """Go to the first line."""
+        self.query_one(LogPane).go_top()
+
+    def action_log_end(self) -> None:
+        """Go to the last line."""
+        self.query_one(LogPane).go_end()

@@ -1,0 +1,233 @@
+"""The screen of one run.
+
+It owns the reader (a thread that reads the run when something was committed) and hands what was read to the
+open tab; the tabs are made when they are first opened.  What the keys of a tab do stands in `keys.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar, TypeVar
+
+from textual import work
+from textual.binding import BindingType
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher
+
+from db.paths import run_folder
+from db.records import RunRecord
+from itop_tui.actions import bindings, find, in_scope
+from itop_tui.format import plain
+from itop_tui.poller import DatabaseTrouble, RunsChanged
+from itop_tui.screens.run.charts import ChartsPane
+from itop_tui.screens.run.checkpoints import CheckpointsPane
+from itop_tui.screens.run.config import ConfigPane
+from itop_tui.screens.run.header import RunHeader
+from itop_tui.screens.run.keys import RunKeys
+from itop_tui.screens.run.layers import LayersPane
+from itop_tui.screens.run.log import LogPane
+from itop_tui.screens.run.reader import ReadFailed, Request, RunReader, RunView, ViewRead
+from itop_tui.screens.run.tabs import TABS, TabLine
+from itop_tui.widgets.banner import Banner
+from itop_tui.widgets.key_bar import KeyHint
+from itop_tui.widgets.top_bar import TopBar
+
+Pane = TypeVar("Pane", bound=Widget)
+
+
+class RunScreen(RunKeys):
+    """Everything about one run, live.
+
+    Args:
+        run_id: The run.
+    """
+
+    SCOPE = "run"
+    CSS_PATH = "run.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(in_scope("run"))]
+    AUTO_FOCUS = None
+    _HEADINGS: ClassVar[dict[str, str]] = {tab.capitalize(): tab for tab in TABS}
+
+    def __init__(self, run_id: int) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self.tab = TABS[0]
+        self.view: RunView | None = None
+        self._reader: RunReader | None = None
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Lay out the head, the tabs and the first of them."""
+        yield RunHeader()
+        yield TabLine()
+        with ContentSwitcher(initial="charts", id="tabs"):
+            yield ChartsPane("charts")
+
+    def on_mount(self) -> None:
+        """Start to read."""
+        super().on_mount()
+        self.query_one(TopBar).heading = f"run {self.run_id}"
+        self._reader = RunReader(self.itop.database, self.run_id, self.post_message)
+        self._read_on()
+        self.set_interval(1.0, self._tick)
+
+    def on_unmount(self) -> None:
+        """End the reader's thread."""
+        if self._reader is not None:
+            self._reader.end()
+
+    @work(thread=True, exclusive=True, group="reader")
+    def _read_on(self) -> None:
+        if self._reader is not None:
+            self._reader.run()
+
+    # ------------------------------------------------------------------------------ what is read
+
+    @property
+    def current_run(self) -> RunRecord | None:
+        """The run, once it was read."""
+        return self.view.run if self.view is not None else None
+
+    @property
+    def parent_run(self) -> RunRecord | None:
+        """The run it was forked from."""
+        return self.view.parent if self.view is not None else None
+
+    def on_runs_changed(self, message: RunsChanged) -> None:
+        """Something was committed: read again."""
+        super().on_runs_changed(message)
+        if self._reader is not None:
+            self._reader.wake()
+
+    def on_view_read(self, message: ViewRead) -> None:
+        """Show what was read."""
+        before, self.view = self.view, message.view
+        run = message.view.run
+        self.query_one(Banner).problem = self.itop.problem
+        self.query_one(TopBar).heading = f"run {run.id} · {plain(run.name, 200)}"
+        self._tick()
+        self.query_one(RunHeader).view = message.view
+        self._show_in_tab()
+        if before is None or before.run.status != run.status:
+            self.refresh_keys()
+
+    def on_read_failed(self, message: ReadFailed) -> None:
+        """Leave a run that is gone; say what is wrong otherwise."""
+        if message.gone:
+            self.notify(f"Run {self.run_id} is no longer there.", severity="warning", markup=False)
+            self.dismiss(None)
+            return
+        self.on_database_trouble(DatabaseTrouble(f"The run cannot be read: {message.reason}"))
+
+    def _tick(self) -> None:
+        """What depends on the time alone: ages, the time left, silence."""
+        now = self.itop.clock()
+        self.query_one(RunHeader).now = now
+
+    def _ask(self) -> None:
+        """Ask the reader for what is on the screen."""
+        if self._reader is None:
+            return
+        layers = self._pane(LayersPane)
+        self._reader.ask(
+            Request(
+                curves=self.charts.request if self.tab == "charts" else None,
+                layers=self.tab == "layers",
+                history=self.tab == "layers" and layers is not None and layers.wants_history,
+            )
+        )
+
+    def on_charts_pane_wanted(self, message: ChartsPane.Wanted) -> None:
+        """Other curves are on the screen."""
+        message.stop()
+        self._ask()
+        self.query_one(TabLine).note = self.charts.note if self.tab == "charts" else ""
+
+    def _show_in_tab(self) -> None:
+        view = self.view
+        if view is None:
+            return
+        pane = self.query_one(f"#{self.tab}")
+        now = self.itop.clock()
+        if isinstance(pane, ChartsPane):
+            pane.show(view.run, view.curves)
+        elif isinstance(pane, LayersPane):
+            pane.show(view)
+        elif isinstance(pane, ConfigPane | CheckpointsPane):
+            pane.show(view, now)
+
+    # ------------------------------------------------------------------------------ tabs
+
+    @property
+    def charts(self) -> ChartsPane:
+        """The charts."""
+        return self.query_one(ChartsPane)
+
+    def _pane(self, kind: type[Pane]) -> Pane | None:
+        found = self.query(kind)
+        return found.first() if found else None
+
+    async def open_tab(self, tab: str) -> None:
+        """Open a tab, making it where it is opened for the first time."""
+        switcher = self.query_one("#tabs", ContentSwitcher)
+        if not self.query(f"#{tab}"):
+            await switcher.add_content(self._make(tab), id=tab)
+        switcher.current = tab
+        self.tab = tab
+        line = self.query_one(TabLine)
+        line.tab, line.note = tab, self.charts.note if tab == "charts" else ""
+        log = self._pane(LogPane)
+        if log is not None:
+            log.set_reading(tab == "log")
+        self._focus_tab()
+        self._ask()
+        self._show_in_tab()
+        self.refresh_bindings()
+        self.refresh_keys()
+
+    def _make(self, tab: str) -> Widget:
+        if tab == "layers":
+            return LayersPane()
+        if tab == "config":
+            return ConfigPane()
+        if tab == "checkpoints":
+            return CheckpointsPane()
+        assert self.view is not None, "tabs open once the run was read"
+        return LogPane(run_folder(self.view.run.uid) / "console.log")
+
+    def _focus_tab(self) -> None:
+        targets = {
+            "layers": "#layer-table",
+            "config": "#config-scroll",
+            "checkpoints": "#checkpoint-table",
+            "log": "#log-view",
+        }
+        if self.tab in targets:
+            self.query_one(targets[self.tab]).focus()
+        else:
+            self.set_focus(None)
+
+    # ------------------------------------------------------------------------------ keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The keys of a tab work while it is open."""
+        try:
+            tab = self._HEADINGS.get(find("run", action).heading)
+        except KeyError:
+            return super().check_action(action, parameters)
+        return tab is None or tab == self.tab
+
+    def key_hints(self) -> Iterable[KeyHint]:
+        """What works now, what belongs to the open tab first."""
+        own = {action.name for action in in_scope("run") if action.heading.lower() == self.tab}
+        mine: list[KeyHint] = []
+        others: list[KeyHint] = []
+        for hint in super().key_hints():
+            name = hint.action.removeprefix("screen.")
+            if hint.action == "app.quit":  # q leaves the screen here
+                continue
+            if name == "leave":
+                others.append(replace(hint, pinned=True))
+            elif hint.action.startswith("app.") or self.check_action(name, ()):
+                (mine if name in own else others).append(hint)
+        return [*mine, *others]

@@ -1,0 +1,221 @@
+"""How a chart is painted on its canvas: title, axes, curves, marks and the cursor, in that order.
+
+The plot keeps the whole width and height it is given: no frame, one line for the title with its legend and
+readings, one for the labels of the x axis, and a gutter for those of the y axis.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.cells import cell_len, set_cell_size
+from textual_hires_canvas import Canvas
+
+from itop_tui.widgets import axis, braille
+from itop_tui.widgets.braille import FloatArray, Range
+
+if TYPE_CHECKING:
+    from itop_tui.widgets.chart import Chart, Line
+
+_LEGEND = {"first": "━", "second": "┅", "raw": "╌"}
+_DOT = "•"
+_CROWDED = 5
+"""Dots in a cell from which on a line drawn over it replaces them."""
+
+
+class Painter:
+    """Paints one frame of a chart.
+
+    Args:
+        chart: What is painted, with its colours.
+        canvas: Where.
+        gutter: Columns left of the plot.
+    """
+
+    def __init__(self, chart: Chart, canvas: Canvas, gutter: int) -> None:
+        self._chart = chart
+        self._canvas = canvas
+        self._left = gutter
+        self._right = canvas.size.width
+        self._bottom = canvas.size.height - 2
+        self._width = self._right - gutter
+        self._height = canvas.size.height - 2
+        self._style = chart.style_of
+
+    def paint(self) -> tuple[Range, Range]:
+        """Paint everything; returns the ranges of both axes."""
+        lines = [line for line in self._chart.data.lines if len(line.x)]
+        xs = self._chart.window or self._chart.data_range()
+        log = self._chart.log_scale and any(bool((line.y > 0).any()) for line in lines)
+        curves = [(line, self._scaled(line, log)) for line in lines]
+        ys = self._y_range(curves, xs)
+        self._paint_axes(xs, ys, log, bare=not lines)
+        if not lines:
+            self._write_centred(self._chart.data.empty)
+        self._paint_marks(xs)
+        for line, values in curves:
+            self._paint_line(line, values, xs, ys)
+        self._paint_broken(xs)
+        self._paint_cursor(xs)
+        self._paint_title(lines)
+        return xs, ys
+
+    # ------------------------------------------------------------------------------ scales
+
+    @staticmethod
+    def _scaled(line: Line, log: bool) -> FloatArray:
+        """Values as they are drawn; what is not positive lies at the foot of a logarithmic axis."""
+        if not log:
+            return line.y
+        positive = line.y[np.isfinite(line.y) & (line.y > 0)]
+        foot = float(positive.min()) if len(positive) else 1.0
+        logs: FloatArray = np.where(np.isfinite(line.y), np.log10(np.maximum(line.y, foot)), np.nan)
+        return logs
+
+    @staticmethod
+    def _y_range(curves: list[tuple[Line, FloatArray]], xs: Range) -> Range:
+        low, high = np.inf, -np.inf
+        for line, values in curves:
+            seen = values[(line.x >= xs[0]) & (line.x <= xs[1])]
+            seen = seen[np.isfinite(seen)]
+            if not len(seen):
+                seen = values[np.isfinite(values)]
+            if len(seen):
+                low, high = min(low, float(seen.min())), max(high, float(seen.max()))
+        return axis.padded(low, high) if high >= low else (0.0, 1.0)
+
+    def _column(self, x: float, xs: Range) -> int:
+        """The column of the canvas at a position; outside of the plot where the position is."""
+        return self._left + int(np.floor((x - xs[0]) / (xs[1] - xs[0]) * (self._width - 1) + 0.5))
+
+    def _row(self, y: float, ys: Range) -> int:
+        return 1 + int(np.floor((ys[1] - y) / (ys[1] - ys[0]) * (self._height - 1) + 0.5))
+
+    # ------------------------------------------------------------------------------ parts
+
+    def _put(self, column: int, row: int, text: str, style: str) -> None:
+        for offset, character in enumerate(text):
+            self._canvas.set_pixel(column + offset, row, character, style)
+
+    def _write_centred(self, text: str) -> None:
+        text = text[: self._width]
+        column = self._left + max(0, (self._width - len(text)) // 2)
+        self._put(column, 1 + self._height // 2, text, self._style("label"))
+
+    def _paint_axes(self, xs: Range, ys: Range, log: bool, *, bare: bool) -> None:
+        style, grid, label = self._style("axis"), self._style("grid"), self._style("label")
+        for row in range(1, self._bottom + 1):
+            self._put(self._left - 1, row, "│", style)
+        if bare:
+            return
+        most = max(2, self._height // 3)
+        ticks = axis.log_ticks(*ys, most) if log else axis.linear_ticks(*ys, most)
+        for tick in ticks:
+            row = self._row(tick, ys)
+            if not 1 <= row <= self._bottom:
+                continue
+            value = 10.0**tick if log else tick
+            text = f"{axis.label(value * 100, 5)}%" if self._chart.percent else axis.label(value, 6)
+            self._put(0, row, text.rjust(self._left - 1)[: self._left - 1], label)
+            self._put(self._left - 1, row, "┤", style)
+            self._put(self._left, row, "┄" * self._width, grid)
+        self._paint_x_labels(xs)
+
+    def _paint_x_labels(self, xs: Range) -> None:
+        free = self._left
+        whole = self._chart.data.x_unit == "step"
+        for tick in axis.linear_ticks(*xs, max(2, self._width // 10)):
+            if whole and abs(tick - round(tick)) > 1e-6:
+                continue
+            text = axis.label(tick, 7)
+            column = min(self._column(tick, xs) - len(text) // 2, self._right - len(text))
+            if column >= free:
+                self._put(column, self._bottom + 1, text, self._style("label"))
+                free = column + len(text) + 1
+        unit = "steps" if whole else "epochs"
+        if free + 2 + len(unit) <= self._right:
+            self._put(self._right - len(unit), self._bottom + 1, unit, self._style("axis"))
+
+    def _paint_marks(self, xs: Range) -> None:
+        marks = self._chart.data.marks
+        marks = marks[(marks >= xs[0]) & (marks <= xs[1])]
+        columns = sorted({self._column(float(mark), xs) for mark in marks})
+        # Few of them stand as lines; many would hide the curve and are ticks at the foot of the plot.
+        rows = range(1, self._bottom + 1) if len(columns) * 8 <= self._width else (self._bottom,)
+        for column in columns:
+            for row in rows:
+                self._put(column, row, "┊" if len(rows) > 1 else "╷", self._style("mark"))
+
+    def _paint_line(self, line: Line, values: FloatArray, xs: Range, ys: Range) -> None:
+        style = self._style(line.tone)
+        codes = braille.cells(line.x, values, xs, ys, self._width, self._height)
+        rows, columns = np.nonzero(codes)
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+            code = int(codes[row, column])
+            below = self._canvas.get_pixel(self._left + column, 1 + row)[0]
+            if "\u2800" < below <= "\u28ff":
+                dots = ord(below) - braille.BLANK
+                # Crossing lines share a cell; in the thick of a noisy one, the line on top must stay a line.
+                code |= dots if dots.bit_count() < _CROWDED else 0
+            self._canvas.set_pixel(self._left + column, 1 + row, chr(braille.BLANK + code), style)
+        if line.dotted:
+            self._paint_dots(line, values, xs, ys, style)
+
+    def _paint_dots(self, line: Line, values: FloatArray, xs: Range, ys: Range, style: str) -> None:
+        inside = np.isfinite(values) & (line.x >= xs[0]) & (line.x <= xs[1])
+        if inside.sum() * 4 > self._width:
+            return
+        for x, y in zip(line.x[inside].tolist(), values[inside].tolist(), strict=True):
+            row = self._row(y, ys)
+            if 1 <= row <= self._bottom:
+                self._put(self._column(x, xs), row, _DOT, style)
+
+    def _paint_broken(self, xs: Range) -> None:
+        for x, _ in self._chart.data.broken:
+            if xs[0] <= x <= xs[1]:
+                self._put(self._column(x, xs), 1, "✗", self._style("broken"))
+
+    def _paint_cursor(self, xs: Range) -> None:
+        cursor = self._chart.cursor
+        if cursor is None or not xs[0] <= cursor <= xs[1]:
+            return
+        column = self._column(cursor, xs)
+        for row in range(1, self._bottom + 1):
+            if self._canvas.get_pixel(column, row)[0] in " ┄┊╷":
+                self._put(column, row, "│", self._style("cursor"))
+
+    def _paint_title(self, lines: list[Line]) -> None:
+        column = 1
+        chosen = self._chart.has_class("-chosen")
+        column = self._say(column, ("▸ " if chosen else "") + self._chart.title, self._style("title"))
+        if self._chart.log_scale:
+            column = self._say(column, "log", self._style("label"))
+        cursor = self._chart.cursor
+        broken = self._chart.data.broken
+        if cursor is not None and lines:
+            reading = self._chart.readout(cursor)
+            self._say(max(column, self._right - cell_len(reading)), reading, self._style("cursor"))
+            return
+        warning = ""
+        if broken:
+            more = f" (+{len(broken) - 1:,})" if len(broken) > 1 else ""
+            warning = f"{broken[0][1]}{more}"
+        room = self._right - (cell_len(warning) + 2 if warning else 0)
+        for line in lines:
+            reading = f"{line.label} {self._chart.value_text(float(line.y[-1]))}".strip()
+            if column + 2 + len(reading) > room:
+                break
+            if line.label:
+                column = self._say(column, _LEGEND.get(line.tone, "━"), self._style(line.tone), gap=1)
+            column = self._say(column, reading, self._style("label"))
+        if warning:
+            self._say(max(column, self._right - cell_len(warning)), warning, self._style("broken"))
+
+    def _say(self, column: int, text: str, style: str, *, gap: int = 2) -> int:
+        """Write on the title line as far as it reaches; returns the column after it and a gap."""
+        if column >= self._right:
+            return column
+        shown = text if cell_len(text) <= self._right - column else set_cell_size(text, self._right - column)
+        self._put(column, 0, shown, style)
+        return column + len(shown) + gap

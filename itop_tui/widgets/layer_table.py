@@ -1,0 +1,171 @@
+"""The layers of a run at its latest mask update, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+from textual.widgets import DataTable
+
+from db.records import LayerMaskStat
+from itop_tui.format import UNKNOWN, bar, count, figure, fit, plain, share
+
+_BAR = 10
+_NAME = 28
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    key: str
+    title: str
+    value: Callable[[LayerMaskStat], float | str | None]
+    text: Callable[[LayerMaskStat], str]
+    right: bool = True
+
+
+def _density(row: LayerMaskStat) -> float:
+    return row.nonzeros / row.size if row.size else 0.0
+
+
+def _explored(row: LayerMaskStat) -> float:
+    return row.explored / row.size if row.size else 0.0
+
+
+def churn(row: LayerMaskStat) -> float:
+    """The share of a layer's active weights that the update put there."""
+    return row.grown / row.nonzeros if row.nonzeros else 0.0
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """A shape as papers write it: 512×256×3×3."""
+    return "×".join(str(size) for size in shape)
+
+
+def _dead(row: LayerMaskStat) -> str:
+    if row.dead_outputs is None:
+        return UNKNOWN
+    return f"{row.dead_outputs:,}/{row.shape[0]:,}" if row.shape else f"{row.dead_outputs:,}"
+
+
+_COLUMNS = (
+    _Column("position", "#", lambda row: row.position, lambda row: str(row.position)),
+    _Column("layer", "layer", lambda row: row.layer, lambda row: _short(row.layer), right=False),
+    _Column("shape", "shape", lambda row: row.size, lambda row: shape_text(row.shape)),
+    _Column("density", "density", _density, lambda row: f"{share(_density(row)):>7} "),
+    _Column("nonzeros", "active / weights", lambda row: row.nonzeros,
+            lambda row: f"{count(row.nonzeros)} / {count(row.size)}"),
+    _Column("explored", "R_s", _explored, lambda row: figure(_explored(row), 3)),
+    _Column("churn", "churn", churn, lambda row: share(round(churn(row), 4))),
+    _Column("overlap", "kept first", lambda row: row.overlap_first,
+            lambda row: UNKNOWN if row.overlap_first is None else share(round(row.overlap_first, 4))),
+    _Column("survival", "survived", lambda row: row.survival,
+            lambda row: UNKNOWN if row.survival is None else share(round(row.survival, 4))),
+    _Column("dead", "dead out", lambda row: row.dead_outputs, _dead),
+)  # fmt: skip
+
+
+def _short(name: str) -> str:
+    """The end of a long layer name says more than its beginning."""
+    shown = plain(name, 400)
+    return shown if len(shown) <= _NAME else "…" + shown[-(_NAME - 1) :]
+
+
+class LayerTable(DataTable[Text]):
+    """A table of layers, sorted by their position or any other column."""
+
+    def __init__(self, widget_id: str | None = None) -> None:
+        super().__init__(id=widget_id, cursor_type="row", zebra_stripes=False)
+        self._rows: tuple[LayerMaskStat, ...] = ()
+        self.sorted_by = "position"
+        self.descending = False
+
+    def on_mount(self) -> None:
+        """Make the columns."""
+        self._make_columns()
+
+    def _make_columns(self) -> None:
+        for column in _COLUMNS:
+            arrow = ("▾" if self.descending else "▴") if column.key == self.sorted_by else " "
+            self.add_column(Text(f"{column.title}{arrow}", justify="right" if column.right else "left"), key=column.key)
+
+    def show(self, rows: Sequence[LayerMaskStat]) -> None:
+        """Show these layers; where they are the same ones as before, only what changed is drawn again."""
+        before, self._rows = self._rows, tuple(rows)
+        if self._rows == before:
+            return
+        if [row.layer for row in before] != [row.layer for row in rows] or self.sorted_by != "position":
+            self._fill()
+            return
+        for old, new in zip(before, self._rows, strict=True):
+            for column in _COLUMNS:
+                if column.text(old) != column.text(new):
+                    self.update_cell(str(new.position), column.key, self._cell(column, new))
+
+    def sort_by_next(self, by: int) -> None:
+        """Sort by the column `by` places further."""
+        keys = [column.key for column in _COLUMNS]
+        self.sorted_by = keys[(keys.index(self.sorted_by) + by) % len(keys)]
+        self._refill()
+
+    def reverse(self) -> None:
+        """Turn the order round."""
+        self.descending = not self.descending
+        self._refill()
+
+    def on_data_table_header_selected(self, message: DataTable.HeaderSelected) -> None:
+        """A click on a head sorts by it; another one turns the order round."""
+        message.stop()
+        key = message.column_key.value
+        if key == self.sorted_by:
+            self.descending = not self.descending
+        elif key is not None:
+            self.sorted_by = key
+        self._refill()
+
+    def _refill(self) -> None:
+        self.clear(columns=True)
+        self._make_columns()
+        self._fill()
+
+    def _fill(self) -> None:
+        row_at = self.cursor_row
+        self.clear()
+        column = next(column for column in _COLUMNS if column.key == self.sorted_by)
+
+        def order(row: LayerMaskStat) -> float | str:
+            value = column.value(row)
+            return 0.0 if value is None else value
+
+        known = [row for row in self._rows if column.value(row) is not None]
+        unknown = [row for row in self._rows if column.value(row) is None]
+        for row in [*sorted(known, key=order, reverse=self.descending), *unknown]:
+            self.add_row(*(self._cell(each, row) for each in _COLUMNS), key=str(row.position))
+        self.move_cursor(row=min(row_at, max(0, self.row_count - 1)))
+
+    def _cell(self, column: _Column, row: LayerMaskStat) -> Text:
+        text = Text(column.text(row), justify="right" if column.right else "left", no_wrap=True)
+        if column.key == "density":
+            filled, empty = bar(_density(row), _BAR)
+            text.append(filled, self.app.theme_variables.get("primary", ""))
+            text.append(empty, self.app.theme_variables.get("tone-faint", "dim"))
+        return text
+
+
+def summary(rows: Sequence[LayerMaskStat]) -> str:
+    """The layers as a whole, in one line."""
+    size = sum(row.size for row in rows)
+    if not size:
+        return "no masked layer"
+    active = sum(row.nonzeros for row in rows)
+    explored = sum(row.explored for row in rows)
+    return (
+        f"{len(rows)} layers · {count(active)} of {count(size)} weights active ({share(active / size)}) · "
+        f"R_s {figure(explored / size, 3)}"
+    )
+
+
+def fitted(name: str, width: int) -> str:
+    """A layer's name in exactly `width` cells, cut at its beginning."""
+    shown = plain(name, 400)
+    return fit(shown if len(shown) <= width else "…" + shown[-(width - 1) :], width)
