@@ -1,4 +1,4 @@
-"""What the store raises. Every message is written for the person who reads it."""
+"""What the store raises. Every message is written for the person who reads it; the names say what is the matter."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ class StoreError(Exception):
     """Anything the store could not do; the base of all its errors."""
 
 
-class DatabaseRefused(StoreError):
+class DatabaseRefused(StoreError):  # noqa: N818
     """The database is not ours, is damaged, or is newer than this program; nothing in it was changed."""
 
 
-class DatabaseGone(StoreError):
+class DatabaseGone(StoreError):  # noqa: N818
     """The database file that was opened is no longer at its path; it may come back."""
 
 
-class RunNotFound(StoreError):
+class RunNotFound(StoreError):  # noqa: N818
     """No run goes by that id, uid or name."""
 
 
-class AmbiguousRun(StoreError):
+class AmbiguousRun(StoreError):  # noqa: N818
     """Several runs go by that name.
 
     Attributes:
@@ -35,5 +35,5 @@ class AmbiguousRun(StoreError):
         self.ids = tuple(ids)
 
 
-class IllegalState(StoreError):
+class IllegalState(StoreError):  # noqa: N818
     """The state of the run, attempt or writer does not allow what was asked."""

@@ -1,9 +1,9 @@
 """Figures that diverge: how nan and the infinities survive a database that cannot hold them.
 
 SQLite stores nan as NULL, which would read as "nothing recorded". So a table with figures has one integer column,
-`nonfinite`, with two bits for each figure in the table's own fixed order: 0 finite or absent, 1 nan, 2 +inf, 3 -inf. The
-figure itself is then NULL, which also keeps it out of minima, maxima and sort orders. This holds on every database, so
-that rows mean the same everywhere.
+`nonfinite`, with two bits for each figure in the table's own fixed order: 0 finite or absent, 1 nan, 2 +inf, 3 -inf.
+The figure itself is then NULL, which also keeps it out of minima, maxima and sort orders. This holds on every database,
+so that rows mean the same everywhere.
 """
 
 from __future__ import annotations
@@ -52,16 +52,15 @@ class Figures:
         row["nonfinite"] = bits
         return row
 
-    def decode(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The row as it was before `encode`, without `nonfinite`."""
-        values = dict(row)
-        bits = values.pop("nonfinite")
+    def decode(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Make a row what it was before `encode`, in place: its figures restored, without `nonfinite`."""
+        bits = row.pop("nonfinite")
         if bits:
             for name, shift in self._shifts.items():
                 code = (bits >> shift) & 3
                 if code:
-                    values[name] = VALUES[code]
-        return values
+                    row[name] = VALUES[code]
+        return row
 
     def changes(self, values: Mapping[str, Any], nonfinite: ColumnElement[int]) -> dict[str, Any]:
         """The SET clause for some of the figures that leaves the bits of all others as they are."""

@@ -1,12 +1,11 @@
 """Reading what a run recorded: steps, epochs, mask updates, layers; `series` (see `db.series`) for charts.
 
-Written by `db.writer`. Reads go through Core: as ORM objects, 100,000 rows take over a second. A run that does not exist
-has recorded nothing.
+Written by `db.writer`. Reads go through Core: as ORM objects, 100,000 rows take over a second. A run that does not
+exist has recorded nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,7 +48,7 @@ _UPDATE = _columns(MaskUpdateRow, MaskUpdate)
 _LAYER = _columns(LayerMaskStatRow, LayerMaskStat)
 
 
-def _layer(row: Mapping[str, Any]) -> LayerMaskStat:
+def _layer(row: dict[str, Any]) -> LayerMaskStat:
     fields = LAYER_FIGURES.decode(row)
     fields["shape"] = tuple(fields["shape"])
     return LayerMaskStat(**fields)
@@ -73,21 +72,23 @@ def steps(
     with db.read() as session:
         # Positional: 100,000 rows through mappings take twice as long.
         rows = session.execute(statement.order_by(StepMetricRow.step).limit(limit)).all()
-    return [StepMetric(*row[:-1]) if not row[-1] else StepMetric(**STEP_FIGURES.decode(row._mapping)) for row in rows]
+    return [
+        StepMetric(*row[:-1]) if not row[-1] else StepMetric(**STEP_FIGURES.decode({**row._mapping})) for row in rows
+    ]
 
 
 def epochs(db: Database, run_id: int) -> list[EpochMetric]:
     """The epochs of a run, in order."""
     statement = sa.select(*_EPOCH).where(EpochMetricRow.run_id == run_id).order_by(EpochMetricRow.epoch)
     with db.read() as session:
-        return [EpochMetric(**EPOCH_FIGURES.decode(row)) for row in session.execute(statement).mappings()]
+        return [EpochMetric(**EPOCH_FIGURES.decode({**row})) for row in session.execute(statement).mappings()]
 
 
 def mask_updates(db: Database, run_id: int) -> list[MaskUpdate]:
     """The mask updates of a run, in order; the first is the first mask."""
     statement = sa.select(*_UPDATE).where(MaskUpdateRow.run_id == run_id).order_by(MaskUpdateRow.update)
     with db.read() as session:
-        return [MaskUpdate(**UPDATE_FIGURES.decode(row)) for row in session.execute(statement).mappings()]
+        return [MaskUpdate(**UPDATE_FIGURES.decode({**row})) for row in session.execute(statement).mappings()]
 
 
 def layer_stats(db: Database, run_id: int, update: int | None = None) -> list[LayerMaskStat]:
@@ -103,7 +104,7 @@ def layer_stats(db: Database, run_id: int, update: int | None = None) -> list[La
         .order_by(LayerMaskStatRow.position)
     )
     with db.read() as session:
-        return [_layer(row) for row in session.execute(statement).mappings()]
+        return [_layer({**row}) for row in session.execute(statement).mappings()]
 
 
 def layer_history(db: Database, run_id: int, layer: str) -> list[tuple[int, LayerMaskStat]]:

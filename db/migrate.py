@@ -29,9 +29,9 @@ def check_known(revision: str | None, where: str) -> None:
     """
     if revision is not None and revision not in REVISIONS:
         raise DatabaseRefused(
-            f"{where} is at revision {revision!r}, which this version of itop does not know (its newest is {HEAD!r}): a "
-            "newer itop wrote it. It was left untouched. Upgrade itop, or set ITOP_HOME or ITOP_DATABASE_URL to another "
-            "place."
+            f"{where} is at revision {revision!r}, which this version of itop does not know (its newest is {HEAD!r}): "
+            "a newer itop wrote it. It was left untouched. Upgrade itop, or set ITOP_HOME or ITOP_DATABASE_URL to "
+            "another place."
         )
 
 

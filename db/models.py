@@ -1,8 +1,8 @@
 """The tables, as typed ORM models.
 
-Rows stay inside `db`. Foreign keys cascade, so that deleting a run takes everything recorded for it along. Metric tables
-are keyed by the run and then by what orders them, which is the order they are read in; SQLite stores them in that order
-(WITHOUT ROWID). Columns whose natural names are SQL keywords are called otherwise in the database.
+Rows stay inside `db`. Foreign keys cascade, so that deleting a run takes everything recorded for it along. Metric
+tables are keyed by the run and then by what orders them, which is the order they are read in; SQLite stores them in
+that order (WITHOUT ROWID). Columns whose natural names are SQL keywords are called otherwise in the database.
 """
 
 from __future__ import annotations

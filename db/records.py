@@ -1,7 +1,7 @@
 """What leaves the store: frozen dataclasses, never ORM rows.
 
-Every `*_at` is in unix seconds (UTC). A figure is None only where nothing was recorded; a figure that diverged is nan or
-an infinity.
+Every `*_at` is in unix seconds (UTC). A figure is None only where nothing was recorded; a figure that diverged is nan
+or an infinity.
 """
 
 from __future__ import annotations

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import secrets
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from db import paths
-from db.errors import AmbiguousRun, IllegalState, RunNotFound, StoreError
+from db.errors import IllegalState, StoreError
+from db.facets import clean_name, clean_tags, default_name, facets
 from db.history import truncate
+from db.listing import SORTS, count, find, list_runs
 from db.models import AttemptRow, CheckpointRow, RunRow
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
 from db.rows import attempt_record, get_run, run_record
@@ -36,25 +37,6 @@ __all__ = [
 ]
 
 _ACTIVE = tuple(status for status in RunStatus if status.is_active)
-
-_SORTED_COLUMNS = ["id", "uid", "name", "status", "group", "priority", "model", "data", "method", "seed", "target_density", "created_at", "queued_at", "started_at", "ended_at", "heartbeat_at", "step", "total_steps", "epoch", "total_epochs", "loss", "accuracy", "val_loss", "val_accuracy", "best_val_accuracy", "test_accuracy", "density", "nonzeros", "itop_rate", "death_rate", "learning_rate", "samples_per_second", "training_flops", "flops_ratio", "attempt_count", "host", "device"]
-
-# What a list can be sorted by. Text sorts without regard to case.
-SORTS: Mapping[str, sa.ColumnElement[Any]] = {
-    **{name: getattr(RunRow, name) for name in _SORTED_COLUMNS},
-    "name": sa.func.lower(RunRow.name),
-    "group": sa.func.lower(RunRow.group),
-    "progress": RunRow.step * 1.0 / sa.func.nullif(RunRow.total_steps, 0),
-}
-
-_FILTERED: tuple[InstrumentedAttribute[Any], ...] = (
-    RunRow.name,
-    RunRow.model,
-    RunRow.data,
-    RunRow.method,
-    RunRow.status,
-    RunRow.tags,
-)
 
 _EDITABLE = frozenset({"name", "tags", "notes", "group", "priority", "held", "total_steps", "total_epochs"})
 
@@ -92,7 +74,6 @@ def create(
         RunNotFound: There is no run `parent_id`.
         StoreError: There is no such checkpoint, or the name is blank.
     """
-    facets = _facets(config)
     now = time.time()
     with db.write() as session:
         if parent_id is not None:
@@ -101,10 +82,10 @@ def create(
             _get_checkpoint(session, start_checkpoint_id)
         row = RunRow(
             uid=secrets.token_hex(6),
-            name=_default_name(config, facets) if name is None else _clean_name(name),
+            name=default_name(config) if name is None else clean_name(name),
             status=RunStatus.QUEUED,
             config=dict(config),
-            tags=_clean_tags(tags),
+            tags=clean_tags(tags),
             notes=notes,
             group=group,
             parent_id=parent_id,
@@ -114,7 +95,7 @@ def create(
             total_steps=total_steps,
             created_at=now,
             queued_at=now,
-            **facets,
+            **facets(config),
         )
         session.add(row)
         session.flush()
@@ -129,59 +110,6 @@ def get(db: Database, run_id: int) -> RunRecord:
     """
     with db.read() as session:
         return run_record(get_run(session, run_id))
-
-
-def find(db: Database, token: str | int) -> RunRecord:
-    """The run somebody means: by id, by uid, or by a name that only one run has.
-
-    Raises:
-        RunNotFound: There is none; the message names the nearest.
-        AmbiguousRun: Several runs have this name; the message lists their ids.
-    """
-    word = str(token).strip()
-    with db.read() as session:
-        # SQLite's integers end at 63 bits; a longer number can only be a name.
-        if word.isascii() and word.isdecimal() and len(word) <= 18:
-            row = session.get(RunRow, int(word))
-            if row is not None:
-                return run_record(row)
-        row = session.scalars(sa.select(RunRow).where(RunRow.uid == word)).first()
-        if row is not None:
-            return run_record(row)
-        rows = session.scalars(sa.select(RunRow).where(RunRow.name == word).order_by(RunRow.id)).all()
-        if len(rows) == 1:
-            return run_record(rows[0])
-        if rows:
-            ids = [row.id for row in rows]
-            listed = ", ".join(map(str, ids))
-            raise AmbiguousRun(f"{len(ids)} runs are named {word!r}: {listed}. Give the id of one.", ids)
-        raise RunNotFound(f"There is no run {word!r}.{_nearest(session, word)}")
-
-
-def list_runs(db: Database, query: RunQuery | None = None) -> list[RunRecord]:
-    """The runs that a query selects, in its order. The cost does not depend on what the runs recorded.
-
-    Raises:
-        StoreError: The query sorts by something that is not in `SORTS`.
-    """
-    query = query or RunQuery()
-    order = SORTS.get(query.sort)
-    if order is None:
-        near = difflib.get_close_matches(query.sort, SORTS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise StoreError(f"Runs cannot be sorted by {query.sort!r}.{hint} Allowed: {', '.join(sorted(SORTS))}.")
-    direction = order.desc() if query.descending else order.asc()
-    tie = RunRow.id.desc() if query.descending else RunRow.id.asc()
-    statement = _filtered(sa.select(RunRow), query).order_by(direction.nulls_last(), tie)
-    statement = statement.limit(query.limit).offset(query.offset or None)
-    with db.read() as session:
-        return [run_record(row) for row in session.scalars(statement)]
-
-
-def count(db: Database, query: RunQuery | None = None) -> int:
-    """How many runs a query selects, whatever its limit."""
-    with db.read() as session:
-        return session.scalar(_filtered(sa.select(sa.func.count(RunRow.id)), query or RunQuery())) or 0
 
 
 def queued(db: Database) -> list[RunRecord]:
@@ -290,7 +218,7 @@ def requeue_resume(
             run.started_at = None
         if config is not None:
             run.config = dict(config)
-            for name, value in _facets(config).items():
+            for name, value in facets(config).items():
                 setattr(run, name, value)
         session.flush()
         return run_record(run)
@@ -308,9 +236,9 @@ def update_fields(db: Database, run_id: int, **fields: Any) -> RunRecord:
         allowed = ", ".join(sorted(_EDITABLE))
         raise StoreError(f"The field {unknown[0]!r} of a run cannot be edited. Allowed: {allowed}.")
     if "name" in fields:
-        fields["name"] = _clean_name(fields["name"])
+        fields["name"] = clean_name(fields["name"])
     if "tags" in fields:
-        fields["tags"] = _clean_tags(fields["tags"])
+        fields["tags"] = clean_tags(fields["tags"])
     with db.write() as session:
         run = get_run(session, run_id, lock=True)
         for name, value in fields.items():
@@ -379,82 +307,3 @@ def _rewind(session: Session, run: RunRow) -> tuple[int, int]:
     own = checkpoint is not None and checkpoint.run_id == run.id
     truncate(session, run, checkpoint.step if checkpoint and own else -1)
     return (checkpoint.step, checkpoint.epoch) if checkpoint else (0, 0)
-
-
-def _filtered(statement: sa.Select[Any], query: RunQuery) -> sa.Select[Any]:
-    for word in query.text.split():
-        statement = statement.where(
-            sa.or_(*(sa.type_coerce(column, sa.Text).icontains(word, autoescape=True) for column in _FILTERED))
-        )
-    if query.statuses:
-        statement = statement.where(RunRow.status.in_(query.statuses))
-    if query.group is not None:
-        statement = statement.where(RunRow.group == query.group)
-    return statement
-
-
-def _nearest(session: Session, word: str) -> str:
-    names = session.scalars(sa.select(RunRow.name).order_by(RunRow.id.desc()).limit(1000)).all()
-    near = difflib.get_close_matches(word, dict.fromkeys(names), n=3)
-    if near:
-        return f" Did you mean {' or '.join(map(repr, near))}?"
-    latest = session.scalar(sa.select(sa.func.max(RunRow.id)))
-    return " There are no runs yet." if latest is None else f" The latest is run {latest}."
-
-
-def _clean_name(name: str) -> str:
-    cleaned = " ".join(name.split())
-    if not cleaned:
-        raise StoreError("The name of a run cannot be blank.")
-    return cleaned
-
-
-def _clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(cleaned for tag in tags if (cleaned := " ".join(tag.split()))))
-
-
-def _facets(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns people filter by."""
-    sparse = bool(config.get("sparse"))
-    density = config.get("density") if sparse else 1.0
-    seed = config.get("seed")
-    epochs = int(config.get("epochs") or 0) * int(config.get("multiplier") or 1)
-    return {
-        "model": str(config.get("model", "")),
-        "data": str(config.get("data", "")),
-        "method": str(config.get("method") or _method(config)),
-        "seed": None if seed is None else int(seed),
-        "target_density": None if density is None else float(density),
-        "total_epochs": epochs,
-    }
-
-
-def _method(config: Mapping[str, Any]) -> str:
-    """The method's name in the field. The engine has the same rule; a test holds the two together."""
-    if not config.get("sparse"):
-        return "dense"
-    if config.get("sparse_init") == "GMP":
-        return "GMP"
-    if config.get("fix"):
-        return "static"
-    rules = (
-        str(config.get("growth", "random")),
-        str(config.get("death", "magnitude")),
-        str(config.get("redistribution", "none")),
-    )
-    if rules in (("random", "magnitude", "none"), ("random", "SET", "none")):
-        return "SET-ITOP"
-    if rules == ("gradient", "magnitude", "none"):
-        return "RigL-ITOP"
-    if rules == ("momentum", "magnitude", "momentum"):
-        return "SNFS"
-    return "+".join(rules[:2] if rules[2] == "none" else rules)
-
-
-def _default_name(config: Mapping[str, Any], facets: Mapping[str, Any]) -> str:
-    parts = [facets["model"], facets["data"], facets["method"].lower()]
-    if config.get("sparse") and facets["target_density"] is not None:
-        parts.append(f"d{facets['target_density']:g}")
-    if facets["seed"] is not None:
-        parts.append(f"s{facets['seed']}")
-    return "-".join(part for part in parts if part) or "run"

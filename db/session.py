@@ -1,8 +1,9 @@
 """The database: opening, transactions, and noticing change. All that differs between SQLite and PostgreSQL is here.
 
 A `Database` may be shared by all threads of a process and the same database opened by many processes. Every write
-transaction takes the write lock at its start (SQLite: BEGIN IMMEDIATE), so what it reads cannot change before it writes;
-reads take no lock, see one snapshot, and neither block writers nor are blocked by them (SQLite: write-ahead log).
+transaction takes the write lock at its start (SQLite: BEGIN IMMEDIATE), so what it reads cannot change before it
+writes; reads take no lock, see one snapshot, and neither block writers nor are blocked by them (SQLite: write-ahead
+log).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from db.sqlite_file import APPLICATION_ID, inspect_file, network_file_system
 __all__ = ["Database"]
 
 _BUSY_SECONDS = 10.0
+_LOG_BYTES = 64 * 1024**2  # a log that a long reader made larger is cut back to this
 _BEGIN_OPTION = "itop_begin"
 
 
@@ -48,10 +50,8 @@ class Database:
         self._engine = engine
         self._path = path
         self._identity = _identity(path) if path else None
-        if path:
-            self._reader, self._writer = engine, engine.execution_options(**{_BEGIN_OPTION: "IMMEDIATE"})
-        else:
-            self._reader, self._writer = engine.execution_options(isolation_level="REPEATABLE READ"), engine
+        self._reader: Engine = engine if path else engine.execution_options(isolation_level="REPEATABLE READ")
+        self._writer: Engine = engine.execution_options(**{_BEGIN_OPTION: "IMMEDIATE"}) if path else engine
         self._watch: sqlite3.Connection | None = None
         self._watch_lock = threading.Lock()
         # A forked child (a data loader's worker, say) must never use or close what it inherits.
@@ -110,7 +110,7 @@ class Database:
         except BaseException:
             engine.dispose()
             raise
-        warnings = ()
+        warnings: tuple[str, ...] = ()
         if network:
             warnings = (
                 f"{path} is on a network file system ({network}): without a write-ahead log, readers and writers wait "
@@ -246,6 +246,7 @@ def _control_transactions(engine: Engine) -> None:
         connection.isolation_level = None
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -326,15 +327,16 @@ def _set_journal(path: Path, mode: str) -> None:
         while True:
             try:
                 current = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+                if current != mode:
+                    current = str(connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()[0])
                 if current == mode:
                     return
-                if str(connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()[0]) == mode:
-                    return
-                raise sqlite3.OperationalError(f"its journal mode stays {current}")
-            except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
+                problem = sqlite3.OperationalError(f"its journal mode stays {current}")
+            except sqlite3.OperationalError as error:
+                problem = error
+            if time.monotonic() > deadline:
+                raise problem
+            time.sleep(0.02)
 
 
 def _lock_server(connection: Connection, key: str) -> None:

@@ -1,0 +1,76 @@
+"""What the store reads out of a configuration: the columns people filter by, and a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from db.errors import StoreError
+
+__all__ = ["clean_name", "clean_tags", "default_name", "facets"]
+
+
+def clean_name(name: str) -> str:
+    """A name on one line.
+
+    Raises:
+        StoreError: It is blank.
+    """
+    cleaned = " ".join(name.split())
+    if not cleaned:
+        raise StoreError("The name of a run cannot be blank.")
+    return cleaned
+
+
+def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Tags of one line each, none blank, none twice, in the order given."""
+    return tuple(dict.fromkeys(cleaned for tag in tags if (cleaned := " ".join(tag.split()))))
+
+
+def facets(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns people filter by, and the length in epochs."""
+    sparse = bool(config.get("sparse"))
+    density = config.get("density") if sparse else 1.0
+    seed = config.get("seed")
+    epochs = int(config.get("epochs") or 0) * int(config.get("multiplier") or 1)
+    return {
+        "model": str(config.get("model", "")),
+        "data": str(config.get("data", "")),
+        "method": str(config.get("method") or _method(config)),
+        "seed": None if seed is None else int(seed),
+        "target_density": None if density is None else float(density),
+        "total_epochs": epochs,
+    }
+
+
+def _method(config: Mapping[str, Any]) -> str:
+    """The method's name in the field. The engine has the same rule; a test holds the two together."""
+    if not config.get("sparse"):
+        return "dense"
+    if config.get("sparse_init") == "GMP":
+        return "GMP"
+    if config.get("fix"):
+        return "static"
+    rules = (
+        str(config.get("growth", "random")),
+        str(config.get("death", "magnitude")),
+        str(config.get("redistribution", "none")),
+    )
+    if rules in (("random", "magnitude", "none"), ("random", "SET", "none")):
+        return "SET-ITOP"
+    if rules == ("gradient", "magnitude", "none"):
+        return "RigL-ITOP"
+    if rules == ("momentum", "magnitude", "momentum"):
+        return "SNFS"
+    return "+".join(rules[:2] if rules[2] == "none" else rules)
+
+
+def default_name(config: Mapping[str, Any]) -> str:
+    """What a run is called where nobody named it: model, data set, method, density and seed."""
+    known = facets(config)
+    parts = [known["model"], known["data"], known["method"].lower()]
+    if config.get("sparse") and known["target_density"] is not None:
+        parts.append(f"d{known['target_density']:g}")
+    if known["seed"] is not None:
+        parts.append(f"s{known['seed']}")
+    return "-".join(part for part in parts if part) or "run"
