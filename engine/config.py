@@ -306,8 +306,16 @@ class RunConfig(BaseModel):
                 "fix",
                 "keeps the first mask, but sparse_init GMP starts dense and prunes: choose one of them",
             )
-        if self.sparse and self.sparse_init == "resume" and self.weights is None:
-            yield "sparse_init", "resume takes the mask from given weights: name their file in weights"
+        if self.sparse and self.sparse_init == "GMP":
+            if self.redistribution != "none":
+                yield "redistribution", "must be none with sparse_init GMP, which regrows nothing that could be moved"
+            if self.death == "threshold":
+                yield "death", "cannot be threshold with sparse_init GMP: both would state how many weights die"
+        if self.sparse and self.sparse_init == "resume":
+            if self.weights is None:
+                yield "sparse_init", "resume takes the mask from given weights: name their file in weights"
+            if self.dense_first_layer:
+                yield "dense_first_layer", "must be off with sparse_init resume, which takes each layer's mask as it is"
         if self.warmup_epochs >= self.total_epochs > 0 and self.warmup_epochs:
             yield "warmup_epochs", f"must be fewer than the {self.total_epochs} epochs of the whole run"
         if self.start_epoch > self.total_epochs:

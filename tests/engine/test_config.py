@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -81,6 +82,29 @@ def test_settings_wrong_together_are_all_told() -> None:
         "warmup_epochs",
         "start_epoch",
     }
+
+
+@pytest.mark.parametrize("sparse_init", choices_of("sparse_init"))
+def test_what_the_masks_would_refuse_is_refused_before_anything_is_queued(sparse_init: str) -> None:
+    """The schema is torch-free, so it states the engine's rules for combinations itself: they must agree."""
+    from engine.sparsity import SparsityConfig
+
+    for growth, death, redistribution, fix, dense_first_layer in itertools.product(
+        choices_of("growth"), choices_of("death"), choices_of("redistribution"), (False, True), (False, True)
+    ):
+        rules: dict[str, Any] = {"growth": growth, "death": death, "redistribution": redistribution}
+        try:
+            SparsityConfig(distribution=sparse_init, fixed=fix, dense_first_layer=dense_first_layer, **rules)
+            engine_accepts = True
+        except ValueError:
+            engine_accepts = False
+        settings = {"sparse": True, "sparse_init": sparse_init, "weights": "w.pt", "fix": fix, **rules}
+        try:
+            RunConfig.create(settings, dense_first_layer=dense_first_layer)
+            schema_accepts = True
+        except ConfigError:
+            schema_accepts = False
+        assert schema_accepts == engine_accepts, settings
 
 
 def test_a_very_long_value_does_not_flood_the_message() -> None:
