@@ -67,8 +67,8 @@ def is_locked(path: Path) -> bool:
     The question takes a shared lock for a moment, which is why a starting scheduler asks for its own with patience.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # not there, or nothing one could lock: whoever tries to will say what is wrong with it
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from db import attempts, paths, runs, settings
-from db.errors import IllegalState, RunNotFound, StoreError
+from db.errors import IllegalState, StoreError
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
 from db.session import Database
 from engine.launch.devices import Device, DeviceList, list_devices
@@ -27,13 +27,15 @@ from engine.launch.files import AttemptFiles
 from engine.launch.lock import SchedulerLock, lock_path
 from engine.launch.placement import DEFAULT_FREE_FRACTION, Limits, place
 from engine.launch.processes import host_name
-from engine.launch.settle import attempt_files, processes, reconcile
+from engine.launch.settle import processes, reconcile
 from engine.launch.warden import Task, default_worker
 
 TICK_SECONDS = 0.25
 IDLE_SECONDS = 5.0
 _REPLAN_SECONDS = 2.0  # a GPU may become free, or a setting change, without anything happening to a run
+_ADOPT_SECONDS = 1.0
 _BACKOFF_SECONDS = 5.0
+_GIVE_UP_SECONDS = 3600.0  # a database that is gone for good must not be asked for ever
 _LOG_BYTES = 1_000_000
 
 _log = logging.getLogger("itop.scheduler")
@@ -65,18 +67,6 @@ class Scheduler:
         self._planned_at = 0.0
         self._runnable = 0
 
-    def adopt(self) -> None:
-        """Take over from a scheduler that died: give a process to what it had reserved and not yet started.
-
-        Should its warden be on the way after all, one of the two finds the attempt claimed and leaves.
-        """
-        for attempt in attempts.open_attempts(self._db, self._host):
-            with contextlib.suppress(RunNotFound):
-                files = attempt_files(self._db, attempt)
-                if attempt.status is RunStatus.STARTING and not any(processes(attempt, files)):
-                    _log.info("adopting run %d, attempt %d, which has no process yet", attempt.run_id, attempt.number)
-                    self._launch(attempt, files, self._devices().named(attempt.device))
-
     def tick(self) -> bool:
         """Settle what has ended and start what can start.
 
@@ -86,6 +76,7 @@ class Scheduler:
         self._reap()
         reconcile(self._db)
         active = runs.active(self._db, self._host)
+        self._adopt(active)
         queued = runs.count(self._db, RunQuery(statuses=(RunStatus.QUEUED,)))
         if not queued:
             self._runnable = 0
@@ -104,6 +95,23 @@ class Scheduler:
         return bool(runs.queued(self._db)) or bool(runs.active(self._db, self._host))
 
     # Starting
+
+    def _adopt(self, active: Sequence[RunRecord]) -> None:
+        """Give a process to what was reserved by a scheduler that died before it could start one.
+
+        Should its warden be on the way after all, one of the two finds the attempt claimed and leaves.
+        """
+        ours = {attempt.run_id for _, attempt, _ in self._wardens.values()}
+        for run in active:
+            if run.status is not RunStatus.STARTING or run.id in ours:
+                continue
+            attempt = attempts.latest(self._db, run.id)
+            if attempt is None or time.time() - attempt.started_at < _ADOPT_SECONDS:
+                continue
+            files = AttemptFiles(paths.run_folder(run.uid), attempt.number)
+            if not files.exit.exists() and not any(processes(attempt, files)):
+                _log.info("run %d, attempt %d, has no process: starting one", run.id, attempt.number)
+                self._launch(attempt, files, self._devices().named(attempt.device))
 
     def _place(self, active: Sequence[RunRecord]) -> bool:
         """Start every queued run that has a device; returns whether anything was started or refused."""
@@ -128,15 +136,14 @@ class Scheduler:
                 self._fail(attempt, reason)
         for run, device in plan.starts:
             slots = limits.slots_of(device.name)
+            files = AttemptFiles(paths.run_folder(run.uid), run.attempt_count + 1)
+            for stale in (files.claim, files.exit, files.kill):  # of an attempt that a restored backup has forgotten
+                stale.unlink(missing_ok=True)
             attempt = runs.reserve(self._db, run.id, host=self._host, device=device.name, slots=slots)
             if attempt is None:
                 continue  # stopped, or its slot taken, since we looked
             _log.info("starting run %d, attempt %d, on %s", run.id, attempt.number, device.name)
-            files = AttemptFiles(paths.run_folder(run.uid), attempt.number)
-            # The attempt is new, so what has its number was left by another database's run.
-            for stale in (files.claim, files.exit, files.kill):
-                stale.unlink(missing_ok=True)
-            self._launch(attempt, files, device)
+            self._launch(attempt, files._replace(number=attempt.number), device)
         self._publish({str(run_id): reason for run_id, reason in plan.waiting.items()})
         return bool(plan.starts or plan.refused)
 
@@ -185,8 +192,7 @@ class Scheduler:
 
 def serve(scheduler: Scheduler, lock: SchedulerLock, *, idle_seconds: float, log: LogFile | None) -> None:
     """Tick until there has been nothing to do for a while; the lock is held at the start and given up at the end."""
-    scheduler.adopt()
-    busy_at = time.monotonic()
+    busy_at = well_at = time.monotonic()
     failure = ""
     while lock.intact():
         try:
@@ -199,13 +205,16 @@ def serve(scheduler: Scheduler, lock: SchedulerLock, *, idle_seconds: float, log
                     _log.info("nothing to do: leaving")
                     return
                 busy_at = time.monotonic()
-            failure, pause = "", TICK_SECONDS
+            failure, pause, well_at = "", TICK_SECONDS, time.monotonic()
         except Exception as error:  # one bad tick must not end it: the database may be back at the next
             if str(error) != failure:
                 _log.exception("this round failed; trying again")
                 failure = str(error)
             pause = _BACKOFF_SECONDS if not isinstance(error, StoreError) else 4 * TICK_SECONDS
             busy_at = time.monotonic()
+            if busy_at - well_at > _GIVE_UP_SECONDS:
+                _log.warning("nothing has worked for %.0f s: leaving", busy_at - well_at)
+                return
         if log is not None:
             log.bound()
         time.sleep(pause)

@@ -24,6 +24,7 @@ from engine.launch.files import write_json
 from engine.launch.lock import is_locked, lock_path
 from engine.launch.processes import host_name
 from engine.launch.settle import attempt_files, look, processes, reconcile, settle
+from engine.launch.warden import outer_environment
 
 __all__ = ["SchedulerError", "ensure_scheduler", "kill", "reconcile", "scheduler_running", "stop"]
 
@@ -55,7 +56,7 @@ def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
     """
     if scheduler_running(db):
         return
-    environment = dict(os.environ)
+    environment = outer_environment(os.environ)
     if db.url.startswith("sqlite"):
         environment["ITOP_DATABASE_URL"] = db.url
     environment["ITOP_HOME"] = str(paths.home())

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from engine.launch.oom import oom_kills
 from engine.launch.processes import ProcessIdentity, host_name
 
 _LOOK_SECONDS = 2.0  # how often the kernel's out-of-memory counter is read: its growth must be near the death
+_OUTER_DEVICES = "ITOP_OUTER_CUDA_VISIBLE_DEVICES"
 _RETRY_FIRST, _RETRY_LAST, _RETRY_TOTAL = 0.2, 5.0, 600.0
 
 USAGE = (
@@ -91,6 +92,29 @@ class Task(NamedTuple):
 def default_worker() -> tuple[str, ...]:
     """The command that trains; with `-P`, so that a folder `db` where the user stands is not imported for ours."""
     return (sys.executable, "-P", "-m", "engine.worker")
+
+
+def inner_environment(outer: Mapping[str, str], task: Task) -> dict[str, str]:
+    """The worker's environment: its GPU is the only one there is, and what it prints is in the log at once.
+
+    A GPU is named by its UUID, so the order in which CUDA counts does not matter; a run that was given the processor
+    must not find a GPU by itself.
+    """
+    inner = {**outer, "PYTHONUNBUFFERED": "1"}
+    inner["CUDA_VISIBLE_DEVICES"] = task.visible if task.device != "cpu" else ""
+    inner[_OUTER_DEVICES] = f"={outer['CUDA_VISIBLE_DEVICES']}" if "CUDA_VISIBLE_DEVICES" in outer else "all"
+    return inner
+
+
+def outer_environment(inner: Mapping[str, str]) -> dict[str, str]:
+    """The inverse: for a scheduler that a worker starts, which must see every device that its own warden saw."""
+    outer = dict(inner)
+    devices = outer.pop(_OUTER_DEVICES, None)
+    if devices == "all":
+        outer.pop("CUDA_VISIBLE_DEVICES", None)
+    elif devices is not None:
+        outer["CUDA_VISIBLE_DEVICES"] = devices.removeprefix("=")
+    return outer
 
 
 class Warden:
@@ -165,16 +189,12 @@ class Warden:
         return console
 
     def _start(self, console: Any) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        # By its UUID the GPU is the only one there is for the worker, whatever order CUDA would count in; and a run
-        # that was given the processor must not find a GPU by itself.
-        environment["CUDA_VISIBLE_DEVICES"] = self._task.visible if self._task.device != "cpu" else ""
         return subprocess.Popen(
             [*self._task.command, str(self._task.run_id), "--attempt", str(self._task.attempt_id)],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=inner_environment(os.environ, self._task),
             start_new_session=True,
         )
 

@@ -43,8 +43,6 @@ def processes_of(folder: Path) -> Iterator[psutil.Process]:
 @pytest.fixture
 def lab(home: Path) -> Iterator[Lab]:
     """A database in the home, with a fake worker to run in it."""
-    db = Database.open()
     worker = (sys.executable, "-P", str(Path(__file__).parent / "fake_worker.py"))
-    with contextlib.closing(Lab(db, home, worker)) as laboratory:
+    with contextlib.closing(Lab(Database.open(), home, worker)) as laboratory:
         yield laboratory
-    db.close()

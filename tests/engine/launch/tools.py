@@ -46,8 +46,12 @@ class Lab:
         self.worker = worker
         self.children: list[subprocess.Popen[bytes]] = []
 
+    def reopen(self) -> None:
+        self.db = Database.open()
+
     def close(self) -> None:
         """Kill and reap what this process itself has started."""
+        self.db.close()
         for child in self.children:
             child.kill()
             child.wait()
@@ -104,8 +108,11 @@ class Lab:
         return self.spawn("engine.launch.scheduler", "--foreground", *options, "--", *self.worker)
 
     def spawn(self, module: str, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        return self.run_command(sys.executable, "-P", "-m", module, *arguments, env=env)
+
+    def run_command(self, *command: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, *arguments],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=(self.home / "stderr").open("ab"),
