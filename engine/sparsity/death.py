@@ -84,7 +84,7 @@ def taylor_first_order(layer: Layer, count: int) -> Tensor:
 @DEATH.register("global_magnitude")
 def global_magnitude(layers: Sequence[Layer], counts: Sequence[int], config: SparsityConfig) -> list[Tensor]:
     """The smallest |w| of the whole network die: as many as all counts together, each layer as many as it happens."""
-    scores = torch.cat([layer.weights().abs().float() for layer in layers])
+    scores = torch.cat([layer.weights().abs() for layer in layers])
     dying = torch.zeros_like(scores, dtype=torch.bool)
     dying[smallest(scores, sum(counts))] = True
     parts = torch.split(dying, [layer.nonzeros for layer in layers])

@@ -104,7 +104,7 @@ def _lottery_ticket(maskable: Sequence[Maskable], weights: Sequence[Tensor], con
         left = total - sum(fixed.values())
         check_room(left, sum(sizes[i] for i in free), total, fixed, config)
         device = weights[free[0]].device
-        scores = torch.cat([weights[i].abs().to(device, torch.float32) for i in free])
+        scores = torch.cat([weights[i].abs().to(device) for i in free])
         chosen = _mask_of(largest(scores, left), scores.numel())
         for i, part in zip(free, torch.split(chosen, [sizes[i] for i in free]), strict=True):
             masks[i] = part.to(weights[i].device, copy=True)

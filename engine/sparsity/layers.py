@@ -141,8 +141,11 @@ class Layer:
 
 
 def storage_view(tensor: Tensor) -> Tensor:
-    """Returns all elements of a dense tensor as a flat view in the order they lie in memory."""
-    return tensor.view(-1) if tensor.is_contiguous() else tensor.as_strided((tensor.numel(),), (1,))
+    """Returns the stretch of memory that a tensor lies in as a flat view."""
+    if tensor.is_contiguous():
+        return tensor.view(-1)
+    span = 1 + sum((extent - 1) * stride for extent, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.as_strided((span,), (1,))
 
 
 def storage_index(tensor: Tensor, index: Tensor) -> Tensor:
@@ -162,12 +165,12 @@ def storage_index(tensor: Tensor, index: Tensor) -> Tensor:
 
 
 def gather(tensor: Tensor, index: Tensor) -> Tensor:
-    """Reads a dense tensor at flat logical indices."""
+    """Reads a tensor at flat logical indices."""
     return storage_view(tensor).index_select(0, storage_index(tensor, index))
 
 
 def fill(tensor: Tensor, index: Tensor, value: float) -> None:
-    """Writes one value into a dense tensor at flat logical indices, in place."""
+    """Writes one value into a tensor at flat logical indices, in place."""
     storage_view(tensor).index_fill_(0, storage_index(tensor, index), value)
 
 

@@ -22,17 +22,14 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from engine.sparsity import redistribution
 from engine.sparsity.config import SparsityConfig
-from engine.sparsity.death import DEATH
-from engine.sparsity.distributions import check_room, distribute, fixed_counts
-from engine.sparsity.growth import GROWTH
+from engine.sparsity.distributions import check_room, fixed_counts
 from engine.sparsity.initial import initial_masks
-from engine.sparsity.layers import Layer, Modules, fill, find_maskable
-from engine.sparsity.optimizer_state import group_of, keeps_momentum, momentum_of, wipe
-from engine.sparsity.redistribution import REDISTRIBUTION
-from engine.sparsity.schedules import SCHEDULES, dying, gmp_density, is_update_step, update_steps
+from engine.sparsity.layers import Layer, Modules, find_maskable
+from engine.sparsity.optimizer_state import group_of, keeps_momentum, momentum_of
+from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
 from engine.sparsity.stats import Change, LayerStats, UpdateStats, summarise
+from engine.sparsity.update import Updater, needs_of
 
 DECAY = 0.9
 """Decay of the momentum kept here where a rule needs one and the optimizer keeps none."""
@@ -77,7 +74,7 @@ class Masking:
             raise ValueError(
                 f"update_frequency: {config.update_frequency} leaves gmp no update in {total_steps} steps to prune at."
             )
-        self._generator = torch.Generator()
+        self._generator = torch.Generator("cpu")
         self._generator.manual_seed(_shared_seed() if config.seed is None else config.seed)
         masks = initial_masks(maskable, config, self._generator_on, initial_weights)
         self._layers = [
@@ -100,16 +97,9 @@ class Masking:
         for layer in self._layers:
             layer.nonzeros = layer.explored_count = layer.active.numel()
         self._first_nonzeros = [layer.nonzeros for layer in self._layers]
-        names = [layer.name for layer in self._layers]
-        sizes = [layer.size for layer in self._layers]
-        self._fixed = {} if config.distribution == "resume" else fixed_counts(names, sizes, config)
-        if config.distribution == "gmp":
-            total = round(config.density * self.maskable)
-            held = sum(self._fixed.values())
-            check_room(total - held, self.maskable - held, total, self._fixed, config)
-        self._needs = DEATH.needs(config.death) | REDISTRIBUTION.needs(config.redistribution)
-        if config.distribution != "gmp":
-            self._needs |= GROWTH.needs(config.growth)
+        fixed = self._fixed_layers()
+        self._updater = Updater(self._layers, config, optimizer, fixed, self._generator_on)
+        self._needs = needs_of(config)
         self._momentum: dict[str, Tensor] = {}
         if config.updates_masks and "momentum" in self._needs:
             self._momentum = {
@@ -212,30 +202,22 @@ class Masking:
         Raises:
             RuntimeError: A rule reads gradients and there are none.
         """
-        rate = self.death_rate
         self._provide()
-        config, layers = self.config, self._layers
-        moved = config.redistribution != "none"
-        shares = redistribution.shares(config.redistribution, layers) if moved else []
-        before = [layer.nonzeros for layer in layers]
-        past = [layer.mask.clone() for layer in layers]
-        died = self._let_die(rate)
-        for layer, gone in zip(layers, died, strict=True):
-            layer.mask[gone] = False
-            layer.nonzeros -= gone.numel()
-        budgets = self._budgets(shares, [gone.numel() for gone in died])
-        changes = []
-        for layer, was, count, gone, budget in zip(layers, past, before, died, budgets, strict=True):
-            grown = self._grow(layer, was, gone, budget)
-            changes.append(Change(layer, count, gone, grown, layer.fresh))
-            layer.fresh = grown
+        before = self.nonzeros
+        if self.config.distribution == "gmp":
+            end = update_steps(self.config, self.total_steps)[-1]
+            counts = self._updater.gmp_counts(gmp_density(self.config.density, self.steps, end))
+        else:
+            counts = self._updater.regular_counts(self.death_rate)
+        changes = self._updater.prune_and_grow(counts)
+        for layer in self._layers:
             layer.gradient = layer.momentum = None
         self.updates += 1
         self._renew_keepers()
-        if config.distribution == "gmp":
-            rate = sum(gone.numel() for gone in died) / sum(before)
+        # gmp has no death rate: the share that it took stands in for one.
+        rate = 1 - self.nonzeros / before if self.config.distribution == "gmp" else self.death_rate
         self._stats = self._summarise(changes, death_rate=rate)
-        for layer, result in zip(layers, self._stats.layers, strict=True):
+        for layer, result in zip(self._layers, self._stats.layers, strict=True):
             layer.explored_count = result.explored
         return self._stats
 
@@ -243,7 +225,8 @@ class Masking:
         """Hands the rules the gradients and momenta they asked for."""
         if "gradient" in self._needs:
             for layer in self._layers:
-                layer.gradient = layer.parameter.grad
+                gradient = layer.parameter.grad
+                layer.gradient = gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
             if all(layer.gradient is None for layer in self._layers):
                 raise RuntimeError(
                     f"growth {self.config.growth!r} with death {self.config.death!r} reads gradients, and there are "
@@ -253,65 +236,6 @@ class Masking:
             for layer in self._layers:
                 own = self._momentum.get(layer.name)
                 layer.momentum = momentum_of(self.optimizer, layer.parameter) if own is None else own
-
-    def _let_die(self, rate: float) -> list[Tensor]:
-        """Chooses the dying weights of every layer; a first layer that is to stay dense takes no part."""
-        moving = [layer for layer in self._layers if not (self.config.dense_first_layer and layer.position == 0)]
-        counts = self._dying_counts(rate)
-        chosen = DEATH[self.config.death](moving, [counts[layer.position] for layer in moving], self.config)
-        died = [layer.active[:0] for layer in self._layers]
-        for layer, indices in zip(moving, chosen, strict=True):
-            died[layer.position] = indices
-        return died
-
-    def _dying_counts(self, rate: float) -> list[int]:
-        if self.config.distribution != "gmp":
-            # A full layer that gets back what it loses is left alone: it could only regrow the same weights.
-            stays = self.config.redistribution == "none"
-            return [0 if stays and layer.room == 0 else dying(rate, layer.nonzeros) for layer in self._layers]
-        end = update_steps(self.config, self.total_steps)[-1]
-        total = round(gmp_density(self.config.density, self.steps, end) * self.maskable)
-        sizes = [layer.nonzeros for layer in self._layers]
-        left = distribute(
-            min(total, sum(sizes)), self._fixed, [layer.shape for layer in self._layers], sizes, self.config
-        )
-        return [size - count for size, count in zip(sizes, left, strict=True)]
-
-    def _budgets(self, shares: list[float], died: list[int]) -> list[int]:
-        """How many weights each layer grows; layers of a density fixed by the user get back what they lost."""
-        if self.config.distribution == "gmp":
-            return [0] * len(died)
-        free = [layer.position for layer in self._layers if layer.position not in self._fixed]
-        grown = list(died)
-        if shares and free:
-            parts = redistribution.budgets(
-                self.config.redistribution,
-                [shares[i] for i in free],
-                [died[i] for i in free],
-                [self._layers[i].room for i in free],
-            )
-            for position, part in zip(free, parts, strict=True):
-                grown[position] = part
-        return grown
-
-    def _grow(self, layer: Layer, was: Tensor, gone: Tensor, budget: int) -> Tensor:
-        """Grows one layer and settles its weights and optimizer state; returns the newly active weights."""
-        grown = layer.active[:0]
-        if budget:
-            chosen = GROWTH[self.config.growth](layer, budget, self._generator_on(layer.mask.device))
-            if chosen.numel() != budget:
-                raise RuntimeError(f"growth {self.config.growth!r} grew {chosen.numel()} weights instead of {budget}")
-            layer.mask[chosen] = True
-            layer.nonzeros += budget
-            grown = chosen[~was[chosen]]
-            layer.explored[grown] = True
-        if not gone.numel() and not budget:
-            return grown
-        changed = torch.cat((gone[~layer.mask[gone]], grown))
-        fill(layer.parameter.detach(), changed, 0.0)
-        wipe(self.optimizer, layer.parameter, changed)
-        layer.active = layer.mask.nonzero().view(-1)
-        return grown
 
     @torch.no_grad()
     def _follow_momentum(self, *, may_overflow: bool) -> None:
@@ -329,11 +253,22 @@ class Masking:
     def _renew_keepers(self) -> None:
         """Brings the masks into the form in which the product with the weights is fastest; dense layers need none."""
         sparse = [layer for layer in self._layers if layer.room]
-        self._kept = [layer.parameter.detach() for layer in sparse]
+        self._kept = [layer.parameter for layer in sparse]  # not detached: a model that is moved must be noticed
         self._keep = [_keeper(weight, layer.mask) for weight, layer in zip(self._kept, sparse, strict=True)]
 
     def _summarise(self, changes: list[Change], *, death_rate: float) -> UpdateStats:
         return summarise(changes, self._first_nonzeros, update=self.updates, step=self.steps, death_rate=death_rate)
+
+    def _fixed_layers(self) -> dict[int, int]:
+        """Returns the layers whose number of active weights the user fixed; checks that gmp can reach its end."""
+        if self.config.distribution == "resume":
+            return {}
+        sizes = [layer.size for layer in self._layers]
+        fixed = fixed_counts([layer.name for layer in self._layers], sizes, self.config)
+        if self.config.distribution == "gmp":
+            total, held = round(self.config.density * self.maskable), sum(fixed.values())
+            check_room(total - held, self.maskable - held, total, fixed, self.config)
+        return fixed
 
     def _generator_on(self, device: torch.device) -> torch.Generator:
         """Returns the generator to draw with on a device.
@@ -343,7 +278,7 @@ class Masking:
         """
         if device.type == "cpu":
             return self._generator
-        seed = int(torch.randint(2**63 - 1, (), generator=self._generator))
+        seed = int(torch.randint(2**63 - 1, (), generator=self._generator, device="cpu"))
         return torch.Generator(device).manual_seed(seed)
 
     # Checkpoints.
@@ -408,14 +343,16 @@ def _keeper(weight: Tensor, mask: Tensor) -> Tensor:
     layers.
     """
     if weight.device.type != "cpu":
-        return torch.empty_like(weight).copy_(mask.view(weight.shape))
+        return torch.empty_like(weight, requires_grad=False).copy_(mask.view(weight.shape))
     numbers = mask.view(torch.uint8).view(weight.shape)
-    return numbers if weight.is_contiguous() else torch.empty_like(weight, dtype=torch.uint8).copy_(numbers)
+    if weight.is_contiguous():
+        return numbers
+    return torch.empty_like(weight, dtype=torch.uint8, requires_grad=False).copy_(numbers)
 
 
 def _shared_seed() -> int:
     """Draws a seed from torch's global generator; the ranks of a distributed run take that of rank 0."""
-    seed = torch.randint(2**63 - 1, ())
+    seed = torch.randint(2**63 - 1, (), device="cpu")
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
         seed = seed.to(device)

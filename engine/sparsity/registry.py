@@ -20,13 +20,18 @@ from typing import Generic, TypeVar
 Rule = TypeVar("Rule", bound=Callable[..., object])
 
 
+LISTED = 20
+"""The most names an error message lists; a large model has hundreds of parameters."""
+
+
 def unknown_value(field: str, value: object, allowed: Iterable[str]) -> ValueError:
     """Builds the error for a value outside its list: field, value, nearest spelling and everything allowed."""
     names = sorted(allowed)
     by_folded = {name.casefold(): name for name in names}
     near = difflib.get_close_matches(str(value).casefold(), by_folded, n=1, cutoff=0.4)
     hint = f" Did you mean {by_folded[near[0]]!r}?" if near else ""
-    return ValueError(f"{field}: {value!r} is not known.{hint} Allowed: {', '.join(names)}.")
+    shown = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    return ValueError(f"{field}: {value!r} is not known.{hint} Allowed: {shown}.")
 
 
 class Registry(Generic[Rule]):
