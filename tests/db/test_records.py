@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from db import models, records
+from db.records import RunStatus, StepMetric
+
+
+def test_every_state_is_waiting_active_or_ended() -> None:
+    active = {"starting", "running", "paused", "stopping"}
+    ended = {"completed", "stopped", "failed", "killed", "preempted", "lost"}
+    assert {status.value for status in RunStatus} == {"queued"} | active | ended
+    assert {status.value for status in RunStatus if status.is_active} == active
+    assert {status.value for status in RunStatus if status.is_terminal} == ended
+
+
+def test_records_cannot_be_changed() -> None:
+    metric = StepMetric(step=1, epoch=0, loss=0.5)
+    with pytest.raises(FrozenInstanceError):
+        metric.loss = 0.1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("record", "table"),
+    [
+        (records.RunRecord, models.RunRow),
+        (records.AttemptRecord, models.AttemptRow),
+        (records.CheckpointRecord, models.CheckpointRow),
+        (records.CommandRecord, models.CommandRow),
+        (records.StepMetric, models.StepMetricRow),
+        (records.EpochMetric, models.EpochMetricRow),
+        (records.MaskUpdate, models.MaskUpdateRow),
+        (records.LayerMaskStat, models.LayerMaskStatRow),
+    ],
+)
+def test_a_record_is_its_table_without_the_stores_own_columns(record: type, table: type[models.Base]) -> None:
+    fields = set(record.__dataclass_fields__)  # type: ignore[attr-defined]
+    columns = set(table.__mapper__.columns.keys())
+    assert fields <= columns
+    assert columns - fields <= {"nonfinite", "run_id", "update"}
