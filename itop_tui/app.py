@@ -8,6 +8,7 @@ workers (`ItopApp.operate`), never on the event loop.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
@@ -152,6 +153,8 @@ class ItopApp(App[None]):
             self.post_message(DatabaseTrouble(f"The database cannot be opened: {reason}  (^g tries again, q quits)"))
         else:
             self.post_message(DatabaseOpened(database))
+            # What the form needs, read while nobody waits for it.
+            importlib.import_module("itop_tui.screens.new_run")
 
     def on_database_opened(self, message: DatabaseOpened) -> None:
         """Start to watch the database."""

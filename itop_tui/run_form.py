@@ -6,7 +6,7 @@ Everything is read from `engine.config`, so that a setting declared there is in 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -24,7 +24,7 @@ class FieldSpec:
 
     Attributes:
         name: The setting's name.
-        section: The part of the form it stands in.
+        section: The part of the form it stands in; empty for the run's own name and tags.
         kind: How it is edited.
         choices: What may be chosen; further text is allowed where `free`.
         free: Whether text beyond the choices may be given (a user's own model, say).
@@ -35,7 +35,7 @@ class FieldSpec:
     """
 
     name: str
-    section: Section
+    section: str
     kind: Kind
     choices: tuple[str, ...]
     free: bool
@@ -70,6 +70,7 @@ def _spec(name: str, section: Section) -> FieldSpec:
         words = "auto, cpu, cuda or cuda:N" if name == "device" else words
     else:
         words = "one of " + ", ".join(choices) if choices else allowed(RunConfig, name)
+        words = "on or off" if kind == "switch" else words
     return FieldSpec(
         name=name,
         section=section,
@@ -89,16 +90,40 @@ FIELDS: dict[str, FieldSpec] = {
 """All fields by name, in the order of the form."""
 
 
+def _own(name: str, allowed_words: str, meaning: str) -> FieldSpec:
+    return FieldSpec(name, "", "text", (), False, True, meaning, allowed_words, "")
+
+
+OWN_FIELDS: dict[str, FieldSpec] = {
+    "name": _own("name", "any text", "What the run is called in every list. Empty: it is named for its settings."),
+    "tags": _own("tags", "words, with spaces between", "Words to find the run by later: paper, baseline, try."),
+}
+"""What is the run's own and no setting."""
+
+ALL_FIELDS: dict[str, FieldSpec] = {**OWN_FIELDS, **FIELDS}
+"""Everything the form holds, in its order."""
+
+
 class RunForm:
     """The settings being typed, compared with what they started from.
 
     Args:
         start: The settings to start from; fields that no longer exist are left out, missing ones take their default.
         locked: Fields that cannot be changed, each with the reason.
+        name: The name to start from.
+        tags: The tags to start from.
     """
 
-    def __init__(self, start: Mapping[str, Any], locked: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        start: Mapping[str, Any],
+        locked: Mapping[str, str] | None = None,
+        *,
+        name: str = "",
+        tags: Sequence[str] = (),
+    ) -> None:
         self.locked = dict(locked or {})
+        self.own: dict[str, str] = {"name": name, "tags": " ".join(tags)}
         self.start: dict[str, Entry] = {
             name: as_entry(start[name]) if name in start else spec.default for name, spec in FIELDS.items()
         }
@@ -107,10 +132,33 @@ class RunForm:
         self.problems: dict[str, str] = {}
         self._validate()
 
+    @property
+    def name(self) -> str:
+        """The name that was typed; empty for none."""
+        return self.own["name"].strip()
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that were typed, each once, without their "#"."""
+        words = (word.lstrip("#") for word in self.own["tags"].replace(",", " ").split())
+        return tuple(dict.fromkeys(word for word in words if word))
+
+    def entry(self, name: str) -> Entry:
+        """What a field holds."""
+        return self.own[name] if name in self.own else self.entries[name]
+
     def set(self, name: str, entry: Entry) -> None:
         """Take what was typed into a field, and validate the whole."""
-        self.entries[name] = entry
-        self._validate()
+        if name in self.own:
+            self.own[name] = str(entry)
+        elif entry != self.entries[name]:
+            self.entries[name] = entry
+            self._validate()
+
+    def reset(self, name: str) -> None:
+        """Give a field the value it had at the start."""
+        if name in self.start:
+            self.set(name, self.start[name])
 
     def settings(self) -> dict[str, Any]:
         """What was typed, as the configuration takes it: an empty text is None where that is allowed."""
@@ -128,7 +176,9 @@ class RunForm:
             self.problems = {problem.field: problem.message for problem in error.problems}
 
     def changed(self, name: str) -> bool:
-        """Whether a field differs from the start."""
+        """Whether a setting differs from the start."""
+        if name in self.own:
+            return False
         entry, start = self.entries[name], self.start[name]
         if isinstance(entry, bool) or isinstance(start, bool) or entry.strip() == start:
             return entry != start if isinstance(entry, bool) else entry.strip() != start
@@ -149,7 +199,9 @@ class RunForm:
         """
         if name in self.locked:
             return self.locked[name]
-        return None if name in self.problems else irrelevant_because(self.settings(), name)
+        if name in self.problems or name in self.own:
+            return None
+        return irrelevant_because(self.settings(), name)
 
     def start_shown(self, name: str) -> str:
         """What a field was at the start, in words."""
@@ -163,7 +215,7 @@ class RunForm:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         return f"{names[0]}{more}: {next(iter(self.problems.values()))}"
 
-    def command_line(self, name: str = "", tags: tuple[str, ...] = ()) -> str | None:
+    def command_line(self) -> str | None:
         """The command that launches the same run; None while something is wrong."""
         if self.config is None:
             return None
@@ -177,9 +229,9 @@ class RunForm:
                 words.append(f"--{flag}" if value else f"--no-{flag}")
             else:
                 words += [f"--{flag}", str(value)]
-        if name:
-            words += ["--name", name]
-        for tag in tags:
+        if self.name:
+            words += ["--name", self.name]
+        for tag in self.tags:
             words += ["--tag", tag]
         return shlex.join(words)
 

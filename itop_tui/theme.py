@@ -14,7 +14,18 @@ from textual.theme import Theme
 Tone = Literal["text", "muted", "faint", "live", "good", "warn", "bad", "accent", "title"]
 """What a piece of text means; a theme gives each tone its colour."""
 
-TONES: tuple[Tone, ...] = ("text", "muted", "faint", "live", "good", "warn", "bad", "accent", "title")
+TONES: dict[Tone, str] = {
+    "text": "foreground",
+    "muted": "tone-muted",
+    "faint": "tone-faint",
+    "live": "tone-live",
+    "good": "success",
+    "warn": "warning",
+    "bad": "error",
+    "accent": "accent",
+    "title": "tone-title",
+}
+"""The tones and the theme's variables that hold their colours."""
 
 DARK = Theme(
     name="itop-dark",

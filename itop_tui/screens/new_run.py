@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
-from textual import events, on, work
+from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Container, HorizontalGroup, VerticalScroll
+from textual.containers import Container, VerticalScroll
 from textual.timer import Timer
-from textual.widget import Widget
-from textual.widgets import Label, Static
+from textual.widgets import Static
 
+from engine.catalogue import DATASETS, MODELS
 from engine.config import RunConfig
 from engine.presets import PRESETS
 from itop_tui import operations
@@ -25,11 +24,10 @@ from itop_tui.screens.base import ItopScreen
 from itop_tui.screens.dialogs import Confirm
 from itop_tui.screens.picker import Item, Picker
 from itop_tui.theme import look
-from itop_tui.widgets.editors import Edited, TextEditor
 from itop_tui.widgets.field_help import FieldHelp
-from itop_tui.widgets.field_row import LABEL, FieldRow
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.plan_pane import PlanPane
+from itop_tui.widgets.settings_form import SettingsForm
 from itop_tui.widgets.toned import Toned
 
 if TYPE_CHECKING:
@@ -38,10 +36,6 @@ if TYPE_CHECKING:
 _PLAN_PAUSE = 0.25
 """Seconds without a key before a plan is asked for."""
 _FORK_LOCKS = {"model": "as in the checkpoint", "data": "as in the checkpoint"}
-_OWN = {
-    "run-name": ("name", "named for its settings", "What the run is called in every list. Need not be unique."),
-    "run-tags": ("tags", "none", "Words to find the run by, with spaces between: paper, baseline, try."),
-}
 
 
 class _Status(Toned, Static):
@@ -60,17 +54,8 @@ class _Status(Toned, Static):
         self.update(self.toned([("✓ ready  ", "good"), (" · ".join(parts), "text")]))
 
 
-class _OwnRow(HorizontalGroup):
-    """A field that is the run's own and no setting: its name, its tags."""
-
-    def __init__(self, key: str, value: str) -> None:
-        super().__init__(classes="-own")
-        self._key, self._value = key, value
-
-    def compose(self) -> ComposeResult:
-        label, placeholder, _ = _OWN[self._key]
-        yield Label(f"  {label}".ljust(LABEL))
-        yield TextEditor(self._value, placeholder=placeholder, id=self._key)
+class _Pane(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """Scrolls with the mouse; the keys are the form's."""
 
 
 class NewRunScreen(ItopScreen):
@@ -85,8 +70,8 @@ class NewRunScreen(ItopScreen):
 
     SCOPE = "form"
     CSS_PATH = "new_run.tcss"
-    BINDINGS = [*bindings(in_scope("form")), ("down", "step(1)", ""), ("up", "step(-1)", "")]
-    AUTO_FOCUS = "#run-name"
+    BINDINGS = bindings(in_scope("form"))
+    AUTO_FOCUS = "SettingsForm"
 
     def __init__(
         self,
@@ -101,7 +86,10 @@ class NewRunScreen(ItopScreen):
         self._fork_of, self._checkpoint = parent, checkpoint
         self._start_title = title if settings is not None else first.title
         self.form = RunForm(
-            settings if settings is not None else first.config().as_dict(), _FORK_LOCKS if checkpoint else None
+            settings if settings is not None else first.config().as_dict(),
+            _FORK_LOCKS if checkpoint else None,
+            name=f"{plain(parent.name, limit=60)} fork" if parent else "",
+            tags=parent.tags if parent else (),
         )
         self._launching = False
         self._wanted: RunConfig | None = None
@@ -119,33 +107,25 @@ class NewRunScreen(ItopScreen):
         """Lay out the fields, their help and the plan."""
         yield Static(id="start")
         with Container(id="body"):
-            with VerticalScroll(id="fields", can_focus=False):
-                name = f"{fit(self._fork_of.name, 60).rstrip()} fork" if self._fork_of else ""
-                yield _OwnRow("run-name", name)
-                yield _OwnRow("run-tags", " ".join(self._fork_of.tags) if self._fork_of else "")
-                for section, specs in groupby(FIELDS.values(), key=lambda spec: spec.section):
-                    yield Label(str(section), classes="section", markup=False)
-                    for spec in specs:
-                        yield FieldRow(spec, self.form.entries[spec.name])
-            with VerticalScroll(id="side", can_focus=False):
+            yield SettingsForm(self.form)
+            with _Pane(id="side"):
                 yield FieldHelp()
                 yield PlanPane()
         yield _Status(id="status", markup=False)
 
     def on_mount(self) -> None:
         """Show the start."""
+        self.query_one(FieldHelp).spec = self.fields.current
         self._show_all()
 
     # ------------------------------------------------------------------------------------------------------ showing
 
     @property
-    def rows(self) -> Iterable[FieldRow]:
-        """All rows of settings."""
-        return self.query(FieldRow)
+    def fields(self) -> SettingsForm:
+        """The fields."""
+        return self.query_one(SettingsForm)
 
     def _show_all(self) -> None:
-        for row in self.rows:
-            row.show(self.form)
         self.query_one(_Status).tell(self.form)
         changes = self.form.changes
         told = f"{plural(len(changes), 'change')}: {', '.join(FIELDS[name].label for name in changes)}" if changes else ""
@@ -157,25 +137,25 @@ class NewRunScreen(ItopScreen):
         self.refresh_keys()
         self._plan_later()
 
-    @on(FieldRow.Changed)
-    def _typed(self, message: FieldRow.Changed) -> None:
-        name = message.row.spec.name
-        if self.form.entries[name] != message.entry:
-            self.form.set(name, message.entry)
-            self._show_all()
+    @on(SettingsForm.Edited)
+    def _edited(self) -> None:
+        self._show_all()
 
-    @on(Edited)
-    def _own_typed(self, message: Edited) -> None:
-        """The name and the tags are read when the run is launched; nothing depends on them before."""
-        message.stop()
+    @on(SettingsForm.Moved)
+    def _moved(self, message: SettingsForm.Moved) -> None:
+        self.query_one(FieldHelp).spec = message.spec
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Explain the field at the cursor."""
-        explained = self.query_one(FieldHelp)
-        focused = event.widget.id or ""
-        explained.spec = FIELDS.get(focused)
-        if focused in _OWN:
-            explained.text = _OWN[focused][2]
+    @on(SettingsForm.ListWanted)
+    def _list_choices(self, message: SettingsForm.ListWanted) -> None:
+        spec = message.spec
+
+        def chosen(value: str | None) -> None:
+            if value is not None:
+                self.fields.put(spec.name, value)
+
+        items = [Item(choice, choice, _described(spec.name, choice)) for choice in spec.choices]
+        current = str(self.form.entry(spec.name))
+        self.app.push_screen(Picker(spec.label, items, current=current, free=spec.free), chosen)
 
     def key_hints(self) -> Iterable[KeyHint]:
         """The form's keys; while something is wrong, launching says so."""
@@ -186,42 +166,19 @@ class NewRunScreen(ItopScreen):
             elif hint.action != "app.quit":
                 yield hint
 
-    # ------------------------------------------------------------------------------------------------------- moving
-
-    def action_step(self, direction: int) -> None:
-        """Go to the next field or the one before."""
-        if direction > 0:
-            self.focus_next()
-        else:
-            self.focus_previous()
-
-    def _go_section(self, direction: int) -> None:
-        sections = list(dict.fromkeys(spec.section for spec in FIELDS.values()))
-        spec = FIELDS.get(self.focused.id or "") if self.focused else None
-        here = sections.index(spec.section) if spec else -1
-        there = here + direction
-        if there < 0:
-            self.query_one("#run-name").focus()
-            return
-        section = sections[min(there, len(sections) - 1)]
-        for row in self.rows:
-            if row.spec.section is section and not row.editor.disabled:
-                row.editor.focus()
-                return
-
     def action_next_section(self) -> None:
         """Go to the next section."""
-        self._go_section(1)
+        self.fields.move_section(1)
 
     def action_previous_section(self) -> None:
         """Go to the section before."""
-        self._go_section(-1)
+        self.fields.move_section(-1)
 
     def action_reset_field(self) -> None:
         """Give the field the value it had at the start."""
-        name = self.focused.id if self.focused else None
-        if name in FIELDS:
-            self.query_one(f"#field-{name}", FieldRow).put(self.form.start[name])
+        name = self.fields.current.name
+        if name in self.form.start:
+            self.fields.put(name, self.form.start[name])
 
     # -------------------------------------------------------------------------------------------------------- start
 
@@ -255,9 +212,8 @@ class NewRunScreen(ItopScreen):
             title: What that is called.
         """
         self._start_title = title
-        self.form = RunForm(settings)
-        for row in self.rows:
-            row.put(self.form.entries[row.spec.name])
+        self.form = RunForm(settings, name=self.form.name, tags=self.form.tags)
+        self.fields.show_form(self.form)
         self._show_all()
 
     # --------------------------------------------------------------------------------------------------------- plan
@@ -306,17 +262,6 @@ class NewRunScreen(ItopScreen):
 
     # ------------------------------------------------------------------------------------------------------ leaving
 
-    @property
-    def run_name(self) -> str:
-        """The name that was typed."""
-        return self.query_one("#run-name", TextEditor).value.strip()
-
-    @property
-    def run_tags(self) -> tuple[str, ...]:
-        """The tags that were typed."""
-        words = self.query_one("#run-tags", TextEditor).value.replace(",", " ").split()
-        return tuple(dict.fromkeys(word.lstrip("#") for word in words if word.strip("#")))
-
     def action_launch(self) -> None:
         """Queue the run, or go to the first field that is wrong."""
         if self._launching:
@@ -324,8 +269,9 @@ class NewRunScreen(ItopScreen):
         problem = self.form.summary()
         if problem is not None or self.form.config is None:
             self.notify(plain(problem or "", limit=300), severity="warning", markup=False)
-            wrong: Widget = self.query_one(f"#field-{next(iter(self.form.problems))}", FieldRow).editor
-            wrong.focus()
+            first = next((name for name in self.form.problems if name in FIELDS), None)
+            if first is not None:
+                self.fields.go_to(first)
             return
         self._launching = True
         self.query_one("#status", _Status).update("… queueing the run")
@@ -333,8 +279,8 @@ class NewRunScreen(ItopScreen):
             partial(
                 operations.launch,
                 config=self.form.config.as_dict(),
-                name=self.run_name or None,
-                tags=self.run_tags,
+                name=self.form.name or None,
+                tags=self.form.tags,
                 parent=self._fork_of,
                 checkpoint=self._checkpoint,
             ),
@@ -353,7 +299,7 @@ class NewRunScreen(ItopScreen):
 
     def action_copy_command(self) -> None:
         """Copy the command line that launches the same run."""
-        command = self.form.command_line(self.run_name, self.run_tags)
+        command = self.form.command_line()
         if command is None:
             self.notify("There is no command line while a field is wrong.", severity="warning", markup=False)
             return
@@ -372,3 +318,10 @@ class NewRunScreen(ItopScreen):
 
         told = plural(len(self.form.changes), "change")
         self.app.push_screen(Confirm("Leave without launching?", f"{told} would be forgotten.", "Leave"), decided)
+
+
+def _described(field: str, choice: str) -> str:
+    """What the catalogue says of a model or a data set."""
+    if field == "model":
+        return MODELS[choice].description
+    return DATASETS[choice].description if field == "data" else ""

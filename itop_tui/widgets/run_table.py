@@ -36,7 +36,6 @@ class RunTable(ScrollView, Toned, can_focus=True):
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *(f"tone--{tone}" for tone in TONES),
         "run-table--cursor",
         "run-table--blurred",
         "run-table--hover",

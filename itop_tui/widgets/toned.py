@@ -1,12 +1,17 @@
-"""Colours by meaning: what every widget of the app that draws its own text shares."""
+"""Colours by meaning: what every widget of the app that draws its own text shares.
+
+The colours are read from the theme's variables, not from component classes: those cost a style computation for every
+tone of every widget, a second and a half for the form's two hundred.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from functools import lru_cache
 
 from rich.style import Style
 from rich.text import Text
+from textual.color import Color
 from textual.widget import Widget
 
 from itop_tui.theme import TONES, Tone
@@ -15,14 +20,17 @@ Part = tuple[str, Tone]
 """A piece of text and what it means."""
 
 
-class Toned(Widget):
-    """A widget that draws text in tones; app.tcss gives each tone its colour under the theme in use."""
+@lru_cache(maxsize=64)
+def _style(tone: Tone, color: str) -> Style:
+    return Style(color=Color.parse(color).rich_color, bold=True if tone == "title" else None)
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in TONES}
+
+class Toned(Widget):
+    """A widget that draws text in tones, each of which has its colour from the theme in use."""
 
     def tone(self, tone: Tone) -> Style:
         """The style of a tone: a foreground and perhaps bold, never a background."""
-        return self.get_component_rich_style(f"tone--{tone}", partial=True)
+        return _style(tone, self.app.theme_variables[TONES[tone]])
 
     def toned(self, parts: Iterable[Part]) -> Text:
         """Assemble a text from its parts; nothing in them is taken for markup."""
