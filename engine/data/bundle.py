@@ -112,10 +112,10 @@ class TensorSplit:
     def in_order(self, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
         """Yield plain batches in the order of the files, from batch `start` on."""
         for first, last in batch_bounds(len(self), batch_size, start):
-            yield self._finish(self.inputs[first:last]), self.targets[first:last]
+            yield self._finish(self.inputs[first:last]), self.targets[first:last].clone()
 
     def _finish(self, images: Tensor) -> Tensor:
-        return images.float() if self.normalise is None else self.normalise(images)
+        return images.to(torch.float32, copy=True) if self.normalise is None else self.normalise(images)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

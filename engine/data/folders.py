@@ -11,8 +11,10 @@ import math
 import multiprocessing
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Literal
 
@@ -79,40 +81,34 @@ class FolderSplit:
         """Yield the augmented batches of one epoch in random order, from batch `start` on."""
         order = epoch_order(len(self), seed, epoch)
         bounds = list(batch_bounds(len(self), batch_size, start))
-        crops = self.augment == "random"
-        keys = [
-            [
-                (index, derive_seed(seed, "augment", epoch, position) if crops else None)
-                for position, index in enumerate(order[first:last].tolist(), start=first)
-            ]
-            for first, last in bounds
-        ]
+        crop_seed = partial(derive_seed, seed, "augment", epoch) if self.augment == "random" else None
         augment = self.augment if isinstance(self.augment, CropFlip) else None
         draws = None if augment is None else augment.draw(len(self), seed, epoch).to(self.device)
-        for (first, last), images in zip(bounds, self._read(keys), strict=True):
+        for (first, last), images in zip(bounds, self._read(_Batches(order, bounds, crop_seed)), strict=True):
             if augment is not None and draws is not None:
                 images = augment(images, draws[first:last])
             yield self.normalise(images), self._labels(order[first:last])
 
     def in_order(self, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
         """Yield plain batches in the order of the files, from batch `start` on."""
+        order = torch.arange(len(self))
         bounds = list(batch_bounds(len(self), batch_size, start))
-        keys: list[list[tuple[int, int | None]]] = [[(index, None) for index in range(*bound)] for bound in bounds]
-        for (first, last), images in zip(bounds, self._read(keys), strict=True):
-            yield self.normalise(images), self._labels(torch.arange(first, last))
+        for (first, last), images in zip(bounds, self._read(_Batches(order, bounds, None)), strict=True):
+            yield self.normalise(images), self._labels(order[first:last])
 
     def _labels(self, positions: Tensor) -> Tensor:
         return self.targets[positions].to(self.device, non_blocking=True)
 
-    def _read(self, keys: Sequence[Sequence[tuple[int, int | None]]]) -> Iterator[Tensor]:
+    def _read(self, batches: _Batches) -> Iterator[Tensor]:
+        workers = min(self.workers, len(batches))
         loader: DataLoader[Tensor | str] = DataLoader(
             _Reader(self.paths, self.size, self.enlarge),
-            batch_sampler=_Batches(keys),
-            num_workers=min(self.workers, len(keys)),
+            batch_sampler=batches,
+            num_workers=workers,
             collate_fn=_stack,
             pin_memory=self.device.type == "cuda",
             # Forking a process that has threads and an open database is not safe; a fresh one is.
-            multiprocessing_context=_fresh_processes() if self.workers and keys else None,
+            multiprocessing_context=_fresh_processes() if workers else None,
             # Without one of its own a loader draws from the global generator, and so changes the run.
             generator=torch.Generator(),
         )
@@ -126,21 +122,38 @@ _Key = tuple[int, int | None]
 """Which image, and the seed of its random crop; None takes the centre."""
 
 
-def _fresh_processes() -> str:
-    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+def _fresh_processes() -> BaseContext:
+    """How reading processes start: forked from a clean server that has imported this module, where there is one."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 class _Batches(Sampler[list[_Key]]):
-    """The batches as they were decided; a loader only reads them."""
+    """Which images make each batch, and how they are cropped: worked out as the loader asks for them.
 
-    def __init__(self, keys: Sequence[Sequence[_Key]]) -> None:
-        self.keys = keys
+    Args:
+        order: `[n]` the image at each position of the epoch.
+        bounds: The first and past-the-last position of each batch.
+        crop_seed: The seed of the random crop at a position; None crops none at random.
+    """
+
+    def __init__(
+        self, order: Tensor, bounds: Sequence[tuple[int, int]], crop_seed: Callable[[int], int] | None
+    ) -> None:
+        self.order = order
+        self.bounds = bounds
+        self.crop_seed = crop_seed
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.bounds)
 
     def __iter__(self) -> Iterator[list[_Key]]:
-        return (list(batch) for batch in self.keys)
+        for first, last in self.bounds:
+            seeds = [None if self.crop_seed is None else self.crop_seed(position) for position in range(first, last)]
+            yield list(zip(self.order[first:last].tolist(), seeds, strict=True))
 
 
 class _Reader(Dataset["Tensor | str"]):

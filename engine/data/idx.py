@@ -49,12 +49,12 @@ def _read_values(path: Path, stream: io.BufferedIOBase) -> Tensor:
         raise DataCorruptError(f"{path} ends within its header; delete it and fetch it again")
     shape: tuple[int, ...] = struct.unpack(f">{head[3]}I", sizes)
     expected = math.prod(shape)
-    values = stream.read(expected)
+    values = stream.read()  # not by the number stated: a damaged header may state billions
     if len(values) < expected:
         raise DataCorruptError(
             f"{path} ends early: {len(values):,} of {expected:,} values; delete it and fetch it again"
         )
-    if stream.read(1):
+    if len(values) > expected:
         raise DataCorruptError(f"{path} is longer than the {expected:,} values its header states")
     return torch.from_numpy(np.frombuffer(values, dtype=np.uint8).reshape(shape).copy())
 
