@@ -7,6 +7,7 @@ keeps its process (and torch, which takes a second or two to import) alive.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -140,7 +141,5 @@ class PlanServer:
 
 
 def _close_quietly(pipe: Any) -> None:
-    try:
+    with contextlib.suppress(OSError):  # what was still to be written has nobody to read it
         pipe.close()
-    except OSError:
-        pass  # what was still to be written has nobody to read it

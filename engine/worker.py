@@ -173,7 +173,7 @@ class _Work:
         """Train, and write down the ending whatever it is."""
         try:
             outcome = self._train()
-        except _Damaged as damage:
+        except _DamagedError as damage:
             self._fall_back(damage)
             return EXIT_FAILED
         except Exception as error:  # whatever happens, the run gets its reason
@@ -269,8 +269,8 @@ class _Work:
         record = checkpoints.get(self._db, self._run.start_checkpoint_id)
         try:
             return record, checkpoint.read(Path(record.path), sha256=record.sha256)
-        except checkpoint.CheckpointDamaged as damage:
-            raise _Damaged(record, str(damage)) from None
+        except checkpoint.CheckpointDamagedError as damage:
+            raise _DamagedError(record, str(damage)) from None
 
     def _paused(self, paused: bool) -> None:
         status = RunStatus.PAUSED if paused else RunStatus.RUNNING
@@ -292,7 +292,7 @@ class _Work:
             else:
                 return
 
-    def _fall_back(self, damage: _Damaged) -> None:
+    def _fall_back(self, damage: _DamagedError) -> None:
         """Queue the run again from the best checkpoint there is before a damaged one, and say so."""
         from engine.training import checkpoint
 
@@ -318,7 +318,7 @@ class _Work:
         self._finish(RunStatus.FAILED, f"{damage}; there is no other to go on from", EXIT_FAILED)
 
 
-class _Damaged(Exception):
+class _DamagedError(Exception):
     """The checkpoint to go on from cannot be used."""
 
     def __init__(self, record: CheckpointRecord, why: str) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import nn
 
 from engine.catalogue import DatasetInfo
-from engine.config import RunConfig
 from engine.sparsity import LayerStats, Masking, SparsityConfig, flops, plan_layers
 
 __all__ = ["FlopsMeter", "layer_stats"]
@@ -18,14 +16,12 @@ class FlopsMeter:
     """Adds up training FLOPs, a multiply and an add counting as two.
 
     Args:
-        config: The run; its method decides how much of the backward pass is dense.
         model: The model.
         data: The shape of its inputs.
         masking: Its masks, None where it is dense.
     """
 
-    def __init__(self, config: RunConfig, model: nn.Module, data: DatasetInfo, masking: Masking | None) -> None:
-        self._config = config
+    def __init__(self, model: nn.Module, data: DatasetInfo, masking: Masking | None) -> None:
         self._masking = masking
         self._report = flops.count(model, data.shape)
         self._dense = 3.0 * self._report.dense_forward
@@ -46,9 +42,12 @@ class FlopsMeter:
 
     def masks_changed(self) -> None:
         """Take up the present masks; must be called after each mask update."""
-        masks = None if self._masking is None else self._masking.masks
+        if self._masking is None:
+            return
+        report = self._report.at({one.layer: one.nonzeros / one.size for one in self._masking.layer_stats()})
+        method = flops.method_of(self._masking.config)
         self._per_sample = flops.training_flops(
-            self._config.method, self._report.dense_forward, self._report.forward, self._config.update_frequency
+            method, report.dense_forward, report.forward, self._masking.config.update_frequency
         )
 
     def state_dict(self) -> dict[str, Any]:

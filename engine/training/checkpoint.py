@@ -21,15 +21,15 @@ import torch
 
 __all__ = [
     "FORMAT",
-    "CheckpointDamaged",
+    "CheckpointDamagedError",
     "CheckpointFile",
     "checksum",
     "file_name",
+    "random_state",
     "read",
     "restore_random_state",
     "temporary_files",
     "write",
-    "random_state",
 ]
 
 FORMAT = 1
@@ -38,7 +38,7 @@ FORMAT = 1
 _TEMPORARY = ".part"
 
 
-class CheckpointDamaged(Exception):
+class CheckpointDamagedError(Exception):
     """A checkpoint file is missing, is not what was written, or cannot be read; the message says which."""
 
 
@@ -150,22 +150,26 @@ def read(path: Path, *, sha256: str | None = None, device: torch.device | str = 
         device: Where its tensors go.
 
     Raises:
-        CheckpointDamaged: It is missing, differs from what was written, or is no checkpoint of ours.
+        CheckpointDamagedError: It is missing, differs from what was written, or is no checkpoint of ours.
     """
     try:
-        if sha256 is not None and checksum(path) != sha256:
-            raise CheckpointDamaged(f"{path.name} is not what was written: its SHA-256 differs")
+        found = None if sha256 is None else checksum(path)
+    except FileNotFoundError as error:
+        raise CheckpointDamagedError(f"{path.name} is missing from {path.parent}") from error
+    except OSError as error:
+        raise CheckpointDamagedError(f"{path.name} cannot be read: {error.strerror}") from error
+    if found != sha256:
+        raise CheckpointDamagedError(f"{path.name} is not what was written: its SHA-256 differs")
+    try:
         state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError as error:
-        raise CheckpointDamaged(f"{path.name} is missing from {path.parent}") from error
-    except CheckpointDamaged:
-        raise
+        raise CheckpointDamagedError(f"{path.name} is missing from {path.parent}") from error
     except Exception as error:  # torch raises half a dozen types for a file that is not one of its own
-        raise CheckpointDamaged(f"{path.name} cannot be read: {type(error).__name__}") from error
+        raise CheckpointDamagedError(f"{path.name} cannot be read: {type(error).__name__}") from error
     if not isinstance(state, dict) or "format" not in state:
-        raise CheckpointDamaged(f"{path.name} is no checkpoint of a run")
+        raise CheckpointDamagedError(f"{path.name} is no checkpoint of a run")
     if state["format"] != FORMAT:
-        raise CheckpointDamaged(f"{path.name} has format {state['format']}; this program reads format {FORMAT}")
+        raise CheckpointDamagedError(f"{path.name} has format {state['format']}; this program reads format {FORMAT}")
     return state
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 __all__ = ["Evaluation", "Interrupted", "evaluate"]
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - a signal to the caller, no error
     """An evaluation was broken off because the run is to stop."""
 
 

@@ -17,7 +17,6 @@ from engine.config import RunConfig
 from engine.data import DataBundle, load_dataset
 from engine.models import build_model
 from engine.sparsity import Masking, SparsityConfig
-from engine.training import checkpoint
 
 __all__ = [
     "SetupError",
@@ -73,7 +72,7 @@ def prepare_process(config: RunConfig, device: torch.device) -> None:
 def seed_everything(seed: int) -> None:
     """Seed Python's, NumPy's and torch's generators, on all devices."""
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - the global generator is the one that users' own code draws from
+    np.random.seed(seed)
     torch.manual_seed(seed)
 
 

@@ -76,10 +76,10 @@ def restore(trainer: Trainer, state: Mapping[str, Any], *, fork: bool = False) -
     new_buffer = mine["optimizer"] == "rmsprop" and mine["momentum"] > 0 and theirs["momentum"] == 0
     if "optimizer" not in changed and not new_buffer:
         groups = trainer.optimizer.param_groups
-        own = [{key: value for key, value in group.items() if key != "params"} for group in groups]
+        own = [{key: value for key, value in group.items() if key not in ("params", "lr")} for group in groups]
         trainer.optimizer.load_state_dict(state["optimizer"])
         for group, settings in zip(trainer.optimizer.param_groups, own, strict=True):
-            group.update(settings)  # torch loads the saved settings too, and the present ones are meant
+            group.update(settings)  # torch loads the saved settings too; the rate is set at each step
     if trainer.masking is not None and state["masking"] is not None:
         trainer.masking.load_state_dict(state["masking"])
     if trainer.scaler.is_enabled() and state["scaler"]:

@@ -36,8 +36,8 @@ from engine.training.figures import (
     StepHeader,
     Throughput,
 )
-from engine.training.outcome import Best, Outcome, TestFigures
 from engine.training.optim import build_optimizer, l1_penalty, set_learning_rate
+from engine.training.outcome import Best, Outcome, TestFigures
 from engine.training.schedules import LearningRate
 from engine.training.setup import make_masking
 from engine.training.state import copy_state
@@ -47,11 +47,11 @@ __all__ = ["Trainer"]
 Item = TypeVar("Item")
 
 
-class _Stopped(Exception):
+class _Stopped(Exception):  # noqa: N818 - a way out of the loop, no error
     """The run is to end now, resumable."""
 
 
-class _Diverged(Exception):
+class _Diverged(Exception):  # noqa: N818 - a way out of the loop, no error
     """A figure or the weights became NaN or infinite, and the run is configured to stop then."""
 
 
@@ -107,7 +107,7 @@ class Trainer:
             warmup_steps=config.warmup_epochs * self.steps_per_epoch,
         )
         self.masking = make_masking(config, self.model, self.optimizer, total_steps=self.total_steps)
-        self.flops = FlopsMeter(config, self.model, data.info, self.masking)
+        self.flops = FlopsMeter(self.model, data.info, self.masking)
 
         self.epoch = config.start_epoch
         self.step = (config.start_epoch - 1) * self.steps_per_epoch

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from engine.training import checkpoint
-from engine.training.checkpoint import CheckpointDamaged
+from engine.training.checkpoint import CheckpointDamagedError
 
 
 def test_round_trip_and_checksum(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_one_flipped_bit_is_noticed_before_anything_is_parsed(tmp_path: Path, mo
     content[len(content) // 2] ^= 1
     file.path.write_bytes(content)
     monkeypatch.setattr(torch, "load", lambda *a, **k: pytest.fail("parsed a file that is not what was written"))
-    with pytest.raises(CheckpointDamaged, match=r"a\.pt is not what was written"):
+    with pytest.raises(CheckpointDamagedError, match=r"a\.pt is not what was written"):
         checkpoint.read(file.path, sha256=file.sha256)
 
 
@@ -44,18 +44,18 @@ def test_one_flipped_bit_is_noticed_before_anything_is_parsed(tmp_path: Path, mo
 def test_foreign_files_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.pt"
     path.write_bytes(content)
-    with pytest.raises(CheckpointDamaged, match=r"a\.pt cannot be read"):
+    with pytest.raises(CheckpointDamagedError, match=r"a\.pt cannot be read"):
         checkpoint.read(path)
 
 
 def test_missing_file_is_named_with_its_folder(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointDamaged, match="gone.pt is missing from"):
+    with pytest.raises(CheckpointDamagedError, match=r"gone\.pt is missing from"):
         checkpoint.read(tmp_path / "gone.pt")
 
 
 def test_newer_format_is_refused(tmp_path: Path) -> None:
     torch.save({"format": checkpoint.FORMAT + 1}, tmp_path / "a.pt")
-    with pytest.raises(CheckpointDamaged, match=f"has format {checkpoint.FORMAT + 1}"):
+    with pytest.raises(CheckpointDamagedError, match=f"has format {checkpoint.FORMAT + 1}"):
         checkpoint.read(tmp_path / "a.pt")
 
 
@@ -74,7 +74,7 @@ def test_loading_executes_nothing(tmp_path: Path, writer: str) -> None:
         torch.save({"format": checkpoint.FORMAT, "x": _Evil(trap)}, path)
     else:
         path.write_bytes(pickle.dumps({"format": checkpoint.FORMAT, "x": _Evil(trap)}))
-    with pytest.raises(CheckpointDamaged):
+    with pytest.raises(CheckpointDamagedError):
         checkpoint.read(path, sha256=checkpoint.checksum(path))
     assert not trap.exists()
 

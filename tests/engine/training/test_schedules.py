@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,4 +47,4 @@ def test_never_above_the_base_and_never_rises_after_warm_up(
     rates = [rate.at(step) for step in range(total)]
     assert all(0 <= value <= 0.3 + 1e-12 for value in rates)
     after = rates[warmup:]
-    assert all(later <= earlier for earlier, later in zip(after, after[1:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(after))
