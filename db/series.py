@@ -97,20 +97,23 @@ def series(
     table = source.table
     code = source.code
     conditions = [table.run_id == run_id, sa.or_(source.column.is_not(None), code != 0)]
+    recorded = sa.select(table.step.label("step"), source.column.label("value"), code.label("code")).where(*conditions)
+    points = recorded
     if first is not None:
-        conditions.append(table.step >= first)
+        points = points.where(table.step >= first)
     if last is not None:
-        conditions.append(table.step <= last)
-    points = sa.select(table.step.label("step"), source.column.label("value"), code.label("code")).where(*conditions)
+        points = points.where(table.step <= last)
     with db.read() as session:
         if buckets is not None:
-            points = _thinned(session, points, buckets)
+            points = _thinned(session, points, recorded, buckets)
         rows = session.execute(points.order_by("step")).all()
     return Series([row[0] for row in rows], [float(row[1]) if not row[2] else VALUES[row[2]] for row in rows])
 
 
-def _thinned(session: Session, points: sa.Select[Any], buckets: int) -> sa.Select[Any]:
-    """Of these points, those that a chart needs.
+def _thinned(
+    session: Session, points: sa.Select[Any], recorded: sa.Select[Any], buckets: int
+) -> sa.Select[Any]:
+    """Of these points, those that a chart needs; `recorded` are the same without the limits of the range.
 
     A window function over the buckets would sort all points; the minimum of one bucket, found by a search of the
     primary key's range, needs one pass. So the buckets are made first (by a recursive query) and each looks up its own.
@@ -128,7 +131,9 @@ def _thinned(session: Session, points: sa.Select[Any], buckets: int) -> sa.Selec
     ).cte("bounds")
 
     def extreme(name: str, *, largest: bool) -> sa.Select[Any]:
-        inner = points.subquery(name)
+        # A bucket lies within the range: its own two bounds are the whole search of the key. With a third one (the
+        # range's) SQLite may take that one, and then reads the range once for every bucket.
+        inner = recorded.subquery(name)
         value = inner.c.value.desc() if largest else inner.c.value.asc()
         found = (
             sa.select(inner.c.step)

@@ -87,11 +87,9 @@ def inspect_file(path: Path) -> str | None:
 
 
 def _has_no_tables(path: Path) -> bool:
-    """Whether the main file holds nothing and no log beside it could hold more."""
-    if path.with_name(path.name + "-wal").exists():
-        return False
-    # Immutable: no lock, no log, no shared memory; SQLite touches nothing.
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+    if _has_log(path):
+        return False  # there may be tables in it
+    with closing(_connect(path)) as connection:
         try:
             return bool(connection.execute("SELECT count(*) = 0 FROM sqlite_master").fetchone()[0])
         except sqlite3.DatabaseError:
@@ -99,18 +97,35 @@ def _has_no_tables(path: Path) -> bool:
 
 
 def _revision(path: Path) -> str | None:
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
-        try:
-            rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-        except sqlite3.OperationalError:
-            # A journal left by a crash can only be rolled back by a writer: opening for writing will tell.
-            return None
-        except sqlite3.DatabaseError as error:
-            raise DatabaseRefused(
-                f"{path} is damaged ({error}). It was left untouched. Move it away and restore a backup, or recover "
-                "what it holds with sqlite3's .recover command."
-            ) from error
-    return str(rows[0][0]) if rows else None
+    for last_try in (False, False, True):
+        with closing(_connect(path)) as connection:
+            try:
+                rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+            except sqlite3.OperationalError:
+                # A journal left by a crash can only be rolled back by a writer: opening for writing will tell.
+                return None
+            except sqlite3.DatabaseError as error:
+                if not last_try:  # another process may just have begun to write
+                    continue
+                raise DatabaseRefused(
+                    f"{path} is damaged ({error}). It was left untouched. Move it away and restore a backup, or "
+                    "recover what it holds with sqlite3's .recover command."
+                ) from error
+            return str(rows[0][0]) if rows else None
+    return None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Connect for reading only.
+
+    A file without a log is all there is, and opened as immutable: no lock, no log, no shared memory, nothing touched.
+    """
+    options = "mode=ro" if _has_log(path) else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=10)
+
+
+def _has_log(path: Path) -> bool:
+    return any(path.with_name(path.name + end).exists() for end in ("-wal", "-journal"))
 
 
 def network_file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:

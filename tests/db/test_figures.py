@@ -40,7 +40,9 @@ def test_bits_by_hand() -> None:
     st.fixed_dictionaries(dict.fromkeys(NAMES, figure)),
     st.dictionaries(st.sampled_from(NAMES), figure),
 )
-def test_changing_some_figures_leaves_the_others(row: dict[str, float | None], changes: dict[str, float | None]) -> None:
+def test_changing_some_figures_leaves_the_others(
+    row: dict[str, float | None], changes: dict[str, float | None]
+) -> None:
     stored = FIGURES.encode(dict(row))
     clause = FIGURES.changes(changes, sa.literal(stored["nonfinite"]))
     bits = clause.pop("nonfinite", None)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.db.helpers import output_of, python
 
-_MODULES = "attempts checkpoints commands health metrics runs series session settings writer".split()
+_MODULES = ("attempts", "checkpoints", "commands", "health", "metrics", "runs", "session", "settings", "writer")
 
 _CODE = """
 import importlib, json, sys

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from db import runs, settings
+from db.errors import DatabaseGone, StoreError
+from db.models import RunRow
+from db.session import Database
+from db.sqlite_file import APPLICATION_ID, network_file_system
+from tests.db.helpers import new_run, output_of, python, wait_for
+
+
+def pragma(db: Database, name: str) -> object:
+    with db.read() as session:
+        return session.connection().exec_driver_sql(f"PRAGMA {name}").scalar_one()
+
+
+def test_every_connection_is_set_up(db: Database) -> None:
+    assert pragma(db, "journal_mode") == "wal"
+    assert pragma(db, "synchronous") == 1
+    assert pragma(db, "foreign_keys") == 1
+    assert pragma(db, "busy_timeout") == 10_000
+    assert pragma(db, "application_id") == APPLICATION_ID
+
+
+def test_the_folder_is_made_and_the_file_opened_again(home: Path) -> None:
+    path = home / "deep" / "er" / "x.db"
+    with closing(Database.open(str(path))) as first:
+        run = new_run(first)
+    with closing(Database.open(f"sqlite:///{path}")) as second:
+        assert runs.get(second, run.id) == run
+        assert second.warnings == ()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "nonsense://x", "post gres://"])
+def test_what_cannot_be_a_database_is_refused_in_words(url: str) -> None:
+    with pytest.raises(StoreError):
+        Database.open(url)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be made"):
+        Database.open(str(tmp_path / "file" / "x.db"))
+
+
+def test_a_write_holds_the_lock_from_its_start(db: Database) -> None:
+    """Nothing was written yet, and still no one else can write: what was read cannot change before it is written."""
+    assert db._path is not None
+    with (
+        closing(sqlite3.connect(db._path, timeout=0)) as other,
+        db.write(),
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
+    with closing(sqlite3.connect(db._path, timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+
+def test_an_exception_rolls_back(db: Database) -> None:
+    run = new_run(db)
+
+    def fail() -> None:
+        with db.write() as session:
+            session.execute(sa.update(RunRow).values(name="changed"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert runs.get(db, run.id).name == run.name
+
+
+def test_a_reader_sees_one_snapshot_and_stands_in_nobodys_way(db: Database) -> None:
+    new_run(db)
+    with db.read() as session:
+        count = sa.select(sa.func.count(RunRow.id))
+        assert session.scalar(count) == 1
+        new_run(db)  # would fail or wait if the reader held a lock
+        assert session.scalar(count) == 1
+    with db.read() as session:
+        assert session.scalar(count) == 2
+
+
+def test_a_writer_stands_in_no_readers_way(db: Database) -> None:
+    run = new_run(db)
+    with db.write() as session:
+        session.execute(sa.update(RunRow).values(name="not committed"))
+        assert runs.get(db, run.id).name == run.name
+
+
+def test_a_writer_outwaits_another(db: Database) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with db.write():
+            entered.set()
+            leave.wait(20)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert entered.wait(20)
+    waiter = threading.Thread(target=lambda: new_run(db, name="late"))
+    waiter.start()
+    leave.set()
+    waiter.join(20)
+    holder.join(20)
+    assert runs.find(db, "late").name == "late"
+
+
+def test_the_version_moves_with_every_commit_of_anybody(db: Database, home: Path) -> None:
+    first = db.data_version()
+    assert db.data_version() == first
+    new_run(db)
+    second = db.data_version()
+    assert second != first
+    with closing(Database.open()) as other:
+        new_run(other)
+    third = db.data_version()
+    assert third != second
+    runs.list_runs(db)
+    assert db.data_version() == third
+
+
+def test_deleting_a_run_takes_its_rows_along_because_foreign_keys_are_on(db: Database) -> None:
+    with pytest.raises(sa.exc.IntegrityError), db.write() as session:
+        session.connection().exec_driver_sql("INSERT INTO commands (run_id, kind, created_at) VALUES (77, 'stop', 0)")
+
+
+def test_a_database_that_went_away_is_noticed_and_may_come_back(db: Database, home: Path) -> None:
+    run = new_run(db)
+    for name in ("itop.db", "itop.db-wal", "itop.db-shm"):
+        (home / name).rename(home / f"away-{name}")
+    with pytest.raises(DatabaseGone, match="moved, deleted or replaced"):
+        runs.get(db, run.id)
+    with pytest.raises(DatabaseGone):
+        new_run(db)
+    with pytest.raises(DatabaseGone):
+        db.data_version()
+    for name in ("itop.db", "itop.db-wal", "itop.db-shm"):
+        (home / f"away-{name}").rename(home / name)
+    assert runs.get(db, run.id) == run
+
+
+def test_a_replaced_file_is_not_taken_for_the_old_one(db: Database, home: Path, template: Path) -> None:
+    new_run(db)
+    shutil.copy(template, home / "new.db")
+    (home / "new.db").replace(home / "itop.db")
+    with pytest.raises(DatabaseGone):
+        runs.list_runs(db)
+
+
+def test_many_threads_share_one_database(db: Database) -> None:
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for index in range(20):
+                settings.put(db, f"{number}-{index}", index)
+                assert settings.get(db, f"{number}-{index}") == index
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert all(settings.get(db, f"{number}-19") == 19 for number in range(12))
+
+
+def test_a_forked_child_opens_connections_of_its_own(db: Database, home: Path) -> None:
+    new_run(db)
+    db.data_version()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            new_run(db, name="of the child")
+            db.data_version()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    assert runs.find(db, "of the child").id == 2
+    new_run(db)
+    assert pragma(db, "integrity_check") == "ok"
+
+
+def test_closing_twice_is_fine_and_leaves_no_log_behind(db: Database, home: Path) -> None:
+    new_run(db)
+    db.data_version()
+    db.close()
+    db.close()
+    assert sorted(path.name for path in home.iterdir()) == ["itop.db"]
+
+
+_OPEN = """
+import sys
+from db import runs
+from db.session import Database
+db = Database.open(sys.argv[1])
+print("ready", flush=True)
+runs.create(db, config={"model": sys.argv[2]})
+db.close()
+"""
+
+
+def test_processes_that_open_a_new_database_at_once_make_one(tmp_path: Path) -> None:
+    path = tmp_path / "itop.db"
+    processes = [python(_OPEN, path, number) for number in range(4)]
+    for process in processes:
+        output_of(process)
+    with closing(Database.open(str(path))) as db:
+        assert sorted(run.model for run in runs.list_runs(db)) == [str(number) for number in range(4)]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["itop.db"]
+
+
+def test_a_process_killed_while_it_makes_the_tables_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys
+from db import migrate, session
+real = migrate.upgrade
+def upgrade(connection):
+    real(connection)
+    os.kill(os.getpid(), signal.SIGKILL)
+migrate.upgrade = upgrade
+session.Database.open(sys.argv[1])
+"""
+    path = tmp_path / "itop.db"
+    process = python(code, path)
+    wait_for(lambda: process.poll() is not None, "the process to be killed")
+    process.communicate()
+    assert process.returncode == -9
+    assert path.exists()
+    with closing(Database.open(str(path))) as db:
+        new_run(db)
+
+
+MOUNTS = r"""
+/dev/sda1 / ext4 rw 0 0
+server:/home /home nfs4 rw 0 0
+tmpfs /home/me/fast tmpfs rw 0 0
+me@host:/ /mnt/with\040blank fuse.sshfs rw 0 0
+/dev/sdb1 /mnt/disk fuse.ntfs-3g rw 0 0
+C: /mnt/c 9p rw 0 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/var/lib/x.db", None),
+        ("/home/me/x.db", "nfs4"),
+        ("/homework/x.db", None),
+        ("/home/me/fast/x.db", None),
+        ("/mnt/with blank/x.db", "fuse.sshfs"),
+        ("/mnt/disk/x.db", None),
+        ("/mnt/c/x.db", "9p"),
+    ],
+)
+def test_network_file_systems_are_told_by_the_deepest_mount(tmp_path: Path, path: str, expected: str | None) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(MOUNTS.lstrip())
+    assert network_file_system(Path(path), mounts) == expected
+
+
+def test_without_a_table_of_mounts_psutil_is_asked(tmp_path: Path) -> None:
+    assert network_file_system(tmp_path, tmp_path / "missing") is None
+
+
+def test_on_a_network_file_system_there_is_no_log_but_a_warning(
+    home: Path, template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(template, home / "itop.db")  # one that had a log before it was moved there
+    monkeypatch.setattr("db.session.network_file_system", lambda path: "nfs4")
+    with closing(Database.open()) as db:
+        assert pragma(db, "journal_mode") == "delete"
+        assert len(db.warnings) == 1
+        assert "nfs4" in db.warnings[0]
+        assert str(home / "itop.db") in db.warnings[0]
+        before = db.data_version()
+        new_run(db)
+        assert db.data_version() != before
+        assert not (home / "itop.db-wal").exists()
