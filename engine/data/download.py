@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,9 @@ CLASSES = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR1
 
 TIMEOUT = 30.0
 """Seconds without an answer after which a server is given up."""
+
+_STAGING = ".download-"
+_STALE = 24 * 3600.0
 
 
 def download(name: str, folder: Path) -> str | None:
@@ -37,7 +41,8 @@ def download(name: str, folder: Path) -> str | None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".download-", dir=folder))
+        _sweep(folder)
+        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=folder))
     except OSError as error:
         return f"{folder} cannot be written to ({error.strerror or error})"
     try:
@@ -50,6 +55,13 @@ def download(name: str, folder: Path) -> str | None:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return None
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what killed downloads left, once it is too old to belong to a living one."""
+    for left in folder.glob(f"{_STAGING}*"):
+        if time.time() - left.stat().st_mtime > _STALE:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _fetch(name: str, folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -187,6 +187,7 @@ def test_the_evaluation_crop_is_224_of_256() -> None:
     assert crop_box(64, 64, 64, 64, None) == (0.0, 0.0, 64.0, 64.0)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 600), st.integers(1, 600), st.integers(0, 2**63 - 1))
 def test_random_crops_lie_in_the_image(width: int, height: int, seed: int) -> None:
     left, top, right, bottom = crop_box(width, height, 224, 256, random.Random(seed))

@@ -116,6 +116,16 @@ def test_a_failed_download_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_download_left_is_taken_away_once_it_is_old(tmp_path: Path) -> None:
+    old, young = tmp_path / ".download-old", tmp_path / ".download-young"
+    for folder in (old, young):
+        folder.mkdir()
+        (folder / "half").write_text("half")
+    os.utime(old, (0, 0))
+    fetching.download("cifar10", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".download-young"]
+
+
 def test_nothing_is_fetched_when_that_is_not_wanted(tmp_path: Path) -> None:
     with pytest.raises(DataMissingError) as caught:
         load_dataset("mnist", valid_split=0.1, seed=0, data_dir=tmp_path / "sets", download=False)

@@ -12,8 +12,8 @@ from engine.data.order import batch_bounds, derive_seed, epoch_order
 from engine.data.split import evenly_spaced_split, stratified_split
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 300), st.integers(0, 2**31), st.integers(0, 1000))
-@settings(max_examples=50)
 def test_an_order_is_a_permutation(n: int, seed: int, epoch: int) -> None:
     order = epoch_order(n, seed, epoch)
     assert order.sort().values.tolist() == list(range(n))
@@ -40,6 +40,7 @@ def test_derived_seeds_are_distinct_and_fit_every_generator() -> None:
     assert derive_seed(17, "order", 3) == 3_178_534_147_823_897_157
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), st.integers(1, 80), st.data())
 def test_batches_cover_an_epoch_once_and_in_order(n: int, batch_size: int, data: st.DataObject) -> None:
     bounds = list(batch_bounds(n, batch_size))
@@ -56,6 +57,7 @@ def _labels() -> st.SearchStrategy[list[int]]:
     return st.lists(st.integers(0, 6), min_size=1, max_size=120)
 
 
+@settings(deadline=None)
 @given(_labels(), st.data(), st.integers(0, 1000), st.booleans())
 def test_a_split_is_a_partition_in_proportion(
     labels: list[int], data: st.DataObject, seed: int, by_chance: bool
