@@ -110,9 +110,7 @@ def series(
     return Series([row[0] for row in rows], [float(row[1]) if not row[2] else VALUES[row[2]] for row in rows])
 
 
-def _thinned(
-    session: Session, points: sa.Select[Any], recorded: sa.Select[Any], buckets: int
-) -> sa.Select[Any]:
+def _thinned(session: Session, points: sa.Select[Any], recorded: sa.Select[Any], buckets: int) -> sa.Select[Any]:
     """Of these points, those that a chart needs; `recorded` are the same without the limits of the range.
 
     A window function over the buckets would sort all points; the minimum of one bucket, found by a search of the
