@@ -18,7 +18,7 @@ from db.errors import DatabaseGone, IllegalState, RunNotFound
 from db.records import AttemptRecord, RunStatus
 from db.session import Database
 from engine.launch.endings import KILLED_BY_USER, NEVER_STARTED, REBOOTED, VANISHED, Ending, verdict
-from engine.launch.files import AttemptFiles, read_json
+from engine.launch.files import AttemptFiles, read_json, write_json
 from engine.launch.processes import ProcessIdentity, boot_id, host_name
 
 START_PATIENCE = 30.0  # seconds in which a reserved attempt must have got a process
@@ -54,6 +54,16 @@ def attempt_files(db: Database, attempt: AttemptRecord) -> AttemptFiles:
         RunNotFound: The run is no longer there.
     """
     return AttemptFiles(paths.run_folder(runs.get(db, attempt.run_id).uid), attempt.number)
+
+
+def claim_by_hand(db: Database, attempt: AttemptRecord) -> None:
+    """Make the calling process known as the worker of an attempt that it reserved itself, without a warden.
+
+    Else a scheduler would take the attempt for one that has no process, and start one.
+    """
+    files = attempt_files(db, attempt)
+    files.folder.mkdir(parents=True, exist_ok=True)
+    write_json(files.claim, {"warden": None, "worker": ProcessIdentity.current().as_dict()})
 
 
 def look(attempt: AttemptRecord, files: AttemptFiles) -> Ending | None:

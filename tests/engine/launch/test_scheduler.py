@@ -24,6 +24,7 @@ from engine.launch.devices import Device, DeviceList
 from engine.launch.lock import SchedulerLock, is_locked
 from engine.launch.processes import ProcessIdentity, host_name
 from engine.launch.scheduler import LogFile, Scheduler
+from engine.launch.settle import claim_by_hand
 from tests.engine.launch.tools import Lab, wait_for
 
 LIVE = (RunStatus.RUNNING,)
@@ -141,6 +142,23 @@ def test_what_a_dead_scheduler_had_reserved_and_not_started_is_started(lab: Lab)
     lab.wait_status(run, RunStatus.COMPLETED)
     assert lab.attempt(run).number == 1
     assert lab.files(run).console.read_text().count("--- attempt") == 1
+
+
+def test_a_run_that_a_worker_reserved_for_itself_is_not_started_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler_module, "_ADOPT_SECONDS", 0.0)
+    run = lab.queue("finish 0")
+    attempt = runs.reserve(lab.db, run.id, host=host_name(), device="cpu", slots=1)
+    assert attempt is not None
+    claim_by_hand(lab.db, attempt)
+    scheduler = Scheduler(lab.db, worker=lab.worker)
+    assert scheduler.tick()
+    assert lab.attempt(run).warden_pid is None
+    lab.files(run).claim.unlink()
+    assert scheduler.tick()  # and without the claim it would have been
+    assert lab.attempt(run).warden_pid is not None
+    lab.wait_status(run, RunStatus.COMPLETED)
 
 
 def test_a_run_outlives_the_process_that_submitted_it_and_its_terminal(lab: Lab) -> None:

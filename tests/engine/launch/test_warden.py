@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -195,31 +196,29 @@ def test_a_deleted_run_is_not_waited_for(lab: Lab) -> None:
     assert warden.wait(30) == 0
 
 
-MEMORY_GROUPS = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
-
-
 @pytest.fixture
-def small_group(tmp_path: Path) -> object:
+def small_group() -> Iterator[Path]:
     """A control group with little memory, where we may make one."""
-    name = f"itop-test-{os.getpid()}"
-    for base, limit, value in (
-        (MEMORY_GROUPS[0], "memory.limit_in_bytes", "150M"),
-        (MEMORY_GROUPS[1], "memory.max", "150M"),
-    ):
-        group = base / name
+    group = make_group(f"itop-test-{os.getpid()}", 150 * 2**20)
+    if group is None:
+        pytest.skip("this user may not make a control group with a memory limit")
+    yield group
+    wait_for(lambda: not (group / "cgroup.procs").read_text(), "the group to be empty")
+    group.rmdir()
+
+
+def make_group(name: str, limit: int) -> Path | None:
+    for base, file in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        group = Path(base, name)
         try:
             group.mkdir()
-            (group / limit).write_text(value)
+            (group / file).write_text(str(limit))
         except OSError:
             if group.is_dir():
                 group.rmdir()
-            continue
-        yield group
-        members = group / "cgroup.procs"
-        wait_for(lambda: not members.read_text(), "the group to be empty")
-        group.rmdir()
-        return
-    pytest.skip("this user may not make a control group with a memory limit")
+        else:
+            return group
+    return None
 
 
 def test_a_worker_that_the_kernel_killed_for_memory_is_shown_as_such(lab: Lab, small_group: Path) -> None:
