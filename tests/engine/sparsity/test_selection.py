@@ -1,0 +1,94 @@
+"""Exact selections: never k ± ties, uniform draws."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.sparsity.selection import SAMPLE, largest, random_subset, smallest
+
+
+def test_largest_by_hand() -> None:
+    scores = torch.tensor([3.0, 9.0, 1.0, 7.0, 5.0])
+    assert largest(scores, 2).tolist() == [1, 3]
+    assert smallest(scores, 2).tolist() == [0, 2]
+    assert largest(scores, 0).tolist() == []
+    assert largest(scores, 5).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_ties_go_to_the_lowest_index_and_never_beyond_the_count() -> None:
+    scores = torch.tensor([1.0, 2.0, 2.0, 2.0, 0.0])
+    assert largest(scores, 2).tolist() == [1, 2]
+    assert smallest(scores, 3).tolist() == [0, 1, 4]
+    assert largest(torch.zeros(6), 4).tolist() == [0, 1, 2, 3]
+
+
+def test_nan_is_chosen_after_every_number_but_before_what_is_excluded() -> None:
+    scores = torch.tensor([torch.nan, 1.0, -torch.inf, -5.0])
+    assert largest(scores, 2).tolist() == [1, 3]
+    assert largest(scores, 3).tolist() == [0, 1, 3]
+
+
+def test_infinities_are_numbers() -> None:
+    assert largest(torch.tensor([torch.inf, 1.0, torch.inf, 2.0]), 3).tolist() == [0, 2, 3]
+
+
+@pytest.mark.parametrize("count", [-1, 4])
+def test_asking_for_more_than_there_is(count: int) -> None:
+    with pytest.raises(ValueError, match="3"):
+        largest(torch.zeros(3), count)
+    with pytest.raises(ValueError, match="3"):
+        random_subset(torch.ones(3, dtype=torch.bool), 3, count, torch.Generator())
+
+
+@given(st.lists(st.sampled_from([0.0, -0.0, 1.0, 2.0, 2.5, -1.0]), min_size=1, max_size=40), st.data())
+def test_largest_is_a_stable_sort(values: list[float], data: st.DataObject) -> None:
+    count = data.draw(st.integers(0, len(values)))
+    order = sorted(range(len(values)), key=lambda i: (-values[i], i))
+    assert largest(torch.tensor(values), count).tolist() == sorted(order[:count])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("levels", [3, 10**6])
+@pytest.mark.parametrize("poison", [False, True])
+def test_a_selection_from_many_agrees_with_a_full_sort(dtype: torch.dtype, levels: int, poison: bool) -> None:
+    """The short cut by a sampled border must never show in the result, whatever the sample happens to hit."""
+    size = 20 * SAMPLE
+    generator = torch.Generator().manual_seed(levels)
+    scores = torch.randint(levels, (size,), generator=generator).to(dtype)
+    if poison:
+        scores[:: size // SAMPLE] = torch.nan  # every single sampled place
+    ranks = scores.double().nan_to_num(-1.0, posinf=torch.inf)
+    expected = ranks.sort(descending=True, stable=True).indices
+    for count in (1, 17, 1000, size // 5, size - 3):
+        assert torch.equal(largest(scores, count), expected[:count].sort().values), count
+
+
+def test_a_random_subset_is_exact_distinct_and_available() -> None:
+    generator = torch.Generator().manual_seed(3)
+    available = torch.rand(5000, generator=generator) < 0.9
+    room = int(available.sum())
+    for count in (0, 1, 50, 1000, 2000, room - 1, room):
+        chosen = random_subset(available, room, count, generator)
+        assert chosen.numel() == count == chosen.unique().numel()
+        assert available[chosen].all()
+        assert torch.equal(chosen, chosen.sort().values)
+
+
+@pytest.mark.parametrize(("room", "count"), [(10, 2), (5, 2)], ids=["rejection", "permutation"])
+def test_every_random_subset_is_equally_likely(room: int, count: int) -> None:
+    available = torch.zeros(11, dtype=torch.bool)
+    available[1 : 1 + room] = True
+    generator = torch.Generator().manual_seed(11)
+    seen = dict.fromkeys(itertools.combinations(range(1, 1 + room), count), 0)
+    trials = 200 * len(seen)
+    for _ in range(trials):
+        seen[tuple(random_subset(available, room, count, generator).tolist())] += 1
+    expected = trials / len(seen)
+    chi_squared = sum((times - expected) ** 2 / expected for times in seen.values())
+    freedom = len(seen) - 1
+    assert chi_squared < freedom + 4 * (2 * freedom) ** 0.5
