@@ -52,15 +52,17 @@ def cells(x: FloatArray, y: FloatArray, xs: Range, ys: Range, width: int, height
         _connect(across, down, np.diff(finite) > 1, top, bottom)
 
     drawn = np.isfinite(top)
-    first = np.full(columns, rows, dtype=np.int64)
-    last = np.full(columns, -1, dtype=np.int64)
+    first = np.full(columns, rows, dtype=np.int16)
+    last = np.full(columns, -1, dtype=np.int16)
     # A span outside of the frame stays outside: clipping it to the edge would draw what is not there.
-    first[drawn] = np.floor(np.clip(top[drawn], 0, rows)).astype(np.int64)
-    last[drawn] = np.floor(np.clip(bottom[drawn], -1, rows - 1)).astype(np.int64)
-    line = np.arange(rows)[:, None]
-    dots = (line >= first) & (line <= last)
-    grouped = dots.reshape(height, 4, width, 2).astype(np.uint8) * _DOTS[None, :, None, :]
-    result: NDArray[np.uint8] = grouped.sum(axis=(1, 3), dtype=np.uint8)
+    first[drawn] = np.floor(np.clip(top[drawn], 0, rows)).astype(np.int16)
+    last[drawn] = np.floor(np.clip(bottom[drawn], -1, rows - 1)).astype(np.int16)
+    line = np.arange(rows, dtype=np.int16)[:, None]
+    dots = ((line >= first) & (line <= last)).view(np.uint8).reshape(height, 4, width, 2)
+    result = empty
+    for row in range(4):
+        for column in range(2):
+            result |= dots[:, row, :, column] * _DOTS[row, column]
     return result
 
 

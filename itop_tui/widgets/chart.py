@@ -318,7 +318,10 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     def style_of(self, name: str) -> str:
         """The colours of a component class as the canvas takes them."""
         if name not in self._styles_of:
-            self._styles_of[name] = str(self.get_component_rich_style(f"chart--{name}", partial=True))
+            styles = self.get_component_styles(f"chart--{name}")
+            # A terminal knows no transparency: a colour that has some is mixed with what lies behind it.
+            seen = self.background_colors[1].blend(styles.color.with_alpha(1.0), styles.color.a)
+            self._styles_of[name] = f"{styles.text_style} {seen.hex6}".replace("none ", "")
         return self._styles_of[name]
 
     def value_text(self, value: float) -> str:

@@ -22,6 +22,8 @@ _LEGEND = {"first": "━", "second": "┅", "raw": "╌"}
 _DOT = "•"
 _CROWDED = 5
 """Dots in a cell from which on a line drawn over it replaces them."""
+_DOTS_IN = np.array([code.bit_count() for code in range(256)], dtype=np.uint8)
+_CHARACTERS = [chr(braille.BLANK + code) for code in range(256)]
 
 
 class Painter:
@@ -54,8 +56,7 @@ class Painter:
         if not lines:
             self._write_centred(self._chart.data.empty)
         self._paint_marks(xs)
-        for line, values in curves:
-            self._paint_line(line, values, xs, ys)
+        self._paint_lines(curves, xs, ys)
         self._paint_broken(xs)
         self._paint_cursor(xs)
         self._paint_title(lines)
@@ -147,20 +148,28 @@ class Painter:
             for row in rows:
                 self._put(column, row, "┊" if len(rows) > 1 else "╷", self._style("mark"))
 
-    def _paint_line(self, line: Line, values: FloatArray, xs: Range, ys: Range) -> None:
-        style = self._style(line.tone)
-        codes = braille.cells(line.x, values, xs, ys, self._width, self._height)
+    def _paint_lines(self, curves: list[tuple[Line, FloatArray]], xs: Range, ys: Range) -> None:
+        """Draw all curves into one picture first, then put each cell of it on the canvas once."""
+        shape = (self._height, self._width)
+        codes, owners = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.intp)
+        for owner, (line, values) in enumerate(curves):
+            mine = braille.cells(line.x, values, xs, ys, self._width, self._height)
+            drawn = mine > 0
+            # Crossing lines share a cell; in the thick of a noisy one, the line on top must stay a line.
+            below = np.where(_DOTS_IN[codes] < _CROWDED, codes, 0)
+            codes = np.where(drawn, mine | below, codes)
+            owners[drawn] = owner
+        styles = [self._style(line.tone) for line, _ in curves]
         rows, columns = np.nonzero(codes)
-        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            code = int(codes[row, column])
-            below = self._canvas.get_pixel(self._left + column, 1 + row)[0]
-            if "\u2800" < below <= "\u28ff":
-                dots = ord(below) - braille.BLANK
-                # Crossing lines share a cell; in the thick of a noisy one, the line on top must stay a line.
-                code |= dots if dots.bit_count() < _CROWDED else 0
-            self._canvas.set_pixel(self._left + column, 1 + row, chr(braille.BLANK + code), style)
-        if line.dotted:
-            self._paint_dots(line, values, xs, ys, style)
+        cells = zip(
+            rows.tolist(), columns.tolist(), codes[rows, columns].tolist(), owners[rows, columns].tolist(), strict=True
+        )
+        put, left = self._canvas.set_pixel, self._left
+        for row, column, code, owner in cells:
+            put(left + column, 1 + row, _CHARACTERS[code], styles[owner])
+        for (line, values), style in zip(curves, styles, strict=True):
+            if line.dotted:
+                self._paint_dots(line, values, xs, ys, style)
 
     def _paint_dots(self, line: Line, values: FloatArray, xs: Range, ys: Range, style: str) -> None:
         inside = np.isfinite(values) & (line.x >= xs[0]) & (line.x <= xs[1])

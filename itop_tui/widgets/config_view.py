@@ -14,8 +14,8 @@ from engine.config import FIELD_SECTIONS, RunConfig, field_help, irrelevant_beca
 from itop_tui.format import fit, plain
 from itop_tui.widgets.toned import Part, Toned
 
-_NAME = 19
-_COLUMN = 44
+_NAME = 18
+_COLUMN = 38
 """Least width of a column of settings."""
 
 

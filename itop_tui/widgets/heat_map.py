@@ -114,7 +114,7 @@ class HeatMap(Widget):
         if not self._shades:
             theme = self.app.theme_variables
             gradient = Gradient.from_colors(
-                Color.parse(theme.get("surface", "#141a21")),
+                Color.parse(theme.get("panel", "#1b222b")),
                 Color.parse(theme.get("primary", "#7aa2d6")),
                 Color.parse(theme.get("accent", "#e2b86b")),
             )

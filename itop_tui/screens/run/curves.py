@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -131,6 +132,10 @@ class _Track:
         self._steps, self._values = np.empty(0), np.empty(0)
         self._smooth_steps, self._smooth_values = np.empty(0), np.empty(0)
 
+    @property
+    def last(self) -> float:
+        return float(self._steps[-1]) if len(self._steps) else -math.inf
+
     def extend(self, steps: Sequence[float], values: Sequence[float]) -> None:
         x, y = np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64)
         self._steps, self._values = self._thin(np.concatenate([self._steps, x]), np.concatenate([self._values, y]))
@@ -182,17 +187,15 @@ class CurveReader:
         return Curves(request, by_name, np.asarray(updates, dtype=np.float64), self._first, self._last)
 
     def _load(self, request: CurveRequest, reached: int) -> None:
-        """Read everything the request shows, thinned out by the database."""
+        """Read everything the request shows, thinned out by the database, several figures at a time."""
         begin = metrics.steps(self._database, self._run_id, limit=1)
-        # The thinned-out figures need not hold the last step: it is asked for, and nothing after it is loaded.
+        # Asked for before the figures are read: whatever is recorded meanwhile is read again by `_follow`.
         end = metrics.steps(self._database, self._run_id, after=max(-1, reached - 2))
         self._first = float(begin[0].step) if begin else None
         self._last = float(end[-1].step) if end else float(reached) if begin else None
         first, last = self._bounds(request)
-        if self._last is not None:
-            last = int(self._last) if last is None else min(last, int(self._last))
-        self._tracks = {}
-        for name in request.names:
+
+        def load(name: str) -> _Track:
             smoothing = request.smoothing if name in SMOOTHED else 0.0
             track = _Track(request.columns, smoothing)
             series = metrics.series(
@@ -204,7 +207,11 @@ class CurveReader:
                 buckets=None if smoothing else request.columns,
             )
             track.extend(series.steps, series.values)
-            self._tracks[name] = track
+            return track
+
+        # SQLite reads without holding the interpreter, so threads share the work among the cores.
+        with ThreadPoolExecutor(max_workers=len(request.names) or 1) as pool:
+            self._tracks = dict(zip(request.names, pool.map(load, request.names), strict=True))
 
     @staticmethod
     def _bounds(request: CurveRequest) -> tuple[int | None, int | None]:
@@ -228,7 +235,7 @@ class CurveReader:
         bound = self._bounds(request)[1]
         seen = new if bound is None else [row for row in new if row.step <= bound]
         for name, track in self._tracks.items():
-            points = [(row.step, _figure(row, name)) for row in seen]
+            points = [(row.step, _figure(row, name)) for row in seen if row.step > track.last]
             known = [(step, value) for step, value in points if value is not None]
             track.extend([step for step, _ in known], [value for _, value in known])
         return True

@@ -106,6 +106,7 @@ class RunReader:
         self._wake = threading.Event()
         self._ended = False
         self._request = Request()
+        self._shown: CurveRequest | None = None
 
     @property
     def request(self) -> Request:
@@ -144,7 +145,11 @@ class RunReader:
     def look(self) -> None:
         """Read once and post what was read."""
         try:
+            if self._shown is not self._request.curves:
+                # The head of the run is known in a millisecond; its curves may take a hundred.
+                self._post(ViewRead(self.read(with_curves=False)))
             view = self.read()
+            self._shown = self._request.curves
         except RunNotFound as error:
             self._post(ReadFailed(str(error), gone=True))
         except Exception as error:  # a locked or vanished database must not end the screen: it is said, and tried again
@@ -152,8 +157,11 @@ class RunReader:
         else:
             self._post(ViewRead(view))
 
-    def read(self) -> RunView:
+    def read(self, *, with_curves: bool = True) -> RunView:
         """Read what is asked for.
+
+        Args:
+            with_curves: Whether curves are read where they are asked for.
 
         Raises:
             RunNotFound: If there is no such run.
@@ -166,7 +174,7 @@ class RunReader:
             attempts=tuple(attempts.for_run(self._database, run.id)),
             checkpoints=tuple(checkpoints.for_run(self._database, run.id)),
             curves=self._curves.read(request.curves, generation=run.attempt_count, reached=run.step)
-            if request.curves
+            if request.curves and with_curves
             else None,
             layers=tuple(metrics.layer_stats(self._database, run.id)) if request.layers else None,
             history=self._read_history(run.id) if request.history else None,

@@ -1,0 +1,93 @@
+"""How long a run's screen takes: to open on 100,000 recorded steps, and to paint a chart.
+
+Run with `-m benchmark --benchmark-enable -s`; the figures are printed, and held with room for a slow machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from textual.app import App, ComposeResult
+
+from db.records import StepMetric
+from db.session import Database
+from itop_tui.app import ItopApp
+from itop_tui.screens.run import RunScreen
+from itop_tui.widgets.chart import Chart, ChartData, Line
+from tests.itop_tui.run_screen.fabricate import record_run
+from tests.itop_tui.run_screen.hosting import StillReader, shows_curves, until
+
+pytestmark = pytest.mark.benchmark
+STEPS = 100_000
+NOISE = np.random.default_rng(7).normal(size=STEPS + 1)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("ITOP_HOME", str(tmp_path))
+    monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
+    yield tmp_path
+
+
+def _noisy(metric: StepMetric) -> StepMetric:
+    return replace(metric, loss=1.0 + 0.2 * float(NOISE[metric.step]))
+
+
+@pytest.mark.timeout(300)
+async def test_a_run_of_100_000_steps_opens_within_150_ms(home: Path) -> None:
+    database = Database.open()
+    run = record_run(database, steps=STEPS, total_steps=STEPS, alter=_noisy)
+    app = ItopApp(lambda: database, reader=StillReader)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.is_open and app.snapshot is not None, "the database")
+        taken: list[float] = []
+        for _ in range(7):
+            began = time.perf_counter()
+            app.open_run(run.id)
+            while not (isinstance(app.screen, RunScreen) and app.screen.view and shows_curves(app.screen)):
+                await pilot.pause(0.001)
+            taken.append(time.perf_counter() - began)
+            app.pop_screen()
+            await until(pilot, lambda: not isinstance(app.screen, RunScreen), "the list")
+    print(f"\nopen a run of {STEPS:,} steps: first {taken[0] * 1e3:.0f} ms, then {_spread(taken[1:])}")
+    assert statistics.median(taken[1:]) < 0.5
+
+
+class _OneChart(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Chart("loss")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+@pytest.mark.parametrize("lines", [1, 8])
+async def test_a_frame_of_a_chart_takes_less_than_16_ms(size: tuple[int, int], lines: int) -> None:
+    app = _OneChart()
+    async with app.run_test(size=size) as pilot:
+        chart = app.query_one(Chart)
+        points = 2 * size[0]
+        x = np.linspace(0, STEPS, points)
+        made = tuple(Line(f"run {n}", x, 1.0 + NOISE[n : n + points]) for n in range(lines))
+        chart.set_series(ChartData(made))
+        await pilot.pause()
+        taken: list[float] = []
+        for _ in range(30):
+            began = time.perf_counter()
+            chart.set_series(ChartData(made))
+            chart.render()
+            canvas = chart.query_one("#plot")
+            for row in range(canvas.size.height):
+                canvas.render_line(row)
+            taken.append(time.perf_counter() - began)
+    print(f"\na frame of {lines} noisy curves at {size[0]}×{size[1]}: {_spread(taken)}")
+    assert statistics.median(taken) < 0.016 * 3
+
+
+def _spread(seconds: list[float]) -> str:
+    ordered = sorted(seconds)
+    return f"median {statistics.median(ordered) * 1e3:.1f} ms, slowest {ordered[-1] * 1e3:.1f} ms"
