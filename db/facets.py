@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from db.errors import StoreError
 
-__all__ = ["clean_name", "clean_tags", "default_name", "facets"]
+__all__ = ["clean_config", "clean_name", "clean_tags", "default_name", "facets"]
+
+
+def clean_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as it will be stored.
+
+    Raises:
+        StoreError: It holds something that JSON cannot, which has no nan and no infinities.
+    """
+    try:
+        json.dumps(dict(config), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"The configuration cannot be stored as JSON: {error}.") from error
+    return dict(config)
 
 
 def clean_name(name: str) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db import paths
 from db.errors import IllegalState, StoreError
-from db.facets import clean_name, clean_tags, default_name, facets
+from db.facets import clean_config, clean_name, clean_tags, default_name, facets
 from db.history import truncate
 from db.listing import SORTS, count, find, list_runs
 from db.models import AttemptRow, CheckpointRow, RunRow
@@ -72,7 +72,7 @@ def create(
 
     Raises:
         RunNotFound: There is no run `parent_id`.
-        StoreError: There is no such checkpoint, or the name is blank.
+        StoreError: There is no such checkpoint, the name is blank, or the configuration is not JSON.
     """
     now = time.time()
     with db.write() as session:
@@ -84,7 +84,7 @@ def create(
             uid=secrets.token_hex(6),
             name=default_name(config) if name is None else clean_name(name),
             status=RunStatus.QUEUED,
-            config=dict(config),
+            config=clean_config(config),
             tags=clean_tags(tags),
             notes=notes,
             group=group,
@@ -217,7 +217,7 @@ def requeue_resume(
         if checkpoint_id is None:
             run.started_at = None
         if config is not None:
-            run.config = dict(config)
+            run.config = clean_config(config)
             for name, value in facets(config).items():
                 setattr(run, name, value)
         session.flush()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -99,7 +98,7 @@ def upgrade():
 
 
 @pytest.fixture
-def future(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def future(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A program whose newest revision is 0002; returns the script, whose BODY is the test's to choose."""
     scripts = tmp_path / "scripts % of the future"
     shutil.copytree(migrate.SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
