@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from torch import nn
 
 from engine.models.shape import InputShape, windows
@@ -22,16 +24,21 @@ def alexnet_b(shape: InputShape) -> nn.Module:
     return _alexnet(shape, 2048)
 
 
-def _alexnet(shape: InputShape, hidden: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    channels, height, width = shape.channels, shape.height, shape.width
-    for out, kernel, padding in _CONVOLUTIONS:
-        layers += [nn.Conv2d(channels, out, kernel, 2, padding), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+def _alexnet(shape: InputShape, width: int) -> nn.Sequential:
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    channels, rows, columns = shape.channels, shape.height, shape.width
+    for number, (out, kernel, padding) in enumerate(_CONVOLUTIONS, start=1):
+        layers[f"conv{number}"] = nn.Conv2d(channels, out, kernel, 2, padding)
+        layers[f"conv{number}_norm"] = nn.BatchNorm2d(out)
+        layers[f"conv{number}_relu"] = nn.ReLU(inplace=True)
         channels = out
-        height, width = windows(height, kernel, 2, padding), windows(width, kernel, 2, padding)
-    layers.append(nn.Flatten())
-    features = channels * height * width
-    for _ in range(2):
-        layers += [nn.Linear(features, hidden), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True)]
-        features = hidden
-    return nn.Sequential(*layers, nn.Linear(hidden, shape.classes))
+        rows, columns = windows(rows, kernel, 2, padding), windows(columns, kernel, 2, padding)
+    layers["flatten"] = nn.Flatten()
+    features = channels * rows * columns
+    for number in (1, 2):
+        layers[f"hidden{number}"] = nn.Linear(features, width)
+        layers[f"hidden{number}_norm"] = nn.BatchNorm1d(width)
+        layers[f"hidden{number}_relu"] = nn.ReLU(inplace=True)
+        features = width
+    layers["classifier"] = nn.Linear(features, shape.classes)
+    return nn.Sequential(layers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections import OrderedDict
 
 from torch import nn
 
@@ -12,12 +12,14 @@ __all__ = ["lenet300_100", "mlp_cifar10"]
 
 
 def _perceptron(shape: InputShape, hidden: tuple[int, ...]) -> nn.Sequential:
-    widths = (shape.channels * shape.height * shape.width, *hidden)
-    layers: list[nn.Module] = [nn.Flatten()]
-    for fan_in, fan_out in pairwise(widths):
-        layers += [nn.Linear(fan_in, fan_out), nn.ReLU(inplace=True)]
-    layers.append(nn.Linear(widths[-1], shape.classes))
-    return nn.Sequential(*layers)
+    layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
+    features = shape.channels * shape.height * shape.width
+    for number, width in enumerate(hidden, start=1):
+        layers[f"hidden{number}"] = nn.Linear(features, width)
+        layers[f"relu{number}"] = nn.ReLU(inplace=True)
+        features = width
+    layers["classifier"] = nn.Linear(features, shape.classes)
+    return nn.Sequential(layers)
 
 
 def lenet300_100(shape: InputShape) -> nn.Module:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from torch import nn
 
 from engine.models.shape import InputShape, windows
@@ -18,14 +20,16 @@ def lenet5(shape: InputShape) -> nn.Module:
         return size
 
     return nn.Sequential(
-        nn.Conv2d(shape.channels, 20, 5),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(2),
-        nn.Conv2d(20, 50, 5),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(50 * shrink(shape.height) * shrink(shape.width), 500),
-        nn.ReLU(inplace=True),
-        nn.Linear(500, shape.classes),
+        OrderedDict(
+            conv1=nn.Conv2d(shape.channels, 20, 5),
+            relu1=nn.ReLU(inplace=True),
+            pool1=nn.MaxPool2d(2),
+            conv2=nn.Conv2d(20, 50, 5),
+            relu2=nn.ReLU(inplace=True),
+            pool2=nn.MaxPool2d(2),
+            flatten=nn.Flatten(),
+            hidden=nn.Linear(50 * shrink(shape.height) * shrink(shape.width), 500),
+            relu3=nn.ReLU(inplace=True),
+            classifier=nn.Linear(500, shape.classes),
+        )
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,12 +14,12 @@ __all__ = ["ResNet", "resnet18", "resnet34", "resnet50", "resnet50_imagenet"]
 _STAGE_WIDTHS = (64, 128, 256, 512)
 
 
-def _convolution(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """A convolution that keeps the size (up to its stride), without bias, and its normalisation."""
-    return nn.Sequential(nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2, bias=False), nn.BatchNorm2d(out))
+def _convolution(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the size, up to its stride; a normalisation follows, so it has no bias."""
+    return nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2, bias=False)
 
 
-class _Residual(nn.Module):
+class _Block(nn.Module):
     """A chain of convolutions added to its own input, rectified; a projection where the shapes differ.
 
     Args:
@@ -27,19 +29,22 @@ class _Residual(nn.Module):
 
     def __init__(self, channels: int, chain: tuple[tuple[int, int, int], ...]) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
         fan_in, stride = channels, 1
-        for position, (out, kernel, step) in enumerate(chain):
-            if position > 0:
-                layers.append(nn.ReLU(inplace=True))
-            layers.append(_convolution(fan_in, out, kernel, step))
+        for number, (out, kernel, step) in enumerate(chain, start=1):
+            layers[f"conv{number}"] = _convolution(fan_in, out, kernel, step)
+            layers[f"norm{number}"] = nn.BatchNorm2d(out)
+            if number < len(chain):
+                layers[f"relu{number}"] = nn.ReLU(inplace=True)
             fan_in, stride = out, stride * step
-        self.chain = nn.Sequential(*layers)
-        same = stride == 1 and fan_in == channels
-        self.shortcut = nn.Identity() if same else _convolution(channels, fan_in, 1, stride)
+        self.residual = nn.Sequential(layers)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or fan_in != channels:
+            projection = _convolution(channels, fan_in, 1, stride)
+            self.shortcut = nn.Sequential(OrderedDict(conv=projection, norm=nn.BatchNorm2d(fan_in)))
 
     def forward(self, images: Tensor) -> Tensor:
-        return functional.relu(self.chain(images) + self.shortcut(images))
+        return functional.relu(self.residual(images) + self.shortcut(images))
 
 
 class ResNet(nn.Module):
@@ -57,24 +62,21 @@ class ResNet(nn.Module):
         self, shape: InputShape, blocks: tuple[int, int, int, int], *, bottleneck: bool, imagenet: bool
     ) -> None:
         super().__init__()
-        self.stem = _convolution(shape.channels, 64, 7, 2) if imagenet else _convolution(shape.channels, 64, 3)
-        self.stem.append(nn.ReLU(inplace=True))
+        stem = _convolution(shape.channels, 64, 7, 2) if imagenet else _convolution(shape.channels, 64, 3)
+        self.stem = nn.Sequential(OrderedDict(conv=stem, norm=nn.BatchNorm2d(64), relu=nn.ReLU(inplace=True)))
         if imagenet:
-            self.stem.append(nn.MaxPool2d(3, 2, padding=1))
+            self.stem.add_module("pool", nn.MaxPool2d(3, 2, padding=1))
         channels = 64
-        stages: list[nn.Module] = []
-        for width, count in zip(_STAGE_WIDTHS, blocks, strict=True):
-            stage: list[nn.Module] = []
-            for position in range(count):
-                stride = 2 if width > _STAGE_WIDTHS[0] and position == 0 else 1
+        self.blocks = nn.Sequential()
+        for stage, (width, count) in enumerate(zip(_STAGE_WIDTHS, blocks, strict=True), start=1):
+            for number in range(1, count + 1):
+                stride = 2 if stage > 1 and number == 1 else 1
                 if bottleneck:
-                    stage.append(_Residual(channels, ((width, 1, 1), (width, 3, stride), (4 * width, 1, 1))))
-                    channels = 4 * width
+                    block = _Block(channels, ((width, 1, 1), (width, 3, stride), (4 * width, 1, 1)))
                 else:
-                    stage.append(_Residual(channels, ((width, 3, stride), (width, 3, 1))))
-                    channels = width
-            stages.append(nn.Sequential(*stage))
-        self.stages = nn.Sequential(*stages)
+                    block = _Block(channels, ((width, 3, stride), (width, 3, 1)))
+                self.blocks.add_module(f"block{stage}_{number}", block)
+                channels = 4 * width if bottleneck else width
         self.classifier = nn.Linear(channels, shape.classes, bias=imagenet)
         if imagenet:
             for module in self.modules():
@@ -83,7 +85,7 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return `[batch, classes]` logits of `[batch, channels, height, width]` images."""
-        logits: Tensor = self.classifier(self.stages(self.stem(images)).mean(dim=(2, 3)))
+        logits: Tensor = self.classifier(self.blocks(self.stem(images)).mean(dim=(2, 3)))
         return logits
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from torch import nn
 
 from engine.models.shape import InputShape, windows
@@ -35,20 +37,26 @@ def vgg_like(shape: InputShape) -> nn.Module:
 
 
 def _vgg(shape: InputShape, blocks: tuple[tuple[tuple[int, int], ...], ...], hidden_layers: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels, height, width = shape.channels, shape.height, shape.width
-    for block in blocks:
-        for out, kernel in block:
+    for block, convolutions in enumerate(blocks, start=1):
+        for number, (out, kernel) in enumerate(convolutions, start=1):
+            name = f"conv{block}_{number}"
             # The published 1×1 convolutions keep the padding of the 3×3 ones, and so make the image grow by 2.
-            layers += [nn.Conv2d(channels, out, kernel, padding=1), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+            layers[name] = nn.Conv2d(channels, out, kernel, padding=1)
+            layers[f"{name}_norm"] = nn.BatchNorm2d(out)
+            layers[f"{name}_relu"] = nn.ReLU(inplace=True)
             channels = out
             height, width = windows(height, kernel, padding=1), windows(width, kernel, padding=1)
-        layers.append(nn.MaxPool2d(2))
+        layers[f"pool{block}"] = nn.MaxPool2d(2)
         height, width = windows(height, 2, 2), windows(width, 2, 2)
-    layers.append(nn.Flatten())
+    layers["flatten"] = nn.Flatten()
     features = channels * height * width
-    for _ in range(hidden_layers):
+    for number in range(1, hidden_layers + 1):
         # As published, the normalisation stands where dropout was: after the rectification.
-        layers += [nn.Linear(features, 512), nn.ReLU(inplace=True), nn.BatchNorm1d(512)]
+        layers[f"hidden{number}"] = nn.Linear(features, 512)
+        layers[f"hidden{number}_relu"] = nn.ReLU(inplace=True)
+        layers[f"hidden{number}_norm"] = nn.BatchNorm1d(512)
         features = 512
-    return nn.Sequential(*layers, nn.Linear(features, shape.classes))
+    layers["classifier"] = nn.Linear(features, shape.classes)
+    return nn.Sequential(layers)

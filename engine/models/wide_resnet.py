@@ -47,12 +47,12 @@ class WideResNet(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(shape.channels, 16, 3, padding=1, bias=False)
         channels = 16
-        blocks: list[nn.Module] = []
-        for group, out in enumerate((16 * width, 32 * width, 64 * width)):
-            for position in range((depth - 4) // 6):
-                blocks.append(_Block(channels, out, stride=2 if group > 0 and position == 0 else 1))
+        self.blocks = nn.Sequential()
+        for group, out in enumerate((16 * width, 32 * width, 64 * width), start=1):
+            for number in range(1, (depth - 4) // 6 + 1):
+                block = _Block(channels, out, stride=2 if group > 1 and number == 1 else 1)
+                self.blocks.add_module(f"block{group}_{number}", block)
                 channels = out
-        self.blocks = nn.Sequential(*blocks)
         self.norm = nn.BatchNorm2d(channels)
         self.classifier = nn.Linear(channels, shape.classes)
         for module in self.modules():

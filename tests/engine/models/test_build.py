@@ -119,6 +119,23 @@ def test_a_step_of_training_reaches_every_weight(name: str) -> None:
     assert not torch.allclose(logits.exp().sum(1), torch.ones(4))
 
 
+def test_layers_have_names_that_a_table_can_show() -> None:
+    expected = {
+        "lenet300-100": ["hidden1", "hidden2", "classifier"],
+        "lenet5": ["conv1", "conv2", "hidden", "classifier"],
+        "alexnet-s": ["conv1", "conv5", "hidden1", "hidden2", "classifier"],
+        "vgg-like": ["conv1_1", "conv1_2", "conv2_1", "hidden1", "classifier"],
+        "wrn-16-8": ["stem", "blocks.block1_1.conv1", "blocks.block2_1.shortcut", "classifier"],
+        "resnet-50": ["stem.conv", "blocks.block1_1.residual.conv1", "blocks.block4_3.residual.conv3"],
+    }
+    for name, some in expected.items():
+        with torch.device("meta"):
+            model = _build(name, DATASETS["cifar10"])
+        names = [path for path, module in model.named_modules() if isinstance(module, _MASKABLE)]
+        assert [path for path in names if path in some] == some
+        assert not any(part.isdecimal() for path in names for part in path.split("."))
+
+
 def test_equal_seeds_build_equal_weights() -> None:
     models = []
     for _ in range(2):
