@@ -121,8 +121,15 @@ def run(tokens: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):  # a terminal that cannot show a glyph gets a "?", never a traceback
             stream.reconfigure(errors="replace")
     try:
+        from itop_tui.cli.screen import help_console
+
         result = build()(
-            list(tokens), exit_on_error=False, print_error=False, result_action="return_value", help_on_error=False
+            list(tokens),
+            console=help_console(),
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+            help_on_error=False,
         )
         sys.stdout.flush()
         return int(result or 0)

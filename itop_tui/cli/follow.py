@@ -81,7 +81,7 @@ def live_view(followed: Sequence[Followed], *, width: int, now: float) -> Table:
     name_width = min(_NAME_WIDTH, max(row[0].cell_len for row in cells))
     widths = [name_width, *(max(row[column].cell_len for row in cells) for column in range(1, 7))]
     shown = list(range(7))
-    for expendable in (6, 5, 3):  # time, R_s, epoch: what a narrow terminal can do without
+    for expendable in (6, 5, 3, 4):  # time, R_s, epoch, figures: what a narrow terminal can do without
         if sum(widths[column] for column in shown) + 2 * len(shown) + _NARROWEST_BAR <= width:
             break
         shown.remove(expendable)
@@ -170,7 +170,7 @@ class Follower:
         database: Where they are.
         run_ids: The runs.
         out: Where progress is shown.
-        told: For each run, the state and epoch last written in plain lines.
+        told: For each run, the state and the tenth of its steps last written in plain lines.
     """
 
     database: Database
@@ -212,7 +212,8 @@ class Follower:
             live.update(live_view(followed, width=self.out.width, now=time.time()), refresh=True)
             return
         for run in (one.run for one in followed):
-            point = (run.status.value, run.epoch)
+            progress = int(10 * fraction_done(run)) if run.total_steps else run.epoch
+            point = (run.status.value, progress)
             if self.told.get(run.id) != point and not run.status.is_terminal:
                 self.told[run.id] = point
                 self.out.print(Text(plain_line(run)), soft_wrap=True)

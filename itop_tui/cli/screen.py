@@ -40,11 +40,23 @@ STATE_LOOKS: dict[str, tuple[str, str]] = {
 """Each state's glyph, the same as in the app, and its colour; the word always stands beside it."""
 
 
+class _Console(Console):
+    """A console whose closed pipe is told to `application.run`, which knows that it is no failure."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def help_console() -> Console:
+    """Make the console for the help, which is wrapped at 80 columns in a pipe."""
+    return _Console(markup=False, emoji=False, highlight=False)
+
+
 def console(*, stderr: bool = False) -> Console:
     """Make a console on stdout or stderr that treats all text as data and honours NO_COLOR and COLUMNS."""
     stream = sys.stderr if stderr else sys.stdout
     piped = not stream.isatty() and "COLUMNS" not in os.environ
-    return Console(
+    return _Console(
         file=stream,
         markup=False,
         emoji=False,
@@ -169,7 +181,18 @@ def _fit(
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, out: Console | None = None) -> None:
     """Print a table that fits the terminal, or a plain one into a pipe."""
     target = out or console()
-    target.print(table(columns, rows, width=target.width, plain_lines=not target.is_terminal))
+    write(table(columns, rows, width=target.width, plain_lines=not target.is_terminal), out=target)
+
+
+def write(built: Table, *, out: Console) -> None:
+    """Print a table; into a pipe without the blanks that fill its cells up at the ends of lines."""
+    if out.is_terminal:
+        out.print(built)
+        return
+    with out.capture() as captured:
+        out.print(built)
+    for line in captured.get().splitlines():
+        out.file.write(line.rstrip() + "\n")
 
 
 def print_facts(facts: Iterable[tuple[str, Cell]], *, out: Console | None = None) -> None:
@@ -182,7 +205,7 @@ def print_facts(facts: Iterable[tuple[str, Cell]], *, out: Console | None = None
     grid.add_column(overflow="fold")
     for name, value in shown:
         grid.add_row(name, value)
-    target.print(grid)
+    write(grid, out=target)
 
 
 def heading(title: str, *, out: Console) -> None:
@@ -209,4 +232,4 @@ def next_steps(steps: Iterable[tuple[str, str]], *, out: Console) -> None:
     grid.add_column(style="dim")
     for command, meaning in steps:
         grid.add_row(Text(f"  {command}"), Text(meaning))
-    out.print(grid)
+    write(grid, out=out)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from db import runs
-from db.records import RunRecord
+from db import runs, settings
+from db.records import RunRecord, RunStatus
 from db.session import Database
 from itop_tui.cli.errors import UsageError
 
@@ -44,3 +44,15 @@ def find_all(database: Database, names: Iterable[str]) -> list[RunRecord]:
     if not found:
         raise UsageError("which run? Name at least one: its id, or its unique name")
     return list(found.values())
+
+
+def waits_for(database: Database, run: RunRecord) -> str:
+    """Say what a queued run waits for, in the scheduler's words; empty where it does not wait or nobody knows."""
+    if run.status is not RunStatus.QUEUED:
+        return ""
+    if run.held:
+        return "it is held"
+    from engine.launch.processes import host_name
+
+    reasons = settings.get(database, f"waiting:{host_name()}", {})
+    return str(reasons.get(str(run.id), "")) if isinstance(reasons, dict) else ""

@@ -6,7 +6,7 @@ from itop_tui.cli.checkup import Check, every_check
 from itop_tui.cli.errors import Exit
 from itop_tui.cli.output import plain_value, print_json
 from itop_tui.cli.parameters import Json
-from itop_tui.cli.screen import console, data, heading, verdict
+from itop_tui.cli.screen import console, data, heading, verdict, write
 from itop_tui.format import plural
 
 
@@ -32,7 +32,7 @@ def _print(checks: list[Check]) -> None:
     for check in checks:
         if check.section != section:
             if section:
-                out.print(grid)
+                write(grid, out=out)
             section = check.section
             heading(section, out=out)
             grid = Table.grid(padding=(0, 2, 0, 0))
@@ -43,7 +43,7 @@ def _print(checks: list[Check]) -> None:
         if check.mend:
             told.append_text(Text.assemble("\n→ ", data(check.mend)))
         grid.add_row(verdict(check.tone), Text(check.name), told)
-    out.print(grid)
+    write(grid, out=out)
     out.print()
     broken = sum(check.tone == "bad" for check in checks)
     warned = sum(check.tone == "warn" for check in checks)

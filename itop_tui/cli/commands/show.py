@@ -20,7 +20,7 @@ from itop_tui.cli.follow import remaining_seconds, seconds_taken
 from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import Json, RunName
 from itop_tui.cli.screen import Cell, Column, console, data, heading, next_steps, print_facts, print_table, state
-from itop_tui.cli.store import opened
+from itop_tui.cli.store import opened, waits_for
 from itop_tui.format import (
     UNKNOWN,
     bar,
@@ -63,9 +63,10 @@ def show(run: RunName, /, *, json: Json = False) -> int:
         out = console()
         width = max(10, min(60, out.width - 34))
         curves = {metric: metric_store.series(database, found.id, metric, buckets=width) for metric, _ in _CURVES}
+        waiting = waits_for(database, found)
     now = time.time()
     _print_title(found, out)
-    print_facts(_facts(found, attempts, now), out=out)
+    print_facts(_facts(found, attempts, waiting, now), out=out)
     _print_curves(curves, width, out)
     _print_settings(found, out)
     if checkpoints:
@@ -88,7 +89,7 @@ def _print_title(run: RunRecord, out: Console) -> None:
     out.print()
 
 
-def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], now: float) -> list[tuple[str, Cell]]:
+def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now: float) -> list[tuple[str, Cell]]:
     fraction = min(1.0, run.step / run.total_steps) if run.total_steps else 0.0
     filled, empty = bar(fraction, 20)
     remaining = remaining_seconds(run)
@@ -115,6 +116,7 @@ def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], now: float) -> lis
     return [
         ("what", data(f"{run.method}, {run.model} on {run.data}, seed {run.seed}")),
         ("origin", origin),
+        ("waits", data(waiting)),
         ("progress", progress),
         ("loss", figure(run.loss) if run.loss is not None else ""),
         ("validation accuracy", " ".join(validation).strip() if run.val_accuracy is not None else ""),

@@ -1,0 +1,102 @@
+"""The command line as a whole: help, names, errors and exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from itop_tui.cli.application import COMMANDS, build
+from tests.itop_tui.cli.conftest import Itop
+
+NAMES = [command.name for commands in COMMANDS.values() for command in commands]
+
+
+def test_help_lists_every_command(itop: Itop) -> None:
+    outcome = itop("--help")
+    assert outcome.code == 0
+    assert all(f" {name} " in outcome.out for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_help_of_its_own(itop: Itop, name: str) -> None:
+    outcome = itop(name, "--help")
+    assert outcome.code == 0
+    assert f"itop {name}" in outcome.out
+    assert build()[name].help
+
+
+@pytest.mark.parametrize("name", set(NAMES) - {"stop", "pause", "unpause", "kill", "delete", "compare"})
+def test_every_command_refuses_a_flag_it_does_not_know(itop: Itop, name: str) -> None:
+    outcome = itop(name, "--no-such-flag-anywhere")
+    assert outcome.code == 2
+    assert "there is no flag --no-such-flag-anywhere" in outcome.err
+
+
+def test_version(itop: Itop) -> None:
+    assert itop("--version").out.strip() == version("itop")
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("trian", "train"), ("log", "logs"), ("compere", "compare")])
+def test_an_unknown_command_names_the_nearest(itop: Itop, typed: str, meant: str) -> None:
+    outcome = itop(typed)
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"itop: there is no command {typed}; did you mean {meant}?")
+    assert outcome.out == ""
+
+
+def test_too_many_words_and_too_few(itop: Itop) -> None:
+    assert "too much on the command line: 2" in itop("show", "1", "2").err
+    assert itop("show").code == 2
+    assert itop("stop").code == 2
+
+
+def test_a_run_that_is_not_there(itop: Itop) -> None:
+    outcome = itop("show", "7")
+    assert outcome.code == 1
+    assert outcome.err == "itop: There is no run '7'. There are no runs yet.\n"
+
+
+def test_without_a_terminal_the_app_says_so(itop: Itop) -> None:
+    outcome = itop()
+    assert outcome.code == 1
+    assert "needs a terminal" in outcome.err
+
+
+def test_a_foreign_database_is_refused_without_a_traceback(itop: Itop, home: Path) -> None:
+    home.mkdir()
+    (home / "itop.db").write_bytes(b"this is a diary, not a database" * 10)
+    outcome = itop("runs")
+    assert outcome.code == 1
+    assert "is not a SQLite database" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert (home / "itop.db").read_bytes() == b"this is a diary, not a database" * 10
+
+
+def test_a_defect_is_one_line_and_a_traceback_on_request(itop: Itop, monkeypatch: pytest.MonkeyPatch) -> None:
+    from db import runs
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by design")
+
+    monkeypatch.setattr(runs, "list_runs", broken)
+    outcome = itop("runs")
+    assert outcome.code == 1
+    assert "defect of itop: ZeroDivisionError: by design" in outcome.err
+    assert "Traceback" not in outcome.err
+    monkeypatch.setenv("ITOP_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        itop("runs")
+
+
+def test_a_reader_that_leaves_is_no_error(home: Path) -> None:
+    command = f"{sys.executable} -m itop_tui train --help | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, env={**os.environ, "ITOP_HOME": str(home)}, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "0"
+    assert done.stderr == ""

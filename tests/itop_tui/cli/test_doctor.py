@@ -1,0 +1,114 @@
+"""`itop doctor`: true about what is there, and how to mend what is broken."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import struct
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from db import runs
+from db.session import Database
+from engine.launch.devices import Device, DeviceList
+from engine.locations import FIRST_LABELS
+from itop_tui.cli import checkup
+from itop_tui.cli.checkup import every_check
+from tests.itop_tui.cli.conftest import Itop
+from tests.itop_tui.cli.recorded import queued
+
+
+def found(section: str, name: str) -> checkup.Check:
+    return next(check for check in every_check() if (check.section, check.name) == (section, name))
+
+
+def test_a_machine_in_order(itop: Itop, home: Path) -> None:
+    report = itop("doctor", "--json").json()
+    assert report["ok"] is True
+    assert {check["section"] for check in report["checks"]} == {
+        "Program", "Devices", "Database", "Scheduler", "Data sets", "Environment"
+    }  # fmt: skip
+    outcome = itop("doctor")
+    assert outcome.code == 0
+    assert str(home / "itop.db") in outcome.out
+    assert "Nothing is broken" in outcome.out
+
+
+def test_a_database_that_is_not_ours(itop: Itop, home: Path) -> None:
+    home.mkdir()
+    (home / "itop.db").write_text("a diary " * 100)
+    outcome = itop("doctor")
+    assert outcome.code == 1
+    assert "is not a SQLite database" in outcome.out
+    assert "1 thing to mend" in outcome.out
+
+
+def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000_000))
+    check = found("Database", "folder")
+    assert check.tone == "bad"
+    assert "itop delete" in check.mend
+
+
+def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.metadata import PackageNotFoundError
+
+    real = checkup.version
+
+    def missing(name: str) -> str:
+        if name == "torch":
+            raise PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(checkup, "version", missing)
+    check = found("Program", "torch")
+    assert (check.tone, check.mend) == ("bad", "pip install torch")
+
+
+def test_devices_are_told_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = Device("cuda:0", "H100", memory_total=80_000_000_000, memory_used=20_000_000_000)
+    lost = Device("cuda:1", "unreadable GPU", problem="GPU is lost")
+
+    def devices(*_: Any) -> DeviceList:
+        return DeviceList((Device("cpu", "a processor"), gpu, lost))
+
+    monkeypatch.setattr(checkup, "list_devices", devices)
+    monkeypatch.setattr(checkup, "version", lambda name: "2.7.0+cpu")
+    assert found("Devices", "cuda:0").value == "H100, 60.0 GB of 80.0 GB free"
+    assert found("Devices", "cuda:1").tone == "bad"
+    assert "built without CUDA" in found("Program", "torch").value
+
+
+def test_a_queue_without_a_scheduler_is_a_remark(database: Database) -> None:
+    run = queued(database)
+    check = found("Scheduler", "scheduler")
+    assert check.tone == "warn"
+    assert "1 queued" in check.value
+    runs.delete(database, run.id)
+    assert found("Scheduler", "scheduler").tone == "good"
+
+
+def _idx_folder(folder: Path, labels: bytes) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        (folder / f"{name}.gz").write_bytes(gzip.compress(b""))
+    content = struct.pack(">ii", 2049, len(labels)) + labels
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(content))
+
+
+def test_data_sets_are_found_where_they_are_and_not_mistaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Fashion-MNIST's files have the names of MNIST's; only their contents tell.
+    _idx_folder(tmp_path / "data", FIRST_LABELS["fashion-mnist"])
+    monkeypatch.setenv("ITOP_DATA_DIR", str(tmp_path / "data"))
+    assert found("Data sets", "fashion-mnist").value == f"found in {tmp_path / 'data'}"
+    assert "not here" in found("Data sets", "mnist").value
+    assert "bundled" in found("Data sets", "digits").value
+
+
+def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = checkup._without_password("postgresql+psycopg://me:secret@host/db")
+    assert hidden == "postgresql+psycopg://me:***@host/db"
+    assert checkup._without_password("sqlite:////tmp/a@b.db") == "sqlite:////tmp/a@b.db"

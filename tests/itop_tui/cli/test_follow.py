@@ -1,0 +1,136 @@
+"""Following runs: the live view, the plain lines, and detaching."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+import threading
+import time
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from db import attempts, runs
+from db.records import RunRecord, RunStatus
+from db.session import Database
+from engine.launch import submit
+from itop_tui.cli import follow as follow_module
+from itop_tui.cli.follow import (
+    Followed,
+    closing_line,
+    follow,
+    fraction_done,
+    live_view,
+    plain_line,
+    remaining_seconds,
+    seconds_taken,
+)
+from tests.itop_tui.cli.recorded import queued, running, trained
+
+
+@pytest.fixture
+def run(database: Database) -> RunRecord:
+    return trained(database, "a name with [markup] \x1b[31mand an escape", status=RunStatus.COMPLETED)
+
+
+def _out(*, terminal: bool = False, width: int = 100) -> Console:
+    return Console(file=io.StringIO(), width=width, force_terminal=terminal, markup=False, highlight=False)
+
+
+def _text(out: Console) -> str:
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue()
+
+
+def test_figures_of_progress(run: RunRecord) -> None:
+    going = dataclasses.replace(run, status=RunStatus.RUNNING, step=10, total_steps=40, samples_per_second=300.0)
+    assert fraction_done(going) == 0.25
+    assert remaining_seconds(going) == pytest.approx(30 * 100 / 300)
+    assert remaining_seconds(dataclasses.replace(going, status=RunStatus.PAUSED)) is None
+    assert fraction_done(dataclasses.replace(going, total_steps=0)) == 0.0
+
+
+def test_time_taken_is_that_of_the_attempts_without_the_time_between(database: Database, run: RunRecord) -> None:
+    (attempt,) = attempts.for_run(database, run.id)
+    first = dataclasses.replace(attempt, started_at=100.0, ended_at=110.0)
+    second = dataclasses.replace(attempt, started_at=1000.0, ended_at=None)
+    assert seconds_taken([first, second], now=1005.0) == 15.0
+    assert seconds_taken([], now=0.0) is None
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_the_live_view_is_one_line_a_run_at_any_width(database: Database, run: RunRecord, width: int) -> None:
+    names = ["short", run.name, "x" * 300]
+    states = [RunStatus.RUNNING, RunStatus.QUEUED, RunStatus.COMPLETED]
+    followed = [
+        Followed(dataclasses.replace(run, name=name, status=status, loss=value, step=1, total_steps=2), None)
+        for name, status, value in zip(names, states, [0.25, None, math.nan], strict=True)
+    ]
+    out = _out(width=width)
+    out.print(live_view(followed, width=width, now=time.time()))
+    lines = _text(out).splitlines()
+    assert len(lines) == 3
+    assert all(cell_len(line) <= width for line in lines)
+    assert all("50%" in line and "━" in line for line in lines)
+    assert "NaN" in lines[2]
+    assert "\x1b[31m" not in _text(out)
+
+
+def test_plain_lines_and_closing_lines_say_what_is_known(run: RunRecord) -> None:
+    assert "step 40/40" in plain_line(run)
+    assert "R_s 14.00%" in plain_line(run)
+    assert "\x1b" not in plain_line(run)
+    done = closing_line(Followed(run, None), now=0.0).plain
+    assert "completed, test accuracy 90.21%, R_s 14.00%" in done
+    failed = dataclasses.replace(run, status=RunStatus.FAILED, reason="ValueError: [no] weights")
+    assert closing_line(Followed(failed, None), now=0.0).plain.endswith("failed: ValueError: [no] weights")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_follow_returns_when_all_have_ended(database: Database, terminal: bool) -> None:
+    run = queued(database)
+    attempt = running(database, run)
+    ending = threading.Timer(
+        0.3,
+        attempts.finish,
+        (database, attempt),
+        {"status": RunStatus.KILLED, "reason": "killed by SIGKILL", "signal": 9},
+    )
+    ending.start()
+    out = _out(terminal=terminal)
+    ended = follow(database, [run.id], out=out)
+    ending.join()
+    assert ended is not None
+    assert [one.status for one in ended] == [RunStatus.KILLED]
+    assert "killed by SIGKILL" in _text(out)
+    assert ("running" in _text(out)) is True
+
+
+def test_ctrl_c_detaches_and_leaves_the_run(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = queued(database)
+    running(database, run)
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(follow_module.time, "sleep", interrupt)
+    out = _out()
+    assert follow(database, [run.id], out=out) is None
+    assert f"Detached: run {run.id} goes on in the background." in _text(out)
+    assert runs.get(database, run.id).status is RunStatus.RUNNING
+
+
+def test_a_scheduler_that_died_is_started_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = queued(database)
+    monkeypatch.setattr(follow_module, "_CARE_SECONDS", 0.0)
+
+    def ensure(db: Database) -> None:
+        attempt = running(db, run)
+        attempts.finish(db, attempt, status=RunStatus.COMPLETED, reason=None)
+
+    monkeypatch.setattr(submit, "ensure_scheduler", ensure)
+    ended = follow(database, [run.id], out=_out())
+    assert ended is not None
+    assert ended[0].status is RunStatus.COMPLETED

@@ -1,0 +1,111 @@
+"""`itop logs`: every line once, and none that could write on the terminal."""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db import attempts
+from db.records import RunStatus
+from db.session import Database
+from itop_tui.cli.commands.logs import Tail, harmless
+from tests.itop_tui.cli.conftest import Itop
+from tests.itop_tui.cli.recorded import log_of, queued, running
+
+_FRAGMENTS = st.sampled_from(
+    ["\x1b[31m", "\x1b[2J", "\x1b]0;title\x07", "\x1b]8;;http://x\x1b\\", "\x1bP1$q\x1b\\", "\x9b1m", "\x1bc", "\x1b"]
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("plain text", "plain text"),
+        ("\x1b[1;31mred\x1b[0m text", "red text"),
+        ("\x1b]0;owned\x07after", "after"),
+        ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1b]52;c;aGVsbG8=", ""),
+        ("10 %\r50 %\r100 %", "100 %"),
+        ("windows\r\n", "windows"),
+        ("a\tb", "a\tb"),
+        ("bell\x07 null\x00 back\x08", "bell null back"),
+        ("\x9b31mc1 control", "c1 control"),
+        ("‮reversed⁦", "reversed"),
+        ("[bold]markup[/bold] stays", "[bold]markup[/bold] stays"),
+        ("ζ = 0.5, 日本語, 🎉", "ζ = 0.5, 日本語, 🎉"),
+    ],
+)
+def test_escapes_are_taken_out_and_text_stays(line: str, shown: str) -> None:
+    assert harmless(line) == shown
+
+
+@given(st.lists(st.text(max_size=8) | _FRAGMENTS, max_size=8).map("".join))
+def test_no_line_can_control_the_terminal(line: str) -> None:
+    shown = harmless(line)
+    assert all(character == "\t" or unicodedata.category(character) != "Cc" for character in shown)
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", shown)
+    assert harmless(shown) == shown
+
+
+@given(st.lists(st.text(alphabet=st.characters(categories=("L", "N", "S"))), max_size=6), st.data())
+def test_a_file_that_grows_in_any_pieces_gives_each_line_once(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], source: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "console.log"
+    content = "".join(line + "\n" for line in lines).encode()
+    tail = Tail(path)
+    seen = tail.read(final=False)
+    written = 0
+    while written < len(content):
+        size = source.draw(st.integers(min_value=1, max_value=7))
+        with path.open("ab") as file:
+            file.write(content[written : written + size])
+        written += size
+        seen += tail.read(final=False)
+    assert seen + tail.read(final=True) == lines
+
+
+def test_the_last_line_is_given_without_its_end_when_nothing_more_comes(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    path.write_text("one\ntwo")
+    tail = Tail(path)
+    assert tail.read(final=False) == ["one"]
+    assert tail.read(final=True) == ["two"]
+
+
+def test_logs_prints_the_log_and_its_last_lines(itop: Itop, database: Database) -> None:
+    run = queued(database)
+    assert "has written no log yet" in itop("logs", str(run.id)).err
+    log_of(run).write_text("one\n\x1b[31mtwo\x1b[0m\nthree\n")
+    assert itop("logs", str(run.id)).out == "one\ntwo\nthree\n"
+    assert itop("logs", str(run.id), "-n", "2").out == "two\nthree\n"
+    assert itop("logs", str(run.id), "-n", "0").out == ""
+    assert itop("logs", str(run.id), "--json").json()["lines"] == ["one", "two", "three"]
+    assert itop("logs", str(run.id), "-n", "-1").code == 2
+
+
+def test_follow_goes_on_until_the_run_has_ended(itop: Itop, database: Database) -> None:
+    run = queued(database)
+    attempt = running(database, run)
+    path = log_of(run)
+    path.write_text("before\n")
+
+    def train() -> None:
+        with path.open("a") as file:
+            file.write("during\n")
+        attempts.finish(database, attempt, status=RunStatus.COMPLETED, reason=None)
+        with path.open("a") as file:
+            file.write("last words")
+
+    worker = threading.Timer(0.3, train)
+    worker.start()
+    outcome = itop("logs", str(run.id), "-f")
+    worker.join()
+    assert outcome.code == 0
+    assert outcome.out.startswith("before\nduring\n")

@@ -1,0 +1,87 @@
+"""What an import brings along, each in a fresh interpreter.
+
+The app and the commands start in a moment because torch is not among what they import; the store and the command line
+do not bring the screen along.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+
+from itop_tui.cli.application import COMMANDS
+
+HEAVY = ("torch", "torchvision", "sklearn")
+COMMAND_MODULES = sorted({f"itop_tui.cli.commands.{c.module}" for commands in COMMANDS.values() for c in commands})
+ENGINE_MODULES = (
+    "engine.config",
+    "engine.presets",
+    "engine.catalogue",
+    "engine.locations",
+    "engine.planning",
+    "engine.launch.devices",
+    "engine.launch.scheduler",
+    "engine.launch.submit",
+    "engine.launch.warden",
+)
+STORE_MODULES = (
+    "db.attempts",
+    "db.checkpoints",
+    "db.commands",
+    "db.health",
+    "db.metrics",
+    "db.migrate",
+    "db.runs",
+    "db.session",
+    "db.settings",
+    "db.writer",
+)
+
+
+@cache
+def imported_by(statement: str) -> frozenset[str]:
+    """The top-level packages in `sys.modules` after a statement, in an interpreter of its own."""
+    program = f"{statement}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return frozenset(done.stdout.split("\n")[-2].split())
+
+
+def test_the_method_sees_what_is_imported() -> None:
+    assert "textual" in imported_by("import textual.color")
+    assert "textual" not in imported_by("import rich")
+
+
+@pytest.mark.parametrize("module", ["itop_tui.app", *COMMAND_MODULES, *ENGINE_MODULES, *STORE_MODULES])
+def test_torch_is_not_imported(module: str) -> None:
+    assert importlib.util.find_spec(module) is not None
+    assert imported_by(f"import {module}").isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("module", [*COMMAND_MODULES, *ENGINE_MODULES])
+def test_neither_the_commands_nor_the_engine_import_the_screen(module: str) -> None:
+    assert "textual" not in imported_by(f"import {module}")
+
+
+@pytest.mark.parametrize("module", STORE_MODULES)
+def test_the_store_stands_alone(module: str) -> None:
+    assert imported_by(f"import {module}").isdisjoint({"engine", "itop_tui", "textual", *HEAVY})
+
+
+@pytest.mark.parametrize("line", [["--help"], ["--version"], ["trian"]])
+def test_help_and_typing_errors_need_neither_settings_nor_store(line: list[str]) -> None:
+    statement = f"from itop_tui.cli.application import run; run({line!r})"
+    assert imported_by(statement).isdisjoint({"pydantic", "sqlalchemy", "alembic", "textual", *HEAVY})
+
+
+@pytest.mark.parametrize("line", [["runs"], ["doctor"], ["devices"], ["train", "--help"], ["plan", "--help"]])
+def test_running_a_command_imports_no_torch(line: list[str], tmp_path: object) -> None:
+    statement = (
+        f"import os; os.environ['ITOP_HOME'] = {str(tmp_path)!r}; "
+        f"from itop_tui.cli.application import run; assert run({line!r}) == 0"
+    )
+    assert imported_by(statement).isdisjoint({"textual", *HEAVY})
