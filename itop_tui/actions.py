@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 if TYPE_CHECKING:
     from db.records import RunRecord
@@ -275,7 +275,7 @@ def find(scope: Scope, name: str) -> Action:
     raise KeyError(f"{scope}.{name}")
 
 
-def bindings(actions: Iterable[Action]) -> list[Binding]:
+def bindings(actions: Iterable[Action]) -> list[BindingType]:
     """The key bindings of some actions, for a screen's `BINDINGS`."""
     return [
         Binding(

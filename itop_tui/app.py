@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from textual import work
 from textual.app import App
+from textual.command import Provider
 from textual.message import Message
 from textual.screen import Screen
+from textual.types import CSSPathType
 
 from itop_tui import theme
 from itop_tui.actions import bindings, in_scope
@@ -68,10 +70,10 @@ class ItopApp(App[None]):
 
     TITLE = "itop"
     # The styles of the default screen are not read with it, as those of pushed screens are.
-    CSS_PATH = ["app.tcss", "screens/runs.tcss"]
-    COMMANDS = {PaletteProvider}
+    CSS_PATH: ClassVar[CSSPathType | None] = ["app.tcss", "screens/runs.tcss"]
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {PaletteProvider}
     BINDINGS = bindings(in_scope("app"))
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (110, "-wide"), (160, "-huge")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (160, "-huge")]  # noqa: RUF012 - textual's type
 
     def __init__(
         self,

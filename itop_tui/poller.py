@@ -180,6 +180,7 @@ class Poller:
         self._seen: tuple[int, View] | None = None
         self._problem: str | None = None
         self._settled_at: float | None = None
+        self._unsettled: str | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -211,23 +212,33 @@ class Poller:
 
     def look(self) -> None:
         """Look once, and post what is new. What the thread does; the tests call it themselves."""
+        problem = self._settle()
         try:
-            now = self._clock()
-            if self._settled_at is None or now - self._settled_at >= self._settle_every:
-                self._settled_at = now
-                self._reader.settle()
             view = self._view
             if self._seen != (self._reader.version(), view):
                 snapshot = self._reader.read(view)
                 self._seen = (snapshot.version, view)
-                self._tell_trouble(None)
+                self._tell_trouble(problem)
                 self._post(RunsChanged(snapshot))
             else:
-                self._tell_trouble(None)
+                self._tell_trouble(problem)
         except Exception as error:  # whatever the database or the disk does, the app goes on
             # A database that comes back may be another file: read it anew.
             self._seen = None
-            self._tell_trouble(f"{error}".strip() or type(error).__name__)
+            self._tell_trouble(_told(error))
+
+    def _settle(self) -> str | None:
+        """Settle runs when it is time; gives back the trouble that was had with it, which lasts until the next time."""
+        now = self._clock()
+        if self._settled_at is None or now - self._settled_at >= self._settle_every:
+            self._settled_at = now
+            try:
+                self._reader.settle()
+            except Exception as error:  # runs are still listed where their processes cannot be looked at
+                self._unsettled = f"Runs whose process is gone cannot be found: {_told(error)}"
+            else:
+                self._unsettled = None
+        return self._unsettled
 
     def _tell_trouble(self, problem: str | None) -> None:
         if problem != self._problem:
@@ -239,3 +250,7 @@ class Poller:
             self.look()
             self._wake.wait(self._interval if self._problem is None else self._retry)
             self._wake.clear()
+
+
+def _told(error: Exception) -> str:
+    return f"{error}".strip() or type(error).__name__

@@ -51,7 +51,7 @@ class ItopScreen(Screen[None]):
         yield from self.compose_body()
         yield KeyBar()
 
-    def compose_body(self) -> Iterable[object]:
+    def compose_body(self) -> ComposeResult:
         """The widgets between the bars."""
         return ()
 
@@ -89,9 +89,7 @@ class ItopScreen(Screen[None]):
                 continue
             if action.refusal(self.current_run) is None:
                 where = "app" if action.scope == "app" else "screen"
-                yield KeyHint(
-                    action.key_shown, action.label, f"{where}.{action.name}", pinned=action.scope == "app"
-                )
+                yield KeyHint(action.key_shown, action.label, f"{where}.{action.name}", pinned=action.scope == "app")
 
     def refresh_keys(self) -> None:
         """Bring the key bar up to date; called when the current run or its state changes."""

@@ -12,7 +12,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
-from itop_tui.actions import Scope, in_scope
+from itop_tui.actions import Scope, in_scope, key_name
 from itop_tui.theme import STATES
 from itop_tui.widgets.toned import Toned
 
@@ -60,8 +60,11 @@ class _Keys(Toned, Static):
             for key, what in _MOVING[self._scope]:
                 table.add_row(Text(key, self.tone("accent")), Text(what, self.tone("text")))
         heading("Everywhere")
+        taken = {key for action in in_scope(self._scope) for key in action.key.split(",")}
         for action in in_scope("app"):
-            table.add_row(Text(action.key_shown, self.tone("accent")), Text(action.help, self.tone("text")))
+            # Where the screen has another use for a key, the action's next one is named.
+            free = [key for key in action.key.split(",") if key not in taken]
+            table.add_row(Text(key_name(free[0]) if free else "", self.tone("accent")), Text(action.help, self.tone("text")))
         heading("States")
         shown = Text()
         for state in STATES.values():

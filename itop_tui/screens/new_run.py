@@ -128,7 +128,9 @@ class NewRunScreen(ItopScreen):
     def _show_all(self) -> None:
         self.query_one(_Status).tell(self.form)
         changes = self.form.changes
-        told = f"{plural(len(changes), 'change')}: {', '.join(FIELDS[name].label for name in changes)}" if changes else ""
+        told = (
+            f"{plural(len(changes), 'change')}: {', '.join(FIELDS[name].label for name in changes)}" if changes else ""
+        )
         line = Text("from ", no_wrap=True, overflow="ellipsis")
         line.append(plain(self._start_title, limit=80), "bold")
         if told:

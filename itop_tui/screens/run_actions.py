@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from db.records import RunRecord
+from db.records import CheckpointRecord, RunRecord
 from itop_tui import operations
 from itop_tui.actions import find
 from itop_tui.format import fit, plain, plural, size
@@ -165,10 +165,10 @@ class RunActions(ItopScreen):
         if not self.permits("fork_run") or run is None:
             return
 
-        def fork(checkpoint: operations.CheckpointRecord | None) -> None:
+        def fork(checkpoint: CheckpointRecord | None) -> None:
             if checkpoint is None:
-                self.notify(f"{named(run).capitalize()} has no checkpoint to fork from.", severity="warning",
-                            markup=False)  # fmt: skip
+                told = f"{named(run).capitalize()} has no checkpoint to fork from."
+                self.notify(told, severity="warning", markup=False)
             else:
                 self.itop.open_new_run(run.config, title=run.name, parent=run, checkpoint=checkpoint)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widgets import Input, Label
@@ -33,7 +35,10 @@ class RunsScreen(RunActions):
     """Shows all runs, live."""
 
     SCOPE = "runs"
-    BINDINGS = [*bindings(in_scope("runs")), ("escape", "clear_filter", "clear filter")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(in_scope("runs")),
+        ("escape", "clear_filter", "clear filter"),
+    ]
     AUTO_FOCUS = "RunTable"
 
     def __init__(self) -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from db.records import RunRecord
 from itop_tui import run_view
 from itop_tui.format import age, figure, fit, percent, rate, share
+from itop_tui.theme import Tone
 from itop_tui.widgets.toned import Part
 
 _TIGHT = 92
@@ -45,20 +46,19 @@ class Column:
     ascending: bool = False
 
 
-def _filled(parts: list[Part], width: int) -> list[Part]:
-    """Pad a single part to a width."""
-    text, tone = parts[0]
-    return [(fit(text, width), tone)]
+def _state(run: RunRecord, now: float, width: int) -> list[Part]:
+    return [(fit(text, width), tone) for text, tone in run_view.state(run, now)]
 
 
 def _text(get: Callable[[RunRecord], str], *, muted: bool = False) -> Cell:
-    return lambda run, now, width: [(fit(get(run), width), "muted" if muted else "text")]
+    tone: Tone = "muted" if muted else "text"
+    return lambda run, now, width: [(fit(get(run), width), tone)]
 
 
 def _number(get: Callable[[RunRecord], str], *, muted: bool = False) -> Cell:
     def cell(run: RunRecord, now: float, width: int) -> list[Part]:
         shown = get(run)
-        tone = "bad" if shown in ("NaN", "∞", "-∞") else "faint" if shown == "–" else "muted" if muted else "text"
+        tone: Tone = "bad" if shown in ("NaN", "∞", "-∞") else "faint" if shown == "–" else "muted" if muted else "text"
         return [(fit(shown, width, right=True), tone)]
 
     return cell
@@ -73,7 +73,7 @@ def _age(run: RunRecord, now: float, width: int) -> list[Part]:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("state", "state", 11, 0, "status", lambda run, now, width: _filled(run_view.state(run, now), width),
+    Column("state", "state", 11, 0, "status", _state,
            ascending=True),
     Column("id", "id", 5, 0, "id", _number(lambda run: str(run.id), muted=True), right=True),
     Column("name", "name", 12, 0, "name", _name, most=44, ascending=True),

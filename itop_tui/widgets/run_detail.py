@@ -65,15 +65,14 @@ class RunDetail(Toned):
         for line in lines:
             text.append_text(self.toned(line)).append("\n")
         for content, tone in run_view.reason_parts(run, now):
-            for wrapped in _wrapped(plain(content, limit=400), self.room, most=4):
-                text.append(wrapped + "\n", self.tone(tone))
+            for piece in _wrapped(plain(content, limit=400), self.room, most=4):
+                text.append(piece + "\n", self.tone(tone))
         text.append("\n")
-        for label, content in self._facts(run, now):
-            if not label:
-                text.append("\n")
-                continue
-            text.append(f"{label:<{_LABEL}}", self.tone("muted"))
-            text.append_text(self.toned(content)).append("\n")
+        for label, parts in self._facts(run, now):
+            if label:
+                text.append(f"{label:<{_LABEL}}", self.tone("muted"))
+                text.append_text(self.toned(parts))
+            text.append("\n")
         return text
 
     def _facts(self, run: RunRecord, now: float) -> list[tuple[str, list[Part]]]:
@@ -93,12 +92,15 @@ class RunDetail(Toned):
         facts += [("", []), ("model", [(plain(run.model), "text")]), ("data", [(plain(run.data), "text")])]
         facts.append(("method", [(plain(run_view.method(run)), "text")]))
         if run.method != "dense":
-            config = run.config
+            interval = run.config.get("update_frequency", UNKNOWN)
             facts += [
                 ("density", [(f"{share(run.density)}", "text"), (f"  of {share(run.target_density)}", "muted")]),
                 ("nonzeros", [(count(run.nonzeros), "text")]),
                 ("R_s", [(figure(run.itop_rate, 4), "title")]),
-                ("ζ now", [(figure(run.death_rate, 3), "text"), (f"  ΔT {config.get('update_frequency', '')}", "muted")]),
+                (
+                    "ζ now",
+                    [(figure(run.death_rate, 3), "text"), (f"  ΔT {interval}", "muted")],
+                ),
                 ("FLOPs", [(share(run.flops_ratio), "text"), ("  of dense training", "muted")]),
             ]
         facts += [

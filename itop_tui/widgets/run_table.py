@@ -24,8 +24,6 @@ from itop_tui.theme import TONES
 from itop_tui.widgets.run_columns import Column, Placed, at, place
 from itop_tui.widgets.toned import Toned
 
-_HIDDEN = {"show": False}
-
 
 class RunTable(ScrollView, Toned, can_focus=True):
     """A live list of runs with a cursor, marks and a sort order.
@@ -42,12 +40,12 @@ class RunTable(ScrollView, Toned, can_focus=True):
         "run-table--head",
     }
     BINDINGS: ClassVar = [
-        Binding("down,j", "move(1)", **_HIDDEN),
-        Binding("up,k", "move(-1)", **_HIDDEN),
-        Binding("pagedown,ctrl+f", "page(1)", **_HIDDEN),
-        Binding("pageup", "page(-1)", **_HIDDEN),
-        Binding("home,g", "jump(0)", **_HIDDEN),
-        Binding("end,G", "jump(-1)", **_HIDDEN),
+        Binding("down,j", "move(1)", show=False),
+        Binding("up,k", "move(-1)", show=False),
+        Binding("pagedown,ctrl+f", "page(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("home,g", "jump(0)", show=False),
+        Binding("end,G", "jump(-1)", show=False),
     ]
     ALLOW_SELECT = False
 
@@ -194,9 +192,7 @@ class RunTable(ScrollView, Toned, can_focus=True):
         for placed in self._placed:
             if placed.x > x:
                 segments.append(Segment(" " * (placed.x - x), base))
-            segments += [
-                Segment(text, tones[tone]) for text, tone in placed.column.cell(run, now, placed.width)
-            ]
+            segments += [Segment(text, tones[tone]) for text, tone in placed.column.cell(run, now, placed.width)]
             x = placed.x + placed.width
         return Strip(segments).adjust_cell_length(width, base)
 
@@ -288,5 +284,3 @@ class RunTable(ScrollView, Toned, can_focus=True):
         """Forget the mouse."""
         self._hover = None
         self.refresh()
-
-

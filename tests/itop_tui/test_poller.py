@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from textual.message import Message
+
+from db import runs
+from db.session import Database
+from engine.presets import PRESETS
+from itop_tui.poller import DatabaseReader, DatabaseTrouble, Poller, RunsChanged, View
+from tests.itop_tui.support import MemoryReader, make_run
+
+
+def watch(reader: MemoryReader) -> tuple[Poller, list[Message], SimpleNamespace]:
+    posted: list[Message] = []
+    time = SimpleNamespace(now=0.0)
+    return Poller(reader, posted.append, clock=lambda: time.now), posted, time
+
+
+def test_a_snapshot_is_posted_once_for_each_change() -> None:
+    reader = MemoryReader([make_run(1)])
+    poller, posted, _ = watch(reader)
+    poller.look()
+    poller.look()
+    assert len(posted) == 1
+    assert isinstance(posted[0], RunsChanged)
+    assert [run.id for run in posted[0].snapshot.runs] == [1]
+    reader.change([make_run(1), make_run(2)])
+    poller.look()
+    poller.look()
+    assert len(posted) == 2
+
+
+def test_another_view_is_read_without_a_change() -> None:
+    poller, posted, _ = watch(MemoryReader([make_run(1), make_run(2, name="other")]))
+    poller.look()
+    poller.view = View(text="other")
+    poller.look()
+    last = posted[-1]
+    assert isinstance(last, RunsChanged)
+    assert last.snapshot.view.text == "other"
+    assert [run.id for run in last.snapshot.runs] == [2]
+
+
+def test_trouble_is_told_once_and_so_is_its_end() -> None:
+    reader = MemoryReader([make_run(1)])
+    poller, posted, _ = watch(reader)
+    poller.look()
+    reader.failure = OSError("disk I/O error")
+    poller.look()
+    poller.look()
+    reader.failure = None
+    poller.look()
+    kinds = [type(message).__name__ for message in posted]
+    assert kinds == ["RunsChanged", "DatabaseTrouble", "DatabaseTrouble", "RunsChanged"]
+    told = [message.problem for message in posted if isinstance(message, DatabaseTrouble)]
+    assert told == ["disk I/O error", None]
+
+
+def test_runs_are_settled_every_other_second_and_a_failure_there_hides_nothing() -> None:
+    reader = MemoryReader([make_run(1)])
+    poller, posted, time = watch(reader)
+    for now in (0.0, 0.2, 1.9, 2.0, 2.2, 4.1):
+        time.now = now
+        poller.look()
+    assert reader.settled == 3
+
+    class Unsettled(MemoryReader):
+        def settle(self) -> None:
+            raise RuntimeError("no permission to look at processes")
+
+    poller, posted, time = watch(Unsettled([make_run(1)]))
+    poller.look()
+    assert any(isinstance(message, RunsChanged) for message in posted)
+    assert any(isinstance(message, DatabaseTrouble) and "permission" in (message.problem or "") for message in posted)
+
+
+def test_the_thread_posts_and_ends() -> None:
+    import threading
+
+    arrived = threading.Event()
+    poller = Poller(MemoryReader([make_run(1)]), lambda message: arrived.set(), interval=0.01)
+    poller.start()
+    assert arrived.wait(5)
+    poller.stop()
+    assert not any(thread.name == "itop-poller" and thread.is_alive() for thread in threading.enumerate())
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    monkeypatch.setenv("ITOP_HOME", str(tmp_path))
+    monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
+    return Database.open()
+
+
+def test_the_database_reader_reads_page_order_filter_and_counts(database: Database) -> None:
+    reader = DatabaseReader(database)
+    empty = reader.read(View())
+    assert (empty.total, empty.matching, empty.runs) == (0, 0, ())
+    for seed, preset in enumerate(("digits-dense", "digits-set", "digits-rigl", "digits-rigl")):
+        runs.create(database, config=PRESETS[preset].config(seed=seed).as_dict(), name=f"run {seed}")
+    before = reader.version()
+    page = reader.read(View(limit=2))
+    assert [run.name for run in page.runs] == ["run 3", "run 2"]
+    assert (page.matching, page.total, page.active, page.queued) == (4, 4, 0, 4)
+    found = reader.read(View(text="rigl", limit=1))
+    assert (len(found.runs), found.matching, found.total) == (1, 2, 4)
+    upwards = reader.read(View(sort="name", descending=False))
+    assert [run.name for run in upwards.runs] == ["run 0", "run 1", "run 2", "run 3"]
+    runs.update_fields(database, page.runs[0].id, name="another")
+    assert reader.version() != before
+    database.close()
+
+
+def test_every_column_sorts_by_something_the_database_knows(database: Database) -> None:
+    from itop_tui.widgets.run_columns import COLUMNS
+
+    for column in COLUMNS:
+        if column.sort:
+            DatabaseReader(database).read(replace(View(), sort=column.sort))
+    database.close()

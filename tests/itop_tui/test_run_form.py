@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from engine.config import FIELD_SECTIONS, RunConfig
+from engine.presets import PRESETS
+from itop_tui.run_form import FIELDS, RunForm
+
+
+def form(preset: str = "digits-rigl") -> RunForm:
+    return RunForm(PRESETS[preset].config().as_dict())
+
+
+def test_every_setting_has_a_field_with_help_and_limits() -> None:
+    assert list(FIELDS) == [name for names in FIELD_SECTIONS.values() for name in names]
+    assert set(FIELDS) == set(RunConfig.model_fields)
+    for spec in FIELDS.values():
+        assert spec.help
+        assert spec.allowed
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_starts_valid_and_unchanged(preset: str) -> None:
+    started = form(preset)
+    assert started.problems == {}
+    assert started.changes == ()
+    assert started.config == PRESETS[preset].config()
+
+
+def test_what_is_typed_is_validated_at_once() -> None:
+    typed = form()
+    typed.set("density", "2")
+    assert typed.config is None
+    assert "at most 1" in typed.problems["density"]
+    assert typed.summary() == f"density: {typed.problems['density']}"
+    typed.set("lr", "fast")
+    assert set(typed.problems) == {"density", "lr"}
+    assert (typed.summary() or "").startswith("density and 1 more") or (typed.summary() or "").startswith("lr and 1")
+    typed.set("density", "0.1")
+    typed.set("lr", "0.1")
+    assert typed.config is not None
+    assert typed.config.density == 0.1
+
+
+def test_an_empty_text_is_none_where_that_is_allowed_and_wrong_where_it_is_not() -> None:
+    typed = form()
+    typed.set("max_steps", "50")
+    assert typed.config is not None
+    assert typed.config.max_steps == 50
+    typed.set("max_steps", "")
+    assert typed.config is not None
+    assert typed.config.max_steps is None
+    typed.set("epochs", "")
+    assert "epochs" in typed.problems
+
+
+def test_changes_are_counted_against_the_start_and_by_value() -> None:
+    typed = form()
+    typed.set("density", "0.050")
+    assert typed.changes == ()
+    typed.set("density", "0.06")
+    typed.set("sparse", False)
+    assert typed.changes == ("sparse", "density")
+    assert typed.start_shown("sparse") == "on"
+    typed.reset("density")
+    assert typed.changes == ("sparse",)
+
+
+def test_fields_without_effect_say_why_unless_they_are_wrong() -> None:
+    typed = form("digits-dense")
+    assert typed.without_effect("density") == "only for sparse runs"
+    typed.set("density", "7")
+    assert typed.without_effect("density") is None
+    locked = RunForm(PRESETS["dense"].config().as_dict(), {"model": "as in the checkpoint"})
+    assert locked.without_effect("model") == "as in the checkpoint"
+
+
+def test_a_model_that_does_not_fit_the_data_is_told_at_the_model() -> None:
+    typed = form()
+    typed.set("model", "vgg-like")
+    assert "32×32" in typed.problems["model"]
+
+
+def test_tags_are_words_each_once() -> None:
+    typed = form()
+    typed.set("tags", " paper, #try paper # ")
+    typed.set("name", "  my run ")
+    assert typed.tags == ("paper", "try")
+    assert typed.name == "my run"
+    assert typed.changes == ()
+
+
+def test_the_command_line_gives_the_same_configuration_back() -> None:
+    typed = form()
+    typed.set("nesterov", False)
+    typed.set("clip_norm", "1.5")
+    typed.set("name", "it's mine")
+    typed.set("tags", "a b")
+    command = typed.command_line()
+    assert command is not None
+    words = shlex.split(command)
+    assert words[:2] == ["itop", "train"]
+    assert "--no-nesterov" in words
+    assert words[words.index("--name") + 1] == "it's mine"
+    assert words.count("--tag") == 2
+    settings: dict[str, object] = {}
+    rest = words[2 : words.index("--name")]
+    while rest:
+        flag = rest.pop(0).removeprefix("--")
+        if rest and not rest[0].startswith("--"):
+            settings[flag.replace("-", "_")] = rest.pop(0)
+        else:
+            settings[flag.removeprefix("no-").replace("-", "_")] = not flag.startswith("no-")
+    assert RunConfig.create(settings) == typed.config
+    typed.set("lr", "-1")
+    assert typed.command_line() is None
+
+
+def test_a_start_from_another_version_loses_nothing_that_is_known() -> None:
+    old = RunForm({"model": "vgg-c", "data": "cifar10", "no_longer": 3})
+    assert old.problems == {}
+    assert old.entries["model"] == "vgg-c"
+    assert old.entries["lr"] == "0.1"
