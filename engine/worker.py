@@ -26,7 +26,7 @@ from db.errors import StoreError
 from db.records import AttemptRecord, CheckpointRecord, CommandRecord, RunRecord, RunStatus
 from db.session import Database
 from engine.config import ConfigError, RunConfig
-from engine.launch import submit
+from engine.launch import settle, submit
 from engine.launch.processes import ProcessIdentity, host_name
 from engine.training.console import say
 from engine.training.control import Control
@@ -144,6 +144,7 @@ def _claim(db: Database, run_id: int, attempt_id: int | None) -> tuple[RunRecord
         attempt = runs.reserve(db, run_id, host=host_name(), device=device, slots=sys.maxsize)
         if attempt is None:
             raise StartError(f"run {run_id} is {runs.get(db, run_id).status}: only a queued run can be started")
+        settle.claim_by_hand(db, attempt)
     else:
         attempt = attempts.get(db, attempt_id)
         if attempt.run_id != run_id:

@@ -9,7 +9,8 @@ from engine.training.callbacks import Callback
 
 if TYPE_CHECKING:
     from engine.training.figures import EpochFigures, StepFigures
-    from engine.training.trainer import Outcome, Trainer
+    from engine.training.outcome import Outcome
+    from engine.training.trainer import Trainer
 
 __all__ = ["Console", "say"]
 

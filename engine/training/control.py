@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from engine.training.callbacks import Callback
 
 if TYPE_CHECKING:
-    from engine.training.trainer import Outcome, Trainer
+    from engine.training.outcome import Outcome
+    from engine.training.trainer import Trainer
 
 __all__ = ["Control"]
 

@@ -45,11 +45,11 @@ def _driver_version() -> str | None:
     import pynvml
 
     try:
-        pynvml.nvmlInit()
+        pynvml.nvmlInit()  # type: ignore[no-untyped-call]
         try:
             return str(pynvml.nvmlSystemGetDriverVersion())
         finally:
-            pynvml.nvmlShutdown()
+            pynvml.nvmlShutdown()  # type: ignore[no-untyped-call]
     except pynvml.NVMLError:
         return None
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from engine.sparsity import LayerStats, UpdateStats
     from engine.training.figures import EpochFigures, StepFigures
-    from engine.training.trainer import Outcome, Trainer
+    from engine.training.outcome import Outcome
+    from engine.training.trainer import Trainer
 
 __all__ = ["Checkpointer", "Recorder"]
 
@@ -48,7 +49,7 @@ class Recorder(Callback):
             total_steps=trainer.last_step,
             total_epochs=trainer.config.total_epochs,
             step=trainer.step,
-            epoch=trainer.epoch,
+            epoch=min(trainer.epoch, trainer.config.total_epochs),
         )
         if self._record_layers:
             self._first_mask(trainer)
@@ -218,7 +219,7 @@ class Checkpointer(Callback):
             kinds.append("best")
         if self._every and figures.epoch % self._every == 0:
             kinds.append("epoch")
-        self.save(trainer, kinds, val_accuracy=figures.val_accuracy)
+        self.save(trainer, kinds, epoch=figures.epoch, val_accuracy=figures.val_accuracy)
 
     def on_end(self, trainer: Trainer, outcome: Outcome) -> None:
         """Save where a stopped run goes on; write a completed one's best weights where the user wants them."""
@@ -233,32 +234,44 @@ class Checkpointer(Callback):
         return f"checkpoint {record.id} at step {record.step}"
 
     def save(
-        self, trainer: Trainer, kinds: list[CheckpointKind], *, val_accuracy: float | None = None
+        self,
+        trainer: Trainer,
+        kinds: list[CheckpointKind],
+        *,
+        epoch: int | None = None,
+        val_accuracy: float | None = None,
     ) -> list[CheckpointRecord]:
         """Write the state once, and name it as each of the kinds.
+
+        Args:
+            trainer: Whose state.
+            kinds: What the checkpoint is; at least one.
+            epoch: The epoch it was written after; None: within the present one.
+            val_accuracy: Validation accuracy of that epoch.
 
         Raises:
             OSError: The disk is full, or the folder cannot be written.
         """
         trainer.flush()
         self._flush()
+        number = min(trainer.epoch, trainer.config.total_epochs) if epoch is None else epoch
         file = checkpoint.write(self._free_path(trainer.step, kinds[0]), trainer.state_dict())
-        records = [self._add(trainer, kinds[0], file, val_accuracy)]
+        records = [self._add(trainer.step, number, kinds[0], file, val_accuracy)]
         for kind in kinds[1:]:
             other = checkpoint.link(file, self._free_path(trainer.step, kind))
-            records.append(self._add(trainer, kind, other, val_accuracy))
+            records.append(self._add(trainer.step, number, kind, other, val_accuracy))
         return records
 
     def _add(
-        self, trainer: Trainer, kind: CheckpointKind, file: CheckpointFile, val_accuracy: float | None
+        self, step: int, epoch: int, kind: CheckpointKind, file: CheckpointFile, val_accuracy: float | None
     ) -> CheckpointRecord:
         before = [record.path for record in checkpoints.for_run(self._db, self._run_id)]
         record = checkpoints.add(
             self._db,
             run_id=self._run_id,
             attempt_id=self._attempt_id,
-            step=trainer.step,
-            epoch=trainer.epoch,
+            step=step,
+            epoch=epoch,
             kind=kind,
             path=str(file.path),
             bytes=file.bytes,

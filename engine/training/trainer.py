@@ -89,8 +89,9 @@ class Trainer:
         self.device = device
         self.callbacks = list(callbacks)
 
-        self.memory_format = torch.channels_last if config.channels_last else torch.preserve_format
-        self.model = model.to(device=device, memory_format=self.memory_format)
+        self.model = model.to(device)
+        if config.channels_last:
+            self.model = self.model.to(memory_format=torch.channels_last)
         self._forward: nn.Module = torch.compile(self.model) if config.compile else self.model  # type: ignore[assignment]
         self.criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
         self.optimizer = build_optimizer(self.model, config, device)

@@ -106,12 +106,13 @@ def test_server_answers_again_and_again_and_errors_in_one_message() -> None:
             "expected_itop_rate",
         }
         assert plan["layers"][0].keys() == {"name", "shape", "density", "nonzeros"}
-        for settings, message in [
+        wrong: list[tuple[dict[str, Any], str]] = [
             ({"density": 2}, "density = 2: must be a number above 0 and at most 1"),
             ({"model": "nobody:knows"}, "nobody:knows"),
             ({"sparse": True, "sparse_init": "resume", "weights": "/nowhere.pt"}, "there is no such file"),
             ({"model": "tests.engine.test_plan:chatty"}, "calling it failed with ValueError"),
-        ]:
+        ]
+        for settings, message in wrong:
             with pytest.raises(PlanError, match=message):
                 server.ask(settings)
         assert server.ask(config(sparse=True)) == plan

@@ -64,11 +64,11 @@ def test_throughput_leaves_pauses_out() -> None:
     throughput = Throughput(clock=lambda: now[0])
     throughput.restart()
     now[0] = 0.5
-    assert throughput.tick(100) == (0.5, pytest.approx(200.0))
+    assert throughput.tick(100) == pytest.approx((0.5, 200.0))
     now[0] = 500.0
     throughput.restart()
     now[0] = 500.5
-    assert throughput.tick(100) == (0.5, pytest.approx(200.0))
+    assert throughput.tick(100) == pytest.approx((0.5, 200.0))
 
 
 class Echo(nn.Module):
