@@ -95,6 +95,7 @@ def finish(
     exit_code: int | None = None,
     signal: int | None = None,
     traceback: str | None = None,
+    ended_at: float | None = None,
 ) -> bool:
     """End an attempt and its run. Commands that are still pending are acknowledged with what happened.
 
@@ -123,9 +124,10 @@ def finish(
                         setattr(run, name, value)
             return False
         now = time.time()
-        attempt.status, attempt.reason, attempt.ended_at = status, reason, now
+        ended_at = now if ended_at is None else ended_at  # known where the end is written down long after
+        attempt.status, attempt.reason, attempt.ended_at = status, reason, ended_at
         attempt.exit_code, attempt.signal, attempt.traceback = exit_code, signal, traceback
-        run.status, run.reason, run.ended_at = status, reason, now
+        run.status, run.reason, run.ended_at = status, reason, ended_at
         run.exit_code, run.signal = exit_code, signal
         outcome = f"the run ended: {status}" + (f" ({reason})" if reason else "")
         session.execute(

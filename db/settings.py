@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from db.errors import StoreError
 from db.models import SettingRow
 from db.session import Database
 
@@ -18,7 +20,15 @@ def get(db: Database, key: str, default: Any = None) -> Any:
 
 
 def put(db: Database, key: str, value: Any) -> None:
-    """Keep a JSON value under a key, replacing what was there."""
+    """Keep a JSON value under a key, replacing what was there.
+
+    Raises:
+        StoreError: The value is not JSON.
+    """
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"The setting {key!r} cannot be stored as JSON: {error}.") from error
     with db.write() as session:
         db.exclusive(session, "itop settings")
         session.merge(SettingRow(key=key, value=value))

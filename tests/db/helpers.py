@@ -31,7 +31,9 @@ def new_run(db: Database, **changes: Any) -> RunRecord:
     return runs.create(db, **({"config": CONFIG} | changes))
 
 
-def start(db: Database, run: RunRecord, *, device: str = "cpu", host: str = "here", slots: int = 100) -> AttemptRecord:
+def start(
+    db: Database, run: RunRecord, *, device: str = "cpu", host: str = "here", slots: int = 100_000
+) -> AttemptRecord:
     """Reserve a run and report its worker as up."""
     attempt = runs.reserve(db, run.id, host=host, device=device, slots=slots)
     assert attempt is not None
