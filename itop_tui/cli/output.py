@@ -108,13 +108,20 @@ def layer_document(layer: LayerMaskStat) -> Document:
 def print_json(value: Any) -> None:
     """Print one JSON document on stdout.
 
-    An object is indented for people; a list has one compact object a line, which is quick for 100,000 steps. All of it
+    Objects are indented for people; the items of a list have a line each, which is quick for 100,000 steps. All of it
     is ASCII: a name with terminal escapes or directional overrides stays harmless, and decodes to what it was.
     """
-    shaped = plain_value(value)
-    if isinstance(shaped, list) and shaped:
-        text = "[\n" + ",\n".join(json.dumps(item, allow_nan=False) for item in shaped) + "\n]"
-    else:
-        text = json.dumps(shaped, allow_nan=False, indent=2)
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(_laid_out(plain_value(value), "") + "\n")
     sys.stdout.flush()
+
+
+def _laid_out(value: Any, indent: str) -> str:
+    if isinstance(value, dict) and value:
+        inner = indent + "  "
+        members = (f"{inner}{json.dumps(name)}: {_laid_out(item, inner)}" for name, item in value.items())
+        return "{\n" + ",\n".join(members) + f"\n{indent}}}"
+    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        inner = indent + "  "
+        items = (inner + json.dumps(item, allow_nan=False) for item in value)
+        return "[\n" + ",\n".join(items) + f"\n{indent}]"
+    return json.dumps(value, allow_nan=False)

@@ -88,7 +88,7 @@ def totals(planned: Mapping[str, Any], config: RunConfig) -> list[tuple[str, Cel
     return [
         ("parameters", f"{count(planned['parameters'])}, {count(planned['maskable'])} of them maskable"),
         ("forward FLOPs", _against(planned["forward_flops"], planned["dense_forward_flops"], "a sample")),
-        ("training FLOPs", _against(planned["training_flops"], planned["dense_training_flops"], "a sample")),
+        ("training FLOPs", _against(planned["training_flops"], planned["dense_training_flops"], "for the whole run")),
         ("steps", _steps(planned.get("steps"), config)),
         ("mask updates", _updates(planned.get("mask_updates"), config)),
         ("R_s to expect", _expected(planned.get("expected_itop_rate"))),

@@ -54,14 +54,12 @@ def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from importlib.metadata import PackageNotFoundError
-
-    real = checkup.version
+    from importlib.metadata import PackageNotFoundError, version
 
     def missing(name: str) -> str:
         if name == "torch":
             raise PackageNotFoundError(name)
-        return real(name)
+        return version(name)
 
     monkeypatch.setattr(checkup, "version", missing)
     check = found("Program", "torch")

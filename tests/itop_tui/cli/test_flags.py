@@ -18,7 +18,7 @@ PUBLISHED = (
 )
 
 # Every flag of the original main.py and of its sparse arguments, with a value, and what it must mean.
-ORIGINAL = {
+ORIGINAL: dict[str, dict[str, object]] = {
     "--batch-size 64": {"batch_size": 64},
     "--test-batch-size 50": {"test_batch_size": 50},
     "--multiplier 2": {"multiplier": 2},

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from itop_tui.cli import screen
-from itop_tui.cli.screen import Column, data, print_facts, print_table, state
+from itop_tui.cli.screen import Cell, Column, data, print_facts, print_table, state
 from itop_tui.format import UNKNOWN
 
 COLUMNS = (
@@ -36,13 +36,11 @@ def _printed(out: Console) -> str:
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=5), st.integers(min_value=36, max_value=160))
 def test_no_line_is_wider_than_the_terminal(names: list[str], width: int) -> None:
     out = _console(width, terminal=True)
-    rows = [["1", data(name), state("running"), "lenet300-100", "0.1234"] for name in names]
+    rows: list[list[Cell]] = [["1", data(name), state("running"), "lenet300-100", "0.1234"] for name in names]
     print_table(COLUMNS, rows, out=out)
-    plain = Console(file=io.StringIO(), width=width)
     lines = [line for line in _strip(_printed(out)).splitlines() if line]
     assert all(cell_len(line.rstrip()) <= width for line in lines)
     assert len(lines) == len(names) + 2  # header and its line: no cell is wrapped
-    assert plain is not out
 
 
 def _strip(text: str) -> str:
@@ -52,7 +50,7 @@ def _strip(text: str) -> str:
 
 
 def test_columns_leave_by_rank_where_it_is_narrow() -> None:
-    row = ["1", data("a name"), state("running"), "lenet300-100", "0.1234"]
+    row: list[Cell] = ["1", data("a name"), state("running"), "lenet300-100", "0.1234"]
     headers = {}
     for width in (80, 36, 24):
         out = _console(width, terminal=True)

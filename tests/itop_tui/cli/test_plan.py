@@ -1,0 +1,49 @@
+"""`itop plan`: what a run would be, asked of a helper process that has torch."""
+
+from __future__ import annotations
+
+import pytest
+
+from db import runs
+from db.session import Database
+from engine.planning import PlanError
+from tests.itop_tui.cli.conftest import Itop
+from tests.itop_tui.cli.test_flags import PUBLISHED
+
+
+def test_the_plan_of_the_published_run(itop: Itop, database: Database) -> None:
+    line = PUBLISHED.format(multiplier=1).split()
+    planned = itop("plan", *line, "--json").json()
+    assert set(planned["layers"][0]) >= {"name", "shape", "density", "nonzeros"}
+    assert (planned["parameters"], planned["maskable"]) == (11_323_466, 11_307_712)
+    assert planned["nonzeros"] == sum(layer["nonzeros"] for layer in planned["layers"]) == round(0.05 * 11_307_712)
+    assert planned["steps"] == 250 * 352
+    assert planned["mask_updates"] == 250 * 352 // 1500
+    assert planned["forward_flops"] < planned["dense_forward_flops"]
+    assert planned["training_flops"] < planned["dense_training_flops"]
+    assert 0.05 < planned["expected_itop_rate"] < 1
+    assert runs.count(database) == 0
+
+
+def test_the_plan_for_people(itop: Itop) -> None:
+    text = itop("plan", "--preset", "digits-rigl").out
+    assert text.startswith("RigL-ITOP: lenet300-100 on digits")
+    assert "300×64" in text
+    assert "whole network" in text
+    assert "R_s to expect" in text
+
+
+def test_a_plan_that_cannot_be_made(itop: Itop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise PlanError("the model does not build\nfor this reason")
+
+    monkeypatch.setattr("engine.planning.request_plan", refuse)
+    outcome = itop("plan")
+    assert outcome.code == 1
+    assert outcome.err == "itop: the model does not build\n      for this reason\n"
+
+
+def test_wrong_settings_are_told_before_anything_is_asked(itop: Itop) -> None:
+    outcome = itop("plan", "--lr", "0", "--iters", "none")
+    assert outcome.code == 2
+    assert "lr" in outcome.err
