@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from engine.sparsity import Masking, SparsityConfig
 from engine.sparsity.layers import Geometry, Layer
 
-__all__ = ["OPTIMIZERS", "active", "batch", "by_hand", "make_optimizer", "masked", "network", "train"]
+__all__ = ["OPTIMIZERS", "active", "batch", "by_hand", "linear", "make_optimizer", "masked", "network", "train"]
 
 OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "sgd": (torch.optim.SGD, {"lr": 0.1, "weight_decay": 5e-4}),
@@ -61,6 +61,14 @@ def by_hand(
     )
 
 
+def linear(*rows: Sequence[float]) -> nn.Linear:
+    """A linear layer without bias, of the given weights."""
+    layer = nn.Linear(len(rows[0]), len(rows), bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor(rows))
+    return layer
+
+
 def network(seed: int = 0) -> nn.Sequential:
     """A small network with a convolution, a norm and two linear layers: 4·9·2 + 36·9 + 9·5 = 441 maskable weights."""
     torch.manual_seed(seed)
@@ -87,7 +95,7 @@ def train(model: nn.Module, masking: Masking, steps: int, *, start: int = 0) -> 
     for step in range(start, start + steps):
         inputs, targets = batch(step)
         masking.optimizer.zero_grad()
-        nn.functional.cross_entropy(model(inputs), targets).backward()
+        torch.autograd.backward(nn.functional.cross_entropy(model(inputs), targets))
         masking.step()
 
 

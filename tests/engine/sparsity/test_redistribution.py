@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from engine.sparsity import SCHEDULES, SparsityConfig, update_steps
@@ -45,7 +47,7 @@ def test_linear_and_constant_by_hand() -> None:
 @pytest.mark.parametrize("name", list(SCHEDULES))
 def test_no_schedule_moves_after_the_end_or_ever_rises(name: str) -> None:
     rates = [SCHEDULES[name](0.5, step, 60) for step in range(200)]
-    assert all(later <= earlier for earlier, later in zip(rates, rates[1:], strict=False))
+    assert all(later <= earlier for earlier, later in itertools.pairwise(rates))
     assert len(set(rates[60:])) == 1
     assert all(0 <= rate <= 0.5 for rate in rates)
 
