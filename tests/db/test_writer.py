@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -164,7 +165,7 @@ def test_a_locked_database_is_waited_for_and_the_order_kept(
     run, attempt = started(db)
     tries: list[int] = []
 
-    def commit(batch: Sequence[object]) -> None:
+    def commit(batch: Sequence[Any]) -> None:
         tries.append(len(batch))
         real(batch)
 
