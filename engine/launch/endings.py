@@ -28,6 +28,7 @@ class Ending(NamedTuple):
     reason: str
     exit_code: int | None = None
     signal: int | None = None
+    ended_at: float | None = None  # unix seconds, None for now
 
 
 def verdict(record: Mapping[str, Any], *, kill_asked: bool) -> Ending:
@@ -36,9 +37,15 @@ def verdict(record: Mapping[str, Any], *, kill_asked: bool) -> Ending:
     Args:
         record: What the warden saw: `exit_code` or `signal`; `problem` if the worker could not even be started;
             `stop_forwarded` if the warden passed a request to stop on; `out_of_memory` if the kernel killed for want
-            of memory just then; `peak_memory` in bytes; `last_line` of the console.
+            of memory just then; `peak_memory` in bytes; `last_line` of the console; `ended_at`.
         kill_asked: Whether a person asked for its death.
     """
+    ended_at = record.get("ended_at")
+    ending = _judge(record, kill_asked)
+    return ending._replace(ended_at=float(ended_at)) if isinstance(ended_at, int | float) else ending
+
+
+def _judge(record: Mapping[str, Any], kill_asked: bool) -> Ending:
     code, number = record.get("exit_code"), record.get("signal")
     if problem := record.get("problem"):
         return Ending(RunStatus.FAILED, str(problem), code)

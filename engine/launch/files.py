@@ -1,7 +1,8 @@
 """What an attempt leaves in its run's folder, so that the truth survives a dead scheduler and an absent database.
 
 `console.log` is what the worker printed. `warden-N.json` names the two processes of attempt N while they live.
-`exit-N.json` says how the worker ended. `kill-N.json` says that somebody asked for its death. Each is written whole
+`exit-N.json` says how the worker ended. `kill-N.json` says that somebody asked for its death. `origin.json` is
+where the run was submitted. Each is written whole
 (to a temporary file, flushed to disk, renamed), so a reader finds all of it or nothing.
 """
 
@@ -36,6 +37,11 @@ class AttemptFiles(NamedTuple):
     def console(self) -> Path:
         """What the worker printed, all attempts one after another."""
         return self.folder / "console.log"
+
+    @property
+    def origin(self) -> Path:
+        """Where the run was submitted: the folder that its relative paths and its user's own functions are found in."""
+        return self.folder / "origin.json"
 
     @property
     def claim(self) -> Path:

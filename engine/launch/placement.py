@@ -28,10 +28,19 @@ class Limits:
     slots: Mapping[str, int] = field(default_factory=dict)
     free_fraction: float = DEFAULT_FREE_FRACTION
 
+    @classmethod
+    def of(cls, slots: object, free_fraction: object) -> Limits:
+        """Limits from settings, which may hold anything: what makes no sense counts as not set."""
+        given = slots if isinstance(slots, Mapping) else {}
+        fraction = free_fraction if isinstance(free_fraction, int | float) and 0 <= free_fraction <= 1 else None
+        return cls(
+            {str(device): n for device, n in given.items() if isinstance(n, int) and n >= 0},
+            DEFAULT_FREE_FRACTION if fraction is None else float(fraction),
+        )
+
     def slots_of(self, device: str) -> int:
         """How many runs at a time the device takes."""
-        value: object = self.slots.get(device, 1)  # a setting may hold anything
-        return value if isinstance(value, int) and value >= 0 else 1
+        return self.slots.get(device, 1)
 
 
 @dataclass(frozen=True, slots=True)

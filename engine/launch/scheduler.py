@@ -25,7 +25,7 @@ from db.session import Database
 from engine.launch.devices import Device, DeviceList, list_devices
 from engine.launch.files import AttemptFiles
 from engine.launch.lock import SchedulerLock, lock_path
-from engine.launch.placement import DEFAULT_FREE_FRACTION, Limits, place
+from engine.launch.placement import Limits, place
 from engine.launch.processes import host_name
 from engine.launch.settle import processes, reconcile
 from engine.launch.warden import Task, default_worker
@@ -34,6 +34,7 @@ TICK_SECONDS = 0.25
 IDLE_SECONDS = 5.0
 _REPLAN_SECONDS = 2.0  # a GPU may become free, or a setting change, without anything happening to a run
 _ADOPT_SECONDS = 1.0
+_ORIGIN_SECONDS = 1.0
 _BACKOFF_SECONDS = 5.0
 _GIVE_UP_SECONDS = 3600.0  # a database that is gone for good must not be asked for ever
 _LOG_BYTES = 1_000_000
@@ -114,15 +115,15 @@ class Scheduler:
                 self._launch(attempt, files, self._devices().named(attempt.device))
 
     def _place(self, active: Sequence[RunRecord]) -> bool:
-        """Start every queued run that has a device; returns whether anything was started or refused."""
-        limits = Limits(
-            slots=settings.get(self._db, "slots", {}),
-            free_fraction=settings.get(self._db, "gpu_memory_free_fraction", DEFAULT_FREE_FRACTION),
+        """Start every queued run that has a device; returns whether to look again at once."""
+        limits = Limits.of(
+            slots=settings.get(self._db, "slots"), free_fraction=settings.get(self._db, "gpu_memory_free_fraction")
         )
         queue = runs.queued(self._db)
         self._runnable = len(queue)
+        ready = [run for run in queue if _is_submitted(run)]
         plan = place(
-            queue,
+            ready,
             active,
             self._devices(),
             limits,
@@ -145,7 +146,7 @@ class Scheduler:
             _log.info("starting run %d, attempt %d, on %s", run.id, attempt.number, device.name)
             self._launch(attempt, files._replace(number=attempt.number), device)
         self._publish({str(run_id): reason for run_id, reason in plan.waiting.items()})
-        return bool(plan.starts or plan.refused)
+        return bool(plan.starts or plan.refused or len(ready) < len(queue))
 
     def _launch(self, attempt: AttemptRecord, files: AttemptFiles, device: Device | None) -> None:
         """Start the warden of a reserved attempt; the attempt fails where that cannot be done."""
@@ -188,6 +189,13 @@ class Scheduler:
             for run_id in waiting.keys() - self._waiting.keys():
                 _log.info("run %s waits: %s", run_id, waiting[run_id])
             self._waiting = waiting
+
+
+def _is_submitted(run: RunRecord) -> bool:
+    """Whether the submitter has said where the run comes from, or has had the time to."""
+    if run.queued_at is None or time.time() - run.queued_at > _ORIGIN_SECONDS:
+        return True
+    return AttemptFiles(paths.run_folder(run.uid), run.attempt_count + 1).origin.exists()
 
 
 def serve(scheduler: Scheduler, lock: SchedulerLock, *, idle_seconds: float, log: LogFile | None) -> None:

@@ -42,9 +42,19 @@ def reconcile(db: Database) -> int:
         except RunNotFound:  # deleted since the query
             continue
         ending = look(attempt, files)
-        if ending is not None and settle(db, attempt.id, files, ending):
-            settled += 1
+        if ending is None:
+            continue
+        if ending.status is RunStatus.LOST:  # nobody saw the end; the last sign of life is the nearest to it
+            ending = ending._replace(ended_at=_last_sign(db, attempt))
+        settled += settle(db, attempt.id, files, ending)
     return settled
+
+
+def _last_sign(db: Database, attempt: AttemptRecord) -> float | None:
+    with contextlib.suppress(RunNotFound):
+        heartbeat = runs.get(db, attempt.run_id).heartbeat_at
+        return None if heartbeat is None else max(heartbeat, attempt.started_at)
+    return None
 
 
 def attempt_files(db: Database, attempt: AttemptRecord) -> AttemptFiles:
@@ -117,6 +127,7 @@ def settle(db: Database, attempt_id: int, files: AttemptFiles, ending: Ending) -
             reason=ending.reason,
             exit_code=ending.exit_code,
             signal=ending.signal,
+            ended_at=ending.ended_at,
         )
     with contextlib.suppress(OSError):
         files.claim.unlink(missing_ok=True)

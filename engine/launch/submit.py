@@ -20,14 +20,15 @@ from db import attempts, commands, paths, runs
 from db.errors import IllegalState, StoreError
 from db.records import CommandRecord, RunRecord
 from db.session import Database
-from engine.launch.files import write_json
+from engine.launch.files import AttemptFiles, write_json
 from engine.launch.lock import is_locked, lock_path
 from engine.launch.processes import host_name
 from engine.launch.settle import attempt_files, look, processes, reconcile, settle
 from engine.launch.warden import outer_environment
 
-__all__ = ["SchedulerError", "ensure_scheduler", "kill", "reconcile", "scheduler_running", "stop"]
+__all__ = ["SchedulerError", "ensure_scheduler", "kill", "note_origins", "reconcile", "scheduler_running", "stop"]
 
+_ORIGIN_VARIABLES = ("ITOP_DATA_DIR", "PYTHONPATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _START_SECONDS = 30.0
 _DEATH_SECONDS = 2.0
 
@@ -54,6 +55,7 @@ def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
     Raises:
         SchedulerError: It did not come up; the message is its own last line.
     """
+    note_origins(db)
     if scheduler_running(db):
         return
     environment = outer_environment(os.environ)
@@ -73,6 +75,24 @@ def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
     if not {"ready", "held"} & set(said[-1:]):
         words = said[-1] if said else "it said nothing"
         raise SchedulerError(f"The background scheduler did not start: {words} (log: {paths.home() / 'scheduler.log'})")
+
+
+def note_origins(db: Database) -> None:
+    """Keep with every run that was just queued where that was done: the current folder, and what bears on a training.
+
+    A scheduler that has been running for long was started somewhere else, perhaps with other variables; a worker gets
+    those of the person who submitted its run. A run that is queued again keeps its first origin.
+    """
+    origin = {
+        "folder": str(Path.cwd()),
+        "environment": {name: os.environ[name] for name in _ORIGIN_VARIABLES if name in os.environ},
+    }
+    for run in runs.queued(db):
+        path = AttemptFiles(paths.run_folder(run.uid), run.attempt_count + 1).origin
+        if not path.exists():
+            with contextlib.suppress(OSError):  # a full disk will be met, and told, by what needs it more
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_json(path, origin, exclusive=True)
 
 
 def _listen(launcher: subprocess.Popen[bytes], deadline: float) -> list[str]:

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.launch.files import AttemptFiles, last_line, write_json
+from engine.launch.files import AttemptFiles, last_line, read_json, write_json
 from engine.launch.oom import oom_kills
 from engine.launch.processes import ProcessIdentity, host_name
 
@@ -135,8 +135,12 @@ class Warden:
     def run(self) -> None:
         """Watch over the attempt until its end is written down, or until nothing more can be done about that."""
         me = ProcessIdentity.current()
-        if not write_json(self._files.claim, {"warden": me.as_dict(), "worker": None}, exclusive=True):
-            return  # another warden has this attempt
+        try:
+            if not write_json(self._files.claim, {"warden": me.as_dict(), "worker": None}, exclusive=True):
+                return  # another warden has this attempt
+        except OSError as error:
+            self._settle({"problem": f"the run's folder cannot be written to: {error}", "ended_at": time.time()})
+            return
         self._listen()
         record = self._watch(me)
         try:
@@ -189,12 +193,15 @@ class Warden:
         return console
 
     def _start(self, console: Any) -> subprocess.Popen[bytes]:
+        origin = read_json(self._files.origin) or {}
+        folder = str(origin.get("folder") or self._files.folder)
         return subprocess.Popen(
             [*self._task.command, str(self._task.run_id), "--attempt", str(self._task.attempt_id)],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
-            env=inner_environment(os.environ, self._task),
+            env=inner_environment(os.environ | _origin_environment(origin), self._task),
+            cwd=folder if Path(folder).is_dir() else self._files.folder,
             start_new_session=True,
         )
 
@@ -255,6 +262,11 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     if hasattr(os, "waitid"):
         return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     return process.poll() is not None
+
+
+def _origin_environment(origin: Mapping[str, Any]) -> dict[str, str]:
+    values = origin.get("environment")
+    return {str(name): str(value) for name, value in values.items()} if isinstance(values, dict) else {}
 
 
 def _peak_memory() -> int:

@@ -62,6 +62,10 @@ def test_each_end_is_told_from_the_others(record: dict[str, Any], kill_asked: bo
     assert verdict(record, kill_asked=kill_asked) == expected
 
 
+def test_the_end_is_dated_when_it_was_not_when_it_is_written_down() -> None:
+    assert verdict({"exit_code": 1, "ended_at": 12.5}, kill_asked=False).ended_at == 12.5
+
+
 @pytest.mark.parametrize("number", list(signal.Signals))
 def test_no_signal_is_taken_for_a_success(number: int) -> None:
     assert verdict({"signal": int(number)}, kill_asked=False).status is RunStatus.KILLED

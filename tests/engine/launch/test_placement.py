@@ -69,9 +69,15 @@ def test_slots_are_the_users(queue: Queue) -> None:
     assert plan.waiting == {3: "cpu is busy (3 of 3 slots taken)", 4: "cuda:0 is closed (0 slots)"}
 
 
-@pytest.mark.parametrize("value", [-1, "2", None])
+@pytest.mark.parametrize("value", [-1, "2", None, 0.5])
 def test_a_setting_that_is_no_number_of_slots_counts_as_one(value: object) -> None:
-    assert Limits(slots={"cpu": value}).slots_of("cpu") == 1  # type: ignore[dict-item]
+    limits = Limits.of({"cpu": value, "cuda:0": 2}, None)
+    assert (limits.slots_of("cpu"), limits.slots_of("cuda:0")) == (1, 2)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, 0.0), (0.25, 0.25), (1, 1.0), (2, 0.5), (-1, 0.5), ("x", 0.5)])
+def test_a_setting_that_is_no_fraction_counts_as_not_set(value: object, expected: float) -> None:
+    assert Limits.of(None, value) == Limits({}, expected)
 
 
 def test_auto_takes_a_gpu_where_there_is_one_and_waits_for_it(queue: Queue) -> None:

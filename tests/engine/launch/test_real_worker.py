@@ -25,15 +25,16 @@ def train(lab: Lab, **settings: object) -> RunRecord:
     return runs.create(lab.db, config=config.as_dict())
 
 
+@pytest.mark.timeout(400)
 def test_real_runs_complete_stop_die_and_go_on(real: Lab) -> None:
     short, long = train(real, epochs=2), train(real, epochs=100_000)
     real.ensure_scheduler()
 
-    ended = real.wait_status(short, RunStatus.COMPLETED, RunStatus.FAILED, seconds=60)
+    ended = real.wait_status(short, RunStatus.COMPLETED, RunStatus.FAILED, seconds=120)
     assert (ended.status, ended.exit_code) == (RunStatus.COMPLETED, 0)
     assert len(metrics.epochs(real.db, short.id)) == 2
 
-    wait_for(lambda: real.get(long).step > 50, "the long run to train", seconds=60)
+    wait_for(lambda: real.get(long).step > 50, "the long run to train", seconds=120)
     assert real.attempt(long).pid == real.identity(long, "worker").pid
     submit.stop(real.db, long.id)
     stopped = real.wait_status(long, RunStatus.STOPPED)
@@ -41,7 +42,7 @@ def test_real_runs_complete_stop_die_and_go_on(real: Lab) -> None:
 
     runs.requeue_resume(real.db, long.id, checkpoints.pick(real.db, long.id, "last").id)
     submit.ensure_scheduler(real.db)
-    wait_for(lambda: real.get(long).step > stopped.step, "the resumed run to be further", seconds=60)
+    wait_for(lambda: real.get(long).step > stopped.step, "the resumed run to be further", seconds=120)
     second = real.attempt(long)
     assert second.number == 2
     assert second.pid is not None

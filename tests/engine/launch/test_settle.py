@@ -42,7 +42,6 @@ class Case:
         assert attempt is not None
         self.attempt: AttemptRecord = attempt
         self.files: AttemptFiles = lab.files(self.run)
-        self.files.folder.mkdir(parents=True)
 
     def claim(self, warden: ProcessIdentity, worker: ProcessIdentity | None) -> None:
         write_json(self.files.claim, {"warden": warden.as_dict(), "worker": worker and worker.as_dict()})
@@ -90,6 +89,20 @@ def test_the_exit_file_is_the_truth_also_after_a_reboot(case: Case) -> None:
     case.claim(before, before)
     write_json(case.files.exit, {"exit_code": 1, "last_line": "ValueError: no"})
     assert case.settled() == (RunStatus.FAILED, "ValueError: no")
+
+
+def test_an_end_that_is_written_down_later_keeps_its_time(case: Case) -> None:
+    ended_at = case.attempt.started_at + 3
+    write_json(case.files.exit, {"signal": 9, "ended_at": ended_at})
+    assert case.settled()[0] is RunStatus.KILLED
+    assert case.lab.get(case.run).ended_at == case.lab.attempt(case.run).ended_at == ended_at
+
+
+def test_a_lost_run_ends_with_its_last_heartbeat(case: Case, dead: ProcessIdentity) -> None:
+    heartbeat = case.lab.get(case.run).heartbeat_at
+    case.claim(dead, dead)
+    assert case.settled()[0] is RunStatus.LOST
+    assert case.lab.get(case.run).ended_at == heartbeat
 
 
 def test_a_wish_to_kill_explains_a_silent_end(case: Case, dead: ProcessIdentity) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ from db.records import RunStatus
 from engine.launch import warden as warden_module
 from engine.launch.files import AttemptFiles, read_json, write_json
 from engine.launch.processes import ProcessIdentity, host_name
-from engine.launch.warden import Task
+from engine.launch.warden import Task, Warden
 from tests.engine.launch.tools import Lab, wait_for
 
 
@@ -128,7 +129,6 @@ def test_of_two_wardens_of_one_attempt_one_leaves(lab: Lab) -> None:
 
 def test_a_run_that_was_to_be_killed_before_its_worker_began_never_begins(lab: Lab) -> None:
     run = lab.queue("deaf")
-    lab.files(run).folder.mkdir(parents=True)
     write_json(lab.files(run).kill, {"by": "me"})
     lab.start_warden(run).wait()
     assert (lab.get(run).status, lab.get(run).reason) == (RunStatus.KILLED, "killed by user")
@@ -160,6 +160,49 @@ def test_a_scheduler_that_a_worker_starts_sees_the_devices_that_the_worker_does_
     assert warden_module.inner_environment(outer, task._replace(device="cpu"))["CUDA_VISIBLE_DEVICES"] == ""
     assert warden_module.outer_environment(inner) == {**outer, "PYTHONUNBUFFERED": "1"}
     assert warden_module.outer_environment(outer) == outer
+
+
+def test_the_worker_stands_where_its_run_was_submitted(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "the user's project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("ITOP_DATA_DIR", "theirs")
+    run = lab.queue("deaf")
+    monkeypatch.setenv("ITOP_DATA_DIR", "another's")
+    monkeypatch.chdir(tmp_path)
+    lab.queue("deaf")
+    lab.start_warden(run)
+    worker = psutil.Process(lab.identity(run, "worker").pid)
+    assert worker.cwd() == str(folder)
+    assert worker.environ()["ITOP_DATA_DIR"] == "theirs"
+
+
+def test_a_worker_whose_origin_is_gone_stands_in_its_runs_folder(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "soon gone"
+    folder.mkdir()
+    with monkeypatch.context() as patch:
+        patch.chdir(folder)
+        run = lab.queue("deaf")
+    folder.rmdir()
+    lab.start_warden(run)
+    assert psutil.Process(lab.identity(run, "worker").pid).cwd() == str(lab.files(run).folder)
+
+
+def test_a_full_disk_fails_the_attempt_with_that_reason(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(*_: object, **__: object) -> bool:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(warden_module, "write_json", no_space)
+    run = lab.queue("deaf")
+    attempt = runs.reserve(lab.db, run.id, host=host_name(), device="cpu", slots=1)
+    assert attempt is not None
+    Warden(Task(run.id, attempt.id, lab.files(run), "cpu", "", lab.worker)).run()
+    assert lab.get(run).status is RunStatus.FAILED
+    assert lab.get(run).reason == "the run's folder cannot be written to: [Errno 28] No space left on device"
 
 
 def test_a_database_that_is_away_is_waited_for(lab: Lab) -> None:
@@ -227,7 +270,6 @@ def test_a_worker_that_the_kernel_killed_for_memory_is_shown_as_such(lab: Lab, s
     # The warden, and with it the worker, is put into the group.
     attempt = runs.reserve(lab.db, run.id, host=host_name(), device="cpu", slots=1)
     assert attempt is not None
-    lab.files(run).folder.mkdir(parents=True)
     task = Task(run.id, attempt.id, lab.files(run), "cpu", "", lab.worker)
     command = [sys.executable, "-P", "-m", "engine.launch.warden", *task.arguments()]
     lab.run_command(sys.executable, "-c", enter, str(small_group / "cgroup.procs"), *command)

@@ -59,7 +59,9 @@ class Lab:
     # Runs
 
     def queue(self, notes: str, *, device: str = "cpu", priority: int = 0) -> RunRecord:
-        return runs.create(self.db, config={"device": device}, notes=notes, priority=priority)
+        run = runs.create(self.db, config={"device": device}, notes=notes, priority=priority)
+        submit.note_origins(self.db)
+        return run
 
     def get(self, run: RunRecord) -> RunRecord:
         return runs.get(self.db, run.id)
