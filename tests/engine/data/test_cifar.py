@@ -132,6 +132,8 @@ def test_validation_comes_out_of_the_training_set_and_is_not_augmented(tmp_path:
     assert not train & valid
     # Every file image is one colour, so black borders betray a padded crop.
     assert all(float(x.std(dim=(2, 3)).max()) < 1e-5 for x, _ in bundle.batches("valid", 5))
+    held = bundle.part("valid").shuffled(5, seed=0, epoch=0)
+    assert all(float(x.std(dim=(2, 3)).max()) < 1e-5 for x, _ in held)
     assert any(float(x.std(dim=(2, 3)).max()) > 0.1 for x, _ in bundle.batches("train", 5))
     plain = load_dataset("cifar100", valid_split=0.25, seed=3, data_dir=tmp_path, augment=False)
     assert all(float(x.std(dim=(2, 3)).max()) < 1e-5 for x, _ in plain.batches("train", 5))

@@ -101,6 +101,9 @@ def test_an_epoch_entered_in_the_middle_goes_on_bit_for_bit(tmp_path: Path, name
     for start in range(len(whole) + 1):
         assert _same(_epoch(bundle, 2, start), whole[start:])
     assert not _same(_epoch(bundle, 3), whole)
+    alone = bundle.train.subset(torch.tensor([0]))
+    views = [next(alone.shuffled(1, seed=0, epoch=epoch))[0] for epoch in range(4)]
+    assert not all(torch.equal(view, views[0]) for view in views[1:])
     plain = load_dataset(name, valid_split=0.0, seed=0, data_dir=tmp_path, workers=0, augment=False)
     assert not _same(_epoch(plain, 2), whole)
     assert torch.equal(_epoch(plain, 2)[0][1], whole[0][1])

@@ -155,3 +155,16 @@ def test_wide_residual_networks_drop_three_tenths() -> None:
 def test_an_unknown_name_is_one_clear_error() -> None:
     with pytest.raises(ModelError, match="unknown model 'resnet-19': did you mean 'resnet-18'"):
         build_model("resnet-19", classes=10, channels=3, height=32, width=32)
+
+
+def test_the_imagenet_resnet_computes_what_torchvisions_does() -> None:
+    from torchvision.models import resnet50
+
+    torch.manual_seed(0)
+    model = build_model("resnet50-imagenet", classes=7, channels=3, height=64, width=64)
+    reference = resnet50(num_classes=7)
+    mine, theirs = model.state_dict(), reference.state_dict()
+    assert [tuple(value.shape) for value in mine.values()] == [tuple(value.shape) for value in theirs.values()]
+    model.load_state_dict(dict(zip(mine, theirs.values(), strict=True)))
+    images = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(model(images), reference(images))

@@ -88,7 +88,7 @@ def test_a_name_inside_a_class_is_found() -> None:
     assert isinstance(_build("my_models:Face.build"), nn.Module)
 
 
-def test_the_trial_leaves_no_trace() -> None:
+def test_the_trial_leaves_no_trace_and_repeats() -> None:
     torch.manual_seed(5)
     model = _build("my_models:everything")
     drawn = torch.rand(1)
