@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import ClassVar
 
 from rich.table import Table
@@ -41,7 +40,7 @@ class _Keys(Toned, Static):
     def on_mount(self) -> None:
         """Fill the table."""
         table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        table.add_column(width=14, no_wrap=True)
+        table.add_column(width=13, no_wrap=True)
         table.add_column(ratio=1)
 
         def heading(name: str) -> None:
@@ -49,11 +48,10 @@ class _Keys(Toned, Static):
                 table.add_row("", "")
             table.add_row(Text(name, self.tone("title")), "")
 
-        for name, group in groupby(
-            sorted(in_scope(self._scope), key=lambda action: action.heading), key=lambda action: action.heading
-        ):
+        actions = in_scope(self._scope)
+        for name in dict.fromkeys(action.heading for action in actions):
             heading(name)
-            for action in group:
+            for action in (each for each in actions if each.heading == name):
                 table.add_row(Text(action.key_shown, self.tone("accent")), Text(action.help, self.tone("text")))
         if self._scope in _MOVING:
             heading("Moving")

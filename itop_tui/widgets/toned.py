@@ -14,6 +14,7 @@ from rich.text import Text
 from textual.color import Color
 from textual.widget import Widget
 
+from itop_tui.format import plain
 from itop_tui.theme import TONES, Tone
 
 Part = tuple[str, Tone]
@@ -33,8 +34,8 @@ class Toned(Widget):
         return _style(tone, self.app.theme_variables[TONES[tone]])
 
     def toned(self, parts: Iterable[Part]) -> Text:
-        """Assemble a text from its parts; nothing in them is taken for markup."""
+        """Assemble a text of one line from its parts; nothing in them is taken for markup or obeyed as an escape."""
         text = Text(no_wrap=True, overflow="ellipsis", end="")
         for content, tone in parts:
-            text.append(content, self.tone(tone))
+            text.append(plain(content), self.tone(tone))
         return text

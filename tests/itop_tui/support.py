@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from textual.pilot import Pilot
 
 from db.records import RunRecord, RunStatus
+from engine.config import RunConfig
 from engine.presets import PRESETS
 from itop_tui.app import ItopApp
 from itop_tui.poller import Snapshot, View
@@ -24,9 +26,14 @@ NOW = 1_772_000_000.0
 """The time at which the tests' clocks stand."""
 
 
+@cache
+def _config(preset: str) -> RunConfig:
+    return PRESETS[preset].config()
+
+
 def make_run(run_id: int, status: str = "completed", preset: str = "digits-rigl", **changes: Any) -> RunRecord:
     """A run as the database would give it, with some fields changed."""
-    config = PRESETS[preset].config()
+    config = _config(preset)
     waiting = status == "queued"
     total = 1720
     made = RunRecord(
@@ -139,7 +146,7 @@ class MemoryReader:
             ]
             known = [run for run in matching if getattr(run, view.sort, run.step) is not None]
             known.sort(key=lambda run: getattr(run, view.sort, run.step), reverse=view.descending)
-            ordered = known + [run for run in matching if run not in known]
+            ordered = known + [run for run in matching if getattr(run, view.sort, run.step) is None]
             return Snapshot(
                 view=view,
                 runs=tuple(ordered[: view.limit]),

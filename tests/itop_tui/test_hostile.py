@@ -1,0 +1,102 @@
+"""Names, reasons and tags are data: whatever they hold, the screens hold together and nothing is obeyed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from rich.cells import cell_len
+
+from itop_tui.app import ItopApp
+from itop_tui.screens.dialogs import Ask, Confirm
+from itop_tui.screens.new_run import NewRunScreen
+from tests.itop_tui.support import MemoryReader, make_run, memory_app, screen_text, started, wait_for
+
+HOSTILE = {
+    "markup": "[bold red]bold[/] [@click=app.quit]quit[/] [/unopened]",
+    "escapes": "\x1b[2J\x1b]0;title\x07\x9b31m bell\x07 null\x00 del\x7f",
+    "right to left": "\u202eevil\u202c שלום עולם مرحبا",
+    "emoji": "👩‍👩‍👧‍👦 🏳️‍🌈 e\u0301\u0327 👍🏽",
+    "long": "x" * 10_000,
+    "wide": "稀疏训练" * 2_000,
+    "lines": "one\ntwo\r\nthree\ttab\u2028four",
+    "empty": "",
+    "surrogate": "\ud800 \ufffe \ue000",
+}
+
+
+def whole(app: ItopApp, size: tuple[int, int]) -> None:
+    """Check that every line of the screen is as wide as the screen and holds nothing a terminal obeys."""
+    lines = screen_text(app).splitlines()
+    assert len(lines) == size[1]
+    for line in lines:
+        assert not any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in line)
+        assert not set(line) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+        assert cell_len(line) == size[0], line
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_every_hostile_text_everywhere_at_once(size: tuple[int, int]) -> None:
+    listed = [
+        make_run(
+            number,
+            status,
+            name=text,
+            reason=text or None,
+            tags=(text, "b"),
+            notes=text,
+            host=text[:50],
+            device=text[:50],
+            model=text[:80],
+            data=text[:80],
+            loss=math.nan,
+            val_loss=-math.inf,
+            best_val_accuracy=math.nan,
+            itop_rate=math.inf,
+            samples_per_second=math.inf,
+        )
+        for number, (text, status) in enumerate(
+            ((text, status) for text in HOSTILE.values() for status in ("failed", "running")), start=1
+        )
+    ]
+    app = memory_app(MemoryReader(listed))
+    async with app.run_test(size=size) as pilot:
+        await started(pilot, len(listed))
+        for _ in listed:
+            whole(app, size)
+            app.screen.query_one("#runs").action_move(1)  # type: ignore[attr-defined]
+            await pilot.pause()
+        await pilot.press("g", "ctrl+p", "r", "u", "n")
+        await pilot.pause()
+        whole(app, size)
+        await pilot.press("escape")
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=list(HOSTILE))
+async def test_dialogs_and_form_of_a_hostile_run(text: str) -> None:
+    size = (80, 24)
+    app = memory_app(MemoryReader([make_run(1, name=text, tags=(text,)), make_run(2, "running", name=text)]))
+    async with app.run_test(size=size) as pilot:
+        await started(pilot, 2)
+        await pilot.press("K")
+        await wait_for(pilot, lambda: isinstance(app.screen, Confirm))
+        whole(app, size)
+        await pilot.press("n", "R")
+        await wait_for(pilot, lambda: isinstance(app.screen, Ask))
+        whole(app, size)
+        await pilot.press("escape", "d")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        await pilot.press("ctrl+o")
+        await pilot.pause()
+        whole(app, size)
+
+
+async def test_figures_that_diverged_are_named() -> None:
+    run = replace(make_run(1), loss=math.nan, best_val_accuracy=math.inf)
+    app = memory_app(MemoryReader([run]))
+    async with app.run_test(size=(200, 50)) as pilot:
+        await started(pilot, 1)
+        row = screen_text(app).splitlines()[2]
+        assert "NaN" in row
+        assert "∞" in row

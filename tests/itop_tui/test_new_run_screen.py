@@ -1,0 +1,250 @@
+"""The form of a new run, driven by keys."""
+
+from __future__ import annotations
+
+import pytest
+from textual import events
+
+from db import runs
+from db.records import RunStatus
+from db.session import Database
+from engine.presets import PRESETS
+from itop_tui.app import ItopApp
+from itop_tui.run_form import ALL_FIELDS, FIELDS
+from itop_tui.screens.dialogs import Confirm
+from itop_tui.screens.new_run import NewRunScreen
+from itop_tui.screens.picker import Picker
+from itop_tui.screens.runs import RunsScreen
+from itop_tui.widgets.field_help import FieldHelp
+from itop_tui.widgets.plan_pane import PlanPane
+from tests.itop_tui.support import (
+    FixedPlanner,
+    MemoryReader,
+    form_of,
+    memory_app,
+    sample_runs,
+    screen_text,
+    started,
+    table_of,
+    wait_for,
+)
+
+
+def form_app(planner: FixedPlanner | None = None) -> ItopApp:
+    return memory_app(MemoryReader(sample_runs()), planner)
+
+
+async def opened(pilot: object) -> NewRunScreen:
+    await started(pilot, 12)  # type: ignore[arg-type]
+    app = pilot.app  # type: ignore[attr-defined]
+    await pilot.press("n")  # type: ignore[attr-defined]
+    await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen) and app.screen.focused)  # type: ignore[arg-type]
+    return form_of(app)
+
+
+async def test_launch_with_keys_alone(app: ItopApp, database: Database, scheduled: list[str]) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await started(pilot, 0)
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        await pilot.press(*"first try", "down", *"paper", "ctrl+s")
+        await started(pilot, 1)
+        await wait_for(pilot, lambda: isinstance(app.screen, RunsScreen))
+        (run,) = runs.list_runs(database, runs.RunQuery())
+        assert (run.name, run.tags, run.status) == ("first try", ("paper",), RunStatus.QUEUED)
+        assert dict(run.config) == PRESETS["digits-rigl"].config().as_dict()
+        assert run.total_steps == PRESETS["digits-rigl"].config().planned_steps()
+        assert scheduled == [database.url]
+        assert table_of(app).current == run
+
+
+async def test_a_new_run_is_highlighted_even_where_a_filter_hides_it(app: ItopApp, database: Database) -> None:
+    for seed in range(3):
+        runs.create(database, config=PRESETS["digits-dense"].config(seed=seed).as_dict(), name=f"older {seed}")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 3)
+        await pilot.press("slash", *"dense", "enter")
+        await wait_for(pilot, lambda: "3 match" in screen_text(app))
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        await pilot.press("ctrl+s")
+        await started(pilot, 4)
+        await wait_for(pilot, lambda: table_of(app).current and table_of(app).current.id == 4)  # type: ignore[union-attr]
+
+
+async def test_wrong_values_are_told_as_one_types_and_launching_goes_to_them() -> None:
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot)
+        form.fields.go_to("density")
+        await pilot.press("ctrl+u", "7")
+        await wait_for(pilot, lambda: "at most 1" in screen_text(app))
+        assert "1 field to mend" in screen_text(app)
+        assert "✗ density" in screen_text(app)
+        form.fields.go_to("seed")
+        await pilot.press("ctrl+s")
+        assert form.fields.current.name == "density"
+        assert isinstance(app.screen, NewRunScreen)
+        await pilot.press("backspace", *"0.07")
+        await wait_for(pilot, lambda: "✓ ready" in screen_text(app))
+        assert "was 0.05" in screen_text(app)
+        await pilot.press("ctrl+r")
+        assert form.form.changes == ()
+
+
+async def test_only_fields_that_have_an_effect_can_be_reached() -> None:
+    app = form_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        form = await opened(pilot)
+        form.fields.go_to("sparse")
+        await pilot.press("space", "down")
+        assert form.fields.current.name == "optimizer"
+        assert "only for sparse runs" in screen_text(app)
+        await pilot.press("up", "right", "down")
+        assert form.fields.current.name == "fix"
+
+
+async def test_every_field_can_be_reached_by_arrow_keys_at_80_by_24() -> None:
+    app = form_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        form = await opened(pilot)
+        reachable = [name for name in ALL_FIELDS if form.form.without_effect(name) is None]
+        for name in reachable:
+            assert form.fields.current.name == name
+            assert ALL_FIELDS[name].label in screen_text(app)
+            form.fields.action_move(1)
+            await pilot.pause()
+        form.fields.action_jump(0)
+        await pilot.press("pagedown", "pagedown", "pagedown")
+        assert form.fields.current.name == "optimizer"
+        await pilot.press("pageup", "tab", "shift+tab")
+        assert form.fields.current.name == "sparse"
+
+
+async def test_choices_go_by_arrow_by_letter_and_from_a_list() -> None:
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot)
+        form.fields.go_to("growth")
+        await pilot.press("right")
+        assert form.form.entries["growth"] == "momentum"
+        await pilot.press("left", "r")
+        assert form.form.entries["growth"] == "random"
+        form.fields.go_to("model")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*"mlp", "enter")
+        await wait_for(pilot, lambda: form.form.entries["model"] == "mlp-cifar10")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*"my.module:net", "enter")
+        await wait_for(pilot, lambda: form.form.entries["model"] == "my.module:net")
+        await pilot.press("enter", "escape", "q")
+        assert app.is_running
+        assert isinstance(app.screen, NewRunScreen)
+
+
+async def test_the_field_at_the_cursor_is_explained_with_range_and_default() -> None:
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot)
+        form.fields.go_to("death_rate")
+        await pilot.pause()
+        for words in ("at least 0 and at most 1", "default 0.5", "share of a layer's active weights"):
+            assert words in form.query_one(FieldHelp).render().plain
+        assert "default 0.5" in screen_text(app)
+
+
+async def test_a_start_can_be_chosen_from_presets_and_past_runs() -> None:
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot)
+        await pilot.press("ctrl+o")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*"set-itop as published", "enter")
+        await wait_for(pilot, lambda: form.form.config == PRESETS["set-itop"].config())
+        assert "SET-ITOP, as published (CIFAR-10)" in screen_text(app)
+        await pilot.press("ctrl+o", *"run 7", "enter")
+        await wait_for(pilot, lambda: form.form.config == PRESETS["digits-dense"].config())
+        assert "from run 7" in screen_text(app)
+
+
+async def test_the_plan_follows_what_is_typed_and_its_failure_harms_nothing() -> None:
+    planner = FixedPlanner()
+    app = form_app(planner)
+    async with app.run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot)
+        await wait_for(pilot, lambda: "50,200 maskable" in screen_text(app))
+        for words in ("expected R_s", "0.65", "fc3.weight", "10×100", "13.11%", "57"):
+            assert words in screen_text(app)
+        form.fields.go_to("density")
+        await pilot.press("ctrl+u", *"0.2")
+        await wait_for(pilot, lambda: planner.asked[-1].density == 0.2)
+        await pilot.press("ctrl+u")
+        await wait_for(pilot, lambda: "once the settings are right" in screen_text(app))
+        planner.failure = RuntimeError("torch is not installed")
+        await pilot.press(*"0.3")
+        await wait_for(pilot, lambda: "torch is not installed" in screen_text(app))
+        assert "✓ ready" in screen_text(app)
+        assert form.query_one(PlanPane).plan is None
+
+
+async def test_no_plan_is_asked_for_where_none_is_shown() -> None:
+    planner = FixedPlanner()
+    app = form_app(planner)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("a", "b")
+        await pilot.resize_terminal(120, 40)
+        await wait_for(pilot, lambda: planner.asked)
+        assert len(planner.asked) == 1
+
+
+async def test_the_command_line_is_copied() -> None:
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot)
+        await pilot.press(*"x y", "ctrl+y")
+        assert app.clipboard == form.form.command_line()
+        assert "--name 'x y'" in app.clipboard
+        form.fields.go_to("lr")
+        await pilot.press("x", "ctrl+y")
+        assert "--name 'x y'" in app.clipboard
+
+
+async def test_leaving_asks_only_where_something_was_changed() -> None:
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(pilot)
+        await pilot.press("escape")
+        assert isinstance(app.screen, RunsScreen)
+        form = await opened(pilot)
+        form.fields.go_to("seed")
+        await pilot.press("1", "escape")
+        assert isinstance(app.screen, Confirm)
+        await pilot.press("n")
+        assert form.form.entries["seed"] == "171"
+        await pilot.press("escape", "y")
+        assert isinstance(app.screen, RunsScreen)
+
+
+async def test_mouse_and_paste() -> None:
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot)
+        lines = screen_text(app).splitlines()
+        row = next(number for number, line in enumerate(lines) if " augment " in line)
+        await pilot.click(None, offset=(lines[row].index("on"), row))
+        assert form.form.entries["augment"] is False
+        row = next(number for number, line in enumerate(lines) if " data " in line and "digits" in line)
+        await pilot.click(None, offset=(lines[row].index("›"), row))
+        assert form.fields.current.name == "data"
+        assert form.form.entries["data"] != "digits"
+        form.fields.go_to("name")
+        form.fields.post_message(events.Paste("a\nb\x1b[31m"))
+        await wait_for(pilot, lambda: form.form.name == "a b␛[31m")
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_no_field_is_named_like_the_runs_own(name: str) -> None:
+    assert name not in ("name", "tags")
