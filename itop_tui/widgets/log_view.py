@@ -137,4 +137,5 @@ class LogView(Log):
             return strip
         name = "log--current" if y == self._current else "log--match"
         style = self.get_component_rich_style(name)
-        return Strip([Segment(text, (old or Style()) + style, control) for text, old, control in strip])
+        marked = [Segment(text, (old or Style()) + style, control) for text, old, control in strip]
+        return Strip(marked, strip.cell_length)

@@ -11,9 +11,10 @@ from textual.reactive import reactive
 
 from db.records import RunRecord, RunStatus
 from itop_tui import run_view
-from itop_tui.format import bar, count, duration, figure, fit, percent, plain, rate, share
+from itop_tui.format import UNKNOWN, bar, count, duration, figure, fit, percent, plain, rate, share
 from itop_tui.screens.run.reader import RunView
 from itop_tui.theme import look
+from itop_tui.widgets import axis
 from itop_tui.widgets.toned import Part, Toned
 
 _GAP = "   "
@@ -45,12 +46,12 @@ def figures(run: RunRecord) -> list[tuple[str, str]]:
     if run.config.get("sparse"):
         known += [
             ("density", share(run.density)),
-            ("R_s", figure(run.itop_rate, 3)),
-            ("ζ", figure(run.death_rate, 3)),
+            ("R_s", figure(run.itop_rate)),
+            ("ζ", figure(run.death_rate)),
         ]
     else:
         known.append(("density", share(run.density)))
-    known.append(("lr", figure(run.learning_rate, 3)))
+    known.append(("lr", UNKNOWN if run.learning_rate is None else axis.label(run.learning_rate, 8)))
     return known
 
 
@@ -125,6 +126,8 @@ def _progress_line(run: RunRecord, now: float, width: int) -> list[Part]:
         words.append((f"  ETA {duration(left)}", "live"))
     if run.samples_per_second is not None and run.status.is_active:
         words.append((f"  {rate(run.samples_per_second)}", "muted"))
+    while words and sum(cell_len(text) for text, _ in words) + 8 > width:
+        words.pop()
     room = max(6, min(60, width - sum(cell_len(text) for text, _ in words) - 1))
     filled, empty = bar(done or 0.0, room)
     return [(filled, run_view.progress_tone(run)), (empty, "faint"), *words]

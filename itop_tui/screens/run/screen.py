@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import ClassVar, TypeVar
 
 from textual import work
-from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
@@ -45,7 +44,7 @@ class RunScreen(RunKeys):
 
     SCOPE = "run"
     CSS_PATH = "run.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(in_scope("run"))]
+    BINDINGS = bindings(in_scope("run"))
     AUTO_FOCUS = None
     _HEADINGS: ClassVar[dict[str, str]] = {tab.capitalize(): tab for tab in TABS}
 
@@ -55,6 +54,7 @@ class RunScreen(RunKeys):
         self.tab = TABS[0]
         self.view: RunView | None = None
         self._reader: RunReader | None = None
+        self._gone = False
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the head, the tabs and the first of them."""
@@ -65,7 +65,6 @@ class RunScreen(RunKeys):
 
     def on_mount(self) -> None:
         """Start to read."""
-        super().on_mount()
         self.query_one(TopBar).heading = f"run {self.run_id}"
         self._reader = RunReader(self.itop.database, self.run_id, self.post_message)
         self._read_on()
@@ -95,7 +94,6 @@ class RunScreen(RunKeys):
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Something was committed: read again."""
-        super().on_runs_changed(message)
         if self._reader is not None:
             self._reader.wake()
 
@@ -114,10 +112,19 @@ class RunScreen(RunKeys):
     def on_read_failed(self, message: ReadFailed) -> None:
         """Leave a run that is gone; say what is wrong otherwise."""
         if message.gone:
-            self.notify(f"Run {self.run_id} is no longer there.", severity="warning", markup=False)
-            self.dismiss(None)
+            self._gone = True
+            self._leave_if_gone()
             return
         self.on_database_trouble(DatabaseTrouble(f"The run cannot be read: {message.reason}"))
+
+    def on_screen_resume(self) -> None:
+        """A question that lay over the screen was answered."""
+        self._leave_if_gone()
+
+    def _leave_if_gone(self) -> None:
+        if self._gone and self.is_current:
+            self.notify(f"Run {self.run_id} is no longer there.", severity="warning", markup=False)
+            self.dismiss(None)
 
     def _tick(self) -> None:
         """What depends on the time alone: ages, the time left, silence."""
