@@ -100,7 +100,7 @@ class ItopApp(App[None]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give the colours of the tones to themes that are not ours."""
-        return {name: value for name, value in theme.DARK.variables.items() if name.startswith("tone-")}
+        return {name: value for name, value in theme.DARK.variables.items() if name.startswith(("tone-", "wrong-"))}
 
     def get_default_screen(self) -> Screen[None]:
         """The list of runs is what everything else lies on."""

@@ -146,17 +146,28 @@ def share(value: float | None) -> str:
 
 
 def figure(value: float | None, digits: int = 4) -> str:
-    """Write a number with about `digits` significant digits, in scientific notation where it is very small or large."""
+    """Write a number with at most `digits` significant digits: "2.303", "0.0312", "5e-07", "1.235e+09"."""
     strange = _strange(value)
     if strange is not None or value is None:
         return strange or UNKNOWN
     if value == 0:
         return "0"
-    size = abs(value)
-    if size >= 10**6 or size < 10**-4:
-        return f"{value:.{max(digits - 2, 1)}e}"
-    before = max(1, math.floor(math.log10(size)) + 1)
-    return f"{value:.{max(0, digits - before)}f}"
+    exponent = math.floor(math.log10(abs(value)))
+    if not -5 <= exponent <= 6:
+        mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+        return f"{_trimmed(mantissa)}e{power}"
+    return _trimmed(f"{value:.{max(0, digits - 1 - exponent)}f}")
+
+
+def _trimmed(number: str) -> str:
+    """Leave out the zeros that end a decimal fraction."""
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+def ratio(value: float | None, digits: int = 2) -> str:
+    """Write a number between 0 and 1 with so many decimals: "0.34"."""
+    strange = _strange(value)
+    return strange if strange is not None else f"{value:.{digits}f}"
 
 
 def count(value: int | None) -> str:

@@ -58,6 +58,7 @@ DARK = Theme(
         "tone-faint": "#4d5968",
         "tone-live": "#67c1c4",
         "tone-title": "#eef3f9",
+        "wrong-background": "#4a2a2c",
     },
 )
 
@@ -92,6 +93,7 @@ LIGHT = Theme(
         "tone-faint": "#a3afba",
         "tone-live": "#0b7377",
         "tone-title": "#0f1b26",
+        "wrong-background": "#f2cfcc",
     },
 )
 
@@ -119,7 +121,7 @@ STATES: dict[str, StateLook] = {
     "running": StateLook("●", "running", "live"),
     "paused": StateLook("‖", "paused", "warn"),
     "stopping": StateLook("◑", "stopping", "warn"),
-    "completed": StateLook("✓", "done", "good"),
+    "completed": StateLook("✓", "completed", "good"),
     "stopped": StateLook("■", "stopped", "muted"),
     "failed": StateLook("✗", "failed", "bad"),
     "killed": StateLook("†", "killed", "bad"),

@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 from textual.reactive import reactive
 
-from itop_tui.format import UNKNOWN, bar, count, figure, fit, plain, share, short_count
+from itop_tui.format import UNKNOWN, bar, count, fit, plain, ratio, share, short_count
 from itop_tui.widgets.toned import Part, Toned
 
 _LABEL = 14
@@ -53,7 +53,7 @@ class PlanPane(Toned):
                           "title"), (" of dense", "muted")]),
             ("steps", [(count(plan.get("steps")), "text")]),
             ("mask updates", [(count(plan.get("mask_updates")), "text")]),
-            ("expected R_s", [(figure(plan.get("expected_itop_rate"), 3), "title")]),
+            ("expected R_s", [(ratio(plan.get("expected_itop_rate"), 3), "title")]),
         ]  # fmt: skip
 
     def _layers(self, text: Text, layers: Sequence[Mapping[str, Any]]) -> None:

@@ -8,10 +8,12 @@ from itertools import pairwise
 
 from db.records import RunRecord
 from itop_tui import run_view
-from itop_tui.format import age, figure, fit, percent, rate, share
+from itop_tui.format import age, figure, fit, percent, rate, ratio, share
 from itop_tui.theme import Tone
 from itop_tui.widgets.toned import Part
 
+LEAD = 3
+"""Cells before the first column, for the cursor and the mark."""
 _TIGHT = 92
 """Lines narrower than this have one cell between two columns, wider ones two."""
 
@@ -84,8 +86,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("progress", "progress", 15, 1, "progress", run_view.progress_parts, most=30),
     Column("best", "best", 6, 2, "best_val_accuracy", _number(lambda run: percent(run.best_val_accuracy)),
            right=True),
-    Column("itop", "R_s", 4, 4, "itop_rate", _number(lambda run: figure(run.itop_rate, 3)), right=True),
-    Column("loss", "loss", 7, 8, "loss", _number(lambda run: figure(run.loss, 4), muted=True), right=True),
+    Column("itop", "R_s", 4, 4, "itop_rate", _number(lambda run: ratio(run.itop_rate)), right=True),
+    Column("loss", "loss", 8, 8, "loss", _number(lambda run: figure(run.loss, 4), muted=True), right=True),
     Column("speed", "speed", 8, 10, "samples_per_second",
            _number(lambda run: rate(run.samples_per_second) if run.status.is_active else "–", muted=True),
            right=True),
@@ -124,9 +126,9 @@ def place(width: int, columns: Sequence[Column] = COLUMNS) -> tuple[Placed, ...]
         columns: All columns, in the order in which they are shown.
 
     Returns:
-        The columns shown, in order, from cell 2 on (the first two hold the cursor and the mark).
+        The columns shown, in order, from cell `LEAD` on.
     """
-    room, gap = width - 2, 1 if width < _TIGHT else 2
+    room, gap = width - LEAD, 1 if width < _TIGHT else 2
     kept: list[Column] = []
     for column in sorted(columns, key=lambda column: column.rank):
         need = column.width + (gap if kept else 0)
@@ -144,7 +146,7 @@ def place(width: int, columns: Sequence[Column] = COLUMNS) -> tuple[Placed, ...]
                 widths[column.key] += more
                 room -= more
     placed: list[Placed] = []
-    x = 2
+    x = LEAD
     for column in columns:
         if column.key in widths:
             placed.append(Placed(column, x, widths[column.key]))

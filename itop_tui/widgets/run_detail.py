@@ -20,6 +20,7 @@ from itop_tui.format import (
     percent,
     plain,
     rate,
+    ratio,
     share,
     sparkline,
     steps,
@@ -94,9 +95,9 @@ class RunDetail(Toned):
         if run.method != "dense":
             interval = run.config.get("update_frequency", UNKNOWN)
             facts += [
-                ("density", [(f"{share(run.density)}", "text"), (f"  of {share(run.target_density)}", "muted")]),
+                ("density", [(share(run.density), "text"), (f"  target {share(run.target_density)}", "muted")]),
                 ("nonzeros", [(count(run.nonzeros), "text")]),
-                ("R_s", [(figure(run.itop_rate, 4), "title")]),
+                ("R_s", [(ratio(run.itop_rate, 3), "title")]),
                 (
                     "ζ now",
                     [(figure(run.death_rate, 3), "text"), (f"  ΔT {interval}", "muted")],

@@ -21,7 +21,7 @@ from textual.strip import Strip
 
 from db.records import RunRecord
 from itop_tui.theme import TONES
-from itop_tui.widgets.run_columns import Column, Placed, at, place
+from itop_tui.widgets.run_columns import LEAD, Column, Placed, at, place
 from itop_tui.widgets.toned import Toned
 
 
@@ -185,10 +185,10 @@ class RunTable(ScrollView, Toned, can_focus=True):
         edge = "▌" if line == self._cursor else " "
         mark = "◆" if run.id in self._marks else " "
         accent = base + self.tone("accent")
-        segments = [Segment(edge, accent), Segment(mark, accent)]
+        segments = [Segment(f"{edge}{mark} ", accent)]
         tones = {tone: base + self.tone(tone) for tone in TONES}
         now = self._clock()
-        x = 2
+        x = LEAD
         for placed in self._placed:
             if placed.x > x:
                 segments.append(Segment(" " * (placed.x - x), base))
@@ -198,8 +198,8 @@ class RunTable(ScrollView, Toned, can_focus=True):
 
     def _head(self, width: int) -> Strip:
         base = self.rich_style + self.get_component_rich_style("run-table--head", partial=True)
-        segments = [Segment("  ", base)]
-        x = 2
+        segments = [Segment(" " * LEAD, base)]
+        x = LEAD
         for placed in self._placed:
             segments.append(Segment(" " * (placed.x - x), base))
             column = placed.column

@@ -34,7 +34,7 @@ class TopBar(Toned):
             return [("opening the database … ", "muted")]
         parts: list[Part] = []
         if self.snapshot.active:
-            parts.append((f"{look('running').glyph} {count(self.snapshot.active)} running  ", "live"))
+            parts.append((f"{look('running').glyph} {count(self.snapshot.active)} active  ", "live"))
         if self.snapshot.queued:
             parts.append((f"{look('queued').glyph} {count(self.snapshot.queued)} queued  ", "text"))
         parts.append((plural(self.snapshot.total, "run") + " ", "muted"))

@@ -52,8 +52,8 @@ def test_shares(value: float | None, written: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(0, "0"), (0.0312, "0.031"), (2.30258, "2.303"), (123.456, "123.5"), (123_456.0, "123456"), (1e-7, "1.00e-07"),
-     (3.2e9, "3.20e+09"), (math.nan, "NaN"), (None, "–"), (-0.5, "-0.500")],
+    [(0, "0"), (0.0312, "0.0312"), (2.30258, "2.303"), (123.456, "123.5"), (123_456.0, "123456"), (1e-7, "1e-07"),
+     (3.2e9, "3.2e+09"), (math.nan, "NaN"), (None, "–"), (-0.5, "-0.5"), (0.0005, "0.0005"), (9.99999, "10")],
 )  # fmt: skip
 def test_figures(value: float | None, written: str) -> None:
     assert fmt.figure(value) == written
@@ -65,6 +65,13 @@ def test_figures(value: float | None, written: str) -> None:
 )
 def test_short_counts(value: float | None, written: str) -> None:
     assert fmt.short_count(value) == written
+
+
+def test_ratios_have_the_decimals_asked_for() -> None:
+    assert fmt.ratio(0.3412) == "0.34"
+    assert fmt.ratio(1.0, 3) == "1.000"
+    assert fmt.ratio(math.nan) == "NaN"
+    assert fmt.ratio(None) == "–"
 
 
 def test_sizes_and_rates_and_plurals() -> None:

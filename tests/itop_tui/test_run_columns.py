@@ -7,14 +7,14 @@ import pytest
 from rich.cells import cell_len
 
 from itop_tui import run_view
-from itop_tui.widgets.run_columns import COLUMNS, at, place
+from itop_tui.widgets.run_columns import COLUMNS, LEAD, at, place
 from tests.itop_tui.support import NOW, make_run, sample_runs
 
 
 @pytest.mark.parametrize("width", range(20, 240))
 def test_columns_never_pass_the_edge_nor_overlap(width: int) -> None:
     placed = place(width)
-    end = 2
+    end = LEAD
     for each in placed:
         assert each.x >= end
         assert each.width >= each.column.width
