@@ -1,9 +1,9 @@
 """What an attempt leaves in its run's folder, so that the truth survives a dead scheduler and an absent database.
 
 `console.log` is what the worker printed. `warden-N.json` names the two processes of attempt N while they live.
-`exit-N.json` says how the worker ended. `kill-N.json` says that somebody asked for its death. `origin.json` is
-where the run was submitted. Each is written whole
-(to a temporary file, flushed to disk, renamed), so a reader finds all of it or nothing.
+`exit-N.json` says how the worker ended. `kill-N.json` says that somebody asked for its death. `origin.json` is where the
+run was submitted. Each is written whole (to a temporary file, brought to the disk, renamed), so a reader finds all of
+it or nothing.
 """
 
 from __future__ import annotations
@@ -59,13 +59,14 @@ class AttemptFiles(NamedTuple):
         return self.folder / f"kill-{self.number}.json"
 
 
-def write_json(path: Path, values: Mapping[str, Any], *, exclusive: bool = False) -> bool:
+def write_json(path: Path, values: Mapping[str, Any], *, exclusive: bool = False, durable: bool = True) -> bool:
     """Write a JSON file so that it is there whole, on the disk, or not at all.
 
     Args:
         path: Where; its folder must exist.
         values: What.
         exclusive: Leave an existing file alone; of several writers at once exactly one succeeds.
+        durable: Wait until it is on the disk, so that it survives a power cut.
 
     Returns:
         Whether it was written (always, unless `exclusive`).
@@ -77,8 +78,9 @@ def write_json(path: Path, values: Mapping[str, Any], *, exclusive: bool = False
     try:
         with temporary.open("w", encoding="utf-8") as file:
             json.dump(values, file)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         if exclusive:
             try:
                 path.hardlink_to(temporary)
@@ -88,12 +90,18 @@ def write_json(path: Path, values: Mapping[str, Any], *, exclusive: bool = False
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    if durable:
+        _sync_folder(path.parent)
+    return True
+
+
+def _sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk, as the files' contents are."""
+    folder = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the name, too, must survive a power cut
+        os.fsync(folder)
     finally:
         os.close(folder)
-    return True
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

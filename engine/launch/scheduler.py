@@ -63,9 +63,9 @@ class Scheduler:
         self._devices = devices
         self._host = host_name()
         self._wardens: dict[int, tuple[subprocess.Popen[bytes], AttemptRecord, AttemptFiles]] = {}
-        self._waiting: dict[str, str] = {}
+        self._waiting: dict[str, str] | None = None
         self._planned_for: tuple[object, ...] = ()
-        self._planned_at = 0.0
+        self._plan_again_at = 0.0
         self._runnable = 0
 
     def tick(self) -> bool:
@@ -85,15 +85,19 @@ class Scheduler:
             return bool(active)
         # A long queue is not read again and again while nothing has changed that could let a run of it start.
         situation = (queued, tuple((run.id, run.device) for run in active))
-        if situation != self._planned_for or time.monotonic() - self._planned_at > _REPLAN_SECONDS:
-            self._planned_for, self._planned_at = situation, time.monotonic()
-            if self._place(active):
-                self._planned_for = ()
+        began = time.monotonic()
+        if situation != self._planned_for or began > self._plan_again_at:
+            self._planned_for = () if self._place(active) else situation
+            cost = time.monotonic() - began
+            self._plan_again_at = began + max(_REPLAN_SECONDS, 20 * cost)
         return bool(active) or self._runnable > 0
 
     def has_work(self) -> bool:
-        """Whether there is a queued run that is not held, or an active one of this host."""
-        return bool(runs.queued(self._db)) or bool(runs.active(self._db, self._host))
+        """Whether there is a queued run that is not held, or an active one of this host, or no way to tell."""
+        try:
+            return bool(runs.queued(self._db)) or bool(runs.active(self._db, self._host))
+        except StoreError:
+            return True
 
     # Starting
 
@@ -184,8 +188,11 @@ class Scheduler:
 
     def _publish(self, waiting: dict[str, str]) -> None:
         """Let everybody know why queued runs wait: setting `waiting:HOST`, run id → reason."""
+        key = f"waiting:{self._host}"
+        if self._waiting is None:  # what a scheduler that was killed has left
+            self._waiting = settings.get(self._db, key, {})
         if waiting != self._waiting:
-            settings.put(self._db, f"waiting:{self._host}", waiting)
+            settings.put(self._db, key, waiting)
             for run_id in waiting.keys() - self._waiting.keys():
                 _log.info("run %s waits: %s", run_id, waiting[run_id])
             self._waiting = waiting

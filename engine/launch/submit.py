@@ -92,7 +92,7 @@ def note_origins(db: Database) -> None:
         if not path.exists():
             with contextlib.suppress(OSError):  # a full disk will be met, and told, by what needs it more
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_json(path, origin, exclusive=True)
+                write_json(path, origin, exclusive=True, durable=False)
 
 
 def _listen(launcher: subprocess.Popen[bytes], deadline: float) -> list[str]:

@@ -366,6 +366,13 @@ def test_a_log_that_has_grown_is_put_aside_and_the_streams_go_to_the_new_one(tmp
     assert path.with_name("scheduler.log.1").stat().st_size == 1_000_002
 
 
+def test_what_a_dead_scheduler_had_said_about_the_queue_is_taken_back(lab: Lab) -> None:
+    key = f"waiting:{host_name()}"
+    settings.put(lab.db, key, {"7": "cpu is busy (1 of 1 slot taken)"})
+    Scheduler(lab.db, worker=lab.worker).tick()
+    assert settings.get(lab.db, key) == {}
+
+
 def test_held_runs_are_not_waited_for(lab: Lab) -> None:
     run = lab.queue("wait")
     runs.update_fields(lab.db, run.id, held=True)
