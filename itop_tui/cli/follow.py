@@ -25,8 +25,17 @@ _POLL_SECONDS = 0.2
 _CARE_SECONDS = 2.0
 """How often runs whose process is gone are settled, and a scheduler that died is started again."""
 
-_NAME_WIDTH = 20
 _NARROWEST_BAR = 8
+# How wide a name may be and which cells are left out, from the widest terminal to the narrowest: the time, then the
+# epoch (the share done says as much), then R_s, then loss and accuracy.
+_LAYOUTS: tuple[tuple[int, frozenset[int]], ...] = (
+    (24, frozenset()),
+    (20, frozenset({6})),
+    (20, frozenset({3, 6})),
+    (12, frozenset({3, 6})),
+    (12, frozenset({3, 5, 6})),
+    (12, frozenset({3, 4, 5, 6})),
+)
 
 
 def fraction_done(run: RunRecord) -> float:
@@ -78,13 +87,13 @@ def live_view(followed: Sequence[Followed], *, width: int, now: float) -> Table:
         now: Unix seconds.
     """
     cells = [_cells(one, now) for one in followed]
-    name_width = min(_NAME_WIDTH, max(row[0].cell_len for row in cells))
-    widths = [name_width, *(max(row[column].cell_len for row in cells) for column in range(1, 7))]
-    shown = list(range(7))
-    for expendable in (6, 5, 3, 4):  # time, R_s, epoch, figures: what a narrow terminal can do without
+    widths = [max(row[column].cell_len for row in cells) for column in range(7)]
+    longest_name = widths[0]
+    for name_width, left_out in _LAYOUTS:
+        widths[0] = min(name_width, longest_name)
+        shown = [column for column in range(7) if column not in left_out]
         if sum(widths[column] for column in shown) + 2 * len(shown) + _NARROWEST_BAR <= width:
             break
-        shown.remove(expendable)
     spare = width - sum(widths[column] for column in shown) - 2 * len(shown)
     grid = Table.grid(padding=(0, 2, 0, 0))
     for column in shown:

@@ -130,7 +130,7 @@ def table(
         if column.rank == 0 or any(row[position].plain not in ("", UNKNOWN) for row in body)
     ]
     natural = {
-        position: max([cell_len(columns[position].header), *(row[position].cell_len for row in body)])
+        position: max([cell_len(columns[position].header), *(_width(row[position]) for row in body)])
         for position in kept
     }
     kept, widths = _fit(columns, kept, natural, width)
@@ -154,6 +154,10 @@ def table(
     for row in body:
         built.add_row(*(row[position] for position in kept))
     return built
+
+
+def _width(cell: Text) -> int:
+    return max(cell_len(line) for line in cell.plain.split("\n"))
 
 
 def _fit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from itop_tui.cli.errors import UsageError
 from itop_tui.cli.follow import seconds_taken
 from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import Json, RunNames
-from itop_tui.cli.screen import Cell, Column, console, data, heading, print_table, state
+from itop_tui.cli.screen import Cell, Column, data, print_table, state
 from itop_tui.cli.store import find_all, opened
 from itop_tui.format import UNKNOWN, count, duration, figure, percent, share, short_count
 
@@ -70,18 +70,27 @@ def compare(*run: RunNames, json: Json = False) -> int:
     if json:
         print_json({"runs": [run_document(one) for one in found], "settings": settings, "results": results})
         return 0
-    out = console()
-    columns = (Column(""), *(Column(str(one.id), right=True, shrink=True, at_least=9) for one in found))
+    print_table(*_side_by_side(found, settings, results))
+    return 0
+
+
+def _side_by_side(
+    found: Sequence[RunRecord], settings: Mapping[str, Sequence[Any]], results: Mapping[str, Sequence[Any]]
+) -> tuple[list[Column], list[list[Cell]]]:
+    """Lay out a column for each run: what differs above, the results below."""
+    columns = [Column("RUN"), *(Column(str(one.id), right=True, shrink=True, at_least=9) for one in found)]
     rows: list[list[Cell]] = [["name", *(data(one.name) for one in found)]]
     rows.append(["state", *(state(one.status.value) for one in found)])
-    rows += [[name, *(_setting(value) for value in values)] for name, values in settings.items()]
-    heading("Settings that differ", out=out)
-    print_table(columns, rows, out=out)
-    heading("Results", out=out)
-    print_table(
-        columns, [_row(result, results[result.name]) for result in RESULTS if _known(results[result.name])], out=out
-    )
-    return 0
+    if settings:
+        rows += [_title("settings that differ", found)]
+        rows += [[name, *(_setting(value) for value in values)] for name, values in settings.items()]
+    rows += [_title("results", found)]
+    rows += [_row(result, results[result.name]) for result in RESULTS if _known(results[result.name])]
+    return columns, rows
+
+
+def _title(text: str, found: Sequence[RunRecord]) -> list[Cell]:
+    return [Text(f"\n{text}", style="bold"), *(Text("\n") for _ in found)]
 
 
 def differing_settings(found: Sequence[RunRecord]) -> dict[str, list[Any]]:

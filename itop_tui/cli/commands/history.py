@@ -244,7 +244,7 @@ def _layers_total(stats: list[LayerMaskStat]) -> list[Cell]:
     whole = max(1, sum(layer.size for layer in stats))
     nonzeros = sum(layer.nonzeros for layer in stats)
     cells = [
-        "whole network",
+        "all layers",
         f"{whole:,}",
         percent(nonzeros / whole),
         count(nonzeros),

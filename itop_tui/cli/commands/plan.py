@@ -72,7 +72,7 @@ def print_layers(planned: Mapping[str, Any], out: Console) -> None:
             ]
         )
     maskable, nonzeros = planned["maskable"], planned["nonzeros"]
-    total = ["whole network", "", count(maskable), count(nonzeros), percent(nonzeros / max(1, maskable))]
+    total = ["all layers", "", count(maskable), count(nonzeros), percent(nonzeros / max(1, maskable))]
     rows.append([Text(cell, style="bold") for cell in total])
     out.print()
     print_table(_LAYER_COLUMNS, rows, out=out)

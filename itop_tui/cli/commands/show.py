@@ -91,14 +91,14 @@ def _print_title(run: RunRecord, out: Console) -> None:
 
 def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now: float) -> list[tuple[str, Cell]]:
     fraction = min(1.0, run.step / run.total_steps) if run.total_steps else 0.0
-    filled, empty = bar(fraction, 20)
+    filled, empty = bar(fraction, 16)
     remaining = remaining_seconds(run)
     progress = Text.assemble(
         (filled, "cyan"),
         (empty, "dim"),
-        f" {fraction * 100:.0f}%   step {steps(run.step, run.total_steps)}",
-        f"   epoch {run.epoch} / {run.total_epochs}" if run.total_epochs else "",
-        (f"   {duration(remaining)} left" if remaining is not None else "", "dim"),
+        f" {fraction * 100:.0f}%  step {steps(run.step, run.total_steps)}",
+        f"  epoch {run.epoch} / {run.total_epochs}" if run.total_epochs else "",
+        (f"  {duration(remaining)} left" if remaining is not None else "", "dim"),
     )
     taken = seconds_taken(attempts, now)
     validation = [

@@ -128,7 +128,7 @@ def test_layers_as_of_the_latest_update_and_of_an_earlier_one(itop: Itop, databa
     assert itop("layers", str(run.id), "--update", "1", "--json").json()[0]["explored"] == 1_970
     text = itop("layers", str(run.id)).out
     assert "300×64" in text
-    assert text.splitlines()[-1].startswith("whole network")
+    assert text.splitlines()[-1].startswith("all layers")
 
 
 def test_a_dense_run_has_no_masks(itop: Itop, database: Database) -> None:

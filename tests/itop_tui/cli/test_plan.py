@@ -29,7 +29,7 @@ def test_the_plan_for_people(itop: Itop) -> None:
     text = itop("plan", "--preset", "digits-rigl").out
     assert text.startswith("RigL-ITOP: lenet300-100 on digits")
     assert "300×64" in text
-    assert "whole network" in text
+    assert "all layers" in text
     assert "R_s to expect" in text
 
 
