@@ -37,9 +37,7 @@ def settings(**changes: Any) -> dict[str, Any]:
     ).as_dict()
 
 
-def layer_stats(
-    update: int, layers: Sequence[tuple[str, tuple[int, ...], float]] = LAYERS
-) -> list[LayerMaskStat]:
+def layer_stats(update: int, layers: Sequence[tuple[str, tuple[int, ...], float]] = LAYERS) -> list[LayerMaskStat]:
     """What mask update `update` did to the layers."""
     rows = []
     for position, (name, shape, density) in enumerate(layers):

@@ -24,9 +24,9 @@ class StillReader(DatabaseReader):
         """Leave the runs as the test made them."""
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str, patience: float = 60.0) -> None:
     """Let the app work until a condition holds; fail with `what` was waited for."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         await pilot.pause(0.01)

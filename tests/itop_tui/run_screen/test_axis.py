@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -31,7 +32,7 @@ def test_linear_ticks_lie_within_and_are_not_too_many(low: float, span: float, m
     slack = span * 1e-6 + abs(low) * 1e-9
     assert len(ticks) <= most
     assert all(low - slack <= tick <= low + span + slack for tick in ticks)
-    gaps = [(b - a) / span for a, b in zip(ticks, ticks[1:], strict=False)]
+    gaps = [(b - a) / span for a, b in pairwise(ticks)]
     assert not gaps or max(gaps) - min(gaps) < 0.01
 
 

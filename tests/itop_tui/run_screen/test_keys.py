@@ -26,27 +26,24 @@ from itop_tui.widgets.chart import Chart
 from itop_tui.widgets.config_view import ConfigView
 from itop_tui.widgets.heat_map import HeatMap
 from itop_tui.widgets.log_view import LogView
-from tests.itop_tui.run_screen.fabricate import record_run
+from tests.itop_tui.run_screen.conftest import RUNNING, STOPPED
 from tests.itop_tui.run_screen.hosting import run_screen, shows_curves, until
 
 Opened = tuple[Pilot[None], RunScreen]
-LOG = "".join(f"epoch {number} loss {1 / number:.3f}\n" for number in range(1, 201))
 
 
 @pytest.fixture
-async def opened(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Opened]:
+async def opened(recorded: None, home: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Opened]:
     """The screen of a run that was stopped; no scheduler is started by what a test asks for."""
     monkeypatch.setattr(submit, "ensure_scheduler", lambda db: None)
-    run = record_run(database, steps=450, log=LOG, ended=RunStatus.STOPPED, reason="stopped by user")
-    async with run_screen(Database.open, run.id) as (pilot, screen):
+    async with run_screen(Database.open, STOPPED) as (pilot, screen):
         yield pilot, screen
 
 
 @pytest.fixture
-async def active(database: Database) -> AsyncIterator[Opened]:
+async def active(recorded: None, home: Path) -> AsyncIterator[Opened]:
     """The screen of a running run."""
-    run = record_run(database, steps=120)
-    async with run_screen(Database.open, run.id) as (pilot, screen):
+    async with run_screen(Database.open, RUNNING) as (pilot, screen):
         yield pilot, screen
 
 
@@ -347,7 +344,7 @@ async def test_the_help_holds_every_key(opened: Opened) -> None:
 
 async def test_the_footer_shows_the_keys_of_the_open_tab(opened: Opened) -> None:
     pilot, screen = opened
-    assert [hint.action for hint in screen.key_hints()][0] == "screen.toggle_full"
+    assert next(hint.action for hint in screen.key_hints()) == "screen.toggle_full"
     await pilot.press("4")
     actions = [hint.action for hint in screen.key_hints()]
     assert actions[0] == "screen.fork_here"
@@ -359,5 +356,5 @@ async def test_a_run_that_is_deleted_closes_its_screen(opened: Opened, database:
     pilot, screen = opened
     runs.delete(database, screen.run_id)
     await until(pilot, lambda: pilot.app.screen is not screen, "the list")
-    assert runs.count(database, RunQuery()) == 0
+    assert runs.count(database, RunQuery()) == 1
     assert any("no longer there" in note.message for note in pilot.app._notifications)

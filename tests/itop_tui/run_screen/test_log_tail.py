@@ -60,9 +60,7 @@ def test_a_file_that_was_cut_or_replaced_is_read_again(tmp_path: Path) -> None:
 
 
 @given(lines=st.lists(st.text("abc ", max_size=30), max_size=60), wanted=st.integers(1, 70))
-def test_the_last_lines_are_read_first(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[str], wanted: int
-) -> None:
+def test_the_last_lines_are_read_first(tmp_path_factory: pytest.TempPathFactory, lines: list[str], wanted: int) -> None:
     path = tmp_path_factory.mktemp("log") / "console.log"
     path.write_text("".join(f"{line}\n" for line in lines))
     chunk = LogTail(path, first_lines=wanted).read()
