@@ -1,13 +1,8 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import closing
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -155,66 +150,6 @@ def test_an_unknown_figure_is_refused_at_once(db: Database) -> None:
         pytest.raises(StoreError, match=r"no figure 'status'. Allowed: "),
     ):
         recorder.progress(status="completed")
-
-
-def test_a_locked_database_is_waited_for_and_the_order_kept(
-    db: Database, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """SQLite is told not to wait, so that each refusal reaches the writer."""
-    monkeypatch.setattr("db.session._BUSY_SECONDS", 0.0)
-    run, attempt = started(db)
-    tries: list[int] = []
-
-    def commit(batch: Sequence[Any]) -> None:
-        tries.append(len(batch))
-        real(batch)
-
-    with closing(Database.open()) as impatient, MetricWriter(impatient, run.id, attempt.id) as recorder:
-        recorder.flush()
-        real = recorder._commit
-        monkeypatch.setattr(recorder, "_commit", commit)
-        with closing(sqlite3.connect(home / "itop.db", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            for number in range(1, 51):
-                recorder.step(step(number))
-            wait_for(lambda: len(tries) >= 3, "several refusals")
-            assert recorder.pending == 50
-            recorder.step(step(51))
-            other.execute("ROLLBACK")
-        recorder.flush()
-    assert [each.step for each in metrics.steps(db, run.id)] == list(range(1, 52))
-
-
-def test_a_database_that_is_away_for_a_while_loses_nothing(db: Database, home: Path) -> None:
-    run, attempt = started(db)
-    names = ("itop.db", "itop.db-wal", "itop.db-shm")
-    with MetricWriter(db, run.id, attempt.id) as recorder:
-        recorder.step(step(1))
-        recorder.flush()
-        for name in names:
-            (home / name).rename(home / f"away-{name}")
-        recorder.step(step(2))
-        with pytest.raises(AssertionError):
-            wait_for(lambda: recorder.pending == 0, "what cannot be", seconds=0.3)
-        for name in names:
-            (home / f"away-{name}").rename(home / name)
-        recorder.flush()
-    assert [each.step for each in metrics.steps(db, run.id)] == [1, 2]
-
-
-def test_a_database_that_stays_away_is_said(db: Database, home: Path) -> None:
-    run, attempt = started(db)
-    recorder = MetricWriter(db, run.id, attempt.id, patience=0.1)
-    recorder.flush()
-    for name in ("itop.db", "itop.db-wal", "itop.db-shm"):
-        (home / name).unlink(missing_ok=True)
-    recorder.step(step(1))
-    with pytest.raises(StoreError, match=r"1 events are lost: The database .* was moved, deleted or replaced"):
-        recorder.flush()
-    with pytest.raises(StoreError, match="cannot be recorded any more"):
-        recorder.step(step(2))
-    with pytest.raises(StoreError):
-        recorder.close()
 
 
 def test_a_deleted_run_ends_its_recording(db: Database) -> None:
