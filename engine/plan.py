@@ -143,7 +143,6 @@ def _data(config: RunConfig) -> tuple[DatasetInfo, int]:
 
 def _model(config: RunConfig, info: DatasetInfo) -> nn.Module:
     if config.sparse and config.sparse_init in _FROM_WEIGHTS:
-        setup.seed_everything(config.seed)
         return setup.make_model(config, info)
     try:
         with torch.device("meta"):

@@ -94,12 +94,15 @@ def load_data(config: RunConfig, device: torch.device) -> DataBundle:
 
 
 def make_model(config: RunConfig, data: DatasetInfo) -> nn.Module:
-    """Build the configured model for a data set, on the CPU, its weights drawn from torch's generator or read.
+    """Build the configured model for a data set, on the CPU, its weights drawn anew or read.
+
+    All generators are seeded first: what was loaded or imported before has no say in the weights.
 
     Raises:
         ModelError: It does not build or does not fit.
         SetupError: ``weights`` cannot be read or does not fit.
     """
+    seed_everything(config.seed)
     model = build_model(
         config.model, classes=data.classes, channels=data.channels, height=data.height, width=data.width
     )
