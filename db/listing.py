@@ -6,11 +6,12 @@ The cost depends on the number of runs, never on what they recorded: a list read
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from db.errors import AmbiguousRun, RunNotFound, StoreError
 from db.models import RunRow
@@ -39,14 +40,10 @@ SORTS: Mapping[str, sa.ColumnElement[Any]] = {
     "progress": RunRow.step * 1.0 / sa.func.nullif(RunRow.total_steps, 0),
 }
 
-_FILTERED: tuple[InstrumentedAttribute[Any], ...] = (
-    RunRow.name,
-    RunRow.model,
-    RunRow.data,
-    RunRow.method,
-    RunRow.status,
-    RunRow.tags,
-)
+_FILTERED = (RunRow.name, RunRow.model, RunRow.data, RunRow.method, RunRow.status, RunRow.tags)
+_TEXTS: list[sa.ColumnElement[str]] = [sa.type_coerce(column, sa.Text) for column in _FILTERED]
+# One text a run to search in. Words hold no line break, so none is found across two columns.
+_HAYSTACK = functools.reduce(lambda left, right: left + "\n" + right, _TEXTS)
 
 
 def find(db: Database, token: str | int) -> RunRecord:
@@ -104,9 +101,7 @@ def count(db: Database, query: RunQuery | None = None) -> int:
 
 def _filtered(statement: sa.Select[Any], query: RunQuery) -> sa.Select[Any]:
     for word in query.text.split():
-        statement = statement.where(
-            sa.or_(*(sa.type_coerce(column, sa.Text).icontains(word, autoescape=True) for column in _FILTERED))
-        )
+        statement = statement.where(_HAYSTACK.icontains(word, autoescape=True))
     if query.statuses:
         statement = statement.where(RunRow.status.in_(query.statuses))
     if query.group is not None:

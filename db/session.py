@@ -307,9 +307,12 @@ def _back_up(path: Path, revision: str) -> Path:
     """Copy the database beside itself; the caller holds the write lock, so the copy is of one state."""
     target = path.with_name(f"{path.name}.{revision}-{time.strftime('%Y%m%d-%H%M%S')}.backup")
     partial_target = target.with_name(target.name + ".partial")
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial_target)) as copy:
-        source.backup(copy)
-    partial_target.replace(target)
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial_target)) as copy:
+            source.backup(copy)
+        partial_target.replace(target)
+    finally:
+        partial_target.unlink(missing_ok=True)
     return target
 
 

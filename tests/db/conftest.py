@@ -19,7 +19,7 @@ from db.session import Database
 _SERVER = os.environ.get("ITOP_TEST_POSTGRESQL")
 
 # What these test is SQLite's own: files, pragmas, locks and logs.
-_SQLITE_ONLY = ("test_crash", "test_imports", "test_migrate", "test_refusals", "test_session")
+_SQLITE_ONLY = ("test_crash", "test_health", "test_imports", "test_migrate", "test_refusals", "test_session")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

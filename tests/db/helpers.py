@@ -68,6 +68,16 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 20.0) 
         time.sleep(0.005)
 
 
+def fastest(call: Callable[[], object], times: int = 5) -> float:
+    """The shortest of several durations, in seconds: the others measure what else the machine does."""
+    durations = []
+    for _ in range(times):
+        before = time.perf_counter()
+        call()
+        durations.append(time.perf_counter() - before)
+    return min(durations)
+
+
 def python(code: str, *arguments: object) -> subprocess.Popen[str]:
     """Start a fresh interpreter on some code; its arguments are in sys.argv[1:]."""
     return subprocess.Popen(

@@ -1,36 +1,28 @@
-"""What the doctor asks of a database."""
-
 from __future__ import annotations
 
 from pathlib import Path
 
-from db import migrate, runs
-from db.health import examine
+from db import health, migrate
 from db.session import Database
+from tests.db.helpers import new_run
 
 
-def test_a_sound_database(tmp_path: Path) -> None:
-    database = Database.open(str(tmp_path / "itop.db"))
-    health = examine(database)
-    database.close()
-    assert health.revision == health.newest == migrate.HEAD
-    assert health.problems == ()
-    assert health.path == tmp_path / "itop.db"
-    assert health.bytes is not None
-    assert health.bytes >= health.path.stat().st_size > 0
+def test_a_sound_database(db: Database, home: Path) -> None:
+    new_run(db)
+    found = health.examine(db)
+    assert (found.revision, found.newest, found.problems) == (migrate.HEAD, migrate.HEAD, ())
+    assert found.path == home / "itop.db"
+    assert found.bytes == sum(file.stat().st_size for file in home.glob("itop.db*"))
 
 
-def test_damage_is_found(tmp_path: Path) -> None:
-    path = tmp_path / "itop.db"
-    database = Database.open(str(path))
+def test_a_damaged_one(db: Database, home: Path) -> None:
     for number in range(200):
-        runs.create(database, config={"model": "m", "data": "d"}, name=f"run {number}", notes="x" * 500)
-    database.close()
-    content = bytearray(path.read_bytes())
-    half = len(content) // 2
-    content[half : half + 8192] = b"\xff" * 8192
-    path.write_bytes(content)
-    database = Database.open(str(path))
-    health = examine(database)
-    database.close()
-    assert health.problems
+        new_run(db, notes=f"{number} " * 500)
+    db.close()
+    path = home / "itop.db"
+    raw = bytearray(path.read_bytes())
+    middle = len(raw) // 2 // 4096 * 4096
+    raw[middle : middle + 8192] = b"\xff" * 8192
+    with path.open("r+b") as file:
+        file.write(raw)
+    assert health.examine(db).problems
