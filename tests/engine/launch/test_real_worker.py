@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 import pytest
 
-from db import checkpoints, metrics, runs
-from db.records import RunRecord, RunStatus
+from db import attempts, checkpoints, metrics, runs
+from db.records import RunStatus
 from engine.config import RunConfig
 from engine.launch import submit
 from tests.engine.launch.tools import Lab, wait_for
@@ -20,32 +21,31 @@ def real(lab: Lab) -> Lab:
     return lab
 
 
-def train(lab: Lab, **settings: object) -> RunRecord:
-    config = RunConfig.create(data="digits", model="lenet300-100", sparse=True, density=0.1, device="cpu", **settings)
-    return runs.create(lab.db, config=config.as_dict())
+def config(epochs: int) -> dict[str, Any]:
+    chosen = RunConfig.create(
+        data="digits", model="lenet300-100", sparse=True, density=0.1, device="cpu", epochs=epochs
+    )
+    return chosen.as_dict()
 
 
 @pytest.mark.timeout(400)
-def test_real_runs_complete_stop_die_and_go_on(real: Lab) -> None:
-    short, long = train(real, epochs=2), train(real, epochs=100_000)
+def test_a_real_run_is_killed_and_goes_on_to_its_end(real: Lab) -> None:
+    run = runs.create(real.db, config=config(100_000))
     real.ensure_scheduler()
-
-    ended = real.wait_status(short, RunStatus.COMPLETED, RunStatus.FAILED, seconds=120)
-    assert (ended.status, ended.exit_code) == (RunStatus.COMPLETED, 0)
-    assert len(metrics.epochs(real.db, short.id)) == 2
-
-    wait_for(lambda: real.get(long).step > 50, "the long run to train", seconds=120)
-    assert real.attempt(long).pid == real.identity(long, "worker").pid
-    submit.stop(real.db, long.id)
-    stopped = real.wait_status(long, RunStatus.STOPPED)
-    assert (stopped.reason, stopped.exit_code) == ("stopped by user", 3)
-
-    runs.requeue_resume(real.db, long.id, checkpoints.pick(real.db, long.id, "last").id)
-    submit.ensure_scheduler(real.db)
-    wait_for(lambda: real.get(long).step > stopped.step, "the resumed run to be further", seconds=120)
-    second = real.attempt(long)
-    assert second.number == 2
-    assert second.pid is not None
-    os.kill(second.pid, signal.SIGKILL)
-    killed = real.wait_status(long, RunStatus.KILLED, seconds=5)
+    wait_for(lambda: real.get(run).epoch > 2, "the run to train", seconds=120)
+    assert real.attempt(run).pid == real.identity(run, "worker").pid
+    os.kill(real.identity(run, "worker").pid, signal.SIGKILL)
+    killed = real.wait_status(run, RunStatus.KILLED, seconds=5)
     assert (killed.reason, killed.signal) == ("killed by SIGKILL (signal 9)", 9)
+
+    last = checkpoints.pick(real.db, run.id, "last")
+    runs.requeue_resume(real.db, run.id, last.id, config(last.epoch + 2))
+    submit.ensure_scheduler(real.db)
+    ended = real.wait_status(run, RunStatus.COMPLETED, RunStatus.FAILED, seconds=120)
+    assert (ended.status, ended.exit_code) == (RunStatus.COMPLETED, 0)
+    first, second = attempts.for_run(real.db, run.id)
+    assert (first.signal, second.start_step) == (9, last.step)
+    epochs = [one.epoch for one in metrics.epochs(real.db, run.id)]
+    assert epochs == list(range(1, last.epoch + 3))
+    console = real.files(run).console.read_text()
+    assert console.count("--- attempt ") == 2
