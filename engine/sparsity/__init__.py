@@ -9,19 +9,27 @@
         masking.step()
 
 What a method is made of stands in registries of small functions on tensors: `DISTRIBUTIONS`, `DEATH`, `GROWTH`,
-`REDISTRIBUTION`, `SCHEDULES`. A rule of one's own joins by registration.
+`REDISTRIBUTION`, `SCHEDULES`. A rule of one's own joins by registration:
+
+    @GROWTH.register("corner")
+    def corner(layer, count, generator):
+        return (~layer.mask).nonzero().view(-1)[:count]
+
+    SparsityConfig(growth="corner")
 """
 
 from engine.sparsity import flops
 from engine.sparsity.config import SparsityConfig
-from engine.sparsity.death import DEATH
+from engine.sparsity.death import DEATH, per_layer
 from engine.sparsity.distributions import DISTRIBUTIONS
 from engine.sparsity.estimate import expected_itop_rate
 from engine.sparsity.growth import GROWTH
 from engine.sparsity.initial import LayerPlan, plan_layers
+from engine.sparsity.layers import Layer
 from engine.sparsity.masking import Masking
 from engine.sparsity.redistribution import REDISTRIBUTION
 from engine.sparsity.schedules import SCHEDULES, update_steps
+from engine.sparsity.selection import largest, random_subset, smallest
 from engine.sparsity.stats import LayerStats, UpdateStats
 
 __all__ = [
@@ -30,6 +38,7 @@ __all__ = [
     "GROWTH",
     "REDISTRIBUTION",
     "SCHEDULES",
+    "Layer",
     "LayerPlan",
     "LayerStats",
     "Masking",
@@ -37,6 +46,10 @@ __all__ = [
     "UpdateStats",
     "expected_itop_rate",
     "flops",
+    "largest",
+    "per_layer",
     "plan_layers",
+    "random_subset",
+    "smallest",
     "update_steps",
 ]

@@ -61,7 +61,7 @@ def momentum_neuron(layer: Layer, count: int, generator: torch.Generator) -> Ten
     places = _by_neuron(torch.arange(layer.size, device=scores.device), layer.shape, dimension)
     whole = torch.zeros(layer.shape) if layer.momentum is None else layer.momentum
     means = _by_neuron(whole.abs().reshape(-1), layer.shape, dimension).float().mean(dim=1)
-    room = (scores >= 0).sum(dim=1)
+    room = _by_neuron(~layer.mask, layer.shape, dimension).sum(dim=1)
     shares = apportion(count, means.tolist(), room.tolist())
     order = scores.sort(dim=1, descending=True, stable=True).indices
     rank = torch.arange(order.shape[1], device=order.device)

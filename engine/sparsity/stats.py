@@ -124,7 +124,7 @@ def counts(change: Change) -> Tensor:
     return torch.stack(
         [
             layer.mask[change.died].sum(),
-            layer.explored.sum(),
+            layer.explored.count_nonzero(),
             layer.first[layer.active].sum(),
             layer.mask[change.survivors_of].sum(),
             _reached(inputs, layer.geometry.inputs),

@@ -47,6 +47,12 @@ def test_momentum_neuron_of_a_transposed_convolution_counts_outputs() -> None:
     assert grows("momentum_neuron", layer, 4) == [0, 2, 3, 5]
 
 
+def test_momentum_neuron_of_a_diverged_layer_is_still_exact() -> None:
+    nan = torch.nan
+    layer = by_hand([0.0] * 6, mask=[1, 0, 0, 0, 0, 1], shape=(2, 3), momentum=[nan, nan, 1, nan, 2, 3])
+    assert len(set(grows("momentum_neuron", layer, 3)) & {1, 2, 3, 4}) == 3
+
+
 def test_random_unfired_prefers_the_never_active() -> None:
     layer = by_hand([0.0] * 6, mask=[1, 0, 0, 0, 0, 0], explored=[1, 1, 0, 0, 1, 1])
     assert grows("random_unfired", layer, 2) == [2, 3]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from engine.sparsity import Masking, SparsityConfig
 from engine.sparsity.layers import Modules, fill, find_maskable, gather
@@ -188,6 +191,32 @@ def test_step_says_when_it_updated() -> None:
         if (stats := masking.step()) is not None:
             updated.append((step, stats.update, stats.step))
     assert updated == [(3, 1, 3), (6, 2, 6)]
+
+
+READS = {"aten::_local_scalar_dense", "aten::item", "aten::nonzero", "aten::masked_select", "aten::is_nonzero"}
+"""Operations that read a value from the device: on CUDA each makes the program wait for it."""
+
+
+def operations(action: Callable[[], object]) -> set[str]:
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        action()
+    return {event.key for event in profiler.key_averages()}
+
+
+@pytest.mark.parametrize("growth", ["random", "gradient", "momentum"])
+def test_steps_between_updates_read_nothing_from_the_device(growth: str) -> None:
+    model, masking = masked(SparsityConfig(density=0.2, growth=growth, update_frequency=1000, seed=1), "sgd")
+    train(model, masking, 2)
+
+    def step_and_look() -> None:
+        assert masking.step() is None
+        assert 0 < masking.density < masking.itop_rate + 1 < masking.nonzeros < masking.maskable
+        assert masking.death_rate > 0
+
+    made = operations(step_and_look)
+    assert "aten::mul_" in made
+    assert not made & READS
+    assert operations(masking.update) & READS
 
 
 def test_fixed_masks_never_move() -> None:
