@@ -1,0 +1,466 @@
+"""The worker on a real database, in real processes: what it records is what it did, whatever ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from db import attempts, checkpoints, commands, metrics, paths, runs
+from db.records import CheckpointRecord, RunRecord, RunStatus
+from db.session import Database
+from engine import worker
+from engine.launch.processes import host_name
+from engine.training import checkpoint
+from tests.engine.training.helpers import Rows, config, same, trainer, without_times
+
+LONG = {"epochs": 4000, "sparse": True, "log_interval": 1_000_000}
+"""More than any test waits for."""
+
+
+@pytest.fixture
+def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.setenv("ITOP_HOME", str(tmp_path))
+    monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
+    database = Database.open()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """`worker.main` in this process takes the signal handlers over; give them back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def create(db: Database, **settings: Any) -> RunRecord:
+    return runs.create(db, config=config(device="cpu", **settings).as_dict())
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
+    return result
+
+
+@contextmanager
+def started(db: Database, run: RunRecord) -> Iterator[subprocess.Popen[str]]:
+    """A worker process for a run, reserved as the scheduler does it."""
+    attempt = runs.reserve(db, run.id, host=host_name(), device="cpu", slots=1)
+    assert attempt is not None
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engine.worker", str(run.id), "--attempt", str(attempt.id)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
+    output, _ = process.communicate(timeout=60)
+    return process.returncode, output
+
+
+def step_rows(db: Database, run: RunRecord) -> list[tuple[Any, ...]]:
+    return [
+        (row.step, row.epoch, row.loss, row.accuracy, row.learning_rate, row.death_rate, row.density, row.itop_rate)
+        for row in metrics.steps(db, run.id)
+    ]
+
+
+def epoch_rows(db: Database, run: RunRecord) -> list[tuple[Any, ...]]:
+    return [
+        (row.epoch, row.step, row.train_loss, row.train_accuracy, row.val_loss, row.val_accuracy, row.learning_rate)
+        for row in metrics.epochs(db, run.id)
+    ]
+
+
+def update_rows(db: Database, run: RunRecord) -> list[Any]:
+    rows: list[Any] = []
+    for row in metrics.mask_updates(db, run.id):
+        fields = {name: getattr(row, name) for name in row.__dataclass_fields__ if name != "at"}
+        rows.append((fields, metrics.layer_stats(db, run.id, row.update)))
+    return rows
+
+
+def last_state(db: Database, run: RunRecord) -> dict[str, Any]:
+    record = checkpoints.pick(db, run.id, "last")
+    state = checkpoint.read(Path(record.path), sha256=record.sha256)
+    del state["format"]
+    return state
+
+
+@pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"sparse": True, "growth": "gradient"},
+        {"sparse": True, "growth": "random", "accumulate": 2, "checkpoint_every": 2},
+        {"sparse": True, "fix": True},
+        {},
+        {"sparse": True, "valid_split": 0.0, "max_steps": 17},
+    ],
+    ids=["rigl", "set-accumulate", "static", "dense", "no-validation-max-steps"],
+)
+def test_rows_are_what_the_trainer_did(db: Database, settings: dict[str, Any]) -> None:
+    rows = Rows()
+    one = trainer(config(device="cpu", **settings), [rows])
+    first = one.layer_stats()
+    one.fit()
+    state = one.state_dict()  # now: the generators are this process's, and the worker below will use them too
+
+    run = create(db, **settings)
+    assert worker.main([str(run.id)]) == 0
+    run = runs.get(db, run.id)
+
+    assert step_rows(db, run) == [(*row[:2], *row[3:]) for row in rows.steps]
+    complete = [row[:-1] for row in rows.epochs if row[1] % one.steps_per_epoch == 0]
+    assert epoch_rows(db, run) == complete
+    recorded = metrics.mask_updates(db, run.id)
+    assert [row.update for row in recorded] == list(range(len(rows.updates) + 1))
+    assert (recorded[0].step, recorded[0].pruned, recorded[0].grown) == (0, 0, 0)
+    assert [row.nonzeros for row in metrics.layer_stats(db, run.id, 0)] == [layer.nonzeros for layer in first]
+    for row, update in zip(recorded[1:], rows.updates, strict=True):
+        for name in ("step", "death_rate", "pruned", "grown", "nonzeros", "itop_rate", "survival", "churn"):
+            assert getattr(row, name) == getattr(update, name), name
+        layers = metrics.layer_stats(db, run.id, row.update)
+        assert [(one.layer, one.explored) for one in layers] == [(one.layer, one.explored) for one in update.layers]
+
+    assert run.status is RunStatus.COMPLETED
+    assert (run.step, run.total_steps) == (one.step, one.last_step)
+    assert (run.density, run.nonzeros) == (one.density, sum(layer.nonzeros for layer in one.layer_stats()))
+    assert rows.outcome is not None
+    assert rows.outcome.test is not None
+    assert run.test_accuracy == rows.outcome.test.best.accuracy
+    assert run.best_val_accuracy == (None if one.best is None else one.best.accuracy)
+    assert run.training_flops == one.flops.total
+    assert run.flops_ratio == one.flops.ratio
+    assert run.flops_ratio is not None
+    assert run.flops_ratio == pytest.approx(1.0) if not run.config["sparse"] else run.flops_ratio < 0.5
+    saved = without_times(last_state(db, run))
+    for part, value in without_times(state).items():
+        assert same(saved[part], value), part
+
+
+@pytest.mark.usefixtures("signals")
+def test_checkpoints_rotate_and_their_files_are_the_rows(db: Database) -> None:
+    run = create(db, sparse=True, epochs=5, checkpoint_every=2)
+    assert worker.main([str(run.id)]) == 0
+    records = checkpoints.for_run(db, run.id)
+    assert [(one.step, one.epoch) for one in records if one.kind == "epoch"] == [(14, 2), (28, 4)]
+    assert [(one.step, one.epoch) for one in records if one.kind == "last"] == [(35, 5)]
+    (best,) = [one for one in records if one.kind == "best"]
+    epochs = metrics.epochs(db, run.id)
+    assert best.val_accuracy == max(row.val_accuracy for row in epochs if row.val_accuracy is not None)
+    assert best.step == next(row.step for row in epochs if row.val_accuracy == best.val_accuracy)
+    folder = paths.run_folder(run.uid) / "checkpoints"
+    assert {Path(one.path) for one in records} == set(folder.iterdir())
+    for one in records:
+        assert checkpoint.checksum(Path(one.path)) == one.sha256
+        assert Path(one.path).stat().st_size == one.bytes
+
+
+@pytest.mark.usefixtures("signals")
+def test_stopped_by_sigterm_and_resumed_is_one_run(db: Database) -> None:
+    settings = {"sparse": True, "growth": "gradient", "epochs": 40, "lr": 0.01}
+    run = create(db, **settings)
+    with started(db, run) as process:
+        wait_for(lambda: runs.get(db, run.id).step > 0, "the first step")
+        process.send_signal(signal.SIGTERM)
+        code, output = finished(process)
+    assert code == worker.EXIT_STOPPED, output
+    stopped = runs.get(db, run.id)
+    assert (stopped.status, stopped.reason) == (RunStatus.STOPPED, "stopped by SIGTERM")
+    last = checkpoints.pick(db, run.id, "last")
+    assert (last.kind, last.step) == ("stop", stopped.step)
+    assert metrics.steps(db, run.id)[-1].step == last.step
+    assert 0 < last.step < 280
+    resume_and_compare(db, run, settings)
+    assert [one.start_step for one in attempts.for_run(db, run.id)] == [0, last.step]
+
+
+@pytest.mark.usefixtures("signals")
+def test_killed_with_9_goes_on_from_its_last_checkpoint(db: Database) -> None:
+    settings = {"sparse": True, "growth": "random", "epochs": 20, "lr": 0.01}
+    run = create(db, **settings)
+    with started(db, run) as process:
+        wait_for(lambda: runs.get(db, run.id).epoch > 3, "the fourth epoch")
+        process.kill()
+        process.wait()
+    attempt = attempts.latest(db, run.id)
+    assert attempt is not None
+    attempts.finish(db, attempt.id, status=RunStatus.KILLED, reason="killed by SIGKILL", signal=9)  # as the warden does
+    assert checkpoints.pick(db, run.id, "last").step <= metrics.steps(db, run.id)[-1].step
+    resume_and_compare(db, run, settings)
+
+
+def resume_and_compare(db: Database, run: RunRecord, settings: dict[str, Any]) -> None:
+    """Finish a run that was cut, and hold it to one that never was."""
+    runs.requeue_resume(db, run.id, checkpoints.pick(db, run.id, "last").id)
+    assert worker.main([str(run.id)]) == 0
+    whole = create(db, **settings)
+    assert worker.main([str(whole.id)]) == 0
+    assert step_rows(db, run) == step_rows(db, whole)
+    assert epoch_rows(db, run) == epoch_rows(db, whole)
+    assert update_rows(db, run) == update_rows(db, whole)
+    mine, theirs = without_times(last_state(db, run)), without_times(last_state(db, whole))
+    for part in theirs:
+        assert same(mine[part], theirs[part]), part
+    for name in ("test_accuracy", "best_val_accuracy", "itop_rate", "training_flops", "step"):
+        assert getattr(runs.get(db, run.id), name) == getattr(runs.get(db, whole.id), name), name
+
+
+def test_commands_pause_checkpoint_unpause_stop(db: Database) -> None:
+    run = create(db, **LONG)
+
+    def answer(kind: Any) -> str:
+        command = commands.send(db, run.id, kind)
+        sent = time.monotonic()
+        (done,) = wait_for(
+            lambda: [one for one in commands.for_run(db, run.id) if one.id == command.id and one.done_at], kind, 20
+        )
+        assert time.monotonic() - sent < 10
+        return str(done.outcome)
+
+    with started(db, run) as process:
+        wait_for(lambda: runs.get(db, run.id).step > 0, "the first step")
+        outcome = answer("pause")
+        assert outcome.startswith("paused after step ")
+        paused = runs.get(db, run.id)
+        assert paused.status is RunStatus.PAUSED
+        held = int(outcome.rpartition(" ")[2])
+        assert answer("checkpoint").endswith(f"at step {held}")
+        (manual,) = [one for one in checkpoints.for_run(db, run.id) if one.kind == "manual"]
+        assert manual.step == held
+        beat = runs.get(db, run.id).heartbeat_at
+        wait_for(lambda: runs.get(db, run.id).heartbeat_at != beat, "a heartbeat while paused")
+        assert runs.get(db, run.id).step == held
+        assert answer("unpause") == "going on"
+        wait_for(lambda: runs.get(db, run.id).step > held, "the next step")
+        assert runs.get(db, run.id).status is RunStatus.RUNNING
+        assert answer("pause").startswith("paused")
+        assert answer("stop").startswith("stopping")
+        assert finished(process)[0] == worker.EXIT_STOPPED
+    stopped = runs.get(db, run.id)
+    assert (stopped.status, stopped.reason) == (RunStatus.STOPPED, "stopped by user")
+    steps = [row.step for row in metrics.steps(db, run.id)]
+    assert steps == list(range(1, len(steps) + 1))
+
+
+@pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"data": "cifar10", "data_dir": "/nowhere", "model": "lenet5"}, "/nowhere"),
+        ({"model": "tests.engine.test_worker:broken"}, "tests.engine.test_worker:broken"),
+        ({"weights": "/nowhere.pt"}, "weights = '/nowhere.pt': there is no such file"),
+        ({"sparse": True, "density": 0.1, "dense_first_layer": True}, "dense_first_layer"),
+        (
+            {"sparse": True, "sparse_init": "GMP", "update_frequency": 1000},
+            "update_frequency: 1000 leaves gmp no update",
+        ),
+    ],
+)
+def test_expected_failures_are_one_clean_line(
+    db: Database, settings: dict[str, Any], reason: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = create(db, **settings)
+    assert worker.main([str(run.id)]) == 1
+    failed = runs.get(db, run.id)
+    assert failed.status is RunStatus.FAILED
+    assert failed.reason is not None
+    assert reason in failed.reason
+    assert "\n" not in failed.reason
+    output = "".join(capfd.readouterr())
+    assert "Traceback" not in output
+    assert f"failed: {failed.reason}" in output
+    attempt = attempts.latest(db, run.id)
+    assert attempt is not None
+    assert attempt.traceback is not None
+    assert attempt.traceback.startswith("Traceback")
+
+
+def broken() -> torch.nn.Module:
+    """A user's model that fails."""
+    raise ZeroDivisionError("on purpose")
+
+
+class Fails(torch.nn.Module):
+    """Fails in training, as a user's own code may."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(64, 10)
+        self.error = error
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if self.training and inputs.shape[0] > 2:
+            raise self.error
+        out: torch.Tensor = self.layer(inputs.flatten(1))
+        return out
+
+
+def fails() -> torch.nn.Module:
+    return Fails(KeyError("first line\nlast line"))
+
+
+def out_of_gpu_memory() -> torch.nn.Module:
+    return Fails(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total of 8 GiB."))
+
+
+@pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("fails", "KeyError: 'first line\\nlast line'"),
+        ("out_of_gpu_memory", "out of GPU memory: CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_exceptions_keep_their_last_line_and_traceback(db: Database, model: str, reason: str) -> None:
+    run = create(db, model=f"tests.engine.test_worker:{model}")
+    assert worker.main([str(run.id)]) == 1
+    failed = runs.get(db, run.id)
+    assert (failed.status, failed.reason, failed.exit_code) == (RunStatus.FAILED, reason, 1)
+    attempt = attempts.latest(db, run.id)
+    assert attempt is not None
+    assert attempt.traceback is not None
+    assert "in forward" in attempt.traceback
+
+
+@pytest.mark.usefixtures("signals")
+def test_diverged_run_fails_with_its_step_and_keeps_a_sound_checkpoint(db: Database) -> None:
+    run = create(db, lr=1e30, epochs=2)
+    assert worker.main([str(run.id)]) == 1
+    failed = runs.get(db, run.id)
+    rows = metrics.steps(db, run.id)
+    assert failed.status is RunStatus.FAILED
+    assert rows[-1].loss is not None
+    assert not torch.tensor(rows[-1].loss).isfinite()
+    word = "NaN" if rows[-1].loss != rows[-1].loss else "infinite"
+    assert failed.reason == f"loss became {word} at step {rows[-1].step} (epoch {rows[-1].epoch})"
+    state = last_state(db, run)
+    assert state["step"] < rows[-1].step
+    assert all(bool(tensor.isfinite().all()) for tensor in state["model"].values())
+    assert {one.kind for one in checkpoints.for_run(db, run.id)} <= {"last", "best"}
+
+
+@pytest.mark.usefixtures("signals")
+def test_diverged_run_goes_on_where_the_user_wants_it(db: Database) -> None:
+    run = create(db, lr=1e30, epochs=2, stop_on_nonfinite=False)
+    assert worker.main([str(run.id)]) == 0
+    assert len(metrics.steps(db, run.id)) == 14
+
+
+@pytest.mark.usefixtures("signals")
+def test_damaged_checkpoint_falls_back_to_the_one_before(db: Database, capfd: pytest.CaptureFixture[str]) -> None:
+    run = create(db, sparse=True, epochs=3, checkpoint_every=1, max_steps=14)
+    assert worker.main([str(run.id)]) == 0
+    records = checkpoints.for_run(db, run.id)
+    good = next(one for one in records if one.step == 7 and one.kind == "epoch")
+    # All files of the last step share their bytes where the file system knows links; damage each of them.
+    bad = [one for one in records if one.step == 14]
+    for one in bad:
+        content = bytearray(Path(one.path).read_bytes())
+        content[len(content) // 2] ^= 1
+        Path(one.path).unlink()
+        Path(one.path).write_bytes(content)
+    whole = config(sparse=True, epochs=3, checkpoint_every=1, device="cpu").as_dict()
+    runs.requeue_resume(db, run.id, checkpoints.pick(db, run.id, "last").id, config=whole)
+    assert worker.main([str(run.id)]) == 1
+    again = runs.get(db, run.id)
+    assert again.status is RunStatus.QUEUED
+    assert again.start_checkpoint_id == good.id
+    attempt = attempts.latest(db, run.id)
+    assert attempt is not None
+    assert attempt.reason is not None
+    assert "is damaged" in attempt.reason
+    assert f"queued again from checkpoint {good.id} at step 7" in attempt.reason
+    assert worker.main([str(run.id)]) == 0
+    assert [row.step for row in metrics.steps(db, run.id)] == list(range(1, 22))
+
+    other = create(db, sparse=True, epochs=3, checkpoint_every=1)
+    assert worker.main([str(other.id)]) == 0
+    assert step_rows(db, run) == step_rows(db, other)
+
+
+@pytest.mark.usefixtures("signals")
+def test_fork_records_its_layers_and_goes_on_counting(db: Database) -> None:
+    parent = create(db, sparse=True, epochs=2)
+    assert worker.main([str(parent.id)]) == 0
+    start = checkpoints.pick(db, parent.id, "last")
+    fork = runs.create(
+        db,
+        config=config(sparse=True, epochs=3, growth="gradient", lr=0.01, device="cpu").as_dict(),
+        parent_id=parent.id,
+        start_checkpoint_id=start.id,
+        fork_step=start.step,
+    )
+    assert worker.main([str(fork.id)]) == 0
+    assert [row.step for row in metrics.steps(db, fork.id)] == list(range(15, 22))
+    first = metrics.mask_updates(db, fork.id)[0]
+    assert (first.update, first.step) == (0, 14)
+    parents_last = metrics.mask_updates(db, parent.id)[-1]
+    assert first.nonzeros == parents_last.nonzeros
+    assert first.itop_rate == parents_last.itop_rate
+    assert [row.epoch for row in metrics.epochs(db, fork.id)] == [3]
+
+
+@pytest.mark.usefixtures("signals")
+def test_best_weights_are_saved_and_can_be_started_from(db: Database, tmp_path: Path) -> None:
+    target = tmp_path / "out" / "best.pt"
+    run = create(db, sparse=True, save=str(target))
+    assert worker.main([str(run.id)]) == 0
+    best: CheckpointRecord = checkpoints.pick(db, run.id, "best")
+    saved = checkpoint.read(target)["model"]
+    assert same(saved, checkpoint.read(Path(best.path))["model"])
+    again = create(db, sparse=True, sparse_init="resume", weights=str(target), epochs=1)
+    assert worker.main([str(again.id)]) == 0
+    nonzeros = sum(int((weight != 0).sum()) for name, weight in saved.items() if weight.ndim > 1)
+    assert metrics.mask_updates(db, again.id)[0].nonzeros == nonzeros
+
+
+@pytest.mark.usefixtures("signals")
+def test_what_cannot_be_started_is_said(db: Database, capfd: pytest.CaptureFixture[str]) -> None:
+    run = create(db, epochs=1)
+    assert worker.main([str(run.id)]) == 0
+    capfd.readouterr()
+    assert worker.main([str(run.id)]) == 1
+    assert "is completed: only a queued run can be started" in capfd.readouterr().out
+    assert worker.main(["999"]) == 1
+    assert "no run 999" in capfd.readouterr().out
+
+
+@pytest.mark.usefixtures("signals")
+def test_provenance_is_kept(db: Database) -> None:
+    run = create(db, epochs=1)
+    assert worker.main([str(run.id)]) == 0
+    attempt = attempts.latest(db, run.id)
+    assert attempt is not None
+    assert attempt.versions["torch"] == str(torch.__version__)
+    assert attempt.versions["python"] == sys.version.split()[0]
+    assert attempt.pid == os.getpid()
+    assert attempt.host == host_name()
+    assert attempt.command_line is not None
+    assert Path(sys.executable).name in attempt.command_line
