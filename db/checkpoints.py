@@ -40,6 +40,7 @@ def add(
 
     A run has one `last` and one `best`: adding one forgets its predecessor, but for one that another run starts from or
     was forked from, which stays as `manual`. The file of a forgotten one is the caller's to delete: ask `unreferenced`.
+    A file that was written again keeps its id.
 
     Raises:
         RunNotFound: There is no such run.
@@ -47,29 +48,29 @@ def add(
     """
     if kind not in _KINDS:
         raise StoreError(f"{kind!r} is not a kind of checkpoint; allowed are {', '.join(_KINDS)}.")
+    now = time.time() if created_at is None else created_at
     with db.write() as session:
         run = get_run(session, run_id, lock=True)
+        row = CheckpointRow(run_id=run_id, kind=kind, path=path)
+        # A run that went back may write the same file again: whatever was in it is replaced.
+        for other in session.scalars(
+            sa.select(CheckpointRow).where(CheckpointRow.run_id == run_id, CheckpointRow.path == path)
+        ):
+            other.bytes, other.sha256 = bytes, sha256
+            if other.kind == kind:
+                row = other
         if kind in _REPLACED:
-            predecessors = session.scalars(
+            for old in session.scalars(
                 sa.select(CheckpointRow).where(CheckpointRow.run_id == run_id, CheckpointRow.kind == kind)
-            ).all()
-            for old in predecessors:
+            ).all():
+                if old is row:
+                    continue
                 if _forks(session, old) or (run.status == RunStatus.QUEUED and run.start_checkpoint_id == old.id):
                     old.kind = "manual"
                 else:
                     session.delete(old)
-        row = CheckpointRow(
-            run_id=run_id,
-            attempt_id=attempt_id,
-            step=step,
-            epoch=epoch,
-            kind=kind,
-            path=path,
-            bytes=bytes,
-            sha256=sha256,
-            val_accuracy=val_accuracy,
-            created_at=time.time() if created_at is None else created_at,
-        )
+        row.attempt_id, row.step, row.epoch, row.created_at = attempt_id, step, epoch, now
+        row.bytes, row.sha256, row.val_accuracy = bytes, sha256, val_accuracy
         session.add(row)
         session.flush()
         return checkpoint_record(row)

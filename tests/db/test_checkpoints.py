@@ -74,6 +74,29 @@ def test_a_last_that_another_run_was_forked_from_stays(db: Database) -> None:
     assert runs.get(db, fork.id).start_checkpoint_id == first.id
 
 
+@pytest.mark.parametrize("kind", ["last", "epoch"])
+def test_a_file_that_is_written_again_keeps_its_id_and_never_an_old_checksum(db: Database, kind: str) -> None:
+    run, _ = started(db)
+    first = add(db, run, 5, kind, path="/same.pt")
+    early = add(db, run, 1, "manual")
+    end_and_resume(db, run, early.id)
+    attempt = attempts.latest(db, run.id)
+    assert attempt is not None
+    again = add(db, run, 5, kind, path="/same.pt", sha256="a" * 64, bytes=11, val_accuracy=None)
+    assert (again.id, again.attempt_id, again.sha256, again.bytes) == (first.id, attempt.id, "a" * 64, 11)
+    assert checkpoints.pick(db, run.id, "last") == again
+
+
+def test_a_kept_last_whose_file_is_written_again_has_the_new_checksum(db: Database) -> None:
+    run, _ = started(db)
+    first = add(db, run, 5, path="/same.pt")
+    new_run(db, parent_id=run.id, start_checkpoint_id=first.id, fork_step=5)
+    add(db, run, 6)
+    add(db, run, 5, path="/same.pt", sha256="a" * 64)
+    kept = checkpoints.get(db, first.id)
+    assert (kept.kind, kept.sha256) == ("manual", "a" * 64)
+
+
 def test_picking(db: Database) -> None:
     run, _ = started(db, name="mine")
     with pytest.raises(StoreError, match=r"\(mine\) has no checkpoint yet"):
