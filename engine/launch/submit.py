@@ -83,8 +83,12 @@ def note_origins(db: Database) -> None:
     A scheduler that has been running for long was started somewhere else, perhaps with other variables; a worker gets
     those of the person who submitted its run. A run that is queued again keeps its first origin.
     """
+    try:
+        folder = str(Path.cwd())
+    except FileNotFoundError:  # deleted under our feet: then there is nothing to be found in it
+        folder = None
     origin = {
-        "folder": str(Path.cwd()),
+        "folder": folder,
         "environment": {name: os.environ[name] for name in _ORIGIN_VARIABLES if name in os.environ},
     }
     for run in runs.queued(db):
@@ -101,15 +105,15 @@ def _listen(launcher: subprocess.Popen[bytes], deadline: float) -> list[str]:
     assert stream is not None
     heard = b""
     with stream:
-        while (left := deadline - time.monotonic()) > 0:
-            if not select.select([stream], [], [], left)[0]:
+        while not heard.endswith((b"ready\n", b"held\n")):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([stream], [], [], left)[0]:
+                heard += b"\nit did not answer in time"
                 break
             part = os.read(stream.fileno(), 4096)
-            heard += part
-            if not part or heard.endswith((b"ready\n", b"held\n")):
+            if not part:
                 break
-        else:
-            heard += b"\nit did not answer in time"
+            heard += part
     # The launcher itself has only forked; what it forked is nobody's child here.
     with contextlib.suppress(subprocess.TimeoutExpired):
         launcher.wait(max(0.1, deadline - time.monotonic()))

@@ -339,6 +339,30 @@ def test_what_keeps_the_scheduler_from_starting_is_said(lab: Lab) -> None:
         submit.ensure_scheduler(lab.db)
 
 
+def test_a_scheduler_that_says_nothing_is_not_waited_for_for_ever(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mute = tmp_path / "mute"
+    mute.write_text("#!/bin/sh\nsleep 1000\n")
+    mute.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(mute))
+    monkeypatch.setattr(submit, "_START_SECONDS", 0.2)
+    with pytest.raises(submit.SchedulerError, match="did not start: it did not answer in time"):
+        submit.ensure_scheduler(lab.db)
+
+
+def test_a_run_submitted_from_a_folder_that_is_gone_is_still_submitted(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    run = lab.queue("finish 0")
+    lab.ensure_scheduler()
+    lab.wait_status(run, RunStatus.COMPLETED)
+
+
 def test_the_scheduler_stands_in_nobodys_folder_and_its_log_is_bounded(lab: Lab, tmp_path: Path) -> None:
     run = lab.queue("wait")
     log = lab.home / "scheduler.log"
