@@ -32,6 +32,7 @@ from db.sqlite_file import APPLICATION_ID, inspect_file, network_file_system
 __all__ = ["Database"]
 
 _BUSY_SECONDS = 10.0
+_WRITE_PATIENCE_SECONDS = 60.0
 _LOG_BYTES = 64 * 1024**2  # a log that a long reader made larger is cut back to this
 _BEGIN_OPTION = "itop_begin"
 
@@ -256,7 +257,7 @@ def _control_transactions(engine: Engine) -> None:
 
 def _begin_patiently(session: Session) -> None:
     """Take the write lock; a crowd of writers can keep one waiting longer than SQLite's own timeout."""
-    deadline = time.monotonic() + 6 * _BUSY_SECONDS
+    deadline = time.monotonic() + _WRITE_PATIENCE_SECONDS
     while True:
         try:
             session.connection()

@@ -22,6 +22,7 @@ def test_a_locked_database_is_waited_for_and_the_order_kept(
 ) -> None:
     """SQLite is told not to wait, so that each refusal reaches the writer."""
     monkeypatch.setattr("db.session._BUSY_SECONDS", 0.0)
+    monkeypatch.setattr("db.session._WRITE_PATIENCE_SECONDS", 0.0)
     run, attempt = started(db)
     tries: list[int] = []
 

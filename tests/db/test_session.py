@@ -115,6 +115,28 @@ def test_a_writer_outwaits_another(db: Database) -> None:
     assert runs.find(db, "late").name == "late"
 
 
+def test_a_writer_outwaits_even_sqlites_own_patience(db: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try gives up after 50 ms here; the lock is let go only after several of them."""
+    monkeypatch.setattr("db.session._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("db.session._WRITE_PATIENCE_SECONDS", 30.0)
+    refusals = 0
+
+    def count(context: sa.ExceptionContext) -> None:
+        nonlocal refusals
+        refusals += 1
+
+    with closing(Database.open()) as impatient:
+        sa.event.listen(impatient._engine, "handle_error", count)
+        with closing(sqlite3.connect(home / "itop.db", isolation_level=None, check_same_thread=False)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            waiter = threading.Thread(target=lambda: new_run(impatient, name="late"))
+            waiter.start()
+            wait_for(lambda: refusals >= 3, "several refusals")
+            other.execute("ROLLBACK")
+            waiter.join(20)
+    assert runs.find(db, "late").id == 1
+
+
 def test_the_version_moves_with_every_commit_of_anybody(db: Database, home: Path) -> None:
     first = db.data_version()
     assert db.data_version() == first
