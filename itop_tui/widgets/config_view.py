@@ -143,13 +143,10 @@ def _block(title: str, rows: Sequence[Setting], width: int) -> list[list[Part]]:
     for row in rows:
         mark = "±" if row.parent is not None else "●" if row.default is not None else " "
         value_tone = "faint" if row.moot else "accent" if row.parent is not None else "text" if row.default else "muted"
-        note = ""
-        if row.moot:
-            note = f"  {row.moot}"
-        elif row.parent is not None:
-            note = f"  parent {row.parent}"
-        elif row.default is not None:
-            note = f"  default {row.default}"
+        other = row.parent if row.parent is not None else row.default
+        note = f"  {row.moot}" if row.moot else ""
+        if not row.moot and other is not None:
+            note = f"  {'parent' if row.parent is not None else 'default'} {other}"
         room = max(4, width - _NAME - 3)
         value = fit(row.value, min(room, cell_len(row.value)))
         rest = room - cell_len(value)
@@ -159,7 +156,9 @@ def _block(title: str, rows: Sequence[Setting], width: int) -> list[list[Part]]:
             (" ", "text"),
             (value, value_tone),  # type: ignore[list-item]
         ]
-        if rest > 6 and note:
+        if other is not None and not row.moot and cell_len(note) > rest:
+            note = f" ({other})"  # the mark before the name says whose value it is
+        if rest > 4 and note:
             parts.append((fit(note, min(rest, cell_len(note))), "faint"))
         lines.append(parts)
     lines.append([])

@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
+from textual import events
 from textual.widgets import DataTable
 
 from db.records import LayerMaskStat
-from itop_tui.format import UNKNOWN, bar, count, figure, fit, plain, share
+from itop_tui.format import UNKNOWN, bar, count, figure, fit, plain, share, short_count
 
-_BAR = 10
+_BAR, _SHORT_BAR = 10, 5
+_NARROW = 100
+"""Columns of the screen below which figures are shortened, so that R_s and churn are in sight."""
 _NAME = 28
 
 
@@ -79,10 +82,18 @@ class LayerTable(DataTable[Text]):
         self._rows: tuple[LayerMaskStat, ...] = ()
         self.sorted_by = "position"
         self.descending = False
+        self._narrow = False
 
     def on_mount(self) -> None:
         """Make the columns."""
         self._make_columns()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Shorten figures where the screen is narrow."""
+        narrow = event.size.width < _NARROW
+        if narrow != self._narrow:
+            self._narrow = narrow
+            self._refill()
 
     def _make_columns(self) -> None:
         for column in _COLUMNS:
@@ -144,9 +155,12 @@ class LayerTable(DataTable[Text]):
         self.move_cursor(row=min(row_at, max(0, self.row_count - 1)))
 
     def _cell(self, column: _Column, row: LayerMaskStat) -> Text:
-        text = Text(column.text(row), justify="right" if column.right else "left", no_wrap=True)
+        shown = column.text(row)
+        if self._narrow and column.key == "nonzeros":
+            shown = f"{short_count(row.nonzeros)} / {short_count(row.size)}"
+        text = Text(shown, justify="right" if column.right else "left", no_wrap=True)
         if column.key == "density":
-            filled, empty = bar(_density(row), _BAR)
+            filled, empty = bar(_density(row), _SHORT_BAR if self._narrow else _BAR)
             text.append(filled, self.app.theme_variables.get("primary", ""))
             text.append(empty, self.app.theme_variables.get("tone-faint", "dim"))
         return text

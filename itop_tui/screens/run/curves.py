@@ -111,14 +111,16 @@ class Average:
         self._norm = 0.0
 
     def extend(self, values: Sequence[float]) -> FloatArray:
-        """Return the average after each further value; one that is not finite leaves it as it was."""
+        """Return the average after each further value: NaN where the value is not finite, which it leaves out."""
         result = np.empty(len(values))
         total, norm, past = self._sum, self._norm, self._weight
         for index, value in enumerate(values):
             if math.isfinite(value):
                 total = past * total + (1 - past) * value
                 norm = past * norm + (1 - past)
-            result[index] = total / norm if norm else math.nan
+                result[index] = total / norm
+            else:
+                result[index] = math.nan
         self._sum, self._norm = total, norm
         return result
 
