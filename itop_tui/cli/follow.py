@@ -26,6 +26,7 @@ _CARE_SECONDS = 2.0
 """How often runs whose process is gone are settled, and a scheduler that died is started again."""
 
 _NARROWEST_BAR = 8
+_ROOM_FOR_CTRL_C = 3  # the terminal echoes ^C behind the view; were it to wrap, the view could not be taken away
 # How wide a name may be and which cells are left out, from the widest terminal to the narrowest: the time, then the
 # epoch (the share done says as much), then R_s, then loss and accuracy.
 _LAYOUTS: tuple[tuple[int, frozenset[int]], ...] = (
@@ -128,7 +129,7 @@ def _cells(followed: Followed, now: float) -> list[Text]:
         Text(f"{glyph} {run.status.value:<9}", style=style),
         Text(f"{fraction_done(run) * 100:3.0f}%"),
         Text(f"epoch {run.epoch:>{len(str(run.total_epochs))}}/{run.total_epochs}", style="dim"),
-        Text(f"loss {figure(run.loss, 3):<6} acc {percent(accuracy, 1):<6}"),
+        Text(f"loss {figure(run.loss, 3):<8} acc {percent(accuracy, 1):<6}"),
         Text(f"R_s {percent(run.itop_rate, 1):<6}"),
         Text(time_text, style="dim"),
     ]
@@ -218,7 +219,8 @@ class Follower:
 
     def _show(self, followed: Sequence[Followed], live: Live | None) -> None:
         if live is not None:
-            live.update(live_view(followed, width=self.out.width, now=time.time()), refresh=True)
+            view = live_view(followed, width=self.out.width - _ROOM_FOR_CTRL_C, now=time.time())
+            live.update(view, refresh=True)
             return
         for run in (one.run for one in followed):
             progress = int(10 * fraction_done(run)) if run.total_steps else run.epoch

@@ -67,7 +67,7 @@ def demo(*, json: Json = False) -> int:
 def _introduction(sparse: RunConfig) -> str:
     return (
         f"{sparse.model} on {sparse.data}, real handwritten digits: once dense, twice with {share(sparse.density)} of "
-        "its weights, which\nSET-ITOP regrows at random and RigL-ITOP by gradient. R_s is the share of weights that "
+        "its weights, which SET-ITOP regrows at random and RigL-ITOP by gradient. R_s is the share of weights that "
         "were ever active."
     )
 

@@ -19,20 +19,20 @@ from itop_tui.format import UNKNOWN, age, figure, percent, share
 
 COLUMNS = (
     Column("ID", right=True),
-    Column("NAME", shrink=True),
+    Column("NAME", shrink=True, at_least=16),
     Column("STATE"),
-    Column("MODEL", rank=4, shrink=True),
-    Column("DATA", rank=5),
+    Column("MODEL", rank=5, shrink=True),
+    Column("DATA", rank=6),
     Column("METHOD", rank=3),
-    Column("DENSITY", right=True, rank=6),
+    Column("DENSITY", right=True, rank=4),
     Column("DONE", right=True, rank=2),
-    Column("LOSS", right=True, rank=7),
+    Column("LOSS", right=True, rank=8),
     Column("BEST", right=True, rank=1),
-    Column("TEST", right=True, rank=4),
+    Column("TEST", right=True, rank=5),
     Column("R_S", right=True, rank=3),
-    Column("GROUP", rank=8, shrink=True),
-    Column("TAGS", rank=9, shrink=True),
-    Column("AGE", right=True, rank=5),
+    Column("GROUP", rank=9, shrink=True),
+    Column("TAGS", rank=10, shrink=True),
+    Column("AGE", right=True, rank=7),
 )
 
 
