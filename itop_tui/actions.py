@@ -252,7 +252,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("command_palette", "ctrl+p", "palette", "Search everything that can be done.", "app", "App",
            priority=True),
     Action("toggle_theme", "ctrl+t", "theme", "Change between dark and light.", "app", "App", footer=False),
-    Action("retry_database", "ctrl+g", "retry", "Try to open the database again after it failed.", "app", "App",
+    Action("retry_database", "ctrl+g", "retry",
+           "Try again after trouble: open the database, start the scheduler.", "app", "App",
            footer=False),
     Action("quit", "q,ctrl+q", "quit", "Leave the app. Runs go on in the background.", "app", "App"),
 )  # fmt: skip

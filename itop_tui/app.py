@@ -11,6 +11,7 @@ import asyncio
 import importlib
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from textual import work
@@ -20,7 +21,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.types import CSSPathType
 
-from itop_tui import theme
+from itop_tui import operations, theme
 from itop_tui.actions import bindings, in_scope
 from itop_tui.format import plain
 from itop_tui.palette import PaletteProvider
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from engine.config import RunConfig
 
 T = TypeVar("T")
+_HERE = Path(__file__).parent
 
 
 class Planner(Protocol):
@@ -70,7 +72,7 @@ class ItopApp(App[None]):
 
     TITLE = "itop"
     # The styles of the default screen are not read with it, as those of pushed screens are.
-    CSS_PATH: ClassVar[CSSPathType | None] = ["app.tcss", "screens/runs.tcss"]
+    CSS_PATH: ClassVar[CSSPathType | None] = [_HERE / "app.tcss", _HERE / "screens" / "runs.tcss"]
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {PaletteProvider}
     BINDINGS = bindings(in_scope("app"))
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (160, "-huge")]  # noqa: RUF012 - textual's type
@@ -155,8 +157,6 @@ class ItopApp(App[None]):
             self.post_message(DatabaseTrouble(f"The database cannot be opened: {reason}  (^g tries again, q quits)"))
         else:
             self.post_message(DatabaseOpened(database))
-            # What the form needs, read while nobody waits for it.
-            importlib.import_module("itop_tui.screens.new_run")
 
     def on_database_opened(self, message: DatabaseOpened) -> None:
         """Start to watch the database."""
@@ -167,9 +167,16 @@ class ItopApp(App[None]):
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Hand a new snapshot to every screen."""
+        if self.snapshot is None:
+            self._warm_up()
         self.snapshot = message.snapshot
         for screen in self.screen_stack:
             screen.post_message(RunsChanged(message.snapshot))
+
+    @work(thread=True, group="warm-up", exit_on_error=False)
+    def _warm_up(self) -> None:
+        """Import what the form needs while nobody waits for it."""
+        importlib.import_module("itop_tui.screens.new_run")
 
     def on_database_trouble(self, message: DatabaseTrouble) -> None:
         """Hand trouble, or its end, to every screen."""
@@ -281,8 +288,14 @@ class ItopApp(App[None]):
         self.theme = theme.LIGHT.name if self.theme == theme.DARK.name else theme.DARK.name
 
     def action_retry_database(self) -> None:
-        """Try to open the database again, or to read it at once."""
+        """Try to open the database again, or to read it at once, and see to it that a scheduler is there."""
         if self._database is None:
             self._open_database()
         elif self.poller is not None:
             self.poller.refresh()
+            if self.snapshot is not None and self.snapshot.queued:
+                self.operate(
+                    operations.start_scheduler,
+                    lambda _: self.notify("A scheduler is running.", markup=False),
+                    failing="The scheduler did not start",
+                )

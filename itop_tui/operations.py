@@ -86,6 +86,13 @@ def launch_demo(db: Database) -> list[RunRecord]:
     ]
 
 
+def start_scheduler(db: Database) -> None:
+    """See to it that a scheduler is there to start what is queued."""
+    from engine.launch import submit
+
+    submit.ensure_scheduler(db)
+
+
 def resume(db: Database, run_id: int, which: str = "last") -> RunRecord:
     """Queue a run that has ended to go on from a checkpoint; from scratch where it has none.
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from textual.message import Message
 
+from itop_tui.format import plural
+
 if TYPE_CHECKING:
     from db.records import RunRecord
     from db.session import Database
@@ -96,8 +98,8 @@ class Reader(Protocol):
     def read(self, view: View) -> Snapshot:
         """Read what a view shows."""
 
-    def settle(self) -> None:
-        """Give runs whose process is gone their true ending."""
+    def settle(self) -> str | None:
+        """Give runs whose process is gone their true ending; tell what is wrong with the background, if anything."""
 
 
 class DatabaseReader:
@@ -109,6 +111,7 @@ class DatabaseReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._unserved = False
 
     def version(self) -> int:
         """The database's version."""
@@ -137,11 +140,26 @@ class DatabaseReader:
             version=version,
         )
 
-    def settle(self) -> None:
-        """Give runs of this host whose process is gone their true ending."""
+    def settle(self) -> str | None:
+        """Settle the runs of this host, and notice queued runs that nothing will start."""
+        from db import runs
+        from db.records import RunQuery, RunStatus
         from engine.launch import submit
 
         submit.reconcile(self._database)
+        query = RunQuery(statuses=(RunStatus.QUEUED,), descending=False, limit=PAGE)
+        waiting = runs.count(self._database, query)
+        unserved = (
+            waiting > 0
+            and not submit.scheduler_running(self._database)
+            and any(not run.held for run in runs.list_runs(self._database, query))
+        )
+        # Twice in a row: between a run being queued and its scheduler being there, a moment passes.
+        told = unserved and self._unserved
+        self._unserved = unserved
+        if not told:
+            return None
+        return f"{plural(waiting, 'queued run')} will not start: no scheduler is running here. ^g starts one."
 
 
 class Poller:
@@ -212,20 +230,19 @@ class Poller:
 
     def look(self) -> None:
         """Look once, and post what is new. What the thread does; the tests call it themselves."""
-        problem = self._settle()
         try:
             view = self._view
             if self._seen != (self._reader.version(), view):
                 snapshot = self._reader.read(view)
                 self._seen = (snapshot.version, view)
-                self._tell_trouble(problem)
                 self._post(RunsChanged(snapshot))
-            else:
-                self._tell_trouble(problem)
         except Exception as error:  # whatever the database or the disk does, the app goes on
             # A database that comes back may be another file: read it anew.
             self._seen = None
-            self._tell_trouble(_told(error))
+            told = f"The database cannot be read, and is tried again: {_told(error)}  Runs go on meanwhile."
+            self._tell_trouble(told)
+        else:
+            self._tell_trouble(self._settle())
 
     def _settle(self) -> str | None:
         """Settle runs when it is time; gives back the trouble that was had with it, which lasts until the next time."""
@@ -233,11 +250,9 @@ class Poller:
         if self._settled_at is None or now - self._settled_at >= self._settle_every:
             self._settled_at = now
             try:
-                self._reader.settle()
+                self._unsettled = self._reader.settle()
             except Exception as error:  # runs are still listed where their processes cannot be looked at
                 self._unsettled = f"Runs whose process is gone cannot be found: {_told(error)}"
-            else:
-                self._unsettled = None
         return self._unsettled
 
     def _tell_trouble(self, problem: str | None) -> None:

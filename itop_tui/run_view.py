@@ -66,7 +66,7 @@ def state(run: RunRecord, now: float) -> list[Part]:
 
 
 def progress_tone(run: RunRecord) -> Tone:
-    """The colour of a run's progress bar."""
+    """The colour of the progress bar of a run that is heard of."""
     if run.status is RunStatus.COMPLETED:
         return "good"
     return look(run.status).tone if run.status.is_active else "muted"
@@ -79,9 +79,16 @@ def progress_parts(run: RunRecord, now: float, width: int) -> list[Part]:
         return [(" " * width, "faint")]
     left = seconds_left(run, now)
     # Rounded down, so that nothing short of the end reads 100%.
-    figures = f" {math.floor(done * 100 + 1e-9):3d}% {age(left) if left is not None else '':>3}"
-    filled, empty = bar(done, width - len(figures))
-    return [(filled, progress_tone(run)), (empty, "faint"), (figures, "text" if run.status.is_active else "muted")]
+    share_done = f" {math.floor(done * 100 + 1e-9):3d}%"
+    time_left = f" {age(left) if left is not None else '':>3}"
+    filled, empty = bar(done, width - len(share_done) - len(time_left))
+    tone = "warn" if silence(run, now) is not None else progress_tone(run)
+    return [
+        (filled, tone),
+        (empty, "faint"),
+        (share_done, "text" if run.status.is_active else "muted"),
+        (time_left, "live"),
+    ]
 
 
 def reason_parts(run: RunRecord, now: float) -> list[Part]:

@@ -62,7 +62,9 @@ class _Keys(Toned, Static):
         for action in in_scope("app"):
             # Where the screen has another use for a key, the action's next one is named.
             free = [key for key in action.key.split(",") if key not in taken]
-            table.add_row(Text(key_name(free[0]) if free else "", self.tone("accent")), Text(action.help, self.tone("text")))
+            table.add_row(
+                Text(key_name(free[0]) if free else "", self.tone("accent")), Text(action.help, self.tone("text"))
+            )
         heading("States")
         shown = Text()
         for state in STATES.values():

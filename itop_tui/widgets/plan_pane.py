@@ -47,14 +47,12 @@ class PlanPane(Toned):
         return [
             ("parameters", [(count(parameters), "text"), (f"  {count(maskable)} maskable", "muted")]),
             ("active", [(count(nonzeros), "text"), (f"  {share(_ratio(nonzeros, maskable))}", "title")]),
-            ("forward", [(short_count(forward), "text"), (f" FLOPs  {share(_ratio(forward, dense))}", "title"),
-                         (" of dense", "muted")]),
-            ("training", [(short_count(training), "text"), (f" FLOPs  {share(_ratio(training, dense_training))}",
-                          "title"), (" of dense", "muted")]),
+            ("forward", _flops(forward, dense)),
+            ("training", _flops(training, dense_training)),
             ("steps", [(count(plan.get("steps")), "text")]),
             ("mask updates", [(count(plan.get("mask_updates")), "text")]),
             ("expected R_s", [(ratio(plan.get("expected_itop_rate"), 3), "title")]),
-        ]  # fmt: skip
+        ]
 
     def _layers(self, text: Text, layers: Sequence[Mapping[str, Any]]) -> None:
         width = max(24, self.content_size.width)
@@ -75,3 +73,10 @@ def _ratio(part: object, whole: object) -> float | None:
     if isinstance(part, int | float) and isinstance(whole, int | float) and whole:
         return part / whole
     return None
+
+
+def _flops(number: object, dense: object) -> list[Part]:
+    if not isinstance(number, int | float):
+        return [(UNKNOWN, "faint")]
+    of_dense: list[Part] = [(share(_ratio(number, dense)), "title"), (" of dense", "muted")]
+    return [(short_count(number), "text"), (" FLOPs  ", "muted"), *of_dense]

@@ -16,6 +16,8 @@ LEAD = 3
 """Cells before the first column, for the cursor and the mark."""
 _TIGHT = 92
 """Lines narrower than this have one cell between two columns, wider ones two."""
+_EXTRA_RANK, _NAME_FIRST = 8, 16
+"""Columns of this rank and above are shown only where the name can still grow by so many cells."""
 
 Cell = Callable[[RunRecord, float, int], list[Part]]
 """Draws a run's cell: given the record, the time and the width, parts that fill exactly that width."""
@@ -132,7 +134,7 @@ def place(width: int, columns: Sequence[Column] = COLUMNS) -> tuple[Placed, ...]
     kept: list[Column] = []
     for column in sorted(columns, key=lambda column: column.rank):
         need = column.width + (gap if kept else 0)
-        if need > room:
+        if need > room - (_NAME_FIRST if column.rank >= _EXTRA_RANK else 0):
             break
         room -= need
         kept.append(column)

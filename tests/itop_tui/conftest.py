@@ -43,8 +43,8 @@ def scheduled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 class UnsettledReader(DatabaseReader):
     """Reads the real database, and leaves runs as the test made them though they have no process."""
 
-    def settle(self) -> None:
-        pass
+    def settle(self) -> str | None:
+        return None
 
 
 @pytest.fixture

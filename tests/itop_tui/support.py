@@ -113,6 +113,8 @@ class MemoryReader:
     Attributes:
         delay: Seconds each call takes.
         failure: What each call raises, if anything.
+        settled: How often runs were settled.
+        unserved: What settling tells.
     """
 
     def __init__(self, runs: Sequence[RunRecord]) -> None:
@@ -122,6 +124,7 @@ class MemoryReader:
         self.delay = 0.0
         self.failure: Exception | None = None
         self.settled = 0
+        self.unserved: str | None = None
 
     def change(self, runs: Sequence[RunRecord]) -> None:
         """Commit other runs."""
@@ -157,8 +160,9 @@ class MemoryReader:
                 version=self._version,
             )
 
-    def settle(self) -> None:
+    def settle(self) -> str | None:
         self.settled += 1
+        return self.unserved
 
 
 class NoDatabase:

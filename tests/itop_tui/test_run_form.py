@@ -13,6 +13,16 @@ def form(preset: str = "digits-rigl") -> RunForm:
     return RunForm(PRESETS[preset].config().as_dict())
 
 
+def config_of(form: RunForm) -> RunConfig:
+    """The configuration of a form in which nothing is wrong."""
+    assert form.config is not None, form.problems
+    return form.config
+
+
+def problems_of(form: RunForm) -> set[str]:
+    return set(form.problems)
+
+
 def test_every_setting_has_a_field_with_help_and_limits() -> None:
     assert list(FIELDS) == [name for names in FIELD_SECTIONS.values() for name in names]
     assert set(FIELDS) == set(RunConfig.model_fields)
@@ -32,26 +42,23 @@ def test_every_preset_starts_valid_and_unchanged(preset: str) -> None:
 def test_what_is_typed_is_validated_at_once() -> None:
     typed = form()
     typed.set("density", "2")
-    assert typed.config is None
+    assert problems_of(typed)
     assert "at most 1" in typed.problems["density"]
     assert typed.summary() == f"density: {typed.problems['density']}"
     typed.set("lr", "fast")
-    assert set(typed.problems) == {"density", "lr"}
+    assert problems_of(typed) == {"density", "lr"}
     assert (typed.summary() or "").startswith("density and 1 more") or (typed.summary() or "").startswith("lr and 1")
     typed.set("density", "0.1")
     typed.set("lr", "0.1")
-    assert typed.config is not None
-    assert typed.config.density == 0.1
+    assert config_of(typed).density == 0.1
 
 
 def test_an_empty_text_is_none_where_that_is_allowed_and_wrong_where_it_is_not() -> None:
     typed = form()
     typed.set("max_steps", "50")
-    assert typed.config is not None
-    assert typed.config.max_steps == 50
+    assert config_of(typed).max_steps == 50
     typed.set("max_steps", "")
-    assert typed.config is not None
-    assert typed.config.max_steps is None
+    assert config_of(typed).max_steps is None
     typed.set("epochs", "")
     assert "epochs" in typed.problems
 
@@ -59,7 +66,7 @@ def test_an_empty_text_is_none_where_that_is_allowed_and_wrong_where_it_is_not()
 def test_changes_are_counted_against_the_start_and_by_value() -> None:
     typed = form()
     typed.set("density", "0.050")
-    assert typed.changes == ()
+    assert not typed.changes
     typed.set("density", "0.06")
     typed.set("sparse", False)
     assert typed.changes == ("sparse", "density")
@@ -89,7 +96,7 @@ def test_tags_are_words_each_once() -> None:
     typed.set("name", "  my run ")
     assert typed.tags == ("paper", "try")
     assert typed.name == "my run"
-    assert typed.changes == ()
+    assert not typed.changes
 
 
 def test_the_command_line_gives_the_same_configuration_back() -> None:

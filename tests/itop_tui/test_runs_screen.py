@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from textual.pilot import Pilot
 
 from db import attempts, checkpoints, commands, runs
 from db.paths import run_folder
@@ -54,7 +54,15 @@ def run_it(database: Database, run: RunRecord) -> None:
     attempt = runs.reserve(database, run.id, host="elsewhere", device="cpu", slots=9)
     assert attempt is not None
     attempts.running(
-        database, attempt.id, pid=1, start_time=1.0, boot_id="b", versions={}, commit=None, dirty=None, command_line=None
+        database,
+        attempt.id,
+        pid=1,
+        start_time=1.0,
+        boot_id="b",
+        versions={},
+        commit=None,
+        dirty=None,
+        command_line=None,
     )
 
 
@@ -92,8 +100,9 @@ def toasts(app: ItopApp) -> str:
     return "\n".join(note.message for note in app._notifications)
 
 
-async def open_with(pilot: Pilot[None], count: int) -> None:
-    await started(pilot, count)
+def told(app: ItopApp, words: str) -> bool:
+    """Whether a message with these words was shown."""
+    return words in toasts(app)
 
 
 # --------------------------------------------------------------------------------------------------------- live list
@@ -141,12 +150,11 @@ async def test_scroll_and_cursor_survive_updates_sorts_and_vanishing_runs() -> N
         reader.change([run for run in listed if run.id != here.id])
         await wait_for(pilot, lambda: len(table.rows) == 59)
         assert table.current is not None
-        assert table._cursor - table.scroll_offset.y == line or table._cursor < 59
+        assert table._cursor - table.scroll_offset.y == line
         await pilot.press("G")
         assert table.current.id == 1
         reader.change([])
-        await wait_for(pilot, lambda: len(table.rows) == 0)
-        assert table.current is None
+        await wait_for(pilot, lambda: len(table.rows) == 0 and table.current is None)
         await pilot.press("j", "k", "G", "enter", "s", "space")
         assert app.is_running
 
@@ -238,7 +246,7 @@ async def test_what_cannot_be_done_is_refused_with_the_reason(app: ItopApp, data
         await started(pilot, 1)
         for key, reason in (("s", "nothing to stop"), ("K", "nothing to kill"), ("p", "only a running one")):
             await pilot.press(key)
-            await wait_for(pilot, lambda reason=reason: reason in toasts(app))
+            await wait_for(pilot, partial(told, app, reason))
 
 
 async def test_kill_asks_first_and_only_y_means_yes(
@@ -423,7 +431,7 @@ async def test_a_key_in_the_foot_can_be_clicked(app: ItopApp, database: Database
 
 
 async def test_the_foot_shows_what_works_now(app: ItopApp, database: Database) -> None:
-    first, second = create(database, 2)
+    _, second = create(database, 2)
     end_it(database, second)
     async with app.run_test(size=(140, 30)) as pilot:
         await started(pilot, 2)
@@ -528,3 +536,16 @@ async def test_keys_are_answered_while_the_database_is_slow() -> None:
         await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
         assert time.monotonic() - before < 3.0
         reader.delay = 0.0
+
+
+async def test_a_missing_scheduler_shows_a_banner_and_can_be_started_from_it(
+    app: ItopApp, database: Database, scheduled: list[str]
+) -> None:
+    create(database, 1)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 1)
+        reader = app.poller._reader  # type: ignore[union-attr]
+        reader.settle = lambda: None if scheduled else "1 queued run will not start. ^g starts one."  # type: ignore[method-assign]
+        await wait_for(pilot, lambda: "will not start" in screen_text(app))
+        await pilot.press("ctrl+g")
+        await wait_for(pilot, lambda: scheduled and not app.screen.query_one(Banner).display)

@@ -121,7 +121,7 @@ def test_trouble(snap_compare: Compare) -> None:
         app = pilot.app
         assert isinstance(app, ItopApp)
         await started(pilot, 12)
-        app.poller._reader.failure = OSError("the database is locked by another program")  # type: ignore[attr-defined,union-attr]
+        app.poller._reader.failure = OSError("the database is locked by another program")  # type: ignore[union-attr]
         await wait_for(pilot, lambda: app.problem)
         await pilot.pause(0.2)
 
