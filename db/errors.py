@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["AmbiguousRun", "DatabaseGone", "DatabaseRefused", "IllegalState", "RunNotFound", "StoreError"]
+__all__ = [
+    "AmbiguousRun",
+    "DatabaseGone",
+    "DatabaseRefused",
+    "DatabaseUnavailable",
+    "IllegalState",
+    "RunNotFound",
+    "StoreError",
+]
 
 
 class StoreError(Exception):
@@ -15,7 +23,11 @@ class DatabaseRefused(StoreError):  # noqa: N818
     """The database is not ours, is damaged, or is newer than this program; nothing in it was changed."""
 
 
-class DatabaseGone(StoreError):  # noqa: N818
+class DatabaseUnavailable(StoreError):  # noqa: N818
+    """The database could not be used just now: locked for too long, full, unreachable. Trying again may help."""
+
+
+class DatabaseGone(DatabaseUnavailable):
     """The database file that was opened is no longer at its path; it may come back."""
 
 

@@ -22,11 +22,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from db import migrate, paths
-from db.errors import DatabaseGone, DatabaseRefused, StoreError
+from db.errors import DatabaseGone, DatabaseRefused, DatabaseUnavailable, StoreError
 from db.sqlite_file import APPLICATION_ID, inspect_file, network_file_system
 
 __all__ = ["Database"]
@@ -89,6 +89,8 @@ class Database:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"The folder {path.parent} cannot be made: {error.strerror}. Set ITOP_HOME.") from error
+        if path.exists() and not os.access(path, os.W_OK):
+            raise StoreError(f"The database {path} cannot be written to. Check its permissions, or set ITOP_HOME.")
         revision = inspect_file(path)
         migrate.check_known(revision, str(path))
         engine = create_engine(
@@ -150,9 +152,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that sees one state of the database, and changes nothing."""
+        """A session that sees one state of the database, and changes nothing.
+
+        Raises:
+            DatabaseUnavailable: The database is gone or cannot be reached.
+        """
         self._check_present()
-        with Session(self._reader, expire_on_commit=False) as session:
+        with self._explained(), Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -160,10 +166,11 @@ class Database:
         """A session in one write transaction: committed at the end, rolled back by any exception.
 
         Raises:
-            DatabaseGone: The file is no longer where it was opened.
+            DatabaseUnavailable: The file is no longer where it was opened, others hold the lock for too long, the disk
+                is full, or the server cannot be reached. Nothing was written.
         """
         self._check_present()
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with self._explained(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             if self._path:
                 _begin_patiently(session)
             yield session
@@ -196,7 +203,7 @@ class Database:
             except sqlite3.Error as error:
                 self._watch.close()
                 self._watch = None
-                raise StoreError(f"The database {self._path} cannot be read: {error}.") from error
+                raise DatabaseUnavailable(f"The database {self._path} cannot be read: {error}.") from error
 
     def close(self) -> None:
         """Close all connections that are not in use; calling it again does nothing."""
@@ -211,6 +218,22 @@ class Database:
         # SQLite goes on writing into a file that was unlinked or moved, and all of it would be lost without a word.
         if self._path and _identity(self._path) != self._identity:
             raise DatabaseGone(f"The database {self._path} was moved, deleted or replaced since it was opened.")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what happens to a database into errors of the store; a wrong statement stays a programming error."""
+        where = self._path or self.url
+        try:
+            yield
+        except DBAPIError as error:
+            if isinstance(error, OperationalError) or error.connection_invalidated:
+                raise DatabaseUnavailable(f"The database {where} cannot be used just now: {error.orig}") from error
+            if type(error) is DatabaseError:  # not one of its kinds, each of which speaks of a statement
+                raise StoreError(
+                    f"The database {where} is damaged ({error.orig}). Restore a backup, or recover what it holds with "
+                    "sqlite3's .recover command."
+                ) from error
+            raise
 
     def _abandon(self) -> None:
         self._engine.dispose(close=False)

@@ -16,10 +16,9 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from db.errors import DatabaseGone, IllegalState, StoreError
+from db.errors import DatabaseUnavailable, IllegalState, StoreError
 from db.models import (
     EPOCH_FIGURES,
     LAYER_FIGURES,
@@ -256,10 +255,9 @@ class MetricWriter:
         while True:
             try:
                 self._commit(batch)
-            except (DBAPIError, DatabaseGone) as error:
+            except DatabaseUnavailable:
                 # Locked, full, unreachable or moved away: all of it may pass. A row that breaks a rule never will.
-                passing = isinstance(error, OperationalError | DatabaseGone) or error.connection_invalidated
-                if not passing or time.monotonic() >= gives_up_at:
+                if time.monotonic() >= gives_up_at:
                     raise
                 time.sleep(pause)
                 pause = min(2 * pause, _LAST_RETRY_SECONDS)

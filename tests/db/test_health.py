@@ -2,7 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from db import health, migrate
+import pytest
+
+from db import health, migrate, runs
+from db.errors import StoreError
+from db.records import RunQuery
 from db.session import Database
 from tests.db.helpers import new_run
 
@@ -26,3 +30,5 @@ def test_a_damaged_one(db: Database, home: Path) -> None:
     with path.open("r+b") as file:
         file.write(raw)
     assert health.examine(db).problems
+    with pytest.raises(StoreError, match="is damaged"):
+        runs.list_runs(db, RunQuery(limit=None))

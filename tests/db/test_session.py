@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from db import runs, settings
-from db.errors import DatabaseGone, StoreError
+from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
 from db.models import RunRow
 from db.session import Database
 from db.sqlite_file import APPLICATION_ID, network_file_system
@@ -135,6 +135,29 @@ def test_a_writer_outwaits_even_sqlites_own_patience(db: Database, home: Path, m
             other.execute("ROLLBACK")
             waiter.join(20)
     assert runs.find(db, "late").id == 1
+
+
+def test_a_lock_that_is_never_let_go_is_said(db: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("db.session._BUSY_SECONDS", 0.0)
+    monkeypatch.setattr("db.session._WRITE_PATIENCE_SECONDS", 0.05)
+    with (
+        closing(Database.open()) as impatient,
+        closing(sqlite3.connect(home / "itop.db", isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseUnavailable, match=r"itop.db cannot be used just now: database is locked"):
+            new_run(impatient)
+        assert runs.list_runs(impatient) == []
+        other.execute("ROLLBACK")
+        new_run(impatient)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to anything")
+def test_a_file_that_cannot_be_written_is_said(home: Path, template: Path) -> None:
+    shutil.copy(template, home / "itop.db")
+    (home / "itop.db").chmod(0o400)
+    with pytest.raises(StoreError, match="cannot be written to"):
+        Database.open()
 
 
 def test_the_version_moves_with_every_commit_of_anybody(db: Database, home: Path) -> None:
