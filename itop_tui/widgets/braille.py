@@ -86,10 +86,11 @@ def _connect(
 
 
 def extremes(x: FloatArray, y: FloatArray, buckets: int) -> tuple[FloatArray, FloatArray]:
-    """Thin out a curve to its lowest and highest value in each bucket, in their order.
+    """Thin out a curve to its lowest and highest value in each bucket, in their order, and its two ends.
 
-    Buckets have equal numbers of points.  Where a bucket holds values that are not finite, the first of them
-    is kept as well, since it is what a reader must not miss.  Thinning a thinned curve again loses no extreme.
+    Buckets are equally wide in `x`, so a curve that grows and is thinned out again and again stays equally
+    fine everywhere, and loses no extreme.  Where a bucket holds values that are not finite, the first of
+    them is kept as well, since it is what a reader must not miss.
 
     Args:
         x: Positions, ascending, shape (n,).
@@ -98,8 +99,10 @@ def extremes(x: FloatArray, y: FloatArray, buckets: int) -> tuple[FloatArray, Fl
     """
     if buckets < 1 or len(x) <= 2 * buckets:
         return x, y
-    starts = (np.arange(buckets) * len(x)) // buckets
-    bucket = np.repeat(np.arange(buckets), np.diff(np.append(starts, len(x))))
+    number = np.minimum((x - x[0]) / (x[-1] - x[0]) * buckets, buckets - 1).astype(np.intp)
+    begins = np.concatenate([[True], np.diff(number) > 0])
+    starts = np.flatnonzero(begins)
+    bucket = np.cumsum(begins) - 1
     finite = np.isfinite(y)
     lows = np.where(finite, y, np.inf)
     highs = np.where(finite, y, -np.inf)

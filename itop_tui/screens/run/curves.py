@@ -27,6 +27,8 @@ SMOOTHED = frozenset({"loss", "accuracy", "samples_per_second"})
 """Figures that are noisy from step to step; the others are smooth as they are."""
 _TAIL_LIMIT = 20_000
 _POINTS_PER_BUCKET = 3
+_DOTS_A_COLUMN = 2
+"""Columns of braille dots in a cell: with a bucket for each, a thinned curve is drawn as if it were whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +201,15 @@ class CurveReader:
 
         def load(name: str) -> _Track:
             smoothing = request.smoothing if name in SMOOTHED else 0.0
-            track = _Track(request.columns, smoothing)
+            buckets = _DOTS_A_COLUMN * request.columns
+            track = _Track(buckets, smoothing)
             series = metrics.series(
                 self._database,
                 self._run_id,
                 name,
                 first=None if smoothing else first,
                 last=last,
-                buckets=None if smoothing else request.columns,
+                buckets=None if smoothing else buckets,
             )
             track.extend(series.steps, series.values)
             return track

@@ -20,6 +20,10 @@ from db.session import Database
 from itop_tui.screens.run.curves import CurveReader, CurveRequest, Curves
 
 
+_PAUSE = 0.4
+"""Seconds between two reads of what was committed; a worker commits ten times a second, an eye needs fewer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What the screen shows now.
@@ -104,6 +108,7 @@ class RunReader:
         self._curves = CurveReader(database, run_id)
         self._parent: RunRecord | None = None
         self._wake = threading.Event()
+        self._urgent = threading.Event()
         self._ended = False
         self._request = Request()
         self._shown: CurveRequest | None = None
@@ -117,6 +122,7 @@ class RunReader:
         """Read this from now on, and read it soon."""
         if request != self._request:
             self._request = request
+            self._urgent.set()
             self._wake.set()
 
     def ask_curves(self, curves: CurveRequest | None) -> None:
@@ -130,6 +136,7 @@ class RunReader:
     def end(self) -> None:
         """End the thread at its next turn."""
         self._ended = True
+        self._urgent.set()
         self._wake.set()
 
     def run(self) -> None:
@@ -141,6 +148,8 @@ class RunReader:
             if self._ended:
                 return
             self.look()
+            self._urgent.wait(_PAUSE)
+            self._urgent.clear()
 
     def look(self) -> None:
         """Read once and post what was read."""
