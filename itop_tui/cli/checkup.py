@@ -157,9 +157,7 @@ def _scheduler(database: Database) -> Iterator[Check]:
         yield Check(section, "scheduler", "good", f"running{known}; {work}")
     elif queued:
         told = f"not running; {work}"
-        yield Check(
-            section, "scheduler", "warn", told, "open the app with itop, or queue another run: either starts it"
-        )
+        yield Check(section, "scheduler", "warn", told, "itop runs starts it again")
     else:
         yield Check(section, "scheduler", "good", f"not running; {work}: it starts with the next run")
 

@@ -9,24 +9,35 @@ from db import runs, settings
 from db.records import RunRecord, RunStatus
 from db.session import Database
 from itop_tui.cli.errors import UsageError
+from itop_tui.cli.screen import note
 
 
 @contextmanager
-def opened(*, reconcile: bool = True) -> Iterator[Database]:
+def opened(*, tend: bool = True) -> Iterator[Database]:
     """Open the user's database, and close it afterwards.
 
     Args:
-        reconcile: Whether to settle runs whose process is gone first, so that nothing false is shown.
+        tend: Whether to settle runs whose process is gone first, so that nothing false is shown, and to start the
+            scheduler again where runs wait and it died: a queue must not stand still unnoticed.
     """
     database = Database.open()
     try:
-        if reconcile:
-            from engine.launch import submit
-
-            submit.reconcile(database)
+        if tend:
+            _tend(database)
         yield database
     finally:
         database.close()
+
+
+def _tend(database: Database) -> None:
+    from engine.launch import submit
+
+    submit.reconcile(database)
+    if runs.queued(database) and not submit.scheduler_running(database):
+        try:
+            submit.ensure_scheduler(database)
+        except submit.SchedulerError as error:  # what was asked for can be done all the same
+            note(f"itop: {error}")
 
 
 def find_all(database: Database, names: Iterable[str]) -> list[RunRecord]:

@@ -32,7 +32,7 @@ def train(
     from itop_tui.cli.queueing import group_of, numbered, queue, report, seeded
     from itop_tui.cli.store import opened
 
-    with opened(reconcile=False) as database:
+    with opened(tend=False) as database:
         several = repetitions > 1
         if several and group is None:
             group = group_of(config, database)

@@ -50,6 +50,19 @@ def test_runs_can_be_searched_filtered_sorted_and_cut(itop: Itop, database: Data
     assert itop("runs", "--sort", "colour").code == 2
 
 
+def test_a_queue_whose_scheduler_died_is_set_going_again(
+    itop: Itop, database: Database, scheduler_calls: list[int]
+) -> None:
+    itop("runs")
+    assert scheduler_calls == []
+    run = queued(database)
+    itop("runs")
+    assert scheduler_calls == [1]
+    runs.update_fields(database, run.id, held=True)
+    itop("runs")
+    assert scheduler_calls == [1]
+
+
 def test_show_gives_the_run_with_its_checkpoints_and_attempts(itop: Itop, database: Database) -> None:
     run = trained(database)
     shown = itop("show", str(run.id), "--json").json()
