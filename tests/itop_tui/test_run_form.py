@@ -69,10 +69,10 @@ def test_changes_are_counted_against_the_start_and_by_value() -> None:
     assert not typed.changes
     typed.set("density", "0.06")
     typed.set("sparse", False)
-    assert typed.changes == ("sparse", "density")
+    assert list(typed.changes) == ["sparse", "density"]
     assert typed.start_shown("sparse") == "on"
     typed.reset("density")
-    assert typed.changes == ("sparse",)
+    assert list(typed.changes) == ["sparse"]
 
 
 def test_fields_without_effect_say_why_unless_they_are_wrong() -> None:
