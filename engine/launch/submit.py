@@ -28,7 +28,7 @@ from engine.launch.warden import outer_environment
 
 __all__ = ["SchedulerError", "ensure_scheduler", "kill", "note_origins", "reconcile", "scheduler_running", "stop"]
 
-_ORIGIN_VARIABLES = ("ITOP_DATA_DIR", "PYTHONPATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_ORIGIN_VARIABLES = ("ITOP_DATA_DIR", "ITOP_THREADS", "PYTHONPATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _START_SECONDS = 30.0
 _DEATH_SECONDS = 2.0
 
