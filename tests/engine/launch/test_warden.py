@@ -158,8 +158,15 @@ def test_a_scheduler_that_a_worker_starts_sees_the_devices_that_the_worker_does_
     inner = warden_module.inner_environment(outer, task)
     assert inner["CUDA_VISIBLE_DEVICES"] == "GPU-1"
     assert warden_module.inner_environment(outer, task._replace(device="cpu"))["CUDA_VISIBLE_DEVICES"] == ""
-    assert warden_module.outer_environment(inner) == {**outer, "PYTHONUNBUFFERED": "1"}
+    added = {"PYTHONUNBUFFERED": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    assert warden_module.outer_environment(inner) == {**outer, **added}
     assert warden_module.outer_environment(outer) == outer
+
+
+def test_a_policy_for_waiting_threads_that_the_user_set_is_kept() -> None:
+    task = Task(1, 2, AttemptFiles(Path("f"), 1), "cpu", "", ("worker",))
+    inner = warden_module.inner_environment({"OMP_WAIT_POLICY": "ACTIVE"}, task)
+    assert inner["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 def test_the_worker_stands_where_its_run_was_submitted(
