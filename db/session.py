@@ -188,21 +188,22 @@ class Database:
         """
         self._check_present()
         if self._path is None:
-            with self._engine.connect() as connection:
+            with self._explained(), self._engine.connect() as connection:
                 # Any transaction that writes takes an id, so the snapshot's text moves when one begins or ends.
                 snapshot = connection.execute(text("SELECT CAST(pg_current_snapshot() AS text)")).scalar_one()
             return int.from_bytes(hashlib.blake2b(str(snapshot).encode(), digest_size=7).digest(), "big")
         # The pragma tells of the commits of other connections, hence one that never writes.
         with self._watch_lock:
-            if self._watch is None:
-                self._watch = sqlite3.connect(
-                    f"{self._path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, check_same_thread=False
-                )
             try:
+                if self._watch is None:
+                    self._watch = sqlite3.connect(
+                        f"{self._path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, check_same_thread=False
+                    )
                 return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
             except sqlite3.Error as error:
-                self._watch.close()
-                self._watch = None
+                if self._watch is not None:
+                    self._watch.close()
+                    self._watch = None
                 raise DatabaseUnavailable(f"The database {self._path} cannot be read: {error}.") from error
 
     def close(self) -> None:
