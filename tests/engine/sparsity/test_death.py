@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.sparsity import DEATH, SparsityConfig
@@ -68,6 +68,7 @@ def test_global_magnitude_has_one_threshold_for_all_layers() -> None:
     assert [indices.tolist() for indices in died] == [[0, 1], []]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["magnitude", "SET", "Taylor_FO", "global_magnitude"]),
     st.lists(st.tuples(st.sampled_from([-2.0, -1.0, 0.0, 1.0, 1.5]), st.booleans()), min_size=1, max_size=30),

@@ -39,6 +39,7 @@ def test_apportion_refuses_what_does_not_fit() -> None:
         apportion(5, [1, 1], [2, 2])
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_apportion_is_exact_and_within_the_caps(data: st.DataObject) -> None:
     caps = data.draw(st.lists(st.integers(0, 10**7), min_size=1, max_size=12))
@@ -115,7 +116,7 @@ shape = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(shape, min_size=1, max_size=30),
     st.floats(0.001, 1.0),

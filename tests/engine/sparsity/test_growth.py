@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -76,6 +76,7 @@ def test_zero_and_nan_scores_never_let_an_active_weight_in(rule: str) -> None:
     assert grows(rule, layer, 3) == [1, 2, 4]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted({"random", "random_unfired", "gradient", "momentum", "momentum_neuron"})),
     st.integers(1, 4),

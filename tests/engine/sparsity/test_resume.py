@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -58,7 +58,7 @@ def assert_same(one: object, other: object, where: str = "") -> None:
         assert one == other, where
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     growth=st.sampled_from(["random", "random_unfired", "gradient", "momentum", "momentum_neuron"]),
     death=st.sampled_from(["magnitude", "SET", "threshold", "Taylor_FO", "global_magnitude"]),

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -53,7 +53,7 @@ def test_three_updates_by_hand() -> None:
     assert (stats.update, masking.updates) == (3, 3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     growth=st.sampled_from(["random", "random_unfired", "gradient", "momentum"]),
     redistribution=st.sampled_from(["none", "magnitude"]),
