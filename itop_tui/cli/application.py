@@ -104,8 +104,9 @@ def open_app() -> int:
         )
     from itop_tui.app import ItopApp
 
-    ItopApp().run()
-    return Exit.OK
+    app = ItopApp()
+    app.run()
+    return app.return_code or Exit.OK
 
 
 def run(tokens: Sequence[str]) -> int:
@@ -179,15 +180,19 @@ def explain(error: Exception, tokens: Sequence[str]) -> tuple[Sequence[str], int
 
 
 def _fail(problems: Sequence[str], code: int) -> int:
+    from rich.table import Table
     from rich.text import Text
 
-    from itop_tui.cli.screen import console
+    from itop_tui.cli.screen import console, write
     from itop_tui.format import plain
 
     out = console(stderr=True)
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True, style="bold red")
+    grid.add_column(overflow="fold")
     for position, problem in enumerate(problems):
-        prefix = Text("itop: " if position == 0 else "      ", style="bold red" if position == 0 else "")
-        out.print(prefix + Text(plain(problem)), soft_wrap=True)
+        grid.add_row("itop:" if position == 0 else "", Text(plain(problem)))
+    write(grid, out=out)
     return code
 
 

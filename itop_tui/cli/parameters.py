@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
+
+_MOST = 2**31
 
 Json = Annotated[
     bool,
@@ -37,5 +39,13 @@ Tags = Annotated[
 ]
 GroupName = Annotated[str | None, Parameter(help="A group the run belongs to.", metavar="TEXT")]
 Notes = Annotated[str, Parameter(help="Notes to keep with the run.", metavar="TEXT", show_default=False)]
-Priority = Annotated[int, Parameter(help="Runs of higher priority start first.", metavar="N")]
+Priority = Annotated[
+    int,
+    Parameter(
+        help="Runs of higher priority start first.", metavar="N", validator=validators.Number(gte=-_MOST, lte=_MOST)
+    ),
+]
+AtLeastZero = Parameter(validator=validators.Number(gte=0, lte=_MOST))
+"""To annotate a number of rows or steps with: databases end at 64 bits, and nobody has more than this."""
+
 PresetName = Annotated[str | None, Parameter(help="Start from a preset; flags given beside it win.", metavar="NAME")]

@@ -275,3 +275,25 @@ def test_delete_gives_the_space_back(home: Home, database: Database, trained: Ru
     home.itop("delete", str(run.id), "--yes")
     assert not folder.exists()
     assert all(one["id"] != run.id for one in home.json("runs", "--limit", "0"))
+
+
+@pytest.mark.slow
+def test_the_demo_trains_three_methods_in_two_minutes_and_again(tmp_path: Path) -> None:
+    mine = Home(tmp_path / "demo")
+    for round_number in (1, 2):
+        began = time.monotonic()
+        text = mine.itop("demo")
+        assert time.monotonic() - began < 120
+        table = text[text.index("METHOD") :]
+        assert [method in table for method in ("dense", "SET-ITOP", "RigL-ITOP")] == [True] * 3
+        assert "itop resume" in table
+        finished = mine.json("runs", "--group", "demo", "--limit", "0")
+        assert len(finished) == 3 * round_number
+        assert {run["status"] for run in finished} == {"completed"}
+    dense, at_random, by_gradient = sorted(finished, key=lambda run: run["id"])[:3]
+    assert dense["test_accuracy"] > 0.9
+    for sparse in (at_random, by_gradient):
+        assert sparse["density"] == pytest.approx(0.05, abs=1e-3)
+        assert sparse["test_accuracy"] > 0.85
+        assert sparse["itop_rate"] > 2 * sparse["density"]
+        assert sparse["flops_ratio"] < 0.2

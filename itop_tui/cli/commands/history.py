@@ -14,7 +14,7 @@ from db import runs as store
 from db.records import CheckpointRecord, EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
 from itop_tui.cli.errors import UsageError
 from itop_tui.cli.output import document, layer_document, print_json
-from itop_tui.cli.parameters import Json, RunName
+from itop_tui.cli.parameters import AtLeastZero, Json, RunName
 from itop_tui.cli.screen import Cell, Column, console, data, note, print_table
 from itop_tui.cli.store import opened
 from itop_tui.format import age, count, figure, percent, rate, size
@@ -80,6 +80,7 @@ _LATEST = 20
 
 Every = Annotated[
     int | None,
+    AtLeastZero,
     Parameter(
         help="How many of the latest rows to list; 0 lists all. JSON lists all unless this is given.", metavar="N"
     ),
@@ -93,7 +94,9 @@ def metrics(
     *,
     epochs: Annotated[Switch, Parameter(help="One row an epoch, with validation, instead of one a step.")] = False,
     mask_updates: Annotated[Switch, Parameter(help="One row a mask update instead of one a step.")] = False,
-    after: Annotated[int, Parameter(help="Only what was recorded after this step.", show_default=False)] = -1,
+    after: Annotated[
+        int, AtLeastZero, Parameter(help="Only what was recorded after this step.", show_default=False)
+    ] = 0,
     last: Every = None,
     json: Json = False,
 ) -> int:
@@ -110,8 +113,6 @@ def metrics(
         else:
             rows = metric_store.steps(database, found.id, after=after)
     latest = last if last is not None else (0 if json else _LATEST)
-    if latest < 0:
-        raise UsageError(f"last = {latest}: must be a whole number of at least 0")
     total, rows = len(rows), rows[-latest:] if latest else rows
     if json:
         print_json([document(row) for row in rows])
@@ -131,7 +132,9 @@ def layers(
     /,
     *,
     update: Annotated[
-        int | None, Parameter(help="As of this mask update (0 is the first mask); otherwise the latest.", metavar="N")
+        int | None,
+        AtLeastZero,
+        Parameter(help="As of this mask update (0 is the first mask); otherwise the latest.", metavar="N"),
     ] = None,
     json: Json = False,
 ) -> int:

@@ -17,7 +17,7 @@ from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.errors import UsageError
 from itop_tui.cli.output import print_json
-from itop_tui.cli.parameters import Json, RunName
+from itop_tui.cli.parameters import AtLeastZero, Json, RunName
 from itop_tui.cli.screen import note
 from itop_tui.cli.store import opened
 
@@ -53,14 +53,14 @@ def logs(
     follow: Annotated[
         bool, Parameter(name=["--follow", "-f"], negative=(), show_default=False, help="Go on until the run ends.")
     ] = False,
-    lines: Annotated[int | None, Parameter(name=["--lines", "-n"], help="Only the last N lines.", metavar="N")] = None,
+    lines: Annotated[
+        int | None, AtLeastZero, Parameter(name=["--lines", "-n"], help="Only the last N lines.", metavar="N")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Print a run's console log; terminal escapes in it are left out."""
     if follow and json:
         raise UsageError("--follow and --json: a document has an end; choose one of them")
-    if lines is not None and lines < 0:
-        raise UsageError(f"lines = {lines}: must be a whole number of at least 0")
     with opened() as database:
         found = store.find(database, run)
         path = run_folder(found.uid) / "console.log"

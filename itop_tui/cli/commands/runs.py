@@ -12,7 +12,7 @@ from db import runs as store
 from db.records import RunQuery, RunRecord, RunStatus
 from itop_tui.cli.errors import UsageError
 from itop_tui.cli.output import print_json, run_document
-from itop_tui.cli.parameters import GroupName, Json
+from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
 from itop_tui.cli.screen import Cell, Column, console, data, note, print_table, state
 from itop_tui.cli.store import opened
 from itop_tui.format import UNKNOWN, age, figure, percent, share
@@ -50,7 +50,7 @@ def runs(
     group: GroupName = None,
     sort: Annotated[str, Parameter(help="What to sort by: id, name, status, best_val_accuracy and others.")] = "id",
     ascending: Annotated[bool, Parameter(negative=(), help="Smallest first.", show_default=False)] = False,
-    limit: Annotated[int, Parameter(help="At most so many; 0 lists all.")] = 50,
+    limit: Annotated[int, AtLeastZero, Parameter(help="At most so many; 0 lists all.")] = 50,
     json: Json = False,
 ) -> int:
     """List runs, the newest first."""
@@ -60,7 +60,7 @@ def runs(
         group=group,
         sort=_sort(sort),
         descending=not ascending,
-        limit=limit if limit > 0 else None,
+        limit=limit or None,
     )
     with opened() as database:
         found = store.list_runs(database, asked)

@@ -100,3 +100,20 @@ def test_a_reader_that_leaves_is_no_error(home: Path) -> None:
     )
     assert done.stdout.splitlines()[-1] == "0"
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "runs --limit -1",
+        "runs --limit 99999999999999999999",
+        "metrics 1 --last -1",
+        "logs 1 -n -1",
+        "train --priority 1e9",
+    ],
+)
+def test_numbers_out_of_bounds_are_a_wrong_command_line(itop: Itop, line: str) -> None:
+    outcome = itop(*line.split())
+    assert outcome.code == 2
+    assert "itop " + line.split()[0] + " --help" in outcome.err
+    assert "defect" not in outcome.err
