@@ -14,9 +14,9 @@ from engine.sparsity.registry import unknown_value
 class SparsityConfig:
     """How a network is made sparse and how its masks move.
 
-    The number of active weights is the same at every step. Two choices follow a law of their own: `gmp` starts dense and
-    goes down to `density` at its last update, d(t) = d + (1 − d)(1 − t/T)³, and grows nothing, so that `growth` has no
-    say; death by `threshold` lets go of every small weight, however many they are, and as many grow.
+    The number of active weights is the same at every step. Two choices follow a law of their own: `gmp` starts dense
+    and goes down to `density` at its last update, d(t) = d + (1 − d)(1 − t/T)³, and grows nothing, so that `growth` has
+    no say; death by `threshold` lets go of every small weight, however many they are, and as many grow.
 
     Args:
         density: Share of the maskable weights that is active, over the whole network, 0 < density ≤ 1.
