@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +30,7 @@ def evaluate(
     model: nn.Module,
     batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
     *,
-    autocast: Callable[[], torch.autocast],
+    autocast: Callable[[], AbstractContextManager[None]],
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Evaluation:
     """Evaluate a model; it is left in the mode it came in, and no generator is drawn from.

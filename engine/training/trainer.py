@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Any, Literal, TypeVar
 
@@ -292,10 +293,12 @@ class Trainer:
         """ζ at this step; 0 where nothing ever dies."""
         return 0.0 if self.masking is None or self.config.fix else self.masking.death_rate
 
-    def autocast(self) -> torch.autocast:
-        """Return a fresh precision context for forward and loss."""
+    def autocast(self) -> AbstractContextManager[None]:
+        """Return a fresh precision context for forward and loss; of fp32 one that costs nothing."""
+        if self.config.precision == "fp32":
+            return nullcontext()
         dtype = torch.float16 if self.config.precision == "fp16" else torch.bfloat16
-        return torch.autocast(self.device.type, dtype=dtype, enabled=self.config.precision != "fp32")
+        return torch.autocast(self.device.type, dtype=dtype)
 
     def layer_stats(self) -> list[LayerStats]:
         """Return the layers as they are; of a dense run, all of them whole."""
