@@ -89,6 +89,11 @@ class DatabaseTrouble(Message, bubble=False):
         super().__init__()
 
 
+_REST, _LONGEST_PAUSE = 20, 0.7
+"""A look is followed by a rest of twenty times what it took, so that watching costs a twentieth of a core at most, as
+long as what is shown stays less than a second old."""
+
+
 class Reader(Protocol):
     """Where the poller gets its snapshots; the tests pass their own."""
 
@@ -262,8 +267,10 @@ class Poller:
 
     def _watch(self) -> None:
         while not self._ending:
+            before = self._clock()
             self.look()
-            self._wake.wait(self._interval if self._problem is None else self._retry)
+            pause = max(self._interval, min(_LONGEST_PAUSE, _REST * (self._clock() - before)))
+            self._wake.wait(pause if self._problem is None else self._retry)
             self._wake.clear()
 
 

@@ -20,6 +20,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from db.records import RunRecord
+from itop_tui.format import age
+from itop_tui.run_view import seconds_left, silence
 from itop_tui.theme import TONES
 from itop_tui.widgets.run_columns import LEAD, Column, Placed, at, place
 from itop_tui.widgets.toned import Toned
@@ -86,6 +88,7 @@ class RunTable(ScrollView, Toned, can_focus=True):
         self._hover: int | None = None
         self._marks: frozenset[int] = frozenset()
         self._placed: tuple[Placed, ...] = ()
+        self._timed: dict[int, tuple[str, bool, str]] = {}
 
     # --------------------------------------------------------------------------------------------------------- data
 
@@ -115,10 +118,13 @@ class RunTable(ScrollView, Toned, can_focus=True):
         Where the run at the cursor is gone, the cursor stays on its line.
         """
         before = self._rows[self._cursor] if self._cursor < len(self._rows) else None
+        top = self.scroll_offset.y
+        drawn = (top, self._cursor, self.size, self._rows[top : top + self._visible()])
         line_on_screen = self._cursor - self.scroll_offset.y
         self._rows = tuple(rows)
         self._lines = {run.id: line for line, run in enumerate(self._rows)}
         self._marks = frozenset(mark for mark in self._marks if mark in self._lines)
+        self._timed = {run_id: shown for run_id, shown in self._timed.items() if run_id in self._lines}
         size = Size(self._width, len(self._rows) + 1)
         if size != self.virtual_size:
             self.virtual_size = size
@@ -135,8 +141,21 @@ class RunTable(ScrollView, Toned, can_focus=True):
                     self.scroll_to(y=self._cursor - line_on_screen, animate=False, immediate=True)
                 self._scroll_into_view()
         self._cursor_id = self.current.id if self.current else None
-        self.refresh()
+        self._redraw(drawn)
         self.post_message(self.Highlighted(self.current))
+
+    def _redraw(self, drawn: tuple[object, ...]) -> None:
+        """Draw again the lines in sight whose runs changed; all of them where the list moved."""
+        top = self.scroll_offset.y
+        if drawn[:3] != (top, self._cursor, self.size):
+            self.refresh()
+            return
+        before = drawn[3]
+        assert isinstance(before, tuple)
+        after = self._rows[top : top + self._visible()]
+        for line in range(max(len(before), len(after))):
+            if line >= len(before) or line >= len(after) or before[line] != after[line]:
+                self.refresh_line(top + line + 1)
 
     def go_to(self, run_id: int) -> None:
         """Put the cursor on a run, now or when it is listed."""
@@ -216,8 +235,13 @@ class RunTable(ScrollView, Toned, can_focus=True):
         return Strip(segments).adjust_cell_length(width, base)
 
     def tick(self) -> None:
-        """Draw again what depends on the time: ages, times left, silence."""
-        self.refresh()
+        """Draw again the lines in sight that read differently by now: ages, times left, silence."""
+        now, top = self._clock(), self.scroll_offset.y
+        for line, run in enumerate(self._rows[top : top + self._visible()], start=top):
+            shown = (age(now - run.created_at), silence(run, now) is None, age(seconds_left(run, now)))
+            if self._timed.get(run.id) != shown:
+                self._timed[run.id] = shown
+                self.refresh_line(line + 1)
 
     # ------------------------------------------------------------------------------------------------------- moving
 

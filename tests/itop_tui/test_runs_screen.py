@@ -450,12 +450,13 @@ async def test_the_details_follow_the_cursor_and_can_be_hidden() -> None:
         await started(pilot, 12)
         await pilot.press(*"jjjjjjj")
         assert "the loss became NaN at step 412" in screen_text(app)
+        pane = app.screen.query_one(RunDetail)
         await pilot.press("i")
-        assert not app.screen.query_one(RunDetail).display
+        await wait_for(pilot, lambda: not pane.display)
         await pilot.press("i")
-        assert app.screen.query_one(RunDetail).display
+        await wait_for(pilot, lambda: pane.display)
         await pilot.resize_terminal(80, 24)
-        assert not app.screen.query_one(RunDetail).display
+        await wait_for(pilot, lambda: not pane.display)
 
 
 async def test_both_themes_and_quitting() -> None:
