@@ -21,9 +21,9 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.types import CSSPathType
 
-from itop_tui import operations, theme
+from itop_tui import operations, run_view, theme
 from itop_tui.actions import bindings, in_scope
-from itop_tui.format import plain
+from itop_tui.format import plain, plural
 from itop_tui.palette import PaletteProvider
 from itop_tui.poller import DatabaseReader, DatabaseTrouble, Poller, Reader, RunsChanged, Snapshot, View
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _HERE = Path(__file__).parent
+_TOLD = 3
+"""The most endings that are told one by one."""
 
 
 class Planner(Protocol):
@@ -91,6 +93,7 @@ class ItopApp(App[None]):
         self._database: Database | None = None
         self.clock = clock
         self._planner = planner
+        self._view = View()
         self.poller: Poller | None = None
         self.snapshot: Snapshot | None = None
         self.problem: str | None = None
@@ -162,16 +165,28 @@ class ItopApp(App[None]):
         """Start to watch the database."""
         self._database = message.database
         self.post_message(DatabaseTrouble(None))
-        self.poller = Poller(self._reader(message.database), self.post_message)
+        self.poller = Poller(self._reader(message.database), self.post_message, view=self._view)
         self.poller.start()
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Hand a new snapshot to every screen."""
         if self.snapshot is None:
             self._warm_up()
+        else:
+            self._tell_endings(self.snapshot, message.snapshot)
         self.snapshot = message.snapshot
         for screen in self.screen_stack:
             screen.post_message(RunsChanged(message.snapshot))
+
+    def _tell_endings(self, before: Snapshot, after: Snapshot) -> None:
+        """Say which of the listed runs ended since the last snapshot; a few by name, many by their number."""
+        ended = run_view.ended(before.runs, after.runs)
+        if len(ended) > _TOLD:
+            self.notify(f"{plural(len(ended), 'run')} ended.", markup=False)
+            return
+        for run in ended:
+            sentence, well = run_view.ending(run)
+            self.notify(sentence, severity="information" if well else "error", markup=False)
 
     @work(thread=True, group="warm-up", exit_on_error=False)
     def _warm_up(self) -> None:
@@ -223,6 +238,7 @@ class ItopApp(App[None]):
 
     def watch_runs(self, view: View) -> None:
         """Ask the poller for another page, order or filter of the list."""
+        self._view = view
         if self.poller is not None:
             self.poller.view = view
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from db.records import RunRecord, RunStatus
-from itop_tui.format import UNKNOWN, age, bar, duration, share
+from itop_tui.format import UNKNOWN, age, bar, duration, fit, percent, plain, share
 from itop_tui.theme import Tone, look
 from itop_tui.widgets.toned import Part
 
@@ -119,3 +119,18 @@ def method(run: RunRecord) -> str:
 def tags(names: Sequence[str]) -> str:
     """Tags in one line."""
     return " ".join(f"#{name}" for name in names) or UNKNOWN
+
+
+def ended(before: Iterable[RunRecord], after: Iterable[RunRecord]) -> list[RunRecord]:
+    """The runs that were at work in one list and have ended in a later one, as they are now."""
+    at_work = {run.id for run in before if run.status.is_active}
+    return [run for run in after if run.id in at_work and run.status.is_terminal]
+
+
+def ending(run: RunRecord) -> tuple[str, bool]:
+    """How a run ended, in a sentence, and whether that is how it was meant to."""
+    words = f"Run {run.id} ({fit(run.name, 30).rstrip()}) {look(run.status).word}"
+    well = run.status in (RunStatus.COMPLETED, RunStatus.STOPPED)
+    if run.status is RunStatus.COMPLETED and run.best_val_accuracy is not None:
+        return f"{words}: best validation accuracy {percent(run.best_val_accuracy)}.", well
+    return (f"{words}: {plain(run.reason, limit=200)}" if run.reason and not well else f"{words}."), well

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from functools import partial
@@ -550,3 +551,32 @@ async def test_a_missing_scheduler_shows_a_banner_and_can_be_started_from_it(
         await wait_for(pilot, lambda: "will not start" in screen_text(app))
         await pilot.press("ctrl+g")
         await wait_for(pilot, lambda: scheduled and not app.screen.query_one(Banner).display)
+
+
+async def test_a_run_that_ends_is_told_wherever_one_is() -> None:
+    reader = MemoryReader([make_run(1, "running"), make_run(2, "running")])
+    app = memory_app(reader)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 2)
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        reader.change([make_run(1, "failed", reason="out of memory [red]on cuda:0"), make_run(2, "running")])
+        await wait_for(pilot, lambda: told(app, "failed: out of memory [red]on cuda:0"))
+        assert "Run 2" not in toasts(app)
+
+
+async def test_what_is_typed_into_the_filter_before_the_database_is_open_counts() -> None:
+    opening = threading.Event()
+    app = memory_app(MemoryReader([make_run(1, name="needle"), make_run(2, name="hay")]))
+    opener = app._opener
+
+    def slow() -> Database:
+        opening.wait(10)
+        return opener()
+
+    app._opener = slow
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("slash", *"need")
+        opening.set()
+        await started(pilot, 1)
+        assert table_of(app).rows[0].name == "needle"
