@@ -129,6 +129,12 @@ def _may_resume(run: RunRecord | None) -> str | None:
     return None
 
 
+def _may_go_on(run: RunRecord | None) -> str | None:
+    if run is not None and run.status == "completed" and run.step >= run.total_steps > 0:
+        return f"Run {run.id} has done all its steps. Fork it (f) to train on with other settings."
+    return _may_resume(run)
+
+
 def _may_delete(run: RunRecord | None) -> str | None:
     if run is None:
         return _a_run(run)
@@ -151,7 +157,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("new_run", "n", "new", "Set up a new run, from a preset or from scratch.", "runs", "Run"),
     Action("stop_run", "s", "stop", "Stop the run: it writes a checkpoint first.", "runs", "Run", _may_stop),
     Action("resume_run", "r", "resume", "Go on with a run that has ended, from its last checkpoint.", "runs", "Run",
-           _may_resume),
+           _may_go_on),
     Action("fork_run", "f", "fork", "Start a new run from this one's last checkpoint, with changed settings.", "runs",
            "Run", _a_run),
     Action("filter", "slash", "filter", "Show only runs whose name, model, data, method, state or tags hold a text.",
