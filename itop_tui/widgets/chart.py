@@ -147,8 +147,8 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
 
     @property
     def extent(self) -> tuple[float, float]:
-        """The positions at the left and right edge of the plot."""
-        return self._x_min, self._x_max
+        """The positions at the left and right edge of the plot, painted already or not."""
+        return self.window or self.data_range()
 
     @property
     def columns(self) -> int:

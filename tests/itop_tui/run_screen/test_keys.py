@@ -335,7 +335,7 @@ async def test_kill_asks_first(active: Opened, monkeypatch: pytest.MonkeyPatch) 
     await until(pilot, lambda: killed == [screen.run_id], "the kill")
 
 
-@pytest.mark.parametrize("key", ["escape", "q", "backspace"])
+@pytest.mark.parametrize("key", ["escape", "q"])
 async def test_back_to_the_list(opened: Opened, key: str) -> None:
     pilot, screen = opened
     await pilot.press(key)

@@ -1,0 +1,190 @@
+"""The widgets of the screen on their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from textual.app import App, ComposeResult
+from textual.widget import Widget
+
+from itop_tui import theme
+from itop_tui.screens.run.charts import grid_shape
+from itop_tui.widgets import log_view
+from itop_tui.widgets.chart import Chart, ChartData, Line
+from itop_tui.widgets.checkpoint_table import CheckpointTable
+from itop_tui.widgets.heat_map import HeatMap
+from itop_tui.widgets.layer_table import LayerTable, churn, summary
+from itop_tui.widgets.log_view import LogView
+from tests.itop_tui.run_screen import made
+from tests.itop_tui.run_screen.hosting import NOW
+
+
+class Host(App[None]):
+    """An app with one widget."""
+
+    CSS = "HeatMap, Chart { height: 1fr; }"
+
+    def __init__(self, widget: Widget) -> None:
+        super().__init__()
+        self._widget = widget
+        for each in theme.THEMES:
+            self.register_theme(each)
+        self.theme = theme.DARK.name
+
+    def compose(self) -> ComposeResult:
+        """The widget alone."""
+        yield self._widget
+
+    def text(self) -> list[str]:
+        """What the screen shows."""
+        return [strip.text for strip in self.screen._compositor.render_strips()]
+
+
+def line(y: list[float], label: str = "train", tone: str = "first") -> Line:
+    return Line(label, np.arange(1.0, len(y) + 1), np.array(y), tone)
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [((80, 18), (2, 2)), ((78, 12), (2, 1)), ((120, 34), (2, 3)), ((200, 54), (3, 2)), ((50, 20), (1, 2))],
+)
+def test_as_many_charts_as_can_be_read(size: tuple[int, int], shape: tuple[int, int]) -> None:
+    assert grid_shape(*size) == shape
+
+
+async def test_a_chart_shows_its_last_values_its_axes_and_what_is_broken() -> None:
+    chart = Chart("loss")
+    app = Host(chart)
+    async with app.run_test(size=(60, 12)) as pilot:
+        assert "no data yet" in "\n".join(app.text())
+        data = ChartData((line([1.0, 10.0, 100.0, 1000.0]),), broken=((3.0, "NaN at step 3"),))
+        chart.set_series(data)
+        await pilot.pause()
+        text = "\n".join(app.text())
+        assert "loss  ━ train 1000" in text
+        assert "NaN at step 3" in text
+        assert "✗" in app.text()[1]
+        assert "500" in text
+        chart.log_scale = True
+        await pilot.pause()
+        labels = [row[:6].strip() for row in app.text() if row[:6].strip()]
+        assert labels[1:] == ["100", "1"]
+
+
+async def test_values_that_are_not_positive_lie_at_the_foot_of_a_logarithmic_axis() -> None:
+    chart = Chart("loss")
+    app = Host(chart)
+    async with app.run_test(size=(40, 10)) as pilot:
+        chart.log_scale = True
+        for values in ([0.0, 0.0], [-1.0, 5.0, 0.0, 50.0], [float("nan")] * 3):
+            chart.set_series(ChartData((line(values),)))
+            await pilot.pause()
+        assert app.is_running
+
+
+async def test_crossing_curves_both_stay() -> None:
+    chart = Chart("two")
+    app = Host(chart)
+    async with app.run_test(size=(50, 12)) as pilot:
+        chart.set_series(ChartData((line([0.0, 1.0], "a"), line([1.0, 0.0], "b", "second"))))
+        await pilot.pause()
+        rows = app.text()[1:-1]
+        drawn = ["".join(c for c in row if "\u2800" < c <= "\u28ff") for row in rows]
+        assert all(drawn[at] for at in (0, len(drawn) // 2, len(drawn) - 1))
+        both = [row for row in rows if sum("\u2800" < c <= "\u28ff" for c in row) >= 2]
+        assert len(both) >= len(rows) - 2
+
+
+@pytest.mark.parametrize("size", [(3, 2), (8, 4), (20, 3)])
+async def test_a_chart_survives_any_size(size: tuple[int, int]) -> None:
+    chart = Chart("loss")
+    app = Host(chart)
+    async with app.run_test(size=size) as pilot:
+        chart.set_series(ChartData((line([1.0, 2.0]),), marks=np.array([1.0]), broken=((1.0, "NaN at step 1"),)))
+        chart.cursor = 1.0
+        await pilot.pause()
+        assert app.is_running
+
+
+async def test_layers_are_sorted_with_unknown_figures_last() -> None:
+    table = LayerTable()
+    app = Host(table)
+    rows = [replace(row, survival=None if at == 0 else at / 10) for at, row in enumerate(made.layers())]
+    async with app.run_test(size=(140, 20)) as pilot:
+        table.show(rows)
+        await pilot.pause()
+        table.sorted_by = "overlap"
+        table.sort_by_next(1)
+        order = [str(table.get_row_at(at)[0]) for at in range(6)]
+        assert order == ["1", "2", "3", "4", "5", "0"]
+        table.reverse()
+        assert [str(table.get_row_at(at)[0]) for at in range(6)] == ["5", "4", "3", "2", "1", "0"]
+        table.show([replace(row, nonzeros=row.nonzeros // 2) for row in rows])
+        assert str(table.get_row_at(5)[4]) == "864 / 1,728"
+
+
+def test_the_layers_in_one_line() -> None:
+    rows = made.layers()
+    assert churn(replace(rows[0], grown=432, nonzeros=864)) == 0.5
+    assert churn(replace(rows[0], nonzeros=0)) == 0
+    assert summary([]) == "no masked layer"
+    said = summary(
+        [replace(rows[0], size=100, nonzeros=5, explored=40), replace(rows[1], size=100, nonzeros=5, explored=20)]
+    )
+    assert said == "2 layers · 10 of 200 weights active (5%) · R_s 0.3"
+
+
+async def test_the_cursor_stays_at_its_checkpoint_when_others_come() -> None:
+    table = CheckpointTable()
+    app = Host(table)
+    async with app.run_test(size=(100, 20)) as pilot:
+        table.show([made.checkpoint(id=1, step=100), made.checkpoint(id=2, step=200)], NOW)
+        await pilot.pause()
+        table.move_cursor(row=1)
+        assert table.selected is not None
+        assert table.selected.id == 1
+        table.show([made.checkpoint(id=number, step=100 * number) for number in (1, 2, 3)], NOW)
+        assert table.selected.id == 1
+        table.show([made.checkpoint(id=3, step=300)], NOW)
+        assert table.selected.id == 3
+
+
+async def test_a_log_keeps_its_last_lines_and_its_matches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_view, "KEPT_LINES", 100)
+    view = LogView()
+    app = Host(view)
+    async with app.run_test(size=(60, 10)) as pilot:
+        view.add_lines([f"line {number}" for number in range(90)])
+        view.add_lines(["", "[bold]x[/]"])
+        await pilot.pause()
+        assert view.line_count == 92
+        assert "[bold]x[/]" in "\n".join(app.text())
+        assert view.search("LINE 8") == 11
+        view.add_lines([f"more {number}" for number in range(30)])
+        await pilot.pause()
+        assert view.line_count == 100
+        assert view.lines[-1] == "more 29"
+        # The first 22 lines went, "line 8" with them; "line 80" to "line 89" stayed.
+        assert view.found == (10, 10)
+        view.add_lines(["line 8 again"])
+        assert view.found == (10, 11)
+        assert view.search("") == 0
+
+
+@pytest.mark.parametrize(("rows", "height"), [(3, 20), (40, 24)])
+async def test_a_heat_map_with_room_and_without(rows: int, height: int) -> None:
+    heat = HeatMap()
+    app = Host(heat)
+    async with app.run_test(size=(60, height)) as pilot:
+        values = np.linspace(0, 1, rows * 5).reshape(rows, 5)
+        values[0, 0] = np.nan
+        heat.show([f"layer{number}" for number in range(rows)], [0, 100, 200, 300, 400], values)
+        await pilot.pause()
+        text = "\n".join(app.text())
+        assert "layer0" in text
+        assert ("▀" in text) == (rows == 40)
+        heat.show((), (), np.zeros((0, 0)))
+        await pilot.pause()
+        assert "no mask update yet" in "\n".join(app.text())
