@@ -7,6 +7,7 @@ and a typing error cost neither a database nor pydantic, and no command imports 
 from __future__ import annotations
 
 import difflib
+import inspect
 import os
 import sys
 from collections.abc import Sequence
@@ -75,8 +76,12 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
 """Every command, under the headings of the help."""
 
 
-def build() -> App:
-    """Make the cyclopts application; no command's module is imported."""
+def build(asked: str | None = None) -> App:
+    """Make the cyclopts application; no command's module is imported but that of the one asked for.
+
+    Args:
+        asked: The command that is going to be run: its help is its own docstring, longer than the line in the list.
+    """
     app = App(
         name="itop",
         help=SUMMARY,
@@ -91,8 +96,17 @@ def build() -> App:
         group = Group(heading, sort_key=position)
         for order, command in enumerate(commands):
             path = f"itop_tui.cli.commands.{command.module}:{command.name}"
-            app.command(path, name=command.name, help=command.summary, group=group, sort_key=order)
+            summary = None if command.name == asked else command.summary
+            app.command(path, name=command.name, help=summary, group=group, sort_key=order)
+    if asked is not None:
+        app[asked].help = _reflowed(app[asked].help)
     return app
+
+
+def _reflowed(docstring: str) -> str:
+    """Take the line breaks out of a docstring's paragraphs: the terminal has its own width."""
+    paragraphs = inspect.cleandoc(docstring).split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def open_app() -> int:
@@ -124,7 +138,7 @@ def run(tokens: Sequence[str]) -> int:
     try:
         from itop_tui.cli.screen import help_console
 
-        result = build()(
+        result = build(_command_of(tokens))(
             list(tokens),
             console=help_console(),
             exit_on_error=False,
@@ -159,7 +173,9 @@ def explain(error: Exception, tokens: Sequence[str]) -> tuple[Sequence[str], int
     if isinstance(error, CommandError):
         return error.problems, error.code
     if isinstance(error, CycloptsError):
-        return [_wrong_usage(error), f"itop {_command_of(tokens)}--help shows what there is"], Exit.USAGE
+        command = _command_of(tokens)
+        asked = f"itop {command} --help" if command else "itop --help"
+        return [_wrong_usage(error), f"{asked} shows what there is"], Exit.USAGE
     # Both packages cost an import, and a command that raised their errors has paid for it already.
     if "engine.settings" in sys.modules:
         from engine.settings import ConfigError
@@ -200,9 +216,9 @@ def _command_names() -> list[str]:
     return [command.name for commands in COMMANDS.values() for command in commands]
 
 
-def _command_of(tokens: Sequence[str]) -> str:
-    """The command a line begins with, followed by a space, or nothing."""
-    return f"{tokens[0]} " if tokens and tokens[0] in _command_names() else ""
+def _command_of(tokens: Sequence[str]) -> str | None:
+    """The command that a line begins with."""
+    return tokens[0] if tokens and tokens[0] in _command_names() else None
 
 
 def _nearest(word: str, choices: Sequence[str]) -> str:

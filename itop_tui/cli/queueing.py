@@ -13,7 +13,7 @@ from db.records import RunQuery, RunRecord, RunStatus
 from db.session import Database
 from engine.config import RunConfig
 from engine.launch import submit
-from itop_tui.cli.errors import Exit
+from itop_tui.cli.errors import CommandError, Exit
 from itop_tui.cli.follow import follow
 from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.screen import console, data, next_steps
@@ -56,6 +56,19 @@ def queue(
     )
 
 
+def start_scheduler(database: Database, queued: Sequence[RunRecord]) -> None:
+    """See to it that queued runs are started.
+
+    Raises:
+        CommandError: If the scheduler does not start; the runs stay queued, and the message says so.
+    """
+    try:
+        submit.ensure_scheduler(database)
+    except submit.SchedulerError as error:
+        ids = ", ".join(str(run.id) for run in queued)
+        raise CommandError(str(error), f"queued for now: {ids}; itop runs tries to start the scheduler again") from None
+
+
 def report(database: Database, queued: Sequence[RunRecord], *, verb: str, wait: bool, json: bool) -> int:
     """Start the scheduler, say what was queued, and follow it where that is asked for.
 
@@ -69,7 +82,7 @@ def report(database: Database, queued: Sequence[RunRecord], *, verb: str, wait: 
     Returns:
         0 where all is well; with `wait`, only where every run completed.
     """
-    submit.ensure_scheduler(database)
+    start_scheduler(database, queued)
     out = console(stderr=json)
     if not json:
         announce(queued, verb=verb, out=out, hints=not wait)

@@ -264,8 +264,9 @@ def test_a_run_is_paused_stopped_resumed_and_killed(home: Home, database: Databa
 
 def test_wait_ends_with_one_where_the_run_does_not_complete(home: Home, trained: RunRecord) -> None:
     settings = [word if word != "0.05" else "1e30" for word in SETTINGS]
-    text = home.itop("train", *settings, "--name", "diverges", "--wait", code=1)
-    assert "failed" in text
+    told = json.loads(home.itop("train", *settings, "--name", "diverges", "--wait", "--json", code=1))
+    assert (told["name"], told["status"]) == ("diverges", "failed")
+    assert told["reason"]
 
 
 def test_delete_gives_the_space_back(home: Home, database: Database, trained: RunRecord) -> None:

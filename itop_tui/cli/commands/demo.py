@@ -12,13 +12,12 @@ from db import attempts
 from db import runs as store
 from db.records import RunRecord, RunStatus
 from engine.config import RunConfig
-from engine.launch import submit
 from engine.presets import PRESETS
 from itop_tui.cli.errors import Exit
 from itop_tui.cli.follow import follow, seconds_taken
 from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import Json
-from itop_tui.cli.queueing import queue
+from itop_tui.cli.queueing import queue, start_scheduler
 from itop_tui.cli.screen import Cell, Column, console, data, next_steps, print_table, state
 from itop_tui.cli.store import opened
 from itop_tui.format import UNKNOWN, duration, percent, share, short_count
@@ -50,7 +49,7 @@ def demo(*, json: Json = False) -> int:
         out.print(Text(_introduction(configs[-1])))
         out.print()
         queued = [queue(database, config, name=f"demo-{config.method.lower()}", group=GROUP) for config in configs]
-        submit.ensure_scheduler(database)
+        start_scheduler(database, queued)
         ended = follow(database, [run.id for run in queued], out=out)
         finished = [store.get(database, run.id) for run in queued]
         now = time.time()

@@ -37,12 +37,9 @@ COLUMNS = (
 
 
 def runs(
-    query: Annotated[
-        str,
-        Parameter(help="Words that must occur in name, model, data, method, state or tags.", show_default=False),
-    ] = "",
-    /,
-    *,
+    *query: Annotated[
+        str, Parameter(help="Words that must occur in name, model, data, method, state or tags.", show_default=False)
+    ],
     status: Annotated[
         tuple[str, ...],
         Parameter(help="Only runs in this state; may be given several times.", negative=(), show_default=False),
@@ -55,7 +52,7 @@ def runs(
 ) -> int:
     """List runs, the newest first."""
     asked = RunQuery(
-        text=query,
+        text=" ".join(query),
         statuses=tuple(_status(word) for word in status),
         group=group,
         sort=_sort(sort),

@@ -11,6 +11,7 @@ import pytest
 from db import attempts, commands, paths, runs, settings
 from db.records import RunStatus
 from db.session import Database
+from engine.launch import submit
 from itop_tui.cli.commands import delete as delete_module
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import queued, running, trained
@@ -190,3 +191,21 @@ def test_devices_and_their_slots(itop: Itop, database: Database) -> None:
     assert len(wrong.err.splitlines()) == 2
     assert "must name one of this machine's devices" in itop("devices", "--slots", "tpu=1").err
     assert settings.get(database, "slots", None) == {"cpu": 3}
+
+
+def test_a_scheduler_that_does_not_start_loses_no_run(
+    itop: Itop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Database) -> None:
+        raise submit.SchedulerError("The background scheduler did not start: no memory")
+
+    monkeypatch.setattr(submit, "ensure_scheduler", refuse)
+    outcome = itop("train", "--data", "digits")
+    assert outcome.code == 1
+    assert "did not start: no memory" in outcome.err
+    assert "queued for now: 1" in outcome.err
+    assert runs.get(database, 1).status is RunStatus.QUEUED
+    # Looking is possible all the same.
+    looked = itop("runs")
+    assert looked.code == 0
+    assert "did not start: no memory" in looked.err

@@ -41,6 +41,8 @@ def test_runs_can_be_searched_filtered_sorted_and_cut(itop: Itop, database: Data
         return [run["name"] for run in itop("runs", *line, "--json").json()]
 
     assert names("alp") == ["alpha"]
+    assert names("digits", "gam") == ["gamma"]
+    assert names("nothing like it") == []
     assert names("--status", "completed") == ["delta"]
     assert names("--sort", "name", "--ascending") == ["alpha", "beta", "delta", "gamma"]
     assert names("--limit", "2") == ["delta", "gamma"]
