@@ -158,7 +158,7 @@ def _built(config: RunConfig, info: DatasetInfo) -> nn.Module:
 def _layers(config: RunConfig, model: nn.Module, sparsity: SparsityConfig, total_steps: int) -> list[LayerPlan]:
     """The layers as the worker's masking would make them."""
     if config.sparse and config.sparse_init in _FROM_WEIGHTS:
-        optimizer = build_optimizer(model, config, torch.device("cpu"))
+        optimizer = build_optimizer(model, config)
         masking = setup.make_masking(config, model, optimizer, total_steps=total_steps)
         assert masking is not None
         return [LayerPlan(one.layer, one.shape, one.size, one.nonzeros) for one in masking.layer_stats()]

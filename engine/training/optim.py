@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,15 +16,26 @@ if TYPE_CHECKING:
 
 __all__ = ["OPTIMIZERS", "build_optimizer", "l1_penalty", "set_learning_rate"]
 
-Parameters = Iterable[nn.Parameter]
+Parameters = Sequence[nn.Parameter]
 
 
 def _sgd(parameters: Parameters, config: RunConfig, fused: bool) -> Optimizer:
     # Nesterov without momentum is an error in torch; it means plain gradient descent.
     nesterov = config.nesterov and config.momentum > 0
-    return SGD(
-        parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.l2, nesterov=nesterov, fused=fused
+    optimizer = SGD(
+        parameters,
+        lr=config.lr,
+        momentum=config.momentum,
+        weight_decay=config.l2,
+        nesterov=nesterov,
+        fused=fused,
     )
+    if fused and config.momentum > 0:
+        # Left to itself the fused form makes its buffers of uninitialised memory in its first step, and where fp16
+        # skips that step they stay so. From zero the first step comes out the same.
+        for parameter in parameters:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 def _adam(parameters: Parameters, config: RunConfig, fused: bool) -> Optimizer:
@@ -48,14 +59,16 @@ OPTIMIZERS: dict[str, Callable[[Parameters, RunConfig, bool], Optimizer]] = {
 }
 
 
-def build_optimizer(model: nn.Module, config: RunConfig, device: torch.device) -> Optimizer:
+def build_optimizer(model: nn.Module, config: RunConfig) -> Optimizer:
     """Make the optimizer a configuration asks for, over all parameters that train.
 
-    ``l2`` is its weight decay: coupled for sgd, adam and rmsprop, decoupled for adamw. On CUDA the fused forms are
-    taken: besides being faster, only they let fp16 skip an overflowed step without asking the device about it.
+    Call it when the model is on its device. ``l2`` is the weight decay: coupled for sgd, adam and rmsprop, decoupled
+    for adamw. The fused forms are taken: besides being faster, only they let fp16 on CUDA skip an overflowed step
+    without asking the device about it.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return OPTIMIZERS[config.optimizer](parameters, config, device.type == "cuda")
+    fused = all(parameter.is_floating_point() for parameter in parameters)  # it knows no complex numbers
+    return OPTIMIZERS[config.optimizer](parameters, config, fused)
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:

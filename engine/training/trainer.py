@@ -95,7 +95,7 @@ class Trainer:
             self.model = self.model.to(memory_format=torch.channels_last)
         self._forward: nn.Module = torch.compile(self.model) if config.compile else self.model  # type: ignore[assignment]
         self.criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
-        self.optimizer = build_optimizer(self.model, config, device)
+        self.optimizer = build_optimizer(self.model, config)
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
 
         self.steps_per_epoch = config.steps_in_epoch(len(data.train))
