@@ -101,4 +101,5 @@ async def test_a_frame_of_a_chart_takes_less_than_16_ms(size: tuple[int, int], l
 
 def _spread(seconds: list[float]) -> str:
     ordered = sorted(seconds)
-    return f"fastest {ordered[0] * 1e3:.1f} ms, median {statistics.median(ordered) * 1e3:.1f} ms, slowest {ordered[-1] * 1e3:.1f} ms"
+    fastest, median, slowest = (each * 1e3 for each in (ordered[0], statistics.median(ordered), ordered[-1]))
+    return f"fastest {fastest:.1f} ms, median {median:.1f} ms, slowest {slowest:.1f} ms"
