@@ -111,7 +111,7 @@ class RunReader:
         self._urgent = threading.Event()
         self._ended = False
         self._request = Request()
-        self._shown: CurveRequest | None = None
+        self._shown = False
 
     @property
     def request(self) -> Request:
@@ -154,11 +154,11 @@ class RunReader:
     def look(self) -> None:
         """Read once and post what was read."""
         try:
-            if self._shown is not self._request.curves:
+            if not self._shown:
                 # The head of the run is known in a millisecond; its curves may take a hundred.
                 self._post(ViewRead(self.read(with_curves=False)))
+                self._shown = True
             view = self.read()
-            self._shown = self._request.curves
         except RunNotFound as error:
             self._post(ReadFailed(str(error), gone=True))
         except Exception as error:  # a locked or vanished database must not end the screen: it is said, and tried again
