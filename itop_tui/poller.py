@@ -244,7 +244,7 @@ class Poller:
         except Exception as error:  # whatever the database or the disk does, the app goes on
             # A database that comes back may be another file: read it anew.
             self._seen = None
-            told = f"The database cannot be read, and is tried again: {_told(error)}  Runs go on meanwhile."
+            told = f"The database cannot be read, and is tried again: {_told(error).rstrip('.')}. Runs go on."
             self._tell_trouble(told)
         else:
             self._tell_trouble(self._settle())
