@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from db.errors import StoreError
 from db.models import AttemptRow, CommandRow
 from db.records import AttemptRecord, RunStatus
-from db.rows import attempt_record, get_attempt, get_run
+from db.rows import attempt_record, get_attempt, get_run, lock_attempt
 from db.session import Database
 
 __all__ = ["finish", "for_run", "get", "latest", "open_attempts", "running", "set_status", "spawned"]
@@ -53,8 +53,7 @@ def running(
         False where the attempt had ended before; then nothing changed, and the worker must not train.
     """
     with db.write() as session:
-        attempt = get_attempt(session, attempt_id)
-        run = get_run(session, attempt.run_id, lock=True)
+        attempt, run = lock_attempt(session, attempt_id)
         if attempt.ended_at is not None:
             return False
         attempt.pid, attempt.start_time, attempt.boot_id = pid, start_time, boot_id
@@ -78,8 +77,7 @@ def set_status(db: Database, attempt_id: int, status: RunStatus) -> bool:
     if status not in _LIVE:
         raise StoreError(f"An attempt cannot be set to {status}; allowed are {', '.join(sorted(_LIVE))}.")
     with db.write() as session:
-        attempt = get_attempt(session, attempt_id)
-        run = get_run(session, attempt.run_id, lock=True)
+        attempt, run = lock_attempt(session, attempt_id)
         if attempt.ended_at is not None:
             return False
         attempt.status = run.status = status
@@ -112,8 +110,7 @@ def finish(
         raise StoreError(f"A run cannot end as {status}.")
     facts: dict[str, Any] = {"exit_code": exit_code, "signal": signal}
     with db.write() as session:
-        attempt = get_attempt(session, attempt_id)
-        run = get_run(session, attempt.run_id, lock=True)
+        attempt, run = lock_attempt(session, attempt_id)
         latest = run.attempt_count == attempt.number
         if attempt.ended_at is not None:
             for name, value in (facts | {"traceback": traceback}).items():

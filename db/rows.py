@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.errors import IllegalState, RunNotFound
@@ -14,6 +15,7 @@ __all__ = [
     "command_record",
     "get_attempt",
     "get_run",
+    "lock_attempt",
     "run_record",
 ]
 
@@ -65,3 +67,18 @@ def get_attempt(session: Session, attempt_id: int) -> AttemptRow:
     if row is None:
         raise IllegalState(f"There is no attempt {attempt_id}: its run was deleted.")
     return row
+
+
+def lock_attempt(session: Session, attempt_id: int) -> tuple[AttemptRow, RunRow]:
+    """The attempt with this id and its run, as no other transaction can change them before this one ends.
+
+    The run's row is the lock of both. The attempt is read after it: it may have ended while this waited.
+
+    Raises:
+        IllegalState: There is none; its run was deleted.
+    """
+    owner = sa.select(RunRow).join(AttemptRow, AttemptRow.run_id == RunRow.id).where(AttemptRow.id == attempt_id)
+    run = session.scalars(owner.with_for_update(of=RunRow)).first()
+    if run is None:
+        raise IllegalState(f"There is no attempt {attempt_id}: its run was deleted.")
+    return get_attempt(session, attempt_id), run

@@ -61,7 +61,7 @@ def step(number: int, loss: float | None = 0.5, **changes: Any) -> StepMetric:
     return StepMetric(step=number, loss=loss, **(values | changes))
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
@@ -89,7 +89,7 @@ def python(code: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def output_of(process: subprocess.Popen[str], seconds: float = 60.0) -> str:
+def output_of(process: subprocess.Popen[str], seconds: float = 120.0) -> str:
     """Wait for a process to end well; returns what it printed."""
     out, err = process.communicate(timeout=seconds)
     assert process.returncode == 0, err

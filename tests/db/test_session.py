@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from db import runs, settings
+from db import runs
 from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
-from db.models import RunRow
 from db.session import Database
 from db.sqlite_file import APPLICATION_ID, network_file_system
 from tests.db.helpers import new_run, output_of, python, wait_for
@@ -65,56 +64,6 @@ def test_a_write_holds_the_lock_from_its_start(db: Database) -> None:
         other.execute("BEGIN IMMEDIATE")
 
 
-def test_an_exception_rolls_back(db: Database) -> None:
-    run = new_run(db)
-
-    def fail() -> None:
-        with db.write() as session:
-            session.execute(sa.update(RunRow).values(name="changed"))
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    assert runs.get(db, run.id).name == run.name
-
-
-def test_a_reader_sees_one_snapshot_and_stands_in_nobodys_way(db: Database) -> None:
-    new_run(db)
-    with db.read() as session:
-        count = sa.select(sa.func.count(RunRow.id))
-        assert session.scalar(count) == 1
-        new_run(db)  # would fail or wait if the reader held a lock
-        assert session.scalar(count) == 1
-    with db.read() as session:
-        assert session.scalar(count) == 2
-
-
-def test_a_writer_stands_in_no_readers_way(db: Database) -> None:
-    run = new_run(db)
-    with db.write() as session:
-        session.execute(sa.update(RunRow).values(name="not committed"))
-        assert runs.get(db, run.id).name == run.name
-
-
-def test_a_writer_outwaits_another(db: Database) -> None:
-    entered, leave = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with db.write():
-            entered.set()
-            leave.wait(20)
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    assert entered.wait(20)
-    waiter = threading.Thread(target=lambda: new_run(db, name="late"))
-    waiter.start()
-    leave.set()
-    waiter.join(20)
-    holder.join(20)
-    assert runs.find(db, "late").name == "late"
-
-
 def test_a_writer_outwaits_even_sqlites_own_patience(db: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each try gives up after 50 ms here; the lock is let go only after several of them."""
     monkeypatch.setattr("db.session._BUSY_SECONDS", 0.05)
@@ -160,20 +109,6 @@ def test_a_file_that_cannot_be_written_is_said(home: Path, template: Path) -> No
         Database.open()
 
 
-def test_the_version_moves_with_every_commit_of_anybody(db: Database, home: Path) -> None:
-    first = db.data_version()
-    assert db.data_version() == first
-    new_run(db)
-    second = db.data_version()
-    assert second != first
-    with closing(Database.open()) as other:
-        new_run(other)
-    third = db.data_version()
-    assert third != second
-    runs.list_runs(db)
-    assert db.data_version() == third
-
-
 def test_deleting_a_run_takes_its_rows_along_because_foreign_keys_are_on(db: Database) -> None:
     with pytest.raises(sa.exc.IntegrityError), db.write() as session:
         session.connection().exec_driver_sql("INSERT INTO commands (run_id, kind, created_at) VALUES (77, 'stop', 0)")
@@ -200,26 +135,6 @@ def test_a_replaced_file_is_not_taken_for_the_old_one(db: Database, home: Path, 
     (home / "new.db").replace(home / "itop.db")
     with pytest.raises(DatabaseGone):
         runs.list_runs(db)
-
-
-def test_many_threads_share_one_database(db: Database) -> None:
-    failures: list[BaseException] = []
-
-    def work(number: int) -> None:
-        try:
-            for index in range(20):
-                settings.put(db, f"{number}-{index}", index)
-                assert settings.get(db, f"{number}-{index}") == index
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert failures == []
-    assert all(settings.get(db, f"{number}-19") == 19 for number in range(12))
 
 
 def test_a_forked_child_opens_connections_of_its_own(db: Database, home: Path) -> None:
