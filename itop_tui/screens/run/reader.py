@@ -19,7 +19,6 @@ from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
 from db.session import Database
 from itop_tui.screens.run.curves import CurveReader, CurveRequest, Curves
 
-
 _PAUSE = 0.4
 """Seconds between two reads of what was committed; a worker commits ten times a second, an eye needs fewer."""
 
