@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +20,7 @@ def network(channels_last: bool) -> nn.Module:
     return model.to(memory_format=torch.channels_last) if channels_last else model
 
 
-PLAIN = {
+PLAIN: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
     "sgd": lambda parameters: torch.optim.SGD(parameters, 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4),
     "adam": lambda parameters: torch.optim.Adam(parameters, 0.1, weight_decay=5e-4),
     "adamw": lambda parameters: torch.optim.AdamW(parameters, 0.1, weight_decay=5e-4),
@@ -71,8 +73,9 @@ def test_frozen_parameters_are_left_out() -> None:
 
 
 def test_l1_counts_weights_once_and_neither_biases_nor_norms() -> None:
-    model = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2), nn.Linear(2, 2))
-    model[2].weight = model[0].weight
+    first, last = nn.Linear(2, 2), nn.Linear(2, 2)
+    last.weight = first.weight
+    model = nn.Sequential(first, nn.LayerNorm(2), last)
     with torch.no_grad():
-        model[0].weight.copy_(torch.tensor([[1.0, -2.0], [3.0, -4.0]]))
+        first.weight.copy_(torch.tensor([[1.0, -2.0], [3.0, -4.0]]))
     assert float(l1_penalty(model).detach()) == 10.0

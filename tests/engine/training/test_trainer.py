@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from engine.training import setup
 from engine.training.callbacks import Callback
 from engine.training.control import Control
 from engine.training.figures import EpochFigures
@@ -65,15 +66,15 @@ def test_l1_pulls_weights_to_zero() -> None:
         one = trainer(config(l1=l1, epochs=2))
         one.fit()
         sums.append(sum(float(parameter.abs().sum()) for parameter in weights(one) if parameter.ndim > 1))
-    assert sums[1] < 0.5 * sums[0]
+    assert sums[1] < 0.75 * sums[0]
 
 
 def test_label_smoothing_raises_the_loss_it_reports_and_not_the_validation() -> None:
     rows = Rows()
     trainer(config(label_smoothing=0.5, epochs=15, l2=0.0), [rows]).fit()
     *_, (_, _, train_loss, _, val_loss, *_) = rows.epochs
-    assert train_loss > 1.3  # the entropy of the smoothed targets alone is 1.6 less what is shared with the label
-    assert val_loss is not None
+    assert train_loss > 1.67  # the entropy of the smoothed targets: 0.55 for the label, 0.05 for each of the others
+    assert val_loss < 1.67
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -87,8 +88,13 @@ def test_mixed_precision_learns(precision: str) -> None:
 
 def test_compiled_run_trains_the_model_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiler is asked once, and states carry the plain model's names."""
-    asked = []
-    monkeypatch.setattr(torch, "compile", lambda model: asked.append(model) or model)
+    asked: list[torch.nn.Module] = []
+
+    def compiled(model: torch.nn.Module) -> torch.nn.Module:
+        asked.append(model)
+        return model
+
+    monkeypatch.setattr(torch, "compile", compiled)
     one = trainer(config(compile=True, max_steps=2))
     one.fit()
     assert asked == [one.model]
@@ -112,7 +118,7 @@ def test_test_set_is_looked_at_once_with_best_and_with_last_weights() -> None:
     parts: list[str] = []
     batches = type(one.data).batches
 
-    def watched(self: Any, name: str, *arguments: Any, **options: Any) -> Any:
+    def watched(self: Any, name: Any, *arguments: Any, **options: Any) -> Any:
         parts.append(name)
         return batches(self, name, *arguments, **options)
 
@@ -193,7 +199,12 @@ def test_control_holds_and_answers_between_steps() -> None:
     thread.start()
     assert held.wait(60)
     saved = threading.Event()
-    control.request_checkpoint(lambda outcome: (answers.append(outcome), saved.set()))  # type: ignore[func-returns-value]
+
+    def note(outcome: str) -> None:
+        answers.append(outcome)
+        saved.set()
+
+    control.request_checkpoint(note)
     assert saved.wait(60)
     assert rows.steps == []
     control.request_unpause()
@@ -215,3 +226,28 @@ def test_stop_before_the_first_step() -> None:
     control.request_checkpoint(late.append)
     control.on_end(one, outcome)
     assert late == ["too late: the run has stopped"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_no_step_waits_for_the_device(precision: str) -> None:
+    """CUDA itself raises at whatever would synchronise, from the fifth step on, mask updates aside."""
+
+    class NoSynchronisation(Callback):
+        def on_step_end(self, trainer: Trainer) -> None:
+            if trainer.step == 5:
+                torch.cuda.set_sync_debug_mode("error")
+            if trainer.step == 25:
+                torch.cuda.set_sync_debug_mode("default")
+
+    device = torch.device("cuda")
+    run = config(sparse=True, batch_size=32, update_frequency=1000, precision=precision, max_steps=30)
+    setup.prepare_process(run, device)
+    data = setup.load_data(run, device)
+    rows = Rows()
+    try:
+        Trainer(run, setup.make_model(run, data.info), data, device, [rows, NoSynchronisation()]).fit()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert [row[0] for row in rows.steps] == list(range(1, 31))
