@@ -83,13 +83,16 @@ class MetricWriter:
         self._capacity = capacity
         with db.read() as session:
             _check_latest(session, run_id, attempt_id)
-            self._last_step = _last(session, StepMetricRow.step, run_id)
-            self._last_epoch = _last(session, EpochMetricRow.epoch, run_id)
-            self._last_update = _last(session, MaskUpdateRow.update, run_id)
+            self._last = {
+                "Step": _last(session, StepMetricRow.step, run_id),
+                "Epoch": _last(session, EpochMetricRow.epoch, run_id),
+                "Mask update": _last(session, MaskUpdateRow.update, run_id),
+            }
         self._events: deque[_Event] = deque()
         self._lock = threading.Lock()  # held for the few instructions of an append, never for a commit
         self._submitted = 0
         self._committed = 0
+        self._in_doubt = False  # whether a server may have committed the batch and been cut off before it said so
         self._closed = False
         self._error: BaseException | None = None
         self._wake = threading.Event()
@@ -116,48 +119,15 @@ class MetricWriter:
             IllegalState: It is not after the last one recorded, or the writer is closed.
             StoreError: The writer gave up.
         """
-        self._make_room()
-        with self._lock:
-            if metric.step <= self._last_step:
-                raise IllegalState(
-                    f"Step {metric.step} of run {self._run_id} is not after the last one recorded, {self._last_step}."
-                )
-            self._put(metric)
-            self._last_step = metric.step
+        self._put_next("Step", metric.step, metric)
 
     def epoch(self, metric: EpochMetric) -> None:
-        """Record an epoch.
-
-        Raises:
-            IllegalState: It is not after the last one recorded, or the writer is closed.
-            StoreError: The writer gave up.
-        """
-        self._make_room()
-        with self._lock:
-            if metric.epoch <= self._last_epoch:
-                raise IllegalState(
-                    f"Epoch {metric.epoch} of run {self._run_id} is not after the last one recorded, "
-                    f"{self._last_epoch}."
-                )
-            self._put(metric)
-            self._last_epoch = metric.epoch
+        """Record an epoch; raises like `step`."""
+        self._put_next("Epoch", metric.epoch, metric)
 
     def mask_update(self, update: MaskUpdate, layers: Sequence[LayerMaskStat]) -> None:
-        """Record a mask update with all its layers.
-
-        Raises:
-            IllegalState: It is not after the last one recorded, or the writer is closed.
-            StoreError: The writer gave up.
-        """
-        self._make_room()
-        with self._lock:
-            if update.update <= self._last_update:
-                raise IllegalState(
-                    f"Mask update {update.update} of run {self._run_id} is not after the last one recorded, "
-                    f"{self._last_update}."
-                )
-            self._put((update, tuple(layers)))
-            self._last_update = update.update
+        """Record a mask update with all its layers; raises like `step`."""
+        self._put_next("Mask update", update.update, (update, tuple(layers)))
 
     def progress(self, **columns: Any) -> None:
         """Set latest figures of the run: names of `PROGRESS`.
@@ -205,6 +175,17 @@ class MetricWriter:
         if len(self._events) >= self._capacity:
             with self._progress:
                 self._progress.wait_for(lambda: len(self._events) < self._capacity or self._error is not None)
+
+    def _put_next(self, what: str, number: int, event: _Event) -> None:
+        """Append an event of which there is one for each number, ascending."""
+        self._make_room()
+        with self._lock:
+            if number <= self._last[what]:
+                raise IllegalState(
+                    f"{what} {number} of run {self._run_id} is not after the last one recorded, {self._last[what]}."
+                )
+            self._put(event)
+            self._last[what] = number
 
     def _put(self, event: _Event) -> None:
         """Append an event; the caller holds the lock."""
@@ -259,9 +240,11 @@ class MetricWriter:
                 # Locked, full, unreachable or moved away: all of it may pass. A row that breaks a rule never will.
                 if time.monotonic() >= gives_up_at:
                     raise
+                self._in_doubt = True
                 time.sleep(pause)
                 pause = min(2 * pause, _LAST_RETRY_SECONDS)
             else:
+                self._in_doubt = False
                 return
 
     def _commit(self, batch: Sequence[_Event]) -> None:
@@ -270,7 +253,8 @@ class MetricWriter:
             rows.add(event)
         with self._db.write() as session:
             _check_latest(session, self._run_id, self._attempt_id)
-            rows.write(session)
+            if not (self._in_doubt and rows.are_there(session)):
+                rows.write(session)
 
 
 _Event = StepMetric | EpochMetric | tuple[MaskUpdate, tuple[LayerMaskStat, ...]] | dict[str, Any]
@@ -322,6 +306,17 @@ class _Rows:
             for layer in layers:
                 row = self._row(layer, _LAYER_NAMES) | {"number": update.update, "shape": list(layer.shape)}
                 self._layers.append(LAYER_FIGURES.encode(row))
+
+    def are_there(self, session: Session) -> bool:
+        """Whether an earlier try has committed them after all: all of them, then, or none."""
+        for column, rows in (
+            (StepMetricRow.step, self._steps),
+            (EpochMetricRow.epoch, self._epochs),
+            (MaskUpdateRow.update, self._updates),
+        ):
+            if rows:
+                return bool(_last(session, column, self._run_id) >= rows[-1][column.name])
+        return False
 
     def write(self, session: Session) -> None:
         connection = session.connection()

@@ -3,11 +3,14 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from sqlalchemy.orm import Session
 
 from db import attempts, metrics, runs, writer
-from db.errors import IllegalState, StoreError
+from db.errors import DatabaseUnavailable, IllegalState, StoreError
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, RunStatus
 from db.session import Database
 from db.writer import MetricWriter
@@ -29,15 +32,13 @@ def test_flush_is_a_barrier(db: Database) -> None:
                 assert metrics.steps(db, run.id)[-1].step == number
 
 
-def test_without_a_flush_it_is_there_soon(db: Database) -> None:
+def test_without_a_flush_it_is_there_soon(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of a second is promised, and held by a benchmark; here, that no flush and no heartbeat is needed."""
+    monkeypatch.setattr(writer, "_HEARTBEAT_SECONDS", 1000.0)
     run, attempt = started(db)
     with MetricWriter(db, run.id, attempt.id) as recorder:
-        recorder.flush()
-        before = time.monotonic()
         recorder.step(step(1))
         wait_for(lambda: metrics.steps(db, run.id), "the step")
-        # A tenth of a second is promised; the rest is for a machine that is busy with other tests.
-        assert time.monotonic() - before < 2.0
 
 
 def test_the_runs_figures_move_with_the_rows(db: Database) -> None:
@@ -180,13 +181,45 @@ def test_a_worker_given_up_for_dead_cannot_write_into_the_next_attempt(db: Datab
         recorder.step(step(1))
 
 
+def test_a_commit_whose_answer_was_lost_is_not_made_twice(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server may end after the commit and before it says so; to write the rows again would break their keys."""
+    run, attempt = started(db)
+    real = Database.write
+    answers_lost: list[int] = []
+
+    @contextmanager
+    def write(self: Database) -> Iterator[Session]:
+        with real(self) as session:
+            yield session
+        if len(answers_lost) < 3:
+            answers_lost.append(1)
+            raise DatabaseUnavailable("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(writer, "_FIRST_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(Database, "write", write)
+    with MetricWriter(db, run.id, attempt.id) as recorder:
+        recorder.mask_update(update(0, 0), [LayerMaskStat("fc", 0, (2,), 2, 1, 0, 0, 1)])
+        recorder.flush()
+        recorder.epoch(EpochMetric(1, 1, val_accuracy=0.5))
+        recorder.flush()
+        for number in (1, 2):
+            recorder.step(step(number))
+        recorder.progress(test_accuracy=0.75)
+        recorder.flush()
+        recorder.step(step(3))
+    assert len(answers_lost) == 3
+    assert [each.step for each in metrics.steps(db, run.id)] == [1, 2, 3]
+    assert len(metrics.epochs(db, run.id)) == len(metrics.mask_updates(db, run.id)) == 1
+    assert runs.get(db, run.id).test_accuracy == 0.75
+
+
 def test_a_full_queue_holds_training_up_instead_of_losing(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     run, attempt = started(db)
     gate = threading.Event()
     recorder = MetricWriter(db, run.id, attempt.id, capacity=10)
     recorder.flush()
     real = recorder._commit
-    monkeypatch.setattr(recorder, "_commit", lambda batch: (gate.wait(20), real(batch)))
+    monkeypatch.setattr(recorder, "_commit", lambda batch: (gate.wait(60), real(batch)))
     numbers = iter(range(1, 101))
 
     def train() -> None:
@@ -198,7 +231,7 @@ def test_a_full_queue_holds_training_up_instead_of_losing(db: Database, monkeypa
     wait_for(lambda: recorder.pending >= 10, "a full queue")
     assert thread.is_alive()
     gate.set()
-    thread.join(20)
+    thread.join(60)
     recorder.close()
     assert len(metrics.steps(db, run.id)) == 100
 
@@ -219,7 +252,7 @@ def test_several_threads_may_record(db: Database) -> None:
         for number in range(1, 501):
             recorder.step(step(number))
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
     run = runs.get(db, run.id)
     assert (run.nonzeros, run.total_steps, run.total_epochs, run.step) == (499, 499, 499, 500)
     assert recorder.pending == 0
