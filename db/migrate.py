@@ -18,6 +18,8 @@ __all__ = ["HEAD", "REVISIONS", "check_known", "read_revision", "upgrade"]
 REVISIONS = ("0001",)
 HEAD = REVISIONS[-1]
 
+_LANDMARKS = {"runs", "attempts", "mask_updates"}  # tables of every revision, and together of no other program
+
 SCRIPTS = Path(__file__).with_name("migrations")
 
 
@@ -42,7 +44,7 @@ def read_revision(connection: Connection) -> str | None:
         DatabaseRefused: There are tables, but not ours.
     """
     names = inspect(connection).get_table_names()
-    if "alembic_version" in names:
+    if "alembic_version" in names and set(names) >= _LANDMARKS:  # others use Alembic too
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         if revision is not None:
             return str(revision)

@@ -144,7 +144,7 @@ class Database:
                     migrate.upgrade(connection)
         except OperationalError as error:
             engine.dispose()
-            raise StoreError(f"{where} cannot be reached: {error.orig}") from error
+            raise StoreError(f"{where} cannot be reached: {_cause(error)}") from error
         except BaseException:
             engine.dispose()
             raise
@@ -228,11 +228,11 @@ class Database:
             yield
         except DBAPIError as error:
             if isinstance(error, OperationalError) or error.connection_invalidated:
-                raise DatabaseUnavailable(f"The database {where} cannot be used just now: {error.orig}") from error
+                raise DatabaseUnavailable(f"The database {where} cannot be used just now: {_cause(error)}") from error
             if type(error) is DatabaseError:  # not one of its kinds, each of which speaks of a statement
                 raise StoreError(
-                    f"The database {where} is damaged ({error.orig}). Restore a backup, or recover what it holds with "
-                    "sqlite3's .recover command."
+                    f"The database {where} is damaged ({_cause(error)}). Restore a backup, or recover what it holds "
+                    "with sqlite3's .recover command."
                 ) from error
             raise
 
@@ -290,6 +290,11 @@ def _begin_patiently(session: Session) -> None:
                 raise
         else:
             return
+
+
+def _cause(error: DBAPIError) -> str:
+    """What the driver said, on one line."""
+    return " ".join(str(error.orig).split())
 
 
 def _is_busy(error: DBAPIError) -> bool:

@@ -252,6 +252,8 @@ class MetricWriter:
         for event in batch:
             rows.add(event)
         with self._db.write() as session:
+            # Nobody starts the next attempt, which cuts the history back, between this look and the rows.
+            session.execute(sa.select(RunRow.id).where(RunRow.id == self._run_id).with_for_update())
             _check_latest(session, self._run_id, self._attempt_id)
             if not (self._in_doubt and rows.are_there(session)):
                 rows.write(session)
