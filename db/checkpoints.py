@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from db.errors import IllegalState, StoreError
 from db.models import AttemptRow, CheckpointRow, RunRow
 from db.records import CheckpointKind, CheckpointRecord, RunStatus
-from db.rows import checkpoint_record, get_run
+from db.rows import checkpoint_record, get_checkpoint, get_run, listed
 from db.session import Database
 
 __all__ = ["add", "for_run", "get", "pick", "remove", "unreferenced"]
@@ -83,10 +83,7 @@ def get(db: Database, checkpoint_id: int) -> CheckpointRecord:
         StoreError: There is none.
     """
     with db.read() as session:
-        row = session.get(CheckpointRow, checkpoint_id)
-        if row is None:
-            raise StoreError(f"There is no checkpoint {checkpoint_id}.")
-        return checkpoint_record(row)
+        return checkpoint_record(get_checkpoint(session, checkpoint_id))
 
 
 def for_run(db: Database, run_id: int) -> list[CheckpointRecord]:
@@ -146,20 +143,18 @@ def remove(db: Database, checkpoint_id: int, *, force: bool = False) -> list[str
         StoreError: There is none.
     """
     with db.write() as session:
-        row = session.get(CheckpointRow, checkpoint_id, with_for_update=True)
-        if row is None:
-            raise StoreError(f"There is no checkpoint {checkpoint_id}.")
+        row = get_checkpoint(session, checkpoint_id, lock=True)
         waiting = session.scalars(
             sa.select(RunRow)
             .where(RunRow.start_checkpoint_id == row.id, RunRow.status.in_((RunStatus.QUEUED, RunStatus.STARTING)))
             .order_by(RunRow.id)
         ).all()
         if waiting:
-            raise IllegalState(f"Checkpoint {row.id} cannot be removed: {_listed(waiting)} will start from it.")
+            raise IllegalState(f"Checkpoint {row.id} cannot be removed: {listed(waiting)} will start from it.")
         forks = _forks(session, row)
         if forks and not force:
             raise IllegalState(
-                f"Checkpoint {row.id} cannot be removed without force: {_listed(forks)} was forked from it."
+                f"Checkpoint {row.id} cannot be removed without force: {listed(forks)} was forked from it."
             )
         path = row.path
         session.delete(row)
@@ -206,7 +201,3 @@ def _forks(session: Session, checkpoint: CheckpointRow) -> list[RunRow]:
         RunRow.id != checkpoint.run_id, sa.or_(RunRow.start_checkpoint_id == checkpoint.id, once)
     )
     return list(session.scalars(statement.order_by(RunRow.id)))
-
-
-def _listed(rows: Iterable[RunRow]) -> str:
-    return ", ".join(f"run {row.id} ({row.name})" for row in rows)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.errors import IllegalState, RunNotFound
+from db.errors import IllegalState, RunNotFound, StoreError
 from db.models import RUN_FIGURES, AttemptRow, CheckpointRow, CommandRow, RunRow
 from db.records import AttemptRecord, CheckpointRecord, CommandRecord, RunRecord
 
@@ -14,7 +16,9 @@ __all__ = [
     "checkpoint_record",
     "command_record",
     "get_attempt",
+    "get_checkpoint",
     "get_run",
+    "listed",
     "lock_attempt",
     "run_record",
 ]
@@ -67,6 +71,23 @@ def get_attempt(session: Session, attempt_id: int) -> AttemptRow:
     if row is None:
         raise IllegalState(f"There is no attempt {attempt_id}: its run was deleted.")
     return row
+
+
+def get_checkpoint(session: Session, checkpoint_id: int, *, lock: bool = False) -> CheckpointRow:
+    """The checkpoint with this id; with `lock`, no other transaction can change it before this one ends.
+
+    Raises:
+        StoreError: There is none.
+    """
+    row = session.get(CheckpointRow, checkpoint_id, with_for_update=lock or None)
+    if row is None:
+        raise StoreError(f"There is no checkpoint {checkpoint_id}.")
+    return row
+
+
+def listed(rows: Iterable[RunRow]) -> str:
+    """Runs by id and name, for a message."""
+    return ", ".join(f"run {row.id} ({row.name})" for row in rows)
 
 
 def lock_attempt(session: Session, attempt_id: int) -> tuple[AttemptRow, RunRow]:

@@ -17,7 +17,7 @@ from db.history import truncate
 from db.listing import SORTS, count, find, list_runs
 from db.models import AttemptRow, CheckpointRow, RunRow
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
-from db.rows import attempt_record, get_run, run_record
+from db.rows import attempt_record, get_checkpoint, get_run, listed, run_record
 from db.session import Database
 
 __all__ = [
@@ -79,7 +79,7 @@ def create(
         if parent_id is not None:
             get_run(session, parent_id)
         if start_checkpoint_id is not None:
-            _get_checkpoint(session, start_checkpoint_id)
+            get_checkpoint(session, start_checkpoint_id)
         row = RunRow(
             uid=secrets.token_hex(6),
             name=default_name(config) if name is None else clean_name(name),
@@ -205,7 +205,7 @@ def requeue_resume(
         if not run.status.is_terminal:
             raise IllegalState(f"Run {run.id} ({run.name}) is {run.status}; only a run that has ended can be resumed.")
         if checkpoint_id is not None:
-            checkpoint = _get_checkpoint(session, checkpoint_id)
+            checkpoint = get_checkpoint(session, checkpoint_id)
             if checkpoint.run_id not in (run.id, run.parent_id):
                 raise StoreError(
                     f"Checkpoint {checkpoint_id} belongs to run {checkpoint.run_id}; fork that run to start from it."
@@ -273,10 +273,10 @@ def delete(db: Database, run_id: int, *, force: bool = False) -> list[str]:
         ).all()
         waiting = [fork for fork in forks if fork.status == RunStatus.QUEUED and fork.start_checkpoint_id is not None]
         if waiting:
-            raise IllegalState(f"Run {run.id} ({run.name}) cannot be deleted: {_listed(waiting)} will start from it.")
+            raise IllegalState(f"Run {run.id} ({run.name}) cannot be deleted: {listed(waiting)} will start from it.")
         if forks and not force:
             raise IllegalState(
-                f"Run {run.id} ({run.name}) cannot be deleted without force: {_listed(forks)} came from it."
+                f"Run {run.id} ({run.name}) cannot be deleted without force: {listed(forks)} came from it."
             )
         folder = paths.run_folder(run.uid)
         files = session.scalars(sa.select(CheckpointRow.path).where(CheckpointRow.run_id == run.id).distinct())
@@ -288,17 +288,6 @@ def delete(db: Database, run_id: int, *, force: bool = False) -> list[str]:
         )
         session.execute(sa.delete(RunRow).where(RunRow.id == run.id))
     return [str(folder), *(path for path in outside if path not in shared)]
-
-
-def _listed(rows: Iterable[RunRow]) -> str:
-    return ", ".join(f"run {row.id} ({row.name})" for row in rows)
-
-
-def _get_checkpoint(session: Session, checkpoint_id: int) -> CheckpointRow:
-    row = session.get(CheckpointRow, checkpoint_id)
-    if row is None:
-        raise StoreError(f"There is no checkpoint {checkpoint_id}.")
-    return row
 
 
 def _rewind(session: Session, run: RunRow) -> tuple[int, int]:
