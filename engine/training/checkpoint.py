@@ -63,11 +63,16 @@ class _Hashing:
         self._file = file
         self.digest = hashlib.sha256()
         self.bytes = 0
+        self.failure: OSError | None = None
 
     def write(self, data: bytes) -> int:
         self.digest.update(data)
         self.bytes += len(data)
-        return self._file.write(data)
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.failure = error  # torch raises something about positions in an archive on top of it
+            raise
 
     def flush(self) -> None:
         self._file.flush()
@@ -86,15 +91,22 @@ def write(path: Path, state: Mapping[str, Any]) -> CheckpointFile:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
+    failure: OSError | None = None
     try:
         with temporary.open("wb") as file:
             hashing = _Hashing(file)
-            torch.save({"format": FORMAT, **state}, hashing)  # type: ignore[arg-type]  # it asks for write and flush
+            try:
+                torch.save({"format": FORMAT, **state}, hashing)  # type: ignore[arg-type]  # it asks for write, flush
+            finally:
+                failure = hashing.failure
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        failure = error if isinstance(error, OSError) else failure
+        if failure is not None:
+            raise OSError(failure.errno, failure.strerror, str(path)) from error
         raise
     _sync_folder(path.parent)
     return CheckpointFile(path, hashing.bytes, hashing.digest.hexdigest())

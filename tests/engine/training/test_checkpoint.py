@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import random
@@ -90,6 +91,18 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monke
         checkpoint.write(tmp_path / "a.pt", {"step": 2})
     assert list(tmp_path.iterdir()) == [old.path]
     assert checkpoint.read(old.path, sha256=old.sha256)["step"] == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("size", [10, 1_000_000])
+def test_a_full_disk_is_named_as_such(tmp_path: Path, size: int) -> None:
+    """Torch's own word for it is one about positions in an archive."""
+    path = tmp_path / "a.pt"
+    Path(f"{path}.{os.getpid()}.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        checkpoint.write(path, {"weights": torch.zeros(size)})
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_killed_in_the_middle_of_a_write_leaves_no_torn_file(tmp_path: Path) -> None:
