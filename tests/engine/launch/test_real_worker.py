@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,3 +52,34 @@ def test_a_real_run_is_killed_and_goes_on_to_its_end(real: Lab) -> None:
     assert epochs == list(range(1, last.epoch + 3))
     console = real.files(run).console.read_text()
     assert console.count("--- attempt ") == 2
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that one checkpoint does not fit on, where we may make one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("this user may not mount a file system")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_disk_that_is_full_when_a_checkpoint_is_written_ends_the_run_with_that_reason(
+    real: Lab, small_disk: Path
+) -> None:
+    run = runs.create(real.db, config=config(1))
+    folder = real.files(run).folder
+    folder.mkdir(parents=True)
+    (folder / "checkpoints").symlink_to(small_disk)
+    real.ensure_scheduler()
+    ended = real.wait_status(run, RunStatus.COMPLETED, RunStatus.FAILED, seconds=240)
+    assert ended.status is RunStatus.FAILED
+    assert (ended.reason or "").startswith(f"disk full while writing {folder / 'checkpoints'}")
+    assert ended.exit_code == 1
+    assert "No space left on device" in (real.attempt(run).traceback or "")
+    assert list(small_disk.iterdir()) == []
+    assert checkpoints.for_run(real.db, run.id) == []
