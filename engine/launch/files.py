@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,7 +75,7 @@ def write_json(path: Path, values: Mapping[str, Any], *, exclusive: bool = False
     Raises:
         OSError: The disk is full, the folder is gone, and so on.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with temporary.open("w", encoding="utf-8") as file:
             json.dump(values, file)

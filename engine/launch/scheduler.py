@@ -37,6 +37,7 @@ _ADOPT_SECONDS = 1.0
 _ORIGIN_SECONDS = 1.0
 _BACKOFF_SECONDS = 5.0
 _GIVE_UP_SECONDS = 3600.0  # a database that is gone for good must not be asked for ever
+_LOCK_PATIENCE = 0.5  # those who only ask whether the lock is taken hold it for a moment too
 _LOG_BYTES = 1_000_000
 
 _log = logging.getLogger("itop.scheduler")
@@ -216,7 +217,7 @@ def serve(scheduler: Scheduler, lock: SchedulerLock, *, idle_seconds: float, log
             elif time.monotonic() - busy_at > idle_seconds:
                 lock.release()
                 # Whoever queues a run looks at the lock afterwards; so we, having let go of it, look at the queue.
-                if not scheduler.has_work() or not lock.acquire():
+                if not scheduler.has_work() or not lock.acquire(patience=_LOCK_PATIENCE):
                     _log.info("nothing to do: leaving")
                     return
                 busy_at = time.monotonic()
@@ -288,8 +289,7 @@ def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
         home.mkdir(parents=True, exist_ok=True)
         db = Database.open()
         lock = SchedulerLock(lock_path(home, db.url))
-        # Those who only ask whether it is taken hold it for a moment too.
-        if not lock.acquire(patience=0.5):
+        if not lock.acquire(patience=_LOCK_PATIENCE):
             print("held", flush=True)  # noqa: T201
             return 0
     except (StoreError, OSError) as error:

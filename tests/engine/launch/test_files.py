@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,25 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, value
     path = tmp_path_factory.mktemp("json") / "exit-1.json"
     write_json(path, values)
     assert read_json(path) == json.loads(json.dumps(values))
+
+
+def test_several_threads_may_write_one_file_at_once(tmp_path: Path) -> None:
+    """Two views of the app may ask for the same kill in the same instant."""
+    together = threading.Barrier(8)
+    failures: list[OSError] = []
+
+    def write(number: int) -> None:
+        together.wait(60)
+        for _ in range(20):
+            try:
+                write_json(tmp_path / "a.json", {"by": number}, durable=False)
+            except OSError as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

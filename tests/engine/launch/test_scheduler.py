@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import pty
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -84,6 +86,30 @@ def test_a_run_queued_in_the_instant_the_scheduler_lets_go_is_seen(lab: Lab) -> 
     lock = SchedulerLock(lab.lock_file)
     assert lock.acquire()
     blind = iter([False])  # as if the run had been queued just after the last look at the queue
+    tick = scheduler.tick
+    scheduler.tick = lambda: next(blind, None) is None and tick()  # type: ignore[method-assign]
+    scheduler_module.serve(scheduler, lock, idle_seconds=-1.0, log=None)
+    assert lab.get(run).status is not RunStatus.QUEUED
+
+
+def test_somebody_who_only_asks_for_the_lock_does_not_send_the_scheduler_away(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run was queued in that instant by one who had seen the lock held, and so relies on this scheduler."""
+    run = lab.queue("finish 0")
+    scheduler = Scheduler(lab.db, worker=lab.worker)
+    lock = SchedulerLock(lab.lock_file)
+    assert lock.acquire()
+    has_work, asker = scheduler.has_work, lab.lock_file.open("rb")
+
+    def look() -> bool:
+        if not asker.closed:
+            fcntl.flock(asker, fcntl.LOCK_SH)
+            threading.Timer(0.1, asker.close).start()
+        return has_work()
+
+    monkeypatch.setattr(scheduler, "has_work", look)
+    blind = iter([False])
     tick = scheduler.tick
     scheduler.tick = lambda: next(blind, None) is None and tick()  # type: ignore[method-assign]
     scheduler_module.serve(scheduler, lock, idle_seconds=-1.0, log=None)
