@@ -35,10 +35,6 @@ DECAY = 0.9
 """Decay of the momentum kept here where a rule needs one and the optimizer keeps none."""
 
 
-CACHED = 2**19
-"""Weights of a layer up to which it is taken to be in a CPU's cache when its mask is applied."""
-
-
 class Masking:
     """Keeps a network sparse while it trains, and moves its masks.
 
@@ -342,12 +338,9 @@ class Masking:
 def _keeper(weight: Tensor, mask: Tensor) -> Tensor:
     """Returns a mask in the form in which `weight.mul_(mask)` is fastest.
 
-    Mostly a copy in the weight's own type and layout, which on CUDA lets one kernel serve all layers. On a CPU the
-    product with a large layer waits for memory, and then it is the bytes of the bool mask itself, seen as numbers (a
-    product with bools takes longer), that take the least time and no memory at all.
+    It is a copy in the weight's own type and layout: one kernel then serves all layers, and on a CPU the product with
+    bytes or bools takes longer though it reads less.
     """
-    if weight.device.type == "cpu" and weight.is_contiguous() and weight.numel() > CACHED:
-        return mask.view(torch.uint8).view(weight.shape)
     return torch.empty_like(weight, requires_grad=False).copy_(mask.view(weight.shape))
 
 
