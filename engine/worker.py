@@ -240,6 +240,7 @@ class _Work:
             recorder = Recorder(writer, record_layers=not own)
             console = Console(config.log_interval)
             trainer = Trainer(config, model, data, device, [recorder, keeper, console, self._control])
+            setup.set_threads(config, device, trainer.flops.dense_forward)
             if start is not None:
                 trainer.load_state_dict(start[1], fork=not own)
                 say(f"going on from checkpoint {start[0].id}, step {trainer.step}, epoch {trainer.epoch}")

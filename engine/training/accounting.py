@@ -31,6 +31,11 @@ class FlopsMeter:
         self.masks_changed()
 
     @property
+    def dense_forward(self) -> float:
+        """FLOPs of a dense forward pass of one sample."""
+        return self._report.dense_forward
+
+    @property
     def ratio(self) -> float | None:
         """FLOPs so far as a share of what dense training would have taken; None before the first step."""
         return self.total / (self.samples * self._dense) if self.samples else None

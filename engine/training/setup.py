@@ -28,6 +28,7 @@ __all__ = [
     "read_weights",
     "resolve_device",
     "seed_everything",
+    "set_threads",
     "sparsity_config",
 ]
 
@@ -52,21 +53,42 @@ def resolve_device(wanted: str) -> torch.device:
     return torch.device("cuda", index)
 
 
-def prepare_process(config: RunConfig, device: torch.device) -> None:
-    """Set what holds for the whole process: threads, kernels, and every generator's seed.
+_LITTLE_WORK = 1e9
+"""FLOPs of a batch's forward pass below which one thread is the fastest: measured with the small models on two cores."""
 
-    ``ITOP_THREADS`` sets how many threads torch uses on the CPU; without it torch decides.
+
+def prepare_process(config: RunConfig, device: torch.device) -> None:
+    """Set what holds for the whole process: kernels, and every generator's seed."""
+    if config.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it in this mode
+        torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = device.type == "cuda" and not config.deterministic
+    seed_everything(config.seed)
+
+
+def set_threads(config: RunConfig, device: torch.device, forward_flops: float) -> None:
+    """Set how many threads torch computes with on the CPU.
+
+    ``ITOP_THREADS`` or ``OMP_NUM_THREADS`` decide where they are set. Otherwise a batch that is little work is
+    computed by one thread: threads that wait for each other at every small product cost more than they give, several
+    times more where runs share the processor. The choice depends on the run alone, so that a resumed one repeats it.
+
+    Args:
+        config: The run's settings.
+        device: Where it trains.
+        forward_flops: Floating-point operations of the dense forward pass of one sample.
+
+    Raises:
+        SetupError: ``ITOP_THREADS`` is no number of threads.
     """
     threads = os.environ.get("ITOP_THREADS")
     if threads:
         if not threads.isdecimal() or int(threads) < 1:
             raise SetupError(f"ITOP_THREADS = {threads!r}: must be a whole number, 1 or more")
         torch.set_num_threads(int(threads))
-    if config.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it in this mode
-        torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.benchmark = device.type == "cuda" and not config.deterministic
-    seed_everything(config.seed)
+    elif device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+        if forward_flops * config.batch_size < _LITTLE_WORK:
+            torch.set_num_threads(1)
 
 
 def seed_everything(seed: int) -> None:
