@@ -54,7 +54,7 @@ def resolve_device(wanted: str) -> torch.device:
 
 
 _LITTLE_WORK = 1e9
-"""FLOPs of a batch's forward pass below which one thread is the fastest: measured with the small models on two cores."""
+"""FLOPs of a batch's forward pass below which one thread is the fastest, measured with the small models."""
 
 
 def prepare_process(config: RunConfig, device: torch.device) -> None:
@@ -86,9 +86,12 @@ def set_threads(config: RunConfig, device: torch.device, forward_flops: float) -
         if not threads.isdecimal() or int(threads) < 1:
             raise SetupError(f"ITOP_THREADS = {threads!r}: must be a whole number, 1 or more")
         torch.set_num_threads(int(threads))
-    elif device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
-        if forward_flops * config.batch_size < _LITTLE_WORK:
-            torch.set_num_threads(1)
+    elif (
+        device.type == "cpu"
+        and "OMP_NUM_THREADS" not in os.environ
+        and forward_flops * config.batch_size < _LITTLE_WORK
+    ):
+        torch.set_num_threads(1)
 
 
 def seed_everything(seed: int) -> None:
