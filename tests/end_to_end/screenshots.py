@@ -33,8 +33,8 @@ async def shows(pilot: Pilot[None], *words: str) -> str:
     raise SystemExit(f"the app did not show {words}")
 
 
-async def take(folder: Path, run_id: int) -> None:
-    """Walks through the app and keeps a picture of each screen."""
+async def take(run_id: int) -> dict[str, str]:
+    """Walks through the app; returns name → SVG of each screen."""
     app = ItopApp()
     app.animation_level = "none"
     async with app.run_test(size=SIZE) as pilot:
@@ -51,9 +51,7 @@ async def take(folder: Path, run_id: int) -> None:
         pictures["charts"] = await shows(pilot, "explored", "death")
         await pilot.press("2")
         pictures["layers"] = await shows(pilot, "hidden1.weight")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, picture in pictures.items():
-        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
+    return pictures
 
 
 def train(*command: str) -> None:
@@ -73,7 +71,9 @@ def main() -> None:
         database.close()
     if not done:
         raise SystemExit("no completed RigL-ITOP run to show: remove ITOP_HOME, or train one")
-    asyncio.run(take(folder, done[0].id))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in asyncio.run(take(done[0].id)).items():
+        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
 
 
 if __name__ == "__main__":
