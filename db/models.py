@@ -62,6 +62,7 @@ RUN_FIGURES = Figures(
         "samples_per_second",
         "training_flops",
         "flops_ratio",
+        "test_accuracy_last",
     )
 )
 STEP_FIGURES = Figures(
@@ -164,6 +165,7 @@ class RunRow(Base):
     val_accuracy: Mapped[float | None]
     best_val_accuracy: Mapped[float | None] = mapped_column(index=True)
     test_accuracy: Mapped[float | None]
+    test_accuracy_last: Mapped[float | None]
     density: Mapped[float | None]
     nonzeros: Mapped[int | None] = mapped_column(BigInteger)
     itop_rate: Mapped[float | None]

@@ -105,6 +105,7 @@ class RunRecord:
     val_accuracy: float | None
     best_val_accuracy: float | None
     test_accuracy: float | None
+    test_accuracy_last: float | None
     density: float | None
     nonzeros: int | None
     itop_rate: float | None

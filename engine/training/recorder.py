@@ -104,7 +104,9 @@ class Recorder(Callback):
         """Hand over the test result, and wait until everything is committed."""
         self._costs(trainer)
         if outcome.test is not None:
-            self._writer.progress(test_accuracy=outcome.test.best.accuracy)
+            self._writer.progress(
+                test_accuracy=outcome.test.best.accuracy, test_accuracy_last=outcome.test.last.accuracy
+            )
         self._writer.flush()
 
     def _costs(self, trainer: Trainer) -> None:

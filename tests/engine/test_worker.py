@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,94 +19,10 @@ from engine import worker
 from engine.launch.processes import host_name
 from engine.training import checkpoint
 from tests.engine.training.helpers import Rows, config, same, trainer, without_times
+from tests.engine.worker_runs import create, epoch_rows, finished, last_state, started, step_rows, update_rows, wait_for
 
 LONG = {"epochs": 4000, "sparse": True, "log_interval": 1_000_000}
 """More than any test waits for."""
-
-
-@pytest.fixture
-def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    monkeypatch.setenv("ITOP_HOME", str(tmp_path))
-    monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
-    database = Database.open()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def signals() -> Iterator[None]:
-    """`worker.main` in this process takes the signal handlers over; give them back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-def create(db: Database, **settings: Any) -> RunRecord:
-    return runs.create(db, config=config(device="cpu", **settings).as_dict())
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.02)
-    return result
-
-
-@contextmanager
-def started(db: Database, run: RunRecord) -> Iterator[subprocess.Popen[str]]:
-    """A worker process for a run, reserved as the scheduler does it."""
-    attempt = runs.reserve(db, run.id, host=host_name(), device="cpu", slots=1)
-    assert attempt is not None
-    process = subprocess.Popen(
-        [sys.executable, "-m", "engine.worker", str(run.id), "--attempt", str(attempt.id)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
-
-
-def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=60)
-    return process.returncode, output
-
-
-def step_rows(db: Database, run: RunRecord) -> list[tuple[Any, ...]]:
-    return [
-        (row.step, row.epoch, row.loss, row.accuracy, row.learning_rate, row.death_rate, row.density, row.itop_rate)
-        for row in metrics.steps(db, run.id)
-    ]
-
-
-def epoch_rows(db: Database, run: RunRecord) -> list[tuple[Any, ...]]:
-    return [
-        (row.epoch, row.step, row.train_loss, row.train_accuracy, row.val_loss, row.val_accuracy, row.learning_rate)
-        for row in metrics.epochs(db, run.id)
-    ]
-
-
-def update_rows(db: Database, run: RunRecord) -> list[Any]:
-    rows: list[Any] = []
-    for row in metrics.mask_updates(db, run.id):
-        fields = {name: getattr(row, name) for name in row.__dataclass_fields__ if name != "at"}
-        rows.append((fields, metrics.layer_stats(db, run.id, row.update)))
-    return rows
-
-
-def last_state(db: Database, run: RunRecord) -> dict[str, Any]:
-    record = checkpoints.pick(db, run.id, "last")
-    state = checkpoint.read(Path(record.path), sha256=record.sha256)
-    del state["format"]
-    return state
 
 
 @pytest.mark.usefixtures("signals")
@@ -154,6 +67,7 @@ def test_rows_are_what_the_trainer_did(db: Database, settings: dict[str, Any]) -
     assert rows.outcome is not None
     assert rows.outcome.test is not None
     assert run.test_accuracy == rows.outcome.test.best.accuracy
+    assert run.test_accuracy_last == rows.outcome.test.last.accuracy
     assert run.best_val_accuracy == (None if one.best is None else one.best.accuracy)
     assert run.training_flops == one.flops.total
     assert run.flops_ratio == one.flops.ratio
@@ -228,7 +142,7 @@ def resume_and_compare(db: Database, run: RunRecord, settings: dict[str, Any]) -
     mine, theirs = without_times(last_state(db, run)), without_times(last_state(db, whole))
     for part in theirs:
         assert same(mine[part], theirs[part]), part
-    for name in ("test_accuracy", "best_val_accuracy", "itop_rate", "training_flops", "step"):
+    for name in ("test_accuracy", "test_accuracy_last", "best_val_accuracy", "itop_rate", "training_flops", "step"):
         assert getattr(runs.get(db, run.id), name) == getattr(runs.get(db, whole.id), name), name
 
 

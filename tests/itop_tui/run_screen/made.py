@@ -34,6 +34,7 @@ def run(**changes: Any) -> RunRecord:
         "queued_at": NOW - 900, "started_at": NOW - 754, "ended_at": None, "heartbeat_at": NOW - 1, "step": 9_000,
         "total_steps": 20_000, "epoch": 18, "total_epochs": 40, "loss": 0.2104, "accuracy": 0.9666,
         "val_loss": 0.305, "val_accuracy": 0.9554, "best_val_accuracy": 0.9671, "test_accuracy": None,
+        "test_accuracy_last": None,
         "density": 0.05, "nonzeros": 565_386, "itop_rate": 0.4061, "death_rate": 0.291, "learning_rate": 0.1,
         "samples_per_second": 12_000.0, "training_flops": 1e15, "flops_ratio": 0.12, "attempt_count": 1,
         "host": "atlas", "device": "cuda:0", "pid": 4242,

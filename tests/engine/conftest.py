@@ -1,0 +1,29 @@
+"""A database of its own for each test that wants one."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from db.session import Database
+
+
+@pytest.fixture
+def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.setenv("ITOP_HOME", str(tmp_path))
+    monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
+    database = Database.open()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """`worker.main` in this process takes the signal handlers over; give them back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
