@@ -106,7 +106,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(db: Database, home: Path, tr
     for _ in range(5 + 7 * trial):
         acknowledged = int(process.stdout.readline())
     process.kill()
-    rest = process.communicate(timeout=30)[0].split("\n")[:-1]
+    rest = process.communicate(timeout=120)[0].split("\n")[:-1]
     if rest:
         acknowledged = int(rest[-1])
 
@@ -135,7 +135,7 @@ with db.write() as session:
     os.kill(os.getpid(), signal.SIGKILL)
 """
     process = python(code, home / "itop.db")
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == -9
     assert runs.get(db, run.id).name == run.name
     new_run(db)  # and its lock went with it

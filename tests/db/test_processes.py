@@ -48,7 +48,7 @@ db.close()
 
 
 def test_everybody_writes_at_once_and_nothing_is_lost(db: Database) -> None:
-    count, steps = 4, 400
+    count, steps = 4, 240
     pairs = [started(db) for _ in range(count)]
     trainers = [python(_TRAIN, run.id, attempt.id, steps) for run, attempt in pairs]
     while any(process.poll() is None for process in trainers):
@@ -64,7 +64,7 @@ def test_everybody_writes_at_once_and_nothing_is_lost(db: Database) -> None:
 
 
 def test_no_run_is_started_twice_and_no_device_overbooked(db: Database) -> None:
-    waiting = {new_run(db).id for _ in range(30)}
+    waiting = {new_run(db).id for _ in range(20)}
     schedulers = [python(_SCHEDULE, number) for number in range(3)]
     reserved: list[tuple[int, int]] = []
     for process in schedulers:

@@ -69,7 +69,7 @@ other.commit()
 os._exit(0)
 """
     process = python(code, path)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert (tmp_path / "itop.db-wal").stat().st_size > 0
     assert_refused(path, "another program")
 
@@ -103,7 +103,7 @@ other.execute("UPDATE alembic_version SET version_num = '9999'")
 other.commit()
 os._exit(0)
 """
-    python(code, path).communicate(timeout=30)
+    python(code, path).communicate(timeout=120)
     wal = tmp_path / "itop.db-wal"
     assert wal.stat().st_size > 0
     before = path.read_bytes(), wal.read_bytes()

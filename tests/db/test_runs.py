@@ -48,7 +48,7 @@ def test_a_new_run_is_queued_with_what_people_filter_by(db: Database) -> None:
     assert run.config == CONFIG
     assert len(run.uid) == 12
     assert set(run.uid) <= set("0123456789abcdef")
-    assert run.name == "vgg-c-cifar10-rigl-itop-d0.05-s18"
+    assert run.name == "rigl-itop-d0.05-s18-vgg-c-cifar10"
     assert run.created_at == run.queued_at
     assert (run.step, run.loss, run.attempt_count, run.held) == (0, None, 0, False)
     assert runs.get(db, run.id) == run
@@ -63,7 +63,7 @@ def test_ids_are_never_given_out_again(db: Database) -> None:
 def test_a_dense_run_has_density_one(db: Database) -> None:
     run = new_run(db, config={"model": "lenet5", "data": "mnist", "sparse": False, "density": 0.33})
     assert (run.method, run.target_density, run.seed) == ("dense", 1.0, None)
-    assert run.name == "lenet5-mnist-dense"
+    assert run.name == "dense-lenet5-mnist"
 
 
 def test_the_method_is_named_as_the_engine_names_it(db: Database) -> None:

@@ -82,7 +82,7 @@ def test_a_writer_outwaits_even_sqlites_own_patience(db: Database, home: Path, m
             waiter.start()
             wait_for(lambda: refusals >= 3, "several refusals")
             other.execute("ROLLBACK")
-            waiter.join(20)
+            waiter.join(60)
     assert runs.find(db, "late").id == 1
 
 

