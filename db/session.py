@@ -100,8 +100,9 @@ class Database:
             max_overflow=-1,
             json_serializer=_json,
         )
-        _control_transactions(engine)
         network = network_file_system(path)
+        # Without a log, NORMAL may leave a file torn by a power cut.
+        _control_transactions(engine, synchronous="FULL" if network else "NORMAL")
         try:
             if revision != migrate.HEAD:
                 _build_sqlite(engine, path)
@@ -263,14 +264,14 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _control_transactions(engine: Engine) -> None:
+def _control_transactions(engine: Engine, *, synchronous: str) -> None:
     """Take BEGIN away from the driver, which would begin late or not at all, and set what each connection needs."""
 
     @event.listens_for(engine, "connect")
     def connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
 
     @event.listens_for(engine, "begin")

@@ -244,6 +244,7 @@ def test_on_a_network_file_system_there_is_no_log_but_a_warning(
     monkeypatch.setattr("db.session.network_file_system", lambda path: "nfs4")
     with closing(Database.open()) as db:
         assert pragma(db, "journal_mode") == "delete"
+        assert pragma(db, "synchronous") == 2
         assert len(db.warnings) == 1
         assert "nfs4" in db.warnings[0]
         assert str(home / "itop.db") in db.warnings[0]

@@ -45,6 +45,11 @@ def processes_of(folder: Path) -> Iterator[psutil.Process]:
                 yield process
 
 
+def fake_worker() -> tuple[str, ...]:
+    """The command of a worker that trains nothing."""
+    return sys.executable, "-P", str(Path(__file__).parent / "fake_worker.py")
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database, made once: copying it is faster than making one."""
@@ -57,6 +62,5 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lab(home: Path, template: Path) -> Iterator[Lab]:
     """A database in the home, with a fake worker to run in it."""
     shutil.copy(template, home / "itop.db")
-    worker = (sys.executable, "-P", str(Path(__file__).parent / "fake_worker.py"))
-    with contextlib.closing(Lab(Database.open(), home, worker)) as laboratory:
+    with contextlib.closing(Lab(Database.open(), home, fake_worker())) as laboratory:
         yield laboratory
