@@ -47,6 +47,7 @@ class Command:
 COMMANDS: dict[str, tuple[Command, ...]] = {
     "Train": (
         Command("train", "train", "Queue a run and start it in the background."),
+        Command("sweep", "sweep", "Queue a grid of runs: comma lists of values are its axes."),
         Command("plan", "plan", "Show layers, FLOPs, steps and expected R_s before training."),
         Command("resume", "again", "Go on with a run from its last checkpoint, or another."),
         Command("fork", "again", "Start a new run from a checkpoint, with changed settings."),

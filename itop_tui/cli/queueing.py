@@ -69,7 +69,9 @@ def start_scheduler(database: Database, queued: Sequence[RunRecord]) -> None:
         raise CommandError(str(error), f"queued for now: {ids}; itop runs tries to start the scheduler again") from None
 
 
-def report(database: Database, queued: Sequence[RunRecord], *, verb: str, wait: bool, json: bool) -> int:
+def report(
+    database: Database, queued: Sequence[RunRecord], *, verb: str, wait: bool, json: bool, as_list: bool = False
+) -> int:
     """Start the scheduler, say what was queued, and follow it where that is asked for.
 
     Args:
@@ -78,6 +80,7 @@ def report(database: Database, queued: Sequence[RunRecord], *, verb: str, wait: 
         verb: What happened to them: "Queued".
         wait: Whether to follow them until they end.
         json: Whether to print the runs as JSON on stdout (progress then goes to stderr).
+        as_list: Whether the JSON is a list even of one run.
 
     Returns:
         0 where all is well; with `wait`, only where every run completed.
@@ -95,7 +98,7 @@ def report(database: Database, queued: Sequence[RunRecord], *, verb: str, wait: 
             code = Exit.FAILED
     if json:
         documents = [run_document(runs.get(database, run.id)) for run in queued]
-        print_json(documents[0] if len(documents) == 1 else documents)
+        print_json(documents[0] if len(documents) == 1 and not as_list else documents)
     return code
 
 

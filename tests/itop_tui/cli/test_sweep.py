@@ -1,0 +1,104 @@
+"""`itop sweep`: grids, and what is missing of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from db import attempts, runs
+from db.records import RunQuery, RunRecord, RunStatus
+from db.session import Database
+from tests.itop_tui.cli.conftest import Itop
+
+GRID = ("sweep", "--preset", "digits-rigl", "--density", "0.05,0.1", "--seed", "1,2,3")
+
+
+def queued(database: Database) -> list[RunRecord]:
+    return runs.list_runs(database, RunQuery(descending=False, limit=None))
+
+
+def test_comma_lists_make_a_grid_in_one_group(itop: Itop, database: Database, scheduler_calls: list[int]) -> None:
+    documents = itop(*GRID, "--json").json()
+    assert [(one["config"]["density"], one["config"]["seed"]) for one in documents] == [
+        (0.05, 1),
+        (0.05, 2),
+        (0.05, 3),
+        (0.1, 1),
+        (0.1, 2),
+        (0.1, 3),
+    ]
+    stored = queued(database)
+    assert {run.group for run in stored} == {stored[0].group}
+    assert len({run.name for run in stored}) == 6
+    assert all(run.config["growth"] == "gradient" for run in stored)
+    assert scheduler_calls == [1]
+
+
+def test_the_same_grid_again_queues_nothing(itop: Itop, database: Database) -> None:
+    itop(*GRID)
+    again = itop(*GRID)
+    assert again.code == 0
+    assert "nothing to queue" in again.err
+    assert itop(*GRID, "--json").json() == []
+    assert len(queued(database)) == 6
+
+
+def test_what_failed_is_missing_and_what_completed_is_not(itop: Itop, database: Database) -> None:
+    itop(*GRID, "--group", "paper")
+    first, second, *_ = queued(database)
+    for run, status in ((first, RunStatus.COMPLETED), (second, RunStatus.FAILED)):
+        attempt = runs.reserve(database, run.id, host="here", device="cpu", slots=9)
+        assert attempt is not None
+        attempts.finish(database, attempt.id, status=status, reason="for the test")
+    (document,) = itop(*GRID, "--group", "paper", "--json").json()
+    assert (document["config"]["density"], document["config"]["seed"]) == (0.05, 2)
+
+
+def test_a_wider_grid_in_a_named_group_queues_the_rest(itop: Itop, database: Database) -> None:
+    itop("sweep", "--preset", "digits-set", "--seed", "1,2", "--group", "seeds")
+    itop("sweep", "--preset", "digits-set", "--seed", "1,2,3", "--group", "seeds")
+    assert [run.seed for run in queued(database)] == [1, 2, 3]
+
+
+def test_the_same_value_twice_is_one_point(itop: Itop) -> None:
+    documents = itop("sweep", "--sparse", "--density", "0.1,0.10, 0.1,", "--json").json()
+    assert [one["config"]["density"] for one in documents] == [0.1]
+
+
+def test_iters_repeats_each_point_with_further_seeds(itop: Itop) -> None:
+    documents = itop("sweep", "--lr", "0.1,0.2", "--seed", "5", "--iters", "2", "--json").json()
+    assert [(one["config"]["lr"], one["config"]["seed"]) for one in documents] == [
+        (0.1, 5),
+        (0.1, 6),
+        (0.2, 5),
+        (0.2, 6),
+    ]
+
+
+def test_every_problem_of_the_grid_is_told_once_and_nothing_is_queued(itop: Itop, database: Database) -> None:
+    outcome = itop("sweep", "--sparse", "--density", "0.1,7", "--growth", "gradient,gradiant", "--lr", "0.1,0.2")
+    assert outcome.code == 2
+    assert outcome.err.count("density = '7'") == 1
+    assert outcome.err.count("did you mean gradient?") == 1
+    assert queued(database) == []
+
+
+def test_a_grid_too_large_to_be_meant_is_refused(itop: Itop, database: Database) -> None:
+    many = ",".join(map(str, range(1001)))
+    outcome = itop("sweep", "--seed", many)
+    assert outcome.code == 2
+    assert "1,001 runs" in outcome.err
+    assert queued(database) == []
+
+
+@pytest.mark.parametrize("more", [(), ("--iters", "2")])
+def test_a_dry_run_shows_the_grid_and_queues_nothing(itop: Itop, database: Database, more: tuple[str, ...]) -> None:
+    outcome = itop(*GRID, "--dry-run", *more)
+    assert outcome.code == 0
+    assert "DENSITY" in outcome.out
+    assert "nothing was queued" in outcome.err
+    assert queued(database) == []
+
+
+def test_commas_in_paths_are_commas(itop: Itop) -> None:
+    (document,) = itop("sweep", "--save", "a,b.pt", "--json").json()
+    assert document["config"]["save"] == "a,b.pt"
