@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from engine import continuation
 from engine.training import checkpoint
 from engine.training.figures import EpochSums
 from engine.training.outcome import Best
@@ -82,6 +83,9 @@ def restore(trainer: Trainer, state: Mapping[str, Any], *, fork: bool = False) -
             group.update(settings)  # torch loads the saved settings too; the rate is set at each step
     if trainer.masking is not None and state["masking"] is not None:
         trainer.masking.load_state_dict(state["masking"])
+    elif trainer.masking is not None:  # a dense run goes on as a sparse one, with the masks made for its weights
+        trainer.masking.steps = state["step"]
+        trainer.masking.apply()
     if trainer.scaler.is_enabled() and state["scaler"]:
         trainer.scaler.load_state_dict(state["scaler"])
     trainer.step, trainer.epoch, trainer.batch = state["step"], state["epoch"], state["batch"]
@@ -96,15 +100,9 @@ def restore(trainer: Trainer, state: Mapping[str, Any], *, fork: bool = False) -
 
 
 def _refuse_unfit(trainer: Trainer, state: Mapping[str, Any], changed: set[str]) -> None:
-    mine, theirs = trainer.config.as_dict(), state["config"]
-    fixed = {"model"}
-    if trainer.masking is not None and state["masking"] is not None:
-        fixed |= {"density", "sparse_init", "dense_first_layer"}
-    for name in sorted(fixed & changed):
-        raise TrainingError(
-            f"{name} = {mine[name]!r}: cannot be changed where a run goes on from a checkpoint, whose weights and "
-            f"masks were made with {theirs[name]!r}; start a new run for it"
-        )
+    refused = continuation.refusal(trainer.config.as_dict(), state["config"])
+    if refused is not None:
+        raise TrainingError(refused)
     if state["steps_per_epoch"] != trainer.steps_per_epoch:
         names = sorted(changed & {"batch_size", "accumulate", "valid_split", "data"}) or ["data"]
         raise TrainingError(

@@ -7,6 +7,7 @@ from db import runs as store
 from db.records import CheckpointRecord, RunRecord
 from db.session import Database
 from engine.config import RunConfig
+from engine.continuation import refusal
 from itop_tui.cli.errors import CommandError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.parameters import CheckpointName, GroupName, Json, NewName, Notes, Priority, RunName, Tags, Wait
@@ -69,7 +70,7 @@ def fork(
             )
         base = as_settings(parent.config)
         config = resolve(flags, base=base)
-        _check_same_network(parent, config)
+        _check_goes_on(parent, config)
         note(*flags.remarks, _FROM_CHECKPOINT.format(kind=chosen.kind, id=chosen.id, step=chosen.step))
         for field, (new, old) in config.changes(RunConfig.create(base)).items():
             note(f"  {field}: {plain(str(old))} → {plain(str(new))}")
@@ -105,11 +106,8 @@ def _choose(database: Database, run: RunRecord, which: str | None) -> Checkpoint
     return checkpoint_store.pick(database, run.id, which or "last")
 
 
-def _check_same_network(parent: RunRecord, config: RunConfig) -> None:
-    """Refuse another model: a checkpoint holds the weights of one."""
-    if config.model != parent.config.get("model"):
-        raise CommandError(
-            f"model = '{config.model}': a fork goes on with its parent's weights, and run {parent.id} trained "
-            f"{plain(str(parent.config.get('model')))}",
-            "itop train starts a run with another model",
-        )
+def _check_goes_on(parent: RunRecord, config: RunConfig) -> None:
+    """Refuse what a checkpoint cannot go on with: another model, or masks of another density or distribution."""
+    refused = refusal(config.as_dict(), parent.config)
+    if refused is not None:
+        raise CommandError(plain(refused), f"run {parent.id} is what the fork goes on from; itop train starts afresh")

@@ -210,3 +210,18 @@ def test_fork_with_changed_settings_trains_with_them(changes: dict[str, Any]) ->
     outcome = fork.fit()
     assert outcome.status == "completed"
     assert [row[0] for row in rows.steps] == [11, 12, 13, 14]
+
+
+def test_a_dense_run_goes_on_as_a_sparse_one_in_step_with_its_masks() -> None:
+    parent = trainer(config(epochs=2), [StopAt(10)])
+    parent.fit()
+    rows = Rows()
+    fork = trainer(config(epochs=2, sparse=True, density=0.1, update_frequency=4), [rows])
+    fork.load_state_dict(parent.state_dict(), fork=True)
+    weights = dict(fork.model.named_parameters())
+    assert fork.masking is not None
+    for name, mask in fork.masking.masks.items():
+        assert int((weights[name] != 0).sum()) == int(mask.sum())
+    fork.fit()
+    assert [update.step for update in rows.updates] == [12]
+    assert fork.masking.steps == fork.step == 14

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from db import attempts, commands, paths, runs, settings
-from db.records import RunStatus
+from db.records import RunQuery, RunStatus
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.commands import delete as delete_module
@@ -177,6 +177,17 @@ def test_a_fork_with_another_model_is_refused(itop: Itop, database: Database) ->
     assert outcome.code == 1
     assert "model = 'lenet5'" in outcome.err
     assert itop("fork", str(queued(database).id)).code == 1
+
+
+def test_a_fork_with_masks_of_another_density_or_distribution_is_refused(itop: Itop, database: Database) -> None:
+    parent = trained(database)
+    assert parent.config["sparse"]
+    for flags, field in (("--density 0.02", "density = 0.02"), ("--sparse_init uniform", "sparse_init = 'uniform'")):
+        outcome = itop("fork", str(parent.id), *flags.split())
+        assert outcome.code == 1
+        assert f"{field}: cannot be changed where a run goes on from a checkpoint" in outcome.err
+        assert "Traceback" not in outcome.err
+    assert runs.count(database, RunQuery()) == 1
 
 
 def test_devices_and_their_slots(itop: Itop, database: Database) -> None:
