@@ -26,7 +26,7 @@ from engine.sparsity.config import SparsityConfig
 from engine.sparsity.distributions import check_room, fixed_counts
 from engine.sparsity.initial import initial_masks
 from engine.sparsity.layers import Layer, Modules, find_maskable
-from engine.sparsity.optimizer_state import group_of, keeps_momentum, momentum_of
+from engine.sparsity.optimizer_state import all_finite, group_of, keeps_momentum, momentum_of
 from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
 from engine.sparsity.stats import Change, LayerStats, UpdateStats, summarise
 from engine.sparsity.update import Updater, needs_of
@@ -180,7 +180,7 @@ class Masking:
             scaler.step(self.optimizer)
         self.steps += 1
         if self._momentum:
-            self._follow_momentum(may_overflow=scaler is not None)
+            self._follow_momentum(scaled=scaler is not None)
         self.apply()
         if is_update_step(self.config, self.steps, self.total_steps):
             return self.update()
@@ -238,17 +238,23 @@ class Masking:
                 layer.momentum = momentum_of(self.optimizer, layer.parameter) if own is None else own
 
     @torch.no_grad()
-    def _follow_momentum(self, *, may_overflow: bool) -> None:
+    def _follow_momentum(self, *, scaled: bool) -> None:
+        """Takes a step's gradients into the momentum kept here; of a step that the scaler skipped, nothing."""
         pairs = [
             (self._momentum[layer.name], layer.parameter.grad)
             for layer in self._layers
             if layer.name in self._momentum and layer.parameter.grad is not None
         ]
-        kept = [one for one, _ in pairs]
-        gradients = [gradient.nan_to_num(0, 0, 0) if may_overflow else gradient for _, gradient in pairs]
-        if kept:
-            torch._foreach_mul_(kept, DECAY)
-            torch._foreach_add_(kept, gradients, alpha=1 - DECAY)
+        if not pairs:
+            return
+        if scaled:
+            # An overflow anywhere skips the whole step, and a fused optimizer then leaves all its gradients scaled.
+            share = (1 - DECAY) * all_finite(self.optimizer, pairs[0][0])
+            for kept, gradient in pairs:
+                kept.lerp_(gradient.nan_to_num(0, 0, 0), share.to(kept))
+        else:
+            torch._foreach_mul_([kept for kept, _ in pairs], DECAY)
+            torch._foreach_add_([kept for kept, _ in pairs], [gradient for _, gradient in pairs], alpha=1 - DECAY)
 
     def _renew_keepers(self) -> None:
         """Brings the masks into the form in which the product with the weights is fastest; dense layers need none."""

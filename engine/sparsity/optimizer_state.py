@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -43,6 +44,13 @@ def momentum_of(optimizer: Optimizer, parameter: nn.Parameter) -> Tensor | None:
         if isinstance(value, Tensor) and value.shape == parameter.shape:
             return value
     return None
+
+
+def all_finite(optimizer: Optimizer, like: Tensor) -> Tensor:
+    """Returns 1 where every gradient the optimizer holds is finite, else 0: a scalar like a tensor, read by nobody."""
+    gradients = [held.grad for group in optimizer.param_groups for held in group["params"] if held.grad is not None]
+    finite = [gradient.isfinite().all().to(like.device) for gradient in gradients]
+    return torch.stack(finite).all().to(like)
 
 
 def wipe(optimizer: Optimizer, parameter: nn.Parameter, index: Tensor) -> None:

@@ -157,3 +157,30 @@ def test_a_scaled_run_chooses_the_same_masks_as_an_unscaled_one() -> None:
                 scaler.update()
         masks.append(masking.masks)
     assert all(torch.equal(masks[0][name], masks[1][name]) for name in masks[0])
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_skipped_step_leaves_no_trace_in_the_momentum_kept_here(fused: bool) -> None:
+    """Where a step overflows a fused optimizer leaves its gradients scaled: 2¹⁶ times too large, and finite."""
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, fused=fused)
+    config = SparsityConfig(density=0.2, growth="momentum", update_frequency=100, seed=1)
+    masking = Masking(model, optimizer, config, total_steps=100)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    kept: list[dict[str, torch.Tensor]] = []
+    for step in range(3):
+        inputs, targets = batch(step)
+        optimizer.zero_grad()
+        torch.autograd.backward(scaler.scale(nn.functional.cross_entropy(model(inputs), targets)))
+        if step == 1:  # in a bias: every masked weight's own gradient stays finite
+            bias = dict(model.named_parameters())["6.bias"]
+            assert bias.grad is not None
+            bias.grad[0] = torch.inf
+        masking.step(scaler)
+        scaler.update()
+        kept.append(masking.state_dict()["momentum"])
+    for name, first in kept[0].items():
+        assert first.any()
+        assert torch.equal(kept[1][name], first)
+        assert not torch.equal(kept[2][name], first)
+        assert kept[2][name].abs().max() < 1
