@@ -1,0 +1,122 @@
+"""A model and a data set of the user's own, from `itop plan` and `itop train` to the recorded run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from db import metrics, runs
+from db.records import RunStatus
+from db.session import Database
+from engine import plan
+from tests.engine.training.helpers import config
+from tests.engine.worker_runs import failed
+
+_SOURCE = """
+import torch
+from torch import nn
+
+def network(classes, channels, height, width):
+    return nn.Sequential(
+        nn.Conv2d(channels, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(),
+        nn.Linear(6 * height * width, classes),
+    )
+
+def pictures():
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.arange(240) % 3
+    images = torch.randn(240, 2, 6, 5, generator=generator) * 0.1
+    images[torch.arange(240), 0, labels] += 1.0
+    return (images[:180], labels[:180]), (images[180:], labels[180:])
+
+def for_ten():
+    return nn.Sequential(nn.Flatten(), nn.Linear(60, 10))
+
+def no_pair():
+    return 5
+"""
+SETTINGS = (
+    "--epochs 4 --batch-size 30 --lr 0.05 --sparse --density 0.3 --update_frequency 5 --growth gradient --no-cuda"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    here = tmp_path / "project"
+    (here / "mine").mkdir(parents=True)
+    (here / "mine" / "__init__.py").write_text("")
+    (here / "mine" / "things.py").write_text(_SOURCE)
+    return here
+
+
+def itop(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "itop_tui", *line.split()],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_own_model_and_data_are_planned_and_trained(db: Database, folder: Path) -> None:
+    own = f"--model mine.things:network --data mine.things:pictures {SETTINGS}"
+    planned = itop(folder, f"plan {own} --json")
+    assert planned.returncode == 0, planned.stderr
+    expected = json.loads(planned.stdout)
+    assert [(one["name"], one["shape"]) for one in expected["layers"]] == [
+        ("0.weight", [6, 2, 3, 3]),
+        ("4.weight", [3, 180]),
+    ]
+    assert expected["nonzeros"] == round(0.3 * (6 * 2 * 9 + 3 * 180))
+
+    done = itop(folder, f"train {own} --wait --json")
+    assert done.returncode == 0, done.stderr
+    run = runs.get(db, json.loads(done.stdout)["id"])
+    assert run.status is RunStatus.COMPLETED
+    assert (run.step, run.nonzeros) == (expected["steps"], expected["nonzeros"])
+    assert len(metrics.mask_updates(db, run.id)) == expected["mask_updates"] + 1
+    assert run.training_flops == pytest.approx(expected["training_flops"], rel=1e-3)
+    assert run.test_accuracy is not None
+    assert run.test_accuracy > 0.9
+
+
+def test_what_does_not_import_is_one_clear_line(db: Database, folder: Path) -> None:
+    own = f"--model mine.things:net --data digits {SETTINGS}"
+    message = "'mine.things' has no 'net'"
+    for command in ("plan", "train --wait"):
+        done = itop(folder, f"{command} {own}")
+        assert done.returncode != 0
+        assert message in " ".join((done.stderr + done.stdout).split())
+        assert "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"model": "mine.thing:network"}, "'mine.thing:network': module 'mine.thing' does not import"),
+        ({"data": "mine.things:picture"}, "'mine.things' has no 'picture'"),
+        ({"model": "mine.things:for_ten", "data": "mine.things:pictures"}, "answers shape (2, 10), not (2, 3)"),
+        ({"model": "mine.things:network", "data": "mine.things:no_pair"}, "'mine.things:no_pair': it returned"),
+    ],
+)
+def test_plan_and_worker_say_what_does_not_fit(
+    db: Database, folder: Path, own: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("mine", "mine.things"):  # another test's folder may have been imported
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    reason = failed(db, **own).reason
+    assert reason is not None
+    assert message in reason
+    planned = plan.answer(config(**own).as_dict())
+    assert planned == {"error": reason}
