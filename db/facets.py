@@ -80,11 +80,15 @@ def _method(config: Mapping[str, Any]) -> str:
 
 
 def default_name(config: Mapping[str, Any]) -> str:
-    """What a run is called where nobody named it: model, data set, method, density and seed."""
+    """What a run is called where nobody named it: method, density, seed, model and data set.
+
+    What tells runs of one experiment apart comes first, since a list may have to cut the rest off.
+    """
     known = facets(config)
-    parts = [known["model"], known["data"], known["method"].lower()]
+    parts = [known["method"].lower()]
     if config.get("sparse") and known["target_density"] is not None:
         parts.append(f"d{known['target_density']:g}")
     if known["seed"] is not None:
         parts.append(f"s{known['seed']}")
+    parts += [known["model"], known["data"]]
     return "-".join(part for part in parts if part) or "run"

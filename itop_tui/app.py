@@ -190,8 +190,9 @@ class ItopApp(App[None]):
 
     @work(thread=True, group="warm-up", exit_on_error=False)
     def _warm_up(self) -> None:
-        """Import what the form needs while nobody waits for it."""
-        importlib.import_module("itop_tui.screens.new_run")
+        """Import what a run's screen and the form need while nobody waits for them."""
+        for screen in ("run", "new_run"):
+            importlib.import_module(f"itop_tui.screens.{screen}")
 
     def on_database_trouble(self, message: DatabaseTrouble) -> None:
         """Hand trouble, or its end, to every screen."""

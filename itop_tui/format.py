@@ -10,10 +10,17 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, chop_cells
 
+if TYPE_CHECKING:
+    from db.records import RunRecord
+
 UNKNOWN = "–"
+
+MASK_FIGURES = frozenset({"itop_rate", "death_rate"})
+"""Figures of a step that say nothing of a dense run: it explores nothing, and nothing of it dies."""
 
 _MINUTE, _HOUR, _DAY, _WEEK, _YEAR = 60, 3600, 86_400, 604_800, 31_557_600
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -173,6 +180,11 @@ def ratio(value: float | None, digits: int = 2) -> str:
 def count(value: int | None) -> str:
     """Write a whole number with thousands separated: "266,200"."""
     return UNKNOWN if value is None else f"{value:,}"
+
+
+def explored(run: RunRecord) -> float | None:
+    """The R_s of a run, the share of its weights ever active; None for a dense run, which explores nothing."""
+    return None if run.method == "dense" else run.itop_rate
 
 
 def short_count(value: float | None) -> str:

@@ -145,14 +145,28 @@ def delete(db: Database, run_ids: Iterable[int]) -> Outcome:
     """Delete runs with everything that was recorded and written of them."""
     from db import runs
 
-    def remove(run_id: int) -> None:
-        for path in map(Path, runs.delete(db, run_id)):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
+    left: list[str] = []
+    outcome = _each(run_ids, lambda run_id: left.extend(remove(runs.delete(db, run_id))))
+    return Outcome(outcome.done, (*outcome.problems, *left))
+
+
+def remove(paths: Iterable[str]) -> list[str]:
+    """Remove the folders and files of deleted runs, as much as can be; says of each that stays why it does."""
+    problems: list[str] = []
+    for path in map(Path, paths):
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-
-    return _each(run_ids, remove)
+        except OSError as error:
+            shutil.rmtree(path, ignore_errors=True)
+            where = error.filename if isinstance(error.filename, str) else path.name
+            problems.append(
+                f"{path} is nobody's now but could not be removed; remove it by hand. "
+                f"({where}: {error.strerror or error})"
+            )
+    return problems
 
 
 def footprint(uids: Iterable[str]) -> Footprint:

@@ -60,7 +60,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("layers", "history", "Show each layer's mask."),
         Command("checkpoints", "history", "List a run's checkpoints."),
         Command("logs", "logs", "Print a run's console log, and follow it with -f."),
-        Command("compare", "compare", "Show in what runs differ: settings and results."),
+        Command("compare", "compare", "Show runs side by side: settings that differ, results."),
     ),
     "Control": (
         Command("stop", "control", "Stop runs; each writes a checkpoint first."),

@@ -42,7 +42,7 @@ class Check:
     Attributes:
         section: What it belongs to.
         name: What it is.
-        tone: "good", "warn" for a remark, "bad" for what is broken.
+        tone: "good", "absent" for what is not here and need not be, "warn" for a remark, "bad" for what is broken.
         value: What was found.
         mend: How to mend it; empty where nothing is to mend.
     """
@@ -191,10 +191,10 @@ def _data_sets() -> Iterator[Check]:
         if found is not None:
             yield Check(section, name, "good", f"found in {found.folder}")
         elif info.download:
-            yield Check(section, name, "good", "not here: downloaded when a run needs it")
+            yield Check(section, name, "absent", "not here: downloaded when a run needs it")
         else:
             missing.append(name)
-            yield Check(section, name, "good", "not here, and not downloadable")
+            yield Check(section, name, "absent", "not here, and not downloadable")
     mend = f"put {' or '.join(missing)} there, or set ITOP_DATA_DIR, before training on them" if missing else ""
     yield Check(section, "looked in", "good", str(folder), mend)
 

@@ -218,9 +218,14 @@ def heading(title: str, *, out: Console) -> None:
     out.print(Text(title, style="bold"))
 
 
-Tone = Literal["good", "warn", "bad"]
+Tone = Literal["good", "absent", "warn", "bad"]
 
-_TONES: dict[Tone, tuple[str, str]] = {"good": ("✓", "green"), "warn": ("!", "yellow"), "bad": ("✗", "red")}
+_TONES: dict[Tone, tuple[str, str]] = {
+    "good": ("✓", "green"),
+    "absent": ("·", "dim"),
+    "warn": ("!", "yellow"),
+    "bad": ("✗", "red"),
+}
 
 
 def verdict(tone: Tone) -> Text:

@@ -240,7 +240,8 @@ class NewRunScreen(ItopScreen):
         if self._wanted is None or self._planning is not None or not pane.display:
             return
         self._planning = self._wanted
-        pane.note = "…"
+        # The first one waits for the helper process, which has torch to import.
+        pane.note = "is worked out …" if pane.plan is not None else "is worked out; the first one takes seconds …"
         self._ask_plan(self._planning)
 
     @work(thread=True, group="plan", exit_on_error=False)

@@ -8,16 +8,21 @@ from itertools import pairwise
 
 from db.records import RunRecord
 from itop_tui import run_view
-from itop_tui.format import age, figure, fit, percent, rate, ratio, share
+from itop_tui.format import age, explored, figure, fit, percent, rate, ratio, share
 from itop_tui.theme import Tone
 from itop_tui.widgets.toned import Part
 
 LEAD = 3
 """Cells before the first column, for the cursor and the mark."""
-_TIGHT = 92
+_TIGHT = 140
 """Lines narrower than this have one cell between two columns, wider ones two."""
 _EXTRA_RANK, _NAME_FIRST = 8, 16
 """Columns of this rank and above are shown only where the name can still grow by so many cells."""
+_GROWTH = (
+    ("name", 20), ("method", 9), ("density", 7), ("progress", 15), ("data", 13), ("name", 28),
+    ("progress", 22), ("model", 18), ("name", 44), ("method", 16), ("progress", 30), ("data", 14), ("tags", 20),
+)  # fmt: skip
+"""Who gets the room that is left, one after the other, and up to which width."""
 
 Cell = Callable[[RunRecord, float, int], list[Part]]
 """Draws a run's cell: given the record, the time and the width, parts that fill exactly that width."""
@@ -35,7 +40,7 @@ class Column:
         sort: The name of `db.runs.SORTS` it sorts by; empty where it cannot be sorted by.
         cell: Draws a run's cell.
         right: Whether it is aligned to the right.
-        most: The most cells it can use; as `width` where None.
+        short: What its head says where the title does not fit.
         ascending: Whether a first sort by it goes upwards.
     """
 
@@ -46,8 +51,12 @@ class Column:
     sort: str
     cell: Cell
     right: bool = False
-    most: int | None = None
+    short: str = ""
     ascending: bool = False
+
+    def head(self, width: int) -> str:
+        """What the head says in so many cells."""
+        return self.title if len(self.title) <= width else self.short or self.title[:width]
 
 
 def _state(run: RunRecord, now: float, width: int) -> list[Part]:
@@ -76,19 +85,24 @@ def _age(run: RunRecord, now: float, width: int) -> list[Part]:
     return [(fit(age(now - run.created_at), width, right=True), "muted")]
 
 
+def _method(run: RunRecord, now: float, width: int) -> list[Part]:
+    whole = run_view.method(run)
+    # All of itop's own methods end in "-ITOP": what tells them apart stays.
+    return [(fit(whole if len(whole) <= width else whole.replace("-ITOP", ""), width), "text")]
+
+
 COLUMNS: tuple[Column, ...] = (
-    Column("state", "state", 11, 0, "status", _state,
-           ascending=True),
+    Column("state", "state", 11, 0, "status", _state, ascending=True),
     Column("id", "id", 5, 0, "id", _number(lambda run: str(run.id), muted=True), right=True),
-    Column("name", "name", 12, 0, "name", _name, most=44, ascending=True),
-    Column("model", "model", 12, 6, "model", _text(lambda run: run.model), most=18, ascending=True),
-    Column("data", "data", 9, 7, "data", _text(lambda run: run.data), most=14, ascending=True),
-    Column("method", "method", 9, 3, "method", _text(run_view.method), most=16, ascending=True),
-    Column("density", "density", 7, 5, "target_density", _number(run_view.density), right=True),
-    Column("progress", "progress", 15, 1, "progress", run_view.progress_parts, most=30),
+    Column("name", "name", 12, 0, "name", _name, ascending=True),
+    Column("model", "model", 12, 6, "model", _text(lambda run: run.model), ascending=True),
+    Column("data", "data", 9, 7, "data", _text(lambda run: run.data), ascending=True),
+    Column("method", "method", 6, 3, "method", _method, ascending=True),
+    Column("density", "density", 5, 5, "target_density", _number(run_view.density), right=True, short="dens."),
+    Column("progress", "progress", 12, 1, "progress", run_view.progress_parts),
     Column("best", "best", 6, 2, "best_val_accuracy", _number(lambda run: percent(run.best_val_accuracy)),
            right=True),
-    Column("itop", "R_s", 4, 4, "itop_rate", _number(lambda run: ratio(run.itop_rate)), right=True),
+    Column("itop", "R_s", 4, 4, "itop_rate", _number(lambda run: ratio(explored(run))), right=True),
     Column("loss", "loss", 8, 8, "loss", _number(lambda run: figure(run.loss, 4), muted=True), right=True),
     Column("speed", "speed", 8, 10, "samples_per_second",
            _number(lambda run: rate(run.samples_per_second) if run.status.is_active else "–", muted=True),
@@ -96,8 +110,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("flops", "FLOPs", 6, 9, "flops_ratio", _number(lambda run: share(run.flops_ratio), muted=True),
            right=True),
     Column("device", "device", 7, 11, "device", _text(lambda run: run.device or "", muted=True)),
-    Column("tags", "tags", 10, 12, "", _text(lambda run: run_view.tags(run.tags) if run.tags else "", muted=True),
-           most=20),
+    Column("tags", "tags", 10, 12, "", _text(lambda run: run_view.tags(run.tags) if run.tags else "", muted=True)),
     Column("age", "age", 4, 2, "created_at", _age, right=True),
 )  # fmt: skip
 
@@ -121,7 +134,7 @@ def place(width: int, columns: Sequence[Column] = COLUMNS) -> tuple[Placed, ...]
     """Choose the columns that fit and share out the room that is left.
 
     Columns are kept in the order of their rank while they fit at their least width; what remains goes to the columns
-    that can use it, the name and the progress bar first.
+    that can use it, the name first.
 
     Args:
         width: The cells of a line.
@@ -139,14 +152,11 @@ def place(width: int, columns: Sequence[Column] = COLUMNS) -> tuple[Placed, ...]
         room -= need
         kept.append(column)
     widths = {column.key: column.width for column in kept}
-    growing = sorted((c for c in kept if c.most), key=lambda c: (c.key != "name", c.key != "progress", c.rank))
-    # Half of the room to the name at first, so that the bar gets some of it too.
-    for limit in (room // 2, room):
-        for column in growing:
-            more = min(room, limit, (column.most or 0) - widths[column.key])
-            if more > 0:
-                widths[column.key] += more
-                room -= more
+    for key, most in _GROWTH:
+        if key in widths:
+            more = max(0, min(room, most - widths[key]))
+            widths[key] += more
+            room -= more
     placed: list[Placed] = []
     x = LEAD
     for column in columns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 from rich.text import Text
 from textual.reactive import reactive
@@ -28,6 +29,8 @@ from itop_tui.format import (
 from itop_tui.widgets.toned import Part, Toned
 
 _LABEL = 11
+_COLUMN, _GAP = 38, 2
+"""A column of facts needs so many cells; between two of them stay so many."""
 
 
 class RunDetail(Toned):
@@ -53,59 +56,69 @@ class RunDetail(Toned):
         return max(10, self.content_size.width)
 
     def render(self) -> Text:
-        """Draw the pane."""
+        """Draw the pane: below each other where it is narrow, in columns where it is wide."""
         run = self.run
         if run is None:
             return self.toned([("No run is highlighted.", "muted")])
         now = self._clock()
-        lines: list[Sequence[Part]] = [
-            [(plain(run.name, limit=200), "title")],
-            [*run_view.state(run, now), (f"   run {run.id} · {age(now - run.created_at)} old", "muted")],
-        ]
-        text = Text(overflow="ellipsis", no_wrap=True, end="")
-        for line in lines:
-            text.append_text(self.toned(line)).append("\n")
-        for content, tone in run_view.reason_parts(run, now):
-            for piece in _wrapped(plain(content, limit=400), self.room, most=4):
-                text.append(piece + "\n", self.tone(tone))
-        text.append("\n")
-        for label, parts in self._facts(run, now):
-            if label:
-                text.append(f"{label:<{_LABEL}}", self.tone("muted"))
-                text.append_text(self.toned(parts))
-            text.append("\n")
-        return text
+        columns = max(1, self.content_size.width // _COLUMN)
+        room = self.room // columns
+        lines = self._title(run, now, wide=columns > 1)
+        blocks = [[self._fact(*fact) for fact in block] for block in self._blocks(run, now, room - _LABEL - _GAP)]
+        if columns == 1:
+            for block in blocks:
+                lines += [Text(), *block]
+        else:
+            lines += [Text(), *_beside(_shared_out(blocks, columns), room)]
+        return Text("\n", end="", overflow="ellipsis", no_wrap=True).join(lines)
 
-    def _facts(self, run: RunRecord, now: float) -> list[tuple[str, list[Part]]]:
-        width = self.room - _LABEL
-        facts: list[tuple[str, list[Part]]] = [
+    def _title(self, run: RunRecord, now: float, *, wide: bool) -> list[Text]:
+        """Name, state and reason: in one line where there is room, else below each other."""
+        name: Part = (plain(run.name, limit=200), "title")
+        state: list[Part] = [
+            *run_view.state(run, now),
+            (f"   run {run.id} · {age(now - run.created_at)} old", "muted"),
+        ]
+        reason = [(plain(content, limit=400), tone) for content, tone in run_view.reason_parts(run, now)]
+        if wide:
+            return [self.toned([name, ("   ", "text"), *state, ("   ", "text"), *reason])]
+        lines = [self.toned([name]), self.toned(state)]
+        for content, tone in reason:
+            lines += [self.toned([(piece, tone)]) for piece in _wrapped(content, self.room, most=4)]
+        return lines
+
+    def _fact(self, label: str, parts: Sequence[Part]) -> Text:
+        return self.toned([(f"{label:<{_LABEL}}", "muted"), *parts])
+
+    def _blocks(self, run: RunRecord, now: float, width: int) -> list[list[tuple[str, list[Part]]]]:
+        """What is known of a run, in blocks of facts that belong together; `width` cells for each fact."""
+        progress: list[tuple[str, list[Part]]] = [
             ("progress", run_view.progress_parts(run, now, max(12, min(width, 30)))),
             ("steps", [(steps(run.step, run.total_steps), "text")]),
             ("epoch", [(steps(run.epoch, run.total_epochs), "text")]),
             ("time", [(duration(run_view.elapsed(run, now)), "text"), *self._left(run, now)]),
-            ("", []),
+        ]
+        results: list[tuple[str, list[Part]]] = [
             ("best val", [(percent(run.best_val_accuracy), "title")]),
             ("test", [(percent(run.test_accuracy), "text")]),
             ("loss", [self._number(figure(run.loss))]),
         ]
         if self.losses:
-            facts.append(("loss curve", [(sparkline(self.losses, max(8, min(width, 40))), "live")]))
-        facts += [("", []), ("model", [(plain(run.model), "text")]), ("data", [(plain(run.data), "text")])]
-        facts.append(("method", [(plain(run_view.method(run)), "text")]))
+            results.append(("loss curve", [(sparkline(self.losses, max(8, min(width, 40))), "live")]))
+        trained: list[tuple[str, list[Part]]] = [
+            ("model", [(plain(run.model), "text"), (" on ", "muted"), (plain(run.data), "text")]),
+            ("method", [(plain(run_view.method(run)), "text")]),
+        ]
         if run.method != "dense":
             interval = run.config.get("update_frequency", UNKNOWN)
-            facts += [
+            trained += [
                 ("density", [(share(run.density), "text"), (f"  target {share(run.target_density)}", "muted")]),
                 ("nonzeros", [(count(run.nonzeros), "text")]),
                 ("R_s", [(ratio(run.itop_rate, 3), "title")]),
-                (
-                    "ζ now",
-                    [(figure(run.death_rate, 3), "text"), (f"  ΔT {interval}", "muted")],
-                ),
+                ("ζ now", [(figure(run.death_rate, 3), "text"), (f"  ΔT {interval}", "muted")]),
                 ("FLOPs", [(share(run.flops_ratio), "text"), ("  of dense training", "muted")]),
             ]
-        facts += [
-            ("", []),
+        made: list[tuple[str, list[Part]]] = [
             ("lr", [(figure(run.learning_rate, 3), "text"), (f"  seed {run.seed}", "muted")]),
             ("speed", [(rate(run.samples_per_second), "text")]),
             ("device", [(run.device or UNKNOWN, "text"), (f"  {run.host}" if run.host else "", "muted")]),
@@ -113,12 +126,12 @@ class RunDetail(Toned):
             ("created", [(moment(run.created_at), "muted")]),
         ]
         if run.parent_id is not None:
-            facts.append(("fork of", [(f"run {run.parent_id}", "text"), (f" at step {run.fork_step}", "muted")]))
+            made.append(("fork of", [(f"run {run.parent_id}", "text"), (f" at step {run.fork_step}", "muted")]))
         if run.tags:
-            facts.append(("tags", [(plain(run_view.tags(run.tags), limit=200), "accent")]))
+            made.append(("tags", [(plain(run_view.tags(run.tags), limit=200), "accent")]))
         if run.notes:
-            facts.append(("notes", [(plain(run.notes, limit=200), "text")]))
-        return facts
+            made.append(("notes", [(plain(run.notes, limit=200), "text")]))
+        return [progress, results, trained, made]
 
     @staticmethod
     def _left(run: RunRecord, now: float) -> list[Part]:
@@ -134,3 +147,27 @@ def _wrapped(text: str, width: int, *, most: int) -> list[str]:
     """Break a text into lines, at most so many."""
     lines = textwrap.wrap(text, width, break_long_words=True) or [""]
     return lines if len(lines) <= most else [*lines[: most - 1], lines[most - 1][: width - 1] + "…"]
+
+
+def _shared_out(blocks: Sequence[list[Text]], columns: int) -> list[list[Text]]:
+    """Deal blocks out to columns in order: to the next column once one holds its part of all lines."""
+    part = sum(map(len, blocks)) / columns
+    shared: list[list[Text]] = [[]]
+    for block in blocks:
+        if shared[-1] and len(shared) < columns and len(shared[-1]) + len(block) > part + 1:
+            shared.append([])
+        shared[-1] += block
+    return shared
+
+
+def _beside(columns: Sequence[Sequence[Text]], width: int) -> list[Text]:
+    """Put columns of lines beside each other, each so many cells wide."""
+    lines: list[Text] = []
+    for row in zip_longest(*columns, fillvalue=Text()):
+        line = Text(no_wrap=True, overflow="ellipsis", end="")
+        for cell in row:
+            cell = cell.copy()
+            cell.truncate(width - _GAP, overflow="ellipsis")
+            line.append_text(cell).append(" " * (width - cell.cell_len))
+        lines.append(line)
+    return lines

@@ -223,7 +223,7 @@ class RunTable(ScrollView, Toned, can_focus=True):
             segments.append(Segment(" " * (placed.x - x), base))
             column = placed.column
             sorted_by = column.sort == self.sort
-            title = column.title
+            title = column.head(placed.width)
             if sorted_by:
                 arrow = "▼" if self.descending else "▲"
                 wide = len(title) + 2 <= placed.width

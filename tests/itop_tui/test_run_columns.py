@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
+from db.records import RunStatus
 from itop_tui import run_view
 from itop_tui.widgets.run_columns import COLUMNS, LEAD, at, place
 from tests.itop_tui.support import NOW, make_run, sample_runs
@@ -18,7 +19,6 @@ def test_columns_never_pass_the_edge_nor_overlap(width: int) -> None:
     for each in placed:
         assert each.x >= end
         assert each.width >= each.column.width
-        assert each.width <= (each.column.most or each.column.width)
         end = each.x + each.width
     assert end <= width
 
@@ -26,7 +26,8 @@ def test_columns_never_pass_the_edge_nor_overlap(width: int) -> None:
 @pytest.mark.parametrize(
     ("width", "expected"),
     [
-        (79, {"state", "id", "name", "progress", "best", "age", "method", "itop"}),
+        (79, {"state", "id", "name", "progress", "best", "age", "method", "density", "itop"}),
+        (100, {"state", "id", "name", "model", "data", "method", "density", "progress", "best", "itop", "age"}),
         (155, {"state", "id", "name", "model", "data", "method", "density", "progress", "best", "itop", "age", "loss"}),
     ],
 )
@@ -36,7 +37,7 @@ def test_what_is_shown_at_which_width(width: int, expected: set[str]) -> None:
 
 def test_more_room_never_hides_a_column() -> None:
     shown: set[str] = set()
-    for width in [w for w in range(20, 240) if w not in range(80, 100)]:
+    for width in [w for w in range(20, 240) if w not in range(125, 160)]:
         now = {each.column.key for each in place(width)}
         assert shown <= now
         shown = now
@@ -47,10 +48,34 @@ def test_more_room_never_hides_a_column() -> None:
 def test_every_cell_fills_its_width(run: object) -> None:
     hostile = replace(run, name="[b]\x1b[1m数据\u202e" * 50, loss=math.inf, itop_rate=math.nan)  # type: ignore[type-var]
     for column in COLUMNS:
-        for width in {column.width, column.most or column.width}:
+        for width in {column.width, column.width + 3, 44}:
             for shown in (run, hostile):
                 parts = column.cell(shown, NOW, width)  # type: ignore[arg-type]
                 assert sum(cell_len(text) for text, _ in parts) == width, column.key
+
+
+def test_every_column_has_room_where_the_list_has_the_screen_to_itself() -> None:
+    widths = {each.column.key: each.width for each in place(119)}
+    assert widths["name"] >= 20
+    assert widths["model"] >= len("lenet300-100")
+    assert widths["data"] >= len("fashion-mnist")
+    assert widths["method"] >= len("RigL-ITOP")
+
+
+def test_where_there_is_little_room_words_get_shorter_but_still_differ() -> None:
+    column = {column.key: column for column in COLUMNS}
+    presets = ("rigl-itop", "set-itop", "digits-dense")
+    methods = [column["method"].cell(make_run(1, preset=preset), NOW, 6)[0][0].strip() for preset in presets]
+    assert methods == ["RigL", "SET", "dense"]
+    assert column["density"].head(5) == "dens."
+    assert column["density"].head(7) == "density"
+    for status in RunStatus:
+        assert "…" not in column["state"].cell(make_run(1, status), NOW, column["state"].width)[0][0]
+
+
+def test_a_dense_run_explores_nothing() -> None:
+    itop = next(column for column in COLUMNS if column.key == "itop")
+    assert itop.cell(make_run(1, preset="digits-dense", itop_rate=1.0), NOW, 4) == [("   –", "faint")]
 
 
 def test_the_column_under_the_mouse() -> None:

@@ -1,4 +1,4 @@
-"""`itop compare`: in what runs differ, and how their results do."""
+"""`itop compare`: runs side by side, the settings that differ and the results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import Json, RunNames
 from itop_tui.cli.screen import Cell, Column, data, print_table, state
 from itop_tui.cli.store import find_all, opened
-from itop_tui.format import UNKNOWN, count, duration, figure, percent, share, short_count
+from itop_tui.format import UNKNOWN, count, duration, explored, figure, percent, share, short_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ def _side_by_side(
         rows += [_title("settings that differ", found)]
         rows += [[name, *(_setting(value) for value in values)] for name, values in settings.items()]
     rows += [_title("results", found)]
-    rows += [_row(result, results[result.name]) for result in RESULTS if _known(results[result.name])]
+    shown = {**results, "itop_rate": [explored(one) for one in found]}
+    rows += [_row(result, shown[result.name]) for result in RESULTS if _known(shown[result.name])]
     return columns, rows
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +18,7 @@ from itop_tui.cli.parameters import Json, RunNames
 from itop_tui.cli.screen import console, data, note, state
 from itop_tui.cli.store import find_all, opened
 from itop_tui.format import plural, size
+from itop_tui.operations import remove
 
 
 def delete(
@@ -38,19 +38,17 @@ def delete(
         freed = {one.id: space_of(run_folder(one.uid)) for one in found}
         if not yes:
             _confirm(found, freed, _forks_of(store.list_runs(database, RunQuery(limit=None)), found))
+        left: list[str] = []
         # Younger ones first: a fork that goes too must not keep its parent from going.
         for one in sorted(found, key=lambda one: -one.id):
-            for path in map(Path, store.delete(database, one.id, force=force or not yes)):
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
-    total = sum(freed.values())
+            left += remove(store.delete(database, one.id, force=force or not yes))
+    total = sum(freed.values()) - sum(space_of(run_folder(one.uid)) for one in found)
+    note(*left)
     if json:
         print_json({"deleted": [one.id for one in found], "bytes": total})
     else:
         console().print(Text(f"Deleted {plural(len(found), 'run')}; {size(total)} freed."))
-    return Exit.OK
+    return Exit.FAILED if left else Exit.OK
 
 
 def space_of(folder: Path) -> int:

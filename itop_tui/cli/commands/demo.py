@@ -20,7 +20,7 @@ from itop_tui.cli.parameters import Json
 from itop_tui.cli.queueing import queue, start_scheduler
 from itop_tui.cli.screen import Cell, Column, console, data, next_steps, print_table, state
 from itop_tui.cli.store import opened
-from itop_tui.format import UNKNOWN, duration, percent, share, short_count
+from itop_tui.format import duration, explored, percent, share, short_count
 
 GROUP = "demo"
 PRESET_NAMES = ("digits-dense", "digits-set", "digits-rigl")
@@ -98,7 +98,7 @@ def _row(run: RunRecord, seconds: float | None) -> list[Cell]:
         state(run.status.value),
         percent(run.test_accuracy),
         share(run.density),
-        percent(run.itop_rate, 1) if run.config.get("sparse") else UNKNOWN,
+        percent(explored(run), 1),
         short_count(run.training_flops),
         share(run.flops_ratio) if run.flops_ratio is None else f"{run.flops_ratio:.0%}",
         duration(seconds),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -121,7 +122,7 @@ def metrics(
         note(f"Run {found.id} has recorded nothing here yet.")
         return 0
     columns = _EPOCH_COLUMNS if epochs else _UPDATE_COLUMNS if mask_updates else _STEP_COLUMNS
-    print_table(columns, [_metric_row(row) for row in rows])
+    print_table(columns, [_metric_row(row, dense=found.method == "dense") for row in rows])
     if len(rows) < total:
         console(stderr=True).print(f"the latest {len(rows)} of {total:,}; --last 0 lists all", style="dim")
     return 0
@@ -188,8 +189,10 @@ def checkpoint_row(checkpoint: CheckpointRecord, now: float) -> list[Cell]:
     ]
 
 
-def _metric_row(row: StepMetric | EpochMetric | MaskUpdate) -> list[Cell]:
+def _metric_row(row: StepMetric | EpochMetric | MaskUpdate, *, dense: bool) -> list[Cell]:
     if isinstance(row, StepMetric):
+        if dense:  # it explores nothing, and nothing of it dies
+            row = replace(row, itop_rate=None, death_rate=None)
         return [
             count(row.step),
             count(row.epoch),

@@ -15,7 +15,7 @@ from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
 from itop_tui.cli.screen import Cell, Column, console, data, note, print_table, state
 from itop_tui.cli.store import opened
-from itop_tui.format import UNKNOWN, age, figure, percent, share
+from itop_tui.format import UNKNOWN, age, explored, figure, percent, share
 
 COLUMNS = (
     Column("ID", right=True),
@@ -96,7 +96,7 @@ def row(run: RunRecord, now: float) -> list[Cell]:
         figure(run.loss),
         percent(run.best_val_accuracy),
         percent(run.test_accuracy),
-        percent(run.itop_rate),
+        percent(explored(run)),
         data(run.group or ""),
         data(", ".join(run.tags)),
         age(now - run.created_at),

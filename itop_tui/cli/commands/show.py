@@ -22,10 +22,12 @@ from itop_tui.cli.parameters import Json, RunName
 from itop_tui.cli.screen import Cell, Column, console, data, heading, next_steps, print_facts, print_table, state
 from itop_tui.cli.store import opened, waits_for
 from itop_tui.format import (
+    MASK_FIGURES,
     UNKNOWN,
     bar,
     count,
     duration,
+    explored,
     figure,
     moment,
     percent,
@@ -67,6 +69,8 @@ def show(run: RunName, /, *, json: Json = False) -> int:
     now = time.time()
     _print_title(found, out)
     print_facts(_facts(found, attempts, waiting, now), out=out)
+    if found.method == "dense":
+        curves = {metric: curve for metric, curve in curves.items() if metric not in MASK_FIGURES}
     _print_curves(curves, width, out)
     _print_settings(found, out)
     if checkpoints:
@@ -87,6 +91,14 @@ def _print_title(run: RunRecord, out: Console) -> None:
     if run.reason:
         out.print(data(run.reason, "" if run.status is RunStatus.COMPLETED else "yellow"), soft_wrap=True)
     out.print()
+
+
+def _test(run: RunRecord) -> str:
+    """The test set's verdict on the best weights, and on the last ones where it differs."""
+    if run.test_accuracy is None:
+        return ""
+    same = run.test_accuracy_last is None or run.test_accuracy_last == run.test_accuracy
+    return percent(run.test_accuracy) + ("" if same else f" (last weights {percent(run.test_accuracy_last)})")
 
 
 def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now: float) -> list[tuple[str, Cell]]:
@@ -120,11 +132,11 @@ def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now:
         ("progress", progress),
         ("loss", figure(run.loss) if run.loss is not None else ""),
         ("validation accuracy", " ".join(validation).strip() if run.val_accuracy is not None else ""),
-        ("test accuracy", percent(run.test_accuracy) if run.test_accuracy is not None else ""),
+        ("test accuracy", _test(run)),
         ("density", _density(run)),
         (
             "R_s",
-            f"{percent(run.itop_rate)} of all maskable weights were active once" if run.itop_rate is not None else "",
+            f"{percent(explored(run))} of all maskable weights were active once" if explored(run) is not None else "",
         ),
         ("learning rate", figure(run.learning_rate) if run.learning_rate is not None else ""),
         ("training FLOPs", flops),
@@ -159,7 +171,11 @@ def _density(run: RunRecord) -> str:
 
 
 def _print_curves(curves: dict[str, Series], width: int, out: Console) -> None:
-    drawn = [(label, curves[metric].values) for metric, label in _CURVES if len(curves[metric].values) > 1]
+    drawn = [
+        (label, curves[metric].values)
+        for metric, label in _CURVES
+        if metric in curves and len(curves[metric].values) > 1
+    ]
     if not drawn:
         return
     heading("Curves", out=out)

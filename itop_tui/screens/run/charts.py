@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from db.records import RunRecord
+from itop_tui.format import MASK_FIGURES
 from itop_tui.screens.run.curves import EMPTY, CurveRequest, Curves
 from itop_tui.widgets.chart import Chart, ChartData, Line
 
@@ -50,7 +51,6 @@ SPECS = (
     ChartSpec("density", "density", percent=True),
     ChartSpec("samples_per_second", "samples/s"),
 )
-_MASK_FIGURES = frozenset({"itop_rate", "death_rate"})
 
 
 def grid_shape(width: int, height: int) -> tuple[int, int]:
@@ -195,7 +195,7 @@ class ChartsPane(Widget):
             lines.append(Line("smooth", curve.smooth_steps / scale, curve.smooth_values, "first"))
         if len(validation.steps):
             lines.append(Line("val", validation.steps / scale, validation.values, "second", dotted=True))
-        if not len(curve.steps) and not len(validation.steps):
+        if self._says_nothing(spec) or (not len(curve.steps) and not len(validation.steps)):
             lines = []
         broken = tuple((step / scale, text) for step, text in curve.broken)
         broken += tuple((step / scale, f"val {text}") for step, text in validation.broken)
@@ -207,11 +207,14 @@ class ChartsPane(Widget):
             x_unit=unit,
         )
 
+    def _says_nothing(self, spec: ChartSpec) -> bool:
+        return spec.name in MASK_FIGURES and self._run is not None and self._run.method == "dense"
+
     def _why_empty(self, spec: ChartSpec) -> str:
         run = self._run
         if run is None:
             return "reading …"
-        if spec.name in _MASK_FIGURES and not run.config.get("sparse", True):
+        if self._says_nothing(spec):
             return "a dense run has no mask"
         if spec.name == "death_rate" and run.config.get("fix"):
             return "the mask is fixed: nothing dies"
