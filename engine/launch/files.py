@@ -84,7 +84,7 @@ def write_json(path: Path, values: Mapping[str, Any], *, exclusive: bool = False
                 os.fsync(file.fileno())
         if exclusive:
             try:
-                path.hardlink_to(temporary)
+                _claim(path, temporary)
             except FileExistsError:
                 return False
         else:
@@ -94,6 +94,17 @@ def write_json(path: Path, values: Mapping[str, Any], *, exclusive: bool = False
     if durable:
         _sync_folder(path.parent)
     return True
+
+
+def _claim(path: Path, whole: Path) -> None:
+    """Give a file that is whole a name that nobody has yet; raises FileExistsError where somebody has."""
+    try:
+        path.hardlink_to(whole)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links (exFAT, some network shares): the name first, then what it holds
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        whole.replace(path)
 
 
 def _sync_folder(path: Path) -> None:

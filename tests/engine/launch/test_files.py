@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from pathlib import Path
@@ -19,7 +20,15 @@ def test_a_file_is_written_and_read(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["exit-1.json"]
 
 
-def test_of_two_exclusive_writers_the_second_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_of_two_exclusive_writers_the_second_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
     path = tmp_path / "warden-1.json"
     assert write_json(path, {"warden": 1}, exclusive=True)
     assert not write_json(path, {"warden": 2}, exclusive=True)
