@@ -32,6 +32,7 @@ __all__ = [
     "Problem",
     "RunConfig",
     "choices_of",
+    "explores_less",
     "field_flags",
     "field_help",
     "irrelevant_because",
@@ -425,6 +426,12 @@ def choices_of(name: str) -> tuple[str, ...]:
         return tuple(DATASETS)
     annotation = RunConfig.model_fields[name].annotation
     return tuple(get_args(annotation)) if get_origin(annotation) is Literal else ()
+
+
+def explores_less(config: RunConfig) -> bool:
+    """Whether a run explores less than the R_s a plan expects: gradients and momenta return to the same weights."""
+    moves = config.sparse and not config.fix and config.sparse_init != "GMP"
+    return moves and config.growth in ("gradient", "momentum", "momentum_neuron")
 
 
 _SPARSE_FIELDS = frozenset(FIELD_SECTIONS[Section.SPARSITY]) - {"sparse"}

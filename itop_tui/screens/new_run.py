@@ -14,7 +14,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from engine.catalogue import DATASETS, MODELS
-from engine.config import RunConfig
+from engine.config import RunConfig, explores_less
 from engine.presets import PRESETS
 from itop_tui import operations
 from itop_tui.actions import bindings, in_scope
@@ -261,6 +261,7 @@ class NewRunScreen(ItopScreen):
             return
         if self._wanted is not None and self.is_attached:
             pane = self.query_one(PlanPane)
+            pane.at_most = explores_less(config)
             pane.plan, pane.note = plan, note
 
     # ------------------------------------------------------------------------------------------------------ leaving

@@ -19,6 +19,8 @@ class PlanPane(Toned):
 
     plan: reactive[Mapping[str, Any] | None] = reactive(None, layout=True)
     """The plan, by the names of `itop plan --json`."""
+    at_most = False
+    """Whether the plan's R_s is one that the run will stay below; set before the plan."""
     note: reactive[str] = reactive("", layout=True)
     """What is to be said instead of a plan, or beside one that is out of date."""
 
@@ -51,8 +53,12 @@ class PlanPane(Toned):
             ("training", _flops(training, dense_training)),
             ("steps", [(count(plan.get("steps")), "text")]),
             ("mask updates", [(count(plan.get("mask_updates")), "text")]),
-            ("expected R_s", [(ratio(plan.get("expected_itop_rate"), 3), "title")]),
+            ("expected R_s", self._expected(plan.get("expected_itop_rate"))),
         ]
+
+    def _expected(self, rate: float | None) -> list[Part]:
+        bound: list[Part] = [("at most ", "muted")] if self.at_most and rate is not None else []
+        return [*bound, (ratio(rate, 3), "title")]
 
     def _layers(self, text: Text, layers: Sequence[Mapping[str, Any]]) -> None:
         width = max(24, self.content_size.width)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from engine.config import RunConfig
+from engine.config import RunConfig, explores_less
 from itop_tui.cli.errors import CommandError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.output import print_json
@@ -91,7 +91,7 @@ def totals(planned: Mapping[str, Any], config: RunConfig) -> list[tuple[str, Cel
         ("training FLOPs", _against(planned["training_flops"], planned["dense_training_flops"], "for the whole run")),
         ("steps", _steps(planned.get("steps"), config)),
         ("mask updates", _updates(planned.get("mask_updates"), config)),
-        ("R_s to expect", _expected(planned.get("expected_itop_rate"))),
+        ("R_s to expect", _expected(planned.get("expected_itop_rate"), config)),
     ]
 
 
@@ -114,5 +114,8 @@ def _updates(updates: int | None, config: RunConfig) -> str:
     return f"{count(updates)}, one every {config.update_frequency:,} steps"
 
 
-def _expected(rate: float | None) -> str:
-    return "" if rate is None else f"about {percent(rate, 1)} of all maskable weights active at some time"
+def _expected(rate: float | None, config: RunConfig) -> str:
+    if rate is None:
+        return ""
+    about = "at most about" if explores_less(config) else "about"
+    return f"{about} {percent(rate, 1)} of all maskable weights active at some time"
