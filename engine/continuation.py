@@ -1,4 +1,4 @@
-"""What a run that goes on from a checkpoint cannot change; torch-free, so that a fork is refused before it is queued."""
+"""What a run that goes on from a checkpoint cannot change; torch-free, so that forks are refused before they queue."""
 
 from __future__ import annotations
 

@@ -135,7 +135,8 @@ class Trainer:
             callback.on_start(self)
         try:
             self._between_steps()
-            while self.epoch <= self.config.total_epochs:
+            # A run cut at an epoch's end, its steps done, has only the test left; cut within one, the validation too.
+            while self.epoch <= self.config.total_epochs and (self.step < self.last_step or self.batch > 0):
                 self._train_epoch()
                 self._end_epoch()
                 if self.step >= self.last_step:

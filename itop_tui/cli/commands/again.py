@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from db import checkpoints as checkpoint_store
 from db import runs as store
-from db.records import CheckpointRecord, RunRecord
+from db.records import CheckpointRecord, RunRecord, RunStatus
 from db.session import Database
 from engine.config import RunConfig
 from engine.continuation import refusal
@@ -28,7 +28,8 @@ def resume(run: RunName, /, *, checkpoint: CheckpointName = None, wait: Wait = F
     with opened() as database:
         found = store.find(database, run)
         chosen = _choose(database, found, checkpoint)
-        if chosen is not None and found.total_steps and chosen.step >= found.total_steps:
+        # One that was cut after its last step still has its test to come.
+        if found.status is RunStatus.COMPLETED and chosen is not None and chosen.step >= found.total_steps > 0:
             raise CommandError(
                 f"run {found.id} has no step left after checkpoint {chosen.id} (step {chosen.step:,} of "
                 f"{found.total_steps:,})",

@@ -251,3 +251,18 @@ def test_no_step_waits_for_the_device(precision: str) -> None:
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert [row[0] for row in rows.steps] == list(range(1, 31))
+
+
+@pytest.mark.parametrize(("max_steps", "validated"), [(None, 0), (14, 0), (17, 1)])
+def test_a_run_cut_after_its_last_step_has_only_the_test_left(max_steps: int | None, validated: int) -> None:
+    """At the end of an epoch its validation is done and no further epoch begins; within one it is made again."""
+    run = config(sparse=True, epochs=3, max_steps=max_steps)
+    one = trainer(run)
+    outcome = one.fit()
+    rows = Rows()
+    again = trainer(run, [rows])
+    again.load_state_dict(one.state_dict())
+    assert again.fit() == outcome
+    assert rows.steps == []
+    assert len(rows.epochs) == validated
+    assert (again.step, again.epoch, again.batch) == (one.step, one.epoch, one.batch)

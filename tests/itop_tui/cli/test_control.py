@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from db import attempts, commands, paths, runs, settings
+from db import attempts, checkpoints, commands, paths, runs, settings
 from db.records import RunQuery, RunStatus
 from db.session import Database
 from engine.launch import submit
@@ -143,6 +143,14 @@ def test_a_completed_run_has_nothing_to_resume(itop: Itop, database: Database) -
     assert outcome.code == 1
     assert "no step left" in outcome.err
     assert runs.get(database, run.id).status is RunStatus.COMPLETED
+
+
+def test_a_run_that_was_cut_after_its_last_step_can_be_resumed(itop: Itop, database: Database) -> None:
+    run = trained(database, status=RunStatus.KILLED)
+    last = checkpoints.pick(database, run.id, "last")
+    assert last.step == run.total_steps
+    assert itop("resume", str(run.id)).code == 0
+    assert runs.get(database, run.id).start_checkpoint_id == last.id
 
 
 def test_a_run_without_a_checkpoint_starts_again(itop: Itop, database: Database) -> None:
