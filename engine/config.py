@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
 from engine.catalogue import (
     DATASETS,
@@ -24,7 +24,7 @@ from engine.catalogue import (
     steps_per_epoch,
     validation_size,
 )
-from engine.settings import ConfigError, Problem, Section, nearest, problems_of, setting
+from engine.settings import ConfigError, Problem, Section, known, nearest, problems_of, setting, spelled_like
 
 __all__ = [
     "FIELD_SECTIONS",
@@ -47,30 +47,6 @@ Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
 Precision = Literal["fp32", "bf16", "fp16"]
 
 
-def _spelled_like(literal: Any) -> BeforeValidator:
-    """Accepts any capitalisation, and ``-`` for ``_``, of the choices of a ``Literal``."""
-    canonical = {choice.lower().replace("-", "_"): choice for choice in get_args(literal)}
-
-    def normalise(value: object) -> object:
-        if isinstance(value, str):
-            return canonical.get(value.strip().lower().replace("-", "_"), value)
-        return value
-
-    return BeforeValidator(normalise)
-
-
-def _known(canonical: Any) -> AfterValidator:
-    """Turns a catalogue's ``LookupError`` (which names the nearest spelling) into a validation error."""
-
-    def look_up(value: str) -> str:
-        try:
-            return str(canonical(value))
-        except LookupError as error:
-            raise ValueError(str(error.args[0])) from None
-
-    return AfterValidator(look_up)
-
-
 def _device(value: str) -> str:
     name = value.strip().lower()
     if name.startswith("cuda:") and not name.removeprefix("cuda:").isdecimal():
@@ -91,13 +67,13 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     # ------------------------------------------------------------------ model and data
-    model: Annotated[str, _known(canonical_model)] = setting(
+    model: Annotated[str, known(canonical_model)] = setting(
         "lenet300-100",
         Section.MODEL,
         "The network, by its name in the field, or package.module:function for one of your own: the function is "
         "called with classes, channels, height and width and returns a torch Module.",
     )
-    data: Annotated[str, _known(canonical_dataset)] = setting(
+    data: Annotated[str, known(canonical_dataset)] = setting(
         "mnist",
         Section.MODEL,
         "The data set, or package.module:function for one of your own. digits is bundled and needs no download.",
@@ -136,7 +112,7 @@ class RunConfig(BaseModel):
         gt=0,
         le=1,
     )
-    sparse_init: Annotated[SparseInit, _spelled_like(SparseInit)] = setting(
+    sparse_init: Annotated[SparseInit, spelled_like(SparseInit)] = setting(
         "ERK",
         Section.SPARSITY,
         "How the density is spread over the layers: uniform; ER (Erdős–Rényi, (in + out) / (in · out)); ERK (the same "
@@ -148,19 +124,19 @@ class RunConfig(BaseModel):
         Section.SPARSITY,
         "Leave the first layer dense, as RigL's uniform distribution does, and spread the rest.",
     )
-    growth: Annotated[Growth, _spelled_like(Growth)] = setting(
+    growth: Annotated[Growth, spelled_like(Growth)] = setting(
         "random",
         Section.SPARSITY,
         "Which inactive weights grow: random (SET), random_unfired (never active ones first), gradient (RigL: the "
         "largest dense gradient), momentum (SNFS), momentum_neuron.",
     )
-    death: Annotated[Death, _spelled_like(Death)] = setting(
+    death: Annotated[Death, spelled_like(Death)] = setting(
         "magnitude",
         Section.SPARSITY,
         "Which active weights die: magnitude (smallest |w|), SET (nearest to zero among the positive and among the "
         "negative), threshold (every |w| below the threshold), Taylor_FO (smallest (w·g)²), global_magnitude.",
     )
-    redistribution: Annotated[Redistribution, _spelled_like(Redistribution)] = setting(
+    redistribution: Annotated[Redistribution, spelled_like(Redistribution)] = setting(
         "none",
         Section.SPARSITY,
         "Where what died may grow again: none (in its own layer), or shared among the layers by their mean magnitude, "
@@ -173,7 +149,7 @@ class RunConfig(BaseModel):
         ge=0,
         le=1,
     )
-    decay_schedule: Annotated[DecaySchedule, _spelled_like(DecaySchedule)] = setting(
+    decay_schedule: Annotated[DecaySchedule, spelled_like(DecaySchedule)] = setting(
         "cosine",
         Section.SPARSITY,
         "How the death rate falls over the run: cosine or linear to 0.005 at the last step, or constant.",
@@ -197,7 +173,7 @@ class RunConfig(BaseModel):
     )
 
     # ------------------------------------------------------------------ optimisation
-    optimizer: Annotated[Optimizer, _spelled_like(Optimizer)] = setting(
+    optimizer: Annotated[Optimizer, spelled_like(Optimizer)] = setting(
         "sgd", Section.OPTIMISATION, "The optimizer: sgd, adam, adamw or rmsprop."
     )
     lr: float = setting(0.1, Section.OPTIMISATION, "Learning rate at the start (after warm-up).", gt=0)
@@ -254,7 +230,7 @@ class RunConfig(BaseModel):
     device: Annotated[str, AfterValidator(_device)] = setting(
         "auto", Section.RUN, "auto (a free GPU, else the CPU), cpu, cuda, or cuda:N."
     )
-    precision: Annotated[Precision, _spelled_like(Precision)] = setting(
+    precision: Annotated[Precision, spelled_like(Precision)] = setting(
         "fp32", Section.RUN, "Arithmetic of forward and backward: fp32, or bf16 or fp16 by torch.amp."
     )
     channels_last: bool = setting(False, Section.RUN, "Keep images and convolutions in channels-last layout.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 
@@ -63,6 +63,30 @@ def setting(default: Any, section: Section, description: str, *, flags: tuple[st
         json_schema_extra={"section": section, "flags": list(flags)},
         **limits,
     )
+
+
+def spelled_like(literal: Any) -> BeforeValidator:
+    """Accepts any capitalisation, and ``-`` for ``_``, of the choices of a ``Literal``."""
+    canonical = {choice.lower().replace("-", "_"): choice for choice in get_args(literal)}
+
+    def normalise(value: object) -> object:
+        if isinstance(value, str):
+            return canonical.get(value.strip().lower().replace("-", "_"), value)
+        return value
+
+    return BeforeValidator(normalise)
+
+
+def known(canonical: Any) -> AfterValidator:
+    """Turns a catalogue's ``LookupError`` (which names the nearest spelling) into a validation error."""
+
+    def look_up(value: str) -> str:
+        try:
+            return str(canonical(value))
+        except LookupError as error:
+            raise ValueError(str(error.args[0])) from None
+
+    return AfterValidator(look_up)
 
 
 def problems_of(error: ValidationError, schema: type[BaseModel], given: Mapping[str, Any]) -> list[Problem]:
