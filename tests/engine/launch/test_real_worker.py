@@ -31,6 +31,7 @@ def config(epochs: int) -> dict[str, Any]:
     return chosen.as_dict()
 
 
+@pytest.mark.slow  # the journey through the command line kills and resumes a true run too
 @pytest.mark.timeout(600)
 def test_a_real_run_is_killed_and_goes_on_to_its_end(real: Lab) -> None:
     run = runs.create(real.db, config=config(100_000))
