@@ -131,11 +131,14 @@ def test_killed_with_9_goes_on_from_its_last_checkpoint(db: Database) -> None:
 
 
 def resume_and_compare(db: Database, run: RunRecord, settings: dict[str, Any]) -> None:
-    """Finish a run that was cut, and hold it to one that never was."""
-    runs.requeue_resume(db, run.id, checkpoints.pick(db, run.id, "last").id)
+    """Let a run that was cut go on for some epochs, and hold it to one that never was."""
+    last = checkpoints.pick(db, run.id, "last")
+    settings = {**settings, "max_steps": last.step + 30}
+    runs.requeue_resume(db, run.id, last.id, config=config(device="cpu", **settings).as_dict())
     assert worker.main([str(run.id)]) == 0
     whole = create(db, **settings)
     assert worker.main([str(whole.id)]) == 0
+    assert metrics.steps(db, run.id)[-1].step == last.step + 30
     assert step_rows(db, run) == step_rows(db, whole)
     assert epoch_rows(db, run) == epoch_rows(db, whole)
     assert update_rows(db, run) == update_rows(db, whole)

@@ -12,6 +12,7 @@ from torch import nn
 
 from engine.sparsity import DISTRIBUTIONS, Masking, SparsityConfig, plan_layers
 from engine.sparsity.distributions import apportion, layer_counts
+from tests.engine.examples import examples
 
 from .helpers import linear, make_optimizer, network
 
@@ -116,7 +117,7 @@ shape = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.lists(shape, min_size=1, max_size=30),
     st.floats(0.001, 1.0),

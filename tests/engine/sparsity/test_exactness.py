@@ -12,6 +12,7 @@ from torch import nn
 
 from engine.sparsity import Masking, SparsityConfig
 from engine.sparsity.schedules import gmp_density, update_steps
+from tests.engine.examples import examples
 
 from .helpers import OPTIMIZERS, active, linear, make_optimizer, masked, train
 
@@ -52,7 +53,7 @@ def test_active_weights_are_constant_in_every_combination(growth: str, death: st
     assert masking.itop_rate > masking.density
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     hidden=st.lists(st.integers(1, 24), min_size=1, max_size=3),
     density=st.floats(0.001, 1.0),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from engine.sparsity import Masking, SparsityConfig
+from tests.engine.examples import examples
 
 from .helpers import OPTIMIZERS, make_optimizer, masked, network, train
 
@@ -58,7 +59,7 @@ def assert_same(one: object, other: object, where: str = "") -> None:
         assert one == other, where
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     growth=st.sampled_from(["random", "random_unfired", "gradient", "momentum", "momentum_neuron"]),
     death=st.sampled_from(["magnitude", "SET", "threshold", "Taylor_FO", "global_magnitude"]),

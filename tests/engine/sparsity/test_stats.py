@@ -12,6 +12,7 @@ from torch import nn
 
 from engine.sparsity import Masking, SparsityConfig, UpdateStats
 from engine.sparsity.layers import Geometry
+from tests.engine.examples import examples
 
 from .helpers import linear, masked, train
 
@@ -53,7 +54,7 @@ def test_three_updates_by_hand() -> None:
     assert (stats.update, masking.updates) == (3, 3)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     growth=st.sampled_from(["random", "random_unfired", "gradient", "momentum"]),
     redistribution=st.sampled_from(["none", "magnitude"]),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.config import RunConfig
 from engine.training import checkpoint
 from engine.training.state import TrainingError
+from tests.engine.examples import examples
 from tests.engine.training.helpers import Rows, StopAt, config, same, trainer, without_times
 
 
@@ -71,7 +72,7 @@ def test_the_test_can_fail(tmp_path: Path) -> None:
     assert not same(whole["random"], other["random"])
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(
     at=st.lists(st.integers(0, 14), min_size=1, max_size=3, unique=True).map(sorted),
     growth=st.sampled_from(["random", "random_unfired", "gradient", "momentum", "momentum_neuron"]),

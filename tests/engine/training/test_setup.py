@@ -1,14 +1,18 @@
-"""How many threads a run computes with."""
+"""What holds for the whole process: its seeds, and how many threads it computes with."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
 
 from engine.config import RunConfig
+from engine.training import setup
 from engine.training.setup import SetupError, set_threads
+from tests.engine.training.helpers import config
 
 CPU = torch.device("cpu")
 LENET_300_100 = 532_400.0  # FLOPs of one 28×28 image: 2 · 266,200
@@ -47,3 +51,20 @@ def test_a_wrong_number_of_threads_is_refused(value: str, monkeypatch: pytest.Mo
     monkeypatch.setenv("ITOP_THREADS", value)
     with pytest.raises(SetupError, match="a whole number, 1 or more"):
         set_threads(RunConfig.create(), CPU, LENET_300_100)
+
+
+def test_every_generator_is_seeded_whatever_was_drawn_before() -> None:
+    """Defect 16 of the official code: torch alone was."""
+    drawn = []
+    for noise in (1, 5):
+        for _ in range(noise):
+            _draw()
+        setup.prepare_process(config(seed=11), torch.device("cpu"))
+        drawn.append(_draw())
+    assert drawn[0] == drawn[1]
+    setup.seed_everything(12)
+    assert all(mine != theirs for mine, theirs in zip(_draw(), drawn[0], strict=True))
+
+
+def _draw() -> tuple[float, float, list[float]]:
+    return random.random(), float(np.random.random()), torch.rand(3).tolist()
