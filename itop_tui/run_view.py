@@ -49,7 +49,7 @@ def seconds_left(run: RunRecord, now: float) -> float | None:
 
 
 def elapsed(run: RunRecord, now: float) -> float | None:
-    """How long the latest attempt has run, or ran; None before it started."""
+    """How long a run takes or took since its first start, breaks between its attempts included; None before it."""
     if run.started_at is None:
         return None
     return max(0.0, (run.ended_at if run.ended_at is not None else now) - run.started_at)

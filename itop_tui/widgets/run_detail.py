@@ -92,11 +92,12 @@ class RunDetail(Toned):
 
     def _blocks(self, run: RunRecord, now: float, width: int) -> list[list[tuple[str, list[Part]]]]:
         """What is known of a run, in blocks of facts that belong together; `width` cells for each fact."""
+        since_start: list[Part] = [(duration(run_view.elapsed(run, now)), "text"), *self._left(run, now)]
         progress: list[tuple[str, list[Part]]] = [
             ("progress", run_view.progress_parts(run, now, max(12, min(width, 30)))),
             ("steps", [(steps(run.step, run.total_steps), "text")]),
             ("epoch", [(steps(run.epoch, run.total_epochs), "text")]),
-            ("time", [(duration(run_view.elapsed(run, now)), "text"), *self._left(run, now)]),
+            ("time" if run.attempt_count < 2 else "in all", since_start),
         ]
         results: list[tuple[str, list[Part]]] = [
             ("best val", [(percent(run.best_val_accuracy), "title")]),

@@ -5,6 +5,8 @@ The lines are made by pure functions of the run and the time, so that they can b
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rich.cells import cell_len
 from rich.text import Text
 from textual.reactive import reactive
@@ -64,6 +66,8 @@ def header_lines(view: RunView, now: float, width: int) -> list[list[Part]]:
         width: Cells.
     """
     run = view.run
+    if view.attempts and run.started_at is not None:  # how long it takes is told of the latest attempt
+        run = replace(run, started_at=view.attempts[-1].started_at)
     first, where = _first_line(run, now, width)
     lines = [first, _progress_line(run, now, width), *_figure_lines(run, width)]
     if where:

@@ -96,6 +96,18 @@ def test_delete_as_json(itop: Itop, database: Database) -> None:
     assert itop("delete", *map(str, ids), "--yes", "--json").json() == {"deleted": ids, "bytes": 2_000}
 
 
+def test_files_that_stay_after_a_deletion_are_told(
+    itop: Itop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained(database)
+    monkeypatch.setattr(delete_module, "remove", lambda paths: [f"{paths[0]} could not be removed"])
+    outcome = itop("delete", str(run.id), "--yes")
+    assert outcome.code == 1
+    assert f"{paths.run_folder(run.uid)} could not be removed" in outcome.err
+    assert "0 B freed" in outcome.out
+    assert runs.count(database) == 0
+
+
 def test_a_run_that_is_going_is_not_deleted(itop: Itop, database: Database) -> None:
     run = queued(database)
     running(database, run)

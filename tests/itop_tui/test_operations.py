@@ -1,0 +1,27 @@
+"""What the app does to runs, where the disk does not play along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from itop_tui import operations
+
+
+def test_what_cannot_be_removed_is_told_and_the_rest_is_removed(tmp_path: Path) -> None:
+    folder, file = tmp_path / "run", tmp_path / "file"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "last.pt").write_bytes(b"weights")
+    file.touch()
+    beyond = file / "last.pt"  # no such place: what should be a folder is a file
+
+    problems = operations.remove([str(beyond), str(folder)])
+
+    assert not folder.exists()
+    assert len(problems) == 1
+    assert str(beyond) in problems[0]
+    assert "remove it by hand" in problems[0]
+    assert "Not a directory" in problems[0]
+
+
+def test_what_is_gone_already_is_no_problem(tmp_path: Path) -> None:
+    assert operations.remove([str(tmp_path / "never made")]) == []
