@@ -241,7 +241,7 @@ class NewRunScreen(ItopScreen):
             return
         self._planning = self._wanted
         # The first one waits for the helper process, which has torch to import.
-        pane.note = "is worked out …" if pane.plan is not None else "is worked out; the first one takes seconds …"
+        pane.note = "…" if pane.plan is not None else "comes when torch is loaded …"
         self._ask_plan(self._planning)
 
     @work(thread=True, group="plan", exit_on_error=False)
