@@ -345,6 +345,25 @@ def test_fork_records_its_layers_and_goes_on_counting(db: Database) -> None:
 
 
 @pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize("changes", [{"density": 0.2}, {"sparse_init": "uniform"}, {"dense_first_layer": True}])
+def test_fork_with_other_masks_is_refused_before_it_trains(db: Database, changes: dict[str, Any]) -> None:
+    settings = {"sparse": True, "density": 0.5, "epochs": 1}
+    parent = create(db, **settings)
+    assert worker.main([str(parent.id)]) == 0
+    start = checkpoints.pick(db, parent.id, "last")
+    both = config(**{**settings, "epochs": 2, **changes}, device="cpu").as_dict()
+    fork = runs.create(db, config=both, parent_id=parent.id, start_checkpoint_id=start.id, fork_step=start.step)
+    assert worker.main([str(fork.id)]) == 1
+    refused = runs.get(db, fork.id)
+    assert refused.status is RunStatus.FAILED
+    assert refused.reason is not None
+    name, value = next(iter(changes.items()))
+    assert refused.reason.startswith(f"{name} = {value!r}: cannot be changed where a run goes on from a checkpoint")
+    assert metrics.steps(db, fork.id) == []
+    assert metrics.mask_updates(db, fork.id) == []
+
+
+@pytest.mark.usefixtures("signals")
 def test_best_weights_are_saved_and_can_be_started_from(db: Database, tmp_path: Path) -> None:
     target = tmp_path / "out" / "best.pt"
     run = create(db, sparse=True, save=str(target))
