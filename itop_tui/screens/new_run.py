@@ -277,6 +277,16 @@ class NewRunScreen(ItopScreen):
             if first is not None:
                 self.fields.go_to(first)
             return
+        steps = self.form.config.planned_steps()
+        if self._checkpoint is not None and steps is not None and steps <= self._checkpoint.step:
+            self.notify(
+                f"Nothing would be left to train: the checkpoint is at step {self._checkpoint.step:,} of {steps:,}. "
+                "Raise epochs, or fork from an earlier checkpoint.",
+                severity="warning",
+                markup=False,
+            )
+            self.fields.go_to("epochs")
+            return
         self._launching = True
         self.query_one("#status", _Status).update("… queueing the run")
         self.itop.operate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual import events
 
-from db import runs
+from db import checkpoints, runs
 from db.records import RunStatus
 from db.session import Database
 from engine.presets import PRESETS
@@ -248,3 +248,25 @@ async def test_mouse_and_paste() -> None:
 @pytest.mark.parametrize("name", FIELDS)
 def test_no_field_is_named_like_the_runs_own(name: str) -> None:
     assert name not in ("name", "tags")
+
+
+async def test_a_fork_with_nothing_left_to_train_is_not_launched(
+    app: ItopApp, database: Database, scheduled: list[str]
+) -> None:
+    config = PRESETS["digits-rigl"].config()
+    parent = runs.create(database, config=config.as_dict(), total_steps=config.planned_steps() or 0)
+    checkpoint = checkpoints.add(
+        database, run_id=parent.id, attempt_id=None, step=1720, epoch=40, kind="last", path="last.pt", bytes=1,
+        sha256="0" * 64, val_accuracy=None,
+    )  # fmt: skip
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 1)
+        app.open_new_run(parent.config, title=parent.name, parent=parent, checkpoint=checkpoint)
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen) and bool(app.screen.focused))
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: form_of(app).fields.current.name == "epochs")
+        assert runs.count(database) == 1
+        await pilot.press("backspace", "backspace", *"41", "ctrl+s")
+        await started(pilot, 2)
+        fork = runs.find(database, f"{parent.name} fork")
+        assert (fork.parent_id, fork.fork_step, fork.total_steps) == (parent.id, 1720, 41 * 43)
