@@ -160,7 +160,7 @@ def figure(value: float | None, digits: int = 4) -> str:
     if value == 0:
         return "0"
     exponent = math.floor(math.log10(abs(value)))
-    if not -5 <= exponent <= 6:
+    if not -4 <= exponent <= 6:
         mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
         return f"{_trimmed(mantissa)}e{power}"
     return _trimmed(f"{value:.{max(0, digits - 1 - exponent)}f}")

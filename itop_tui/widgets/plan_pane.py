@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,11 +29,12 @@ class PlanPane(Toned):
         """Draw the plan."""
         text = Text(overflow="ellipsis", no_wrap=True, end="")
         text.append("plan", self.tone("title"))
+        if self.plan is None:
+            self._why_none(text)
+            return text
         if self.note:
             text.append(f"  {plain(self.note, limit=300)}", self.tone("muted"))
         text.append("\n")
-        if self.plan is None:
-            return text
         for label, parts in self._facts(self.plan):
             text.append(f"{label:<{_LABEL}}", self.tone("muted"))
             text.append_text(self.toned(parts)).append("\n")
@@ -41,6 +43,14 @@ class PlanPane(Toned):
             text.append("\n")
             self._layers(text, layers)
         return text
+
+    def _why_none(self, text: Text) -> None:
+        """Say beside the title, or below it where that is too long, why there is no plan."""
+        note = plain(self.note, limit=300)
+        width = max(24, self.content_size.width)
+        beside = len(note) + len("plan  ") <= width
+        lines = [f"  {note}"] if beside else ["", *textwrap.wrap(note, width)]
+        text.append("\n".join(lines), self.tone("muted")).append("\n")
 
     def _facts(self, plan: Mapping[str, Any]) -> list[tuple[str, list[Part]]]:
         parameters, maskable, nonzeros = (plan.get(key) for key in ("parameters", "maskable", "nonzeros"))

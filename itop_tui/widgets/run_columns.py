@@ -103,7 +103,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("best", "best", 6, 2, "best_val_accuracy", _number(lambda run: percent(run.best_val_accuracy)),
            right=True),
     Column("itop", "R_s", 4, 4, "itop_rate", _number(lambda run: ratio(explored(run))), right=True),
-    Column("loss", "loss", 8, 8, "loss", _number(lambda run: figure(run.loss, 4), muted=True), right=True),
+    Column("loss", "loss", 8, 8, "loss", _number(lambda run: figure(run.loss, 3), muted=True), right=True),
     Column("speed", "speed", 8, 10, "samples_per_second",
            _number(lambda run: rate(run.samples_per_second) if run.status.is_active else "–", muted=True),
            right=True),
