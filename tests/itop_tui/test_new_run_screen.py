@@ -187,7 +187,7 @@ async def test_the_plan_follows_what_is_typed_and_its_failure_harms_nothing() ->
         await wait_for(pilot, lambda: "torch is not installed" in screen_text(app))
         assert "✓ ready" in screen_text(app)
         assert form.query_one(PlanPane).plan is None
-        planner.failure = RuntimeError("model 'mynet:mak': 'mynet' has no 'mak'; its functions are make and nothing else")
+        planner.failure = RuntimeError("model 'mynet:mak': 'mynet' has no 'mak', only make and nothing else")
         await pilot.press("1")
         await wait_for(pilot, lambda: "nothing else" in screen_text(app))
 
