@@ -71,7 +71,7 @@ def fork(
             )
         base = as_settings(parent.config)
         config = resolve(flags, base=base)
-        _check_goes_on(parent, config)
+        _check_goes_on(parent, chosen, config)
         note(*flags.remarks, _FROM_CHECKPOINT.format(kind=chosen.kind, id=chosen.id, step=chosen.step))
         for field, (new, old) in config.changes(RunConfig.create(base)).items():
             note(f"  {field}: {plain(str(old))} → {plain(str(new))}")
@@ -107,8 +107,15 @@ def _choose(database: Database, run: RunRecord, which: str | None) -> Checkpoint
     return checkpoint_store.pick(database, run.id, which or "last")
 
 
-def _check_goes_on(parent: RunRecord, config: RunConfig) -> None:
-    """Refuse what a checkpoint cannot go on with: another model, or masks of another density or distribution."""
+def _check_goes_on(parent: RunRecord, chosen: CheckpointRecord, config: RunConfig) -> None:
+    """Refuse what a checkpoint cannot go on with: another model, masks of another density, or no step left to train."""
     refused = refusal(config.as_dict(), parent.config)
     if refused is not None:
         raise CommandError(plain(refused), f"run {parent.id} is what the fork goes on from; itop train starts afresh")
+    planned = config.planned_steps()
+    if planned is not None and chosen.step >= planned:
+        raise CommandError(
+            f"the fork would have no step left to train after checkpoint {chosen.id} (step {chosen.step:,} of "
+            f"{planned:,})",
+            f"give it more with --epochs N, or choose an earlier one with --checkpoint: itop checkpoints {parent.id}",
+        )

@@ -118,7 +118,7 @@ def test_a_run_that_is_going_is_not_deleted(itop: Itop, database: Database) -> N
 
 def test_a_parent_is_not_taken_away_silently(itop: Itop, database: Database) -> None:
     parent = trained(database)
-    child = itop("fork", str(parent.id), "--lr", "0.01", "--json").json()
+    child = itop("fork", str(parent.id), "--lr", "0.01", "--epochs", "9", "--json").json()
     itop("stop", str(child["id"]))
     outcome = itop("delete", str(parent.id), "--yes")
     assert outcome.code == 1
@@ -189,6 +189,15 @@ def test_a_fork_of_a_fork_that_never_ran_resumes_from_its_parents_checkpoint(ito
     itop("stop", str(child["id"]))
     assert itop("resume", str(child["id"])).code == 0
     assert runs.get(database, child["id"]).start_checkpoint_id == child["start_checkpoint_id"]
+
+
+def test_a_fork_with_nothing_left_to_train_is_refused(itop: Itop, database: Database) -> None:
+    parent = trained(database)
+    outcome = itop("fork", str(parent.id), "--lr", "0.01")
+    assert outcome.code == 1
+    assert "no step left to train" in outcome.err
+    assert "--epochs N" in outcome.err
+    assert runs.count(database, RunQuery()) == 1
 
 
 def test_a_fork_with_another_model_is_refused(itop: Itop, database: Database) -> None:
