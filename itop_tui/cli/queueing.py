@@ -56,6 +56,36 @@ def queue(
     )
 
 
+def queue_seeded(
+    database: Database,
+    config: RunConfig,
+    repetitions: int,
+    *,
+    name: str | None,
+    group: str | None,
+    group_of_one: str | None = None,
+    **about: Any,
+) -> list[RunRecord]:
+    """Queue runs with consecutive seeds; several are one group, each with its seed in its name.
+
+    Args:
+        database: Where.
+        config: Their settings; the first has its seed.
+        repetitions: How many.
+        name: Their name, where they have one.
+        group: Their group; without one, several runs get a new one.
+        group_of_one: The group of a single run that was given none.
+        **about: What else `queue` takes.
+    """
+    several = repetitions > 1
+    if group is None:
+        group = group_of(config, database) if several else group_of_one
+    return [
+        queue(database, one, name=numbered(name, one.seed, several), group=group, **about)
+        for one in seeded(config, repetitions)
+    ]
+
+
 def start_scheduler(database: Database, queued: Sequence[RunRecord]) -> None:
     """See to it that queued runs are started.
 

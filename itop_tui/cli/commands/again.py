@@ -11,7 +11,7 @@ from engine.continuation import refusal
 from itop_tui.cli.errors import CommandError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.parameters import CheckpointName, GroupName, Json, NewName, Notes, Priority, RunName, Tags, Wait
-from itop_tui.cli.queueing import as_settings, group_of, numbered, queue, report, seeded
+from itop_tui.cli.queueing import as_settings, queue_seeded, report
 from itop_tui.cli.screen import note
 from itop_tui.cli.store import opened
 from itop_tui.format import plain
@@ -75,25 +75,20 @@ def fork(
         note(*flags.remarks, _FROM_CHECKPOINT.format(kind=chosen.kind, id=chosen.id, step=chosen.step))
         for field, (new, old) in config.changes(RunConfig.create(base)).items():
             note(f"  {field}: {plain(str(old))} → {plain(str(new))}")
-        repetitions = flags.repetitions()
-        several = repetitions > 1
-        if several and group is None:
-            group = group_of(config, database)
-        queued = [
-            queue(
-                database,
-                one,
-                name=numbered(name, one.seed, several),
-                tags=tag,
-                notes=notes,
-                group=group if group is not None else parent.group,
-                priority=priority,
-                parent_id=parent.id,
-                start_checkpoint_id=chosen.id,
-                fork_step=chosen.step,
-            )
-            for one in seeded(config, repetitions)
-        ]
+        queued = queue_seeded(
+            database,
+            config,
+            flags.repetitions(),
+            name=name,
+            group=group,
+            group_of_one=parent.group,
+            tags=tag,
+            notes=notes,
+            priority=priority,
+            parent_id=parent.id,
+            start_checkpoint_id=chosen.id,
+            fork_step=chosen.step,
+        )
         return report(database, queued, verb="Queued", wait=wait, json=json)
 
 

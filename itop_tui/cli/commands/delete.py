@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 from rich.text import Text
 
 from db import runs as store
-from db.paths import run_folder
 from db.records import RunQuery, RunRecord
 from itop_tui.cli.errors import CommandError, Exit, UsageError
 from itop_tui.cli.output import print_json
@@ -18,7 +16,7 @@ from itop_tui.cli.parameters import Json, RunNames
 from itop_tui.cli.screen import console, data, note, state
 from itop_tui.cli.store import find_all, opened
 from itop_tui.format import plural, size
-from itop_tui.operations import remove
+from itop_tui.operations import footprint, remove
 
 
 def delete(
@@ -35,25 +33,20 @@ def delete(
         active = [str(one.id) for one in found if one.status.is_active]
         if active:
             raise CommandError(f"run {active[0]} is going: stop it first, with itop stop {' '.join(active)}")
-        freed = {one.id: space_of(run_folder(one.uid)) for one in found}
+        freed = {one.id: footprint([one.uid]).bytes for one in found}
         if not yes:
             _confirm(found, freed, _forks_of(store.list_runs(database, RunQuery(limit=None)), found))
         left: list[str] = []
         # Younger ones first: a fork that goes too must not keep its parent from going.
         for one in sorted(found, key=lambda one: -one.id):
             left += remove(store.delete(database, one.id, force=force or not yes))
-    total = sum(freed.values()) - sum(space_of(run_folder(one.uid)) for one in found)
+    total = sum(freed.values()) - footprint(one.uid for one in found).bytes
     note(*left)
     if json:
         print_json({"deleted": [one.id for one in found], "bytes": total})
     else:
         console().print(Text(f"Deleted {plural(len(found), 'run')}; {size(total)} freed."))
     return Exit.FAILED if left else Exit.OK
-
-
-def space_of(folder: Path) -> int:
-    """Return the bytes that the files in a folder take; 0 where there is no such folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 def _forks_of(everything: list[RunRecord], parents: list[RunRecord]) -> list[RunRecord]:

@@ -19,7 +19,7 @@ from itop_tui.cli.errors import UsageError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.output import print_json
 from itop_tui.cli.parameters import GroupName, Json, Notes, PresetName, Priority, Tags, Wait
-from itop_tui.cli.queueing import as_settings, queue, report
+from itop_tui.cli.queueing import as_settings, queue, report, seeded
 from itop_tui.cli.screen import Column, console, data, note, print_table
 from itop_tui.cli.store import opened
 from itop_tui.format import plural
@@ -105,8 +105,7 @@ def grid(flags: Flags, *, preset: str | None) -> tuple[dict[str, tuple[str, ...]
         except ConfigError as error:
             problems |= {str(problem): problem for problem in error.problems}
             continue
-        for offset in range(repetitions):
-            one = config.with_changes(seed=config.seed + offset)
+        for one in seeded(config, repetitions):
             configs.setdefault(_key(one.as_dict()), one)  # 0.1 and 0.10 are one point
     if problems:
         raise ConfigError(list(problems.values()))

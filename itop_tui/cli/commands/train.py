@@ -29,23 +29,11 @@ def train(
     repetitions = flags.repetitions()
     note(*flags.remarks)
 
-    from itop_tui.cli.queueing import group_of, numbered, queue, report, seeded
+    from itop_tui.cli.queueing import queue_seeded, report
     from itop_tui.cli.store import opened
 
     with opened(tend=False) as database:
-        several = repetitions > 1
-        if several and group is None:
-            group = group_of(config, database)
-        queued = [
-            queue(
-                database,
-                one,
-                name=numbered(name, one.seed, several),
-                tags=tag,
-                notes=notes,
-                group=group,
-                priority=priority,
-            )
-            for one in seeded(config, repetitions)
-        ]
+        queued = queue_seeded(
+            database, config, repetitions, name=name, group=group, tags=tag, notes=notes, priority=priority
+        )
         return report(database, queued, verb="Queued", wait=wait, json=json)

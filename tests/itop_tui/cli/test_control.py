@@ -13,6 +13,7 @@ from db.records import RunQuery, RunStatus
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.commands import delete as delete_module
+from itop_tui.operations import footprint
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import queued, running, trained
 
@@ -75,7 +76,7 @@ def test_what_the_state_does_not_allow_is_refused_with_the_reason(itop: Itop, da
 def test_delete_asks_and_gives_the_space_back(itop: Itop, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     run = trained(database)
     folder = paths.run_folder(run.uid)
-    assert delete_module.space_of(folder) == 2_000
+    assert footprint([run.uid]).bytes == 2_000
     asked = itop("delete", str(run.id))
     assert asked.code == 2
     assert "--yes deletes without asking" in asked.err
