@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from db.errors import StoreError
 
-__all__ = ["clean_config", "clean_name", "clean_tags", "default_name", "facets"]
+__all__ = ["clean_config", "clean_name", "clean_tags", "default_name", "facets", "recipe"]
+
+# Settings that change no result, or only by chance: runs that differ by these alone are repetitions of one experiment.
+# fmt: off
+_NOT_IN_RECIPE = frozenset({
+    "seed", "device", "data_dir", "loader_workers", "test_batch_size", "log_interval", "save", "checkpoint_every",
+    "keep_last", "keep_best", "time_limit", "stop_on_nonfinite",
+})
+# fmt: on
 
 
 def clean_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +63,19 @@ def facets(config: Mapping[str, Any]) -> dict[str, Any]:
         "seed": None if seed is None else int(seed),
         "target_density": None if density is None else float(density),
         "total_epochs": epochs,
+        "recipe": recipe(config),
     }
+
+
+def recipe(config: Mapping[str, Any]) -> str:
+    """A short name for everything in a configuration but the seed and what changes no result.
+
+    Returns:
+        16 hexadecimal digits; equal for runs whose figures may be averaged.
+    """
+    kept = {name: value for name, value in config.items() if name not in _NOT_IN_RECIPE and value is not None}
+    text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _method(config: Mapping[str, Any]) -> str:

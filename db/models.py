@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -38,6 +39,7 @@ __all__ = [
     "Base",
     "CheckpointRow",
     "CommandRow",
+    "DeviceClaimRow",
     "EpochMetricRow",
     "LayerMaskStatRow",
     "MaskUpdateRow",
@@ -179,6 +181,18 @@ class RunRow(Base):
     host: Mapped[str | None]
     device: Mapped[str | None]
     pid: Mapped[int | None]
+    # Where it stands among the waiting runs of its priority; None: by its age. Moving a run sets it.
+    position: Mapped[float | None]
+    starred_at: Mapped[float | None]
+    archived_at: Mapped[float | None]
+    # Deleted by a person who may still take it back; nothing lists it.
+    trashed_at: Mapped[float | None]
+    # How often in a row it ended before its first step.
+    start_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    # The same for runs that differ by nothing but the seed; see `db.facets.recipe`.
+    recipe: Mapped[str | None] = mapped_column(String(16), index=True)
+    # Not a foreign key: the checkpoint may be gone, and its id is never given out again.
+    fork_checkpoint_id: Mapped[int | None] = mapped_column(index=True)
 
 
 class AttemptRow(Base):
@@ -212,6 +226,18 @@ class AttemptRow(Base):
     commit: Mapped[str | None] = mapped_column("git_commit")
     dirty: Mapped[bool | None]
     command_line: Mapped[str | None]
+    diff: Mapped[str | None]
+    environment: Mapped[dict[str, Any] | None]
+
+
+class DeviceClaimRow(Base):
+    """A device that an attempt holds until it has ended."""
+
+    __tablename__ = "device_claims"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempts.id", ondelete="CASCADE"), primary_key=True)
+    device: Mapped[str] = mapped_column(primary_key=True)
 
 
 class CheckpointRow(Base):

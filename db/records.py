@@ -66,7 +66,10 @@ class RunRecord:
     """A run with its configuration, its progress and its latest and best figures.
 
     `model` to `target_density` are copies of what people filter by in `config`; `host`, `device` and `pid` are those of
-    the latest attempt. `start_checkpoint_id` is the checkpoint the next attempt starts from.
+    the latest attempt. `start_checkpoint_id` is the checkpoint the next attempt starts from, `fork_checkpoint_id` the
+    one it was forked from. `position` orders the waiting runs of one priority (None: by age). A run with `trashed_at`
+    was deleted by a person who may still take it back. `start_failures` counts how often in a row it ended
+    before its first step. Runs of one `recipe` differ by nothing but the seed.
     """
 
     id: int
@@ -118,11 +121,22 @@ class RunRecord:
     host: str | None
     device: str | None
     pid: int | None
+    position: float | None = None
+    starred_at: float | None = None
+    archived_at: float | None = None
+    trashed_at: float | None = None
+    start_failures: int = 0
+    recipe: str | None = None
+    fork_checkpoint_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One start or resume of a run: where it ran, as which process, of which versions, and how it ended."""
+    """One start or resume of a run: where it ran, as which process, of which versions, and how it ended.
+
+    `diff` is what the working tree differed from `commit` by; `environment` the variables that matter, no secret among
+    them.
+    """
 
     id: int
     run_id: int
@@ -145,6 +159,8 @@ class AttemptRecord:
     commit: str | None
     dirty: bool | None
     command_line: str | None
+    diff: str | None = None
+    environment: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,17 +80,19 @@ def create(
             get_run(session, parent_id)
         if start_checkpoint_id is not None:
             get_checkpoint(session, start_checkpoint_id)
+        config = clean_config(config)
         row = RunRow(
             uid=secrets.token_hex(6),
             name=default_name(config) if name is None else clean_name(name),
             status=RunStatus.QUEUED,
-            config=clean_config(config),
+            config=config,
             tags=clean_tags(tags),
             notes=notes,
             group=group,
             parent_id=parent_id,
             start_checkpoint_id=start_checkpoint_id,
             fork_step=fork_step,
+            fork_checkpoint_id=start_checkpoint_id if parent_id is not None else None,
             priority=priority,
             total_steps=total_steps,
             created_at=now,
@@ -218,7 +220,7 @@ def requeue_resume(
             run.started_at = None
         if config is not None:
             run.config = clean_config(config)
-            for name, value in facets(config).items():
+            for name, value in facets(run.config).items():
                 setattr(run, name, value)
         session.flush()
         return run_record(run)

@@ -81,32 +81,34 @@ def test_going_down_leaves_nothing(db: Database) -> None:
         assert left.scalars().all() == ["alembic_version"]
 
 
+REVISION = migrate.HEAD
+
 NEXT = '''
 """A revision of the future."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "NEWEST"
 
 def upgrade():
     op.create_table("extra", sa.Column("id", sa.Integer, primary_key=True))
     with op.batch_alter_table("runs", recreate="always") as batch:
         batch.add_column(sa.Column("archived", sa.Boolean, nullable=False, server_default=sa.false()))
     BODY
-'''
+'''.replace("NEWEST", REVISION)
 
 
 @pytest.fixture
 def future(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program whose newest revision is 0002; returns the script, whose BODY is the test's to choose."""
+    """A program that knows one revision more than ours; returns the script, whose BODY is the test's to choose."""
     scripts = tmp_path / "scripts % of the future"
     shutil.copytree(migrate.SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    script = scripts / "versions" / "0002_future.py"
+    script = scripts / "versions" / "9999_future.py"
     script.write_text(NEXT.replace("BODY", "pass"))
     monkeypatch.setattr(migrate, "SCRIPTS", scripts)
-    monkeypatch.setattr(migrate, "REVISIONS", ("0001", "0002"))
-    monkeypatch.setattr(migrate, "HEAD", "0002")
+    monkeypatch.setattr(migrate, "REVISIONS", (*migrate.REVISIONS, "9999"))
+    monkeypatch.setattr(migrate, "HEAD", "9999")
     return script
 
 
@@ -128,7 +130,7 @@ def backups(path: Path) -> list[Path]:
 def test_an_upgrade_keeps_everything_and_leaves_a_backup(old: Path, future: Path) -> None:
     with closing(Database.open()) as db, db.read() as session:
         connection = session.connection()
-        assert migrate.read_revision(connection) == "0002"
+        assert migrate.read_revision(connection) == "9999"
         assert connection.exec_driver_sql("SELECT name, archived FROM runs").fetchall() == [("precious", 0)]
         # Making the table anew dropped the old one; nothing may have cascaded.
         assert connection.exec_driver_sql("SELECT count(*) FROM attempts").scalar() == 1
@@ -138,10 +140,10 @@ def test_an_upgrade_keeps_everything_and_leaves_a_backup(old: Path, future: Path
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
     (backup,) = backups(old)
     assert backup.suffix == ".backup"
-    assert "0001" in backup.name
+    assert REVISION in backup.name
     with closing(sqlite3.connect(backup)) as file:
         assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert file.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert file.execute("SELECT version_num FROM alembic_version").fetchone() == (REVISION,)
         assert file.execute("SELECT name FROM runs").fetchone() == ("precious",)
 
 
