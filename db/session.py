@@ -16,7 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -25,9 +25,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from db import migrate, paths
-from db.errors import DatabaseGone, DatabaseRefused, DatabaseUnavailable, StoreError
-from db.sqlite_file import APPLICATION_ID, inspect_file, network_file_system
+from db import migrate, paths, space
+from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
+from db.sqlite_build import build
+from db.sqlite_file import inspect_file, network_file_system
 
 __all__ = ["Database"]
 
@@ -100,12 +101,14 @@ class Database:
             max_overflow=-1,
             json_serializer=_json,
         )
+        warnings: list[str] = []
         network = network_file_system(path)
         # Without a log, NORMAL may leave a file torn by a power cut.
         _control_transactions(engine, synchronous="FULL" if network else "NORMAL")
         try:
             if revision != migrate.HEAD:
-                _build_sqlite(engine, path)
+                build(engine.execution_options(**{_BEGIN_OPTION: "IMMEDIATE"}), path)
+                warnings += filter(None, (space.enable(path),))
             _set_journal(path, "delete" if network else "wal")
         except (DBAPIError, sqlite3.Error) as error:
             engine.dispose()
@@ -114,13 +117,12 @@ class Database:
         except BaseException:
             engine.dispose()
             raise
-        warnings: tuple[str, ...] = ()
         if network:
-            warnings = (
+            warnings.append(
                 f"{path} is on a network file system ({network}): without a write-ahead log, readers and writers wait "
-                "for each other. Set ITOP_HOME to a local disk, or ITOP_DATABASE_URL to a PostgreSQL server.",
+                "for each other. Set ITOP_HOME to a local disk, or ITOP_DATABASE_URL to a PostgreSQL server."
             )
-        return cls(engine, path, warnings)
+        return cls(engine, path, tuple(warnings))
 
     @classmethod
     def _open_server(cls, url: URL) -> Database:
@@ -206,6 +208,17 @@ class Database:
                     self._watch.close()
                     self._watch = None
                 raise DatabaseUnavailable(f"The database {self._path} cannot be read: {error}.") from error
+
+    def give_back_space(self) -> int:
+        """Give the disk space of what was deleted back, without keeping others waiting for more than moments.
+
+        Returns:
+            How many bytes the file is shorter by. 0 on PostgreSQL, whose own autovacuum frees the space for new rows.
+
+        Raises:
+            DatabaseUnavailable: The file is away, or others hold the lock for too long.
+        """
+        return space.give_back(self.write, self._path) if self._path else 0
 
     def close(self) -> None:
         """Close all connections that are not in use; calling it again does nothing."""
@@ -301,57 +314,6 @@ def _cause(error: DBAPIError) -> str:
 def _is_busy(error: DBAPIError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _build_sqlite(engine: Engine, path: Path) -> None:
-    """Create or migrate the tables in one transaction, so that a crash leaves the old state and a race one winner."""
-    builder = engine.execution_options(**{_BEGIN_OPTION: "IMMEDIATE"})
-    with builder.connect() as connection:
-        # Rebuilding a table drops the old one, which must not cascade; the pragma works only outside transactions.
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        driver.execute("PRAGMA foreign_keys = OFF")
-        try:
-            with connection.begin():
-                revision = migrate.read_revision(connection)
-                migrate.check_known(revision, str(path))
-                if revision == migrate.HEAD:
-                    return
-                backup = _back_up(path, revision) if revision else None
-                try:
-                    migrate.upgrade(connection)
-                    _check_foreign_keys(connection)
-                except Exception as error:
-                    if backup is None:
-                        raise
-                    raise DatabaseRefused(
-                        f"{path} could not be migrated from revision {revision} to {migrate.HEAD} and was left as it "
-                        f"was: {error}. A copy of it is in {backup}. Use the version of itop that wrote it."
-                    ) from error
-                connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-        finally:
-            with suppress(sqlite3.Error):
-                driver.execute("PRAGMA foreign_keys = ON")
-
-
-def _back_up(path: Path, revision: str) -> Path:
-    """Copy the database beside itself; the caller holds the write lock, so the copy is of one state."""
-    target = path.with_name(f"{path.name}.{revision}-{time.strftime('%Y%m%d-%H%M%S')}.backup")
-    partial_target = target.with_name(target.name + ".partial")
-    try:
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial_target)) as copy:
-            source.backup(copy)
-        partial_target.replace(target)
-    finally:
-        partial_target.unlink(missing_ok=True)
-    return target
-
-
-def _check_foreign_keys(connection: Connection) -> None:
-    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-    if broken:
-        tables = ", ".join(sorted({str(row[0]) for row in broken}))
-        raise StoreError(f"{len(broken)} rows would refer to nothing, in {tables}")
 
 
 def _set_journal(path: Path, mode: str) -> None:

@@ -22,7 +22,15 @@ from tests.db.server import Unavailable, database_on, running_server
 _NAMED_SERVER = os.environ.get("ITOP_TEST_POSTGRESQL")
 
 # What these test is SQLite's own: files, pragmas, locks and logs.
-_SQLITE_ONLY = ("test_crash", "test_health", "test_imports", "test_migrate", "test_refusals", "test_session")
+_SQLITE_ONLY = (
+    "test_crash",
+    "test_health",
+    "test_imports",
+    "test_migrate",
+    "test_refusals",
+    "test_session",
+    "test_space",
+)
 _ALWAYS_ON_BOTH = ("test_attempts", "test_processes", "test_settings", "test_transactions", "test_writer")
 
 

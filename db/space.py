@@ -1,0 +1,108 @@
+"""Giving the disk space of deleted rows back to the file system.
+
+SQLite keeps the pages of deleted rows in the file, for rows to come. In a file with `auto_vacuum = INCREMENTAL` they
+can be cut off a few at a time: pages from the end move into the holes, and the file ends earlier.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, suppress
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+__all__ = ["enable", "give_back"]
+
+# For so long others wait for the write lock at most, and for so long it is then theirs.
+_BITE_SECONDS = 0.015
+_PAUSE_SECONDS = 0.015
+_PATIENCE_SECONDS = 10.0
+_INCREMENTAL = 2
+
+
+def give_back(write: Callable[[], AbstractContextManager[Session]], path: Path) -> int:
+    """Cut the free pages off the end of a SQLite file, in many short write transactions.
+
+    Args:
+        write: Opens a write transaction.
+        path: The file.
+
+    Returns:
+        How many bytes. The file itself is shorter once the log was written back, which waits for readers at work.
+    """
+    given = 0
+    while True:
+        with write() as session:
+            pages, size = _take_a_bite(session.connection())
+        given += pages * size
+        if not pages:
+            break
+        time.sleep(_PAUSE_SECONDS)
+    if given:
+        _write_log_back(path)
+    return given
+
+
+def enable(path: Path) -> str | None:
+    """Rewrite a SQLite file so that it can give space back, unless it can already.
+
+    A new file is rewritten too, its tables empty: the mode takes effect only before the first table is made, and a file
+    that was cut off by a crash between the two would bear no sign yet of being ours. Rewriting takes the space of the
+    data twice, beside the file and in the folder for temporary files, and keeps other writers waiting meanwhile.
+
+    Returns:
+        Why it was not done, in words for the user; else None. The file is whole in either case.
+    """
+    with closing(sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)) as connection:
+        if _pragma(connection, "auto_vacuum") == _INCREMENTAL:
+            return None
+        used = _pragma(connection, "page_count") - _pragma(connection, "freelist_count")
+        needed = used * _pragma(connection, "page_size")
+        for folder in (path.parent, Path(tempfile.gettempdir())):
+            # A tenth more, and both may be one file system.
+            if shutil.disk_usage(folder).free < 2.2 * needed:
+                return _why_not(path, f"that needs {2.2 * needed / 1e9:.1f} GB free in {folder}")
+        connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+        try:
+            connection.execute("VACUUM")
+        except sqlite3.OperationalError as error:
+            return _why_not(path, str(error))
+    return None
+
+
+def _why_not(path: Path, reason: str) -> str:
+    return (
+        f"{path} was not rewritten ({reason}): space of deleted runs is used again for new ones, but the file does not "
+        "shrink. To have it shrink, close everything that uses it and run "
+        f"sqlite3 '{path}' 'PRAGMA auto_vacuum = INCREMENTAL; VACUUM'."
+    )
+
+
+def _take_a_bite(connection: Connection) -> tuple[int, int]:
+    """Cut off as many pages as there is time for; returns their number and the size of one in bytes."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    before = _pragma(driver, "page_count")
+    until = time.monotonic() + _BITE_SECONDS
+    for _ in range(_pragma(driver, "freelist_count")):
+        driver.execute("PRAGMA incremental_vacuum(1)")
+        if time.monotonic() > until:
+            break
+    return before - _pragma(driver, "page_count"), _pragma(driver, "page_size")
+
+
+def _write_log_back(path: Path) -> None:
+    """Move the log into the file and empty it, without ever waiting with the write lock held."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection, suppress(sqlite3.Error):
+        for mode in ("PASSIVE", "TRUNCATE"):
+            connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

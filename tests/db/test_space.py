@@ -1,0 +1,123 @@
+"""Disk space: what is deleted comes back to the file system, little by little."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+from collections import namedtuple
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from db import attempts, metrics, runs, space
+from db.records import RunStatus
+from db.session import Database
+from db.writer import MetricWriter
+from tests.db.helpers import new_run, started, step
+
+
+def recorded(db: Database, steps: int) -> int:
+    run, attempt = started(db)
+    with MetricWriter(db, run.id, attempt.id) as recorder:
+        for number in range(1, steps + 1):
+            recorder.step(step(number))
+    attempts.finish(db, attempt.id, status=RunStatus.COMPLETED, reason=None)
+    return run.id
+
+
+def pragma(path: Path, name: str) -> object:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def test_the_space_of_a_deleted_run_comes_back(db: Database, home: Path) -> None:
+    path = home / "itop.db"
+    doomed, kept = recorded(db, 8000), recorded(db, 50)  # the later one lies behind the hole and has to move
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = path.stat().st_size
+    runs.delete(db, doomed)
+    given = db.give_back_space()
+    assert given > 400_000
+    assert path.stat().st_size <= before - given
+    assert (home / "itop.db-wal").stat().st_size == 0
+    assert [each.step for each in metrics.steps(db, kept)] == list(range(1, 51))
+    assert pragma(path, "integrity_check") == "ok"
+    assert pragma(path, "freelist_count") == 0
+    assert db.give_back_space() == 0
+
+
+def test_others_write_between_the_bites(db: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    doomed = recorded(db, 4000)
+    runs.delete(db, doomed)
+    monkeypatch.setattr(space, "_BITE_SECONDS", 0.0)  # one page a bite
+    between: list[int] = []
+    monkeypatch.setattr("db.space.time.sleep", lambda _: between.append(new_run(db).id))
+    assert db.give_back_space() > 0
+    assert len(between) > 10
+    assert runs.count(db) == len(between)
+    assert pragma(home / "itop.db", "integrity_check") == "ok"
+
+
+def test_a_reader_at_work_is_not_waited_for(db: Database, home: Path) -> None:
+    """The log cannot be emptied under it; trying again is for the next time, not for a wait with the lock held."""
+    doomed = recorded(db, 2000)
+    runs.delete(db, doomed)
+    with db.read() as session:
+        assert session.connection().exec_driver_sql("SELECT count(*) FROM runs").scalar() == 0
+        thread = threading.Thread(target=db.give_back_space)
+        thread.start()
+        thread.join(60)
+        assert not thread.is_alive()
+        new_run(db)
+    assert pragma(home / "itop.db", "freelist_count") == 0
+
+
+@pytest.fixture
+def old(db: Database, home: Path) -> Path:
+    """A file of the first releases: it cannot give space back."""
+    run_id = recorded(db, 100)
+    db.close()
+    path = home / "itop.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA auto_vacuum = NONE")
+        connection.execute("VACUUM")
+        assert connection.execute("PRAGMA auto_vacuum").fetchone() == (0,)
+        assert connection.execute("SELECT id FROM runs").fetchone() == (run_id,)
+    return path
+
+
+def test_an_old_file_is_rewritten_once_and_keeps_everything(old: Path) -> None:
+    assert space.enable(old) is None
+    assert pragma(old, "auto_vacuum") == 2
+    assert pragma(old, "integrity_check") == "ok"
+    before = old.read_bytes()
+    assert space.enable(old) is None
+    assert old.read_bytes() == before
+    with closing(Database.open()) as db:
+        assert len(metrics.steps(db, runs.list_runs(db)[0].id)) == 100
+
+
+def test_without_room_an_old_file_stays_as_it_is_and_says_so(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 1000))
+    before = old.read_bytes()
+    reason = space.enable(old)
+    assert reason is not None
+    assert "GB free in" in reason
+    assert "VACUUM" in reason
+    assert old.read_bytes() == before
+    with closing(Database.open()) as db:
+        assert db.give_back_space() == 0
+
+
+def test_an_old_file_in_use_stays_as_it_is_and_says_so(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(space, "_PATIENCE_SECONDS", 0.0)
+    with closing(sqlite3.connect(old, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        reason = space.enable(old)
+        other.execute("ROLLBACK")
+    assert reason is not None
+    assert "database is locked" in reason
