@@ -21,6 +21,7 @@ ENGINE_MODULES = (
     "engine.presets",
     "engine.catalogue",
     "engine.locations",
+    "engine.masks_client",
     "engine.planning",
     "engine.launch.devices",
     "engine.launch.scheduler",
