@@ -1,0 +1,1 @@
+"""Tests: real runs in a storm of kill -9."""

@@ -1,0 +1,357 @@
+"""A storm of kill -9 over real runs: real scheduler, wardens and workers, all killed at random, seeded instants.
+
+A laboratory home holds several runs that train side by side. Again and again, after a random pause, one of the
+processes (or several, or all of them) is killed, in whatever it was doing: starting, training, writing a checkpoint or
+the database, ending. What ended is continued from its last checkpoint, as the app's key would do it, until every run is
+through. The same settings are also trained once without any disturbance, and everything is held against that.
+
+What is asserted after each kill: the database passes its check; every row in it equals the undisturbed run's row of
+that step, without a gap; what a reader had seen before the kill is still there; every registered checkpoint is there,
+whole; no run is shown as active whose processes are gone. At the end: every row and the whole final state equal the
+undisturbed ones to the bit.
+
+More than the suite runs: ``python -m tests.end_to_end.crash.storm --kills 1000 --seed 1``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from db import checkpoints, runs, settings
+from db.errors import StoreError
+from db.records import RunRecord, RunStatus
+from db.session import Database
+from engine.config import RunConfig
+from engine.launch import submit
+from itop_tui import operations
+from tests.engine.launch.conftest import processes_of
+from tests.engine.launch.tools import wait_for
+from tests.engine.training.helpers import same
+from tests.engine.worker_runs import epoch_rows, last_state, step_rows, update_rows
+
+RUNS: dict[str, dict[str, Any]] = {
+    "dense": {},
+    "SET, SGD": {"sparse": True, "growth": "random", "density": 0.05},
+    "RigL, Adam": {"sparse": True, "growth": "gradient", "density": 0.1, "optimizer": "adam", "lr": 0.001},
+    "SNFS, bf16": {"sparse": True, "growth": "momentum", "redistribution": "momentum", "precision": "bf16"},
+}
+VICTIMS = {
+    "worker": ("engine.worker",),
+    "warden": ("engine.launch.warden",),
+    "scheduler": ("engine.launch.scheduler",),
+    "warden and worker": ("engine.launch.warden", "engine.worker"),
+    "everything": ("engine.launch.scheduler", "engine.launch.warden", "engine.worker"),
+}
+WEIGHTS = (5, 2, 2, 2, 2)
+"""Workers are what holds unsaved work, so they are hit most often."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a storm did, and how long it took the truth to be known.
+
+    Attributes:
+        seed: Of all pauses and choices.
+        kills: How often each victim was hit while at least one of its processes lived.
+        resumes: How many times an ended run was queued again.
+        phases: The states of the runs whose worker was hit.
+        longest: Seconds from a kill until no run whose processes were gone was shown as active any more; the most.
+        rows: Step rows compared over the whole storm.
+    """
+
+    seed: int
+    kills: Counter[str] = field(default_factory=Counter)
+    resumes: int = 0
+    phases: Counter[str] = field(default_factory=Counter)
+    longest: float = 0.0
+    rows: int = 0
+
+    def __str__(self) -> str:
+        kills = ", ".join(f"{name} {count}" for name, count in self.kills.most_common())
+        phases = ", ".join(f"{name} {count}" for name, count in self.phases.most_common())
+        return (
+            f"seed {self.seed}: {self.kills.total()} kills ({kills}); workers hit while {phases}; "
+            f"{self.resumes} resumes; {self.rows:,} rows compared; truth after {self.longest:.2f} s at most"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Undisturbed:
+    """What a run is when nobody disturbs it."""
+
+    steps: list[tuple[Any, ...]]
+    epochs: list[tuple[Any, ...]]
+    updates: list[Any]
+    state: dict[str, Any]
+
+
+def configuration(name: str, epochs: int) -> dict[str, Any]:
+    """The settings of one of `RUNS`: 27 steps an epoch, a checkpoint after each, a mask update every 20 steps."""
+    base = {"data": "digits", "model": "lenet300-100", "device": "cpu", "lr": 0.02, "batch_size": 50, "seed": 7}
+    return RunConfig.create(base, epochs=epochs, update_frequency=20, **RUNS[name]).as_dict()
+
+
+def without_clocks(state: dict[str, Any]) -> dict[str, Any]:
+    """A final state without what only a clock decides."""
+    return {name: value for name, value in state.items() if "second" not in name and "time" not in name}
+
+
+@contextlib.contextmanager
+def home(folder: Path) -> Iterator[Database]:
+    """An ITOP_HOME for this process and all it starts; nothing that runs in it is left."""
+    folder.mkdir(parents=True, exist_ok=True)
+    before = {name: os.environ.get(name) for name in ("ITOP_HOME", "ITOP_DATABASE_URL", "OMP_NUM_THREADS")}
+    os.environ |= {"ITOP_HOME": str(folder), "OMP_NUM_THREADS": "1"}
+    os.environ.pop("ITOP_DATABASE_URL", None)
+    try:
+        with contextlib.closing(Database.open()) as db:
+            settings.put(db, "slots", {"cpu": 3})  # the fourth waits in the queue
+            yield db
+    finally:
+        wait_for(lambda: not kill_all(folder), "every process of the storm to be gone")
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def kill_all(folder: Path) -> list[int]:
+    """Kill whatever runs in a home."""
+    return hit(folder, VICTIMS["everything"])
+
+
+def hit(folder: Path, modules: tuple[str, ...], choose: random.Random | None = None) -> list[int]:
+    """Kill processes of a home: of each module one at random, or all of them without `choose`; returns their pids."""
+    found: dict[str, list[psutil.Process]] = {module: [] for module in modules}
+    for process in processes_of(folder):
+        with contextlib.suppress(psutil.Error):
+            words = process.cmdline()
+            for module in modules:
+                if module in words and process.status() != psutil.STATUS_ZOMBIE:
+                    found[module].append(process)
+    killed = []
+    for alive in found.values():
+        chosen = alive if choose is None or len(modules) == 3 else choose.sample(alive, min(1, len(alive)))
+        for process in chosen:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
+                killed.append(process.pid)
+    return killed
+
+
+def undisturbed(folder: Path, epochs: int) -> dict[str, Undisturbed]:
+    """Train every one of `RUNS` to its end, in peace."""
+    with home(folder) as db:
+        queued = {name: operations.launch(db, configuration(name, epochs), name=name) for name in RUNS}
+        wait_for(
+            lambda: all(runs.get(db, run.id).status.is_terminal for run in queued.values()), "the runs", seconds=900
+        )
+        return {name: _whole(db, run) for name, run in queued.items()}
+
+
+def _whole(db: Database, run: RunRecord) -> Undisturbed:
+    ended = runs.get(db, run.id)
+    assert ended.status is RunStatus.COMPLETED, (ended.name, ended.status, ended.reason)
+    state = without_clocks(last_state(db, run))
+    return Undisturbed(step_rows(db, run), epoch_rows(db, run), update_rows(db, run), state)
+
+
+class Storm:
+    """Runs in a home of their own, and the killing in it.
+
+    Args:
+        db: The home's database.
+        folder: The home.
+        expected: What the runs are when nobody disturbs them.
+        epochs: Their length.
+        seed: Of pauses and choices.
+    """
+
+    def __init__(self, db: Database, folder: Path, expected: dict[str, Undisturbed], epochs: int, seed: int) -> None:
+        self._db = db
+        self._folder = folder
+        self._expected = expected
+        self._random = random.Random(seed)
+        self._epochs = epochs
+        self._seen: dict[int, tuple[int, int]] = {}
+        self.report = Report(seed)
+        self._runs = {
+            operations.launch(db, configuration(name, epochs), name=name).id: name for name in sorted(expected)
+        }
+
+    def rage(self, kills: int) -> Report:
+        """Kill so many times, with a new round of runs whenever all are through; then let them come to their ends."""
+        while self.report.kills.total() < kills:
+            self._await_a_moment()
+            self._strike()
+            if self._all_through():
+                self._compare_all()
+                self._begin_again()
+        wait_for(self._all_through, "every run to come to its end after the storm", seconds=900)
+        self._compare_all()
+        return self.report
+
+    # ---------------------------------------------------------------------------------------------- one kill
+
+    def _await_a_moment(self) -> None:
+        """Let a random time pass, or a random number of steps: the instant is what is tried out, not waited for."""
+        if self._random.random() < 0.3:
+            time.sleep(self._random.uniform(0.0, 1.5))
+            return
+        goal = self._progress() + self._random.randint(1, 1500)
+        wait_for(lambda: self._progress() >= goal or self._idle(), "some steps to be taken", seconds=300)
+        time.sleep(self._random.uniform(0.0, 0.1))
+
+    def _progress(self) -> int:
+        return sum(runs.get(self._db, run_id).step for run_id in self._runs)
+
+    def _idle(self) -> bool:
+        return all(runs.get(self._db, run_id).status.is_terminal for run_id in self._runs)
+
+    def _strike(self) -> None:
+        victim = self._random.choices(list(VICTIMS), WEIGHTS)[0]
+        self._look()
+        active = runs.active(self._db)
+        killed = hit(self._folder, VICTIMS[victim], self._random)
+        at = time.monotonic()
+        if killed:
+            self.report.kills[victim] += 1
+            if "worker" in victim or victim == "everything":
+                self.report.phases.update(run.status.value for run in active if run.pid in killed or run.pid is None)
+        self._check_file()
+        self._look()
+        self._await_truth(at)
+        self._check_checkpoints()
+        self._go_on()
+
+    def _check_file(self) -> None:
+        with contextlib.closing(sqlite3.connect(self._folder / "itop.db")) as file:
+            assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+    def _look(self) -> None:
+        """Read as a reader would: every row is the undisturbed one, none is missing, and none that was seen is gone."""
+        for run_id, name in self._runs.items():
+            run = runs.get(self._db, run_id)
+            rows = step_rows(self._db, run)
+            attempt = runs.get(self._db, run_id).attempt_count
+            assert rows == self._expected[name].steps[: len(rows)], f"{name}: a row differs from the undisturbed run's"
+            before, seen = self._seen.get(run_id, (0, 0))
+            if before == attempt == run.attempt_count:
+                assert len(rows) >= seen, f"{name}: a reader had seen {seen} steps, and now there are {len(rows)}"
+            self._seen[run_id] = (attempt, len(rows))
+            self.report.rows += len(rows)
+
+    def _await_truth(self, since: float) -> None:
+        """Wait, looking as the app does, until no run is shown as active whose processes are gone."""
+
+        def told() -> bool:
+            submit.reconcile(self._db)
+            alive = {process.pid for process in processes_of(self._folder)}
+            shown = [run for run in runs.active(self._db) if run.pid is not None]
+            return all(run.pid in alive for run in shown)
+
+        wait_for(told, "the truth about what was killed")
+        self.report.longest = max(self.report.longest, time.monotonic() - since)
+
+    def _check_checkpoints(self) -> None:
+        for run_id in self._runs:
+            for record in checkpoints.for_run(self._db, run_id):
+                try:
+                    content = Path(record.path).read_bytes()
+                except FileNotFoundError:  # a newer one may just have taken its place
+                    assert record not in checkpoints.for_run(self._db, run_id), record
+                else:
+                    assert hashlib.sha256(content).hexdigest() == record.sha256, record
+
+    def _go_on(self) -> None:
+        """Continue what has ended too early, as a person would, and see to it that a scheduler is there."""
+        for run_id in self._runs:
+            run = runs.get(self._db, run_id)
+            if run.status is RunStatus.QUEUED and run.held:
+                runs.update_fields(self._db, run_id, held=False)
+            elif run.status.is_terminal and run.status is not RunStatus.COMPLETED:
+                assert run.status in (RunStatus.KILLED, RunStatus.LOST, RunStatus.FAILED), (run.status, run.reason)
+                assert run.status is not RunStatus.FAILED or "start" in (run.reason or ""), run.reason
+                operations.resume(self._db, run_id)
+                self.report.resumes += 1
+        if any(runs.get(self._db, run_id).status is RunStatus.QUEUED for run_id in self._runs):
+            submit.ensure_scheduler(self._db)
+
+    # ---------------------------------------------------------------------------------------------- the end
+
+    def _all_through(self) -> bool:
+        self._go_on()
+        submit.reconcile(self._db)
+        return all(runs.get(self._db, run_id).status is RunStatus.COMPLETED for run_id in self._runs)
+
+    def _compare_all(self) -> None:
+        for run_id, name in self._runs.items():
+            found, expected = _whole(self._db, runs.get(self._db, run_id)), self._expected[name]
+            assert found.steps == expected.steps, name
+            assert found.epochs == expected.epochs, name
+            assert found.updates == expected.updates, name
+            assert found.state.keys() == expected.state.keys()
+            for part, value in expected.state.items():
+                assert same(found.state[part], value), (name, part)
+
+    def _begin_again(self) -> None:
+        for run_id in self._runs:
+            with contextlib.suppress(StoreError):
+                for path in runs.delete(self._db, run_id, force=True):
+                    shutil.rmtree(path, ignore_errors=True)
+        self._seen.clear()
+        self._runs = {
+            operations.launch(self._db, configuration(name, self._epochs), name=name).id: name
+            for name in sorted(self._expected)
+        }
+
+
+def storm(
+    folder: Path, *, kills: int, seed: int, epochs: int, expected: dict[str, Undisturbed] | None = None
+) -> Report:
+    """Let a storm rage in a folder; returns what it did, or fails at the first untruth.
+
+    Args:
+        folder: An empty folder of this storm's own.
+        kills: How many kills must have hit a living process.
+        seed: Of pauses and choices.
+        epochs: The length of the runs, 27 steps each.
+        expected: The undisturbed runs, where they were trained already.
+    """
+    known = undisturbed(folder / "calm", epochs) if expected is None else expected
+    with home(folder / "storm") as db:
+        return Storm(db, folder / "storm", known, epochs, seed).rage(kills)
+
+
+def main() -> None:
+    """Let a storm rage, and print what it did."""
+    parser = argparse.ArgumentParser(description="Kill real runs at random and see that nothing is lost.")
+    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=200)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        report = storm(Path(folder), kills=options.kills, seed=options.seed, epochs=options.epochs)
+        print(f"{report}; {time.monotonic() - began:.0f} s in all")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Real runs under a storm of kill -9 end bit-identical to undisturbed ones, and nothing untrue is ever shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.crash.storm import Undisturbed, configuration, storm, undisturbed
+
+EPOCHS = 80
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Undisturbed]:
+    return undisturbed(tmp_path_factory.mktemp("calm"), EPOCHS)
+
+
+@pytest.mark.timeout(900)
+def test_a_short_storm(expected: dict[str, Undisturbed], tmp_path: Path) -> None:
+    report = storm(tmp_path, kills=8, seed=2026, epochs=EPOCHS, expected=expected)
+    print(report)
+    assert report.kills.total() >= 8
+    assert report.resumes > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_hundreds_of_kills(seed: int, expected: dict[str, Undisturbed], tmp_path: Path) -> None:
+    report = storm(tmp_path, kills=100, seed=seed, epochs=EPOCHS, expected=expected)
+    print(report)
+    assert report.kills.total() >= 100
+    assert set(report.kills) == {"worker", "warden", "scheduler", "warden and worker", "everything"}
+
+
+def test_the_comparison_can_fail() -> None:
+    """Two of the runs that are compared differ only by their rule; so do their settings."""
+    assert configuration("dense", 3) != configuration("SET, SGD", 3)
