@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from db.errors import StoreError
-from db.models import AttemptRow, CommandRow
+from db.models import AttemptRow, CommandRow, DeviceClaimRow, RunRow
 from db.records import AttemptRecord, RunStatus
 from db.rows import attempt_record, get_attempt, get_run, lock_attempt
 from db.session import Database
 
-__all__ = ["finish", "for_run", "get", "latest", "open_attempts", "running", "set_status", "spawned"]
+__all__ = ["START_TRIES", "finish", "for_run", "get", "latest", "open_attempts", "running", "set_status", "spawned"]
+
+START_TRIES = 3
+"""So often in a row a run may end before its first step; then it is held."""
 
 _LIVE = frozenset({RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.STOPPING})
 
@@ -94,10 +98,25 @@ def finish(
     signal: int | None = None,
     traceback: str | None = None,
     ended_at: float | None = None,
+    may_mend: bool = False,
 ) -> bool:
     """End an attempt and its run. Commands that are still pending are acknowledged with what happened.
 
     Worker, warden and scheduler may each report an ending; the first word wins.
+
+    Where trying again may help, and the attempt took no step, and nobody asked it to stop, the run goes back to its
+    place in the queue; after `START_TRIES` such ends in a row it is held there, with the reason.
+
+    Args:
+        db: The database.
+        attempt_id: The attempt.
+        status: How it ended.
+        reason: Why, in words.
+        exit_code: Of the worker, where it had one.
+        signal: The signal that killed the worker, where one did.
+        traceback: Of the exception that ended it.
+        ended_at: When it ended; None for now.
+        may_mend: Whether trying again may help: it was no mistake of the one who made the run.
 
     Returns:
         False where it had ended before; then nothing changed, except that an exit code, signal or traceback that was
@@ -124,8 +143,15 @@ def finish(
         ended_at = now if ended_at is None else ended_at  # known where the end is written down long after
         attempt.status, attempt.reason, attempt.ended_at = status, reason, ended_at
         attempt.exit_code, attempt.signal, attempt.traceback = exit_code, signal, traceback
-        run.status, run.reason, run.ended_at = status, reason, ended_at
-        run.exit_code, run.signal = exit_code, signal
+        session.execute(sa.delete(DeviceClaimRow).where(DeviceClaimRow.attempt_id == attempt.id))
+        took_a_step = run.step > attempt.start_step
+        if took_a_step:
+            run.start_failures = 0
+        if may_mend and not took_a_step and not _was_asked_to_stop(session, run):
+            _queue_again(run, reason or status)
+        else:
+            run.status, run.reason, run.ended_at = status, reason, ended_at
+            run.exit_code, run.signal = exit_code, signal
         outcome = f"the run ended: {status}" + (f" ({reason})" if reason else "")
         session.execute(
             sa.update(CommandRow)
@@ -133,6 +159,24 @@ def finish(
             .values(done_at=now, outcome=outcome)
         )
         return True
+
+
+def _was_asked_to_stop(session: Session, run: RunRow) -> bool:
+    pending = sa.select(CommandRow.id).where(
+        CommandRow.run_id == run.id, CommandRow.kind == "stop", CommandRow.done_at.is_(None)
+    )
+    return run.status == RunStatus.STOPPING or session.scalars(pending.limit(1)).first() is not None
+
+
+def _queue_again(run: RunRow, reason: str) -> None:
+    """Put a run that could not begin back in its place in the queue, held if that has happened too often."""
+    run.start_failures += 1
+    run.status, run.pid = RunStatus.QUEUED, None
+    run.held = run.start_failures >= START_TRIES
+    if run.held:
+        run.reason = f"held: {run.start_failures} starts in a row failed, the last one with: {reason}"
+    else:
+        run.reason = f"start {run.start_failures} of {START_TRIES} failed: {reason}"
 
 
 def for_run(db: Database, run_id: int) -> list[AttemptRecord]:

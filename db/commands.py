@@ -107,5 +107,5 @@ def _pending(session: Session, run_id: int) -> Sequence[CommandRow]:
 
 def _stop_queued(run: RunRow, now: float) -> CommandRow:
     run.status, run.ended_at = RunStatus.STOPPED, now
-    run.reason = "stopped by user before it started"
+    run.reason, run.held = "stopped by user before it started", False
     return CommandRow(run_id=run.id, kind="stop", created_at=now, done_at=now, outcome=run.reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +15,8 @@ from db.errors import IllegalState, StoreError
 from db.facets import clean_config, clean_name, clean_tags, default_name, facets
 from db.history import truncate
 from db.listing import SORTS, count, find, list_runs
-from db.models import AttemptRow, CheckpointRow, RunRow
+from db.models import AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
+from db.queue import hold, move, queued, release, set_priority, waiting
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
 from db.rows import attempt_record, get_checkpoint, get_run, listed, run_record
 from db.session import Database
@@ -29,11 +30,16 @@ __all__ = [
     "delete",
     "find",
     "get",
+    "hold",
     "list_runs",
+    "move",
     "queued",
+    "release",
     "requeue_resume",
     "reserve",
+    "set_priority",
     "update_fields",
+    "waiting",
 ]
 
 _ACTIVE = tuple(status for status in RunStatus if status.is_active)
@@ -114,17 +120,6 @@ def get(db: Database, run_id: int) -> RunRecord:
         return run_record(get_run(session, run_id))
 
 
-def queued(db: Database) -> list[RunRecord]:
-    """The runs that may be started, in the order to start them: priority, then age. Held ones are left out."""
-    statement = (
-        sa.select(RunRow)
-        .where(RunRow.status == RunStatus.QUEUED, RunRow.held.is_(False))
-        .order_by(RunRow.priority.desc(), RunRow.queued_at, RunRow.id)
-    )
-    with db.read() as session:
-        return [run_record(row) for row in session.scalars(statement)]
-
-
 def active(db: Database, host: str | None = None) -> list[RunRecord]:
     """The runs that should have a process, on one host or on all, by id."""
     statement = sa.select(RunRow).where(RunRow.status.in_(_ACTIVE)).order_by(RunRow.id)
@@ -134,8 +129,10 @@ def active(db: Database, host: str | None = None) -> list[RunRecord]:
         return [run_record(row) for row in session.scalars(statement)]
 
 
-def reserve(db: Database, run_id: int, *, host: str, device: str, slots: int) -> AttemptRecord | None:
-    """Start a new attempt of a queued run on a device that has room, in one transaction.
+def reserve(
+    db: Database, run_id: int, *, host: str, device: str | Sequence[str], slots: int | Mapping[str, int]
+) -> AttemptRecord | None:
+    """Start a new attempt of a queued run on a device that has room, or on several that all have, in one transaction.
 
     The run becomes starting. What it recorded after the step it starts from is deleted: all of it, where it starts from
     the beginning or from another run's checkpoint.
@@ -144,45 +141,60 @@ def reserve(db: Database, run_id: int, *, host: str, device: str, slots: int) ->
         db: The database.
         run_id: The run.
         host: The host that will run it.
-        device: The device, as torch names it.
-        slots: How many runs the device may have at once.
+        device: The device, as torch names it; or several, each of which it holds until it has ended.
+        slots: How many runs a device may have at once; for several devices a number for each, or one for all.
 
     Returns:
-        The attempt; None where the run is not waiting any more (or held, or gone) or the device is full.
+        The attempt; None where the run is not waiting any more (or held, or gone) or a device is full. Its `device`
+        names several with commas between.
     """
+    devices = tuple(dict.fromkeys([device] if isinstance(device, str) else device))
+    if not devices:
+        raise StoreError(f"Run {run_id} cannot be started on no device at all.")
     with db.write() as session:
-        db.exclusive(session, f"itop device {host} {device}")
+        for name in sorted(devices):  # in one order, so that no two wait for each other
+            db.exclusive(session, f"itop device {host} {name}")
         run = session.get(RunRow, run_id, with_for_update=True)
-        if run is None or run.status != RunStatus.QUEUED or run.held:
+        if run is None or run.status != RunStatus.QUEUED or run.held or run.trashed_at is not None:
             return None
-        occupied = session.scalar(
-            sa.select(sa.func.count(AttemptRow.id)).where(
-                AttemptRow.ended_at.is_(None), AttemptRow.host == host, AttemptRow.device == device
-            )
-        )
-        if (occupied or 0) >= slots:
+        taken = _occupied(session, host, devices)
+        if any(taken.get(name, 0) >= (slots if isinstance(slots, int) else slots[name]) for name in devices):
             return None
         now = time.time()
         start_step, start_epoch = _rewind(session, run)
         run.attempt_count += 1
+        named = ",".join(devices)
         attempt = AttemptRow(
             run_id=run.id,
             number=run.attempt_count,
             host=host,
-            device=device,
+            device=named,
             started_at=now,
             status=RunStatus.STARTING,
             start_step=start_step,
             versions={},
         )
         session.add(attempt)
-        run.status = RunStatus.STARTING
-        run.host, run.device, run.pid = host, device, None
+        session.flush()
+        session.add_all(DeviceClaimRow(attempt_id=attempt.id, device=name) for name in devices)
+        run.status, run.reason = RunStatus.STARTING, None
+        run.host, run.device, run.pid = host, named, None
         run.step, run.epoch = start_step, start_epoch
         run.started_at = run.started_at or now
         run.heartbeat_at = now
         session.flush()
         return attempt_record(attempt)
+
+
+def _occupied(session: Session, host: str, devices: Sequence[str]) -> dict[str, int]:
+    """How many open attempts of a host hold each of some devices."""
+    statement = (
+        sa.select(DeviceClaimRow.device, sa.func.count())
+        .join(AttemptRow, AttemptRow.id == DeviceClaimRow.attempt_id)
+        .where(AttemptRow.ended_at.is_(None), AttemptRow.host == host, DeviceClaimRow.device.in_(devices))
+        .group_by(DeviceClaimRow.device)
+    )
+    return {str(name): int(number) for name, number in session.execute(statement)}
 
 
 def requeue_resume(
@@ -213,7 +225,8 @@ def requeue_resume(
                     f"Checkpoint {checkpoint_id} belongs to run {checkpoint.run_id}; fork that run to start from it."
                 )
         run.status = RunStatus.QUEUED
-        run.queued_at = time.time()
+        run.queued_at, run.position = time.time(), None
+        run.held, run.start_failures = False, 0
         run.start_checkpoint_id = checkpoint_id
         run.reason = run.exit_code = run.signal = run.ended_at = run.pid = None
         if checkpoint_id is None:

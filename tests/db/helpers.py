@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from db import attempts, runs
-from db.records import AttemptRecord, RunRecord, StepMetric
+from db.records import AttemptRecord, RunRecord, RunStatus, StepMetric
 from db.session import Database
 
 CONFIG: dict[str, Any] = {
@@ -45,6 +45,12 @@ def started(db: Database, **changes: Any) -> tuple[RunRecord, AttemptRecord]:
     run = new_run(db, **changes)
     attempt = start(db, run)
     return runs.get(db, run.id), attempt
+
+
+def end(db: Database, run: RunRecord, status: RunStatus = RunStatus.STOPPED) -> None:
+    attempt = attempts.latest(db, run.id)
+    assert attempt is not None
+    assert attempts.finish(db, attempt.id, status=status, reason="test", exit_code=3)
 
 
 def step(number: int, loss: float | None = 0.5, **changes: Any) -> StepMetric:

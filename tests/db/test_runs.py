@@ -14,7 +14,7 @@ from db.errors import AmbiguousRun, IllegalState, RunNotFound, StoreError
 from db.records import CheckpointRecord, EpochMetric, LayerMaskStat, MaskUpdate, RunRecord, RunStatus
 from db.session import Database
 from db.writer import MetricWriter
-from tests.db.helpers import CONFIG, new_run, start, started, step
+from tests.db.helpers import CONFIG, end, new_run, start, started, step
 
 
 def checkpoint(db: Database, run: RunRecord, at: int, **changes: Any) -> CheckpointRecord:
@@ -30,12 +30,6 @@ def checkpoint(db: Database, run: RunRecord, at: int, **changes: Any) -> Checkpo
         "sha256": "0" * 64,
     }
     return checkpoints.add(db, **(values | changes))
-
-
-def end(db: Database, run: RunRecord, status: RunStatus = RunStatus.STOPPED) -> None:
-    attempt = attempts.latest(db, run.id)
-    assert attempt is not None
-    assert attempts.finish(db, attempt.id, status=status, reason="test", exit_code=3)
 
 
 def test_a_new_run_is_queued_with_what_people_filter_by(db: Database) -> None:
@@ -162,48 +156,6 @@ class TestEdit:
             runs.update_fields(db, run.id, name="")
         with pytest.raises(RunNotFound):
             runs.update_fields(db, 99, name="x")
-
-
-class TestReserve:
-    def test_the_run_starts(self, db: Database) -> None:
-        run = new_run(db)
-        attempt = runs.reserve(db, run.id, host="h", device="cuda:0", slots=1)
-        assert attempt is not None
-        assert (attempt.run_id, attempt.number, attempt.start_step) == (run.id, 1, 0)
-        assert attempt.status is RunStatus.STARTING
-        run = runs.get(db, run.id)
-        assert (run.status, run.host, run.device, run.attempt_count) == ("starting", "h", "cuda:0", 1)
-        assert run.started_at == attempt.started_at
-
-    def test_only_one_gets_it(self, db: Database) -> None:
-        run = new_run(db)
-        assert runs.reserve(db, run.id, host="h", device="cpu", slots=9)
-        assert runs.reserve(db, run.id, host="h", device="cpu", slots=9) is None
-
-    def test_a_device_has_so_many_slots(self, db: Database) -> None:
-        first, second, third, fourth = (new_run(db) for _ in range(4))
-        assert runs.reserve(db, first.id, host="h", device="cuda:0", slots=2)
-        assert runs.reserve(db, second.id, host="h", device="cuda:0", slots=2)
-        assert runs.reserve(db, third.id, host="h", device="cuda:0", slots=2) is None
-        assert runs.get(db, third.id).status is RunStatus.QUEUED
-        assert runs.reserve(db, third.id, host="h", device="cuda:1", slots=1)
-        assert runs.reserve(db, fourth.id, host="other", device="cuda:0", slots=1)
-
-    def test_an_ended_attempt_gives_its_slot_back(self, db: Database) -> None:
-        first, second = new_run(db), new_run(db)
-        start(db, first, slots=1)
-        assert runs.reserve(db, second.id, host="here", device="cpu", slots=1) is None
-        end(db, first)
-        assert runs.reserve(db, second.id, host="here", device="cpu", slots=1)
-
-    def test_no_slot_no_start(self, db: Database) -> None:
-        assert runs.reserve(db, new_run(db).id, host="h", device="cpu", slots=0) is None
-
-    def test_a_held_or_deleted_run_does_not_start(self, db: Database) -> None:
-        run = new_run(db)
-        runs.update_fields(db, run.id, held=True)
-        assert runs.reserve(db, run.id, host="h", device="cpu", slots=1) is None
-        assert runs.reserve(db, 99, host="h", device="cpu", slots=1) is None
 
 
 def record(db: Database, run: RunRecord, attempt_id: int, first: int, last: int) -> None:
@@ -364,17 +316,6 @@ class TestDelete:
             end(db, run)
         assert "/shared.pt" not in runs.delete(db, first.id)
         assert "/shared.pt" in runs.delete(db, second.id)
-
-
-def test_the_queue_is_in_the_schedulers_order(db: Database) -> None:
-    low = new_run(db, priority=-1)
-    first, second = new_run(db), new_run(db)
-    urgent = new_run(db, priority=5)
-    held = new_run(db, priority=9)
-    runs.update_fields(db, held.id, held=True)
-    active = new_run(db)
-    start(db, active)
-    assert [run.id for run in runs.queued(db)] == [urgent.id, first.id, second.id, low.id]
 
 
 def test_active_runs_by_host(db: Database) -> None:
