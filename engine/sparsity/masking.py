@@ -100,6 +100,7 @@ class Masking:
         fixed = self._fixed_layers()
         self._updater = Updater(self._layers, config, optimizer, fixed, self._generator_on)
         self._needs = needs_of(config)
+        self._put_off = False  # an update is due and waits for gradients that can be read
         self._momentum: dict[str, Tensor] = {}
         if config.updates_masks and "momentum" in self._needs:
             self._momentum = {
@@ -167,6 +168,10 @@ class Masking:
     def step(self, scaler: torch.amp.GradScaler | None = None) -> UpdateStats | None:
         """Makes one optimizer step, keeps the masks, and updates them where that is due.
 
+        An update whose rules read gradients is put off where a scaler skips its step: gradients that overflowed rank
+        nothing. It is made after the next step that is not skipped, `last_update` or not, as long as one is left to
+        train what grows; one that is due by then is the same.
+
         Args:
             scaler: Gradient scaler of mixed precision: its `step` then makes the optimizer's. As in any such loop the
                 caller calls `scaler.update()` afterwards, once for all optimizers.
@@ -182,9 +187,13 @@ class Masking:
         if self._momentum:
             self._follow_momentum(scaled=scaler is not None)
         self.apply()
-        if is_update_step(self.config, self.steps, self.total_steps):
-            return self.update()
-        return None
+        late = self._put_off and self.steps < self.total_steps
+        if not late and not is_update_step(self.config, self.steps, self.total_steps):
+            return None
+        if scaler is not None and "gradient" in self._needs and not self._gradients_finite():
+            self._put_off = True
+            return None
+        return self.update()
 
     @torch.no_grad()
     def apply(self) -> None:
@@ -213,6 +222,7 @@ class Masking:
         for layer in self._layers:
             layer.gradient = layer.momentum = None
         self.updates += 1
+        self._put_off = False
         self._renew_keepers()
         # gmp has no death rate: the share that it took stands in for one.
         rate = 1 - self.nonzeros / before if self.config.distribution == "gmp" else self.death_rate
@@ -236,6 +246,10 @@ class Masking:
             for layer in self._layers:
                 own = self._momentum.get(layer.name)
                 layer.momentum = momentum_of(self.optimizer, layer.parameter) if own is None else own
+
+    def _gradients_finite(self) -> bool:
+        """Asks the device whether a scaler let the present step pass; only where an update, which asks too, is due."""
+        return bool(all_finite(self.optimizer, self._layers[0].parameter.detach()))
 
     @torch.no_grad()
     def _follow_momentum(self, *, scaled: bool) -> None:
@@ -295,6 +309,7 @@ class Masking:
             "version": 1,
             "steps": self.steps,
             "updates": self.updates,
+            "put_off": self._put_off,
             "masks": {name: mask.clone() for name, mask in self.masks.items()},
             "explored": {name: mask.clone() for name, mask in self.explored.items()},
             "first_masks": {name: mask.clone() for name, mask in self.first_masks.items()},
@@ -335,6 +350,7 @@ class Masking:
                 self._momentum[name].copy_(value)
         self.steps = int(state["steps"])
         self.updates = int(state["updates"])
+        self._put_off = bool(state.get("put_off", False))  # states of before it was kept have none
         self._generator.set_state(state["generator"].cpu())
         self._stats = UpdateStats.from_dict(state["stats"])
         self._renew_keepers()
