@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engine.durable import sync_folder
+
 _TAIL_BYTES = 16_384
 _LINE_LENGTH = 400
 # Escape sequences (CSI, OSC and the two-character ones) and the control characters that are left then.
@@ -92,7 +94,7 @@ def write_json(path: Path, values: Mapping[str, Any], *, exclusive: bool = False
     finally:
         temporary.unlink(missing_ok=True)
     if durable:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return True
 
 
@@ -105,15 +107,6 @@ def _claim(path: Path, whole: Path) -> None:
     except OSError:  # a file system without links (exFAT, some network shares): the name first, then what it holds
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
         whole.replace(path)
-
-
-def _sync_folder(path: Path) -> None:
-    """Bring the names in a folder to the disk, as the files' contents are."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -19,6 +19,8 @@ from typing import IO, Any
 import numpy as np
 import torch
 
+from engine.durable import sync_folder
+
 __all__ = [
     "FORMAT",
     "CheckpointDamagedError",
@@ -108,7 +110,7 @@ def write(path: Path, state: Mapping[str, Any]) -> CheckpointFile:
         if failure is not None:
             raise OSError(failure.errno, failure.strerror, str(path)) from error
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return CheckpointFile(path, hashing.bytes, hashing.digest.hexdigest())
 
 
@@ -130,16 +132,8 @@ def link(source: CheckpointFile, path: Path) -> CheckpointFile:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return CheckpointFile(path, source.bytes, source.sha256)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def temporary_files(folder: Path) -> list[Path]:
