@@ -10,6 +10,7 @@ __all__ = [
     "DatabaseRefused",
     "DatabaseUnavailable",
     "IllegalState",
+    "QueryError",
     "RunNotFound",
     "StoreError",
 ]
@@ -49,3 +50,19 @@ class AmbiguousRun(StoreError):  # noqa: N818
 
 class IllegalState(StoreError):  # noqa: N818
     """The state of the run, attempt or writer does not allow what was asked."""
+
+
+class QueryError(StoreError):
+    """A query cannot be understood.
+
+    Attributes:
+        position: Where in the text the mistake begins.
+        length: How many characters of the text it is about; 0 where something is missing at that place.
+        suggestion: What might be written there instead; None where nothing is near.
+    """
+
+    def __init__(self, message: str, position: int, length: int, suggestion: str | None = None) -> None:
+        super().__init__(message)
+        self.position = position
+        self.length = length
+        self.suggestion = suggestion

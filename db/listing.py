@@ -6,7 +6,8 @@ The cost depends on the number of runs, never on what they recorded: a list read
 from __future__ import annotations
 
 import difflib
-import functools
+import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +16,16 @@ from sqlalchemy.orm import Session
 
 from db.errors import AmbiguousRun, RunNotFound, StoreError
 from db.models import RunRow
+from db.query.fields import CONFIG_PREFIX
+from db.query.parser import parse
+from db.query.settings_sql import setting_number, setting_text
+from db.query.sql import condition
+from db.query.tree import NAME
 from db.records import RunQuery, RunRecord
 from db.rows import run_record
 from db.session import Database
 
-__all__ = ["SORTS", "count", "find", "list_runs"]
+__all__ = ["SORTS", "check_sort", "count", "find", "list_runs", "selected"]
 
 # fmt: off
 _SORTED_COLUMNS = (
@@ -32,25 +38,24 @@ _SORTED_COLUMNS = (
 
 # fmt: on
 
-# What a list can be sorted by. Text sorts without regard to case.
+# What a list can be sorted by, beside the settings. Text sorts without regard to case.
 SORTS: Mapping[str, sa.ColumnElement[Any]] = {
     **{name: getattr(RunRow, name) for name in _SORTED_COLUMNS},
     "name": sa.func.lower(RunRow.name),
     "group": sa.func.lower(RunRow.group),
     "progress": RunRow.step * 1.0 / sa.func.nullif(RunRow.total_steps, 0),
+    # Of a run that is still going, up to its latest sign of life: the order needs no clock.
+    "duration": sa.func.coalesce(RunRow.ended_at, RunRow.heartbeat_at) - RunRow.started_at,
+    "starred": RunRow.starred_at,
 }
-
-_FILTERED = (RunRow.name, RunRow.model, RunRow.data, RunRow.method, RunRow.status, RunRow.tags)
-_TEXTS: list[sa.ColumnElement[str]] = [sa.type_coerce(column, sa.Text) for column in _FILTERED]
-# One text a run to search in. Words hold no line break, so none is found across two columns.
-_HAYSTACK = functools.reduce(lambda left, right: left + "\n" + right, _TEXTS)
+_SETTING = re.compile(re.escape(CONFIG_PREFIX) + NAME)
 
 
 def find(db: Database, token: str | int) -> RunRecord:
     """The run somebody means: by id, by uid, or by a name that only one run has.
 
     Raises:
-        RunNotFound: There is none; the message names the nearest.
+        RunNotFound: There is none, or it is in the trash; the message names the nearest.
         AmbiguousRun: Several runs have this name; the message lists their ids.
     """
     word = str(token).strip()
@@ -59,11 +64,12 @@ def find(db: Database, token: str | int) -> RunRecord:
         if word.isascii() and word.isdecimal() and len(word) <= 18:
             row = session.get(RunRow, int(word))
             if row is not None:
-                return run_record(row)
+                return run_record(_listed(row))
         row = session.scalars(sa.select(RunRow).where(RunRow.uid == word)).first()
         if row is not None:
-            return run_record(row)
-        rows = session.scalars(sa.select(RunRow).where(RunRow.name == word).order_by(RunRow.id)).all()
+            return run_record(_listed(row))
+        same_name = sa.select(RunRow).where(RunRow.name == word, RunRow.trashed_at.is_(None))
+        rows = session.scalars(same_name.order_by(RunRow.id)).all()
         if len(rows) == 1:
             return run_record(rows[0])
         if rows:
@@ -77,42 +83,80 @@ def list_runs(db: Database, query: RunQuery | None = None) -> list[RunRecord]:
     """The runs that a query selects, in its order. The cost does not depend on what the runs recorded.
 
     Raises:
-        StoreError: The query sorts by something that is not in `SORTS`.
+        QueryError: The query's text cannot be understood.
+        StoreError: The query sorts by something that there is not.
     """
     query = query or RunQuery()
-    order = SORTS.get(query.sort)
-    if order is None:
-        near = difflib.get_close_matches(query.sort, SORTS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise StoreError(f"Runs cannot be sorted by {query.sort!r}.{hint} Allowed: {', '.join(sorted(SORTS))}.")
-    direction = order.desc() if query.descending else order.asc()
+    order = [key.desc() if query.descending else key.asc() for key in _sort_keys(query.sort)]
     tie = RunRow.id.desc() if query.descending else RunRow.id.asc()
-    statement = _filtered(sa.select(RunRow), query).order_by(direction.nulls_last(), tie)
+    statement = sa.select(RunRow).where(*selected(query)).order_by(*(key.nulls_last() for key in order), tie)
     statement = statement.limit(query.limit).offset(query.offset or None)
     with db.read() as session:
         return [run_record(row) for row in session.scalars(statement)]
 
 
 def count(db: Database, query: RunQuery | None = None) -> int:
-    """How many runs a query selects, whatever its limit."""
+    """How many runs a query selects, whatever its limit.
+
+    Raises:
+        QueryError: The query's text cannot be understood.
+    """
     with db.read() as session:
-        return session.scalar(_filtered(sa.select(sa.func.count(RunRow.id)), query or RunQuery())) or 0
+        return session.scalar(sa.select(sa.func.count(RunRow.id)).where(*selected(query or RunQuery()))) or 0
 
 
-def _filtered(statement: sa.Select[Any], query: RunQuery) -> sa.Select[Any]:
-    for word in query.text.split():
-        statement = statement.where(_HAYSTACK.icontains(word, autoescape=True))
+def selected(query: RunQuery) -> list[sa.ColumnElement[bool]]:
+    """What a run must be to be selected by a query, as SQL conditions.
+
+    Raises:
+        QueryError: The query's text cannot be understood.
+    """
+    asked = parse(query.text)
+    conditions = [RunRow.trashed_at.is_(None)]
+    if query.archived is not None and not asked.states("is", "archived"):
+        conditions.append(RunRow.archived_at.is_not(None) if query.archived else RunRow.archived_at.is_(None))
     if query.statuses:
-        statement = statement.where(RunRow.status.in_(query.statuses))
+        conditions.append(RunRow.status.in_(query.statuses))
     if query.group is not None:
-        statement = statement.where(RunRow.group == query.group)
-    return statement
+        conditions.append(RunRow.group == query.group)
+    if asked.root is not None:
+        conditions.append(condition(asked, time.time()))
+    return conditions
+
+
+def check_sort(name: str) -> None:
+    """See whether a list can be sorted by something.
+
+    Raises:
+        StoreError: It cannot; the message has the nearest that can.
+    """
+    if name in SORTS or _SETTING.fullmatch(name):
+        return
+    near = difflib.get_close_matches(name, SORTS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    allowed = ", ".join(sorted(SORTS))
+    raise StoreError(f"Runs cannot be sorted by {name!r}.{hint} Allowed: {allowed}, {CONFIG_PREFIX}SETTING.")
+
+
+def _sort_keys(name: str) -> list[sa.ColumnElement[Any]]:
+    check_sort(name)
+    if name in SORTS:
+        return [SORTS[name]]
+    setting = name.removeprefix(CONFIG_PREFIX)
+    return [setting_number(setting), sa.func.lower(setting_text(setting))]
+
+
+def _listed(row: RunRow) -> RunRow:
+    if row.trashed_at is not None:
+        raise RunNotFound(f"Run {row.id} ({row.name}) was deleted; it is in the trash, and can be restored.")
+    return row
 
 
 def _nearest(session: Session, word: str) -> str:
-    names = session.scalars(sa.select(RunRow.name).order_by(RunRow.id.desc()).limit(1000)).all()
+    shown = RunRow.trashed_at.is_(None)
+    names = session.scalars(sa.select(RunRow.name).where(shown).order_by(RunRow.id.desc()).limit(1000)).all()
     near = difflib.get_close_matches(word, dict.fromkeys(names), n=3)
     if near:
         return f" Did you mean {' or '.join(map(repr, near))}?"
-    latest = session.scalar(sa.select(sa.func.max(RunRow.id)))
+    latest = session.scalar(sa.select(sa.func.max(RunRow.id)).where(shown))
     return " There are no runs yet." if latest is None else f" The latest is run {latest}."

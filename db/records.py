@@ -270,10 +270,13 @@ class RunQuery:
     """Which runs to list, and in which order.
 
     Attributes:
-        text: Words that must each occur in the name, model, data set, method, status or tags; case does not matter.
+        text: A query in the language of `db.query`; empty matches every run.
         statuses: Only these states; empty means all.
         group: Only this group; None means all.
-        sort: A name of `db.runs.SORTS`. Runs without the figure come last in either direction; the id breaks ties.
+        archived: Whether archived runs are left out (False), are all there is (True), or come with the others (None).
+            A text that itself says `is:archived` wins. Runs in the trash are never listed.
+        sort: A name of `db.runs.SORTS`, or `config.NAME` for a setting. Runs without the figure come last in either
+            direction; the id breaks ties.
         descending: Largest first.
         limit: At most so many; None means all.
         offset: Skip so many.
@@ -282,6 +285,7 @@ class RunQuery:
     text: str = ""
     statuses: tuple[RunStatus, ...] = ()
     group: str | None = None
+    archived: bool | None = False
     sort: str = "id"
     descending: bool = True
     limit: int | None = 200

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from db import attempts, runs
 from db.errors import StoreError
 from db.models import RunRow
+from db.query import quoted
 from db.records import RunQuery, RunRecord, RunStatus
 from db.session import Database
 from db.writer import MetricWriter
@@ -117,7 +118,7 @@ def test_any_name_is_found_by_itself(db: Database, text: str) -> None:
         return
     run = new_run(db, name=text)
     assert run.name == " ".join(text.split())
-    listed = runs.list_runs(db, RunQuery(text=run.name, limit=None))
+    listed = runs.list_runs(db, RunQuery(text=quoted(run.name), limit=None))
     assert run.id in [found.id for found in listed]
 
 

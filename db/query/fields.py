@@ -1,0 +1,184 @@
+"""The fields of a query: what they are called, what kind of value they hold, and where the store keeps them."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from db.records import RunStatus
+
+__all__ = ["CONFIG_PREFIX", "FIELDS", "FLAGS", "STATES", "Field", "Kind", "Unit", "find_field", "nearest"]
+
+Kind: TypeAlias = Literal["text", "number", "time", "state", "flag", "any"]
+Unit: TypeAlias = Literal["", "whole", "share", "seconds"]
+
+CONFIG_PREFIX = "config."
+"""`config.NAME` is the setting NAME of a run's configuration, also where no field has that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Something of a run that a query can ask about.
+
+    Attributes:
+        name: What it is called.
+        kind: What it holds: text, number, time, state, or a flag (yes or no). A setting that is only known by its
+            `config.` name may hold anything.
+        help: What it means, in a few words.
+        aliases: Other names for it.
+        unit: What a number counts: whole things, a share (0.93 or 93%), or seconds (90, 15m, 1h30m).
+        column: The attribute of a `RunRecord` that holds it; empty where it is worked out, or a setting.
+        setting: The name of the setting in the configuration that holds it; empty where it is none.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    aliases: tuple[str, ...] = ()
+    unit: Unit = ""
+    column: str = ""
+    setting: str = ""
+
+
+def _text(name: str, text: str, *aliases: str, column: str = "") -> Field:
+    return Field(name, "text", text, aliases, column=column or name)
+
+
+def _whole(name: str, text: str, *aliases: str, column: str = "") -> Field:
+    return Field(name, "number", text, aliases, "whole", column or name)
+
+
+def _figure(name: str, text: str, *aliases: str, column: str = "", unit: Unit = "") -> Field:
+    return Field(name, "number", text, aliases, unit, column or name)
+
+
+def _time(name: str, text: str, *aliases: str) -> Field:
+    return Field(name, "time", text, aliases, column=f"{name}_at")
+
+
+# fmt: off
+_OF_RUNS = (
+    Field("state", "state", "queued, running, completed, failed and so on", ("status",), column="status"),
+    Field("is", "flag", "starred, archived, held, fork, active, finished, diverged, sparse, or a state"),
+    _text("name", "the run's name"),
+    _text("model", "the model"),
+    _text("data", "the data set", "dataset"),
+    _text("method", "dense, static, SET-ITOP, RigL-ITOP, SNFS, GMP"),
+    _text("tag", "any of its tags", "tags", column="tags"),
+    _text("group", "the sweep or experiment it belongs to"),
+    _text("notes", "its notes", "note"),
+    _text("host", "where it ran last"),
+    _text("device", "the device it ran on last"),
+    _text("reason", "why it ended"),
+    _text("uid", "its unique name, which its folder has too"),
+    _text("recipe", "the same for runs that differ by nothing but the seed"),
+    _whole("id", "its number"),
+    _whole("seed", "the random seed"),
+    _whole("priority", "larger starts earlier"),
+    _whole("parent", "the number of the run it was forked from", "parent_id", column="parent_id"),
+    _whole("fork_step", "the parent's step at which it was forked"),
+    _whole("step", "optimizer steps taken", "steps"),
+    _whole("total_steps", "optimizer steps it will take"),
+    _whole("epoch", "epochs done"),
+    _whole("total_epochs", "epochs of the whole run"),
+    _whole("nonzeros", "active weights"),
+    _whole("attempts", "how often it was started", "attempt_count", column="attempt_count"),
+    _whole("exit_code", "the exit code of its process"),
+    _figure("density", "share of the maskable weights that is active, as configured", "target_density",
+            column="target_density", unit="share"),
+    _figure("actual_density", "share of the maskable weights that is active now", column="density", unit="share"),
+    Field("sparsity", "number", "1 - density", (), "share"),
+    Field("progress", "number", "share of the steps taken", ("done",), "share"),
+    _figure("accuracy", "best validation accuracy", "acc", "best", "best_val_accuracy",
+            column="best_val_accuracy", unit="share"),
+    _figure("val", "latest validation accuracy", "val_accuracy", column="val_accuracy", unit="share"),
+    _figure("test", "test accuracy with the best weights", "test_accuracy", column="test_accuracy", unit="share"),
+    _figure("test_last", "test accuracy with the last weights", "test_accuracy_last",
+            column="test_accuracy_last", unit="share"),
+    _figure("train", "accuracy on the latest batch", "train_accuracy", column="accuracy", unit="share"),
+    _figure("loss", "latest training loss", "train_loss"),
+    _figure("val_loss", "latest validation loss"),
+    _figure("itop_rate", "R_s: share of the maskable weights ever active", "rs", "r_s", "itop", unit="share"),
+    _figure("current_death_rate", "share of the active weights that dies now", "zeta",
+            column="death_rate", unit="share"),
+    _figure("learning_rate", "learning rate now"),
+    _figure("flops", "training FLOPs so far", "training_flops", column="training_flops"),
+    _figure("flops_ratio", "training FLOPs as a share of dense training", "flops_share", unit="share"),
+    _figure("speed", "images a second", "samples_per_second", column="samples_per_second"),
+    _time("created", "when it was made: created>2d, created>2026-11-01"),
+    _time("queued", "when it was queued last"),
+    _time("started", "when it first started"),
+    _time("ended", "when it ended"),
+    _time("heartbeat", "when it last gave a sign of life", "seen"),
+    Field("duration", "number", "time from its start to its end, or to now", (), "seconds"),
+)
+
+# The settings of `engine.config.RunConfig` that no field above has the name of; a test holds the two together.
+_SETTINGS: dict[tuple[Kind, Unit], tuple[str, ...]] = {
+    ("text", ""): (
+        "data_dir", "sparse_init", "growth", "death", "redistribution", "decay_schedule", "optimizer", "precision",
+        "weights", "save",
+    ),
+    ("number", "whole"): (
+        "update_frequency", "last_update", "batch_size", "test_batch_size", "accumulate", "epochs", "multiplier",
+        "decay_frequency", "warmup_epochs", "loader_workers", "max_steps", "checkpoint_every", "start_epoch",
+        "log_interval",
+    ),
+    ("number", ""): ("threshold", "lr", "momentum", "l2", "l1", "lr_decay", "clip_norm"),
+    ("number", "share"): ("valid_split", "death_rate", "label_smoothing"),
+    ("flag", ""): (
+        "augment", "sparse", "fix", "dense_first_layer", "nesterov", "channels_last", "compile", "deterministic",
+        "stop_on_nonfinite",
+    ),
+}
+# fmt: on
+
+FIELDS: tuple[Field, ...] = (
+    *_OF_RUNS,
+    *(
+        Field(name, kind, "a setting of the configuration", unit=unit, setting=name)
+        for (kind, unit), names in _SETTINGS.items()
+        for name in names
+    ),
+)
+"""Every field with a name of its own."""
+
+STATES: tuple[str, ...] = tuple(status.value for status in RunStatus)
+"""The words of a state."""
+
+FLAGS: dict[str, str] = {
+    "starred": "marked with a star",
+    "archived": "put away; other lists leave these out",
+    "held": "waits until somebody lets it go",
+    "fork": "forked from another run",
+    "active": "starting, running, paused or stopping",
+    "finished": "has ended, in whatever way",
+    "diverged": "its latest loss is NaN or infinite",
+    "sparse": "has masks",
+    "dense": "has none",
+}
+"""What `is:` can ask, beside the states."""
+
+_BY_NAME = {spelling: field for field in FIELDS for spelling in (field.name, *field.aliases)}
+_NAMED_SETTINGS = {field.setting: field for field in FIELDS if field.setting}
+
+
+def find_field(name: str) -> Field | None:
+    """The field of this name or alias, whatever its case; `config.NAME` is always a field."""
+    if name.lower().startswith(CONFIG_PREFIX):
+        setting = name[len(CONFIG_PREFIX) :]
+        if not setting:
+            return None
+        # Under its own name where it has one, so that one setting is one field.
+        return _NAMED_SETTINGS.get(setting) or Field(
+            CONFIG_PREFIX + setting, "any", "a setting of the configuration", setting=setting
+        )
+    return _BY_NAME.get(name.lower())
+
+
+def nearest(word: str, choices: tuple[str, ...] | None = None) -> str | None:
+    """The choice (by default: the field) whose spelling is nearest, where one is near enough."""
+    known = tuple(_BY_NAME) if choices is None else choices
+    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    return close[0] if close else None

@@ -1,0 +1,83 @@
+"""Reading one setting out of the stored configurations, in SQL.
+
+The configuration is JSON in a text column, and both databases can look into it; they differ in the spelling, and in
+what they make of a number. These two functions give the same on both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from db.models import RunRow
+
+__all__ = ["setting_number", "setting_text"]
+
+
+class _Setting(FunctionElement[Any]):
+    """A setting by its name, which is a bound parameter: the statement is compiled once for all of them."""
+
+    inherit_cache = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(sa.type_coerce(RunRow.config, sa.Text), sa.literal(name, sa.Text))
+
+    def parts(self, compiler: SQLCompiler, options: dict[str, Any]) -> list[str]:
+        """The column and the name, as SQL."""
+        return [compiler.process(clause, **options) for clause in self.clauses]
+
+
+class _SettingText(_Setting):
+    type = sa.Text()
+    inherit_cache = True
+
+
+class _SettingNumber(_Setting):
+    type = sa.Double()
+    inherit_cache = True
+
+
+def setting_text(name: str) -> sa.ColumnElement[str]:
+    """A setting where it is text (or a list, as JSON); otherwise NULL."""
+    return _SettingText(name)
+
+
+def setting_number(name: str) -> sa.ColumnElement[float]:
+    """A setting where it is a number, or 1 and 0 for true and false; otherwise NULL."""
+    return _SettingNumber(name)
+
+
+# SQLite keeps what it has parsed of a text until the next row, so that asking twice costs once.
+@compiles(_SettingText, "sqlite")
+def _(element: _SettingText, compiler: SQLCompiler, **options: Any) -> str:
+    value = _extract(*element.parts(compiler, options))
+    return f"CASE WHEN typeof({value}) = 'text' THEN {value} END"
+
+
+@compiles(_SettingNumber, "sqlite")
+def _(element: _SettingNumber, compiler: SQLCompiler, **options: Any) -> str:
+    value = _extract(*element.parts(compiler, options))
+    return f"CASE WHEN typeof({value}) <> 'text' THEN {value} END"
+
+
+@compiles(_SettingText, "postgresql")
+def _(element: _SettingText, compiler: SQLCompiler, **options: Any) -> str:
+    config, name = element.parts(compiler, options)
+    return f"CASE WHEN json_typeof({config} -> {name}) IN ('string', 'array', 'object') THEN {config} ->> {name} END"
+
+
+@compiles(_SettingNumber, "postgresql")
+def _(element: _SettingNumber, compiler: SQLCompiler, **options: Any) -> str:
+    config, name = element.parts(compiler, options)
+    return (
+        f"CASE json_typeof({config} -> {name}) WHEN 'number' THEN CAST({config} ->> {name} AS double precision) "
+        f"WHEN 'boolean' THEN CAST(CAST({config} ->> {name} AS boolean) AS integer) END"
+    )
+
+
+def _extract(config: str, name: str) -> str:
+    return f"json_extract({config}, '$.\"' || {name} || '\"')"
