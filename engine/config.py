@@ -14,8 +14,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
+from engine import durations
 from engine.catalogue import (
     DATASETS,
     MODELS,
@@ -36,6 +37,7 @@ __all__ = [
     "field_flags",
     "field_help",
     "irrelevant_because",
+    "setting_text",
 ]
 
 SparseInit = Literal["uniform", "ER", "ERK", "lottery_ticket", "GMP", "resume"]
@@ -55,6 +57,10 @@ def _device(value: str) -> str:
         hint = "; did you mean cuda?" if "gpu" in name else nearest(name, ["auto", "cpu", "cuda"])
         raise ValueError(f"must be auto, cpu, cuda, or cuda:N with the number of a GPU{hint}")
     return name
+
+
+def _time_limit(value: object) -> object:
+    return None if value is None else durations.parse(value)
 
 
 class RunConfig(BaseModel):
@@ -253,6 +259,19 @@ class RunConfig(BaseModel):
     checkpoint_every: int = setting(
         0, Section.RUN, "Epochs between checkpoints that are kept; 0 keeps only the last and the best.", ge=0
     )
+    keep_last: int = setting(
+        2,
+        Section.RUN,
+        "How many of the checkpoints that are written after each epoch are kept, the newest. With more than one, a run "
+        "whose last file was damaged goes on from the one before.",
+        ge=1,
+    )
+    keep_best: int = setting(
+        1,
+        Section.RUN,
+        "How many of the checkpoints with the best validation accuracy so far are kept, the newest; 0 writes none.",
+        ge=0,
+    )
     stop_on_nonfinite: bool = setting(True, Section.RUN, "End the run as failed when its loss becomes NaN or infinite.")
     weights: str | None = setting(
         None,
@@ -261,6 +280,13 @@ class RunConfig(BaseModel):
         flags=("--resume",),
     )
     save: str | None = setting(None, Section.RUN, "Also write the best weights to this file at the end.")
+    time_limit: Annotated[float | None, BeforeValidator(_time_limit)] = setting(
+        None,
+        Section.RUN,
+        "Time after which the run is stopped, with a checkpoint to go on from: 90m, 12h, 2d, 1h30m, or seconds. It "
+        "counts from each start or resume. Empty: no limit.",
+        allowed=f"{durations.ALLOWED}; or empty",
+    )
     start_epoch: int = setting(
         1, Section.RUN, "Epoch to start from; the schedules stand where they would stand then.", ge=1
     )
@@ -384,6 +410,15 @@ FIELD_SECTIONS: dict[Section, tuple[str, ...]] = {
 def field_help(name: str) -> str:
     """Returns what a field means, in a sentence or two."""
     return RunConfig.model_fields[name].description or ""
+
+
+def setting_text(name: str, value: object) -> str:
+    """Returns a setting as a person writes it, and as `RunConfig` reads it again; empty for none."""
+    if value is None:
+        return ""
+    if name == "time_limit" and isinstance(value, int | float):
+        return durations.written(value)
+    return str(value)
 
 
 def field_flags(name: str) -> tuple[str, ...]:

@@ -47,7 +47,15 @@ class ConfigError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def setting(default: Any, section: Section, description: str, *, flags: tuple[str, ...] = (), **limits: Any) -> Any:
+def setting(
+    default: Any,
+    section: Section,
+    description: str,
+    *,
+    flags: tuple[str, ...] = (),
+    allowed: str | None = None,
+    **limits: Any,
+) -> Any:
     """Declares a field of a configuration.
 
     Args:
@@ -55,12 +63,13 @@ def setting(default: Any, section: Section, description: str, *, flags: tuple[st
         section: Where the form and the help show it.
         description: What it means, for the person who sets it.
         flags: Further spellings of its flag.
+        allowed: What it may be, in words, where its type and bounds do not say it.
         **limits: Pydantic's bounds: ``gt``, ``ge``, ``lt``, ``le``.
     """
     return Field(
         default=default,
         description=description,
-        json_schema_extra={"section": section, "flags": list(flags)},
+        json_schema_extra={"section": section, "flags": list(flags), "allowed": allowed},
         **limits,
     )
 
@@ -128,6 +137,8 @@ def allowed(schema: type[BaseModel], field: str) -> str:
     """Says what a field may be, in words: ``a number above 0 and at most 1``."""
     info = schema.model_fields[field]
     kinds = set(get_args(info.annotation)) or {info.annotation}
+    if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("allowed"):
+        return str(info.json_schema_extra["allowed"])
     if bool in kinds:
         return "true or false"
     if int in kinds:

@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from engine.config import FIELD_SECTIONS, ConfigError, RunConfig, choices_of, field_help, irrelevant_because
+from engine.config import (
+    FIELD_SECTIONS,
+    ConfigError,
+    RunConfig,
+    choices_of,
+    field_help,
+    irrelevant_because,
+    setting_text,
+)
 from engine.settings import Section, allowed
 
 Kind = Literal["switch", "choice", "text"]
@@ -50,11 +58,9 @@ class FieldSpec:
         return self.name.replace("_", " ")
 
 
-def as_entry(value: object) -> Entry:
+def as_entry(name: str, value: object) -> Entry:
     """A setting's value as its editor holds it."""
-    if isinstance(value, bool):
-        return value
-    return "" if value is None else str(value)
+    return value if isinstance(value, bool) else setting_text(name, value)
 
 
 def _spec(name: str, section: Section) -> FieldSpec:
@@ -80,7 +86,7 @@ def _spec(name: str, section: Section) -> FieldSpec:
         optional=type(None) in kinds,
         help=field_help(name),
         allowed=words,
-        default=as_entry(info.default),
+        default=as_entry(name, info.default),
     )
 
 
@@ -125,7 +131,7 @@ class RunForm:
         self.locked = dict(locked or {})
         self.own: dict[str, str] = {"name": name, "tags": " ".join(tags)}
         self.start: dict[str, Entry] = {
-            name: as_entry(start[name]) if name in start else spec.default for name, spec in FIELDS.items()
+            name: as_entry(name, start[name]) if name in start else spec.default for name, spec in FIELDS.items()
         }
         self.entries: dict[str, Entry] = dict(self.start)
         self.config: RunConfig | None = None
@@ -228,7 +234,7 @@ class RunForm:
             if isinstance(value, bool):
                 words.append(f"--{flag}" if value else f"--no-{flag}")
             else:
-                words += [f"--{flag}", str(value)]
+                words += [f"--{flag}", setting_text(field, value)]
         if self.name:
             words += ["--name", self.name]
         for tag in self.tags:

@@ -157,6 +157,8 @@ def _shown_default(name: str) -> Callable[[Any], str] | bool:
 def _metavar(name: str) -> str:
     kinds = {kind for kind in (get_args(RunConfig.model_fields[name].annotation)) if kind is not NoneType}
     kinds = kinds or {RunConfig.model_fields[name].annotation}
+    if name == "time_limit":
+        return "TIME"
     if int in kinds:
         return "N"
     return "X" if float in kinds else "NAME" if choices_of(name) else "TEXT"

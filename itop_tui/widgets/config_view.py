@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual.reactive import reactive
 
-from engine.config import FIELD_SECTIONS, RunConfig, field_help, irrelevant_because
+from engine.config import FIELD_SECTIONS, RunConfig, field_help, irrelevant_because, setting_text
 from itop_tui.format import fit, plain
 from itop_tui.widgets.toned import Part, Toned
 
@@ -43,13 +43,13 @@ class Setting:
         return self.default is not None or self.parent is not None
 
 
-def written(value: object) -> str:
-    """A value as people write it: yes and no, nothing as –."""
+def written(value: object, name: str = "") -> str:
+    """A value (of the setting `name`) as people write it: yes and no, nothing as –."""
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return plain(str(value), 300)
+    return plain(setting_text(name, value), 300)
 
 
 def sections(
@@ -91,9 +91,9 @@ def _setting(name: str, config: Mapping[str, Any], parent: Mapping[str, Any] | N
     theirs = parent.get(name, default) if parent is not None else value
     return Setting(
         name=plain(name, 100),
-        value=written(value),
-        default=written(default) if field is not None and value != default else None,
-        parent=written(theirs) if theirs != value else None,
+        value=written(value, name),
+        default=written(default, name) if field is not None and value != default else None,
+        parent=written(theirs, name) if theirs != value else None,
         moot=irrelevant_because(config, name) if field is not None else None,
     )
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from db.facets import recipe
 from engine.config import (
     FIELD_SECTIONS,
     ConfigError,
@@ -18,6 +19,7 @@ from engine.config import (
     field_flags,
     field_help,
     irrelevant_because,
+    setting_text,
 )
 from engine.presets import PRESETS, preset
 
@@ -219,3 +221,15 @@ def test_changes_name_what_differs() -> None:
 )
 def test_fields_without_effect_say_why(settings: dict[str, Any], field: str, relevant: bool) -> None:
     assert (irrelevant_because(settings, field) is None) == relevant
+
+
+def test_a_time_limit_is_written_as_people_do_and_is_no_part_of_the_recipe() -> None:
+    config = RunConfig.create(time_limit="1h30m")
+    assert config.time_limit == config.as_dict()["time_limit"] == 5400.0
+    assert setting_text("time_limit", config.time_limit) == "1h30m"
+    assert setting_text("time_limit", None) == ""
+    assert setting_text("lr", 0.1) == "0.1"
+    assert RunConfig.create(config.as_dict()) == config
+    assert recipe(config.as_dict()) == recipe(RunConfig.create().as_dict())
+    with pytest.raises(ConfigError, match="time_limit = 'soon': must be a length of time above 0, such as 90m"):
+        RunConfig.create(time_limit="soon")

@@ -130,3 +130,17 @@ def test_a_start_from_another_version_loses_nothing_that_is_known() -> None:
     assert old.problems == {}
     assert old.entries["model"] == "vgg-c"
     assert old.entries["lr"] == "0.1"
+
+
+def test_a_time_limit_is_typed_shown_and_launched_as_people_write_it() -> None:
+    typed = RunForm({"time_limit": 43_200.0})
+    assert typed.entry("time_limit") == "12h"
+    typed.set("time_limit", "90 m")
+    assert typed.config is not None
+    assert typed.config.time_limit == 5400.0
+    assert typed.command_line() == "itop train --time-limit 1h30m"
+    typed.set("time_limit", "late")
+    assert typed.problems["time_limit"].startswith("must be a length of time above 0, such as 90m, 12h")
+    typed.set("time_limit", "")
+    assert typed.problems == {}
+    assert FIELDS["time_limit"].allowed.endswith("or empty")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from db import attempts
 from db.records import RunRecord
-from engine.config import RunConfig
+from engine.config import RunConfig, setting_text
 from itop_tui.cli.errors import UsageError
 from itop_tui.cli.follow import seconds_taken
 from itop_tui.cli.output import print_json, run_document
@@ -83,7 +83,7 @@ def _side_by_side(
     rows.append(["state", *(state(one.status.value) for one in found)])
     if settings:
         rows += [_title("settings that differ", found)]
-        rows += [[name, *(_setting(value) for value in values)] for name, values in settings.items()]
+        rows += [[name, *(_setting(name, value) for value in values)] for name, values in settings.items()]
     rows += [_title("results", found)]
     shown = {**results, "itop_rate": [explored(one) for one in found]}
     rows += [_row(result, shown[result.name]) for result in RESULTS if _known(shown[result.name])]
@@ -108,8 +108,8 @@ def _known(values: Sequence[Any]) -> bool:
     return any(value is not None for value in values)
 
 
-def _setting(value: Any) -> Text:
-    return Text(UNKNOWN, style="dim") if value is None else data(value)
+def _setting(name: str, value: Any) -> Text:
+    return Text(UNKNOWN, style="dim") if value is None else data(setting_text(name, value))
 
 
 def _row(result: Result, values: Sequence[Any]) -> list[Cell]:

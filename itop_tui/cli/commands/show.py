@@ -14,7 +14,7 @@ from db import metrics as metric_store
 from db import runs as store
 from db.paths import run_folder
 from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus, Series
-from engine.config import FIELD_SECTIONS, RunConfig
+from engine.config import FIELD_SECTIONS, RunConfig, setting_text
 from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS, checkpoint_row
 from itop_tui.cli.follow import remaining_seconds, seconds_taken
 from itop_tui.cli.output import print_json, run_document
@@ -199,7 +199,7 @@ def _print_settings(run: RunRecord, out: Console) -> None:
     changed: list[tuple[str, Cell]] = []
     for names in FIELD_SECTIONS.values():
         changed += [
-            (name, data(run.config[name]))
+            (name, data(setting_text(name, run.config[name]) or "none"))
             for name in names
             if name in run.config and run.config[name] != defaults[name]
         ]
