@@ -15,7 +15,7 @@ from torch import Tensor
 from engine.sparsity.distributions import apportion
 from engine.sparsity.layers import Layer
 from engine.sparsity.registry import Registry
-from engine.sparsity.selection import largest, random_subset
+from engine.sparsity.selection import largest, largest_of_each_row, random_subset
 
 GrowthRule = Callable[[Layer, int, torch.Generator], Tensor]
 
@@ -56,27 +56,41 @@ def momentum_neuron(layer: Layer, count: int, generator: torch.Generator) -> Ten
     """Output neurons get a share in proportion to their mean |momentum|; within each the largest |momentum| grow."""
     if count == 0:
         return layer.active[:0]
-    dimension = 1 if layer.geometry.transposed and len(layer.shape) > 1 else 0
-    scores = _by_neuron(_inactive_scores(layer, layer.momentum), layer.shape, dimension)
-    places = _by_neuron(torch.arange(layer.size, device=scores.device), layer.shape, dimension)
-    whole = torch.zeros(layer.shape) if layer.momentum is None else layer.momentum
-    means = _by_neuron(whole.abs().reshape(-1), layer.shape, dimension).float().mean(dim=1)
-    room = _by_neuron(~layer.mask, layer.shape, dimension).sum(dim=1)
-    shares = apportion(count, means.tolist(), room.tolist())
-    order = scores.sort(dim=1, descending=True, stable=True).indices
-    rank = torch.arange(order.shape[1], device=order.device)
-    chosen = rank < torch.tensor(shares, device=order.device).unsqueeze(1)
-    return places.gather(1, order)[chosen].sort().values
+    magnitudes = _magnitudes(layer, layer.momentum)
+    means = _by_output(layer, magnitudes).float().mean(dim=1)
+    room = (~_by_output(layer, layer.mask)).sum(dim=1)
+    mean_list, room_list = torch.stack((means, room.to(means))).tolist()
+    shares = apportion(count, mean_list, [int(places) for places in room_list])
+    scores = _by_output(layer, magnitudes.masked_fill_(layer.mask, -torch.inf))
+    return _from_output_order(layer, largest_of_each_row(scores, shares))
 
 
-def _by_neuron(flat: Tensor, shape: tuple[int, ...], dimension: int) -> Tensor:
-    return flat.view(shape).movedim(dimension, 0).reshape(shape[dimension], -1)
+def _outputs_are_columns(layer: Layer) -> bool:
+    return layer.geometry.transposed and len(layer.shape) > 1
+
+
+def _by_output(layer: Layer, flat: Tensor) -> Tensor:
+    """Returns values in logical order as one row for each output neuron or channel."""
+    if _outputs_are_columns(layer):
+        return flat.view(layer.shape).transpose(0, 1).reshape(layer.shape[1], -1)
+    return flat.view(layer.shape[0], -1)
+
+
+def _from_output_order(layer: Layer, index: Tensor) -> Tensor:
+    """Maps flat indices into `_by_output` to those of the weight itself, ascending."""
+    if not _outputs_are_columns(layer):
+        return index
+    rows, columns, kernel = layer.geometry.rows, layer.geometry.columns, layer.geometry.kernel
+    column, row, place = index // (rows * kernel), index // kernel % rows, index % kernel
+    return ((row * columns + column) * kernel + place).sort().values
 
 
 def _inactive_scores(layer: Layer, quantity: Tensor | None) -> Tensor:
     """Absolute values in logical order, −inf at every active weight; 0 throughout where there is nothing to read."""
+    return _magnitudes(layer, quantity).masked_fill_(layer.mask, -torch.inf)
+
+
+def _magnitudes(layer: Layer, quantity: Tensor | None) -> Tensor:
     if quantity is None:
-        scores = torch.zeros(layer.size, device=layer.mask.device)
-    else:
-        scores = quantity.detach().abs().reshape(-1)
-    return scores.masked_fill_(layer.mask, -torch.inf)
+        return torch.zeros(layer.size, device=layer.mask.device)
+    return quantity.detach().abs().reshape(-1)

@@ -103,7 +103,7 @@ def test_a_masked_fused_step_against_both_dense_ones() -> None:
 
 
 @pytest.mark.parametrize("death", ["magnitude", "SET"])
-@pytest.mark.parametrize("growth", ["random", "gradient", "momentum"])
+@pytest.mark.parametrize("growth", ["random", "gradient", "momentum", "momentum_neuron"])
 def test_a_mask_update_against_forward_and_backward(growth: str, death: str) -> None:
     model = make("vgg-c")
     config = SparsityConfig(density=0.05, growth=growth, death=death, schedule="constant", seed=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection
+from typing import Any, Protocol
 
 import pytest
 import torch
@@ -12,10 +13,18 @@ from torch import nn
 from engine.sparsity import Masking, SparsityConfig
 from engine.sparsity.stats import UpdateStats
 
-from .helpers import active, batch, masked, network
+from .helpers import active, batch, make_optimizer, masked, network
 from .test_resume import assert_same
 
 TOTAL = 12
+
+
+class Stateful(Protocol):
+    """What goes into a checkpoint."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> object: ...
 
 
 def config(growth: str = "gradient", *, every: int = 3, last: int | None = None) -> SparsityConfig:
@@ -99,17 +108,19 @@ def test_stopping_while_an_update_is_put_off_changes_nothing(stop: int) -> None:
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     scaled_steps(model, masking, scaler, range(1, stop + 1), overflows)
     file = io.BytesIO()
-    parts = (model, masking.optimizer, masking, scaler)
+    parts: tuple[Stateful, ...] = (model, masking.optimizer, masking, scaler)
     torch.save([part.state_dict() for part in parts], file)
     scaled_steps(model, masking, scaler, range(stop + 1, TOTAL + 1), overflows)
 
     file.seek(0)
     other = network(seed=99)
-    optimizer = type(masking.optimizer)(other.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
-    others = (other, optimizer, Masking(other, optimizer, config(), total_steps=TOTAL), torch.amp.GradScaler("cpu"))
+    optimizer = make_optimizer("sgd-momentum", other)
+    other_masking = Masking(other, optimizer, config(), total_steps=TOTAL)
+    other_scaler = torch.amp.GradScaler("cpu")
+    others: tuple[Stateful, ...] = (other, optimizer, other_masking, other_scaler)
     for part, state in zip(others, torch.load(file, weights_only=True), strict=True):
         part.load_state_dict(state)
-    scaled_steps(other, others[2], others[3], range(stop + 1, TOTAL + 1), overflows)
+    scaled_steps(other, other_masking, other_scaler, range(stop + 1, TOTAL + 1), overflows)
     for one, another in zip(parts, others, strict=True):
         assert_same(one.state_dict(), another.state_dict())
 

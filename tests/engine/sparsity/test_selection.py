@@ -8,8 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
-from engine.sparsity.selection import SAMPLE, largest, random_subset, smallest
+from engine.sparsity.selection import SAMPLE, largest, largest_of_each_row, random_subset, smallest
+from tests.engine.examples import examples
 
 
 def test_largest_by_hand() -> None:
@@ -93,3 +95,44 @@ def test_every_random_subset_is_equally_likely(room: int, count: int) -> None:
     chi_squared = sum((times - expected) ** 2 / expected for times in seen.values())
     freedom = len(seen) - 1
     assert chi_squared < freedom + 4 * (2 * freedom) ** 0.5
+
+
+def row_by_row(scores: Tensor, counts: list[int]) -> list[int]:
+    """The same selection by `largest`, one row at a time."""
+    starts = range(0, scores.numel(), scores.shape[1])
+    chosen = [largest(row, count) + start for row, count, start in zip(scores, counts, starts, strict=True)]
+    return [int(index) for index in torch.cat(chosen)]
+
+
+def test_each_row_gives_its_own_number() -> None:
+    scores = torch.tensor([[3.0, 1.0, 2.0], [5.0, 5.0, 5.0], [9.0, 8.0, 7.0]])
+    assert largest_of_each_row(scores, [2, 1, 0]).tolist() == [0, 2, 3]
+    assert largest_of_each_row(scores, [0, 0, 0]).tolist() == []
+    assert largest_of_each_row(scores, [3, 3, 3]).tolist() == list(range(9))
+    assert largest_of_each_row(torch.full((2, 3), torch.inf), [0, 2]).tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("counts", [[4], [1, 1], [-1]])
+def test_more_than_a_row_has_is_refused(counts: list[int]) -> None:
+    with pytest.raises(ValueError, match="rows of 3 scores"):
+        largest_of_each_row(torch.zeros(1, 3), counts)
+
+
+@settings(deadline=None, max_examples=examples(60))
+@given(
+    seed=st.integers(0, 10**6),
+    columns=st.sampled_from([1, 7, 130, 500]),
+    levels=st.sampled_from([2, 20, 10**6]),
+    most=st.sampled_from([0.02, 0.2, 1.0]),
+    odd=st.sampled_from([0.0, 0.01, 0.9]),
+)
+def test_rows_are_selected_as_one_row_is(seed: int, columns: int, levels: int, most: float, odd: float) -> None:
+    """Ties, NaN, infinities and excluded scores, in rows short and long, by way of a guess and without."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randint(levels, (5, columns), generator=generator).float()
+    strange = torch.tensor([torch.nan, torch.inf, -torch.inf])
+    places = torch.rand(5, columns, generator=generator) < odd
+    scores[places] = strange[torch.randint(3, (int(places.sum()),), generator=generator)]
+    room = (scores != -torch.inf).sum(dim=1).tolist()
+    counts = [int(int(torch.randint(int(places) + 1, (), generator=generator)) * most) for places in room]
+    assert largest_of_each_row(scores, counts).tolist() == row_by_row(scores, counts)
