@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from db.levels import cut
 from db.models import (
     EPOCH_FIGURES,
     RUN_FIGURES,
@@ -47,6 +48,7 @@ def truncate(session: Session, run: RunRow, after: int) -> None:
             delete(table).where(table.run_id == run.id, table.step > after),
             execution_options={"synchronize_session": False},
         )
+    cut(session, run.id, after)
     figures = dict.fromkeys(RUN_FIGURES.names) | _latest_figures(session, run.id)
     run.nonzeros = figures.pop("nonzeros", None)
     for name, value in RUN_FIGURES.encode(figures).items():

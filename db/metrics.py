@@ -1,4 +1,4 @@
-"""Reading what a run recorded: steps, epochs, mask updates, layers; `series` (see `db.series`) for charts.
+"""Reading what a run recorded: steps, epochs, mask updates, layers; and curves for charts, from `db.series`.
 
 Written by `db.writer`. Reads go through Core: as ORM objects, 100,000 rows take over a second. A run that does not
 exist has recorded nothing.
@@ -22,7 +22,7 @@ from db.models import (
     StepMetricRow,
 )
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
-from db.series import METRICS, series
+from db.series import METRICS, series, several, sparks
 from db.session import Database
 
 __all__ = [
@@ -32,6 +32,8 @@ __all__ = [
     "layer_stats",
     "mask_updates",
     "series",
+    "several",
+    "sparks",
     "steps",
 ]
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -45,6 +46,7 @@ __all__ = [
     "MaskUpdateRow",
     "RunRow",
     "SettingRow",
+    "StepChunkRow",
     "StepMetricRow",
 ]
 
@@ -291,6 +293,21 @@ class StepMetricRow(Base):
     samples_per_second: Mapped[float | None]
     nonfinite: Mapped[int]
     at: Mapped[float] = mapped_column("recorded_at")
+
+
+class StepChunkRow(Base):
+    """Some blocks of steps, thinned: one figure at one level; see `db.levels`."""
+
+    __tablename__ = "step_chunks"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    # The place in STEP_FIGURES.
+    figure: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    level: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    chunk: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    entries: Mapped[bytes] = mapped_column(LargeBinary)
+    diverged: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class EpochMetricRow(Base):

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.errors import DatabaseUnavailable, IllegalState, StoreError
+from db.levels import seal
 from db.models import (
     EPOCH_FIGURES,
     LAYER_FIGURES,
@@ -204,6 +205,9 @@ class MetricWriter:
         ) from self._error
 
     def _run(self) -> None:
+        # `seal` needs it, and must not import it with the write lock held.
+        import numpy  # noqa: F401
+
         batch: list[_Event] = []
         try:
             while True:
@@ -331,6 +335,8 @@ class _Rows:
             if rows:
                 # By Core: the same through the ORM takes more than twice as long.
                 connection.execute(sa.insert(Base.metadata.tables[table.__tablename__]), rows)
+        if self._steps:
+            seal(session, self._run_id, self._steps[0]["step"], self._steps[-1]["step"])
         changes = RUN_FIGURES.changes(self._latest, sa.type_coerce(RunRow.nonfinite, sa.Integer))
         if self._best is not None and "best_val_accuracy" not in self._latest:
             best = RunRow.best_val_accuracy

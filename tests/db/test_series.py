@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -9,21 +10,30 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from db import metrics
+from db import levels, metrics
 from db.errors import StoreError
+from db.history import truncate
 from db.models import STEP_FIGURES, StepMetricRow
+from db.points import level_for
 from db.records import EpochMetric, MaskUpdate, Series
+from db.rows import get_run
 from db.session import Database
 from db.writer import MetricWriter
 from tests.db.helpers import fastest, new_run, started, step
 
 
+def put(db: Database, run_id: int, points: Sequence[tuple[int, float | None]]) -> None:
+    """Record one batch, as `MetricWriter` does."""
+    rows = [{"run_id": run_id, "step": number, "epoch": 0, "loss": loss, "at": 0.0} for number, loss in points]
+    with db.write() as session:
+        session.execute(sa.insert(StepMetricRow), [STEP_FIGURES.encode(row) for row in rows])
+        levels.seal(session, run_id, points[0][0], points[-1][0])
+
+
 def record(db: Database, points: Sequence[tuple[int, float | None]]) -> int:
     run = new_run(db)
-    rows = [{"run_id": run.id, "step": number, "epoch": 0, "loss": loss, "at": 0.0} for number, loss in points]
-    if rows:
-        with db.write() as session:
-            session.execute(sa.insert(StepMetricRow), [STEP_FIGURES.encode(row) for row in rows])
+    for start in range(0, len(points), 10_000):
+        put(db, run.id, points[start : start + 10_000])
     return run.id
 
 
@@ -36,50 +46,116 @@ def kind(value: float) -> str:
     return "finite" if math.isfinite(value) else str(value)
 
 
-# Few different values, so that there are ties, and gaps between the steps.
-value = st.none() | st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -1.0, 2.5]) | st.floats(-10, 10)
-curve = st.lists(st.tuples(st.integers(1, 9), value), max_size=60)
+def thinned_by_hand(
+    points: Sequence[tuple[int, float | None]], buckets: int, first: int, last: int
+) -> dict[tuple[int, str], list[tuple[int, float]]]:
+    """By bucket and kind, every recorded point within the range: what the thinned ones are held against."""
+    inside = [(at, loss) for at, loss in points if first <= at <= last]
+    low, span = inside[0][0], inside[-1][0] - inside[0][0] + 1
+    level = level_for(span, buckets)
+    block = levels.block_size(level) if level >= 0 else 1
+    groups: dict[tuple[int, str], list[tuple[int, float]]] = defaultdict(list)
+    for at, loss in inside:
+        if loss is not None:
+            groups[(max(low, at // block * block) - low) * buckets // span, kind(loss)].append((at, loss))
+    return groups
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(gaps=curve, buckets=st.integers(1, 40), start=st.integers(0, 1000))
-@example(gaps=[(1, 0.5)] * 50, buckets=3, start=0)
-@example(gaps=[(1, math.nan)] * 50, buckets=3, start=7)
-def test_nothing_a_chart_would_show_is_lost(
-    db: Database, gaps: list[tuple[int, float | None]], buckets: int, start: int
-) -> None:
-    points: list[tuple[int, float | None]] = []
-    at = start
-    for gap, loss in gaps:
-        at += gap
-        points.append((at, loss))
-    known = [(at, loss) for at, loss in points if loss is not None]
-    run_id = record(db, points)
-    thinned = metrics.series(db, run_id, "loss", buckets=buckets)
-    found = list(zip(thinned.steps, map(text, thinned.values), strict=True))
-
+def check(db: Database, run_id: int, points: Sequence[tuple[int, float | None]], buckets: int, ends: slice) -> None:
+    """Hold the thinned curve between two steps against all the points there."""
+    thinned = metrics.series(db, run_id, "loss", first=ends.start, last=ends.stop, buckets=buckets)
+    inside = [(at, loss) for at, loss in points if ends.start <= at <= ends.stop]
+    known = [(at, loss) for at, loss in inside if loss is not None]
+    found = list(zip(thinned.steps, thinned.values, strict=True))
     assert thinned.steps == sorted(set(thinned.steps))
-    assert set(found) <= {(at, text(loss)) for at, loss in known}
+    assert {(at, text(loss)) for at, loss in found} <= {(at, text(loss)) for at, loss in known}
     if not known:
         assert found == []
         return
-    assert found[0] == (known[0][0], text(known[0][1]))
-    assert found[-1] == (known[-1][0], text(known[-1][1]))
+    assert [(at, text(loss)) for at, loss in (found[0], found[-1])] == [
+        (at, text(loss)) for at, loss in (known[0], known[-1])
+    ]
+    whole = thinned_by_hand(points, buckets, ends.start, ends.stop)
+    kept = set(found)
+    for (_, what), group in whole.items():
+        if what == "finite":
+            assert min(group, key=lambda point: (point[1], point[0])) in kept
+            assert min(group, key=lambda point: (-point[1], point[0])) in kept
+        else:
+            assert {group[0][0], group[-1][0]} <= set(thinned.steps)
+    # Two of each kind in each bucket, and the first and last point of all: bounded whatever was recorded. (Where there
+    # are not more steps than buckets, every point is kept.)
+    if inside[-1][0] - inside[0][0] >= buckets:
+        assert len(found) <= 2 * len(whole) + 2
 
-    low, span = known[0][0], known[-1][0] - known[0][0] + 1
-    whole: dict[tuple[int, str], list[float]] = defaultdict(list)
-    kept: dict[tuple[int, str], list[float]] = defaultdict(list)
-    for at, loss in known:
-        whole[(at - low) * buckets // span, kind(loss)].append(loss)
-    for at, loss in zip(thinned.steps, thinned.values, strict=True):
-        kept[(at - low) * buckets // span, kind(loss)].append(loss)
-    assert kept.keys() == whole.keys()
-    for key, values in whole.items():
-        if key[1] == "finite":
-            assert min(kept[key]) == min(values)
-            assert max(kept[key]) == max(values)
-        # Two of each kind, and the first and last point of all: bounded whatever was recorded.
-        assert len(kept[key]) <= 4
+
+# Few different values, so that there are ties; dense stretches and gaps, so that each level is met.
+value = st.none() | st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -1.0, 2.5]) | st.floats(-10, 10)
+step_gap = st.integers(1, 9) | st.integers(1, 4000)
+stretch = st.tuples(step_gap, st.integers(1, 40), st.lists(value, min_size=1, max_size=4))
+window = st.tuples(st.floats(0, 1), st.floats(0, 1)) | st.just((0.0, 1.0))
+
+
+def drawn_out(stretches: list[tuple[int, int, list[float | None]]], at: int) -> list[tuple[int, float | None]]:
+    points: list[tuple[int, float | None]] = []
+    for gap, count, values in stretches:
+        at += gap
+        for index in range(count):
+            points.append((at, values[index % len(values)]))
+            at += 1
+    return points
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    stretches=st.lists(stretch, min_size=1, max_size=40),
+    start=st.integers(0, 1000),
+    batch=st.integers(1, 700),
+    cuts=st.lists(st.floats(0, 1), max_size=3),
+    windows=st.lists(st.tuples(window, st.integers(1, 40)), min_size=1, max_size=5),
+)
+@example([(1, 50, [0.5])], 0, 7, [], [((0.0, 1.0), 3)])
+@example([(1, 50, [math.nan])], 7, 50, [], [((0.0, 1.0), 3)])
+@example([(1, 1000, [1.0, 2.0, None])] * 20, 0, 700, [0.9, 0.5], [((0.0, 1.0), 1), ((0.01, 0.99), 2), ((0.5, 0.9), 40)])
+def test_nothing_a_chart_would_show_is_lost(
+    db: Database,
+    stretches: list[tuple[int, int, list[float | None]]],
+    start: int,
+    batch: int,
+    cuts: list[float],
+    windows: list[tuple[tuple[float, float], int]],
+) -> None:
+    """Whatever is recorded, in whatever batches, and cut back: thinned from the levels it is as from all points."""
+    points = drawn_out(stretches, start)
+    run = new_run(db)
+    for index in range(0, len(points), batch):
+        put(db, run.id, points[index : index + batch])
+    for cut in cuts:
+        # Back to a step, and on from there with other values.
+        after = points[int(cut * (len(points) - 1))][0]
+        with db.write() as session:
+            truncate(session, get_run(session, run.id), after)
+        again = [(at, None if loss is None else loss + 0.25) for at, loss in points if at > after]
+        points = [point for point in points if point[0] <= after] + again
+        for index in range(0, len(again), batch):
+            put(db, run.id, again[index : index + batch])
+    span = points[-1][0] - points[0][0]
+    for limits, buckets in windows:
+        first, last = (points[0][0] + int(share * span) for share in sorted(limits))
+        check(db, run.id, points, buckets, slice(first, last))
+
+
+def test_a_long_run_is_thinned_at_every_level(db: Database) -> None:
+    generator = random.Random(3)
+    points: list[tuple[int, float | None]] = [(number, generator.gauss(0, 1)) for number in range(140_000)]
+    points[70_000] = (70_000, math.nan)
+    run_id = record(db, points)
+    seen = set()
+    for buckets in (1, 3, 40, 400, 4000, 139_999, 140_000):
+        seen.add(level_for(140_000, buckets))
+        check(db, run_id, points, buckets, slice(0, 139_999))
+        check(db, run_id, points, buckets, slice(1, 130_001))
+    assert seen == {-1, 0, 1, 2}
 
 
 def test_all_points_without_buckets(db: Database) -> None:
