@@ -1,0 +1,214 @@
+"""Reading the curves of a comparison: each run's own, or those of its seeds joined, at the resolution of a chart.
+
+Blocks while it reads, so it is called in threads. What is drawn of one run keeps every peak; what is joined from
+several seeds, and what is smoothed, rests on the averages of equal ranges of steps, two for each column of the chart.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db import averages, metrics
+from db.records import Series, StepMetric
+from db.session import Database
+from itop_tui.comparison import join, smoothed
+
+FloatArray = NDArray[np.float64]
+
+_BY_STEP = frozenset(StepMetric.__dataclass_fields__)
+_DOTS_A_COLUMN = 2
+_READERS = 4
+"""Threads that read at once; SQLite reads without holding the interpreter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A recorded figure as charts show it.
+
+    Attributes:
+        name: A name of `db.metrics.METRICS`.
+        title: What it is called.
+        percent: Whether it is a share.
+        logarithmic: Whether a logarithmic axis makes sense.
+    """
+
+    name: str
+    title: str
+    percent: bool = False
+    logarithmic: bool = False
+
+
+FIGURES = (
+    Figure("loss", "loss", logarithmic=True),
+    Figure("val_accuracy", "validation accuracy", percent=True),
+    Figure("itop_rate", "R_s explored", percent=True),
+    Figure("accuracy", "accuracy", percent=True),
+    Figure("churn", "churn", percent=True),
+    Figure("val_loss", "validation loss", logarithmic=True),
+    Figure("train_loss", "loss by epoch", logarithmic=True),
+    Figure("train_accuracy", "accuracy by epoch", percent=True),
+    Figure("density", "density", percent=True),
+    Figure("death_rate", "death rate"),
+    Figure("learning_rate", "learning rate", logarithmic=True),
+    Figure("survival", "survival of grown", percent=True),
+    Figure("overlap_previous", "overlap with the mask before", percent=True),
+    Figure("overlap_first", "overlap with the first mask", percent=True),
+    Figure("pruned", "pruned"),
+    Figure("grown", "grown"),
+    Figure("nonzeros", "active weights"),
+    Figure("samples_per_second", "samples/s"),
+    Figure("seconds", "seconds an epoch"),
+)
+"""Every figure that is recorded along a run, the most telling first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The runs of one entry, as they are read.
+
+    Attributes:
+        runs: Their ids.
+        reach: The last step any of them took.
+        scale: Steps in one unit of the x axis.
+    """
+
+    runs: tuple[int, ...]
+    reach: int
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class CurvesRequest:
+    """The curves that are wanted.
+
+    Attributes:
+        members: The runs of each entry.
+        figures: Names of `FIGURES`.
+        window: The part of the x axis, in its unit; None for all.
+        columns: Columns of the widest chart.
+        smoothing: The weight of the past in the moving average, 0 for none.
+    """
+
+    members: tuple[Members, ...]
+    figures: tuple[str, ...]
+    window: tuple[float, float] | None = None
+    columns: int = 80
+    smoothing: float = 0.0
+
+
+def _nothing() -> FloatArray:
+    return np.empty(0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EntryCurve:
+    """One figure of one entry, its positions in the unit of the x axis.
+
+    Attributes:
+        x: Positions, ascending, shape (m,).
+        y: The value, or the mean over the seeds that reach a position; smoothed where that was asked for.
+        std: The seeds' sample standard deviation; empty for a single run, nan where fewer than two reach.
+        n: How many seeds reach a position; empty for a single run.
+        raw_x: The positions of what was recorded, where `y` is smoothed; empty for a group.
+        raw_y: What was recorded.
+        broken: Where values are not finite: (position, "NaN in run 7 at step 123").
+    """
+
+    x: FloatArray
+    y: FloatArray
+    std: FloatArray = field(default_factory=_nothing)
+    n: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    raw_x: FloatArray = field(default_factory=_nothing)
+    raw_y: FloatArray = field(default_factory=_nothing)
+    broken: tuple[tuple[float, str], ...] = ()
+
+
+Curves = dict[str, tuple[EntryCurve, ...]]
+"""For each figure, the curve of each entry."""
+
+
+def read_curves(db: Database, request: CurvesRequest) -> Curves:
+    """Read the curves of a comparison."""
+    found: dict[tuple[str, Members], EntryCurve] = {}
+    plain: dict[tuple[int | None, int | None], list[Members]] = {}
+    joined: list[tuple[str, Members]] = []
+    noisy = [figure for figure in request.figures if request.smoothing and figure in _BY_STEP]
+    for members in request.members:
+        if len(members.runs) == 1:
+            plain.setdefault(_bounds(request, members), []).append(members)
+            joined += [(figure, members) for figure in noisy]
+        else:
+            joined += [(figure, members) for figure in request.figures]
+    buckets = _DOTS_A_COLUMN * request.columns
+    for (first, last), alone in plain.items():
+        ids = [members.runs[0] for members in alone]
+        read = metrics.several(db, ids, request.figures, first=first, last=last, buckets=buckets)
+        for members in alone:
+            for figure, recorded in read[members.runs[0]].items():
+                found[figure, members] = _single(members, recorded)
+    with ThreadPoolExecutor(max_workers=_READERS) as pool:
+        for job, curve in zip(joined, pool.map(lambda job: _joined(db, request, *job), joined), strict=True):
+            raw = found.get(job)  # what was recorded stays behind the smoothed curve
+            found[job] = curve if raw is None else replace(curve, raw_x=raw.x, raw_y=raw.y, broken=raw.broken)
+    return {figure: tuple(found[figure, members] for members in request.members) for figure in request.figures}
+
+
+def _single(members: Members, recorded: Series) -> EntryCurve:
+    x, y = _arrays(recorded)
+    return EntryCurve(x / members.scale, y, broken=_broken(members.runs[0], x, y, members.scale))
+
+
+def _joined(db: Database, request: CurvesRequest, figure: str, members: Members) -> EntryCurve:
+    """The curves of an entry's runs as one, or the smoothed curve of its only run."""
+    first, last = _bounds(request, members)
+    buckets = _DOTS_A_COLUMN * request.columns
+
+    def middle(run_id: int) -> Series:
+        if figure in _BY_STEP:
+            until = max(1, members.reach) if last is None else last
+            return averages.averages(db, run_id, figure, first=first or 0, last=until, buckets=buckets)
+        return metrics.series(db, run_id, figure, first=first, last=last)
+
+    curves = [_arrays(middle(run_id)) for run_id in members.runs]
+    broken = tuple(
+        mark
+        for run_id, (x, y) in zip(members.runs, curves, strict=True)
+        for mark in _broken(run_id, x, y, members.scale)
+    )
+    if request.smoothing and figure in _BY_STEP:
+        curves = [(x, smoothed(x, y, request.smoothing)) for x, y in curves]
+    if len(curves) == 1:
+        return EntryCurve(curves[0][0] / members.scale, curves[0][1], broken=broken)
+    made = join(curves)
+    return EntryCurve(made.steps / members.scale, made.mean, made.std, made.n, broken=broken)
+
+
+def _bounds(request: CurvesRequest, members: Members) -> tuple[int | None, int | None]:
+    """The steps to read: the window and a column more on either side, so that lines reach the edges."""
+    if request.window is None:
+        return None, None
+    low, high = (edge * members.scale for edge in request.window)
+    margin = math.ceil((high - low) / max(1, request.columns)) + 1
+    return max(0, math.floor(low) - margin), max(1, math.ceil(high) + margin)
+
+
+def _arrays(series: Series) -> tuple[FloatArray, FloatArray]:
+    return np.asarray(series.steps, dtype=np.float64), np.asarray(series.values, dtype=np.float64)
+
+
+def _broken(run_id: int, x: FloatArray, y: FloatArray, scale: float) -> tuple[tuple[float, str], ...]:
+    """Where a run's values begin to be not finite."""
+    bad = ~np.isfinite(y)
+    if not bad.any():
+        return ()
+    begins = np.flatnonzero(bad & ~np.concatenate([[False], bad[:-1]]))
+    return tuple((float(x[at]) / scale, f"{_name(float(y[at]))} in run {run_id} at step {x[at]:,.0f}") for at in begins)
+
+
+def _name(value: float) -> str:
+    return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"

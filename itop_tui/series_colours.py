@@ -1,0 +1,24 @@
+"""The colours of curves that are compared: eight that stay apart for people who do not tell red from green.
+
+There may be twenty curves: colours then come again, and the letter tells them apart, as it does without any colour.
+"""
+
+from __future__ import annotations
+
+ON_DARK = ("#6fb1f0", "#f0a35c", "#6bcf9f", "#ef8fb6", "#dccb62", "#b59cf0", "#5cc8d6", "#cfa88a")
+"""For a dark background."""
+ON_LIGHT = ("#1f6bb0", "#b45309", "#0f7a52", "#b02a6b", "#766200", "#6741b5", "#0b7083", "#7a5233")
+"""For a light one, and for paper."""
+DASHES = ("", "7 3", "2 2", "9 3 2 3")
+"""Of lines in a drawing: each time the colours come again, another."""
+
+
+def colour(position: int, *, dark: bool) -> str:
+    """The colour of a curve by its place in the comparison, as "#rrggbb"."""
+    chosen = ON_DARK if dark else ON_LIGHT
+    return chosen[position % len(chosen)]
+
+
+def dash(position: int) -> str:
+    """The dashes of a curve by its place, as SVG writes them; empty for a solid line."""
+    return DASHES[position // len(ON_LIGHT) % len(DASHES)]
