@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import get_args
 
 import sqlalchemy as sa
@@ -35,45 +35,89 @@ def add(
     sha256: str,
     val_accuracy: float | None = None,
     created_at: float | None = None,
+    also: Mapping[CheckpointKind, str] | None = None,
+    keep: Mapping[CheckpointKind, int] | None = None,
 ) -> CheckpointRecord:
-    """Note a checkpoint file that is complete on disk.
+    """Note a checkpoint file that is complete on disk, and forget those it takes the place of, in one transaction.
 
-    A run has one `last` and one `best`: adding one forgets its predecessor, but for one that another run starts from or
-    was forked from, which stays as `manual`. The file of a forgotten one is the caller's to delete: ask `unreferenced`.
-    A file that was written again keeps its id.
+    A run keeps so many of kind `last` and `best` as `keep` says, the newest; those that it has since gone back behind
+    go first. One that another run starts from or was forked from, and one that this run waits to start from, stays as
+    `manual`. The files of forgotten ones are the caller's to delete: ask `unreferenced`. A file that was written again
+    keeps its id, so that trying again after an uncertain commit is safe.
+
+    Args:
+        db: The database.
+        run_id: The run.
+        attempt_id: The attempt that wrote it, which must be the run's latest; None for one that no attempt wrote.
+        step: Optimizer steps taken.
+        epoch: The epoch it was written in or after.
+        kind: What it is.
+        path: The file.
+        bytes: Its size.
+        sha256: Of its bytes, in hex.
+        val_accuracy: Validation accuracy of the epoch.
+        created_at: When it was written; None for now.
+        also: Further kinds it is, each with the file's other name.
+        keep: How many to keep of `last` and of `best`, this one included; by default one.
 
     Raises:
         RunNotFound: There is no such run.
+        IllegalState: The run was started again meanwhile: a worker that was given up for dead adds nothing to it.
         StoreError: The kind is not one of `CheckpointKind`.
     """
-    if kind not in _KINDS:
-        raise StoreError(f"{kind!r} is not a kind of checkpoint; allowed are {', '.join(_KINDS)}.")
+    files = {kind: path, **(also or {})}
+    for name in files:
+        if name not in _KINDS:
+            raise StoreError(f"{name!r} is not a kind of checkpoint; allowed are {', '.join(_KINDS)}.")
     now = time.time() if created_at is None else created_at
     with db.write() as session:
         run = get_run(session, run_id, lock=True)
-        row = CheckpointRow(run_id=run_id, kind=kind, path=path)
-        # A run that went back may write the same file again: whatever was in it is replaced.
-        for other in session.scalars(
-            sa.select(CheckpointRow).where(CheckpointRow.run_id == run_id, CheckpointRow.path == path)
-        ):
-            other.bytes, other.sha256 = bytes, sha256
-            if other.kind == kind:
-                row = other
-        if kind in _REPLACED:
-            for old in session.scalars(
-                sa.select(CheckpointRow).where(CheckpointRow.run_id == run_id, CheckpointRow.kind == kind)
-            ).all():
-                if old is row:
-                    continue
-                if _forks(session, old) or (run.status == RunStatus.QUEUED and run.start_checkpoint_id == old.id):
-                    old.kind = "manual"
-                else:
-                    session.delete(old)
-        row.attempt_id, row.step, row.epoch, row.created_at = attempt_id, step, epoch, now
-        row.bytes, row.sha256, row.val_accuracy = bytes, sha256, val_accuracy
-        session.add(row)
+        _check_latest(session, run, attempt_id)
+        rows = []
+        for name, file in files.items():
+            row = _row_of(session, run_id, name, file, bytes, sha256)
+            row.attempt_id, row.step, row.epoch, row.created_at = attempt_id, step, epoch, now
+            row.bytes, row.sha256, row.val_accuracy = bytes, sha256, val_accuracy
+            session.add(row)
+            rows.append(row)
         session.flush()
-        return checkpoint_record(row)
+        for row in rows:
+            if row.kind in _REPLACED:
+                _forget_older(session, run, row, (keep or {}).get(row.kind, 1))  # type: ignore[call-overload]
+        session.flush()
+        return checkpoint_record(rows[0])
+
+
+def _check_latest(session: Session, run: RunRow, attempt_id: int | None) -> None:
+    latest = session.scalar(sa.select(sa.func.max(AttemptRow.id)).where(AttemptRow.run_id == run.id))
+    if attempt_id is not None and attempt_id != latest:
+        raise IllegalState(f"Attempt {attempt_id} is not the latest of run {run.id} (that is {latest}).")
+
+
+def _row_of(session: Session, run_id: int, kind: str, path: str, size: int, sha256: str) -> CheckpointRow:
+    """The row for a file: the one it had before, or a new one."""
+    found = CheckpointRow(run_id=run_id, kind=kind, path=path)
+    # A run that went back may write the same file again: whatever was in it is replaced.
+    for other in session.scalars(
+        sa.select(CheckpointRow).where(CheckpointRow.run_id == run_id, CheckpointRow.path == path)
+    ):
+        other.bytes, other.sha256 = size, sha256
+        if other.kind == kind:
+            found = other
+    return found
+
+
+def _forget_older(session: Session, run: RunRow, newest: CheckpointRow, keep: int) -> None:
+    """Forget what is too many of the kind of a new checkpoint."""
+    of_run = _of_run(session, run.id)
+    current = {row.id for row in _current(session, run.id, of_run)}
+    older = [row for row in of_run if row.kind == newest.kind and row is not newest]
+    older.sort(key=lambda row: (row.id in current, row.id), reverse=True)
+    for old in older[max(0, keep - 1) :]:
+        if _forks(session, old) or (run.status == RunStatus.QUEUED and run.start_checkpoint_id == old.id):
+            old.kind = "manual"
+        else:
+            session.delete(old)
 
 
 def get(db: Database, checkpoint_id: int) -> CheckpointRecord:
@@ -196,8 +240,12 @@ def _current(session: Session, run_id: int, rows: list[CheckpointRow]) -> list[C
 
 def _forks(session: Session, checkpoint: CheckpointRow) -> list[RunRow]:
     """The other runs that start from a checkpoint, or once did and have gone on since."""
-    once = sa.and_(RunRow.parent_id == checkpoint.run_id, RunRow.fork_step == checkpoint.step)
-    statement = sa.select(RunRow).where(
-        RunRow.id != checkpoint.run_id, sa.or_(RunRow.start_checkpoint_id == checkpoint.id, once)
+    # Forks of the first revision do not all name their checkpoint.
+    once = sa.and_(
+        RunRow.fork_checkpoint_id.is_(None),
+        RunRow.parent_id == checkpoint.run_id,
+        RunRow.fork_step == checkpoint.step,
     )
+    named = (RunRow.start_checkpoint_id == checkpoint.id, RunRow.fork_checkpoint_id == checkpoint.id)
+    statement = sa.select(RunRow).where(RunRow.id != checkpoint.run_id, sa.or_(*named, once))
     return list(session.scalars(statement.order_by(RunRow.id)))

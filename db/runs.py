@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db import paths
+from db import changes, paths
 from db.errors import IllegalState, StoreError
 from db.facets import clean_config, clean_name, clean_tags, default_name, facets
 from db.history import truncate
@@ -198,7 +198,13 @@ def _occupied(session: Session, host: str, devices: Sequence[str]) -> dict[str, 
 
 
 def requeue_resume(
-    db: Database, run_id: int, checkpoint_id: int | None, config: Mapping[str, Any] | None = None
+    db: Database,
+    run_id: int,
+    checkpoint_id: int | None,
+    config: Mapping[str, Any] | None = None,
+    *,
+    total_steps: int | None = None,
+    reason: str | None = None,
 ) -> RunRecord:
     """Queue a run that has ended, to go on from a checkpoint or, with None, to begin again.
 
@@ -208,7 +214,9 @@ def requeue_resume(
         db: The database.
         run_id: The run.
         checkpoint_id: Where to go on from.
-        config: A changed configuration; None keeps the old one.
+        config: A changed configuration; None keeps the old one. `db.changes` keeps what it changes.
+        total_steps: The optimizer steps it will take, where they change and are known.
+        reason: Why it waits again, where nobody asked for it.
 
     Raises:
         IllegalState: The run has not ended.
@@ -228,10 +236,14 @@ def requeue_resume(
         run.queued_at, run.position = time.time(), None
         run.held, run.start_failures = False, 0
         run.start_checkpoint_id = checkpoint_id
-        run.reason = run.exit_code = run.signal = run.ended_at = run.pid = None
+        run.reason = reason
+        run.exit_code = run.signal = run.ended_at = run.pid = None
         if checkpoint_id is None:
             run.started_at = None
+        if total_steps is not None:
+            run.total_steps = total_steps
         if config is not None:
+            changes.note(session, run, clean_config(config))
             run.config = clean_config(config)
             for name, value in facets(run.config).items():
                 setattr(run, name, value)
@@ -301,6 +313,7 @@ def delete(db: Database, run_id: int, *, force: bool = False) -> list[str]:
                 sa.select(CheckpointRow.path).where(CheckpointRow.path.in_(outside), CheckpointRow.run_id != run.id)
             )
         )
+        changes.forget(session, run.id)
         session.execute(sa.delete(RunRow).where(RunRow.id == run.id))
     return [str(folder), *(path for path in outside if path not in shared)]
 

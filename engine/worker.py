@@ -192,8 +192,9 @@ class _Work:
     def _train(self) -> Outcome | None:
         from db.writer import MetricWriter
         from engine.training import provenance, setup
+        from engine.training.checkpointer import Checkpointer
         from engine.training.console import Console
-        from engine.training.recorder import Checkpointer, Recorder
+        from engine.training.recorder import Recorder
         from engine.training.trainer import Trainer
 
         try:
@@ -233,8 +234,8 @@ class _Work:
                 self._run.id,
                 self._attempt.id,
                 folder,
+                config,
                 flush=writer.flush,
-                every=config.checkpoint_every,
                 at_start=not own,
             )
             recorder = Recorder(writer, record_layers=not own)
@@ -309,10 +310,10 @@ class _Work:
             except OSError:
                 intact = False
             if intact:
-                reason = f"{damage}; queued again from checkpoint {record.id} at step {record.step}"
+                reason = f"{damage}; the one to go on from is checkpoint {record.id} of step {record.step}"
                 say(reason)
                 self._finish(RunStatus.FAILED, reason, EXIT_FAILED)
-                runs.requeue_resume(self._db, self._run.id, record.id)
+                runs.requeue_resume(self._db, self._run.id, record.id, reason=reason)
                 if self._attempt.warden_pid is not None:
                     submit.ensure_scheduler(self._db)
                 return

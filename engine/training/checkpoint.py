@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -27,17 +27,18 @@ __all__ = [
     "CheckpointFile",
     "checksum",
     "file_name",
+    "leftovers",
+    "link",
     "random_state",
     "read",
     "restore_random_state",
-    "temporary_files",
     "write",
 ]
 
 FORMAT = 1
 """Version of the layout; a file with another one is refused with a clear message."""
 
-_TEMPORARY = ".part"
+_SUFFIX, _TEMPORARY = ".pt", ".part"
 
 
 class CheckpointDamagedError(Exception):
@@ -55,7 +56,7 @@ class CheckpointFile:
 
 def file_name(step: int, kind: str) -> str:
     """Return the name of a checkpoint file, which sorts by step."""
-    return f"step-{step:09d}-{kind}.pt"
+    return f"step-{step:09d}-{kind}{_SUFFIX}"
 
 
 class _Hashing:
@@ -89,7 +90,7 @@ def write(path: Path, state: Mapping[str, Any]) -> CheckpointFile:
 
     Raises:
         OSError: The disk is full or the folder cannot be written. Nothing is left behind but, after a crash, a
-            temporary file that :func:`temporary_files` finds.
+            temporary file that :func:`leftovers` finds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
@@ -136,9 +137,20 @@ def link(source: CheckpointFile, path: Path) -> CheckpointFile:
     return CheckpointFile(path, source.bytes, source.sha256)
 
 
-def temporary_files(folder: Path) -> list[Path]:
-    """Return the unfinished files that killed writers left in a folder."""
-    return sorted(folder.glob(f"*{_TEMPORARY}")) if folder.is_dir() else []
+def leftovers(folder: Path, named: Container[str]) -> list[Path]:
+    """Return what killed writers left in a folder: unfinished files, and whole ones that got no row.
+
+    Args:
+        folder: A run's folder of checkpoints; need not exist.
+        named: The names of the files that the run's checkpoints are in.
+    """
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix == _TEMPORARY or (path.suffix == _SUFFIX and path.name not in named)
+    )
 
 
 def checksum(path: Path) -> str:

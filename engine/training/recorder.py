@@ -1,33 +1,20 @@
-"""What training leaves in the database: figures, mask updates, checkpoints.
-
-Both callbacks run on the training's thread and only hand over: the writer commits from a thread of its own, and a
-checkpoint's row is added after its file is safely on disk, behind all figures that belong before it. So whatever
-row a reader sees, the file and the history it speaks of are there.
-"""
+"""What training leaves in the database: figures and mask updates, handed over to a writer with a thread of its own."""
 
 from __future__ import annotations
 
-import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db import checkpoints
-from db.records import CheckpointKind, CheckpointRecord, EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
-from db.session import Database
+from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
 from db.writer import MetricWriter
-from engine.training import checkpoint
 from engine.training.callbacks import Callback
-from engine.training.checkpoint import CheckpointFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.sparsity import LayerStats, UpdateStats
     from engine.training.figures import EpochFigures, StepFigures
     from engine.training.outcome import Outcome
     from engine.training.trainer import Trainer
 
-__all__ = ["Checkpointer", "Recorder"]
+__all__ = ["Recorder"]
 
 
 class Recorder(Callback):
@@ -168,128 +155,3 @@ def _layer_stat(layer: LayerStats) -> LayerMaskStat:
         dead_inputs=layer.dead_inputs,
         dead_outputs=layer.dead_outputs,
     )
-
-
-class Checkpointer(Callback):
-    """Saves the state: at the start, after each epoch (last, best, and each N-th), at a stop, and when asked.
-
-    A file is on disk before its row is committed, and a file that its row no longer names is removed only after
-    that: killed at any instant, every row has its whole file.
-
-    Args:
-        db: Where the rows go.
-        run_id: The run.
-        attempt_id: The present attempt of it.
-        folder: Where the files go.
-        flush: Waits until all figures handed over are committed.
-        every: Epochs between checkpoints that are kept; 0 keeps none but the last and the best.
-        at_start: Whether to save before the first step, so that a run can be continued from any moment on.
-    """
-
-    def __init__(
-        self,
-        db: Database,
-        run_id: int,
-        attempt_id: int,
-        folder: Path,
-        *,
-        flush: Callable[[], None],
-        every: int = 0,
-        at_start: bool = True,
-    ) -> None:
-        self._db = db
-        self._run_id = run_id
-        self._attempt_id = attempt_id
-        self._folder = folder
-        self._flush = flush
-        self._every = every
-        self._at_start = at_start
-
-    def on_start(self, trainer: Trainer) -> None:
-        """Clear away what killed writers left, and save the state that training starts from."""
-        for unfinished in checkpoint.temporary_files(self._folder):
-            unfinished.unlink(missing_ok=True)
-        if self._at_start:
-            self.save(trainer, ["last"])
-
-    def on_epoch_end(self, trainer: Trainer, figures: EpochFigures, best: bool) -> None:
-        """Save the epoch; a diverged state is not saved, so that the checkpoint before it stays."""
-        if trainer.diverged is not None and trainer.config.stop_on_nonfinite:
-            return
-        kinds: list[CheckpointKind] = ["last"]
-        if best:
-            kinds.append("best")
-        if self._every and figures.epoch % self._every == 0:
-            kinds.append("epoch")
-        self.save(trainer, kinds, epoch=figures.epoch, val_accuracy=figures.val_accuracy)
-
-    def on_end(self, trainer: Trainer, outcome: Outcome) -> None:
-        """Save where a stopped run goes on; write a completed one's best weights where the user wants them."""
-        if outcome.status == "stopped":
-            self.save(trainer, ["stop"])
-        if outcome.status == "completed" and trainer.config.save is not None:
-            checkpoint.write(Path(trainer.config.save).expanduser(), {"model": trainer.best_weights()})
-
-    def save_now(self, trainer: Trainer) -> str:
-        """Save because somebody asked; return what to answer."""
-        (record,) = self.save(trainer, ["manual"])
-        return f"checkpoint {record.id} at step {record.step}"
-
-    def save(
-        self,
-        trainer: Trainer,
-        kinds: list[CheckpointKind],
-        *,
-        epoch: int | None = None,
-        val_accuracy: float | None = None,
-    ) -> list[CheckpointRecord]:
-        """Write the state once, and name it as each of the kinds.
-
-        Args:
-            trainer: Whose state.
-            kinds: What the checkpoint is; at least one.
-            epoch: The epoch it was written after; None: within the present one.
-            val_accuracy: Validation accuracy of that epoch.
-
-        Raises:
-            OSError: The disk is full, or the folder cannot be written.
-        """
-        trainer.flush()
-        self._flush()
-        number = min(trainer.epoch, trainer.config.total_epochs) if epoch is None else epoch
-        file = checkpoint.write(self._free_path(trainer.step, kinds[0]), trainer.state_dict())
-        records = [self._add(trainer.step, number, kinds[0], file, val_accuracy)]
-        for kind in kinds[1:]:
-            other = checkpoint.link(file, self._free_path(trainer.step, kind))
-            records.append(self._add(trainer.step, number, kind, other, val_accuracy))
-        return records
-
-    def _add(
-        self, step: int, epoch: int, kind: CheckpointKind, file: CheckpointFile, val_accuracy: float | None
-    ) -> CheckpointRecord:
-        before = [record.path for record in checkpoints.for_run(self._db, self._run_id)]
-        record = checkpoints.add(
-            self._db,
-            run_id=self._run_id,
-            attempt_id=self._attempt_id,
-            step=step,
-            epoch=epoch,
-            kind=kind,
-            path=str(file.path),
-            bytes=file.bytes,
-            sha256=file.sha256,
-            val_accuracy=val_accuracy,
-        )
-        for path in checkpoints.unreferenced(self._db, before):
-            with contextlib.suppress(OSError):  # disk space is all that is lost
-                Path(path).unlink(missing_ok=True)
-        return record
-
-    def _free_path(self, step: int, kind: str) -> Path:
-        """A name no file has: a file is never replaced under a row that still names it."""
-        path = self._folder / checkpoint.file_name(step, kind)
-        number = 2
-        while path.exists():
-            path = self._folder / checkpoint.file_name(step, f"{kind}-{number}")
-            number += 1
-        return path

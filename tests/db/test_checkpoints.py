@@ -62,15 +62,64 @@ def test_there_is_one_last_and_one_best(db: Database) -> None:
     assert checkpoints.for_run(db, other.id) == [kept]
 
 
+def test_so_many_are_kept_as_are_asked_for(db: Database) -> None:
+    run, _ = started(db)
+    for step in range(1, 6):
+        add(db, run, step, "last", keep={"last": 3, "best": 2})
+        add(db, run, step, "best", keep={"last": 3, "best": 2})
+    kept = {
+        kind: [one.step for one in checkpoints.for_run(db, run.id) if one.kind == kind] for kind in ("last", "best")
+    }
+    assert kept == {"last": [3, 4, 5], "best": [4, 5]}
+    add(db, run, 6, "last")
+    assert [one.step for one in checkpoints.for_run(db, run.id) if one.kind == "last"] == [6]
+
+
+def test_what_the_run_went_back_behind_goes_first(db: Database) -> None:
+    """After going back from 40 to 20, the one before the newest must be one that the run can go on from."""
+    run, _ = started(db)
+    first = [add(db, run, step, keep={"last": 3}) for step in (20, 30, 40)]
+    end_and_resume(db, run, first[0].id)
+    add(db, run, 25, keep={"last": 2})
+    assert [one.step for one in checkpoints.for_run(db, run.id)] == [20, 25]
+
+
+def test_all_kinds_of_one_file_come_in_one_transaction(db: Database) -> None:
+    run, _ = started(db)
+    early = add(db, run, 1, "last", also={"best": "/1-best.pt"})
+    late = add(db, run, 2, "last", also={"best": "/2-best.pt", "epoch": "/2-epoch.pt"}, keep={"last": 2})
+    found = [(one.step, one.kind, one.path, one.sha256) for one in checkpoints.for_run(db, run.id)]
+    assert found == [
+        (1, "last", early.path, early.sha256),
+        (2, "last", late.path, late.sha256),
+        (2, "best", "/2-best.pt", late.sha256),
+        (2, "epoch", "/2-epoch.pt", late.sha256),
+    ]
+    with pytest.raises(StoreError, match="'bset' is not a kind"):
+        add(db, run, 3, "last", also={"bset": "/3.pt"})
+    assert [one.step for one in checkpoints.for_run(db, run.id)] == [1, 2, 2, 2]
+
+
+def test_a_worker_that_was_given_up_for_dead_adds_nothing(db: Database) -> None:
+    run, old = started(db)
+    at = add(db, run, 5)
+    end_and_resume(db, run, at.id)
+    with pytest.raises(IllegalState, match=f"Attempt {old.id} is not the latest"):
+        add(db, run, 9, attempt_id=old.id)
+    assert checkpoints.for_run(db, run.id) == [at]
+
+
 def test_a_last_that_another_run_was_forked_from_stays(db: Database) -> None:
     run, _ = started(db)
     first = add(db, run, 1)
     fork = new_run(db, parent_id=run.id, start_checkpoint_id=first.id, fork_step=1)
-    second = add(db, run, 2)
+    twin = add(db, run, 1, "best")
+    second = add(db, run, 2, also={"best": "/2-best.pt"})
     add(db, run, 3)
     kinds = {each.id: each.kind for each in checkpoints.for_run(db, run.id)}
     assert kinds[first.id] == "manual"
     assert second.id not in kinds
+    assert twin.id not in kinds  # of the same step, and nobody came from it
     assert runs.get(db, fork.id).start_checkpoint_id == first.id
 
 

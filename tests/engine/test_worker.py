@@ -84,7 +84,7 @@ def test_checkpoints_rotate_and_their_files_are_the_rows(db: Database) -> None:
     assert worker.main([str(run.id)]) == 0
     records = checkpoints.for_run(db, run.id)
     assert [(one.step, one.epoch) for one in records if one.kind == "epoch"] == [(14, 2), (28, 4)]
-    assert [(one.step, one.epoch) for one in records if one.kind == "last"] == [(35, 5)]
+    assert [(one.step, one.epoch) for one in records if one.kind == "last"] == [(28, 4), (35, 5)]
     (best,) = [one for one in records if one.kind == "best"]
     epochs = metrics.epochs(db, run.id)
     assert best.val_accuracy == max(row.val_accuracy for row in epochs if row.val_accuracy is not None)
@@ -313,7 +313,9 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(db: Database, capfd: py
     assert attempt is not None
     assert attempt.reason is not None
     assert "is damaged" in attempt.reason
-    assert f"queued again from checkpoint {good.id} at step 7" in attempt.reason
+    assert f"the one to go on from is checkpoint {good.id} of step 7" in attempt.reason
+    assert again.reason == attempt.reason
+    assert attempt.reason in capfd.readouterr().out
     assert worker.main([str(run.id)]) == 0
     assert [row.step for row in metrics.steps(db, run.id)] == list(range(1, 22))
 

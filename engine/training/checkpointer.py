@@ -1,0 +1,189 @@
+"""When a run's state is saved, and which of its checkpoints stay.
+
+The order of things makes a kill at any instant harmless. A file is written whole, then its row is committed together
+with the end of the rows it replaces, behind all figures that belong before it; then the files that no row names any
+more are removed. So whatever row a reader sees, its file and the history it speaks of are there. What a kill leaves
+behind is at worst a file without a row, which the next start of the run removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from db import checkpoints
+from db.errors import DatabaseUnavailable
+from db.records import CheckpointKind, CheckpointRecord
+from db.session import Database
+from engine.training import checkpoint
+from engine.training.callbacks import Callback
+from engine.training.console import say
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
+    from engine.training.figures import EpochFigures
+    from engine.training.outcome import Outcome
+    from engine.training.trainer import Trainer
+
+__all__ = ["Checkpointer"]
+
+Answer = TypeVar("Answer")
+
+_PATIENCE_SECONDS = 3600.0  # as the metric writer's: a database that is away for a while must not end a training
+_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 0.1, 2.0
+
+
+class Checkpointer(Callback):
+    """Saves the state: at the start, after each epoch (last, best, and each N-th), at a stop, and when asked.
+
+    Args:
+        db: Where the rows go.
+        run_id: The run.
+        attempt_id: The present attempt of it.
+        folder: Where the files go.
+        config: The run's settings: `checkpoint_every`, `keep_last`, `keep_best`, `save`.
+        flush: Waits until all figures handed over are committed.
+        at_start: Whether to save before the first step, so that a run can be continued from any moment on.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        run_id: int,
+        attempt_id: int,
+        folder: Path,
+        config: RunConfig,
+        *,
+        flush: Callable[[], None],
+        at_start: bool = True,
+    ) -> None:
+        self._db = db
+        self._run_id = run_id
+        self._attempt_id = attempt_id
+        self._folder = folder
+        self._config = config
+        self._flush = flush
+        self._at_start = at_start
+
+    def on_start(self, trainer: Trainer) -> None:
+        """Clear away what killed writers left, and save the state that training starts from."""
+        # By name: the folder may be reached by another path than the rows were written under.
+        named = {Path(record.path).name for record in checkpoints.for_run(self._db, self._run_id)}
+        for left in checkpoint.leftovers(self._folder, named):
+            with contextlib.suppress(OSError):
+                left.unlink()
+                say(f"removed {left.name}, which a killed writer left behind")
+        if self._at_start:
+            self.save(trainer, ["last"])
+
+    def on_epoch_end(self, trainer: Trainer, figures: EpochFigures, best: bool) -> None:
+        """Save the epoch; a diverged state is not saved, so that the checkpoint before it stays."""
+        if trainer.diverged is not None and self._config.stop_on_nonfinite:
+            return
+        kinds: list[CheckpointKind] = ["last"]
+        if best and self._config.keep_best:
+            kinds.append("best")
+        if self._config.checkpoint_every and figures.epoch % self._config.checkpoint_every == 0:
+            kinds.append("epoch")
+        self.save(trainer, kinds, epoch=figures.epoch, val_accuracy=figures.val_accuracy)
+
+    def on_end(self, trainer: Trainer, outcome: Outcome) -> None:
+        """Save where a stopped run goes on; write a completed one's best weights where the user wants them."""
+        if outcome.status == "stopped":
+            self.save(trainer, ["stop"])
+        if outcome.status == "completed" and self._config.save is not None:
+            checkpoint.write(Path(self._config.save).expanduser(), {"model": trainer.best_weights()})
+
+    def save_now(self, trainer: Trainer) -> str:
+        """Save because somebody asked; return what to answer."""
+        record = self.save(trainer, ["manual"])
+        return f"checkpoint {record.id} at step {record.step}"
+
+    def save(
+        self,
+        trainer: Trainer,
+        kinds: list[CheckpointKind],
+        *,
+        epoch: int | None = None,
+        val_accuracy: float | None = None,
+    ) -> CheckpointRecord:
+        """Write the state once, and name it as each of the kinds.
+
+        Args:
+            trainer: Whose state.
+            kinds: What the checkpoint is; at least one.
+            epoch: The epoch it was written after; None: within the present one.
+            val_accuracy: Validation accuracy of that epoch.
+
+        Returns:
+            The checkpoint of the first kind.
+
+        Raises:
+            OSError: The disk is full, or the folder cannot be written. No file of this state is left, and all
+                checkpoints from before are.
+            StoreError: The database took no row for an hour, or the run was started again elsewhere.
+        """
+        trainer.flush()
+        self._flush()
+        number = min(trainer.epoch, trainer.config.total_epochs) if epoch is None else epoch
+        first, *others = kinds
+        file = checkpoint.write(self._free_path(trainer.step, first), trainer.state_dict())
+        names = [file.path]
+        try:
+            names.extend(checkpoint.link(file, self._free_path(trainer.step, kind)).path for kind in others)
+        except OSError:
+            for name in names:
+                name.unlink(missing_ok=True)
+            raise
+        before = self._patiently(lambda: checkpoints.for_run(self._db, self._run_id))
+        record = self._patiently(
+            lambda: checkpoints.add(
+                self._db,
+                run_id=self._run_id,
+                attempt_id=self._attempt_id,
+                step=trainer.step,
+                epoch=number,
+                kind=first,
+                path=str(file.path),
+                bytes=file.bytes,
+                sha256=file.sha256,
+                val_accuracy=val_accuracy,
+                also={kind: str(name) for kind, name in zip(others, names[1:], strict=True)},
+                keep={"last": self._config.keep_last, "best": self._config.keep_best},
+            )
+        )
+        self._remove_files([one.path for one in before])
+        return record
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        pause = _FIRST_RETRY_SECONDS
+        while True:
+            try:
+                return ask()
+            except DatabaseUnavailable as error:
+                if time.monotonic() >= deadline:
+                    raise
+                if pause == _FIRST_RETRY_SECONDS:
+                    say(f"a checkpoint waits for the database: {error}")
+                time.sleep(pause)
+                pause = min(2 * pause, _LAST_RETRY_SECONDS)
+
+    def _remove_files(self, paths: list[str]) -> None:
+        """Remove those files that no row names any more; where that cannot be done now, the next start does it."""
+        with contextlib.suppress(DatabaseUnavailable):
+            for path in checkpoints.unreferenced(self._db, paths):
+                with contextlib.suppress(OSError):
+                    Path(path).unlink(missing_ok=True)
+
+    def _free_path(self, step: int, kind: str) -> Path:
+        """A name no file has: a file is never replaced under a row that still names it."""
+        path = self._folder / checkpoint.file_name(step, kind)
+        number = 2
+        while path.exists():
+            path = self._folder / checkpoint.file_name(step, f"{kind}-{number}")
+            number += 1
+        return path
