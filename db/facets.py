@@ -9,7 +9,7 @@ from typing import Any
 
 from db.errors import StoreError
 
-__all__ = ["clean_config", "clean_name", "clean_tags", "default_name", "facets", "recipe"]
+__all__ = ["clean_config", "clean_name", "clean_tags", "default_name", "facets", "in_recipe", "recipe"]
 
 # Settings that change no result, or only by chance: runs that differ by these alone are repetitions of one experiment.
 # fmt: off
@@ -73,9 +73,14 @@ def recipe(config: Mapping[str, Any]) -> str:
     Returns:
         16 hexadecimal digits; equal for runs whose figures may be averaged.
     """
-    kept = {name: value for name, value in config.items() if name not in _NOT_IN_RECIPE and value is not None}
+    kept = {name: value for name, value in config.items() if in_recipe(name) and value is not None}
     text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def in_recipe(name: str) -> bool:
+    """Whether a setting is a part of the recipe: a difference in it makes two experiments, not two repetitions."""
+    return name not in _NOT_IN_RECIPE
 
 
 def _method(config: Mapping[str, Any]) -> str:

@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 from db import changes, paths
 from db.errors import IllegalState, StoreError
 from db.facets import clean_config, clean_name, clean_tags, default_name, facets
+from db.heirs import check_deletable
 from db.history import truncate
 from db.listing import SORTS, count, find, list_runs
 from db.models import AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
 from db.queue import hold, move, queued, release, set_priority, waiting
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
-from db.rows import attempt_record, get_checkpoint, get_run, listed, run_record
+from db.rows import attempt_record, get_checkpoint, get_run, run_record
 from db.session import Database
 
 __all__ = [
@@ -290,21 +291,7 @@ def delete(db: Database, run_id: int, *, force: bool = False) -> list[str]:
     """
     with db.write() as session:
         run = get_run(session, run_id, lock=True)
-        if run.status.is_active:
-            raise IllegalState(f"Run {run.id} ({run.name}) is {run.status}; stop or kill it before deleting it.")
-        own = sa.select(CheckpointRow.id).where(CheckpointRow.run_id == run.id)
-        forks = session.scalars(
-            sa.select(RunRow)
-            .where(RunRow.id != run.id, sa.or_(RunRow.parent_id == run.id, RunRow.start_checkpoint_id.in_(own)))
-            .order_by(RunRow.id)
-        ).all()
-        waiting = [fork for fork in forks if fork.status == RunStatus.QUEUED and fork.start_checkpoint_id is not None]
-        if waiting:
-            raise IllegalState(f"Run {run.id} ({run.name}) cannot be deleted: {listed(waiting)} will start from it.")
-        if forks and not force:
-            raise IllegalState(
-                f"Run {run.id} ({run.name}) cannot be deleted without force: {listed(forks)} came from it."
-            )
+        check_deletable(session, run, force=force)
         folder = paths.run_folder(run.uid)
         files = session.scalars(sa.select(CheckpointRow.path).where(CheckpointRow.run_id == run.id).distinct())
         outside = sorted(path for path in files if not path.startswith(f"{folder}/"))

@@ -1,0 +1,93 @@
+"""Saved views of the list of runs: a query, its order, its columns and its groups, under a name."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from db.errors import StoreError
+from db.models import SettingRow
+from db.query.parser import parse
+from db.session import Database
+
+__all__ = ["SavedView", "remove", "save", "views"]
+
+_KEY = "views"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedView:
+    """A view of the list of runs.
+
+    Attributes:
+        name: What it is called; no two views have one name.
+        text: A query in the language of `db.query`.
+        sort: What it is sorted by, as in `db.records.RunQuery`.
+        descending: Whether the largest comes first.
+        columns: The columns, in order; empty for the usual ones.
+        group_by: The field it is grouped by, as in `db.grouping.groups`; None for none.
+        archived: As in `db.records.RunQuery`.
+    """
+
+    name: str
+    text: str = ""
+    sort: str = "id"
+    descending: bool = True
+    columns: tuple[str, ...] = ()
+    group_by: str | None = None
+    archived: bool | None = False
+
+
+_FIELDS = tuple(field.name for field in fields(SavedView))
+
+
+def views(db: Database) -> list[SavedView]:
+    """The saved views, in the order in which they were first saved."""
+    with db.read() as session:
+        row = session.get(SettingRow, _KEY)
+        return [_view(stored) for stored in (row.value if row else [])]
+
+
+def save(db: Database, view: SavedView) -> None:
+    """Save a view, in the place of one that has its name.
+
+    Raises:
+        QueryError: Its query cannot be understood.
+        StoreError: Its name is blank.
+    """
+    parse(view.text)
+    if not view.name.strip():
+        raise StoreError("The name of a view cannot be blank.")
+    with db.write() as session:
+        db.exclusive(session, "itop settings")
+        row = session.get(SettingRow, _KEY)
+        kept: list[dict[str, Any]] = list(row.value) if row else []
+        names = [stored["name"] for stored in kept]
+        stored = asdict(view) | {"columns": list(view.columns)}
+        if view.name in names:
+            kept[names.index(view.name)] = stored
+        else:
+            kept.append(stored)
+        session.merge(SettingRow(key=_KEY, value=kept))
+
+
+def remove(db: Database, name: str) -> None:
+    """Forget a view.
+
+    Raises:
+        StoreError: There is no view of this name.
+    """
+    with db.write() as session:
+        db.exclusive(session, "itop settings")
+        row = session.get(SettingRow, _KEY)
+        kept = list(row.value) if row else []
+        left = [stored for stored in kept if stored["name"] != name]
+        if len(left) == len(kept):
+            raise StoreError(f"There is no view {name!r}.")
+        session.merge(SettingRow(key=_KEY, value=left))
+
+
+def _view(stored: dict[str, Any]) -> SavedView:
+    # Of a newer version, what this one knows of it.
+    known = {name: value for name, value in stored.items() if name in _FIELDS}
+    return SavedView(**known | {"columns": tuple(known.get("columns", ()))})
