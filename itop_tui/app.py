@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
@@ -21,9 +22,10 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.types import CSSPathType
 
-from itop_tui import operations, run_view, theme
+from itop_tui import keymap, notices, operations, preferences, run_view, theme
 from itop_tui.actions import bindings, in_scope
 from itop_tui.format import plain, plural
+from itop_tui.messages import Severity, Told
 from itop_tui.palette import PaletteProvider
 from itop_tui.poller import DatabaseReader, DatabaseTrouble, Poller, Reader, RunsChanged, Snapshot, View
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _HERE = Path(__file__).parent
+_REMEMBERED = 500
+"""The most messages that are kept."""
 _TOLD = 3
 """The most endings that are told one by one."""
 
@@ -97,9 +101,15 @@ class ItopApp(App[None]):
         self.poller: Poller | None = None
         self.snapshot: Snapshot | None = None
         self.problem: str | None = None
+        self.told: deque[Told] = deque(maxlen=_REMEMBERED)
+        self.preferences = preferences.load()
+        chosen, wrong_keys = keymap.checked(self.preferences.keys)
+        self._wrong_preferences = (*self.preferences.problems, *wrong_keys)
+        keymap.install(chosen)
+        keymap.apply(self, "app")
         for each in theme.THEMES:
             self.register_theme(each)
-        self.theme = theme.DARK.name
+        self.theme = self.preferences.theme or theme.DARK.name
 
     # --------------------------------------------------------------------------------------------------- starting
 
@@ -115,6 +125,8 @@ class ItopApp(App[None]):
 
     def on_mount(self) -> None:
         """Open the database once the first frame is out."""
+        for problem in self._wrong_preferences:
+            self.notify(problem, title="config.toml", severity="warning", timeout=15, markup=False)
         self.call_after_refresh(self._open_database)
 
     async def on_unmount(self) -> None:
@@ -187,6 +199,26 @@ class ItopApp(App[None]):
         for run in ended:
             sentence, well = run_view.ending(run)
             self.notify(sentence, severity="information" if well else "error", markup=False)
+            problem = notices.tell(run, self.preferences.notify, write=self._write)
+            if problem is not None:
+                self.notify(problem, severity="warning", markup=False)
+
+    def _write(self, escape: str) -> None:
+        if self._driver is not None:
+            self._driver.write(escape)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: Severity = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a toast, and keep what it said for the list of messages."""
+        self.told.append(Told(self.clock(), severity, f"{title}: {message}" if title else message))
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     @work(thread=True, group="warm-up", exit_on_error=False)
     def _warm_up(self) -> None:
@@ -197,6 +229,8 @@ class ItopApp(App[None]):
     def on_database_trouble(self, message: DatabaseTrouble) -> None:
         """Hand trouble, or its end, to every screen."""
         self.problem = message.problem
+        if message.problem is not None:
+            self.told.append(Told(self.clock(), "error", message.problem))
         for screen in self.screen_stack:
             screen.post_message(DatabaseTrouble(message.problem))
 
@@ -301,8 +335,17 @@ class ItopApp(App[None]):
             self.push_screen(HelpScreen(self.screen.SCOPE))
 
     def action_toggle_theme(self) -> None:
-        """Change between the dark and the light theme."""
-        self.theme = theme.LIGHT.name if self.theme == theme.DARK.name else theme.DARK.name
+        """Change to the next theme, and keep it for the next start."""
+        names = [each.name for each in theme.THEMES]
+        here = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(here + 1) % len(names)]
+        preferences.remember(self.theme)
+
+    def action_show_messages(self) -> None:
+        """Show what was told since the app was opened."""
+        from itop_tui.screens.messages import MessagesScreen
+
+        self.push_screen(MessagesScreen(tuple(self.told)))
 
     def action_retry_database(self) -> None:
         """Try to open the database again, or to read it at once, and see to it that a scheduler is there."""

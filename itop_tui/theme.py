@@ -97,7 +97,85 @@ LIGHT = Theme(
     },
 )
 
-THEMES = (DARK, LIGHT)
+CONTRAST = Theme(
+    name="itop-contrast",
+    dark=True,
+    primary="#6fb7ff",
+    secondary="#d7b0ff",
+    accent="#ffd75f",
+    success="#5fff5f",
+    warning="#ffd75f",
+    error="#ff8787",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#1c1c1c",
+    variables={
+        "block-cursor-background": "#ffffff",
+        "block-cursor-foreground": "#000000",
+        "block-cursor-text-style": "bold",
+        "input-cursor-background": "#ffd75f",
+        "input-selection-background": "#005faf",
+        "border": "#ffffff",
+        "border-blurred": "#bcbcbc",
+        "scrollbar": "#bcbcbc",
+        "scrollbar-hover": "#ffffff",
+        "scrollbar-active": "#ffffff",
+        "scrollbar-background": "#000000",
+        "scrollbar-background-hover": "#000000",
+        "scrollbar-background-active": "#000000",
+        "tone-muted": "#d0d0d0",
+        "tone-faint": "#a8a8a8",
+        "tone-live": "#5fffff",
+        "tone-title": "#ffffff",
+        "wrong-background": "#870000",
+    },
+)
+"""Every text at least 7 : 1 against its background (WCAG AAA)."""
+
+SIXTEEN = Theme(
+    name="itop-16",
+    ansi=True,
+    dark=True,
+    primary="ansi_blue",
+    secondary="ansi_magenta",
+    accent="ansi_yellow",
+    success="ansi_green",
+    warning="ansi_yellow",
+    error="ansi_red",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    variables={
+        "ansi-background": "ansi_black",
+        "ansi-foreground": "ansi_white",
+        "block-cursor-background": "ansi_blue",
+        "block-cursor-foreground": "ansi_bright_white",
+        "block-cursor-text-style": "bold",
+        "input-cursor-background": "ansi_yellow",
+        "input-cursor-foreground": "ansi_black",
+        "input-selection-background": "ansi_blue",
+        "input-selection-foreground": "ansi_bright_white",
+        "border": "ansi_white",
+        "border-blurred": "ansi_bright_black",
+        "scrollbar": "ansi_bright_black",
+        "scrollbar-hover": "ansi_white",
+        "scrollbar-active": "ansi_white",
+        "scrollbar-background": "ansi_default",
+        "scrollbar-background-hover": "ansi_default",
+        "scrollbar-background-active": "ansi_default",
+        "tone-muted": "ansi_white",
+        "tone-faint": "ansi_bright_black",
+        "tone-live": "ansi_cyan",
+        "tone-title": "ansi_bright_white",
+        "wrong-background": "ansi_red",
+    },
+)
+"""Only the sixteen colours that the terminal's owner has chosen, on the terminal's own background."""
+
+THEMES = (DARK, LIGHT, CONTRAST, SIXTEEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("delete", "delete", "Delete runs and give their disk space back."),
     ),
     "This machine": (
+        Command("serve", "serve", "Show the app in a browser, on this machine only unless told otherwise."),
+        Command("keys", "keys", "List the actions of the app and their keys."),
         Command("devices", "devices", "List devices, and set how many runs each takes at once."),
         Command("doctor", "doctor", "Say what this machine has, what is wrong, and how to mend it."),
     ),

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
+from itop_tui import keymap
 from itop_tui.actions import Scope, find, in_scope
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.widgets.banner import Banner
@@ -28,6 +29,10 @@ class ItopScreen(Screen[None]):
     """
 
     SCOPE: ClassVar[Scope]
+
+    def __init__(self) -> None:
+        super().__init__()
+        keymap.apply(self, self.SCOPE)
 
     @property
     def itop(self) -> ItopApp:

@@ -1,0 +1,49 @@
+"""`itop keys`: what can be done in the app, and by which keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.text import Text
+
+from itop_tui.cli.errors import Exit
+
+_PLACES = {"app": "everywhere", "runs": "list of runs", "form": "new run", "run": "a run"}
+
+
+def keys(*, json: Annotated[bool, Parameter(help="Print one JSON document.")] = False) -> int:
+    """List the actions of the app, their ids and their keys.
+
+    Other keys are chosen in config.toml in ITOP_HOME, by the ids: a table [keys] with lines such as "runs.stop_run" =
+    "S".
+    """
+    from itop_tui import actions, keymap, preferences
+    from itop_tui.cli.output import print_json
+    from itop_tui.cli.screen import Column, note, print_table
+
+    given = preferences.load()
+    chosen, problems = keymap.checked(given.keys)
+    keymap.install(chosen)
+    if json:
+        print_json([{"id": one.id, "keys": _keys(one.key), "help": one.help} for one in actions.ACTIONS])
+    else:
+        print_table(
+            [Column("ACTION"), Column("KEYS"), Column("WHERE", rank=2), Column("WHAT", shrink=True, rank=1)],
+            [
+                (
+                    Text(one.id + (" *" if one.id in chosen else "")),
+                    Text("  ".join(actions.key_name(key) for key in _keys(one.key))),
+                    Text(_PLACES.get(one.scope, one.scope)),
+                    Text(one.help),
+                )
+                for one in actions.ACTIONS
+            ],
+        )
+        note(f"Your own keys: a table [keys] in {preferences.config_path()}; * marks what it changes.")
+    note(*given.problems, *problems)
+    return Exit.OK
+
+
+def _keys(written: str) -> list[str]:
+    return [key for key in written.split(",") if key]

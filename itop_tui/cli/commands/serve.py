@@ -1,0 +1,56 @@
+"""`itop serve`: the app in a browser."""
+
+from __future__ import annotations
+
+import ipaddress
+import shlex
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from itop_tui.cli.errors import CommandError, Exit
+
+_EVERYWHERE = "anyone who can reach it can launch, stop and delete runs, and start programs, as you"
+
+
+def serve(
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on.")] = 8000,
+    public_url: Annotated[str | None, Parameter(help="Its address for browsers, behind a proxy.")] = None,
+) -> int:
+    """Show the app in a browser.
+
+    Every browser that opens the page gets an app of its own, on the same runs. Whoever can open the page can do what
+    you can do, so it listens on this machine only unless another address is given; from elsewhere, come through a
+    tunnel (ssh -L 8000:localhost:8000 HOST).
+    """
+    if not 0 < port < 65536:
+        raise CommandError(f"--port = {port}: must be a whole number from 1 to 65535", code=Exit.USAGE)
+    try:
+        from textual_serve.server import Server
+    except ImportError:
+        raise CommandError(
+            "itop serve needs the package textual-serve, which is not installed",
+            "pip install 'itop[serve]' (in a clone: pip install -e '.[serve]') installs it",
+        ) from None
+    from itop_tui.cli.screen import note
+
+    if not _is_loopback(host):
+        note(f"warning: {host} is not this machine alone: {_EVERYWHERE}.", "There is no password and no encryption.")
+    command = shlex.join([sys.executable, "-m", "itop_tui"])
+    try:
+        Server(command, host=host, port=port, title="itop", public_url=public_url).serve()
+    except OSError as error:
+        raise CommandError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    return Exit.OK
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,172 @@
+"""What a person prefers: a file they write, and the little that the app remembers by itself.
+
+``config.toml`` in `ITOP_HOME` is the person's. A mistake in it is told and passed over; it never keeps the app from
+starting:
+
+    theme = "itop-contrast"
+
+    [keys]                        # `itop keys` lists what there is
+    "runs.stop_run" = "S"
+    "run.zoom_in" = ["i", "+"]
+
+    [notify]                      # when a run ends while the app is open
+    on = ["finished", "failed"]
+    desktop = true                # by the terminal, where it can (OSC 9)
+    command = ["notify-send", "itop", "{sentence}"]
+
+``state.json`` beside it is the app's own: the theme that was chosen last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import os
+import tempfile
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from itop_tui.theme import THEMES
+
+__all__ = ["ENDINGS", "Notify", "Preferences", "config_path", "load", "remember"]
+
+ENDINGS = ("finished", "stopped", "failed")
+"""The kinds of endings that can be told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """How a person is told that a run has ended, beside the toast in the app.
+
+    Attributes:
+        on: Which of `ENDINGS`.
+        desktop: Whether to ask the terminal for a notification of its own.
+        command: The words of a command to start; ``{run}``, ``{name}``, ``{status}`` and ``{sentence}`` stand for the
+            run's id, its name, its state and what happened.
+    """
+
+    on: tuple[str, ...] = ENDINGS
+    desktop: bool = False
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What was read.
+
+    Attributes:
+        theme: The theme to start with; None for the default.
+        keys: Keys by action, as they were written; `itop_tui.keymap` makes sense of them.
+        notify: How endings are told.
+        problems: A sentence for each thing in the file that makes no sense and was passed over.
+    """
+
+    theme: str | None = None
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    notify: Notify = field(default_factory=Notify)
+    problems: tuple[str, ...] = ()
+
+
+def config_path() -> Path:
+    """Where the person's file is; it need not exist."""
+    from db import paths
+
+    return paths.home() / "config.toml"
+
+
+def _state_path() -> Path:
+    return config_path().with_name("state.json")
+
+
+def load() -> Preferences:
+    """Read the person's file and what the app remembers; what is wrong is among the problems, nothing is raised."""
+    path = config_path()
+    problems: list[str] = []
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        given = {}
+    except (OSError, ValueError) as error:  # tomllib's error and a wrong encoding are ValueErrors
+        given = {}
+        problems.append(f"{path} cannot be read: {error}")
+    problems += _unknown(given, ("theme", "keys", "notify"), str(path))
+    theme = _theme(given.get("theme"), problems)
+    keys = given.get("keys", {})
+    if not isinstance(keys, dict):
+        problems.append(f"keys = {keys!r}: must be a table of actions and keys")
+        keys = {}
+    return Preferences(theme or _remembered(), keys, _notify(given.get("notify", {}), problems), tuple(problems))
+
+
+def remember(theme: str) -> None:
+    """Keep the theme for the next start; where that cannot be written it is simply forgotten."""
+    path = _state_path()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".state-")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({"theme": theme}, file)
+        Path(draft).replace(path)
+
+
+def _remembered() -> str | None:
+    with contextlib.suppress(OSError, ValueError):
+        state = json.loads(_state_path().read_text(encoding="utf-8"))
+        theme = state.get("theme") if isinstance(state, dict) else None
+        if theme in _theme_names():
+            return str(theme)
+    return None
+
+
+def _theme_names() -> list[str]:
+    return [theme.name for theme in THEMES]
+
+
+def _theme(value: object, problems: list[str]) -> str | None:
+    if value is None or value in _theme_names():
+        return None if value is None else str(value)
+    problems.append(f"theme = {value!r}: must be one of {', '.join(_theme_names())}{_nearest(value, _theme_names())}")
+    return None
+
+
+def _notify(value: object, problems: list[str]) -> Notify:
+    if not isinstance(value, dict):
+        problems.append(f"notify = {value!r}: must be a table with on, desktop and command")
+        return Notify()
+    problems += _unknown(value, ("on", "desktop", "command"), "[notify]")
+    on = _words(value.get("on", list(ENDINGS)))
+    if on is None or not set(on) <= set(ENDINGS):
+        problems.append(f"notify.on = {value['on']!r}: must be a list of {', '.join(ENDINGS)}")
+        on = ENDINGS
+    desktop = value.get("desktop", False)
+    if not isinstance(desktop, bool):
+        problems.append(f"notify.desktop = {desktop!r}: must be true or false")
+        desktop = False
+    command = _words(value.get("command", []))
+    if command is None:
+        problems.append(f"notify.command = {value['command']!r}: must be a list of words")
+        command = ()
+    return Notify(on, desktop, command)
+
+
+def _words(value: object) -> tuple[str, ...] | None:
+    words = value if isinstance(value, list) else None
+    return tuple(words) if words is not None and all(isinstance(word, str) for word in words) else None
+
+
+def _unknown(given: Mapping[str, Any], known: Iterable[str], where: str) -> list[str]:
+    known = tuple(known)
+    return [
+        f"{name} in {where}: there is no such setting; there are {', '.join(known)}{_nearest(name, known)}"
+        for name in given
+        if name not in known
+    ]
+
+
+def _nearest(value: object, choices: Iterable[str]) -> str:
+    near = difflib.get_close_matches(str(value), list(choices), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
