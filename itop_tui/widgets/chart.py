@@ -10,7 +10,7 @@ neither a logarithmic axis nor marks for values that are not finite.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -22,51 +22,15 @@ from textual.reactive import reactive
 from textual_hires_canvas import Canvas
 from textual_plot import PlotWidget
 
-from itop_tui.format import figure
-from itop_tui.widgets.braille import FloatArray
+from itop_tui.format import duration, figure
+from itop_tui.widgets.chart_data import TONES, ChartData, Event, Line
 from itop_tui.widgets.chart_painter import Painter
+
+__all__ = ["GUTTER", "TONES", "Chart", "ChartData", "Event", "Line"]
 
 GUTTER = 7
 """Columns left of the plot, for the labels of the y axis and its line."""
 _MIN_SPAN = 1e-9
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Line:
-    """One curve.
-
-    Attributes:
-        label: What the legend and the cursor call it.
-        x: Positions, ascending, shape (n,).
-        y: Values, shape (n,); NaN and infinite ones interrupt the line and are marked.
-        tone: The component class that colours it: "first", "second" or "raw" (dim, behind a smoothed one).
-        dotted: Whether each point is marked, for a curve with few of them.
-    """
-
-    label: str
-    x: FloatArray
-    y: FloatArray
-    tone: str = "first"
-    dotted: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ChartData:
-    """Everything a chart shows.
-
-    Attributes:
-        lines: The curves; later ones are drawn over earlier ones.
-        marks: Positions marked on the x axis (mask updates).
-        broken: Where values are not finite, as (position, what to say: "NaN at step 123").
-        empty: What to say while there is nothing to draw.
-        x_unit: What the x axis counts: "step" or "epoch".
-    """
-
-    lines: tuple[Line, ...] = ()
-    marks: FloatArray = field(default_factory=lambda: np.empty(0))
-    broken: tuple[tuple[float, str], ...] = ()
-    empty: str = "no data yet"
-    x_unit: str = "step"
 
 
 class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
@@ -88,7 +52,15 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         "chart--cursor",
         "chart--first",
         "chart--second",
+        "chart--third",
+        "chart--fourth",
+        "chart--fifth",
+        "chart--sixth",
+        "chart--seventh",
+        "chart--eighth",
         "chart--raw",
+        "chart--parent",
+        "chart--event",
     }
     DEFAULT_CSS = """
     Chart {
@@ -103,13 +75,23 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         & > .chart--cursor { color: $accent; }
         & > .chart--first { color: $primary; }
         & > .chart--second { color: $success; }
+        & > .chart--third { color: $accent; }
+        & > .chart--fourth { color: $secondary; }
+        & > .chart--fifth { color: $error; }
+        & > .chart--sixth { color: $foreground; }
+        & > .chart--seventh { color: $primary 70%; }
+        & > .chart--eighth { color: $success 70%; }
         & > .chart--raw { color: $primary 45%; }
+        & > .chart--parent { color: $foreground 40%; }
+        & > .chart--event { color: $accent; }
     }
     """
 
     log_scale: reactive[bool] = reactive(False, init=False)
     cursor: reactive[float | None] = reactive(None, init=False)
     window: reactive[tuple[float, float] | None] = reactive(None, init=False)
+    selection: reactive[tuple[float, float] | None] = reactive(None, init=False)
+    """What is being dragged over by the mouse, to zoom into."""
 
     @dataclass
     class Zoomed(Message):
@@ -134,9 +116,11 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     def __init__(self, title: str, *, percent: bool = False, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id, invert_mouse_wheel=True)
         self.title = title
-        self._percent = percent
+        self.percent = percent
+        """Whether values are shares, written in per cent."""
         self._data = ChartData()
         self._styles_of: dict[str, str] = {}
+        self._drag_from: float | None = None
 
     # ------------------------------------------------------------------------------ what a screen calls
 
@@ -153,7 +137,12 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     @property
     def columns(self) -> int:
         """Columns of the plot: a curve needs no more than two points in each."""
-        return max(1, self.content_size.width - GUTTER)
+        return max(1, self.content_size.width - GUTTER - self.right_gutter)
+
+    @property
+    def right_gutter(self) -> int:
+        """Columns right of the plot, for the labels of the axis there."""
+        return GUTTER if self._data.has_right else 0
 
     def set_series(self, data: ChartData) -> None:
         """Show other figures."""
@@ -192,11 +181,15 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         """The values of all curves at their point nearest to `x`."""
         parts: list[str] = []
         for line in self._data.lines:
-            if len(line.x):
+            if len(line.x) and (line.tone != "parent" or x <= float(line.x[-1])):
                 nearest = int(np.argmin(np.abs(line.x - x)))
                 if not parts:
-                    parts.append(f"{self._data.x_unit} {self._position(float(line.x[nearest]))}")
-                parts.append(f"{line.label} {self.value_text(float(line.y[nearest]))}".strip())
+                    unit = "after" if self._data.x_unit == "hour" else self._data.x_unit
+                    parts.append(f"{unit} {self._position(float(line.x[nearest]))}")
+                value = self.value_text(float(line.y[nearest]), line.percent)
+                parts.append(f"{line.label} {value}".strip())
+        reach = (self.extent[1] - self.extent[0]) / self.columns
+        parts += [event.text for event in self._data.events if abs(event.x - x) <= reach]
         return "  ".join(parts)
 
     # ------------------------------------------------------------------------------ zoom and pan by mouse
@@ -212,7 +205,7 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         self.post_message(self.Zoomed(self, (low, low + span)))
 
     def _least_span(self) -> float:
-        return 2.0 if self._data.x_unit == "step" else 0.01
+        return {"step": 2.0, "epoch": 0.01}.get(self._data.x_unit, 1e-5)
 
     def _whole(self) -> tuple[float, float]:
         """Everything there is: `limits` where the screen knows more than is loaded, else the data's range."""
@@ -240,6 +233,35 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     def _pan(self, factor_x: float, factor_y: float) -> None:
         if factor_x:
             self.pan(-factor_x / self.columns)
+
+    def _pan_plot_with_mouse(self, event: events.MouseMove) -> None:
+        """Dragging chooses what to zoom into; with shift or ctrl, or another button, it moves what is shown."""
+        if event.shift or event.ctrl or event.button != 1:
+            self._pan(event.delta_x, 0)
+        elif self._drag_from is not None:
+            here = self._place(event)
+            if here is not None:
+                self.selection = (min(self._drag_from, here), max(self._drag_from, here))
+
+    def _place(self, event: events.MouseEvent) -> float | None:
+        """The position under the mouse, cut to the plot; None above or below the chart."""
+        offset = event.get_content_offset_capture(self)
+        column = min(max(offset.x, GUTTER), GUTTER + self.columns - 1)
+        return float(self.get_coordinate_from_pixel(column, 0)[0])
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """A drag may begin."""
+        if event.button == 1:
+            self._drag_from = self._place(event)
+            self.capture_mouse()
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """A drag ended: zoom into what was dragged over, if that is more than a slip of the hand."""
+        self.release_mouse()
+        chosen, self.selection, self._drag_from = self.selection, None, None
+        low, high = self.extent
+        if chosen is not None and (chosen[1] - chosen[0]) * self.columns >= 2 * (high - low):
+            self._show_window(*chosen)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Read the values under the mouse."""
@@ -287,6 +309,10 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         """Paint with the cursor at its new place."""
         self._rerender()
 
+    def watch_selection(self) -> None:
+        """Paint with what is dragged over."""
+        self._rerender()
+
     def watch_window(self) -> None:
         """Paint the new window with what is loaded, at once; finer data follows."""
         self._rerender()
@@ -298,7 +324,7 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
             with canvas.batch_refresh():
                 size = canvas.size
                 canvas.reset(size=size)
-                self._scale_rectangle = Region(GUTTER, 1, max(1, size.width - GUTTER), max(1, size.height - 2))
+                self._scale_rectangle = Region(GUTTER, 1, self.columns, max(1, size.height - 2))
                 self._render_plot()
             self._needs_rerender = False
         return ""
@@ -307,13 +333,8 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
 
     def _render_plot(self) -> None:
         canvas = self.query_one("#plot", Canvas)
-        if canvas.size.width > GUTTER + 1 and canvas.size.height >= 4:
+        if canvas.size.width > GUTTER + self.right_gutter + 1 and canvas.size.height >= 4:
             (self._x_min, self._x_max), (self._y_min, self._y_max) = Painter(self, canvas, GUTTER).paint()
-
-    @property
-    def percent(self) -> bool:
-        """Whether values are shares, written in per cent."""
-        return self._percent
 
     def style_of(self, name: str) -> str:
         """The colours of a component class as the canvas takes them."""
@@ -324,11 +345,13 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
             self._styles_of[name] = f"{styles.text_style} {seen.hex6}".replace("none ", "")
         return self._styles_of[name]
 
-    def value_text(self, value: float) -> str:
-        """A value as the title and the cursor write it."""
-        if self._percent and np.isfinite(value):
+    def value_text(self, value: float, percent: bool | None = None) -> str:
+        """A value as the title and the cursor write it; as a share where the chart's or the line's values are some."""
+        if (self.percent if percent is None else percent) and np.isfinite(value):
             return f"{value * 100:.4g}%"
         return figure(value)
 
     def _position(self, x: float) -> str:
+        if self._data.x_unit == "hour":
+            return duration(x * 3600)
         return f"{x:,.0f}" if self._data.x_unit == "step" else f"{x:.2f}"

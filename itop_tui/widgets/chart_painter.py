@@ -14,12 +14,15 @@ from textual_hires_canvas import Canvas
 
 from itop_tui.widgets import axis, braille
 from itop_tui.widgets.braille import FloatArray, Range
+from itop_tui.widgets.chart_data import EVENT_GLYPHS, Line
 
 if TYPE_CHECKING:
-    from itop_tui.widgets.chart import Chart, Line
+    from itop_tui.widgets.chart import Chart
 
-_LEGEND = {"first": "━", "second": "┅", "raw": "╌"}
+_LEGEND = {"raw": "╌", "parent": "╌", "second": "┅"}
 _DOT = "•"
+_SPOTS = 5
+"""On a line with a marker, it stands so many times across the plot."""
 _CROWDED = 5
 """Dots in a cell from which on a line drawn over it replaces them."""
 _DOTS_IN = np.array([code.bit_count() for code in range(256)], dtype=np.uint8)
@@ -39,9 +42,10 @@ class Painter:
         self._chart = chart
         self._canvas = canvas
         self._left = gutter
-        self._right = canvas.size.width
+        self._right = canvas.size.width - chart.right_gutter
         self._bottom = canvas.size.height - 2
         self._width = self._right - gutter
+        self._edge = canvas.size.width
         self._height = canvas.size.height - 2
         self._style = chart.style_of
 
@@ -50,13 +54,18 @@ class Painter:
         lines = [line for line in self._chart.data.lines if len(line.x)]
         xs = self._chart.window or self._chart.data_range()
         log = self._chart.log_scale and any(bool((line.y > 0).any()) for line in lines)
-        curves = [(line, self._scaled(line, log)) for line in lines]
-        ys = self._y_range(curves, xs)
-        self._paint_axes(xs, ys, log, bare=not lines)
+        left = [(line, self._scaled(line, log)) for line in lines if not line.right]
+        right = [(line, line.y) for line in lines if line.right]
+        ys = self._y_range(left or right, xs)
+        self._paint_axes(xs, ys, log and bool(left), bare=not lines)
+        if right:
+            self._paint_right_axis(self._y_range(right, xs))
         if not lines:
             self._write_centred(self._chart.data.empty)
         self._paint_marks(xs)
-        self._paint_lines(curves, xs, ys)
+        # The lines of the right axis first, those of the left one over them.
+        self._paint_lines([(*one, self._y_range(right, xs)) for one in right] + [(*one, ys) for one in left], xs)
+        self._paint_events(xs)
         self._paint_broken(xs)
         self._paint_cursor(xs)
         self._paint_title(lines)
@@ -125,7 +134,8 @@ class Painter:
 
     def _paint_x_labels(self, xs: Range) -> None:
         free = self._left
-        whole = self._chart.data.x_unit == "step"
+        unit = f"{self._chart.data.x_unit}s"
+        whole = unit == "steps"
         for tick in axis.linear_ticks(*xs, max(2, self._width // 10)):
             if whole and abs(tick - round(tick)) > 1e-6:
                 continue
@@ -134,7 +144,6 @@ class Painter:
             if column >= free:
                 self._put(column, self._bottom + 1, text, self._style("label"))
                 free = column + len(text) + 1
-        unit = "steps" if whole else "epochs"
         if free + 2 + len(unit) <= self._right:
             self._put(self._right - len(unit), self._bottom + 1, unit, self._style("axis"))
 
@@ -148,18 +157,29 @@ class Painter:
             for row in rows:
                 self._put(column, row, "┊" if len(rows) > 1 else "╷", self._style("mark"))
 
-    def _paint_lines(self, curves: list[tuple[Line, FloatArray]], xs: Range, ys: Range) -> None:
+    def _paint_right_axis(self, ys: Range) -> None:
+        for row in range(1, self._bottom + 1):
+            self._put(self._right, row, "│", self._style("axis"))
+        percent = self._chart.data.right_percent
+        for tick in axis.linear_ticks(*ys, max(2, self._height // 3)):
+            row = self._row(tick, ys)
+            if 1 <= row <= self._bottom:
+                text = f"{axis.label(tick * 100, 5)}%" if percent else axis.label(tick, 6)
+                self._put(self._right, row, "├", self._style("axis"))
+                self._put(self._right + 1, row, text[: self._edge - self._right - 1], self._style("label"))
+
+    def _paint_lines(self, curves: list[tuple[Line, FloatArray, Range]], xs: Range) -> None:
         """Draw all curves into one picture first, then put each cell of it on the canvas once."""
         shape = (self._height, self._width)
         codes, owners = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.intp)
-        for owner, (line, values) in enumerate(curves):
+        for owner, (line, values, ys) in enumerate(curves):
             mine = braille.cells(line.x, values, xs, ys, self._width, self._height)
             drawn = mine > 0
             # Crossing lines share a cell; in the thick of a noisy one, the line on top must stay a line.
             below = np.where(_DOTS_IN[codes] < _CROWDED, codes, 0)
             codes = np.where(drawn, mine | below, codes)
             owners[drawn] = owner
-        styles = [self._style(line.tone) for line, _ in curves]
+        styles = [self._style(line.tone) for line, _, _ in curves]
         rows, columns = np.nonzero(codes)
         cells = zip(
             rows.tolist(), columns.tolist(), codes[rows, columns].tolist(), owners[rows, columns].tolist(), strict=True
@@ -167,18 +187,48 @@ class Painter:
         put, left = self._canvas.set_pixel, self._left
         for row, column, code, owner in cells:
             put(left + column, 1 + row, _CHARACTERS[code], styles[owner])
-        for (line, values), style in zip(curves, styles, strict=True):
-            if line.dotted:
-                self._paint_dots(line, values, xs, ys, style)
+        for number, ((line, values, ys), style) in enumerate(zip(curves, styles, strict=True)):
+            if line.dotted and self._paint_dots(line, values, xs, ys, style):
+                continue
+            if line.marker:
+                self._paint_spots(line, values, xs, ys, style, number / len(curves))
 
-    def _paint_dots(self, line: Line, values: FloatArray, xs: Range, ys: Range, style: str) -> None:
+    def _paint_dots(self, line: Line, values: FloatArray, xs: Range, ys: Range, style: str) -> bool:
+        """Mark each point of a line; False where there are too many."""
         inside = np.isfinite(values) & (line.x >= xs[0]) & (line.x <= xs[1])
         if inside.sum() * 4 > self._width:
-            return
+            return False
         for x, y in zip(line.x[inside].tolist(), values[inside].tolist(), strict=True):
             row = self._row(y, ys)
             if 1 <= row <= self._bottom:
-                self._put(self._column(x, xs), row, _DOT, style)
+                self._put(self._column(x, xs), row, line.marker or _DOT, style)
+        return True
+
+    def _paint_spots(self, line: Line, values: FloatArray, xs: Range, ys: Range, style: str, offset: float) -> None:
+        """Put a line's marker on it here and there, at other places than those of other lines."""
+        finite = np.flatnonzero(np.isfinite(values))
+        if not len(finite):
+            return
+        places = xs[0] + (np.arange(_SPOTS) + 0.2 + 0.7 * offset) / _SPOTS * (xs[1] - xs[0])
+        for place in places[(places >= line.x[finite[0]]) & (places <= line.x[finite[-1]])].tolist():
+            row = self._row(float(np.interp(place, line.x[finite], values[finite])), ys)
+            if 1 <= row <= self._bottom:
+                self._put(self._column(place, xs), row, line.marker, style)
+
+    def _paint_events(self, xs: Range) -> None:
+        """Glyphs at the edge of the plot: checkpoints at its foot, what changes the training at its top."""
+        style = self._style("event")
+        for event in self._chart.data.events:
+            if not xs[0] <= event.x <= xs[1]:
+                continue
+            column = self._column(event.x, xs)
+            if event.kind == "checkpoint":
+                self._put(column, self._bottom, EVENT_GLYPHS["checkpoint"], style)
+                continue
+            for row in range(2, self._bottom + 1):
+                if self._canvas.get_pixel(column, row)[0] in " ┄┊":
+                    self._put(column, row, "╎", self._style("mark"))
+            self._put(column, 1, EVENT_GLYPHS.get(event.kind, "▼"), style)
 
     def _paint_broken(self, xs: Range) -> None:
         for x, _ in self._chart.data.broken:
@@ -186,13 +236,13 @@ class Painter:
                 self._put(self._column(x, xs), 1, "✗", self._style("broken"))
 
     def _paint_cursor(self, xs: Range) -> None:
-        cursor = self._chart.cursor
-        if cursor is None or not xs[0] <= cursor <= xs[1]:
-            return
-        column = self._column(cursor, xs)
-        for row in range(1, self._bottom + 1):
-            if self._canvas.get_pixel(column, row)[0] in " ┄┊╷":
-                self._put(column, row, "│", self._style("cursor"))
+        for place in (self._chart.cursor, *(self._chart.selection or ())):
+            if place is None or not xs[0] <= place <= xs[1]:
+                continue
+            column = self._column(place, xs)
+            for row in range(1, self._bottom + 1):
+                if self._canvas.get_pixel(column, row)[0] in " ┄┊╷╎":
+                    self._put(column, row, "│", self._style("cursor"))
 
     def _paint_title(self, lines: list[Line]) -> None:
         column = 1
@@ -204,27 +254,29 @@ class Painter:
         broken = self._chart.data.broken
         if cursor is not None and lines:
             reading = self._chart.readout(cursor)
-            self._say(max(column, self._right - cell_len(reading)), reading, self._style("cursor"))
+            self._say(max(column, self._edge - cell_len(reading)), reading, self._style("cursor"))
             return
         warning = ""
         if broken:
             more = f" (+{len(broken) - 1:,})" if len(broken) > 1 else ""
             warning = f"{broken[0][1]}{more}"
-        room = self._right - (cell_len(warning) + 2 if warning else 0)
+        room = self._edge - (cell_len(warning) + 2 if warning else 0)
         for line in lines:
-            reading = f"{line.label} {self._chart.value_text(float(line.y[-1]))}".strip()
-            if column + 2 + len(reading) > room:
+            value = self._chart.value_text(float(line.y[-1]), line.percent)
+            reading = f"{line.label} {value}{' ▸' if line.right else ''}".strip()
+            glyph = f"{_LEGEND.get(line.tone, '━')}{line.marker or (_DOT if line.dotted else '')}"
+            if column + len(glyph) + 1 + cell_len(reading) > room:
                 break
             if line.label:
-                column = self._say(column, _LEGEND.get(line.tone, "━"), self._style(line.tone), gap=1)
+                column = self._say(column, glyph, self._style(line.tone), gap=1)
             column = self._say(column, reading, self._style("label"))
         if warning:
-            self._say(max(column, self._right - cell_len(warning)), warning, self._style("broken"))
+            self._say(max(column, self._edge - cell_len(warning)), warning, self._style("broken"))
 
     def _say(self, column: int, text: str, style: str, *, gap: int = 2) -> int:
         """Write on the title line as far as it reaches; returns the column after it and a gap."""
-        if column >= self._right:
+        if column >= self._edge:
             return column
-        shown = text if cell_len(text) <= self._right - column else set_cell_size(text, self._right - column)
+        shown = text if cell_len(text) <= self._edge - column else set_cell_size(text, self._edge - column)
         self._put(column, 0, shown, style)
         return column + len(shown) + gap

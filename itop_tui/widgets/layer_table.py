@@ -27,11 +27,13 @@ class _Column:
     right: bool = True
 
 
-def _density(row: LayerMaskStat) -> float:
+def density(row: LayerMaskStat) -> float:
+    """The share of a layer's weights that are active."""
     return row.nonzeros / row.size if row.size else 0.0
 
 
-def _explored(row: LayerMaskStat) -> float:
+def explored(row: LayerMaskStat) -> float:
+    """R_s of a layer: the share of its weights that were ever active."""
     return row.explored / row.size if row.size else 0.0
 
 
@@ -55,10 +57,10 @@ _COLUMNS = (
     _Column("position", "#", lambda row: row.position, lambda row: str(row.position)),
     _Column("layer", "layer", lambda row: row.layer, lambda row: _short(row.layer), right=False),
     _Column("shape", "shape", lambda row: row.size, lambda row: shape_text(row.shape)),
-    _Column("density", "density", _density, lambda row: f"{share(_density(row)):>7} "),
+    _Column("density", "density", density, lambda row: f"{share(density(row)):>7} "),
     _Column("nonzeros", "active / weights", lambda row: row.nonzeros,
             lambda row: f"{count(row.nonzeros)} / {count(row.size)}"),
-    _Column("explored", "R_s", _explored, lambda row: figure(_explored(row), 3)),
+    _Column("explored", "R_s", explored, lambda row: figure(explored(row), 3)),
     _Column("churn", "churn", churn, lambda row: share(round(churn(row), 4))),
     _Column("overlap", "kept first", lambda row: row.overlap_first,
             lambda row: UNKNOWN if row.overlap_first is None else share(round(row.overlap_first, 4))),
@@ -160,7 +162,7 @@ class LayerTable(DataTable[Text]):
             shown = f"{short_count(row.nonzeros)} / {short_count(row.size)}"
         text = Text(shown, justify="right" if column.right else "left", no_wrap=True)
         if column.key == "density":
-            filled, empty = bar(_density(row), _SHORT_BAR if self._narrow else _BAR)
+            filled, empty = bar(density(row), _SHORT_BAR if self._narrow else _BAR)
             text.append(filled, self.app.theme_variables.get("primary", ""))
             text.append(empty, self.app.theme_variables.get("tone-faint", "dim"))
         return text

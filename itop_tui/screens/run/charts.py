@@ -6,62 +6,48 @@ The pane knows what is on the screen (which charts, how wide, which window, how 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from textual import events
 from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.message import Message
 from textual.widget import Widget
 
 from db.records import RunRecord
-from itop_tui.format import MASK_FIGURES
-from itop_tui.screens.run.curves import EMPTY, CurveRequest, Curves
-from itop_tui.widgets.chart import Chart, ChartData, Line
+from itop_tui.screens.run.across import ACROSS, Across, Hours, Linear, Scale, hours
+from itop_tui.screens.run.curves import CurveRequest, Curves
+from itop_tui.screens.run.figures import (
+    DEFAULT_CHARTS,
+    MOST_CHARTS,
+    ChartSpec,
+    as_setting,
+    from_setting,
+    with_figures,
+)
+from itop_tui.screens.run.mark_legend import MarkLegend
+from itop_tui.screens.run.plotting import Look, chart_data, happenings
+from itop_tui.screens.run.reader import RunView
+from itop_tui.widgets.chart import Chart
 
 SMOOTHING = (0.0, 0.6, 0.9, 0.98)
 """Weights of the past in the moving average, from none to much."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChartSpec:
-    """What one chart shows.
-
-    Attributes:
-        name: The figure of each step.
-        title: What the chart is called.
-        percent: Whether the figure is a share.
-        validation: The figure of each epoch on the same axes, empty for none.
-        logarithmic: Whether a logarithmic axis makes sense.
-    """
-
-    name: str
-    title: str
-    percent: bool = False
-    validation: str = ""
-    logarithmic: bool = False
-
-
-SPECS = (
-    ChartSpec("loss", "loss", validation="val_loss", logarithmic=True),
-    ChartSpec("accuracy", "accuracy", percent=True, validation="val_accuracy"),
-    ChartSpec("itop_rate", "R_s explored", percent=True),
-    ChartSpec("death_rate", "death rate"),
-    ChartSpec("learning_rate", "learning rate", logarithmic=True),
-    ChartSpec("density", "density", percent=True),
-    ChartSpec("samples_per_second", "samples/s"),
-)
+_LEGEND_FROM = 16
+"""Lines of the pane from which on one is spared for the legend of the marks."""
 
 
 def grid_shape(width: int, height: int) -> tuple[int, int]:
     """How many charts fit side by side and one above the other, so that each can still be read."""
     columns = 1 if width < 64 else 2 if width < 150 else 3
-    rows = 1 if height < 14 else 2 if height < 30 or columns == 3 else 3
+    rows = 1 if height < 14 else 2 if height < 30 or (columns == 3 and height < 42) else 3
     return columns, rows
 
 
-class ChartsPane(Widget):
-    """Charts over steps or epochs."""
+class ChartsPane(Vertical):
+    """Charts over steps, epochs or hours, with the state of their view."""
 
     @dataclass
     class Wanted(Message):
@@ -69,30 +55,86 @@ class ChartsPane(Widget):
 
         request: CurveRequest
 
+    @dataclass
+    class Changed(Message):
+        """The view was changed by a person; `state` is worth keeping."""
+
+        state: Mapping[str, Any]
+
     def __init__(self, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
+        self.specs: tuple[ChartSpec, ...] = DEFAULT_CHARTS
         self.full = False
         self.chosen = 0
         self.smoothing = 0.0
-        self.by_epochs = False
+        self.across: Across = "step"
+        self.logarithmic = True
         self.with_marks = True
         self.window: tuple[float, float] | None = None
-        self._run: RunRecord | None = None
+        self._ready = False
+        self._view: RunView | None = None
         self._curves: Curves | None = None
 
     def compose(self) -> ComposeResult:
         """All charts; which of them are shown depends on the room."""
-        for spec in SPECS:
-            yield Chart(spec.title, percent=spec.percent, widget_id=f"chart-{spec.name}")
-
-    def on_mount(self) -> None:
-        """Loss falls by orders of magnitude: it starts on a logarithmic axis."""
-        self.charts[0].log_scale = True
+        with Widget(id="chart-grid"):
+            for spec in self.specs:
+                yield Chart(spec.heading, percent=spec.percent)
+        legend = MarkLegend(id="mark-legend")
+        legend.display = False
+        yield legend
 
     @property
     def charts(self) -> list[Chart]:
-        """The charts, in the order of `SPECS`."""
-        return list(self.query_children(Chart))
+        """The charts, in the order of `specs`."""
+        return list(self.query(Chart))
+
+    # ------------------------------------------------------------------------------ the state of the view
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """How the charts are shown, as JSON: what another start of the app takes up again."""
+        return {
+            "charts": as_setting(self.specs),
+            "chosen": self.chosen,
+            "full": self.full,
+            "smoothing": self.smoothing,
+            "across": self.across,
+            "logarithmic": self.logarithmic,
+            "marks": self.with_marks,
+        }
+
+    def take_up(self, state: Mapping[str, Any]) -> None:
+        """Show the charts as they were shown before; whatever in `state` makes no sense is passed over."""
+        if "charts" in state:
+            self.specs = from_setting(state["charts"])
+        chosen = state.get("chosen")
+        self.chosen = chosen if isinstance(chosen, int) and 0 <= chosen < len(self.specs) else 0
+        self.full = state.get("full") is True
+        self.smoothing = state["smoothing"] if state.get("smoothing") in SMOOTHING else 0.0
+        self.across = state["across"] if state.get("across") in ACROSS else "step"
+        self.logarithmic = state.get("logarithmic") is not False
+        self.with_marks = state.get("marks") is not False
+        self._ready = True
+        self._make_charts()
+        self.lay_out()
+
+    def _make_charts(self) -> None:
+        """As many charts as are wanted, each with its name."""
+        charts = self.charts
+        grid = self.query_one("#chart-grid")
+        if len(charts) < len(self.specs):
+            more = [Chart("") for _ in range(len(self.specs) - len(charts))]
+            grid.mount_all(more)
+            charts += more
+        for chart in charts[len(self.specs) :]:
+            chart.remove()
+        for spec, chart in zip(self.specs, charts, strict=False):
+            chart.title, chart.percent = spec.heading, spec.percent
+            chart.log_scale = self.logarithmic and spec.logarithmic
+
+    def _was_changed(self) -> None:
+        self.post_message(self.Changed(self.state))
 
     # ------------------------------------------------------------------------------ what is on the screen
 
@@ -104,8 +146,9 @@ class ChartsPane(Widget):
         """Show the charts that fit, the chosen one among them, and ask for their curves."""
         shown = self._visible()
         columns, rows = (1, 1) if self.full else grid_shape(self.size.width, self.size.height)
-        self.styles.grid_size_columns = columns
-        self.styles.grid_size_rows = min(rows, -(-len(shown) // columns))
+        grid = self.query_one("#chart-grid")
+        grid.styles.grid_size_columns = columns
+        grid.styles.grid_size_rows = max(1, min(rows, -(-len(shown) // columns)))
         for index, chart in enumerate(self.charts):
             chart.display = index in shown
             chart.choose(index == self.chosen and len(shown) > 1)
@@ -117,31 +160,37 @@ class ChartsPane(Widget):
             return range(self.chosen, self.chosen + 1)
         columns, rows = grid_shape(self.size.width, self.size.height)
         first = self.chosen // (columns * rows) * columns * rows
-        return range(first, min(len(SPECS), first + columns * rows))
+        return range(first, min(len(self.specs), first + columns * rows))
 
     @property
     def request(self) -> CurveRequest | None:
-        """The curves that are on the screen; None before it is laid out."""
-        if not self.size:
+        """The curves that are on the screen; None before it is known how they are to be shown."""
+        if not self.size or not self._ready:
             return None
         columns = 1 if self.full else grid_shape(self.size.width, self.size.height)[0]
+        names = dict.fromkeys(name for index in self._visible() for name in self.specs[index].names)
         return CurveRequest(
-            names=tuple(SPECS[index].name for index in self._visible()),
+            names=tuple(names),
             window=self.window,
             columns=max(16, self.size.width // columns),
             smoothing=self.smoothing,
+            timed=self.across == "hour",
+            drops=self.with_marks,
         )
 
     @property
     def note(self) -> str:
         """How the charts are shown, in a few words."""
         parts = [f"smoothing {self.smoothing:g}"] if self.smoothing else []
+        scale = self._scale
+        if isinstance(scale, Hours):
+            parts.append(scale.note)
         if self.window is not None:
             parts.append(f"steps {self.window[0]:,.0f} to {self.window[1]:,.0f} (0 for all)")
         if not self.full:
             shown = self._visible()
-            if len(shown) < len(SPECS):
-                parts.append(f"charts {shown.start + 1}–{shown.stop} of {len(SPECS)} (tab)")
+            if len(shown) < len(self.specs):
+                parts.append(f"charts {shown.start + 1}–{shown.stop} of {len(self.specs)} (tab)")
         return " · ".join(parts)
 
     def _want(self) -> None:
@@ -151,88 +200,107 @@ class ChartsPane(Widget):
 
     # ------------------------------------------------------------------------------ what was read
 
-    def show(self, run: RunRecord, curves: Curves | None) -> None:
+    def show(self, view: RunView) -> None:
         """Show what was read; curves that answer an older request are shown until newer ones come."""
-        self._run = run
-        if curves is not None:
-            self._curves = curves
+        self._view = view
+        if view.curves is not None:
+            self._curves = view.curves
         self._fill()
 
+    @property
+    def _run(self) -> RunRecord | None:
+        return self._view.run if self._view is not None else None
+
     def _fill(self) -> None:
-        shown = self._visible()
-        for index, (spec, chart) in enumerate(zip(SPECS, self.charts, strict=True)):
-            if index in shown:
-                scale = self._scale
-                chart.limits = self._limits(scale)
-                chart.window = None if self.window is None else (self.window[0] / scale, self.window[1] / scale)
-                chart.set_series(self._data(spec, scale))
+        shown, scale = self._visible(), self._scale
+        view = self._view
+        look = Look(
+            scale,
+            self.with_marks,
+            happenings(view.run, view.attempts, view.checkpoints) if view is not None else (),
+        )
+        kinds: set[str] = set()
+        for index, (spec, chart) in enumerate(zip(self.specs, self.charts, strict=False)):
+            if index not in shown:
+                continue
+            chart.limits = self._limits(scale)
+            chart.window = None
+            if self.window is not None:
+                low, high = scale.place(np.array(self.window)).tolist()
+                chart.window = (low, high)
+            data = chart_data(spec, self._curves, self._run, look)
+            chart.set_series(data)
+            kinds |= {event.kind for event in data.events}
+            kinds |= {"update"} if len(data.marks) else set()
+            kinds |= {"parent"} if any(line.tone == "parent" for line in data.lines) else set()
+        legend = self.query_one(MarkLegend)
+        legend.kinds = frozenset(kinds)
+        legend.display = bool(kinds) and self.size.height >= _LEGEND_FROM
 
     @property
-    def _scale(self) -> float:
-        """Steps in one unit of the x axis."""
-        run = self._run
-        if self.by_epochs and run is not None and run.total_steps > 0 and run.total_epochs > 0:
-            return run.total_steps / run.total_epochs
-        return 1.0
+    def _scale(self) -> Scale:
+        """The x axis; steps where what it needs is not known."""
+        run, curves, view = self._run, self._curves, self._view
+        if self.across == "epoch" and run is not None and run.total_steps > 0 and run.total_epochs > 0:
+            return Linear(run.total_steps / run.total_epochs)
+        if self.across == "hour" and curves is not None and curves.moments is not None and view is not None:
+            return hours(curves.moments, view.attempts) or Linear()
+        return Linear()
 
-    def _limits(self, scale: float) -> tuple[float, float] | None:
+    def _limits(self, scale: Scale) -> tuple[float, float] | None:
         curves = self._curves
         if curves is None or curves.first is None or curves.last is None or curves.last <= curves.first:
             return None
-        return curves.first / scale, curves.last / scale
-
-    def _data(self, spec: ChartSpec, scale: float) -> ChartData:
-        unit = "epoch" if scale != 1.0 else "step"
-        curves = self._curves
-        if curves is None or spec.name not in curves.by_name:
-            return ChartData(empty="reading …", x_unit=unit)
-        curve = curves.by_name[spec.name]
-        validation = curves.by_name.get(spec.validation, EMPTY)
-        smooth = len(curve.smooth_steps) > 0
-        name = "train" if spec.validation else ""
-        lines = [Line(name, curve.steps / scale, curve.values, "raw" if smooth else "first")]
-        if smooth:
-            lines.append(Line("smooth", curve.smooth_steps / scale, curve.smooth_values, "first"))
-        if len(validation.steps):
-            lines.append(Line("val", validation.steps / scale, validation.values, "second", dotted=True))
-        if self._says_nothing(spec) or (not len(curve.steps) and not len(validation.steps)):
-            lines = []
-        broken = tuple((step / scale, text) for step, text in curve.broken)
-        broken += tuple((step / scale, f"val {text}") for step, text in validation.broken)
-        return ChartData(
-            lines=tuple(lines),
-            marks=curves.updates / scale if self.with_marks else np.empty(0),
-            broken=broken,
-            empty=self._why_empty(spec),
-            x_unit=unit,
-        )
-
-    def _says_nothing(self, spec: ChartSpec) -> bool:
-        return spec.name in MASK_FIGURES and self._run is not None and self._run.method == "dense"
-
-    def _why_empty(self, spec: ChartSpec) -> str:
-        run = self._run
-        if run is None:
-            return "reading …"
-        if self._says_nothing(spec):
-            return "a dense run has no mask"
-        if spec.name == "death_rate" and run.config.get("fix"):
-            return "the mask is fixed: nothing dies"
-        if run.status == "queued":
-            return "waiting for its device"
-        return "no step yet" if run.status.is_active else "nothing was recorded"
+        low, high = scale.place(np.array([curves.first, curves.last])).tolist()
+        return low, high
 
     # ------------------------------------------------------------------------------ what a person does
 
     def choose(self, by: int) -> None:
         """Choose another chart, `by` places further."""
-        self.chosen = (self.chosen + by) % len(SPECS)
+        self.chosen = (self.chosen + by) % len(self.specs)
         self.lay_out()
+        self._was_changed()
 
     def toggle_full(self) -> None:
         """Show the chosen chart alone, or all of them."""
         self.full = not self.full
         self.lay_out()
+        self._was_changed()
+
+    def set_figures(self, names: tuple[str, ...]) -> None:
+        """Show other figures on the chosen chart."""
+        changed = with_figures(self.specs[self.chosen], names)
+        self._take_charts((*self.specs[: self.chosen], changed, *self.specs[self.chosen + 1 :]))
+
+    def add_chart(self, names: tuple[str, ...]) -> bool:
+        """Add a chart after the chosen one, and choose it; False where there are as many as there may be."""
+        if len(self.specs) >= MOST_CHARTS:
+            return False
+        at = self.chosen + 1
+        self.chosen = at
+        self._take_charts((*self.specs[:at], ChartSpec(names), *self.specs[at:]))
+        return True
+
+    def remove_chart(self) -> bool:
+        """Remove the chosen chart; False for the last one."""
+        if len(self.specs) == 1:
+            return False
+        specs = (*self.specs[: self.chosen], *self.specs[self.chosen + 1 :])
+        self.chosen = min(self.chosen, len(specs) - 1)
+        self._take_charts(specs)
+        return True
+
+    def reset_charts(self) -> None:
+        """Show the charts as they come."""
+        self.chosen = 0
+        self._take_charts(DEFAULT_CHARTS)
+
+    def _take_charts(self, specs: tuple[ChartSpec, ...]) -> None:
+        self.specs = specs
+        self._make_charts()
+        self.lay_out()
+        self._was_changed()
 
     def set_window(self, window: tuple[float, float] | None) -> None:
         """Show this part of the steps (in steps), None for all."""
@@ -244,27 +312,35 @@ class ChartsPane(Widget):
         """Take the next weight of `SMOOTHING`; returns it."""
         self.smoothing = SMOOTHING[(SMOOTHING.index(self.smoothing) + 1) % len(SMOOTHING)]
         self._want()
+        self._was_changed()
         return self.smoothing
 
     def toggle_log(self) -> None:
         """Change between a logarithmic and a linear y axis where that makes sense."""
-        log = not self.charts[0].log_scale
-        for spec, chart in zip(SPECS, self.charts, strict=True):
-            chart.log_scale = log and spec.logarithmic
+        self.logarithmic = not self.logarithmic
+        for spec, chart in zip(self.specs, self.charts, strict=False):
+            chart.log_scale = self.logarithmic and spec.logarithmic
+        self._was_changed()
 
-    def toggle_epochs(self) -> bool:
-        """Change between steps and epochs across; False where the length of an epoch is not known."""
-        known = self._run is not None and self._run.total_steps > 0 and self._run.total_epochs > 0
-        if known:
-            self.by_epochs = not self.by_epochs
-            self.point(None)
-            self._fill()
-        return known
+    def next_across(self) -> Across:
+        """Take the next thing that can stand across: epochs only where their length is known; returns it."""
+        run = self._run
+        known = run is not None and run.total_steps > 0 and run.total_epochs > 0
+        choices = [each for each in ACROSS if each != "epoch" or known]
+        at = choices.index(self.across) if self.across in choices else 0
+        self.across = choices[(at + 1) % len(choices)]
+        self.point(None)
+        self._fill()
+        self._want()
+        self._was_changed()
+        return self.across
 
     def toggle_marks(self) -> None:
-        """Mark the mask updates, or do not."""
+        """Mark the mask updates and what else happened, or do not."""
         self.with_marks = not self.with_marks
         self._fill()
+        self._want()
+        self._was_changed()
 
     def zoom(self, factor: float) -> None:
         """Zoom by keys."""
@@ -293,7 +369,7 @@ class ChartsPane(Widget):
         message.stop()
         scale = self._scale
         window = message.window
-        self.set_window(None if window is None else (window[0] * scale, window[1] * scale))
+        self.set_window(None if window is None else (scale.step(window[0]), scale.step(window[1])))
 
     def on_chart_pointed(self, message: Chart.Pointed) -> None:
         """The mouse points at a chart: all read the same position."""
@@ -305,3 +381,4 @@ class ChartsPane(Widget):
         message.stop()
         self.chosen = self.charts.index(message.chart)
         self.lay_out()
+        self._was_changed()

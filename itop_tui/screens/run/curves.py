@@ -1,9 +1,4 @@
-"""A run's curves as arrays ready to draw: read once, then only what is new.
-
-`CurveReader` lives in the reader's thread.  It loads each figure thinned out by the database (lowest and
-highest value of every bucket, so that no peak is lost), and from then on reads only the steps recorded
-since, thinning out again in memory when they pile up.  Another window, resolution or smoothing, and a resume
-that took recorded steps back, load anew.
+"""A run's curves as arrays ready to draw, thinned out so that no peak is lost.
 
 A smoothed curve is the exponential moving average over every recorded step, corrected for its start; it is
 computed from all of them and only then thinned out, since the average of a thinned curve would be a lie.
@@ -13,22 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from db import metrics
-from db.records import StepMetric
-from db.session import Database
+from db.records import Series
 from itop_tui.widgets.braille import FloatArray, extremes
 
-SMOOTHED = frozenset({"loss", "accuracy", "samples_per_second"})
-"""Figures that are noisy from step to step; the others are smooth as they are."""
-_TAIL_LIMIT = 20_000
 _POINTS_PER_BUCKET = 3
-_DOTS_A_COLUMN = 2
-"""Columns of braille dots in a cell: with a bucket for each, a thinned curve is drawn as if it were whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +23,20 @@ class CurveRequest:
     """What the charts show.
 
     Attributes:
-        names: Figures of `StepMetric`.
+        names: Figures of `itop_tui.screens.run.figures`.
         window: The first and last step wanted; None for all.
         columns: Width of the widest chart in cells.
         smoothing: Weight of the past in the moving average, 0 for none.
+        timed: Whether the times of steps are wanted, for an axis of hours.
+        drops: Whether the drops of the learning rate are wanted, to mark them.
     """
 
     names: tuple[str, ...] = ("loss", "accuracy", "itop_rate", "death_rate")
     window: tuple[float, float] | None = None
     columns: int = 80
     smoothing: float = 0.0
+    timed: bool = False
+    drops: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,10 +74,13 @@ class Curves:
 
     Attributes:
         request: What was asked.
-        by_name: Each figure of the request, and "val_loss" and "val_accuracy" by epochs.
+        by_name: Each figure of the request.
         updates: Steps of mask updates.
-        first: The first recorded step, None without any.
+        first: The first recorded step, an ancestor's where the run is a fork; None without any.
         last: The last one.
+        before: Each figure of the request in the runs it was forked from, up to the fork.
+        drops: Steps at which the learning rate dropped.
+        moments: Times of some steps, where they are wanted.
     """
 
     request: CurveRequest
@@ -94,6 +88,9 @@ class Curves:
     updates: FloatArray
     first: float | None
     last: float | None
+    before: dict[str, Curve] = field(default_factory=dict)
+    drops: FloatArray = field(default_factory=lambda: np.empty(0))
+    moments: Series | None = None
 
 
 def _name(value: float) -> str:
@@ -127,8 +124,13 @@ class Average:
         return result
 
 
-class _Track:
-    """One figure while it grows."""
+class Track:
+    """One figure while it grows, thinned out again when points pile up.
+
+    Args:
+        buckets: How finely it is kept.
+        smoothing: Weight of the past in its moving average, 0 for none.
+    """
 
     def __init__(self, buckets: int, smoothing: float) -> None:
         self._buckets = buckets
@@ -138,9 +140,11 @@ class _Track:
 
     @property
     def last(self) -> float:
+        """The last step."""
         return float(self._steps[-1]) if len(self._steps) else -math.inf
 
     def extend(self, steps: Sequence[float], values: Sequence[float]) -> None:
+        """Append later points."""
         x, y = np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64)
         self._steps, self._values = self._thin(np.concatenate([self._steps, x]), np.concatenate([self._values, y]))
         if self._average is not None:
@@ -155,111 +159,18 @@ class _Track:
         return extremes(x, y, self._buckets)
 
     def curve(self) -> Curve:
+        """The figure as it stands."""
         return Curve(self._steps, self._values, self._smooth_steps, self._smooth_values)
 
 
-class CurveReader:
-    """Reads the curves of one run; used by one thread at a time.
+def drops(rate: Curve) -> FloatArray:
+    """The steps at which a learning rate fell by a third or more after it had stood still, as at a milestone.
 
-    Args:
-        database: Where they are recorded.
-        run_id: Whose they are.
+    A rate that slides down all the time, as a cosine does, has no drops.
     """
-
-    def __init__(self, database: Database, run_id: int) -> None:
-        self._database = database
-        self._run_id = run_id
-        self._loaded: tuple[CurveRequest, int] | None = None
-        self._tracks: dict[str, _Track] = {}
-        self._first: float | None = None
-        self._last: float | None = None
-
-    def read(self, request: CurveRequest, *, generation: int, reached: int) -> Curves:
-        """Bring the curves up to date.
-
-        Args:
-            request: What is wanted.
-            generation: A number that changes when recorded steps were taken back (the count of attempts).
-            reached: About the last recorded step (the run's progress).
-        """
-        if self._loaded != (request, generation) or not self._follow(request):
-            self._load(request, reached)
-            self._loaded = (request, generation)
-        by_name = {name: track.curve() for name, track in self._tracks.items()}
-        by_name.update(self._epochs(request))
-        updates = [update.step for update in metrics.mask_updates(self._database, self._run_id) if update.update]
-        return Curves(request, by_name, np.asarray(updates, dtype=np.float64), self._first, self._last)
-
-    def _load(self, request: CurveRequest, reached: int) -> None:
-        """Read everything the request shows, thinned out by the database, several figures at a time."""
-        begin = metrics.steps(self._database, self._run_id, limit=1)
-        # Asked for before the figures are read: whatever is recorded meanwhile is read again by `_follow`.
-        end = metrics.steps(self._database, self._run_id, after=max(-1, reached - 2))
-        self._first = float(begin[0].step) if begin else None
-        self._last = float(end[-1].step) if end else float(reached) if begin else None
-        first, last = self._bounds(request)
-
-        def load(name: str) -> _Track:
-            smoothing = request.smoothing if name in SMOOTHED else 0.0
-            buckets = _DOTS_A_COLUMN * request.columns
-            track = _Track(buckets, smoothing)
-            series = metrics.series(
-                self._database,
-                self._run_id,
-                name,
-                first=None if smoothing else first,
-                last=last,
-                buckets=None if smoothing else buckets,
-            )
-            track.extend(series.steps, series.values)
-            return track
-
-        # SQLite reads without holding the interpreter, so threads share the work among the cores.
-        with ThreadPoolExecutor(max_workers=len(request.names) or 1) as pool:
-            self._tracks = dict(zip(request.names, pool.map(load, request.names), strict=True))
-
-    @staticmethod
-    def _bounds(request: CurveRequest) -> tuple[int | None, int | None]:
-        """The steps to read: the window and a column more on either side, so that lines reach the edges."""
-        if request.window is None:
-            return None, None
-        low, high = request.window
-        margin = math.ceil((high - low) / max(1, request.columns)) + 1
-        return math.floor(low) - margin, math.ceil(high) + margin
-
-    def _follow(self, request: CurveRequest) -> bool:
-        """Append what was recorded since; False where too much was, and loading anew is cheaper."""
-        after = -1 if self._last is None else int(self._last)
-        new = metrics.steps(self._database, self._run_id, after=after, limit=_TAIL_LIMIT)
-        if len(new) == _TAIL_LIMIT:
-            return False
-        if not new:
-            return True
-        self._first = float(new[0].step) if self._first is None else self._first
-        self._last = float(new[-1].step)
-        bound = self._bounds(request)[1]
-        seen = new if bound is None else [row for row in new if row.step <= bound]
-        for name, track in self._tracks.items():
-            points = [(row.step, _figure(row, name)) for row in seen if row.step > track.last]
-            known = [(step, value) for step, value in points if value is not None]
-            track.extend([step for step, _ in known], [value for _, value in known])
-        return True
-
-    def _epochs(self, request: CurveRequest) -> dict[str, Curve]:
-        wanted = {"loss": "val_loss", "accuracy": "val_accuracy"}
-        if not any(name in wanted for name in request.names):
-            return {}
-        rows = metrics.epochs(self._database, self._run_id)
-        curves: dict[str, Curve] = {}
-        for name in (wanted[name] for name in request.names if name in wanted):
-            points = [(row.step, getattr(row, name)) for row in rows if getattr(row, name) is not None]
-            curves[name] = Curve(
-                np.asarray([step for step, _ in points], dtype=np.float64),
-                np.asarray([value for _, value in points], dtype=np.float64),
-            )
-        return curves
-
-
-def _figure(row: StepMetric, name: str) -> float | None:
-    value: float | None = getattr(row, name)
-    return value
+    values, steps = rate.values, rate.steps
+    if len(values) < 3 or not np.isfinite(values).all():
+        return np.empty(0)
+    fell = values[2:] < values[1:-1] * 0.67
+    still = np.abs(values[1:-1] - values[:-2]) <= 0.01 * np.abs(values[:-2])
+    return steps[2:][fell & still]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from db.records import RunRecord
+from db import metrics
+from db.records import LayerMaskStat, RunRecord
 from itop_tui import operations
+from itop_tui.screens.chosen import named
 from itop_tui.screens.run.charts import ChartsPane
 from itop_tui.screens.run.checkpoints import CheckpointsPane
 from itop_tui.screens.run.config import ConfigPane
+from itop_tui.screens.run.figure_picker import FigurePicker
+from itop_tui.screens.run.figures import MOST_CHARTS, all_figures
 from itop_tui.screens.run.layers import LayersPane
 from itop_tui.screens.run.log import LogPane
-from itop_tui.screens.run_actions import RunActions, named
-
-if TYPE_CHECKING:
-    pass
+from itop_tui.screens.run_actions import RunActions
 
 _ZOOM = 1.5
 _PAN = 0.25
@@ -150,10 +151,47 @@ class RunKeys(RunActions):
         """Change the y axis."""
         self.charts.toggle_log()
 
-    def action_toggle_epochs(self) -> None:
+    def action_next_across(self) -> None:
         """Change the x axis."""
-        if not self.charts.toggle_epochs():
-            self.notify("The length of an epoch is not known yet.", severity="warning", markup=False)
+        self.charts.next_across()
+
+    def action_choose_figures(self) -> None:
+        """Choose what the chosen chart shows."""
+        charts = self.charts
+        self._pick_figures("Figures of this chart", charts.specs[charts.chosen].names, charts.set_figures)
+
+    def action_add_chart(self) -> None:
+        """Choose the figures of one more chart."""
+
+        def add(names: tuple[str, ...]) -> None:
+            if not self.charts.add_chart(names):
+                self.notify(f"There are {MOST_CHARTS} charts already.", severity="warning", markup=False)
+
+        self._pick_figures("Figures of a new chart", (), add)
+
+    def _pick_figures(self, title: str, chosen: tuple[str, ...], then: Callable[[tuple[str, ...]], object]) -> None:
+        run = self.current_run
+        if run is None:
+            return
+
+        def picked(names: tuple[str, ...] | None) -> None:
+            if names is not None:
+                then(names)
+
+        def ask(layers: list[LayerMaskStat]) -> None:
+            figures = all_figures(layer.layer for layer in layers)
+            self.app.push_screen(FigurePicker(title, figures, chosen), picked)
+
+        self.itop.operate(lambda db: metrics.layer_stats(db, run.id), ask, failing="Could not read the layers")
+
+    def action_remove_chart(self) -> None:
+        """Remove the chosen chart."""
+        if not self.charts.remove_chart():
+            self.notify("The last chart stays.", severity="warning", markup=False)
+
+    def action_reset_charts(self) -> None:
+        """Show the charts as they come."""
+        self.charts.reset_charts()
 
     def action_toggle_marks(self) -> None:
         """Mark the mask updates, or do not."""

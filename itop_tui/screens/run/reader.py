@@ -8,17 +8,22 @@ reader of the screen, who zoomed or chose another tab.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from textual.message import Message
 
-from db import attempts, checkpoints, metrics, runs
+from db import attempts, checkpoints, metrics, runs, settings
 from db.errors import RunNotFound
 from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
 from db.session import Database
-from itop_tui.screens.run.curves import CurveReader, CurveRequest, Curves
+from itop_tui.screens.run.curve_reader import CurveReader
+from itop_tui.screens.run.curves import CurveRequest, Curves
+from itop_tui.screens.run.lineage import Stretch, lineage
 
+SETTING = "ui.run"
+"""Under which name the settings keep how the view was left."""
 _PAUSE = 0.4
 """Seconds between two reads of what was committed; a worker commits ten times a second, an eye needs fewer."""
 
@@ -61,6 +66,7 @@ class RunView:
         attempts: All of them, the first one first.
         checkpoints: All of them.
         curves: The charts.
+        kept: How the view was left the last time, from the settings; only in the first one that is read.
         layers: The layers at the latest mask update; empty for a dense run.
         history: The layers at all mask updates.
     """
@@ -72,6 +78,7 @@ class RunView:
     curves: Curves | None = None
     layers: tuple[LayerMaskStat, ...] | None = None
     history: LayerHistory | None = None
+    kept: Mapping[str, Any] | None = None
 
 
 class ViewRead(Message, bubble=False):
@@ -106,6 +113,7 @@ class RunReader:
         self._post = post
         self._curves = CurveReader(database, run_id)
         self._parent: RunRecord | None = None
+        self._lineage: tuple[Stretch, ...] | None = None
         self._wake = threading.Event()
         self._urgent = threading.Event()
         self._ended = False
@@ -155,7 +163,9 @@ class RunReader:
         try:
             if not self._shown:
                 # The head of the run is known in a millisecond; its curves may take a hundred.
-                self._post(ViewRead(self.read(with_curves=False)))
+                kept = settings.get(self._database, SETTING, {})
+                head = replace(self.read(with_curves=False), kept=kept if isinstance(kept, dict) else {})
+                self._post(ViewRead(head))
                 self._shown = True
             view = self.read()
         except RunNotFound as error:
@@ -176,16 +186,23 @@ class RunReader:
         """
         request = self._request
         run = runs.get(self._database, self._run_id)
+        tries = tuple(attempts.for_run(self._database, run.id))
         return RunView(
             run=run,
             parent=self._read_parent(run),
-            attempts=tuple(attempts.for_run(self._database, run.id)),
+            attempts=tries,
             checkpoints=tuple(checkpoints.for_run(self._database, run.id)),
-            curves=self._curves.read(request.curves, generation=run.attempt_count, reached=run.step)
-            if request.curves and with_curves
-            else None,
+            curves=self._read_curves(run, request.curves, tries) if request.curves and with_curves else None,
             layers=tuple(metrics.layer_stats(self._database, run.id)) if request.layers else None,
             history=self._read_history(run.id) if request.history else None,
+        )
+
+    def _read_curves(self, run: RunRecord, request: CurveRequest, tries: Sequence[AttemptRecord]) -> Curves:
+        if self._lineage is None:  # whom a run was forked from, and where, does not change
+            self._lineage = lineage(self._database, run)
+        starts = [attempt.start_step for attempt in tries if attempt.start_step > 0]
+        return self._curves.read(
+            request, generation=run.attempt_count, reached=run.step, lineage=self._lineage, starts=starts
         )
 
     def _read_parent(self, run: RunRecord) -> RunRecord | None:

@@ -6,14 +6,15 @@ open tab; the tabs are made when they are first opened.  What the keys of a tab 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from textual import work
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
+from db import settings
 from db.paths import run_folder
 from db.records import RunRecord
 from itop_tui.actions import bindings, find, in_scope
@@ -26,7 +27,7 @@ from itop_tui.screens.run.header import RunHeader
 from itop_tui.screens.run.keys import RunKeys
 from itop_tui.screens.run.layers import LayersPane
 from itop_tui.screens.run.log import LogPane
-from itop_tui.screens.run.reader import ReadFailed, Request, RunReader, RunView, ViewRead
+from itop_tui.screens.run.reader import SETTING, ReadFailed, Request, RunReader, RunView, ViewRead
 from itop_tui.screens.run.tabs import TABS, TabLine
 from itop_tui.widgets.banner import Banner
 from itop_tui.widgets.key_bar import KeyHint
@@ -100,6 +101,8 @@ class RunScreen(RunKeys):
     def on_view_read(self, message: ViewRead) -> None:
         """Show what was read."""
         before, self.view = self.view, message.view
+        if message.view.kept is not None:
+            self._take_up(message.view.kept)
         run = message.view.run
         self.query_one(Banner).problem = self.itop.problem
         self.query_one(TopBar).heading = f"run {run.id} · {plain(run.name, 200)}"
@@ -144,6 +147,24 @@ class RunScreen(RunKeys):
             )
         )
 
+    def _take_up(self, kept: Mapping[str, Any]) -> None:
+        """Show everything as it was left the last time."""
+        self.charts.take_up(kept)
+        tab = kept.get("tab")
+        if tab in TABS and tab != self.tab:
+            self.call_later(self.open_tab, tab)
+
+    def on_charts_pane_changed(self, message: ChartsPane.Changed) -> None:
+        """The charts are shown otherwise."""
+        message.stop()
+        self.query_one(TabLine).note = self.charts.note if self.tab == "charts" else ""
+        self._keep()
+
+    def _keep(self) -> None:
+        """Keep how the view is left for the next time."""
+        state = {**self.charts.state, "tab": self.tab}
+        self.itop.operate(lambda db: settings.put(db, SETTING, state), failing="The view could not be kept")
+
     def on_charts_pane_wanted(self, message: ChartsPane.Wanted) -> None:
         """Other curves are on the screen."""
         message.stop()
@@ -156,9 +177,7 @@ class RunScreen(RunKeys):
             return
         pane = self.query_one(f"#{self.tab}")
         now = self.itop.clock()
-        if isinstance(pane, ChartsPane):
-            pane.show(view.run, view.curves)
-        elif isinstance(pane, LayersPane):
+        if isinstance(pane, ChartsPane | LayersPane):
             pane.show(view)
         elif isinstance(pane, ConfigPane | CheckpointsPane):
             pane.show(view, now)
@@ -180,7 +199,7 @@ class RunScreen(RunKeys):
         if not self.query(f"#{tab}"):
             await switcher.add_content(self._make(tab), id=tab)
         switcher.current = tab
-        self.tab = tab
+        changed, self.tab = tab != self.tab, tab
         line = self.query_one(TabLine)
         line.tab, line.note = tab, self.charts.note if tab == "charts" else ""
         log = self._pane(LogPane)
@@ -191,6 +210,8 @@ class RunScreen(RunKeys):
         self._show_in_tab()
         self.refresh_bindings()
         self.refresh_keys()
+        if changed:
+            self._keep()
 
     def _make(self, tab: str) -> Widget:
         if tab == "layers":

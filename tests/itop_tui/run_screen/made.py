@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord, RunStatus
+from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord, RunStatus, Series
 from itop_tui.screens.run.curves import Curve, CurveRequest, Curves
+from itop_tui.screens.run.figures import find
 from itop_tui.screens.run.reader import LayerHistory, Request, RunView
 from tests.itop_tui.run_screen.fabricate import layer_stats, settings
 from tests.itop_tui.run_screen.hosting import NOW
@@ -68,6 +69,11 @@ def curve(name: str, request: CurveRequest, last: int = 9_000) -> Curve:
     """A curve that looks like one of a real run, the same at each call."""
     low, high = request.window or (1.0, float(last))
     x = np.floor(np.linspace(low, high, 2 * request.columns))
+    figure = find(name)
+    if figure is not None and figure.source != "step":
+        x = np.arange(
+            500.0 if figure.source == "epoch" else 800.0, last + 1, 500.0 if figure.source == "epoch" else 800.0
+        )
     ripple = np.sin(x * 12.9898) * 0.5
     y = {
         "loss": 2.3 * np.exp(-x / 3_000) * (1 + 0.3 * ripple) + 0.05,
@@ -75,6 +81,11 @@ def curve(name: str, request: CurveRequest, last: int = 9_000) -> Curve:
         "itop_rate": 1 - 0.95 * np.exp(-x / 9_000),
         "death_rate": 0.25 * (1 + np.cos(math.pi * x / 20_000)),
         "learning_rate": np.where(x < 6_000, 0.1, 0.01),
+        "val_loss": 2.4 * np.exp(-x / 3_200) + 0.1,
+        "val_accuracy": 1 - 0.92 * np.exp(-x / 2_600),
+        "churn": 0.3 * np.exp(-x / 6_000),
+        "survival": 0.5 + 0.1 * ripple,
+        "overlap_first": np.exp(-x / 12_000),
         "density": np.full_like(x, 0.05),
         "samples_per_second": 12_000 + 300 * ripple,
     }[name]
@@ -86,10 +97,15 @@ def curve(name: str, request: CurveRequest, last: int = 9_000) -> Curve:
 def curves(request: CurveRequest, last: int = 9_000) -> Curves:
     """All curves a request asks for."""
     by_name = {name: curve(name, request, last) for name in request.names}
-    epochs = np.arange(500.0, last + 1, 500.0)
-    by_name["val_loss"] = Curve(epochs, 2.4 * np.exp(-epochs / 3_200) + 0.1)
-    by_name["val_accuracy"] = Curve(epochs, 1 - 0.92 * np.exp(-epochs / 2_600))
-    return Curves(request, by_name, np.array([4_000.0, 8_000.0]), 1.0, float(last))
+    return Curves(
+        request,
+        by_name,
+        np.array([4_000.0, 8_000.0]),
+        1.0,
+        float(last),
+        drops=np.array([6_000.0]) if request.drops else np.empty(0),
+        moments=Series([1, last], [NOW - 754.0, NOW - 4.0]) if request.timed else None,
+    )
 
 
 def layers(update: int = 2) -> tuple[LayerMaskStat, ...]:
@@ -119,5 +135,6 @@ def view(request: Request | None = None, **changes: Any) -> RunView:
         "curves": curves(request.curves) if request.curves else None,
         "layers": layers() if request.layers else None,
         "history": history() if request.history else None,
+        "kept": {},
     }  # fmt: skip
     return RunView(**{**fields, **changes})

@@ -12,10 +12,12 @@ from db import attempts, metrics, runs
 from db.records import RunStatus, StepMetric
 from db.session import Database
 from db.writer import MetricWriter
-from itop_tui.screens.run.curves import Average, Curve, CurveReader, CurveRequest
+from itop_tui.screens.run.curve_reader import CurveReader
+from itop_tui.screens.run.curves import Average, Curve, CurveRequest
 from tests.itop_tui.run_screen.fabricate import record_run, start, step_metric
 
 ALL = ("loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second")
+EPOCHS = ("val_loss", "val_accuracy")
 
 
 def read(reader: CurveReader, request: CurveRequest, db: Database, run_id: int) -> dict[str, Curve]:
@@ -25,7 +27,7 @@ def read(reader: CurveReader, request: CurveRequest, db: Database, run_id: int) 
 
 def test_every_figure_is_read_in_full_where_there_is_room(database: Database) -> None:
     run = record_run(database, steps=150)
-    curves = read(CurveReader(database, run.id), CurveRequest(names=ALL, columns=200), database, run.id)
+    curves = read(CurveReader(database, run.id), CurveRequest(names=(*ALL, *EPOCHS), columns=200), database, run.id)
     for name in ALL:
         wanted = [getattr(step_metric(step), name) for step in range(1, 151)]
         assert curves[name].steps.tolist() == list(range(1, 151))

@@ -86,9 +86,9 @@ async def test_one_chart_at_full_size_and_back(opened: Opened) -> None:
     pilot, screen = opened
     assert len(visible(screen)) == 6
     await pilot.press("tab", "down", "j", "shift+tab", "f")
-    assert [chart.id for chart in visible(screen)] == ["chart-itop_rate"]
+    assert [chart.title for chart in visible(screen)] == ["R_s explored"]
     await pilot.press("tab")
-    assert [chart.id for chart in visible(screen)] == ["chart-death_rate"]
+    assert [chart.title for chart in visible(screen)] == ["death rate"]
     await pilot.press("k", "up", "escape")
     assert len(visible(screen)) == 6
     assert visible(screen)[1].has_class("-chosen")
@@ -99,7 +99,7 @@ async def test_one_chart_at_full_size_and_back(opened: Opened) -> None:
 async def test_the_last_charts_are_on_a_second_page(opened: Opened) -> None:
     pilot, screen = opened
     await pilot.press("shift+tab")
-    assert [chart.id for chart in visible(screen)] == ["chart-samples_per_second"]
+    assert [chart.title for chart in visible(screen)] == ["samples/s", "density"]
     await settled(pilot, screen)
     assert len(visible(screen)[0].data.lines[0].x) > 0
 
@@ -165,7 +165,11 @@ async def test_smoothing_keeps_the_raw_line_behind(opened: Opened) -> None:
     await pilot.press("m")
     await settled(pilot, screen)
     lines = screen.charts.charts[0].data.lines
-    assert [(line.label, line.tone) for line in lines] == [("train", "raw"), ("smooth", "first"), ("val", "second")]
+    assert [(line.label, line.tone) for line in lines] == [
+        ("train", "raw"),
+        ("train smooth", "first"),
+        ("val", "second"),
+    ]
     assert "smoothing 0.6" in screen.query_one(TabLine).note
     await pilot.press("m", "m", "m")
     await settled(pilot, screen)
