@@ -29,7 +29,10 @@ def serve(
     if not 0 < port < 65536:
         raise CommandError(f"--port = {port}: must be a whole number from 1 to 65535", code=Exit.USAGE)
     try:
+        from aiohttp import web
         from textual_serve.server import Server
+
+        from itop_tui.cli.origin import refuse_foreign
     except ImportError:
         raise CommandError(
             "itop serve needs the package textual-serve, which is not installed",
@@ -39,9 +42,20 @@ def serve(
 
     if not _is_loopback(host):
         note(f"warning: {host} is not this machine alone: {_EVERYWHERE}.", "There is no password and no encryption.")
+    else:
+        note("Whoever has an account on this machine can open the page too.")
     command = shlex.join([sys.executable, "-m", "itop_tui"])
+
+    class OwnPagesOnly(Server):
+        """Answers only pages that it has sent itself."""
+
+        async def _make_app(self) -> web.Application:
+            made = await super()._make_app()
+            made.middlewares.append(refuse_foreign(self.public_url))
+            return made
+
     try:
-        Server(command, host=host, port=port, title="itop", public_url=public_url).serve()
+        OwnPagesOnly(command, host=host, port=port, title="itop", public_url=public_url).serve()
     except OSError as error:
         raise CommandError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
     return Exit.OK
