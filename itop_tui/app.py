@@ -22,8 +22,9 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.types import CSSPathType
 
-from itop_tui import keymap, notices, operations, preferences, run_view, theme
+from itop_tui import keymap, notices, opening, operations, preferences, run_view, theme
 from itop_tui.actions import bindings, in_scope
+from itop_tui.bin import Bin
 from itop_tui.format import plain, plural
 from itop_tui.messages import Severity, Told
 from itop_tui.palette import PaletteProvider
@@ -61,8 +62,8 @@ def _open_default() -> Database:
 class DatabaseOpened(Message, bubble=False):
     """The database is open."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, opened: opening.Opened) -> None:
+        self.opened = opened
         super().__init__()
 
 
@@ -94,7 +95,8 @@ class ItopApp(App[None]):
         super().__init__()
         self._opener = opener
         self._reader = reader
-        self._database: Database | None = None
+        self._opened: opening.Opened | None = None
+        self.bin = Bin()
         self.clock = clock
         self._planner = planner
         self._view = View()
@@ -138,8 +140,8 @@ class ItopApp(App[None]):
             self.poller.stop()
         if self._planner is not None:
             self._planner.close()
-        if self._database is not None:
-            self._database.close()
+        if self._opened is not None:
+            opening.leave(self._opened)
 
     @property
     def database(self) -> Database:
@@ -148,37 +150,77 @@ class ItopApp(App[None]):
         Raises:
             RuntimeError: If it is not open yet; screens that need it are only opened once it is.
         """
-        if self._database is None:
+        if self._opened is None:
             raise RuntimeError("the database is not open yet")
-        return self._database
+        return self._opened.database
 
     @property
     def is_open(self) -> bool:
         """Whether the database is open."""
-        return self._database is not None
+        return self._opened is not None
 
     @property
     def database_place(self) -> str:
         """Where the database is, for people: a path, or a URL (which holds no password)."""
-        url = self._database.url if self._database is not None else ""
+        url = self._opened.database.url if self._opened is not None else ""
         return url.removeprefix("sqlite:///")
 
     @work(thread=True, exclusive=True, group="open", exit_on_error=False)
     def _open_database(self) -> None:
         try:
-            database = self._opener()
+            opened = opening.open_database(self._opener)
         except Exception as error:  # a refused, locked or unreadable file: said in the banner, the app stays
             reason = f"{error}".strip() or type(error).__name__
             self.post_message(DatabaseTrouble(f"The database cannot be opened: {reason}  (^g tries again, q quits)"))
         else:
-            self.post_message(DatabaseOpened(database))
+            self.post_message(DatabaseOpened(opened))
 
     def on_database_opened(self, message: DatabaseOpened) -> None:
         """Start to watch the database."""
-        self._database = message.database
+        from itop_tui.screens.base import ItopScreen
+
+        self._opened = opened = message.opened
         self.post_message(DatabaseTrouble(None))
-        self.poller = Poller(self._reader(message.database), self.post_message, view=self._view)
+        for screen in self.screen_stack:
+            if isinstance(screen, ItopScreen):
+                screen.database_opened(opened.remembered)
+        if opened.leftovers:
+            self.bin.adopt(opened.leftovers)
+            left = plural(len(opened.leftovers), "deleted run")
+            told = f"{left} of an app that was cut off: U takes back, else gone when this app is left."
+            self.notify(told, severity="warning", timeout=15, markup=False)
+        self.poller = Poller(self._reader(opened.database), self.post_message, view=self._view)
         self.poller.start()
+
+    @work(thread=True, exclusive=True, group="open", exit_on_error=False)
+    def switch_database(self, place: str) -> None:
+        """Open another database in the place of this one; where that fails, this one stays open.
+
+        Args:
+            place: A folder, the file of a database, or the URL of one.
+        """
+        earlier = (opening.place(), *opening.recent())
+        before = opening.go_to(place)
+        try:
+            opened = opening.open_database(_open_default)
+        except Exception as error:  # told, and nothing is changed
+            opening.go_back(before)
+            self.call_from_thread(self._tell_failure, "It stays as it is", f"{error}".strip(), None)
+            return
+        opening.note_recent(earlier)
+        if self.poller is not None:
+            self.poller.stop()
+        if self._opened is not None:
+            opening.leave(self._opened)
+        self.call_from_thread(self._begin_anew)
+        self.post_message(DatabaseOpened(opened))
+
+    def _begin_anew(self) -> None:
+        """Forget what was known of another database."""
+        self.poller = self.snapshot = None
+        self.bin = Bin()
+        self._opener = _open_default
+        self.notify("Another database is open. The other one's runs go on.", markup=False)
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Hand a new snapshot to every screen."""
@@ -253,11 +295,11 @@ class ItopApp(App[None]):
             otherwise: Called on the event loop where it failed, after the person was told.
             failing: What the message begins with where `operation` raises.
         """
-        if self._database is None:
+        if self._opened is None:
             self.call_from_thread(self._tell_failure, failing, "the database is not open", otherwise)
             return
         try:
-            result = operation(self._database)
+            result = operation(self._opened.database)
         except Exception as error:  # what fails is told to the person, and the app goes on
             self.call_from_thread(self._tell_failure, failing, f"{error}".strip() or type(error).__name__, otherwise)
             return
@@ -349,7 +391,7 @@ class ItopApp(App[None]):
 
     def action_retry_database(self) -> None:
         """Try to open the database again, or to read it at once, and see to it that a scheduler is there."""
-        if self._database is None:
+        if self._opened is None:
             self._open_database()
         elif self.poller is not None:
             self.poller.refresh()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
     from db.session import Database
+    from itop_tui.list_state import ListState
+    from itop_tui.widgets.filter_line import Suggestion
+
+
+_A_QUERY = 400
+"""The most runs one query names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +148,110 @@ def pause(db: Database, run: RunRecord) -> str:
     return kind
 
 
-def delete(db: Database, run_ids: Iterable[int]) -> Outcome:
-    """Delete runs with everything that was recorded and written of them."""
+def pause_all(db: Database, runs: Iterable[RunRecord]) -> Outcome:
+    """Pause runs, or let paused ones go on."""
+    by_id = {run.id: run for run in runs}
+    return _each(by_id, lambda run_id: pause(db, by_id[run_id]))
+
+
+def resume_all(db: Database, run_ids: Iterable[int]) -> Outcome:
+    """Queue runs that have ended to go on from their last checkpoints."""
+    return _each(run_ids, lambda run_id: resume(db, run_id))
+
+
+def launch_copies(db: Database, runs: Iterable[RunRecord]) -> list[RunRecord]:
+    """Queue a copy of each run: the same settings, from the beginning."""
+    return [launch(db, run.config, tags=run.tags) for run in runs]
+
+
+def read(db: Database, run_ids: Sequence[int]) -> tuple[RunRecord, ...]:
+    """The runs with these ids that are still there, in this order."""
+    from db import runs
+    from db.records import RunQuery
+
+    found: dict[int, RunRecord] = {}
+    for start in range(0, len(run_ids), _A_QUERY):
+        part = ",".join(map(str, run_ids[start : start + _A_QUERY]))
+        query = RunQuery(text=f"id:{part}", archived=None, limit=None)
+        found.update((run.id, run) for run in runs.list_runs(db, query))
+    return tuple(found[run_id] for run_id in run_ids if run_id in found)
+
+
+def star(db: Database, run_ids: Sequence[int], on: bool) -> Outcome:
+    """Give runs a star, or take it away."""
+    from db import shelf
+
+    shelf.star(db, run_ids, on=on)
+    return Outcome(tuple(run_ids), ())
+
+
+def archive(db: Database, run_ids: Sequence[int], on: bool) -> Outcome:
+    """Put runs away, or bring them back."""
+    from db import shelf
+
+    shelf.archive(db, run_ids, on=on)
+    return Outcome(tuple(run_ids), ())
+
+
+def trash(db: Database, run_ids: Sequence[int]) -> Outcome:
+    """Delete runs so that it can be taken back: nothing lists them any more."""
+    from db import shelf
+
+    tried = shelf.trash(db, run_ids)
+    done = tuple(each.run_id for each in tried if each.problem is None)
+    return Outcome(done, tuple(each.problem for each in tried if each.problem is not None))
+
+
+def restore(db: Database, run_ids: Sequence[int]) -> Outcome:
+    """Take a deletion back."""
+    from db import shelf
+
+    shelf.restore(db, run_ids)
+    return Outcome(tuple(run_ids), ())
+
+
+def trashed(db: Database) -> tuple[int, ...]:
+    """The runs that were deleted and can be taken back."""
+    from db import shelf
+
+    return tuple(run.id for run in shelf.trashed(db))
+
+
+def purge(db: Database) -> list[str]:
+    """Forget all deleted runs for good, with everything written of them; says what could not be removed."""
+    from db import shelf
+
+    return remove(shelf.purge(db))
+
+
+def saved_views(db: Database) -> tuple[ListState, ...]:
+    """The views a person saved."""
+    from db import views
+    from itop_tui import list_state
+
+    return tuple(map(list_state.from_view, views.views(db)))
+
+
+def save_view(db: Database, state: ListState) -> None:
+    """Save a view, in the place of one that has its name."""
+    from db import views
+    from itop_tui import list_state
+
+    views.save(db, list_state.to_view(state))
+
+
+def remove_view(db: Database, name: str) -> None:
+    """Forget a saved view."""
+    from db import views
+
+    views.remove(db, name)
+
+
+def set_notes(db: Database, run_ids: Sequence[int], notes: str) -> Outcome:
+    """Give runs these notes instead of theirs."""
     from db import runs
 
-    left: list[str] = []
-    outcome = _each(run_ids, lambda run_id: left.extend(remove(runs.delete(db, run_id))))
-    return Outcome(outcome.done, (*outcome.problems, *left))
+    return _each(run_ids, lambda run_id: runs.update_fields(db, run_id, notes=notes))
 
 
 def remove(paths: Iterable[str]) -> list[str]:
@@ -182,11 +286,29 @@ def footprint(uids: Iterable[str]) -> Footprint:
     return Footprint(total, checkpoints)
 
 
-def rename(db: Database, run_id: int, name: str) -> None:
-    """Give a run another name."""
+def rename(db: Database, names: Mapping[int, str]) -> Outcome:
+    """Give runs other names, by their ids."""
     from db import runs
 
-    runs.update_fields(db, run_id, name=name)
+    return _each(names, lambda run_id: runs.update_fields(db, run_id, name=names[run_id]))
+
+
+def pattern_name(pattern: str, run: RunRecord) -> str:
+    """A name made from a pattern: `{seed}` and other fields in braces become what they are for this run.
+
+    Braces around anything else stay as they are.
+    """
+    density = "dense" if run.method == "dense" or run.target_density is None else f"{run.target_density:g}"
+    values = {
+        "name": run.name,
+        "id": run.id,
+        "seed": run.seed,
+        "method": run.method,
+        "density": density,
+        "model": run.model,
+        "data": run.data,
+    }
+    return re.sub(r"\{(\w+)\}", lambda found: str(values.get(found[1], found[0])), pattern).strip()
 
 
 def set_tags(db: Database, run_ids: Iterable[int], tags: Sequence[str]) -> Outcome:
@@ -196,11 +318,40 @@ def set_tags(db: Database, run_ids: Iterable[int], tags: Sequence[str]) -> Outco
     return _each(run_ids, lambda run_id: runs.update_fields(db, run_id, tags=tuple(tags)))
 
 
+def remember(db: Database, key: str, value: Any) -> None:
+    """Keep something for the next start."""
+    from db import settings
+
+    settings.put(db, key, value)
+
+
+def remembered(db: Database, key: str) -> dict[str, Any]:
+    """What was kept under a key at an earlier start, under that key; empty where nothing was."""
+    from db import settings
+
+    value = settings.get(db, key)
+    return {} if value is None else {key: value}
+
+
+def suggestions(db: Database, text: str, caret: int) -> tuple[Suggestion, ...]:
+    """What could be typed at the caret of a filter."""
+    from db.query import complete, known_values
+    from itop_tui import list_state
+
+    found = complete(text, caret, lambda field: known_values(db, field)) if text.strip() else None
+    return list_state.suggestions(text, caret, found) if found is not None else ()
+
+
 def loss_curve(db: Database, run_id: int, buckets: int) -> list[float]:
     """The loss over the steps of a run, decimated to about `buckets` columns, nothing cut off."""
     from db import metrics
 
     return list(metrics.series(db, run_id, "loss", buckets=buckets).values)
+
+
+def loss_curves(db: Database, run_ids: Sequence[int], points: int) -> dict[int, tuple[float, ...]]:
+    """The losses of several runs over their steps, each decimated to about so many points, by the run's id."""
+    return {run_id: tuple(loss_curve(db, run_id, points)) for run_id in run_ids}
 
 
 def _each(run_ids: Iterable[int], what: Callable[[int], object]) -> Outcome:

@@ -22,11 +22,14 @@ from textual.message import Message
 from itop_tui.format import plural
 
 if TYPE_CHECKING:
-    from db.records import RunRecord
+    from db.grouping import RunGroup
+    from db.records import RunQuery, RunRecord
     from db.session import Database
 
-PAGE = 500
-"""Runs listed at first, and by each further "more"."""
+PAGE = 200
+"""Runs listed at first, and as many more each time the cursor comes near the end."""
+MEMBERS = 500
+"""The most members of one group that are listed below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +37,39 @@ class View:
     """What the list of runs shows.
 
     Attributes:
-        text: Only runs that hold this text; empty for all.
-        sort: The column of `RunRecord` they are sorted by.
+        text: Only runs that match this query (see `db.query`); empty for all that are not archived.
+        sort: What they are sorted by, a name of `db.runs.SORTS`.
         descending: Whether the largest comes first.
-        limit: The most runs read.
+        limit: The most runs, or groups, read.
+        by: What they are grouped by, as `db.grouping` calls it; empty for no groups.
+        opened: The keys of the groups whose runs are listed.
+        figures: The figures whose means the groups show.
+        group_sort: What the groups are sorted by, as `db.grouping` calls it.
     """
 
     text: str = ""
     sort: str = "id"
     descending: bool = True
     limit: int = PAGE
+    by: str = ""
+    opened: frozenset[str] = frozenset()
+    figures: tuple[str, ...] = ()
+    group_sort: str = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedGroup:
+    """A group of runs as the list shows it.
+
+    Attributes:
+        group: The group with its figures.
+        sample: One of its runs, for what they have in common.
+        members: Its runs where it is open; None where it is not.
+    """
+
+    group: RunGroup
+    sample: RunRecord | None = None
+    members: tuple[RunRecord, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +78,8 @@ class Snapshot:
 
     Attributes:
         view: What was asked.
-        runs: The runs of the page, in order.
-        matching: How many runs the view's text matches, listed or not.
+        runs: The runs of the page, in order; of a grouped page, those of its open groups.
+        matching: How many runs (or groups) the view's text matches, listed or not.
         total: How many runs there are.
         active: How many of them are running (or starting, paused, stopping).
         queued: How many wait.
@@ -67,6 +93,12 @@ class Snapshot:
     active: int
     queued: int
     version: int
+    groups: tuple[ListedGroup, ...] = ()
+
+    @property
+    def listed(self) -> int:
+        """How many runs, or groups, the page holds."""
+        return len(self.groups) if self.view.by else len(self.runs)
 
 
 class RunsChanged(Message, bubble=False):
@@ -129,21 +161,52 @@ class DatabaseReader:
 
         version = self.version()
         query = RunQuery(text=view.text, sort=view.sort, descending=view.descending, limit=view.limit)
-        listed = tuple(runs.list_runs(self._database, query))
         active = tuple(status for status in RunStatus if status.is_active)
-        total = runs.count(self._database, RunQuery())
-        # Most of the time the page holds every match, and then it need not be counted.
-        whole = len(listed) < view.limit
-        matching = len(listed) if whole else (runs.count(self._database, query) if view.text else total)
+        total = runs.count(self._database, RunQuery(archived=None))
+        groups: tuple[ListedGroup, ...] = ()
+        if view.by:
+            groups, matching = self._groups(view, query)
+            listed = tuple(run for each in groups for run in each.members or ())
+        else:
+            listed = tuple(runs.list_runs(self._database, query))
+            # Most of the time the page holds every match, and then it need not be counted.
+            whole = len(listed) < view.limit
+            matching = len(listed) if whole else runs.count(self._database, query)
         return Snapshot(
             view=view,
             runs=listed,
             matching=matching,
             total=total,
-            active=runs.count(self._database, RunQuery(statuses=active)),
-            queued=runs.count(self._database, RunQuery(statuses=(RunStatus.QUEUED,))),
+            active=runs.count(self._database, RunQuery(statuses=active, archived=None)),
+            queued=runs.count(self._database, RunQuery(statuses=(RunStatus.QUEUED,), archived=None)),
             version=version,
+            groups=groups,
         )
+
+    def _groups(self, view: View, query: RunQuery) -> tuple[tuple[ListedGroup, ...], int]:
+        """The first groups of a view, and how many there are."""
+        from db import grouping
+        from itop_tui import operations
+
+        found = grouping.groups(
+            self._database, query, view.by, view.figures, sort=view.group_sort, descending=view.descending
+        )
+        shown = found[: view.limit]
+        wanted = {group.key: tuple(group.run_ids[:MEMBERS]) for group in shown if group.key in view.opened}
+        samples = {group.run_ids[0] for group in shown if group.run_ids}
+        ids = dict.fromkeys([*samples, *(run_id for members in wanted.values() for run_id in members)])
+        known = {run.id: run for run in operations.read(self._database, tuple(ids))}
+        listed = tuple(
+            ListedGroup(
+                group,
+                known.get(group.run_ids[0]) if group.run_ids else None,
+                tuple(known[run_id] for run_id in wanted[group.key] if run_id in known)
+                if group.key in wanted
+                else None,
+            )
+            for group in shown
+        )
+        return listed, len(found)
 
     def settle(self) -> str | None:
         """Settle the runs of this host, and notice queued runs that nothing will start."""

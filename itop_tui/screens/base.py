@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -68,6 +68,13 @@ class ItopScreen(Screen[None]):
         if self.itop.snapshot is not None:
             self.post_message(RunsChanged(self.itop.snapshot))
         self.refresh_keys()
+
+    def database_opened(self, remembered: Mapping[str, Any]) -> None:
+        """Look as at the last start.
+
+        Args:
+            remembered: What was kept then, by its setting.
+        """
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Show the counts."""

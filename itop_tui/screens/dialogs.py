@@ -1,4 +1,4 @@
-"""The small questions: confirm something, ask for a line of text."""
+"""The small questions: confirm something, ask for a line or a page of text."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, Label
+from textual.widgets import Input, Label, TextArea
 
 from itop_tui.format import plain
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
@@ -85,6 +86,54 @@ class Ask(ModalScreen[str | None]):
     def action_save(self) -> None:
         """Close with the text."""
         self.dismiss(self.query_one(Input).value)
+
+    def action_leave(self) -> None:
+        """Close without one."""
+        self.dismiss(None)
+
+
+class AskText(ModalScreen[str | None]):
+    """Asks for a text of several lines; None where it is left with escape.
+
+    Args:
+        title: What is asked.
+        value: The text to start from.
+        note: What one should know about it; may be empty.
+    """
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar = [
+        Binding("ctrl+s", "save", "save", priority=True),
+        Binding("escape", "leave", "leave it", priority=True),
+    ]
+
+    def __init__(self, title: str, value: str, note: str = "") -> None:
+        super().__init__()
+        self._title, self._note = title, note
+        # The widget draws control characters as they are: a terminal would obey them.
+        self._value = "\n".join(plain(line) for line in value.splitlines())
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question."""
+        with Vertical(classes="dialog large"):
+            yield Label(plain(self._title, limit=100), classes="title", markup=False)
+            if self._note:
+                yield Label(plain(self._note, limit=300), classes="body", markup=False)
+            yield TextArea(self._value, soft_wrap=True, tab_behavior="focus", compact=True)
+            yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Show the two keys, and put the caret at the end."""
+        area = self.query_one(TextArea)
+        area.move_cursor(area.document.end)
+        self.query_one(KeyBar).hints = (
+            KeyHint("^s", "save", "screen.save"),
+            KeyHint("esc", "leave it", "screen.leave"),
+        )
+
+    def action_save(self) -> None:
+        """Close with the text."""
+        self.dismiss(self.query_one(TextArea).text)
 
     def action_leave(self) -> None:
         """Close without one."""

@@ -41,6 +41,7 @@ class Picker(ModalScreen[str | None]):
         items: What there is.
         current: The value that is highlighted at first.
         free: Whether enter also takes a typed text that no item matches.
+        hint: What stands in the line while nothing is typed; empty for what is usual.
     """
 
     CSS_PATH = "picker.tcss"
@@ -52,8 +53,11 @@ class Picker(ModalScreen[str | None]):
         Binding("pageup", "move(-10)", show=False, priority=True),
     ]
 
-    def __init__(self, title: str, items: Sequence[Item], *, current: str = "", free: bool = False) -> None:
+    def __init__(
+        self, title: str, items: Sequence[Item], *, current: str = "", free: bool = False, hint: str = ""
+    ) -> None:
         super().__init__()
+        self._hint = hint or ("type to search, or package.module:function" if free else "type to search")
         self._title, self._items, self._current, self._free = title, tuple(items), current, free
         self._matching = self._items
 
@@ -61,8 +65,7 @@ class Picker(ModalScreen[str | None]):
         """Lay out the list."""
         with Vertical(classes="picker"):
             yield Label(plain(self._title, limit=100), classes="title", markup=False)
-            hint = "type to search, or package.module:function" if self._free else "type to search"
-            yield Input(placeholder=hint, compact=True)
+            yield Input(placeholder=self._hint, compact=True)
             yield OptionList(compact=True, markup=False)
 
     def on_mount(self) -> None:

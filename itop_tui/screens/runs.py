@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import ClassVar
 
 from textual import on, work
@@ -16,22 +15,29 @@ from textual.widgets import Input, Label
 from db.records import RunRecord
 from itop_tui import operations
 from itop_tui.actions import bindings, in_scope
-from itop_tui.format import count
-from itop_tui.poller import PAGE, RunsChanged, Snapshot, View
-from itop_tui.screens.run_actions import RunActions
+from itop_tui.format import count, plain, plural
+from itop_tui.poller import PAGE, RunsChanged, Snapshot
+from itop_tui.screens.chosen import Chosen
+from itop_tui.screens.list_views import ListViews
+from itop_tui.widgets.filter_line import FilterLine
 from itop_tui.widgets.greeting import Greeting
 from itop_tui.widgets.key_bar import KeyHint
-from itop_tui.widgets.run_columns import Column
 from itop_tui.widgets.run_detail import RunDetail
+from itop_tui.widgets.run_lines import GroupLine, Row
 from itop_tui.widgets.run_table import RunTable
 from itop_tui.widgets.top_bar import TopBar
 
 _SPARK_COLUMNS = 40
 _DETAIL_PAUSE = 0.15
 """Seconds the cursor must rest on a run before its loss is read: holding a key down reads nothing."""
+_CURVES_PAUSE = 0.1
+"""The same for the curves of the lines in sight."""
+_CURVE_POINTS = 48
+_NEAR_END = 40
+"""So many lines before the last one listed, the next ones are read."""
 
 
-class RunsScreen(RunActions):
+class RunsScreen(ListViews):
     """Shows all runs, live."""
 
     SCOPE = "runs"
@@ -43,21 +49,21 @@ class RunsScreen(RunActions):
 
     def __init__(self) -> None:
         super().__init__()
-        self.view = View()
         self._snapshot: Snapshot | None = None
         self._detail_timer: Timer | None = None
+        self._curves_timer: Timer | None = None
         self._curve_of: tuple[int, int] | None = None
+        self._curves: dict[int, tuple[float, ...]] = {}
+        self._curve_steps: dict[int, int] = {}
 
     def compose_body(self) -> ComposeResult:
-        """Lay out the list, the details, the greeting and the filter."""
+        """Lay out the filter, the list, the details and the greeting."""
+        yield FilterLine()
         with Horizontal(id="list"):
             yield RunTable(self.itop.clock, id="runs")
             yield RunDetail(self.itop.clock, id="detail")
         yield Label("", id="nothing", markup=False)
         yield Greeting()
-        with Horizontal(id="filter-line"):
-            yield Label("/")
-            yield Input(placeholder="name, model, data, method, state or tag", id="filter", compact=True)
 
     def on_mount(self) -> None:
         """Keep ages and times left moving."""
@@ -70,20 +76,30 @@ class RunsScreen(RunActions):
         return "runs"
 
     @property
-    def table(self) -> RunTable:
-        """The list."""
-        return self.query_one(RunTable)
+    def current_run(self) -> RunRecord | None:
+        """The run at the cursor; of a group, the one that stands for it."""
+        if not self.is_mounted:
+            return None
+        row = self.table.current_row
+        return row.sample if isinstance(row, GroupLine) else row
 
     @property
-    def current_run(self) -> RunRecord | None:
-        """The run at the cursor."""
-        return self.table.current if self.is_mounted else None
+    def chosen(self) -> Chosen:
+        """The marked runs; where none is marked, those of the line at the cursor."""
+        table = self.table
+        known = {run.id: run for run in table.rows}
+        row = table.current_row
+        if table.marked_ids:
+            return Chosen(table.marked_ids, known)
+        if isinstance(row, GroupLine):
+            return Chosen(tuple(row.group.run_ids), known)
+        return Chosen((row.id,), known) if row is not None else Chosen((), known)
 
     @property
     def chosen_runs(self) -> tuple[RunRecord, ...]:
-        """The marked runs, or the one at the cursor where none is marked."""
-        current = self.current_run
-        return self.table.marked or ((current,) if current else ())
+        """The chosen runs that are listed; `with_chosen` reads the others too."""
+        chosen = self.chosen
+        return tuple(chosen.known[run_id] for run_id in chosen.ids if run_id in chosen.known)
 
     def on_screen_resume(self) -> None:
         """Draw anew what changed while another screen was on top."""
@@ -109,39 +125,73 @@ class RunsScreen(RunActions):
         if empty:
             self.query_one(Greeting).place = self.itop.database_place
         nothing = self.query_one("#nothing", Label)
-        nothing.display = bool(self.view.text) and not snapshot.runs and not empty
+        nothing.display = not snapshot.listed and not empty
         if nothing.display:
-            nothing.update("No run matches the filter. esc clears it.")
-        self.table.show_runs(snapshot.runs)
-        self._show_heading()
+            archived = "" if self.view.text else " All are archived: v shows them."
+            nothing.update("No run matches the filter. esc clears it." if self.view.text else f"No runs.{archived}")
+        self.table.show_runs(self._lines(snapshot))
+        self.show_heading()
         self.refresh_keys()
 
-    def _show_heading(self) -> None:
+    @staticmethod
+    def _lines(snapshot: Snapshot) -> list[Row]:
+        if not snapshot.view.by:
+            return list(snapshot.runs)
+        lines: list[Row] = []
+        for each in snapshot.groups:
+            alike = snapshot.view.by == "recipe"
+            lines.append(GroupLine(each.group, each.members is not None, each.sample, alike))
+            lines += each.members or ()
+        return lines
+
+    def show_heading(self) -> None:
+        """Say above the list what is listed."""
         snapshot = self._snapshot
-        if snapshot is None:
+        if snapshot is None or not self.is_mounted:
             return
-        parts = ["runs"]
-        if len(snapshot.runs) < snapshot.matching:
-            parts.append(f"first {count(len(snapshot.runs))} of {count(snapshot.matching)}, m for more")
+        noun = "group" if self.view.by else "run"
+        parts = ["runs" if not self.view_name else f"runs › {plain(self.view_name, limit=40)}"]
+        if snapshot.listed < snapshot.matching:
+            parts.append(f"first {count(snapshot.listed)} of {count(snapshot.matching)}")
         elif self.view.text:
-            parts.append(f"{count(snapshot.matching)} match")
-        if self.table.marked:
-            parts.append(f"{count(len(self.table.marked))} marked")
+            parts.append(f"{count(snapshot.matching)} match" if noun == "run" else plural(snapshot.matching, noun))
+        if self.view.by:
+            parts.append("by seeds" if self.view.by == "recipe" else f"by {self.view.by}")
+        marked = len(self.table.marked_ids)
+        if marked or self.table.marking:
+            parts.append(f"{count(marked)} marked" + (", marking" if self.table.marking else ""))
+        number, pages = self.table.column_pages
+        if number > 0:
+            parts.append(f"columns {number + 1}/{pages}")
         self.query_one(TopBar).heading = " · ".join(parts)
 
     @on(RunTable.Highlighted)
     def _describe(self, event: RunTable.Highlighted) -> None:
         detail = self.query_one(RunDetail)
         run = event.run
+        row = self.table.current_row
         if (run.id if run else None) != (detail.run.id if detail.run else None):
             detail.losses = ()
-        detail.run = run
+        detail.run, detail.group = run, row if isinstance(row, GroupLine) else None
         self.refresh_keys()
+        if self.table.marking:
+            self.show_heading()
+        self._read_on()
         if run is None or not detail.display or self._curve_of == (run.id, run.step):
             return
         if self._detail_timer is not None:
             self._detail_timer.stop()
         self._detail_timer = self.set_timer(_DETAIL_PAUSE, self._read_curve)
+
+    def _read_on(self) -> None:
+        """Read more runs where the cursor comes near the last one listed."""
+        snapshot, table = self._snapshot, self.table
+        if snapshot is None or snapshot.view != self.view or snapshot.listed >= snapshot.matching:
+            return
+        if table.cursor_line >= len(table.lines) - _NEAR_END:
+            self._ask(limit=self.view.limit + PAGE)
+
+    # ------------------------------------------------------------------------------------------------------- curves
 
     @work(thread=True, exclusive=True, group="curve", exit_on_error=False)
     def _read_curve(self) -> None:
@@ -160,12 +210,39 @@ class RunsScreen(RunActions):
             self._curve_of = (run_id, step)
             detail.losses = tuple(losses)
 
-    # ---------------------------------------------------------------------------------------------- filter and order
+    @on(RunTable.Moved)
+    def _want_curves(self) -> None:
+        """Read the curves of the lines in sight that have none, or an old one, once the list rests."""
+        if self._curves_timer is None and self._stale_curves():
+            self._curves_timer = self.set_timer(_CURVES_PAUSE, self._begin_curves)
 
-    def _ask(self, **changes: object) -> None:
-        self.view = replace(self.view, **changes)  # type: ignore[arg-type]
-        self.table.sort, self.table.descending = self.view.sort, self.view.descending
-        self.itop.watch_runs(self.view)
+    def _stale_curves(self) -> dict[int, int]:
+        if not any(column.key == "curve" for column in self.table.columns):
+            return {}
+        return {
+            run.id: run.step for run in self.table.in_sight if run.step and self._curve_steps.get(run.id) != run.step
+        }
+
+    def _begin_curves(self) -> None:
+        self._curves_timer = None
+        self._read_curves(self._stale_curves())
+
+    @work(thread=True, exclusive=True, group="curves", exit_on_error=False)
+    def _read_curves(self, wanted: dict[int, int]) -> None:
+        if not wanted or not self.itop.is_open:
+            return
+        try:
+            curves = operations.loss_curves(self.itop.database, tuple(wanted), _CURVE_POINTS)
+        except Exception:  # as above: the list does without them
+            return
+        self.app.call_from_thread(self._show_curves, wanted, curves)
+
+    def _show_curves(self, wanted: dict[int, int], curves: dict[int, tuple[float, ...]]) -> None:
+        self._curve_steps |= wanted
+        self._curves |= {run_id: curves.get(run_id, ()) for run_id in wanted}
+        self.table.curves = dict(self._curves)
+
+    # ---------------------------------------------------------------------------------------------------- the key bar
 
     @property
     def typing(self) -> bool:
@@ -176,88 +253,54 @@ class RunsScreen(RunActions):
         """While the filter is typed, its own keys."""
         if self.typing:
             yield KeyHint("↵", "keep the filter", "screen.keep_filter")
+            yield KeyHint("tab", "complete")
+            yield KeyHint("↑↓", "choose")
             yield KeyHint("esc", "clear it", "screen.clear_filter")
             return
         if self.has_class("-filtering"):
             yield KeyHint("esc", "clear filter", "screen.clear_filter")
         yield from super().key_hints()
 
-    def action_filter(self) -> None:
-        """Open the filter."""
-        self.add_class("-filtering")
-        self.query_one("#filter", Input).focus()
-
-    @on(Input.Changed, "#filter")
-    def _filter_changed(self, event: Input.Changed) -> None:
-        self._ask(text=event.value.strip(), limit=PAGE)
-
-    @on(Input.Submitted, "#filter")
-    def action_keep_filter(self) -> None:
-        """Go back to the list, which stays filtered."""
-        if not self.view.text:
-            self.remove_class("-filtering")
-        self.table.focus()
-
-    def action_clear_filter(self) -> None:
-        """List all runs again."""
-        self.query_one("#filter", Input).value = ""
-        self.remove_class("-filtering")
-        self.table.focus()
-        if self.view.text:
-            self._ask(text="", limit=PAGE)
-
-    @on(RunTable.HeadClicked)
-    def _head_clicked(self, event: RunTable.HeadClicked) -> None:
-        if event.column.sort == self.view.sort:
-            self.action_sort_reverse()
-        elif event.column.sort:
-            self._sort_by(event.column)
-
-    def _sort_by(self, column: Column) -> None:
-        self._ask(sort=column.sort, descending=not column.ascending)
-
-    def _sort_beside(self, direction: int) -> None:
-        columns = [column for column in self.table.columns if column.sort]
-        keys = [column.sort for column in columns]
-        here = keys.index(self.view.sort) if self.view.sort in keys else 0
-        self._sort_by(columns[(here + direction) % len(columns)])
-
-    def action_sort_next(self) -> None:
-        """Sort by the next column."""
-        self._sort_beside(1)
-
-    def action_sort_previous(self) -> None:
-        """Sort by the column before."""
-        self._sort_beside(-1)
-
-    def action_sort_reverse(self) -> None:
-        """Turn the order round."""
-        self._ask(descending=not self.view.descending)
-
-    def action_more_runs(self) -> None:
-        """List more runs."""
-        if self._snapshot is not None and len(self._snapshot.runs) < self._snapshot.matching:
-            self._ask(limit=self.view.limit + PAGE)
-
     # --------------------------------------------------------------------------------------------------------- marks
 
     def action_mark(self) -> None:
-        """Mark the run at the cursor, or take its mark away."""
+        """Mark the line at the cursor, or take its mark away."""
         self.table.toggle_mark()
-        self._show_heading()
+        self.show_heading()
+
+    def action_mark_range(self) -> None:
+        """Begin or end a range of marks."""
+        self.table.toggle_range()
+        self.show_heading()
+
+    def action_mark_all(self) -> None:
+        """Mark all that is listed."""
+        self.table.mark_all()
+        self.show_heading()
 
     def action_unmark_all(self) -> None:
         """Take all marks away."""
         self.table.unmark_all()
-        self._show_heading()
+        self.show_heading()
 
     def action_toggle_detail(self) -> None:
         """Show or hide the details."""
         self.toggle_class("-detail-hidden")
 
+    def action_open_run(self) -> None:
+        """Open the run at the cursor; list the runs of a group, or do not."""
+        row = self.table.current_row
+        if isinstance(row, GroupLine):
+            self.toggle_group(row)
+        else:
+            super().action_open_run()
+
     @on(RunTable.Opened)
     def _opened(self, event: RunTable.Opened) -> None:
-        self.itop.open_run(event.run.id)
+        if isinstance(event.row, GroupLine):
+            self.toggle_group(event.row)
+        else:
+            self.itop.open_run(event.row.id)
 
     def show_run(self, run_id: int) -> None:
         """Put the cursor on a run, which may not be listed yet; where the filter hides it, the filter goes."""

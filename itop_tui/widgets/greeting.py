@@ -25,13 +25,18 @@ class Greeting(Toned):
         for key, label, explanation, action in (
             ("D", "demo", "dense, SET-ITOP and RigL-ITOP on the bundled digits,\n       under two minutes", "demo"),
             ("n", "new run", "choose a preset, change what you like, launch", "new_run"),
-            ("q", "quit", "open another database with ITOP_HOME or\n       ITOP_DATABASE_URL", "quit"),
+            (
+                "O",
+                "open a database",
+                "a folder, a file or a server's URL; one that was\n       open before, or what ITOP_HOME names",
+                "open_database",
+            ),
         ):
             line = Text(end="")
             line.append(f"   {key}   ", self.tone("accent"))
             line.append(f"{label}", self.tone("title"))
             line.append(f"\n       {explanation}\n\n", self.tone("muted"))
-            line.apply_meta({"action": f"{'app' if action == 'quit' else 'screen'}.{action}"})
+            line.apply_meta({"action": f"screen.{action}"})
             text.append_text(line)
         text.append("This database: ", self.tone("muted"))
         text.append(plain(self.place, limit=200), self.tone("text"))

@@ -26,6 +26,8 @@ from itop_tui.format import (
     sparkline,
     steps,
 )
+from itop_tui.widgets import run_groups
+from itop_tui.widgets.run_lines import GroupLine
 from itop_tui.widgets.toned import Part, Toned
 
 _LABEL = 11
@@ -43,6 +45,8 @@ class RunDetail(Toned):
 
     run: reactive[RunRecord | None] = reactive(None)
     """The run described."""
+    group: reactive[GroupLine | None] = reactive(None)
+    """The group described, where the cursor is on one."""
     losses: reactive[tuple[float, ...]] = reactive(())
     """Its loss over its steps, decimated."""
 
@@ -57,14 +61,18 @@ class RunDetail(Toned):
 
     def render(self) -> Text:
         """Draw the pane: below each other where it is narrow, in columns where it is wide."""
-        run = self.run
-        if run is None:
-            return self.toned([("No run is highlighted.", "muted")])
         now = self._clock()
         columns = max(1, self.content_size.width // _COLUMN)
         room = self.room // columns
-        lines = self._title(run, now, wide=columns > 1)
-        blocks = [[self._fact(*fact) for fact in block] for block in self._blocks(run, now, room - _LABEL - _GAP)]
+        if self.group is not None:
+            lines = [self.toned(run_groups.title(self.group))]
+            facts = run_groups.blocks(self.group, room - _LABEL - _GAP)
+        elif self.run is not None:
+            lines = self._title(self.run, now, wide=columns > 1)
+            facts = self._blocks(self.run, now, room - _LABEL - _GAP)
+        else:
+            return self.toned([("No run is highlighted.", "muted")])
+        blocks = [[self._fact(*fact) for fact in block] for block in facts]
         if columns == 1:
             for block in blocks:
                 lines += [Text(), *block]
@@ -74,11 +82,14 @@ class RunDetail(Toned):
 
     def _title(self, run: RunRecord, now: float, *, wide: bool) -> list[Text]:
         """Name, state and reason: in one line where there is room, else below each other."""
-        name: Part = (plain(run.name, limit=200), "title")
+        star = "★ " if run.starred_at is not None else ""
+        name: Part = (star + plain(run.name, limit=200), "title")
         state: list[Part] = [
             *run_view.state(run, now),
             (f"   run {run.id} · {age(now - run.created_at)} old", "muted"),
         ]
+        if run.archived_at is not None:
+            state.append((" · archived", "muted"))
         reason = [(plain(content, limit=400), tone) for content, tone in run_view.reason_parts(run, now)]
         if wide:
             return [self.toned([name, ("   ", "text"), *state, ("   ", "text"), *reason])]
@@ -128,10 +139,13 @@ class RunDetail(Toned):
         ]
         if run.parent_id is not None:
             made.append(("fork of", [(f"run {run.parent_id}", "text"), (f" at step {run.fork_step}", "muted")]))
+        if run.group:
+            made.append(("group", [(plain(run.group, limit=200), "text")]))
         if run.tags:
             made.append(("tags", [(plain(run_view.tags(run.tags), limit=200), "accent")]))
         if run.notes:
-            made.append(("notes", [(plain(run.notes, limit=200), "text")]))
+            pieces = _wrapped(plain(run.notes, limit=600), max(10, width), most=4)
+            made += [("notes" if not at else "", [(piece, "text")]) for at, piece in enumerate(pieces)]
         return [progress, results, trained, made]
 
     @staticmethod

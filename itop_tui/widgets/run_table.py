@@ -7,7 +7,8 @@ of runs. The cursor and the marks belong to runs (by id), not to lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -23,12 +24,24 @@ from db.records import RunRecord
 from itop_tui.format import age
 from itop_tui.run_view import seconds_left, silence
 from itop_tui.theme import TONES
-from itop_tui.widgets.run_columns import LEAD, Column, Placed, at, place
+from itop_tui.widgets.marks import Marks
+from itop_tui.widgets.run_columns import Column, Scene
+from itop_tui.widgets.run_layout import LEAD, Chosen, Page, at, edge_at, place, resized
+from itop_tui.widgets.run_lines import GroupLine, Row, cell, glyphs, ids_of, name_of
 from itop_tui.widgets.toned import Toned
 
 
+@dataclass(slots=True)
+class _Drag:
+    """A column whose edge is being dragged."""
+
+    key: str
+    start: int
+    width: int
+
+
 class RunTable(ScrollView, Toned, can_focus=True):
-    """A live list of runs with a cursor, marks and a sort order.
+    """A live list of runs, or of groups of them, with a cursor, marks and a sort order.
 
     Args:
         clock: The time, in unix seconds, for ages and times left.
@@ -44,9 +57,11 @@ class RunTable(ScrollView, Toned, can_focus=True):
     BINDINGS: ClassVar = [
         Binding("down,j", "move(1)", show=False),
         Binding("up,k", "move(-1)", show=False),
+        Binding("shift+down,J", "extend(1)", show=False),
+        Binding("shift+up", "extend(-1)", show=False),
         Binding("pagedown,ctrl+f", "page(1)", show=False),
         Binding("pageup", "page(-1)", show=False),
-        Binding("home,g", "jump(0)", show=False),
+        Binding("home", "jump(0)", show=False),
         Binding("end,G", "jump(-1)", show=False),
     ]
     ALLOW_SELECT = False
@@ -55,19 +70,29 @@ class RunTable(ScrollView, Toned, can_focus=True):
     """The sort key of the column whose head shows the order."""
     descending: reactive[bool] = reactive(True)
     """Whether the largest comes first."""
+    chosen: reactive[tuple[Chosen, ...]] = reactive(())
+    """The columns a person chose; empty for the list's own."""
+    page_of_columns: reactive[int] = reactive(0)
+    """Which page of columns is in sight."""
+    curves: reactive[Mapping[int, tuple[float, ...]]] = reactive(dict)
+    """The loss of runs over their steps, by the run's id."""
 
     class Highlighted(Message):
-        """The cursor is on another run, or its run changed."""
+        """The cursor is on another line, or its run changed.
+
+        Attributes:
+            run: The run at the cursor; None where it is on a group, or where nothing is listed.
+        """
 
         def __init__(self, run: RunRecord | None) -> None:
             self.run = run
             super().__init__()
 
     class Opened(Message):
-        """A run was chosen with the mouse."""
+        """A line was chosen with the mouse."""
 
-        def __init__(self, run: RunRecord) -> None:
-            self.run = run
+        def __init__(self, row: Row) -> None:
+            self.row = row
             super().__init__()
 
     class HeadClicked(Message):
@@ -77,62 +102,113 @@ class RunTable(ScrollView, Toned, can_focus=True):
             self.column = column
             super().__init__()
 
+    class Resized(Message):
+        """The edge of a column was dragged; `RunTable.chosen` holds the new widths."""
+
+    class Moved(Message):
+        """Other lines are in sight."""
+
     def __init__(self, clock: Callable[[], float], *, id: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id)
         self._clock = clock
-        self._rows: tuple[RunRecord, ...] = ()
-        self._lines: dict[int, int] = {}
+        self._rows: tuple[Row, ...] = ()
+        self._lines: dict[int | str, int] = {}
         self._cursor = 0
-        self._cursor_id: int | None = None
-        self._wanted_id: int | None = None
+        self._cursor_name: int | str | None = None
+        self._wanted: int | str | None = None
         self._hover: int | None = None
-        self._marks: frozenset[int] = frozenset()
-        self._placed: tuple[Placed, ...] = ()
+        self._marks = Marks()
+        self._page = Page((), 0, 1)
+        self._grouped = False
         self._timed: dict[int, tuple[str, bool, str]] = {}
+        self._drag: _Drag | None = None
+        self._dragged = False
 
     # --------------------------------------------------------------------------------------------------------- data
 
     @property
-    def rows(self) -> tuple[RunRecord, ...]:
-        """The runs listed."""
+    def lines(self) -> tuple[Row, ...]:
+        """All lines: runs and groups."""
         return self._rows
 
     @property
-    def current(self) -> RunRecord | None:
-        """The run at the cursor."""
+    def rows(self) -> tuple[RunRecord, ...]:
+        """The runs listed."""
+        return tuple(row for row in self._rows if not isinstance(row, GroupLine))
+
+    @property
+    def cursor_line(self) -> int:
+        """Which line the cursor is on, from 0."""
+        return self._cursor
+
+    @property
+    def current_row(self) -> Row | None:
+        """The line at the cursor."""
         return self._rows[self._cursor] if self._cursor < len(self._rows) else None
+
+    @property
+    def current(self) -> RunRecord | None:
+        """The run at the cursor; None where it is on a group."""
+        row = self.current_row
+        return None if isinstance(row, GroupLine) else row
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """The columns in sight."""
-        return tuple(placed.column for placed in self._placed)
+        return tuple(placed.column for placed in self._page.placed)
+
+    @property
+    def column_pages(self) -> tuple[int, int]:
+        """Which page of columns is in sight, counted from 0, and how many there are."""
+        return self._page.number, self._page.pages
+
+    @property
+    def marked_ids(self) -> tuple[int, ...]:
+        """The marked runs, in the order of the list."""
+        ordered = dict.fromkeys(run_id for row in self._rows for run_id in ids_of(row))
+        return tuple(run_id for run_id in ordered if run_id in self._marks.ids)
 
     @property
     def marked(self) -> tuple[RunRecord, ...]:
         """The marked runs that are listed, in order."""
-        return tuple(run for run in self._rows if run.id in self._marks)
+        return tuple(run for run in self.rows if run.id in self._marks.ids)
 
-    def show_runs(self, rows: Sequence[RunRecord]) -> None:
-        """List other runs, keeping the cursor on its run and that run on its line of the screen.
+    @property
+    def marking(self) -> bool:
+        """Whether moving the cursor marks runs."""
+        return self._marks.marking
 
-        Where the run at the cursor is gone, the cursor stays on its line.
+    @property
+    def in_sight(self) -> tuple[RunRecord, ...]:
+        """The runs whose lines are on the screen."""
+        top = self.scroll_offset.y
+        return tuple(row for row in self._rows[top : top + self._visible()] if not isinstance(row, GroupLine))
+
+    def show_runs(self, rows: Sequence[Row]) -> None:
+        """List other lines, keeping the cursor on its run and that run on its line of the screen.
+
+        Where the line at the cursor is gone, the cursor stays at its place on the screen.
         """
-        before = self._rows[self._cursor] if self._cursor < len(self._rows) else None
+        before = self.current_row
         top = self.scroll_offset.y
         drawn = (top, self._cursor, self.size, self._rows[top : top + self._visible()])
         line_on_screen = self._cursor - self.scroll_offset.y
         self._rows = tuple(rows)
-        self._lines = {run.id: line for line, run in enumerate(self._rows)}
-        self._marks = frozenset(mark for mark in self._marks if mark in self._lines)
+        self._lines = {name_of(row): line for line, row in enumerate(self._rows)}
+        self._marks.keep(run_id for row in self._rows for run_id in ids_of(row))
         self._timed = {run_id: shown for run_id, shown in self._timed.items() if run_id in self._lines}
+        grouped = any(isinstance(row, GroupLine) for row in self._rows)
+        if grouped != self._grouped:
+            self._grouped = grouped
+            self._lay_out()
         size = Size(self._width, len(self._rows) + 1)
         if size != self.virtual_size:
             self.virtual_size = size
-        if self._wanted_id in self._lines:
-            self._cursor, self._wanted_id = self._lines[self._wanted_id], None
+        if self._wanted in self._lines:
+            self._cursor, self._wanted = self._lines[self._wanted], None
             self._scroll_into_view()
         else:
-            follow = self._lines.get(self._cursor_id) if self._cursor_id is not None else None
+            follow = self._lines.get(self._cursor_name) if self._cursor_name is not None else None
             at_top = self.scroll_offset.y == 0 and self._cursor == 0 and before is None
             self._cursor = follow if follow is not None else max(0, min(self._cursor, len(self._rows) - 1))
             if not at_top and self._cursor - self.scroll_offset.y != line_on_screen:
@@ -140,9 +216,11 @@ class RunTable(ScrollView, Toned, can_focus=True):
                 if self.scroll_offset.y > 0:
                     self.scroll_to(y=self._cursor - line_on_screen, animate=False, immediate=True)
                 self._scroll_into_view()
-        self._cursor_id = self.current.id if self.current else None
+        row = self.current_row
+        self._cursor_name = None if row is None else name_of(row)
         self._redraw(drawn)
         self.post_message(self.Highlighted(self.current))
+        self.post_message(self.Moved())
 
     def _redraw(self, drawn: tuple[object, ...]) -> None:
         """Draw again the lines in sight whose runs changed; all of them where the list moved."""
@@ -157,43 +235,80 @@ class RunTable(ScrollView, Toned, can_focus=True):
             if line >= len(before) or line >= len(after) or before[line] != after[line]:
                 self.refresh_line(top + line + 1)
 
-    def go_to(self, run_id: int) -> None:
-        """Put the cursor on a run, now or when it is listed."""
-        line = self._lines.get(run_id)
+    def go_to(self, name: int | str) -> None:
+        """Put the cursor on a run (by id) or a group (by key), now or when it is listed."""
+        line = self._lines.get(name)
         if line is None:
-            self._wanted_id = run_id
+            self._wanted = name
         else:
             self._move_to(line)
 
+    # -------------------------------------------------------------------------------------------------------- marks
+
     def toggle_mark(self) -> None:
-        """Mark the run at the cursor, or take its mark away, and go to the next one."""
-        if self.current is not None:
-            self._marks ^= {self.current.id}
+        """Mark the runs of the line at the cursor, or take their marks away, and go to the next line."""
+        row = self.current_row
+        if row is not None:
+            self._marks.toggle(ids_of(row))
             self._move_to(self._cursor + 1)
             self.refresh()
 
+    def toggle_range(self) -> None:
+        """Begin to mark a range at the cursor, which moving the cursor makes longer; or end it."""
+        if self._marks.marking:
+            self._marks.end_range()
+        elif self._rows:
+            self._marks.begin_range(self._cursor)
+            self._marks.moved(self._cursor, [ids_of(row) for row in self._rows])
+        self.refresh()
+
+    def mark_all(self) -> None:
+        """Mark every run that is listed, those in groups too."""
+        self._marks.add(run_id for row in self._rows for run_id in ids_of(row))
+        self.refresh()
+
     def unmark_all(self) -> None:
         """Take all marks away."""
-        self._marks = frozenset()
+        self._marks.clear()
         self.refresh()
 
     # ------------------------------------------------------------------------------------------------------ drawing
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose the columns that fit."""
-        self._placed = place(self._width)
-        self.virtual_size = Size(self._width, len(self._rows) + 1)
+        self._lay_out()
         self._scroll_into_view()
+        self.post_message(self.Moved())
+
+    def watch_chosen(self) -> None:
+        """Show the columns that were chosen."""
+        self._lay_out()
+
+    def watch_page_of_columns(self) -> None:
+        """Show other columns."""
+        self._lay_out()
+        self.post_message(self.Moved())
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Tell that other lines are in sight."""
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self.post_message(self.Moved())
+
+    def _lay_out(self) -> None:
+        self._page = place(self._width, self.chosen, page=self.page_of_columns, grouped=self._grouped)
+        self.virtual_size = Size(self._width, len(self._rows) + 1)
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Draw a line of the screen: the head, or a run."""
+        """Draw a line of the screen: the head, a run, or a group."""
         width = self._width
         if y == 0:
             return self._head(width)
         line = self.scroll_offset.y + y - 1
         if line >= len(self._rows):
             return Strip.blank(width, self.rich_style)
-        run = self._rows[line]
+        row = self._rows[line]
         base = self.rich_style
         if line == self._cursor:
             base += self.get_component_rich_style(
@@ -202,16 +317,16 @@ class RunTable(ScrollView, Toned, can_focus=True):
         elif line == self._hover:
             base += self.get_component_rich_style("run-table--hover", partial=True)
         edge = "▌" if line == self._cursor else " "
-        mark = "◆" if run.id in self._marks else " "
-        accent = base + self.tone("accent")
-        segments = [Segment(f"{edge}{mark} ", accent)]
+        mark = {True: "◆", None: "◇", False: " "}[self._marks.covers(ids_of(row))]
+        segments = [Segment(f"{edge}{mark}{glyphs(row)} ", base + self.tone("accent"))]
         tones = {tone: base + self.tone(tone) for tone in TONES}
-        now = self._clock()
+        scene = Scene(self._clock(), self.curves)
         x = LEAD
-        for placed in self._placed:
+        for placed in self._page.placed:
             if placed.x > x:
                 segments.append(Segment(" " * (placed.x - x), base))
-            segments += [Segment(text, tones[tone]) for text, tone in placed.column.cell(run, now, placed.width)]
+            drawn = cell(row, placed.column, scene, placed.width, member=self._grouped)
+            segments += [Segment(text, tones[tone]) for text, tone in drawn]
             x = placed.x + placed.width
         return Strip(segments).adjust_cell_length(width, base)
 
@@ -219,10 +334,10 @@ class RunTable(ScrollView, Toned, can_focus=True):
         base = self.rich_style + self.get_component_rich_style("run-table--head", partial=True)
         segments = [Segment(" " * LEAD, base)]
         x = LEAD
-        for placed in self._placed:
+        for placed in self._page.placed:
             segments.append(Segment(" " * (placed.x - x), base))
             column = placed.column
-            sorted_by = column.sort == self.sort
+            sorted_by = bool(column.sort) and column.sort == self.sort
             title = column.head(placed.width)
             if sorted_by:
                 arrow = "▼" if self.descending else "▲"
@@ -238,6 +353,8 @@ class RunTable(ScrollView, Toned, can_focus=True):
         """Draw again the lines in sight that read differently by now: ages, times left, silence."""
         now, top = self._clock(), self.scroll_offset.y
         for line, run in enumerate(self._rows[top : top + self._visible()], start=top):
+            if isinstance(run, GroupLine):
+                continue
             shown = (age(now - run.created_at), silence(run, now) is None, age(seconds_left(run, now)))
             if self._timed.get(run.id) != shown:
                 self._timed[run.id] = shown
@@ -253,12 +370,14 @@ class RunTable(ScrollView, Toned, can_focus=True):
     def _visible(self) -> int:
         return max(1, self.size.height - 1)
 
-    def _move_to(self, line: int) -> None:
+    def _move_to(self, line: int, *, shift: bool = False) -> None:
         line = max(0, min(line, len(self._rows) - 1))
         if not self._rows or line == self._cursor:
             return
         self._cursor = line
-        self._cursor_id = self._rows[line].id
+        self._cursor_name = name_of(self._rows[line])
+        if self._marks.marking:
+            self._marks.moved(line, [ids_of(row) for row in self._rows], shift=shift)
         self._scroll_into_view()
         self.refresh()
         self.post_message(self.Highlighted(self.current))
@@ -274,6 +393,11 @@ class RunTable(ScrollView, Toned, can_focus=True):
         """Move the cursor by some lines."""
         self._move_to(self._cursor + lines)
 
+    def action_extend(self, lines: int) -> None:
+        """Move the cursor by some lines, marking on the way."""
+        self._marks.begin_range(self._cursor, by_shift=True)
+        self._move_to(self._cursor + lines, shift=True)
+
     def action_page(self, pages: int) -> None:
         """Move the cursor by some pages."""
         self._move_to(self._cursor + pages * self._visible())
@@ -285,20 +409,50 @@ class RunTable(ScrollView, Toned, can_focus=True):
     # -------------------------------------------------------------------------------------------------------- mouse
 
     def on_click(self, event: events.Click) -> None:
-        """Sort by a head, go to a run, open it with a second click."""
+        """Sort by a head, go to a line, open it with a second click; with shift, mark up to it."""
+        if self._dragged:
+            self._dragged = False
+            return
         if event.y == 0:
-            column = at(self._placed, event.x)
+            column = at(self._page.placed, event.x)
             if column is not None:
                 self.post_message(self.HeadClicked(column))
             return
         line = self.scroll_offset.y + event.y - 1
         if line < len(self._rows):
-            self._move_to(line)
-            if event.chain == 2:
-                self.post_message(self.Opened(self._rows[line]))
+            if event.shift:
+                self._marks.begin_range(self._cursor, by_shift=True)
+            self._move_to(line, shift=event.shift)
+            row = self._rows[line]
+            if event.ctrl:
+                self._marks.toggle(ids_of(row))
+                self.refresh()
+            elif event.chain == 2 or (isinstance(row, GroupLine) and event.x == 2):
+                self.post_message(self.Opened(row))
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Take hold of the edge of a column."""
+        edge = edge_at(self._page.placed, event.x) if event.y == 0 else None
+        if edge is not None:
+            self._drag = _Drag(edge.column.key, event.screen_x, edge.width)
+            self.capture_mouse()
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """Let go of it."""
+        if self._drag is not None:
+            self._drag = None
+            self.release_mouse()
+            if self._dragged:
+                self.post_message(self.Resized())
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Show which run the mouse is over."""
+        """Drag the edge of a column, or show which line the mouse is over."""
+        if self._drag is not None:
+            by = event.screen_x - self._drag.start
+            if by or self._dragged:
+                self._dragged = True
+                self.chosen = resized(self.chosen, self._drag.key, self._drag.width + by)
+            return
         line = self.scroll_offset.y + event.y - 1 if event.y > 0 else None
         if line != self._hover:
             self._hover = line

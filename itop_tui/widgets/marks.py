@@ -1,0 +1,83 @@
+"""Which runs of a list are marked: one by one, a range, or all. No widget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+Line = Sequence[int]
+"""The ids of the runs that a line stands for: one, or those of a group."""
+
+
+class Marks:
+    """A set of marked runs, and the range that is being marked.
+
+    While a range is marked, moving the cursor makes it longer or shorter; what was marked before stays.
+    """
+
+    def __init__(self) -> None:
+        self._ids: frozenset[int] = frozenset()
+        self._before: frozenset[int] = frozenset()
+        self._anchor: int | None = None
+        self._by_shift = False
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """The marked runs."""
+        return self._ids
+
+    @property
+    def marking(self) -> bool:
+        """Whether moving the cursor marks."""
+        return self._anchor is not None
+
+    def covers(self, line: Line) -> bool | None:
+        """Whether all runs of a line are marked; None where some are."""
+        count = sum(run_id in self._ids for run_id in line)
+        return None if 0 < count < len(line) else count > 0
+
+    def toggle(self, line: Line) -> None:
+        """Mark all runs of a line, or, where they all are, take their marks away."""
+        self._ids = self._ids - set(line) if self.covers(line) else self._ids | set(line)
+        self.end_range()
+
+    def add(self, ids: Iterable[int]) -> None:
+        """Mark these runs too."""
+        self._ids |= set(ids)
+        self.end_range()
+
+    def clear(self) -> None:
+        """Take all marks away."""
+        self._ids = frozenset()
+        self.end_range()
+
+    def keep(self, known: Iterable[int]) -> None:
+        """Forget the marks of runs that are not among these."""
+        self._ids &= frozenset(known)
+        self._before &= self._ids
+
+    # ------------------------------------------------------------------------------------------------------- ranges
+
+    def begin_range(self, at: int, *, by_shift: bool = False) -> None:
+        """Begin a range at a line; one that is being marked with shift goes on."""
+        if by_shift and self.marking:
+            return
+        self._anchor, self._before, self._by_shift = at, self._ids, by_shift
+
+    def end_range(self) -> None:
+        """Leave the range as it is."""
+        self._anchor = None
+
+    def moved(self, to: int, lines: Sequence[Line], *, shift: bool = False) -> None:
+        """Follow the cursor to a line.
+
+        Args:
+            to: The line the cursor went to.
+            lines: All lines of the list.
+            shift: Whether shift was held; without it a range that was begun with it ends.
+        """
+        if self._by_shift and not shift:
+            self.end_range()
+        if self._anchor is None:
+            return
+        low, high = sorted((min(self._anchor, len(lines) - 1), to))
+        self._ids = self._before | {run_id for line in lines[low : high + 1] for run_id in line}
