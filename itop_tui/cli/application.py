@@ -61,6 +61,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("checkpoints", "history", "List a run's checkpoints."),
         Command("logs", "logs", "Print a run's console log, and follow it with -f."),
         Command("compare", "compare", "Show runs side by side: settings that differ, results."),
+        Command("export", "export", "Write runs to files: CSV, JSON, Parquet, TensorBoard, safetensors, HTML."),
     ),
     "Control": (
         Command("stop", "control", "Stop runs; each writes a checkpoint first."),
@@ -114,7 +115,8 @@ def _reflowed(docstring: str) -> str:
 
 def open_app() -> int:
     """Open the app."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    served = "TEXTUAL_DRIVER" in os.environ  # by `itop serve`, whose browser is the terminal
+    if not served and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CommandError(
             "the app needs a terminal, and there is none here",
             "itop --help lists the commands that work without one",

@@ -1,0 +1,40 @@
+"""A database with runs that recorded something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from db.records import RunRecord, StepMetric
+from db.session import Database
+from tests.itop_tui.run_screen.fabricate import record_run, settings
+
+HOSTILE = '<script>alert(1)</script> "quoted" & \x1b[31mred\u202e =SUM(A1) ' + "../../etc " * 20
+
+
+def diverged(metric: StepMetric) -> StepMetric:
+    """The figures of a run whose loss is lost at step 250, and which has no accuracy before step 10."""
+    loss = float("nan") if metric.step == 250 else float("inf") if metric.step == 251 else metric.loss
+    return replace(metric, loss=loss, accuracy=None if metric.step < 10 else metric.accuracy)
+
+
+@pytest.fixture
+def db(home: object) -> Iterator[Database]:
+    database = Database.open()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def run(db: Database) -> RunRecord:
+    """A sparse run of 300 steps with a figure that is not finite and one that is missing."""
+    return record_run(db, name=HOSTILE, steps=300, alter=diverged)
+
+
+@pytest.fixture
+def seeds(db: Database) -> list[RunRecord]:
+    """Two seeds of one recipe, and a dense run."""
+    made = [record_run(db, name=f"rigl-s{n}", steps=120 + 40 * n, config=settings(seed=n)) for n in (1, 2)]
+    return [*made, record_run(db, name="dense", steps=150, config=settings(sparse=False))]
