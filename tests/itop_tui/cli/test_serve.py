@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("textual_serve", reason="the extra serve is not installed")
+import aiohttp
 
 from itop_tui.cli import application
 from itop_tui.cli.origin import is_own
@@ -83,6 +84,18 @@ def test_the_page_is_there(server: int) -> None:
 def test_a_foreign_page_is_refused_and_the_own_one_is_not(server: int) -> None:
     assert answer(server, "/ws", {**UPGRADE, "Origin": "https://evil.example"}).status == 403
     assert answer(server, "/ws", {**UPGRADE, "Origin": f"http://127.0.0.1:{server}"}).status == 101
+
+
+async def test_a_browser_is_shown_the_app(server: int) -> None:
+    shown = b""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"ws://127.0.0.1:{server}/ws?width=100&height=30") as socket_,
+    ):
+        while b"runs" not in shown:
+            message = await socket_.receive(timeout=60)
+            assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT), message
+            shown += message.data if isinstance(message.data, bytes) else message.data.encode()
 
 
 def test_a_port_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
