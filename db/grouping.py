@@ -45,7 +45,7 @@ _SHIFTS = {name: 2 * index for index, name in enumerate(RUN_FIGURES.names)}
 class RunGroup:
     """Runs that have something in common.
 
-    A figure that diverged (NaN or infinite) counts in `diverged`, and in nothing else: the mean is over the finite ones.
+    A figure that diverged (NaN or infinite) counts in `diverged` and in nothing else: means are over the finite ones.
 
     Attributes:
         key: What they have in common: the value of the field, as text; empty where they have none.
@@ -114,7 +114,7 @@ def groups(
             order = "label"
         else:
             averaged[order] = _number_field(order)
-    columns = [RunRow.id, RunRow.status, RunRow.created_at, RunRow.nonfinite]
+    columns: list[Any] = [RunRow.id, RunRow.status, RunRow.created_at, RunRow.nonfinite]
     columns += [getattr(RunRow, name) for name in SHARED]
     columns += [number_of(field, time.time()) for field in averaged.values()]
     keys = _key_columns(grouped)
@@ -179,7 +179,7 @@ def _group(key: str, rows: Sequence[Sequence[Any]], averaged: Mapping[str, Field
         for name, values in zip(SHARED, columns, strict=False)
         if values.count(values[0]) == len(values) and values[0] is not None
     }
-    count, diverged, mean, std, minimum, maximum = ({} for _ in range(6))  # type: ignore[var-annotated]
+    count, diverged, mean, std, minimum, maximum = ({} for _ in range(6))
     strange = any(nonfinite)
     for (name, field), values in zip(averaged.items(), columns[len(SHARED) :], strict=False):
         finite = [value for value in values if value is not None]
@@ -238,7 +238,7 @@ def _told_apart(session: Session, found: list[RunGroup]) -> list[RunGroup]:
     if not alike:
         return found
     statement = sa.select(RunRow.id, RunRow.config).where(RunRow.id.in_([group.run_ids[0] for group in alike]))
-    configs = {run_id: config for run_id, config in session.execute(statement)}
+    configs: dict[int, dict[str, Any]] = dict(session.execute(statement).tuples().all())
     more: dict[str, str] = {}
     for groups_alike in same.values():
         if len(groups_alike) < 2:

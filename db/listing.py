@@ -46,7 +46,7 @@ SORTS: Mapping[str, sa.ColumnElement[Any]] = {
     "progress": RunRow.step * 1.0 / sa.func.nullif(RunRow.total_steps, 0),
     # Of a run that is still going, up to its latest sign of life: the order needs no clock.
     "duration": sa.func.coalesce(RunRow.ended_at, RunRow.heartbeat_at) - RunRow.started_at,
-    "starred": RunRow.starred_at,
+    "starred": sa.type_coerce(RunRow.starred_at, sa.Double),
 }
 _SETTING = re.compile(re.escape(CONFIG_PREFIX) + NAME)
 
@@ -112,7 +112,7 @@ def selected(query: RunQuery) -> list[sa.ColumnElement[bool]]:
         QueryError: The query's text cannot be understood.
     """
     asked = parse(query.text)
-    conditions = [RunRow.trashed_at.is_(None)]
+    conditions: list[sa.ColumnElement[bool]] = [RunRow.trashed_at.is_(None)]
     if query.archived is not None and not asked.states("is", "archived"):
         conditions.append(RunRow.archived_at.is_not(None) if query.archived else RunRow.archived_at.is_(None))
     if query.statuses:

@@ -63,8 +63,8 @@ def trash(db: Database, ids: Iterable[int], *, force: bool = False) -> list[Tras
         force: Also runs that others were forked from.
 
     Returns:
-        One for each run, in the order given. A run is not deleted while it is active, while others that stay were forked
-        from it (unless `force`), or wait to start from it.
+        One for each run, in the order given. A run is not deleted while it is active, while others that stay were
+        forked from it (unless `force`), or wait to start from it.
     """
     wanted = list(dict.fromkeys(ids))
     results = {run_id: Trashed(run_id, f"There is no run {run_id}.") for run_id in wanted}

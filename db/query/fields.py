@@ -122,10 +122,11 @@ _SETTINGS: dict[tuple[Kind, Unit], tuple[str, ...]] = {
     ),
     ("number", "whole"): (
         "update_frequency", "last_update", "batch_size", "test_batch_size", "accumulate", "epochs", "multiplier",
-        "decay_frequency", "warmup_epochs", "loader_workers", "max_steps", "checkpoint_every", "start_epoch",
-        "log_interval",
+        "decay_frequency", "warmup_epochs", "loader_workers", "max_steps", "checkpoint_every", "keep_last",
+        "keep_best", "start_epoch", "log_interval",
     ),
     ("number", ""): ("threshold", "lr", "momentum", "l2", "l1", "lr_decay", "clip_norm"),
+    ("number", "seconds"): ("time_limit",),
     ("number", "share"): ("valid_split", "death_rate", "label_smoothing"),
     ("flag", ""): (
         "augment", "sparse", "fix", "dense_first_layer", "nesterov", "channels_last", "compile", "deterministic",

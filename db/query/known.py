@@ -49,8 +49,8 @@ def known_values(db: Database, field: str) -> list[str]:
 
 def _columns(field: Field) -> list[sa.ColumnElement[Any]]:
     if field.setting:
-        texts, numbers = setting_text(field.setting), setting_number(field.setting)
-        return {"text": [texts], "number": [numbers]}.get(field.kind, [texts, numbers])
+        texts, numbers = [setting_text(field.setting)], [setting_number(field.setting)]
+        return texts if field.kind == "text" else numbers if field.kind == "number" else [*texts, *numbers]
     return [getattr(RunRow, field.column)] if field.column else []
 
 

@@ -18,6 +18,9 @@ _MOST_CHARACTERS, _MOST_TERMS, _MOST_VALUES, _MOST_DEPTH = 20_000, 150, 500, 30
 
 _BLANKS = re.compile(r"\s*")
 _KEYWORD = re.compile(r"(and|or|not)(?=[\s()]|$)", re.IGNORECASE)
+# A minus before something; alone, it is a word.
+_NEGATION = re.compile(r"-(?=[^\s)])")
+_EXAMPLES = {"share": "0.5", "seconds": "1h", "whole": "10", "": "0.1"}
 _STRANGE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -52,6 +55,7 @@ class _Parser:
         self.text = text
         self.at = 0
         self.depth = 0
+        self.opened = 0
         self.terms = 0
 
     def query(self) -> Query:
@@ -83,8 +87,12 @@ class _Parser:
 
     def _item(self) -> Node:
         self._skip()
-        if self.at == len(self.text) or self.text[self.at] == ")":
+        if self.at == len(self.text):
             raise QueryError("Something to look for is missing here.", self.at, 0)
+        if self.text[self.at] == ")":
+            if self.opened:
+                raise QueryError("Something to look for is missing before this parenthesis.", self.at, 1)
+            raise QueryError("This parenthesis closes nothing.", self.at, 1)
         self.depth += 1
         if self.depth > _MOST_DEPTH:
             raise QueryError(f"This is nested more than {_MOST_DEPTH} deep.", self.at, 1)
@@ -103,19 +111,21 @@ class _Parser:
         here = self.text[self.at]
         if here == "(":
             return self._group()
-        if here == "-" and self.at + 1 < len(self.text) and not self.text[self.at + 1].isspace():
-            if self.text[self.at + 1] != ")":
-                self.at += 1
-                return Not(self._item())
+        if _NEGATION.match(self.text, self.at):
+            self.at += 1
+            return Not(self._item())
         return self._term()
 
     def _group(self) -> Node:
         start = self.at
         self.at += 1
-        inner = self._any_of()
-        if self.at == len(self.text):
+        self.opened += 1
+        self._skip()
+        inner = self._any_of() if self.at < len(self.text) else None
+        if inner is None or self.at == len(self.text):
             raise QueryError("This parenthesis is not closed.", start, 1, ")")
         self.at += 1
+        self.opened -= 1
         return inner
 
     def _term(self) -> Node:
@@ -215,7 +225,7 @@ def _check_operator(field: Field, operator: str, values: list[_Value], start: in
         raise QueryError(f"{field.name} is {what}, and {operator} compares numbers: {_example(field)}.", start, length)
     if ordered and len(values) > 1:
         raise QueryError(f"{operator} compares with one value, not with a list.", start, length)
-    if operator == "~" and field.kind in ("number", "time"):
+    if operator == "~" and field.kind not in ("text", "any"):
         raise QueryError(f"{field.name} is no text, and ~ looks into text: {_example(field)}.", start, length)
 
 
@@ -248,10 +258,13 @@ def _checked(field: Field, operator: str, value: _Value) -> str:
 
 
 def _known(value: _Value, name: str, words: tuple[str, ...]) -> str:
-    """A word of a fixed list: itself, or the beginning of some."""
+    """A word of a fixed list, which may be cut short; where several begin so, any of them is meant."""
     word = value.text.lower()
-    if word and (word in words or any(known.startswith(word) for known in words)):
+    meant = [known for known in words if word and known.startswith(word)]
+    if word in meant:
         return word
+    if meant:
+        return meant[0] if len(meant) == 1 else word
     near = nearest(word, words)
     hint = f"; did you mean {near}?" if near else f". Allowed: {', '.join(words)}."
     what = "state" if name == "state" else "mark"
@@ -267,5 +280,5 @@ def _example(field: Field) -> str:
     if field.kind == "time":
         return f"{field.name}>2d"
     if field.kind == "number":
-        return f"{field.name}>{dict(share='0.5', seconds='1h', whole='10').get(field.unit, '0.1')}"
+        return f"{field.name}>{_EXAMPLES[field.unit]}"
     return f"{field.name}:TEXT"

@@ -33,6 +33,8 @@ _TEXTS: list[sa.ColumnElement[str]] = [sa.type_coerce(column, sa.Text) for colum
 # One text a run to search in. Words hold no line break, so none is found across two columns.
 _HAYSTACK = functools.reduce(lambda left, right: left + "\n" + right, _TEXTS)
 
+_NONFINITE = sa.type_coerce(RunRow.nonfinite, sa.Integer)
+
 # Nobody means to tell apart 0.01 and what 0.1 · 0.1 is in binary.
 _TOLERANCE = 1e-9
 
@@ -56,7 +58,7 @@ def text_of(field: Field) -> sa.ColumnElement[str]:
     return sa.type_coerce(getattr(RunRow, field.column), sa.Text)
 
 
-def number_of(field: Field, now: float) -> sa.ColumnElement[float]:
+def number_of(field: Field, now: float) -> sa.ColumnElement[Any]:
     """The number of a field as SQL; NULL where there is none, or where it is not finite.
 
     Args:
@@ -71,7 +73,7 @@ def number_of(field: Field, now: float) -> sa.ColumnElement[float]:
         return RunRow.step * 1.0 / sa.func.nullif(RunRow.total_steps, 0)
     if field.name == "sparsity":
         return 1.0 - RunRow.target_density
-    column: sa.ColumnElement[float] = getattr(RunRow, field.column)
+    column: sa.ColumnElement[Any] = getattr(RunRow, field.column)
     return column
 
 
@@ -96,10 +98,10 @@ def _compare(node: Compare, now: float) -> Condition:
 
 def _alternatives(field: Field, operator: str, values: Iterable[str], now: float) -> list[Condition]:
     if field.kind == "state":
-        wanted = {state for value in values for state in _meant(value, STATES, operator)}
+        wanted = {state for value in values for state in _meant(value, STATES)}
         return [RunRow.status.in_([RunStatus(state) for state in sorted(wanted)])]
     if field.kind == "flag" and not field.setting:
-        wanted = {word for value in values for word in _meant(value, (*FLAGS, *STATES), operator)}
+        wanted = {word for value in values for word in _meant(value, (*FLAGS, *STATES))}
         return [_flag(word) for word in sorted(wanted)]
     if field.kind == "flag":
         return [_number(field, operator, float(bool(boolean(value))), now) for value in values]
@@ -112,11 +114,8 @@ def _alternatives(field: Field, operator: str, values: Iterable[str], now: float
     return [either for value in values for either in _anything(field, operator, value, now)]
 
 
-def _meant(value: str, words: Iterable[str], operator: str) -> list[str]:
+def _meant(value: str, words: tuple[str, ...]) -> list[str]:
     """The words of a fixed list that a value stands for: itself, or those that begin with it."""
-    words = tuple(words)
-    if operator == "~":
-        return [word for word in words if value in word]
     return [value] if value in words else [word for word in words if word.startswith(value)]
 
 
@@ -138,7 +137,7 @@ def _text(field: Field, operator: str, value: str) -> Condition:
 
 def _number(field: Field, operator: str, value: float | None, now: float) -> Condition:
     column = number_of(field, now)
-    code = RUN_FIGURES.code(field.column, RunRow.nonfinite) if field.column in RUN_FIGURES.names else None
+    code = RUN_FIGURES.code(field.column, _NONFINITE) if field.column in RUN_FIGURES.names else None
     if value is None:
         absent = column.is_(None)
         return absent if code is None else sa.and_(absent, code == 0)
@@ -223,9 +222,7 @@ def _flag(word: str) -> Condition:
         "fork": RunRow.parent_id.is_not(None),
         "active": RunRow.status.in_(_ACTIVE),
         "finished": RunRow.status.in_(_TERMINAL),
-        "diverged": sa.or_(
-            RUN_FIGURES.code("loss", RunRow.nonfinite) != 0, RUN_FIGURES.code("val_loss", RunRow.nonfinite) != 0
-        ),
+        "diverged": sa.or_(*(RUN_FIGURES.code(name, _NONFINITE) != 0 for name in ("loss", "val_loss"))),
         "sparse": sa.and_(RunRow.method != "dense", RunRow.method != ""),
         "dense": RunRow.method == "dense",
     }

@@ -66,8 +66,8 @@ def number(text: str, unit: Unit = "") -> float | int | None:
 def span(text: str, now: float) -> Span | None:
     """The time that a text means, by the local clock.
 
-    `2026`, `2026-11`, `2026-11-01` and `today` are whole years, months and days; `2026-11-01T14:05` a minute. `2d` (also
-    `90m`, `1h30m`, `2w`) is the moment so long ago.
+    `2026`, `2026-11`, `2026-11-01` and `today` are whole years, months and days; `2026-11-01T14:05` is a minute. `2d`
+    (also `90m`, `1h30m`, `2w`) is the moment so long ago.
 
     Args:
         text: What was typed.
