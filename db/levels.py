@@ -170,8 +170,8 @@ def _chunk_rows(
     import numpy as np
 
     block, chunk = block_size(level), chunk_size(level)
-    lowest = points[first_of_each(points["low_step"] // block, points["low"], points["low_step"])]
-    highest = points[first_of_each(points["high_step"] // block, -points["high"], points["high_step"])]
+    lowest = points[first_of_each(points["low_step"] // block, points["low"])]
+    highest = points[first_of_each(points["high_step"] // block, -points["high"])]
     blocks = lowest.copy()
     blocks["high"], blocks["high_step"] = highest["high"], highest["high_step"]
     kept = lost[ends_of_each(lost["step"] // block, lost["code"])]
@@ -189,12 +189,16 @@ def _chunk_rows(
     ]
 
 
-def first_of_each(group: NDArray[Any], value: NDArray[Any], step: NDArray[Any]) -> NDArray[Any]:
-    """The index of each group's smallest value, the earliest of equal ones, by group."""
+def first_of_each(group: NDArray[Any], value: NDArray[Any]) -> NDArray[Any]:
+    """The index of each group's smallest value, the first of equal ones; groups ascend, no value is nan."""
     import numpy as np
 
-    order: NDArray[Any] = np.lexsort((step, value, group))
-    return np.asarray(order[_changes(group[order])])
+    begins = _changes(group)
+    if not len(begins):
+        return begins
+    lengths = np.diff(np.append(begins, len(group)))
+    (smallest,) = np.nonzero(value == np.repeat(np.minimum.reduceat(value, begins), lengths))
+    return np.asarray(smallest[_changes(group[smallest])])
 
 
 def ends_of_each(group: NDArray[Any], code: NDArray[Any]) -> NDArray[Any]:

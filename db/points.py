@@ -261,7 +261,7 @@ def _thinned(points: Points, low: int, span: int, buckets: int, block: int) -> P
     (finite,) = np.nonzero(points.codes == 0)
     chosen = [np.array([0, len(points.steps) - 1]), levels.ends_of_each(bucket, points.codes)]
     for sign in (1.0, -1.0):
-        best = levels.first_of_each(bucket[finite], sign * points.values[finite], points.steps[finite])
+        best = levels.first_of_each(bucket[finite], sign * points.values[finite])
         chosen.append(finite[best])
     return points.take(np.unique(np.concatenate(chosen)))
 
@@ -281,5 +281,14 @@ def _concatenated(parts: Sequence[Points]) -> Points:
 
 
 def _values(name: str, columns: Sequence[str], rows: Sequence[tuple[int, ...]]) -> sa.CTE:
-    """Some rows of integers as a table to join with."""
-    return sa.values(*(sa.column(column, sa.Integer) for column in columns), name=name).data(rows).cte(name)
+    """Some rows of integers as a table to join with.
+
+    They are written into the statement: as parameters, a few hundred take longer than the query.
+    """
+    listed = ", ".join(f"({', '.join(str(int(number)) for number in row)})" for row in rows)
+    named = ", ".join(f"column{place} AS {column}" for place, column in enumerate(columns, 1))
+    return (
+        sa.text(f"SELECT {named} FROM (VALUES {listed}) AS listed")
+        .columns(*(sa.column(column, sa.Integer) for column in columns))
+        .cte(name)
+    )
