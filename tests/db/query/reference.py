@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -42,6 +43,8 @@ def _one(field: Field, operator: str, wanted: str, run: RunRecord, now: float) -
         meant = [wanted] if wanted in words else [word for word in words if word.startswith(wanted)]
         return any(_flag(word, run) for word in meant)
     value = run.config.get(field.setting) if field.setting else _value(field, run, now)
+    if isinstance(value, list):
+        value = json.dumps(value, separators=(",", ":"))
     if wanted == "" and operator != "~":
         return value in (None, "", ())
     if field.kind == "any":
