@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 if TYPE_CHECKING:
     from db.records import RunRecord
 
-Scope = Literal["app", "runs", "form", "run"]
+Scope = Literal["app", "runs", "form", "run", "mask"]
 When = Callable[["RunRecord | None"], str | None]
 """Given the run at the cursor, why an action cannot be done now, or None where it can."""
 
@@ -267,6 +267,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("sort_previous", "less_than_sign", "sort by previous", "Sort by the column before.", "run", "Layers",
            footer=False),
     Action("sort_reverse", "o", "reverse order", "Turn the order round.", "run", "Layers"),
+    Action("open_mask", "enter", "mask", "Show the pattern of the layer's mask, as its checkpoints hold it.", "run",
+           "Layers"),
     Action("search_config", "slash", "search", "Show only settings whose name, value or help hold a text.", "run",
            "Config"),
     Action("only_changes", "d", "only changes", "Show only settings that differ from the default or the parent.",
@@ -280,6 +282,26 @@ ACTIONS: tuple[Action, ...] = (
            footer=False),
     Action("log_top", "g,home", "top", "Go to the first line.", "run", "Log", footer=False),
     Action("log_end", "G,end", "end", "Go to the last line, and follow.", "run", "Log", footer=False),
+    # On the picture of a layer's mask
+    Action("leave", "escape,q,backspace", "back", "Back to the run.", "mask", "Masks"),
+    Action("zoom_in", "plus,equals_sign", "zoom", "Show half of the rows and columns, up to single weights.", "mask",
+           "Masks"),
+    Action("zoom_out", "minus", "zoom out", "Show twice as many rows and columns.", "mask", "Masks", footer=False),
+    Action("zoom_reset", "0", "whole", "Show the whole layer.", "mask", "Masks", footer=False),
+    Action("pan_left", "left,h", "move", "Show earlier columns while zoomed in.", "mask", "Masks"),
+    Action("pan_right", "right,l", "move right", "Show later columns.", "mask", "Masks", footer=False),
+    Action("pan_up", "up,k", "move up", "Show earlier rows.", "mask", "Masks", footer=False),
+    Action("pan_down", "down,j", "move down", "Show later rows.", "mask", "Masks", footer=False),
+    Action("next_layer", "tab,n", "next layer", "Show the next layer.", "mask", "Masks"),
+    Action("previous_layer", "shift+tab,N", "layer before", "Show the layer before.", "mask", "Masks", footer=False),
+    Action("choose_layer", "slash", "layers", "Choose a layer from a list.", "mask", "Masks"),
+    Action("previous_checkpoint", "left_square_bracket", "checkpoint", "Show the mask in the checkpoint before.",
+           "mask", "Masks"),
+    Action("next_checkpoint", "right_square_bracket", "next checkpoint", "Show the mask in the next checkpoint.",
+           "mask", "Masks", footer=False),
+    Action("choose_checkpoint", "c", "checkpoints", "Choose a checkpoint from a list.", "mask", "Masks"),
+    Action("toggle_glyphs", "g", "glyphs", "Show states as glyphs, or as coloured half blocks with twice the rows.",
+           "mask", "Masks", footer=False),
     # Everywhere
     Action("show_help", "question_mark", "help", "What can be done here, and by which key.", "app", "App"),
     Action("command_palette", "ctrl+p", "palette", "Search everything that can be done.", "app", "App",

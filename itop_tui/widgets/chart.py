@@ -132,7 +132,7 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     @property
     def extent(self) -> tuple[float, float]:
         """The positions at the left and right edge of the plot, painted already or not."""
-        return self.window or self.data_range()
+        return self.window or self._whole()
 
     @property
     def columns(self) -> int:

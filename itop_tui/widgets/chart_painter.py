@@ -52,7 +52,7 @@ class Painter:
     def paint(self) -> tuple[Range, Range]:
         """Paint everything; returns the ranges of both axes."""
         lines = [line for line in self._chart.data.lines if len(line.x)]
-        xs = self._chart.window or self._chart.data_range()
+        xs = self._chart.extent
         log = self._chart.log_scale and any(bool((line.y > 0).any()) for line in lines)
         left = [(line, self._scaled(line, log)) for line in lines if not line.right]
         right = [(line, line.y) for line in lines if line.right]
@@ -262,6 +262,8 @@ class Painter:
             warning = f"{broken[0][1]}{more}"
         room = self._edge - (cell_len(warning) + 2 if warning else 0)
         for line in lines:
+            if line.tone == "parent":  # the marks' legend tells of it
+                continue
             value = self._chart.value_text(float(line.y[-1]), line.percent)
             reading = f"{line.label} {value}{' ▸' if line.right else ''}".strip()
             glyph = f"{_LEGEND.get(line.tone, '━')}{line.marker or (_DOT if line.dotted else '')}"

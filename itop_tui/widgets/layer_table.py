@@ -115,6 +115,14 @@ class LayerTable(DataTable[Text]):
                 if column.text(old) != column.text(new):
                     self.update_cell(str(new.position), column.key, self._cell(column, new))
 
+    @property
+    def selected(self) -> LayerMaskStat | None:
+        """The layer at the cursor; None where there is none."""
+        if not 0 <= self.cursor_row < self.row_count:
+            return None
+        position = self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
+        return next((row for row in self._rows if str(row.position) == position), None)
+
     def sort_by_next(self, by: int) -> None:
         """Sort by the column `by` places further."""
         keys = [column.key for column in _COLUMNS]

@@ -18,7 +18,7 @@ from db import metrics
 from db.moments import moments
 from db.records import MaskUpdate, StepMetric
 from db.session import Database
-from itop_tui.screens.run.curves import Curve, CurveRequest, Curves, Track, drops
+from itop_tui.screens.run.curves import EMPTY, Curve, CurveRequest, Curves, Track, drops
 from itop_tui.screens.run.figures import find
 from itop_tui.screens.run.lineage import Stretch
 from itop_tui.screens.run.sparse_figures import read_sparse
@@ -69,7 +69,7 @@ class CurveReader:
             self._loaded = (request, generation, lineage)
         updates = metrics.mask_updates(self._database, self._run_id)
         by_name = {name: track.curve() for name, track in self._tracks.items()}
-        falls = drops(by_name[_RATE]) if request.drops else np.empty(0)
+        falls = drops(_joined([self._before.get(_RATE, EMPTY), by_name[_RATE]])) if request.drops else np.empty(0)
         by_name.update(read_sparse(self._database, self._run_id, request.names, updates))
         return Curves(
             request=request,
@@ -98,7 +98,7 @@ class CurveReader:
         # SQLite reads without holding the interpreter, so threads share the work among the cores.
         with ThreadPoolExecutor(max_workers=len(wanted) or 1) as pool:
             self._tracks = dict(zip(wanted, pool.map(load, wanted), strict=True))
-        self._before = self._read_before(request, dense, lineage)
+        self._before = self._read_before(request, wanted, lineage)
         if lineage and self._first is not None:
             starts = [curve.steps[0] for curve in self._before.values() if len(curve.steps)]
             self._first = min([self._first, *map(float, starts)])
@@ -129,7 +129,7 @@ class CurveReader:
         self, request: CurveRequest, dense: Sequence[str], lineage: tuple[Stretch, ...]
     ) -> dict[str, Curve]:
         """The figures in the ancestors, one after the other, each up to where its descendant was forked from it."""
-        parts: dict[str, list[Curve]] = {name: [] for name in request.names}
+        parts: dict[str, list[Curve]] = {name: [] for name in (*dense, *request.names)}
         for stretch in lineage:
             for name in dense:
                 curve = self._read_track(stretch.run_id, name, request, stretch).curve()
@@ -143,13 +143,7 @@ class CurveReader:
             )
             for name, curve in read.items():
                 parts[name].append(curve)
-        return {
-            name: Curve(
-                np.concatenate([curve.steps for curve in curves]), np.concatenate([curve.values for curve in curves])
-            )
-            for name, curves in parts.items()
-            if curves
-        }
+        return {name: _joined(curves) for name, curves in parts.items() if curves}
 
     @staticmethod
     def _bounds(request: CurveRequest) -> tuple[int | None, int | None]:
@@ -177,6 +171,11 @@ class CurveReader:
             known = [(step, value) for step, value in points if value is not None]
             track.extend([step for step, _ in known], [value for _, value in known])
         return True
+
+
+def _joined(curves: Sequence[Curve]) -> Curve:
+    """Raw curves one after the other."""
+    return Curve(np.concatenate([curve.steps for curve in curves]), np.concatenate([curve.values for curve in curves]))
 
 
 def _is_dense(name: str) -> bool:

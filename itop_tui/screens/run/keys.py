@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from db import metrics
 from db.records import LayerMaskStat, RunRecord
+from engine.masks_client import MaskServer
 from itop_tui import operations
 from itop_tui.screens.chosen import named
 from itop_tui.screens.run.charts import ChartsPane
@@ -15,6 +16,7 @@ from itop_tui.screens.run.figure_picker import FigurePicker
 from itop_tui.screens.run.figures import MOST_CHARTS, all_figures
 from itop_tui.screens.run.layers import LayersPane
 from itop_tui.screens.run.log import LogPane
+from itop_tui.screens.run.mask import MaskScreen
 from itop_tui.screens.run_actions import RunActions
 
 _ZOOM = 1.5
@@ -219,6 +221,18 @@ class RunKeys(RunActions):
     def action_sort_reverse(self) -> None:
         """Turn the order round."""
         self.query_one(LayersPane).table.reverse()
+
+    def action_open_mask(self) -> None:
+        """Show the mask of the layer at the cursor."""
+        run, row = self.current_run, self.query_one(LayersPane).table.selected
+        if run is None or row is None:
+            self.notify("There is no layer with a mask here.", severity="warning", markup=False)
+            return
+        self.app.push_screen(MaskScreen(run, row.layer, self.mask_reader()))
+
+    def mask_reader(self) -> MaskServer:
+        """Who reads the masks in checkpoints; its process stays warm while this screen is open."""
+        raise NotImplementedError
 
     # ------------------------------------------------------------------------------ configuration
 

@@ -5,27 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
-from textual.widgets import Static
+from textual.containers import Horizontal, Vertical
+from textual.widgets import DataTable, Static
 
 from db.records import LayerMaskStat
 from itop_tui.format import plain
 from itop_tui.screens.run.reader import LayerHistory, RunView
 from itop_tui.widgets.heat_map import HeatMap
-from itop_tui.widgets.layer_table import LayerTable, churn, summary
+from itop_tui.widgets.layer_table import LayerTable, churn, density, explored, summary
 
 
 def _known(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
+def _dead(dead: int | None, of: int) -> float:
+    return float("nan") if dead is None or not of else dead / of
+
+
 _MAPS: tuple[tuple[str, Callable[[LayerMaskStat], float]], ...] = (
-    ("density", lambda row: row.nonzeros / row.size if row.size else 0.0),
-    ("R_s: share of weights ever active", lambda row: row.explored / row.size if row.size else 0.0),
+    ("density", density),
+    ("R_s: share of weights ever active", explored),
     ("churn: share of active weights put there by each update", churn),
+    ("survival: share of what the update before has grown that is still active", lambda row: _known(row.survival)),
+    ("overlap with the mask before", lambda row: _known(row.overlap_previous)),
     ("overlap with the first mask", lambda row: _known(row.overlap_first)),
-)
+    ("dead outputs: share of neurons or channels without an active weight",
+     lambda row: _dead(row.dead_outputs, row.shape[0] if row.shape else 0)),
+    ("dead inputs: share of inputs that no active weight reads",
+     lambda row: _dead(row.dead_inputs, row.shape[1] if len(row.shape) > 1 else 0)),
+)  # fmt: skip
+_SIDE_BY_SIDE = 170
+"""Columns from which on the table and a heat map stand beside each other."""
 
 
 class LayersPane(Vertical):
@@ -34,42 +47,66 @@ class LayersPane(Vertical):
     def __init__(self, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
         self._map = -1
+        self._any = False
         self._history: LayerHistory | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the pane."""
         yield Static("reading …", id="layer-summary", markup=False)
-        yield LayerTable(widget_id="layer-table")
-        heat = HeatMap(widget_id="layer-heat")
-        heat.display = False
-        yield heat
+        with Horizontal(id="layer-views"):
+            yield LayerTable(widget_id="layer-table")
+            heat = HeatMap(widget_id="layer-heat")
+            heat.display = False
+            yield heat
 
     @property
     def wants_history(self) -> bool:
         """Whether the mask updates of all layers are wanted, not only the latest."""
-        return self._map >= 0
+        return self._map >= 0 or self.side_by_side
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether there is room for the table and a heat map."""
+        return self.size.width >= _SIDE_BY_SIDE
 
     @property
     def table(self) -> LayerTable:
         """The table."""
         return self.query_one(LayerTable)
 
+    def on_resize(self, event: events.Resize) -> None:
+        """Show what there is room for."""
+        self._arrange()
+
     def next_view(self) -> None:
         """Go from the table to the first heat map, from the last one back to the table."""
-        self._map = -1 if self._map == len(_MAPS) - 1 else self._map + 1
+        last = self._map == len(_MAPS) - 1
+        self._map = (0 if self.side_by_side else -1) if last else self._map + 1
+        self._arrange()
+
+    def _arrange(self) -> None:
+        if self.side_by_side:
+            self._map = max(0, self._map)
         heat = self.query_one(HeatMap)
-        heat.display = self.wants_history
-        self.table.display = not self.wants_history
+        heat.display = self.wants_history and self._any
+        self.table.display = self._any and (self.side_by_side or not self.wants_history)
         self._draw_map()
-        if not self.wants_history:
+        if self.table.display:
             self.table.focus()
+
+    def on_data_table_row_selected(self, message: DataTable.RowSelected) -> None:
+        """Enter on a layer shows its mask."""
+        message.stop()
+        self.call_later(self.screen.run_action, "screen.open_mask")
 
     def show(self, view: RunView) -> None:
         """Show what was read."""
         if view.layers is not None:
             self.query_one("#layer-summary", Static).update(self._summary(view))
             self.table.show(view.layers)
-            self.table.display = not self.wants_history and bool(view.layers)
+            if self._any != bool(view.layers):
+                self._any = bool(view.layers)
+                self._arrange()
         if view.history is not None:
             self._history = view.history
             self._draw_map()

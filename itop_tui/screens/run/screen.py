@@ -17,6 +17,7 @@ from textual.widgets import ContentSwitcher
 from db import settings
 from db.paths import run_folder
 from db.records import RunRecord
+from engine.masks_client import MaskServer
 from itop_tui.actions import bindings, find, in_scope
 from itop_tui.format import plain
 from itop_tui.poller import DatabaseTrouble, RunsChanged
@@ -55,6 +56,7 @@ class RunScreen(RunKeys):
         self.tab = TABS[0]
         self.view: RunView | None = None
         self._reader: RunReader | None = None
+        self._masks: MaskServer | None = None
         self._gone = False
 
     def compose_body(self) -> Iterable[Widget]:
@@ -72,9 +74,11 @@ class RunScreen(RunKeys):
         self.set_interval(1.0, self._tick)
 
     def on_unmount(self) -> None:
-        """End the reader's thread."""
+        """End the reader's thread and the process that reads masks."""
         if self._reader is not None:
             self._reader.end()
+        if self._masks is not None:
+            self._masks.close()
 
     @work(thread=True, exclusive=True, group="reader")
     def _read_on(self) -> None:
@@ -188,6 +192,12 @@ class RunScreen(RunKeys):
     def charts(self) -> ChartsPane:
         """The charts."""
         return self.query_one(ChartsPane)
+
+    def mask_reader(self) -> MaskServer:
+        """Who reads the masks in checkpoints; its process stays warm while this screen is open."""
+        if self._masks is None:
+            self._masks = MaskServer()
+        return self._masks
 
     def _pane(self, kind: type[Pane]) -> Pane | None:
         found = self.query(kind)
