@@ -35,6 +35,7 @@ __all__ = ["Database"]
 _BUSY_SECONDS = 10.0
 _WRITE_PATIENCE_SECONDS = 60.0
 _LOG_BYTES = 64 * 1024**2  # a log that a long reader made larger is cut back to this
+_LOG_PAUSE_SECONDS = 1.0
 _BEGIN_OPTION = "itop_begin"
 
 
@@ -56,6 +57,8 @@ class Database:
         self._writer: Engine = engine.execution_options(**{_BEGIN_OPTION: "IMMEDIATE"}) if path else engine
         self._watch: sqlite3.Connection | None = None
         self._watch_lock = threading.Lock()
+        self._log_pause = _LOG_PAUSE_SECONDS
+        self._log_due = time.monotonic() + self._log_pause
         # A forked child (a data loader's worker, say) must never use or close what it inherits.
         _OPEN.add(self)
 
@@ -177,6 +180,7 @@ class Database:
             if self._path:
                 _begin_patiently(session)
             yield session
+        self._tend_log()
 
     def exclusive(self, session: Session, key: str) -> None:
         """Keep every other transaction that asks for the same key waiting until this one ends."""
@@ -228,6 +232,14 @@ class Database:
                 self._watch.close()
                 self._watch = None
         self._engine.dispose()
+
+    def _tend_log(self) -> None:
+        """Look at the length of SQLite's log now and then; less often while a reader keeps it from being emptied."""
+        now = time.monotonic()
+        if self._path is None or now < self._log_due:
+            return
+        self._log_pause = _LOG_PAUSE_SECONDS if space.trim_log(self._path) else min(2 * self._log_pause, 60.0)
+        self._log_due = now + self._log_pause
 
     def _check_present(self) -> None:
         # SQLite goes on writing into a file that was unlinked or moved, and all of it would be lost without a word.

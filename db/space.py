@@ -11,19 +11,22 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-__all__ = ["enable", "give_back"]
+__all__ = ["enable", "give_back", "trim_log"]
 
 # For so long others wait for the write lock at most, and for so long it is then theirs.
 _BITE_SECONDS = 0.015
 _PAUSE_SECONDS = 0.015
 _PATIENCE_SECONDS = 10.0
 _INCREMENTAL = 2
+_LONG_LOG_BYTES = 16 * 1024**2
+_READER_SECONDS = 0.03
+_FEW_PAGES = 1000
 
 
 def give_back(write: Callable[[], AbstractContextManager[Session]], path: Path) -> int:
@@ -45,7 +48,7 @@ def give_back(write: Callable[[], AbstractContextManager[Session]], path: Path) 
             break
         time.sleep(_PAUSE_SECONDS)
     if given:
-        _write_log_back(path)
+        _write_back(path, patience=0.0)
     return given
 
 
@@ -76,6 +79,37 @@ def enable(path: Path) -> str | None:
     return None
 
 
+def trim_log(path: Path) -> bool:
+    """Empty the log of a SQLite file if it has grown long; the file stays usable for everybody meanwhile.
+
+    SQLite starts a log anew only at an instant when nobody reads, which among many readers may never come. Here the
+    last of them are waited for, for moments, with the write lock held; those who come later no longer need the log.
+
+    Returns:
+        Whether it may be looked at again soon. False where a transaction that stays open keeps the log from being
+        emptied, as every try costs the others a wait.
+    """
+    try:
+        if path.with_name(path.name + "-wal").stat().st_size < _LONG_LOG_BYTES:
+            return True
+    except OSError:
+        return True
+    return _write_back(path, patience=_READER_SECONDS)
+
+
+def _write_back(path: Path, *, patience: float) -> bool:
+    """Move the log into the file and empty it; False where readers needed it for longer than that many seconds."""
+    with closing(sqlite3.connect(path, timeout=patience, isolation_level=None)) as connection:
+        try:
+            # Without the write lock first: what is then left to be done with it is short.
+            _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if pages - moved > _FEW_PAGES:
+                return False
+            return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+        except sqlite3.OperationalError:
+            return False
+
+
 def _why_not(path: Path, reason: str) -> str:
     return (
         f"{path} was not rewritten ({reason}): space of deleted runs is used again for new ones, but the file does not "
@@ -95,13 +129,6 @@ def _take_a_bite(connection: Connection) -> tuple[int, int]:
         if time.monotonic() > until:
             break
     return before - _pragma(driver, "page_count"), _pragma(driver, "page_size")
-
-
-def _write_log_back(path: Path) -> None:
-    """Move the log into the file and empty it, without ever waiting with the write lock held."""
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection, suppress(sqlite3.Error):
-        for mode in ("PASSIVE", "TRUNCATE"):
-            connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

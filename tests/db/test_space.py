@@ -121,3 +121,68 @@ def test_an_old_file_in_use_stays_as_it_is_and_says_so(old: Path, monkeypatch: p
         other.execute("ROLLBACK")
     assert reason is not None
     assert "database is locked" in reason
+
+
+def test_the_log_stays_short_although_somebody_always_reads(
+    db: Database, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two readers one begins before the other ends, for ever: SQLite by itself would never start the log anew."""
+    limit = 400_000
+    monkeypatch.setattr(space, "_LONG_LOG_BYTES", limit)
+    monkeypatch.setattr(space, "_FEW_PAGES", 10**6)
+    monkeypatch.setattr(space, "_READER_SECONDS", 5.0)
+    monkeypatch.setattr("db.session._LOG_PAUSE_SECONDS", 0.0)
+    log = home / "itop.db-wal"
+    done = threading.Event()
+
+    def read() -> None:
+        with (
+            closing(sqlite3.connect(home / "itop.db", isolation_level=None)) as one,
+            closing(sqlite3.connect(home / "itop.db", isolation_level=None)) as two,
+        ):
+            readers = (one, two)
+            turn = 0
+            while not done.is_set():
+                reader, other = readers[turn % 2], readers[1 - turn % 2]
+                reader.execute("BEGIN")
+                reader.execute("SELECT count(*) FROM runs").fetchone()
+                if other.in_transaction:
+                    other.execute("ROLLBACK")
+                turn += 1
+                done.wait(0.002)
+
+    reader = threading.Thread(target=read)
+    longest = 0
+    with closing(Database.open()) as writing:
+        reader.start()
+        try:
+            for number in range(250):
+                new_run(writing, notes=str(number) * 4000)
+                longest = max(longest, log.stat().st_size)
+        finally:
+            done.set()
+            reader.join(60)
+    assert runs.count(db) == 250
+    assert longest < 2 * limit  # untended, it comes to 17 million
+
+
+def test_a_reader_that_never_ends_is_tried_ever_less_often(
+    db: Database, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space, "_LONG_LOG_BYTES", 0)
+    monkeypatch.setattr(space, "_READER_SECONDS", 0.0)
+    new_run(db)
+    with closing(sqlite3.connect(home / "itop.db", isolation_level=None)) as endless:
+        endless.execute("BEGIN")
+        endless.execute("SELECT count(*) FROM runs").fetchone()
+        pauses = []
+        for _ in range(9):
+            db._log_due = 0.0
+            new_run(db)
+            pauses.append(db._log_pause)
+        assert pauses[:3] == [2.0, 4.0, 8.0]
+        assert pauses[-1] == 60.0
+    db._log_due = 0.0
+    new_run(db)
+    assert db._log_pause == 1.0
+    assert (home / "itop.db-wal").stat().st_size == 0
