@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import sqlalchemy as sa
+
 from db.errors import StoreError
 from db.models import SettingRow
 from db.session import Database
 
-__all__ = ["get", "put"]
+__all__ = ["get", "put", "under"]
 
 
 def get(db: Database, key: str, default: Any = None) -> Any:
@@ -17,6 +19,13 @@ def get(db: Database, key: str, default: Any = None) -> Any:
     with db.read() as session:
         row = session.get(SettingRow, key)
         return default if row is None else row.value
+
+
+def under(db: Database, prefix: str) -> dict[str, Any]:
+    """All settings whose keys begin with a prefix, by what follows it."""
+    statement = sa.select(SettingRow).where(SettingRow.key.startswith(prefix, autoescape=True)).order_by(SettingRow.key)
+    with db.read() as session:
+        return {row.key.removeprefix(prefix): row.value for row in session.scalars(statement)}
 
 
 def put(db: Database, key: str, value: Any) -> None:

@@ -1,9 +1,9 @@
 """The background process of one run: ``python -m engine.worker RUN_ID --attempt ATTEMPT_ID``.
 
 It trains one reserved run and writes down what became of it. Besides the training there are two threads: the metric
-writer of the database, and a listener that keeps the heartbeat and hands commands to the training. SIGTERM and SIGINT
-mean stop: a checkpoint is written first. Exit codes: 0 completed, 3 stopped, 1 failed. Without ``--attempt`` it
-reserves the run for itself, for debugging by hand.
+writer of the database, and a listener that keeps the heartbeat and hands commands to the training; signals it obeys
+too (`engine.training.listener`). Exit codes: 0 completed, 3 stopped, 1 failed. Without ``--attempt`` it reserves the
+run for itself, for debugging by hand.
 
 Torch is imported only after the signal handlers are in place, so that a stop is never lost to a slow import.
 """
@@ -11,110 +11,49 @@ Torch is imported only after the signal handlers are in place, so that a stop is
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
-import signal
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from db import attempts, checkpoints, commands, paths, runs
-from db.errors import StoreError
-from db.records import AttemptRecord, CheckpointRecord, CommandRecord, RunRecord, RunStatus
+from db import attempts, checkpoints, paths, runs
+from db.errors import DatabaseUnavailable, StoreError
+from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus
 from db.session import Database
 from engine.config import ConfigError, RunConfig
 from engine.launch import settle, submit
+from engine.launch.endings import Ending, out_of_time
+from engine.launch.files import write_json
 from engine.launch.processes import ProcessIdentity, host_name
 from engine.training.console import say
 from engine.training.control import Control
+from engine.training.listener import Listener, obey_signals
 
 if TYPE_CHECKING:
     import torch
 
     from engine.training.outcome import Outcome
 
-__all__ = ["EXIT_COMPLETED", "EXIT_FAILED", "EXIT_STOPPED", "Listener", "main"]
+__all__ = ["EXIT_COMPLETED", "EXIT_FAILED", "EXIT_STOPPED", "main"]
 
 EXIT_COMPLETED, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
 
-_POLL_SECONDS = 0.2
-_HEARTBEAT_SECONDS = 1.0
-_FINISH_SECONDS = 30.0  # how long a database that is away is waited for at the end; the warden goes on after that
+_FINISH_SECONDS = 30.0  # how long a database that is away is waited for; at the end the warden goes on after that
 
 
 class StartError(Exception):
     """The run cannot start for a reason a person understands; the message is one line."""
 
 
-class Listener(threading.Thread):
-    """Keeps the heartbeat, and hands commands from the database to the training.
-
-    Args:
-        db: The database.
-        attempt: The attempt that is being made.
-        control: Where wishes go.
-        beat: Keeps the heartbeat.
-    """
-
-    def __init__(self, db: Database, attempt: AttemptRecord, control: Control, beat: Callable[[], None]) -> None:
-        super().__init__(name="listener", daemon=True)
-        self._db = db
-        self._attempt = attempt
-        self._control = control
-        self._beat = beat
-        self._done = threading.Event()
-        self._taken: set[int] = set()
-        self._stopping = False
-
-    def close(self) -> None:
-        """Stop listening; returns when the thread has ended."""
-        self._done.set()
-        self.join()
-
-    def run(self) -> None:
-        """Listen until closed."""
-        last_beat = 0.0
-        while not self._done.wait(_POLL_SECONDS):
-            try:
-                for command in commands.pending(self._db, self._attempt.run_id):
-                    if command.id not in self._taken:
-                        self._taken.add(command.id)
-                        self._obey(command)
-                if self._control.stop_reason is not None and not self._stopping:
-                    self._stopping = attempts.set_status(self._db, self._attempt.id, RunStatus.STOPPING)
-                if time.monotonic() - last_beat >= _HEARTBEAT_SECONDS:
-                    last_beat = time.monotonic()
-                    self._beat()
-            except Exception as error:  # a database that is away for a while must not end the training
-                say(f"the database does not answer: {type(error).__name__}: {error}")
-                self._done.wait(_HEARTBEAT_SECONDS)
-
-    def _obey(self, command: CommandRecord) -> None:
-        def answer(outcome: str) -> None:
-            commands.acknowledge(self._db, command.id, outcome)
-
-        if command.kind == "stop":
-            self._control.request_stop("stopped by user")
-            answer("stopping: a checkpoint is written first")
-        elif command.kind == "pause":
-            self._control.request_pause(answer)
-        elif command.kind == "unpause":
-            self._control.request_unpause()
-            answer("going on")
-        else:
-            self._control.request_checkpoint(answer)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train one run; returns the exit code."""
     options = _parse(arguments)
     control = Control()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        name = number.name
-        signal.signal(number, lambda *_, name=name: control.request_stop(f"stopped by {name}"))
+    obey_signals(control)
     try:
         db = Database.open()
     except StoreError as error:
@@ -122,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
     try:
         run, attempt = _claim(db, options.run_id, options.attempt)
-        return _Work(db, run, attempt, control).do()
+        return _Work(db, run, attempt, control, by_hand=options.attempt is None).do()
     except (StoreError, StartError) as error:
         say(str(error))
         return EXIT_FAILED
@@ -164,11 +103,14 @@ def _device_name(wanted: str) -> str:
 class _Work:
     """One attempt, from claim to ending."""
 
-    def __init__(self, db: Database, run: RunRecord, attempt: AttemptRecord, control: Control) -> None:
+    def __init__(
+        self, db: Database, run: RunRecord, attempt: AttemptRecord, control: Control, *, by_hand: bool
+    ) -> None:
         self._db = db
         self._run = run
         self._attempt = attempt
         self._control = control
+        self._by_hand = by_hand
 
     def do(self) -> int:
         """Train, and write down the ending whatever it is."""
@@ -181,7 +123,7 @@ class _Work:
             reason, expected = _reason(error)
             trace = traceback.format_exc()
             say(f"failed: {reason}" if expected else f"{trace}failed: {reason}")
-            self._finish(RunStatus.FAILED, reason, EXIT_FAILED, trace)
+            self._finish(RunStatus.FAILED, reason, EXIT_FAILED, trace, may_mend=_may_mend(error))
             return EXIT_FAILED
         if outcome is None:
             return EXIT_FAILED
@@ -201,6 +143,9 @@ class _Work:
             config = RunConfig.create(self._run.config)
         except ConfigError as error:
             raise StartError("; ".join(str(error).splitlines())) from None
+        if config.time_limit is not None:
+            used = time.time() - self._attempt.started_at
+            self._control.stop_after(config.time_limit - used, out_of_time(config.time_limit))
         device = self._device()
         me, git = ProcessIdentity.current(), provenance.git_state()
         alive = attempts.running(
@@ -278,14 +223,37 @@ class _Work:
     def _paused(self, paused: bool) -> None:
         status = RunStatus.PAUSED if paused else RunStatus.RUNNING
         say("paused; its memory stays held" if paused else "going on")
-        attempts.set_status(self._db, self._attempt.id, status)
+        deadline = time.monotonic() + _FINISH_SECONDS
+        while True:
+            try:
+                attempts.set_status(self._db, self._attempt.id, status)
+            except DatabaseUnavailable as error:
+                if time.monotonic() > deadline:
+                    say(f"the database does not take that the run is {status}: {error}")
+                    return
+                time.sleep(0.2)
+            else:
+                return
 
-    def _finish(self, status: RunStatus, reason: str | None, code: int, trace: str | None = None) -> None:
+    def _finish(
+        self, status: RunStatus, reason: str | None, code: int, trace: str | None = None, *, may_mend: bool = False
+    ) -> None:
+        may_mend = may_mend and not self._by_hand  # who debugs by hand wants to see the failure, not its repetition
+        said = settle.attempt_files_of(self._run.uid, self._attempt).said
+        word = Ending(status, reason or "", code, ended_at=time.time(), traceback=trace, may_mend=may_mend)
+        with contextlib.suppress(OSError):  # for a database that is away: the warden passes it on
+            write_json(said, word.as_dict())
         deadline = time.monotonic() + _FINISH_SECONDS
         while True:
             try:
                 attempts.finish(
-                    self._db, self._attempt.id, status=status, reason=reason, exit_code=code, traceback=trace
+                    self._db,
+                    self._attempt.id,
+                    status=status,
+                    reason=reason,
+                    exit_code=code,
+                    traceback=trace,
+                    may_mend=may_mend,
                 )
             except Exception as error:  # whatever the driver raises; the warden knows the exit code
                 if time.monotonic() > deadline:
@@ -293,6 +261,8 @@ class _Work:
                     return
                 time.sleep(0.2)
             else:
+                with contextlib.suppress(OSError):
+                    said.unlink(missing_ok=True)
                 return
 
     def _fall_back(self, damage: _DamagedError) -> None:
@@ -333,23 +303,33 @@ def _reason(error: Exception) -> tuple[str, bool]:
     """Say in one line why a run failed; True where a person needs no traceback to understand it."""
     import torch
 
-    from engine.data import DataError
-    from engine.models import ModelError
-    from engine.training.setup import SetupError
-    from engine.training.state import TrainingError
-
     text = str(error).strip()
     if isinstance(error, torch.OutOfMemoryError):
         return f"out of GPU memory: {_sentences(text, 2)}", True
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
         return f"out of memory: {_sentences(text, 1) or 'an allocation failed'}", True
-    if isinstance(error, (DataError, ModelError, SetupError, StartError, StoreError, TrainingError)):
+    if isinstance(error, _explained()):
         return " ".join(text.split()), True
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" while writing {error.filename}" if error.filename else f" (in {paths.home()})"
         return f"disk full{where}", True
     last = text.splitlines()[-1].strip() if text else ""
     return f"{type(error).__name__}: {last}".rstrip(": "), False
+
+
+def _explained() -> tuple[type[Exception], ...]:
+    """What tells of a mistake in words: a traceback adds nothing, and trying again mends nothing."""
+    from engine.data import DataError
+    from engine.models import ModelError
+    from engine.training.setup import SetupError
+    from engine.training.state import TrainingError
+
+    return DataError, ModelError, SetupError, StartError, StoreError, TrainingError
+
+
+def _may_mend(error: Exception) -> bool:
+    """Whether the run may do better at another try: all but a mistake that the error explains."""
+    return isinstance(error, DatabaseUnavailable) or not isinstance(error, _explained())
 
 
 def _sentences(text: str, number: int) -> str:

@@ -1,9 +1,10 @@
 """What an attempt leaves in its run's folder, so that the truth survives a dead scheduler and an absent database.
 
 `console.log` is what the worker printed. `warden-N.json` names the two processes of attempt N while they live.
-`exit-N.json` says how the worker ended. `kill-N.json` says that somebody asked for its death. `origin.json` is where
-the run was submitted. Each is written whole (to a temporary file, brought to the disk, renamed), so a reader finds all
-of it or nothing.
+`exit-N.json` says how the worker ended, `said-N.json` what the worker itself had to say about that and perhaps could
+not bring to the database. `kill-N.json` says that somebody asked for its death. `origin.json` is where the run was
+submitted. Each is written whole (to a temporary file, brought to the disk, renamed), so a reader finds all of it or
+nothing.
 """
 
 from __future__ import annotations
@@ -55,6 +56,11 @@ class AttemptFiles(NamedTuple):
     def exit(self) -> Path:
         """How the worker ended."""
         return self.folder / f"exit-{self.number}.json"
+
+    @property
+    def said(self) -> Path:
+        """What the worker itself said about its end, before it told the database."""
+        return self.folder / f"said-{self.number}.json"
 
     @property
     def kill(self) -> Path:

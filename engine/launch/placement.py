@@ -77,7 +77,7 @@ def place(
         our_pids: Processes of our own runs: their GPU memory is not another program's.
         only_host: Whether no other host takes runs from this queue, so that a device missing here is missing for good.
     """
-    taken = Counter(run.device for run in active if run.device is not None)
+    taken = Counter(name for run in active for name in (run.device or "").split(",") if name)
     starts: list[tuple[RunRecord, Device]] = []
     refused: list[tuple[RunRecord, str]] = []
     waiting: dict[int, str] = {}

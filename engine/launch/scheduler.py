@@ -28,6 +28,7 @@ from engine.launch.lock import SchedulerLock, lock_path
 from engine.launch.placement import Limits, place
 from engine.launch.processes import host_name
 from engine.launch.settle import processes, reconcile
+from engine.launch.waiting import waiting_key
 from engine.launch.warden import Task, default_worker
 
 TICK_SECONDS = 0.25
@@ -37,6 +38,7 @@ _ADOPT_SECONDS = 1.0
 _ORIGIN_SECONDS = 1.0
 _BACKOFF_SECONDS = 5.0
 _GIVE_UP_SECONDS = 3600.0  # a database that is gone for good must not be asked for ever
+_RETRY_SECONDS = (5.0, 20.0)  # pauses after a first and a second start that failed; after a third the run is held
 _LOCK_PATIENCE = 0.5  # those who only ask whether the lock is taken hold it for a moment too
 _LOG_BYTES = 1_000_000
 
@@ -50,6 +52,7 @@ class Scheduler:
         db: The database.
         worker: The command that trains; the run and the attempt are appended.
         devices: How to find out about this host's devices.
+        retry_seconds: How long a run rests after its first failed start, its second, and so on.
     """
 
     def __init__(
@@ -58,10 +61,12 @@ class Scheduler:
         *,
         worker: Sequence[str] = (),
         devices: Callable[[], DeviceList] = list_devices,
+        retry_seconds: Sequence[float] = _RETRY_SECONDS,
     ) -> None:
         self._db = db
         self._worker = tuple(worker) or default_worker()
         self._devices = devices
+        self._retry_seconds = tuple(retry_seconds)
         self._host = host_name()
         self._wardens: dict[int, tuple[subprocess.Popen[bytes], AttemptRecord, AttemptFiles]] = {}
         self._waiting: dict[str, str] | None = None
@@ -117,7 +122,7 @@ class Scheduler:
             files = AttemptFiles(paths.run_folder(run.uid), attempt.number)
             if not files.exit.exists() and not any(processes(attempt, files)):
                 _log.info("run %d, attempt %d, has no process: starting one", run.id, attempt.number)
-                self._launch(attempt, files, self._devices().named(attempt.device))
+                self._launch(run, attempt, files, self._devices().named(attempt.device))
 
     def _place(self, active: Sequence[RunRecord]) -> bool:
         """Start every queued run that has a device; returns whether to look again at once."""
@@ -126,7 +131,9 @@ class Scheduler:
         )
         queue = runs.queued(self._db)
         self._runnable = len(queue)
-        ready = [run for run in queue if _is_submitted(run)]
+        resting = {run.id: until for run in queue if (until := self._rests_until(run)) > time.time()}
+        awake = [run for run in queue if run.id not in resting]
+        ready = [run for run in awake if _is_submitted(run)]
         plan = place(
             ready,
             active,
@@ -139,24 +146,41 @@ class Scheduler:
             wanted = str(run.config.get("device") or "auto")
             attempt = runs.reserve(self._db, run.id, host=self._host, device=wanted, slots=1_000_000)
             if attempt is not None:
-                self._fail(attempt, reason)
+                self._fail(attempt, reason, may_mend=False)
         for run, device in plan.starts:
             slots = limits.slots_of(device.name)
             files = AttemptFiles(paths.run_folder(run.uid), run.attempt_count + 1)
-            for stale in (files.claim, files.exit, files.kill):  # of an attempt that a restored backup has forgotten
+            # Of an attempt that a restored backup has forgotten.
+            for stale in (files.claim, files.exit, files.said, files.kill):
                 stale.unlink(missing_ok=True)
             attempt = runs.reserve(self._db, run.id, host=self._host, device=device.name, slots=slots)
             if attempt is None:
                 continue  # stopped, or its slot taken, since we looked
             _log.info("starting run %d, attempt %d, on %s", run.id, attempt.number, device.name)
-            self._launch(attempt, files._replace(number=attempt.number), device)
-        self._publish({str(run_id): reason for run_id, reason in plan.waiting.items()})
-        return bool(plan.starts or plan.refused or len(ready) < len(queue))
+            self._launch(run, attempt, files._replace(number=attempt.number), device)
+        told = {str(run_id): reason for run_id, reason in plan.waiting.items()}
+        for run in queue:
+            if run.id in resting:
+                again = time.strftime("%H:%M:%S", time.localtime(resting[run.id]))
+                told[str(run.id)] = f"{run.reason}; tried again at {again}"
+        self._publish(told)
+        return bool(plan.starts or plan.refused or len(ready) < len(awake))
 
-    def _launch(self, attempt: AttemptRecord, files: AttemptFiles, device: Device | None) -> None:
+    def _rests_until(self, run: RunRecord) -> float:
+        """When a run whose last start failed may be tried again, in unix seconds; 0 for every other."""
+        if not run.start_failures or not self._retry_seconds:
+            return 0.0
+        last = attempts.latest(self._db, run.id)
+        if last is None or last.ended_at is None:
+            return 0.0
+        return last.ended_at + self._retry_seconds[min(run.start_failures, len(self._retry_seconds)) - 1]
+
+    def _launch(self, run: RunRecord, attempt: AttemptRecord, files: AttemptFiles, device: Device | None) -> None:
         """Start the warden of a reserved attempt; the attempt fails where that cannot be done."""
         visible = (device.uuid if device else None) or attempt.device.partition(":")[2]
-        task = Task(attempt.run_id, attempt.id, files, attempt.device, visible, self._worker)
+        limit = run.config.get("time_limit")
+        limit = float(limit) if isinstance(limit, int | float) else None
+        task = Task(run.id, attempt.id, files, attempt.device, visible, self._worker, limit)
         try:
             files.folder.mkdir(parents=True, exist_ok=True)
             warden = subprocess.Popen(
@@ -171,9 +195,9 @@ class Scheduler:
         with contextlib.suppress(IllegalState):  # killed at once: it has ended before we could say that it began
             attempts.spawned(self._db, attempt.id, warden_pid=warden.pid)
 
-    def _fail(self, attempt: AttemptRecord, reason: str) -> None:
+    def _fail(self, attempt: AttemptRecord, reason: str, *, may_mend: bool = True) -> None:
         _log.warning("run %d, attempt %d: %s", attempt.run_id, attempt.number, reason)
-        attempts.finish(self._db, attempt.id, status=RunStatus.FAILED, reason=reason)
+        attempts.finish(self._db, attempt.id, status=RunStatus.FAILED, reason=reason, may_mend=may_mend)
 
     def _reap(self) -> None:
         """Take leave of wardens that have ended; one that never got as far as claiming its attempt fails it."""
@@ -188,8 +212,8 @@ class Scheduler:
                 self._fail(attempt, f"could not be started: its warden ended with {how} (see scheduler.log)")
 
     def _publish(self, waiting: dict[str, str]) -> None:
-        """Let everybody know why queued runs wait: setting `waiting:HOST`, run id → reason."""
-        key = f"waiting:{self._host}"
+        """Let everybody know why queued runs wait, run id → reason; see `engine.launch.waiting`."""
+        key = waiting_key(self._host)
         if self._waiting is None:  # what a scheduler that was killed has left
             self._waiting = settings.get(self._db, key, {})
         if waiting != self._waiting:

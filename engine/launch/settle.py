@@ -63,7 +63,12 @@ def attempt_files(db: Database, attempt: AttemptRecord) -> AttemptFiles:
     Raises:
         RunNotFound: The run is no longer there.
     """
-    return AttemptFiles(paths.run_folder(runs.get(db, attempt.run_id).uid), attempt.number)
+    return attempt_files_of(runs.get(db, attempt.run_id).uid, attempt)
+
+
+def attempt_files_of(uid: str, attempt: AttemptRecord) -> AttemptFiles:
+    """Where the files of an attempt of the run with this uid are."""
+    return AttemptFiles(paths.run_folder(uid), attempt.number)
 
 
 def claim_by_hand(db: Database, attempt: AttemptRecord) -> None:
@@ -92,12 +97,14 @@ def look(attempt: AttemptRecord, files: AttemptFiles) -> Ending | None:
             return None
         if files.kill.exists():
             return Ending(RunStatus.KILLED, KILLED_BY_USER)
-        return Ending(RunStatus.FAILED, NEVER_STARTED)
+        return Ending(RunStatus.FAILED, NEVER_STARTED, may_mend=True)
     if files.kill.exists():
         return Ending(RunStatus.KILLED, KILLED_BY_USER)
+    if (said := Ending.from_dict(read_json(files.said))) is not None:
+        return said
     if all(process.boot_id != boot_id() for process in known):
-        return Ending(RunStatus.LOST, REBOOTED)
-    return Ending(RunStatus.LOST, VANISHED)
+        return Ending(RunStatus.LOST, REBOOTED, may_mend=True)
+    return Ending(RunStatus.LOST, VANISHED, may_mend=True)
 
 
 def processes(attempt: AttemptRecord, files: AttemptFiles) -> tuple[ProcessIdentity | None, ProcessIdentity | None]:
@@ -124,10 +131,12 @@ def settle(db: Database, attempt_id: int, files: AttemptFiles, ending: Ending) -
             db,
             attempt_id,
             status=ending.status,
-            reason=ending.reason,
+            reason=ending.reason or None,
             exit_code=ending.exit_code,
             signal=ending.signal,
+            traceback=ending.traceback,
             ended_at=ending.ended_at,
+            may_mend=ending.may_mend,
         )
     with contextlib.suppress(OSError):
         files.claim.unlink(missing_ok=True)

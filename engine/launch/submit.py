@@ -24,9 +24,19 @@ from engine.launch.files import AttemptFiles, write_json
 from engine.launch.lock import is_locked, lock_path
 from engine.launch.processes import host_name
 from engine.launch.settle import attempt_files, look, processes, reconcile, settle
+from engine.launch.waiting import WAITS_FOR_ITS_TURN, published
 from engine.launch.warden import outer_environment
 
-__all__ = ["SchedulerError", "ensure_scheduler", "kill", "note_origins", "reconcile", "scheduler_running", "stop"]
+__all__ = [
+    "SchedulerError",
+    "ensure_scheduler",
+    "kill",
+    "note_origins",
+    "reconcile",
+    "scheduler_running",
+    "stop",
+    "why_waiting",
+]
 
 _ORIGIN_VARIABLES = ("ITOP_DATA_DIR", "ITOP_THREADS", "PYTHONPATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _START_SECONDS = 30.0
@@ -75,6 +85,29 @@ def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
     if not {"ready", "held"} & set(said[-1:]):
         words = said[-1] if said else "it said nothing"
         raise SchedulerError(f"The background scheduler did not start: {words} (log: {paths.home() / 'scheduler.log'})")
+
+
+def why_waiting(db: Database) -> dict[int, str]:
+    """Say of every run in the queue why it does not run yet, in the queue's order.
+
+    A few queries, whatever the queue's length; made for a thread, not for an event loop.
+
+    Raises:
+        StoreError: The database cannot be read.
+    """
+    said = published(db)
+    # On a server other hosts may serve the queue; who they are is seen only by what they say.
+    served = scheduler_running(db) or (bool(said) and not db.url.startswith("sqlite"))
+    reasons: dict[int, str] = {}
+    for run in runs.waiting(db):
+        if run.held:
+            why = run.reason or ""
+            reasons[run.id] = why if why.startswith("held") else f"held: {why}" if why else "held"
+        elif not served:
+            reasons[run.id] = "no scheduler is running: any itop command starts one"
+        else:
+            reasons[run.id] = said.get(run.id) or run.reason or WAITS_FOR_ITS_TURN
+    return reasons
 
 
 def note_origins(db: Database) -> None:

@@ -26,11 +26,12 @@ from engine.launch.processes import ProcessIdentity, host_name
 
 _LOOK_SECONDS = 2.0  # how often the kernel's out-of-memory counter is read: its growth must be near the death
 _OUTER_DEVICES = "ITOP_OUTER_CUDA_VISIBLE_DEVICES"
+_GRACE_SECONDS = 120.0  # how long a worker may take over its last checkpoint before it is pressed
 _RETRY_FIRST, _RETRY_LAST, _RETRY_TOTAL = 0.2, 5.0, 600.0
 
 USAGE = (
     "usage: python -m engine.launch.warden RUN_ID ATTEMPT_ID --folder FOLDER --number N --device DEVICE "
-    "[--visible UUID] [-- WORKER COMMAND]"
+    "[--visible UUID] [--time-limit SECONDS] [--grace SECONDS] [-- WORKER COMMAND]"
 )
 
 
@@ -44,6 +45,8 @@ class Task(NamedTuple):
         device: "cpu" or "cuda:N".
         visible: What CUDA is to see of a GPU's host: the GPU's UUID, or its number.
         command: The worker, without the run and the attempt.
+        time_limit: Seconds after which the worker ends itself; None for never.
+        grace: Seconds it may take over that before the warden sends SIGTERM, and again before SIGKILL.
     """
 
     run_id: int
@@ -52,13 +55,16 @@ class Task(NamedTuple):
     device: str
     visible: str
     command: tuple[str, ...]
+    time_limit: float | None = None
+    grace: float = _GRACE_SECONDS
 
     def arguments(self) -> list[str]:
         """The command line after the module's name."""
+        limited = () if self.time_limit is None else ("--time-limit", repr(self.time_limit))
         return [
             *(str(self.run_id), str(self.attempt_id), "--folder", str(self.files.folder)),
             *("--number", str(self.files.number), "--device", self.device, "--visible", self.visible),
-            *("--", *self.command),
+            *(*limited, "--grace", repr(self.grace), "--", *self.command),
         ]
 
     @classmethod
@@ -72,7 +78,7 @@ class Task(NamedTuple):
         command = tuple(words[words.index("--") + 1 :]) if "--" in words else ()
         words = words[: words.index("--")] if "--" in words else words
         options = dict(zip(words[2::2], words[3::2], strict=True))
-        unknown = set(options) - {"--folder", "--number", "--device", "--visible"}
+        unknown = set(options) - {"--folder", "--number", "--device", "--visible", "--time-limit", "--grace"}
         try:
             if unknown:
                 raise ValueError(f"unknown option {min(unknown)}")
@@ -84,6 +90,8 @@ class Task(NamedTuple):
                 device,
                 options.get("--visible", device.partition(":")[2]),
                 command or default_worker(),
+                float(options["--time-limit"]) if "--time-limit" in options else None,
+                float(options.get("--grace", _GRACE_SECONDS)),
             )
         except (KeyError, IndexError) as error:
             raise ValueError(f"missing argument {error}") from None
@@ -129,6 +137,7 @@ class Warden:
         self._task = task
         self._files = task.files
         self._stops_asked = self._stops_forwarded = 0
+        self._pressed = 0  # how often the worker was told, by the warden itself, that its time is up
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -179,7 +188,9 @@ class Warden:
             "ended_at": time.time(),
             "exit_code": code if code >= 0 else None,
             "signal": -code if code < 0 else None,
+            "said": read_json(self._files.said),
             "stop_forwarded": self._stops_forwarded > 0,
+            "time_limit": self._task.time_limit if self._pressed else None,
             "out_of_memory": counted is not None and now_counted is not None and now_counted > counted,
             "peak_memory": _peak_memory(),
             "last_line": last_line(self._files.console, start=start),
@@ -208,6 +219,9 @@ class Warden:
 
     def _wait(self, process: subprocess.Popen[bytes], counted: int | None) -> int | None:
         """Wait for the worker's end; returns the out-of-memory counter as it was shortly before."""
+        press_at = None
+        if self._task.time_limit is not None:
+            press_at = time.monotonic() + self._task.time_limit + self._task.grace
         while True:
             if _has_ended(process):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -217,12 +231,27 @@ class Warden:
             if self._stops_forwarded < self._stops_asked:
                 self._stops_forwarded = self._stops_asked
                 process.send_signal(signal.SIGTERM)
-            ready, _, _ = select.select([self._wake_read], [], [], _LOOK_SECONDS)
+            patience = _LOOK_SECONDS
+            if press_at is not None and (patience := min(patience, press_at - time.monotonic())) <= 0:
+                self._press(process)
+                press_at = time.monotonic() + self._task.grace
+                continue
+            ready, _, _ = select.select([self._wake_read], [], [], patience)
             if ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake_read, 512)
             else:
                 counted = oom_kills()
+
+    def _press(self, process: subprocess.Popen[bytes]) -> None:
+        """End a worker whose time is up and who does not see it: first as `itop stop` would, then for good."""
+        self._pressed += 1
+        _log(f"run {self._task.run_id} is over its time limit: {'asked to stop' if self._pressed == 1 else 'killed'}")
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._pressed == 1:
+                process.send_signal(signal.SIGTERM)
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
 
     # Signals
 

@@ -7,6 +7,7 @@ steps, where the whole state is consistent. This module knows neither signals no
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ class Control(Callback):
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.RLock())
         self._stop_reason: str | None = None
+        self._due: float | None = None
+        self._due_reason = ""
         self._paused = False
         self._pause_answers: list[Answer] = []
         self._checkpoint_answers: list[Answer] = []
@@ -42,6 +45,15 @@ class Control(Callback):
     def stop_reason(self) -> str | None:
         """Why the run is to stop, or None."""
         return self._stop_reason
+
+    def stop_after(self, seconds: float, reason: str) -> None:
+        """Let the training's time be up so many seconds from now; it is for others to look at `out_of_time` then."""
+        self._due, self._due_reason = time.monotonic() + seconds, reason
+
+    @property
+    def out_of_time(self) -> str | None:
+        """Why the run is to stop if its time is up, else None."""
+        return self._due_reason if self._due is not None and time.monotonic() >= self._due else None
 
     def request_stop(self, reason: str) -> None:
         """Stop before the next step; the first reason counts. Safe in a signal handler."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from db import runs, settings
+from db import runs
 from db.records import RunRecord, RunStatus
 from db.session import Database
 from itop_tui.cli.errors import UsageError
@@ -58,12 +58,9 @@ def find_all(database: Database, names: Iterable[str]) -> list[RunRecord]:
 
 
 def waits_for(database: Database, run: RunRecord) -> str:
-    """Say what a queued run waits for, in the scheduler's words; empty where it does not wait or nobody knows."""
+    """Say what a queued run waits for; empty where it does not wait."""
     if run.status is not RunStatus.QUEUED:
         return ""
-    if run.held:
-        return "it is held"
-    from engine.launch.processes import host_name
+    from engine.launch import submit
 
-    reasons = settings.get(database, f"waiting:{host_name()}", {})
-    return str(reasons.get(str(run.id), "")) if isinstance(reasons, dict) else ""
+    return submit.why_waiting(database).get(run.id, "")

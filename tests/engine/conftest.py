@@ -23,7 +23,8 @@ def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
 @pytest.fixture
 def signals() -> Iterator[None]:
     """`worker.main` in this process takes the signal handlers over; give them back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    taken = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGTSTP, signal.SIGCONT)
+    before = {number: signal.getsignal(number) for number in taken}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -1,12 +1,14 @@
 """A worker that keeps to the contract of `engine.worker` and trains nothing: `fake_worker.py RUN_ID --attempt ID`.
 
-What it does is the run's `notes`:
+What it does is the run's `notes`; all but the last two lines take one step first, so that their ends are ends:
 
 - wait: runs until it is told to stop, by command or SIGTERM, and records that;
 - finish SECONDS: runs so long and completes;
 - deaf: says nothing to the database and ignores SIGTERM;
-- crash: prints a traceback and exits with 1, unrecorded;  exit N: exits with N at once, unrecorded;
-- children: like deaf, with a child process of its own;  hog: takes memory until it dies.
+- children: like deaf, with a child process of its own;  hog: takes memory until it dies;
+- crash: prints a traceback and exits with 1, unrecorded;  exit N: exits with N, unrecorded;
+- early WHAT: is there, and does one of these without a step;
+- gone N: exits with N at once, before anything is known of it.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ import sys
 import time
 
 from db import attempts, commands, runs
-from db.records import RunStatus
+from db.records import RunStatus, StepMetric
 from db.session import Database
+from db.writer import MetricWriter
 from engine.launch.processes import ProcessIdentity
 
 
@@ -26,6 +29,17 @@ def main() -> int:
     run_id, attempt_id = int(sys.argv[1]), int(sys.argv[3])
     db = Database.open()
     behaviour, _, argument = runs.get(db, run_id).notes.partition(" ")
+    if behaviour == "gone":
+        return int(argument)
+    stopped: list[str] = []
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append("SIGTERM"))
+    if behaviour == "early":
+        behaviour, _, argument = argument.partition(" ")
+    else:
+        with MetricWriter(db, run_id, attempt_id) as recorder:
+            recorder.step(StepMetric(1, epoch=1, loss=1.0))
+    me = ProcessIdentity.current()
+    attempts.running(db, attempt_id, pid=me.pid, start_time=me.start_time, boot_id=me.boot_id)
     if behaviour == "crash":
         print(
             "Traceback (most recent call last):\n  nothing\nValueError: \x1b[31mthe loss is made of cheese\x1b[0m\n\n",
@@ -38,20 +52,6 @@ def main() -> int:
         hoard = []
         while True:
             hoard.append(bytearray(b"x" * (1 << 20)))
-    stopped = []
-    signal.signal(signal.SIGTERM, lambda *_: stopped.append("SIGTERM"))
-    me = ProcessIdentity.current()
-    attempts.running(
-        db,
-        attempt_id,
-        pid=me.pid,
-        start_time=me.start_time,
-        boot_id=me.boot_id,
-        versions={},
-        commit=None,
-        dirty=None,
-        command_line=None,
-    )
     if behaviour == "children":
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
     if behaviour in ("deaf", "children"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,44 @@ from engine.launch.oom import oom_kills
     ],
 )
 def test_each_end_is_told_from_the_others(record: dict[str, Any], kill_asked: bool, expected: Ending) -> None:
-    assert verdict(record, kill_asked=kill_asked) == expected
+    assert verdict(record, kill_asked=kill_asked)._replace(may_mend=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("record", "kill_asked", "may_mend"),
+    [
+        ({"signal": 9}, False, True),
+        ({"signal": 9, "out_of_memory": True}, False, True),
+        ({"exit_code": 1, "last_line": "no"}, False, True),
+        ({"exit_code": 0}, False, True),
+        ({"problem": "no such file"}, False, True),
+        ({"signal": 9}, True, False),
+        ({"exit_code": 3}, False, False),
+        ({"signal": 15, "stop_forwarded": True}, False, False),
+        ({"signal": 9, "time_limit": 60.0}, False, False),
+    ],
+)
+def test_what_nobody_wished_may_be_tried_again(record: dict[str, Any], kill_asked: bool, may_mend: bool) -> None:
+    assert verdict(record, kill_asked=kill_asked).may_mend is may_mend
+
+
+def test_a_worker_that_had_to_be_ended_at_its_time_limit() -> None:
+    record = {"signal": 9, "time_limit": 5400.0}
+    assert verdict(record, kill_asked=False) == Ending(
+        RunStatus.STOPPED, "time limit of 1 h 30 min reached; it did not answer and was ended by SIGKILL", signal=9
+    )
+    assert (
+        verdict({"exit_code": 3, "time_limit": 5400.0}, kill_asked=False).reason == "time limit of 1 h 30 min reached"
+    )
+    assert verdict(record, kill_asked=True).reason == "killed by user"
+
+
+def test_the_workers_own_word_is_the_verdict() -> None:
+    word = Ending(RunStatus.FAILED, "ValueError: no", 1, ended_at=7.0, traceback="Traceback", may_mend=True)
+    record = {"exit_code": 1, "said": json.loads(json.dumps(word.as_dict())), "ended_at": 8.0}
+    assert verdict(record, kill_asked=False) == word._replace(ended_at=8.0)
+    for said in (None, "nonsense", {}, {"status": "dancing", "reason": ""}, {"status": "running", "reason": ""}):
+        assert verdict({"signal": 9, "said": said}, kill_asked=False).reason == "killed by SIGKILL (signal 9)"
 
 
 def test_the_end_is_dated_when_it_was_not_when_it_is_written_down() -> None:

@@ -298,17 +298,18 @@ def test_a_run_whose_warden_cannot_be_started_fails_with_the_reason(lab: Lab, mo
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "/nowhere/python")
         scheduler.tick()
-    assert lab.get(run).status is RunStatus.FAILED
-    assert "could not be started: [Errno 2]" in (lab.get(run).reason or "")
+    assert lab.attempt(run).status is RunStatus.FAILED
+    assert "could not be started: [Errno 2]" in (lab.attempt(run).reason or "")
+    assert lab.get(run).start_failures == 1
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", shutil.which("false"))
 
         def failed() -> bool:
             scheduler.tick()
-            return lab.get(other).status is RunStatus.FAILED
+            return lab.get(other).start_failures > 0
 
         wait_for(failed, "the other to fail")
-    assert lab.get(other).reason == "could not be started: its warden ended with exit code 1 (see scheduler.log)"
+    assert lab.attempt(other).reason == "could not be started: its warden ended with exit code 1 (see scheduler.log)"
 
 
 def test_one_bad_round_does_not_end_the_scheduler(

@@ -14,8 +14,10 @@ import pytest
 import sqlalchemy as sa
 
 from db import attempts, runs
-from db.records import AttemptRecord, RunRecord, RunStatus
+from db.records import AttemptRecord, RunRecord, RunStatus, StepMetric
+from db.writer import MetricWriter
 from engine.launch import settle, submit
+from engine.launch.endings import Ending
 from engine.launch.files import AttemptFiles, write_json
 from engine.launch.processes import ProcessIdentity, host_name
 from engine.launch.settle import look
@@ -34,7 +36,7 @@ def dead() -> ProcessIdentity:
 
 
 class Case:
-    """A reserved attempt with its folder, and no process but those a test writes down."""
+    """A reserved attempt with its folder that has taken a step, and no process but those a test writes down."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -43,6 +45,8 @@ class Case:
         assert attempt is not None
         self.attempt: AttemptRecord = attempt
         self.files: AttemptFiles = lab.files(self.run)
+        with MetricWriter(lab.db, self.run.id, attempt.id) as recorder:
+            recorder.step(StepMetric(1, epoch=1, loss=1.0))
 
     def claim(self, warden: ProcessIdentity, worker: ProcessIdentity | None) -> None:
         write_json(self.files.claim, {"warden": warden.as_dict(), "worker": worker and worker.as_dict()})
@@ -130,6 +134,36 @@ def test_an_attempt_for_which_nothing_came_up_fails_after_a_while(case: Case, mo
     assert case.settled()[0] is RunStatus.STARTING
     monkeypatch.setattr(settle, "START_PATIENCE", 0.0)
     assert case.settled() == (RunStatus.FAILED, "never started: no process came up for it")
+
+
+def test_what_the_worker_said_itself_is_believed_where_nobody_saw_its_end(case: Case, dead: ProcessIdentity) -> None:
+    case.claim(dead, dead)
+    write_json(case.files.said, Ending(RunStatus.COMPLETED, "", 0, ended_at=5000.0).as_dict())
+    assert case.settled() == (RunStatus.COMPLETED, None)
+    ended = case.lab.attempt(case.run)
+    assert (ended.exit_code, ended.ended_at) == (0, 5000.0)
+
+
+@pytest.mark.parametrize("why", ["vanished", "rebooted", "never started"])
+def test_what_was_lost_before_its_first_step_is_tried_again(
+    lab: Lab, dead: ProcessIdentity, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = lab.queue("")
+    attempt = runs.reserve(lab.db, run.id, host=host_name(), device="cpu", slots=9)
+    assert attempt is not None
+    if why == "never started":
+        monkeypatch.setattr(settle, "START_PATIENCE", 0.0)
+    else:
+        process = dead if why == "vanished" else replace_boot(dead)
+        claim = {"warden": process.as_dict(), "worker": process.as_dict()}
+        write_json(lab.files(run).claim, claim)
+    submit.reconcile(lab.db)
+    assert (lab.get(run).status, lab.get(run).start_failures) == (RunStatus.QUEUED, 1)
+    assert why.split()[0] in (lab.attempt(run).reason or "")
+
+
+def replace_boot(process: ProcessIdentity) -> ProcessIdentity:
+    return process._replace(boot_id="an earlier boot")
 
 
 def test_the_patience_is_thirty_seconds(case: Case) -> None:

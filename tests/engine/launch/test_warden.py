@@ -104,9 +104,10 @@ def test_a_worker_that_cannot_be_started_fails_the_attempt(lab: Lab) -> None:
     lab.worker = ("/nowhere/python",)
     run = lab.queue("wait")
     lab.start_warden(run).wait()
-    ended = lab.get(run)
+    ended = lab.attempt(run)
     assert ended.status is RunStatus.FAILED
     assert ended.reason == ("the worker could not be started: [Errno 2] No such file or directory: '/nowhere/python'")
+    assert (lab.get(run).status, lab.get(run).start_failures) == (RunStatus.QUEUED, 1)
 
 
 def test_of_two_wardens_of_one_attempt_one_leaves(lab: Lab) -> None:
@@ -199,8 +200,8 @@ def test_a_full_disk_fails_the_attempt_with_that_reason(lab: Lab, monkeypatch: p
     attempt = runs.reserve(lab.db, run.id, host=host_name(), device="cpu", slots=1)
     assert attempt is not None
     Warden(Task(run.id, attempt.id, lab.files(run), "cpu", "", lab.worker)).run()
-    assert lab.get(run).status is RunStatus.FAILED
-    assert lab.get(run).reason == "the run's folder cannot be written to: [Errno 28] No space left on device"
+    assert lab.attempt(run).status is RunStatus.FAILED
+    assert lab.attempt(run).reason == "the run's folder cannot be written to: [Errno 28] No space left on device"
 
 
 def test_a_database_that_is_away_is_waited_for(lab: Lab) -> None:

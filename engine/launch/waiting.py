@@ -1,0 +1,30 @@
+"""What the schedulers say about the runs they do not start: kept in the settings, a key for each host."""
+
+from __future__ import annotations
+
+from db import settings
+from db.session import Database
+
+__all__ = ["WAITS_FOR_ITS_TURN", "published", "waiting_key"]
+
+_PREFIX = "waiting:"
+
+WAITS_FOR_ITS_TURN = "about to be looked at by the scheduler"
+
+
+def waiting_key(host: str) -> str:
+    """The setting under which the scheduler of a host keeps why runs wait: run id, as text → reason."""
+    return _PREFIX + host
+
+
+def published(db: Database) -> dict[int, str]:
+    """Why runs wait, by id, in the words of every host's scheduler; where several speak, each with its host's name."""
+    said: dict[int, list[tuple[str, str]]] = {}
+    for host, reasons in settings.under(db, _PREFIX).items():
+        for run_id, reason in (reasons if isinstance(reasons, dict) else {}).items():
+            if str(run_id).isdecimal():
+                said.setdefault(int(run_id), []).append((host, str(reason)))
+    return {
+        run_id: words[0][1] if len(words) == 1 else "; ".join(f"{host}: {reason}" for host, reason in words)
+        for run_id, words in said.items()
+    }
