@@ -160,8 +160,8 @@ def resume_all(db: Database, run_ids: Iterable[int]) -> Outcome:
 
 
 def launch_copies(db: Database, runs: Iterable[RunRecord]) -> list[RunRecord]:
-    """Queue a copy of each run: the same settings, from the beginning."""
-    return [launch(db, run.config, tags=run.tags) for run in runs]
+    """Queue a copy of each run, the oldest first: the same settings, from the beginning."""
+    return [launch(db, run.config, tags=run.tags) for run in sorted(runs, key=lambda run: run.id)]
 
 
 def read(db: Database, run_ids: Sequence[int]) -> tuple[RunRecord, ...]:
@@ -350,8 +350,10 @@ def loss_curve(db: Database, run_id: int, buckets: int) -> list[float]:
 
 
 def loss_curves(db: Database, run_ids: Sequence[int], points: int) -> dict[int, tuple[float, ...]]:
-    """The losses of several runs over their steps, each decimated to about so many points, by the run's id."""
-    return {run_id: tuple(loss_curve(db, run_id, points)) for run_id in run_ids}
+    """The losses of several runs over their steps, each as at most so many numbers, by the run's id."""
+    from db import metrics
+
+    return {run_id: tuple(values) for run_id, values in metrics.sparks(db, run_ids, "loss", points).items()}
 
 
 def _each(run_ids: Iterable[int], what: Callable[[int], object]) -> Outcome:

@@ -65,7 +65,7 @@ class FilterInput(Input):
     """The line itself; arrows and tab belong to the drop-down."""
 
     BINDINGS: ClassVar = [
-        Binding("tab", "app.nothing", show=False),
+        Binding("tab", "complete", show=False),
         Binding("down", "suggest(1)", show=False),
         Binding("up", "suggest(-1)", show=False),
     ]
@@ -74,7 +74,7 @@ class FilterInput(Input):
         """Move through the suggestions."""
         self.query_ancestor(FilterLine).move(lines)
 
-    def key_tab(self) -> None:
+    def action_complete(self) -> None:
         """Take the suggestion; without one, stay."""
         self.query_ancestor(FilterLine).accept(first=True)
 

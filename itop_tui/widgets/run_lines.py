@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from db.records import RunRecord
-from itop_tui.format import bar, fit
+from itop_tui.format import UNKNOWN, bar, fit
 from itop_tui.theme import look
 from itop_tui.widgets.run_columns import Column, Scene, spread
 from itop_tui.widgets.toned import Part
@@ -83,6 +83,8 @@ def _group_cell(line: GroupLine, column: Column, scene: Scene, width: int) -> li
         filled, empty = bar(ended / group.n if group.n else 0.0, max(0, width - len(text)))
         return [(filled, "good"), (empty, "faint"), (fit(text, width - len(filled) - len(empty)), "muted")]
     if column.mean is not None and column.figure in group.mean:
+        if column.key == "itop" and group.shared.get("method") == "dense":
+            return [(fit(UNKNOWN, width, right=True), "faint")]  # A dense run explores nothing.
         return _mean(group, column, width)
     # What is the same for all of them is shown as of one of them.
     same = column.sort in group.shared or (line.alike and column.same)

@@ -1,0 +1,392 @@
+"""How the list of runs is looked at: query, columns, groups, views, marks; and another database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from db import attempts, runs, views
+from db.session import Database
+from engine.presets import PRESETS
+from itop_tui.app import ItopApp
+from itop_tui.screens.column_chooser import ColumnChooser
+from itop_tui.screens.dialogs import Ask
+from itop_tui.screens.picker import Picker
+from itop_tui.screens.runs import RunsScreen
+from itop_tui.screens.view_picker import ViewPicker
+from itop_tui.widgets.filter_line import FilterLine
+from itop_tui.widgets.run_detail import RunDetail
+from itop_tui.widgets.run_lines import GroupLine
+from tests.itop_tui.made import SIZE, create, toasts
+from tests.itop_tui.support import (
+    MemoryReader,
+    make_run,
+    memory_app,
+    screen_text,
+    started,
+    table_of,
+    wait_for,
+)
+from tests.itop_tui.test_runs_screen_shelf import another
+
+
+def list_of(app: ItopApp) -> RunsScreen:
+    """The list of runs, which must be the screen on top."""
+    assert isinstance(app.screen, RunsScreen)
+    return app.screen
+
+
+def suggested(app: ItopApp) -> list[str]:
+    """What the drop-down offers."""
+    return [each.shown for each in list_of(app).query_one(FilterLine).suggestions]
+
+
+def seeds(database: Database, presets: tuple[str, ...] = ("digits-set", "digits-rigl"), count: int = 3) -> list[int]:
+    """Queue runs that differ by the seed, for each of some presets."""
+    return [
+        runs.create(database, config=PRESETS[preset].config(seed=seed).as_dict(), total_steps=100).id
+        for preset in presets
+        for seed in range(count)
+    ]
+
+
+# --------------------------------------------------------------------------------------------------------- the query
+
+
+async def test_a_field_is_completed_with_its_values_by_tab_and_arrows(app: ItopApp, database: Database) -> None:
+    made = create(database, 3)
+    runs.update_fields(database, made[0].id, tags=("paper",))
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 3)
+        await pilot.press("slash", *"ta")
+        await wait_for(pilot, lambda: suggested(app)[:1] == ["tag:"])
+        assert "any of its tags" in screen_text(app)
+        await pilot.press("tab")
+        await wait_for(pilot, lambda: suggested(app) == ["paper"])
+        await pilot.press("down", "enter")
+        await wait_for(pilot, lambda: [run.id for run in table_of(app).rows] == [made[0].id])
+        line = list_of(app).query_one(FilterLine)
+        assert line.text == "tag:paper "
+        assert line.input.has_focus
+        await pilot.press("enter")
+        assert table_of(app).has_focus
+        assert "1 match" in screen_text(app)
+
+
+async def test_a_wrong_query_is_told_with_its_place_and_the_last_answer_stays(app: ItopApp, database: Database) -> None:
+    create(database, 4)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 4)
+        await pilot.press("slash", *"seed:1")
+        await started(pilot, 1)
+        await pilot.press(*" densty<0.1")
+        await wait_for(pilot, lambda: "did you mean density?" in screen_text(app))
+        pointer = next(line for line in screen_text(app).splitlines() if "did you mean" in line)
+        typed = next(line for line in screen_text(app).splitlines() if "densty<0.1" in line)
+        assert pointer.index("▲") == typed.index("densty")
+        assert len(table_of(app).rows) == 1
+        await pilot.press(*["backspace"] * len(" densty<0.1"))
+        await wait_for(pilot, lambda: "▲" not in screen_text(app).replace("id ▲", ""))
+        await pilot.press("escape")
+        await started(pilot, 4)
+
+
+async def test_only_the_newest_question_is_answered() -> None:
+    reader = MemoryReader([make_run(number, name=f"run {number}") for number in range(1, 30)])
+    app = memory_app(reader)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 29)
+        reader.delay = 0.05
+        await pilot.press("slash", *"run 17")
+        await wait_for(pilot, lambda: [run.id for run in table_of(app).rows] == [17])
+        assert table_of(app).rows[0].name == "run 17"
+
+
+# ------------------------------------------------------------------------------------------------------- the columns
+
+
+def shown(app: ItopApp) -> list[str]:
+    """The columns in sight."""
+    return [column.key for column in table_of(app).columns]
+
+
+async def test_columns_are_chosen_ordered_and_resized_and_kept_for_the_next_start(
+    app: ItopApp, database: Database
+) -> None:
+    create(database, 2)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 2)
+        await pilot.press("e")
+        await wait_for(pilot, lambda: isinstance(app.screen, ColumnChooser))
+        await pilot.press(*"update_freq")
+        await wait_for(pilot, lambda: "update_frequency" in screen_text(app))
+        await pilot.press("space", *["shift+up"] * 30, *["shift+right"] * 3, "ctrl+u", *"model", "space", "enter")
+        await wait_for(pilot, lambda: "config.update_frequency" in shown(app))
+        assert shown(app)[0] == "config.update_frequency"
+        assert "model" not in shown(app)
+        assert table_of(app).chosen[0].width == 15
+        assert "1500" not in screen_text(app)
+        assert "100" in screen_text(app).splitlines()[2]
+        await pilot.press("greater_than_sign", "less_than_sign")
+        await wait_for(pilot, lambda: list_of(app).view.sort == "id")
+        kept = list_of(app).state.columns
+        await wait_for(pilot, lambda: _kept(database).get("columns", [[""]])[0][0] == "config.update_frequency")
+    again = another(database)
+    async with again.run_test(size=SIZE) as pilot:
+        await started(pilot, 2)
+        assert table_of(again).chosen == kept
+        await pilot.press("e")
+        await wait_for(pilot, lambda: isinstance(again.screen, ColumnChooser))
+        await pilot.press("ctrl+r", "enter")
+        await wait_for(pilot, lambda: table_of(again).chosen == ())
+
+
+def _kept(database: Database) -> dict[str, list[list[str]]]:
+    from db import settings
+
+    return settings.get(database, "ui.runs", {}) or {}
+
+
+async def test_any_column_sorts_and_its_head_says_so(app: ItopApp, database: Database) -> None:
+    seeds(database)
+    async with app.run_test(size=(160, 40)) as pilot:
+        await started(pilot, 6)
+        await pilot.press("e")
+        await wait_for(pilot, lambda: isinstance(app.screen, ColumnChooser))
+        await pilot.press(*"seed", "space", *["shift+up"] * 30, "enter")
+        await wait_for(pilot, lambda: shown(app)[0] == "seed")
+        await pilot.click(table_of(app), offset=(5, 0))
+        await wait_for(pilot, lambda: "seed ▲" in screen_text(app))
+        await wait_for(pilot, lambda: [run.seed for run in table_of(app).rows] == [0, 0, 1, 1, 2, 2])
+        await pilot.click(table_of(app), offset=(5, 0))
+        await wait_for(pilot, lambda: [run.seed for run in table_of(app).rows] == [2, 2, 1, 1, 0, 0])
+        assert "seed ▼" in screen_text(app)
+
+
+async def test_what_does_not_fit_is_on_further_pages_of_columns(app: ItopApp, database: Database) -> None:
+    create(database, 2)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await started(pilot, 2)
+        assert "model" not in shown(app)
+        seen = set(shown(app))
+        await pilot.press("right")
+        assert {"state", "id", "name", "model", "data"} <= set(shown(app))
+        assert "columns 2/" in screen_text(app)
+        while table_of(app).column_pages[0] + 1 < table_of(app).column_pages[1]:
+            seen |= set(shown(app))
+            await pilot.press("right")
+        seen |= set(shown(app))
+        from itop_tui.widgets.run_columns import COLUMNS
+
+        assert seen == {column.key for column in COLUMNS}
+        await pilot.press(*["left"] * 9)
+        assert "model" not in shown(app)
+
+
+async def test_a_column_is_dragged_to_another_width(app: ItopApp, database: Database) -> None:
+    create(database, 2)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 2)
+        table = table_of(app)
+        name = next(placed for placed in table._page.placed if placed.column.key == "name")
+        edge = name.x + name.width
+        before = list_of(app).view.sort
+        await pilot.mouse_down(table, offset=(edge, 0))
+        await pilot.hover(table, offset=(edge - 5, 0))
+        await pilot.mouse_up(table, offset=(edge - 5, 0))
+        after = next(placed for placed in table._page.placed if placed.column.key == "name")
+        assert after.width == name.width - 5
+        assert list_of(app).view.sort == before, "letting go of an edge is no click on a head"
+
+
+# -------------------------------------------------------------------------------------------------------- the groups
+
+
+async def grouped(app: ItopApp, pilot: object, groups: int) -> list[GroupLine]:
+    """Group by seeds, and wait until so many groups are listed."""
+    await pilot.press("g")  # type: ignore[attr-defined]
+    await wait_for(pilot, lambda: isinstance(app.screen, Picker))  # type: ignore[arg-type]
+    await pilot.press(*"seeds", "enter")  # type: ignore[attr-defined]
+    lines = table_of(app)
+    await wait_for(pilot, lambda: len(lines.lines) == groups)  # type: ignore[arg-type]
+    return [line for line in lines.lines if isinstance(line, GroupLine)]
+
+
+def accuracies(database: Database, values: dict[int, float]) -> None:
+    """Let runs have a best validation accuracy, as their recorder would."""
+    from db.records import EpochMetric
+    from db.writer import MetricWriter
+
+    for run_id, value in values.items():
+        attempt = runs.reserve(database, run_id, host="elsewhere", device="cpu", slots=99)
+        assert attempt is not None
+        with MetricWriter(database, run_id, attempt.id) as writer:
+            writer.epoch(EpochMetric(1, 10, val_accuracy=value))
+        attempts.finish(database, attempt.id, status=runs.RunStatus.COMPLETED, reason="done")
+
+
+async def test_seeds_are_one_line_with_mean_and_deviation(app: ItopApp, database: Database) -> None:
+    made = seeds(database)
+    accuracies(database, dict(zip(made, (0.90, 0.92, 0.94, 0.95, 0.95, 0.95), strict=True)))
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 6)
+        lines = await grouped(app, pilot, 2)
+        assert {line.group.n for line in lines} == {3}
+        text = screen_text(app)
+        assert "by seeds" in text
+        assert "92.00 ±2.00%" in text, "the sample's deviation, n - 1"
+        assert "95.00 ±0.00%" in text
+        assert "×3" in text
+        assert "90.00% to 94.00%" in text or "95.00% to 95.00%" in text, "the pane tells the range"
+
+
+async def test_a_group_opens_and_closes_by_keys_and_mouse(app: ItopApp, database: Database) -> None:
+    made = seeds(database)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 6)
+        await grouped(app, pilot, 2)
+        table = table_of(app)
+        await pilot.press("right")
+        await wait_for(pilot, lambda: len(table.lines) == 5)
+        assert {run.id for run in table.rows} == set(made[3:])
+        await pilot.press("j", "j", "left")
+        assert isinstance(table.current_row, GroupLine), "from a member up to its group"
+        await pilot.press("left")
+        await wait_for(pilot, lambda: len(table.lines) == 2)
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: len(table.lines) == 5)
+        await pilot.click(table, offset=(2, 1))
+        await wait_for(pilot, lambda: len(table.lines) == 2)
+        assert app.screen.query_one(RunDetail).group is not None
+
+
+async def test_an_action_on_a_closed_group_reaches_all_its_runs(app: ItopApp, database: Database) -> None:
+    made = seeds(database)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 6)
+        await grouped(app, pilot, 2)
+        await pilot.press("t")
+        await wait_for(pilot, lambda: isinstance(app.screen, Ask))
+        await pilot.press(*"rigl", "enter")
+        await wait_for(pilot, lambda: all(runs.get(database, run_id).tags == ("rigl",) for run_id in made[3:]))
+        assert all(runs.get(database, run_id).tags == () for run_id in made[:3])
+        await pilot.press("space", "s")
+        await wait_for(pilot, lambda: all(runs.get(database, run_id).status == "stopped" for run_id in made[3:]))
+        assert all(runs.get(database, run_id).status == "queued" for run_id in made[:3])
+
+
+async def test_runs_are_grouped_by_any_field_and_sorted_by_a_mean(app: ItopApp, database: Database) -> None:
+    made = seeds(database)
+    accuracies(database, dict(zip(made, (0.97, 0.97, 0.97, 0.91, 0.92, 0.93), strict=True)))
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 6)
+        await pilot.press("g")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*"growth", "enter")
+        table = table_of(app)
+        await wait_for(pilot, lambda: len(table.lines) == 2)
+        labels = [line.group.key for line in table.lines if isinstance(line, GroupLine)]
+        assert sorted(labels) == ["gradient", "random"]
+        while list_of(app).view.sort != "best_val_accuracy":
+            await pilot.press("greater_than_sign")
+        await wait_for(pilot, lambda: [line.group.key for line in table.lines] == ["random", "gradient"])  # type: ignore[union-attr]
+        await pilot.press("o")
+        await wait_for(pilot, lambda: [line.group.key for line in table.lines] == ["gradient", "random"])  # type: ignore[union-attr]
+
+
+# --------------------------------------------------------------------------------------------------------- the views
+
+
+async def test_a_view_is_saved_chosen_and_deleted(app: ItopApp, database: Database) -> None:
+    create(database, 4)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 4)
+        await pilot.press("slash", *"seed:1", "enter", "v")
+        await wait_for(pilot, lambda: isinstance(app.screen, ViewPicker))
+        await pilot.press("w")
+        await wait_for(pilot, lambda: isinstance(app.screen, Ask))
+        await pilot.press(*"first seed", "enter")
+        await wait_for(pilot, lambda: "runs › first seed" in screen_text(app))
+        assert [view.text for view in views.views(database)] == ["seed:1"]
+        await pilot.press("escape")
+        await started(pilot, 4)
+        assert "first seed" not in screen_text(app)
+        await pilot.press("v")
+        await wait_for(pilot, lambda: isinstance(app.screen, ViewPicker) and "first seed" in screen_text(app))
+        await pilot.press("end", "enter")
+        await started(pilot, 1)
+        assert "runs › first seed" in screen_text(app)
+        await pilot.press("v")
+        await wait_for(pilot, lambda: isinstance(app.screen, ViewPicker))
+        await pilot.press("x")
+        await wait_for(pilot, lambda: views.views(database) == [])
+
+
+@pytest.mark.parametrize(("name", "expected"), [("active", 1), ("starred", 2), ("last 24 h", 4), ("failed", 0)])
+async def test_views_that_are_there_by_themselves(app: ItopApp, database: Database, name: str, expected: int) -> None:
+    from db import shelf
+    from itop_tui.list_state import BUILT_IN
+    from tests.itop_tui.made import run_it
+
+    made = create(database, 4)
+    run_it(database, made[0])
+    shelf.star(database, [made[1].id, made[2].id])
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 4)
+        await pilot.press("v")
+        await wait_for(pilot, lambda: isinstance(app.screen, ViewPicker))
+        at = [view.name for view in BUILT_IN].index(name)
+        await pilot.press("home", *["down"] * at, "enter")
+        await wait_for(pilot, lambda: f"runs › {name}" in screen_text(app))
+        await started(pilot, expected)
+
+
+# --------------------------------------------------------------------------------------------------------- the marks
+
+
+async def test_ranges_are_marked_by_shift_and_by_v() -> None:
+    app = memory_app(MemoryReader([make_run(number) for number in range(9, 0, -1)]))
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 9)
+        table = table_of(app)
+        await pilot.press("shift+down", "shift+down", "shift+up")
+        assert table.marked_ids == (9, 8)
+        await pilot.press("j", "j", "V", "j", "j")
+        assert table.marked_ids == (9, 8, 6, 5, 4)
+        assert "5 marked, marking" in screen_text(app)
+        await pilot.press("k", "V", "j", "j")
+        assert table.marked_ids == (9, 8, 6, 5)
+        await pilot.press("ctrl+a")
+        assert len(table.marked_ids) == 9
+        await pilot.press("u")
+        assert table.marked_ids == ()
+
+
+# ------------------------------------------------------------------------------------------------- another database
+
+
+async def test_another_database_is_opened_in_the_place_of_this_one(
+    app: ItopApp, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(database, 2)
+    monkeypatch.setenv("ITOP_HOME", str(tmp_path / "other"))
+    other = Database.open()
+    create(other, 5)
+    other.close()
+    monkeypatch.setenv("ITOP_HOME", str(tmp_path / "home"))
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 2)
+        await pilot.press("O")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*f"{tmp_path / 'other'}", "enter")
+        await started(pilot, 5)
+        assert "Another database is open" in toasts(app)
+        await pilot.press("O")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        assert str(tmp_path / "home") in screen_text(app), "where one came from is remembered"
+        await pilot.press("escape", "O")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*"mysql://nowhere/x", "enter")
+        await wait_for(pilot, lambda: "It stays as it is" in toasts(app))
+        assert len(table_of(app).rows) == 5
