@@ -95,7 +95,8 @@ class Database:
             raise StoreError(f"The folder {path.parent} cannot be made: {error.strerror}. Set ITOP_HOME.") from error
         if path.exists() and not os.access(path, os.W_OK):
             raise StoreError(f"The database {path} cannot be written to. Check its permissions, or set ITOP_HOME.")
-        revision = inspect_file(path)
+        # Closing a file drops all locks that this process holds on it, also those of another connection.
+        revision = migrate.HEAD if _is_open_here(path) else inspect_file(path)
         migrate.check_known(revision, str(path))
         engine = create_engine(
             url.set(database=str(path)),
@@ -277,6 +278,12 @@ def _abandon_inherited() -> None:
 
 
 os.register_at_fork(after_in_child=_abandon_inherited)
+
+
+def _is_open_here(path: Path) -> bool:
+    found = _identity(path)
+    return found is not None and any(database._identity == found for database in list(_OPEN))
+
 
 _json = partial(json.dumps, ensure_ascii=False, allow_nan=False)
 

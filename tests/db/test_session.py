@@ -155,6 +155,17 @@ def test_a_forked_child_opens_connections_of_its_own(db: Database, home: Path) -
     assert pragma(db, "integrity_check") == "ok"
 
 
+def test_opening_it_again_in_one_process_keeps_the_locks_of_the_first(db: Database, home: Path) -> None:
+    """Else another process that closes it takes itself for the last one, and throws the log away under our feet."""
+    new_run(db, name="first")
+    Database.open().close()
+    script = "from db import runs; from db.session import Database; db = Database.open()\n"
+    output_of(python(script + "runs.create(db, config={}, name='second'); db.close()"))
+    assert [run.name for run in runs.list_runs(db)] == ["second", "first"]
+    new_run(db, name="third")
+    assert output_of(python(script + "print(runs.count(db))")).strip() == "3"
+
+
 def test_closing_twice_is_fine_and_leaves_no_log_behind(db: Database, home: Path) -> None:
     new_run(db)
     db.data_version()
