@@ -15,7 +15,7 @@ from db.errors import IllegalState, StoreError
 from db.facets import clean_config, clean_name, clean_tags, default_name, facets
 from db.heirs import check_deletable
 from db.history import truncate
-from db.listing import SORTS, count, find, list_runs
+from db.listing import SORTS, check_sort, count, find, list_runs
 from db.models import AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
 from db.queue import hold, move, queued, release, set_priority, waiting
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
@@ -26,6 +26,7 @@ __all__ = [
     "SORTS",
     "RunQuery",
     "active",
+    "check_sort",
     "count",
     "create",
     "delete",

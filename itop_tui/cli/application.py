@@ -54,7 +54,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("demo", "demo", "Train dense, SET-ITOP and RigL-ITOP on bundled data, in two minutes."),
     ),
     "Look": (
-        Command("runs", "runs", "List runs."),
+        Command("runs", "runs", "List runs, or groups of them with mean and spread, by a query."),
         Command("show", "show", "Show one run with its checkpoints and attempts."),
         Command("metrics", "history", "Show what was recorded at each step."),
         Command("layers", "history", "Show each layer's mask."),
@@ -69,6 +69,15 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("unpause", "control", "Let paused runs go on."),
         Command("kill", "control", "End runs at once, without a checkpoint."),
         Command("delete", "delete", "Delete runs and give their disk space back."),
+    ),
+    "Keep in order": (
+        Command("star", "keep", "Mark runs with a star."),
+        Command("unstar", "keep", "Take the star from runs."),
+        Command("tag", "keep", "Give tags to runs, and take them: +TAG -TAG."),
+        Command("note", "keep", "Write the notes of a run."),
+        Command("rename", "keep", "Give a run another name."),
+        Command("archive", "keep", "Put runs away, out of the lists."),
+        Command("unarchive", "keep", "Bring archived runs back into the lists."),
     ),
     "This machine": (
         Command("serve", "serve", "Show the app in a browser, on this machine only unless told otherwise."),

@@ -1,17 +1,25 @@
-"""`itop runs`: list runs."""
+"""`itop runs`: list runs, or groups of them."""
 
 from __future__ import annotations
 
 import difflib
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from db import grouping, views
 from db import runs as store
+from db.errors import QueryError, StoreError
+from db.grouping import RunGroup
+from db.query import FIELDS
 from db.records import RunQuery, RunRecord, RunStatus
+from db.session import Database
+from db.views import SavedView
+from itop_tui.cli.choosing import explained
 from itop_tui.cli.errors import UsageError
-from itop_tui.cli.output import print_json, run_document
+from itop_tui.cli.output import document, print_json, run_document, timestamp
 from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
 from itop_tui.cli.screen import Cell, Column, console, data, note, print_table, state
 from itop_tui.cli.store import opened
@@ -34,45 +42,166 @@ COLUMNS = (
     Column("TAGS", rank=10, shrink=True),
     Column("AGE", right=True, rank=7),
 )
+GROUP_COLUMNS = (
+    Column("GROUP", shrink=True, at_least=16),
+    Column("N", right=True),
+    Column("BEST", right=True),
+    Column("TEST", right=True, rank=2),
+    Column("R_S", right=True, rank=1),
+    Column("LOSS", right=True, rank=3),
+    Column("STATES", rank=4, shrink=True),
+    Column("AGE", right=True, rank=5),
+)
 
 
 def runs(
     *query: Annotated[
-        str, Parameter(help="Words that must occur in name, model, data, method, state or tags.", show_default=False)
+        str, Parameter(help="What to look for: words and conditions that must all hold.", show_default=False)
     ],
     status: Annotated[
         tuple[str, ...],
         Parameter(help="Only runs in this state; may be given several times.", negative=(), show_default=False),
     ] = (),
     group: GroupName = None,
-    sort: Annotated[str, Parameter(help="What to sort by: id, name, status, best_val_accuracy and others.")] = "id",
+    view: Annotated[str | None, Parameter(help="Start from a view that was saved in the app.", metavar="NAME")] = None,
+    group_by: Annotated[
+        str | None,
+        Parameter(
+            help="Show groups with mean ± standard deviation: recipe (runs that differ by the seed only), or a field.",
+            metavar="FIELD",
+        ),
+    ] = None,
+    archived: Annotated[
+        bool, Parameter(negative=(), help="The archived runs instead of the others.", show_default=False)
+    ] = False,
+    sort: Annotated[
+        str | None,
+        Parameter(
+            help="What to sort by: id, name, best_val_accuracy, config.lr and others; with --group-by also n and label."
+            " [default: id]"
+        ),
+    ] = None,
     ascending: Annotated[bool, Parameter(negative=(), help="Smallest first.", show_default=False)] = False,
     limit: Annotated[int, AtLeastZero, Parameter(help="At most so many; 0 lists all.")] = 50,
+    fields: Annotated[
+        bool, Parameter(negative=(), help="List the fields of a query instead of runs.", show_default=False)
+    ] = False,
     json: Json = False,
 ) -> int:
-    """List runs, the newest first."""
-    asked = RunQuery(
-        text=" ".join(query),
-        statuses=tuple(_status(word) for word in status),
-        group=group,
-        sort=_sort(sort),
-        descending=not ascending,
-        limit=limit or None,
-    )
+    """List runs, the newest first.
+
+    A word of the query must occur in the name, model, data set, method, state or tags. field:value holds where the
+    field is the value or has it in it, and seed:1,2,3 for any of several. = asks for all of it, ~ for a part, != for
+    others. Numbers and times are compared with < <= > >=, as in density<0.1, acc>=93%, duration>1h, created>2d (in the
+    last two days), created>2026-11-01. Every setting is a field: growth:gradient, update_frequency>=1000.
+
+    is:starred, is:active, is:finished, is:diverged, is:fork, is:held and is:archived ask for marks. loss:nan finds
+    figures that diverged, group:"" runs without a group.
+
+    not turns a condition round; or and parentheses join them; "two words" in quotation marks belong together. A minus
+    does the same as not, but only inside one argument that begins with something else.
+
+    Examples: itop runs state:running 'density<0.1' growth:gradient. itop runs 'tag:paper (model:vgg or model:wrn)
+    -is:diverged' --group-by recipe --sort accuracy. itop runs --fields lists all fields.
+    """
+    if fields:
+        return _list_fields(json=json)
+    text = " ".join(query)
     with opened() as database:
-        found = store.list_runs(database, asked)
-        if json:
-            print_json([run_document(run) for run in found])
-            return 0
-        total = store.count(database, asked)
+        saved = SavedView("") if view is None else _view(database, view)
+        text = " ".join(f"({part})" if view and text else part for part in (saved.text, text) if part.strip())
+        by = group_by or saved.group_by
+        asked = RunQuery(
+            text=text,
+            statuses=tuple(_status(word) for word in status),
+            group=group,
+            archived=True if archived else saved.archived,
+            sort=sort or saved.sort,
+            descending=saved.descending and not ascending,
+            limit=limit or None,
+        )
+        with explained(text):
+            if by:
+                return _list_groups(database, asked, by, json=json)
+            return _list_runs(database, asked, everything=not (text or status or group), json=json)
+
+
+def _list_runs(database: Database, asked: RunQuery, *, everything: bool, json: bool) -> int:
+    _check_sort(asked.sort)
+    found = store.list_runs(database, asked)
+    if json:
+        print_json([run_document(run) for run in found])
+        return 0
+    total = store.count(database, asked)
     if not found:
-        note("No run matches." if query or status or group else "No runs yet: itop demo trains three in two minutes.")
+        none = everything and not store.count(database, RunQuery(archived=None))
+        note("No runs yet: itop demo trains three in two minutes." if none else "No run matches.")
         return 0
     now = time.time()
     print_table(COLUMNS, [row(run, now) for run in found])
     if total > len(found):
-        out = console(stderr=True)
-        out.print(f"{len(found)} of {total:,} runs; --limit 0 lists all", style="dim")
+        console(stderr=True).print(f"{len(found)} of {total:,} runs; --limit 0 lists all", style="dim")
+    return 0
+
+
+def _list_groups(database: Database, asked: RunQuery, by: str, *, json: bool) -> int:
+    try:
+        found = grouping.groups(database, asked, by, sort=asked.sort, descending=asked.descending)
+    except QueryError:
+        raise
+    except StoreError as problem:  # the field or the order
+        raise UsageError(str(problem)) from None
+    shown = found[: asked.limit]
+    if json:
+        print_json([document(one) | {"latest": timestamp(one.latest)} for one in shown])
+        return 0
+    if not found:
+        note("No run matches.")
+        return 0
+    now = time.time()
+    print_table(GROUP_COLUMNS, [group_row(one, now) for one in shown])
+    if len(found) > len(shown):
+        console(stderr=True).print(f"{len(shown)} of {len(found):,} groups; --limit 0 lists all", style="dim")
+    return 0
+
+
+def group_row(group: RunGroup, now: float) -> list[Cell]:
+    """Give a group of runs as a row of the list.
+
+    Args:
+        group: The group.
+        now: Unix seconds.
+    """
+    states = sorted(group.statuses.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [
+        data(group.label),
+        str(group.n),
+        _spread(group, "best_val_accuracy", percent),
+        _spread(group, "test_accuracy", percent),
+        _spread(group, "itop_rate", percent),
+        _spread(group, "loss", figure),
+        ", ".join(f"{number} {status.value}" for status, number in states),
+        age(now - group.latest),
+    ]
+
+
+def _spread(group: RunGroup, name: str, write: Callable[[float | None], str]) -> str:
+    """Mean ± standard deviation; of how many where not all have the figure; and how many diverged."""
+    told = write(group.mean[name])
+    deviation = group.std[name]
+    if deviation is not None:
+        told += f" ± {write(deviation).removesuffix('%')}"
+    if 0 < group.count[name] < group.n:
+        told += f" of {group.count[name]}"
+    return told + (f", {group.diverged[name]} NaN" if group.diverged[name] else "")
+
+
+def _list_fields(*, json: bool) -> int:
+    if json:
+        print_json(FIELDS)
+        return 0
+    columns = (Column("FIELD"), Column("ALSO", shrink=True), Column("HOLDS"), Column("MEANING", shrink=True))
+    print_table(columns, [[one.name, ", ".join(one.aliases), one.kind, one.help] for one in FIELDS])
     return 0
 
 
@@ -110,10 +239,20 @@ def _status(word: str) -> RunStatus:
         raise UsageError(_unknown("status", word, [status.value for status in RunStatus])) from None
 
 
-def _sort(word: str) -> str:
-    if word in store.SORTS:
-        return word
-    raise UsageError(_unknown("sort", word, list(store.SORTS)))
+def _check_sort(name: str) -> None:
+    try:
+        store.check_sort(name)
+    except StoreError as problem:
+        raise UsageError(str(problem)) from None
+
+
+def _view(database: Database, name: str) -> SavedView:
+    saved = {view.name: view for view in views.views(database)}
+    if name in saved:
+        return saved[name]
+    if not saved:
+        raise UsageError(f"there is no view '{name}': none was saved yet; the app saves them")
+    raise UsageError(_unknown("view", name, list(saved)))
 
 
 def _unknown(what: str, word: str, choices: list[str]) -> str:

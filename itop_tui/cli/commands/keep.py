@@ -1,0 +1,116 @@
+"""`itop star`, `archive`, `note`, `tag`, `rename`: keeping runs in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.text import Text
+
+from db import runs as store
+from db import shelf
+from db.records import RunRecord
+from db.session import Database
+from itop_tui.cli.choosing import QueryText, chosen
+from itop_tui.cli.errors import UsageError
+from itop_tui.cli.output import print_json, run_document
+from itop_tui.cli.parameters import Json, RunName, RunNames
+from itop_tui.cli.screen import console, data
+from itop_tui.cli.store import opened
+
+
+def star(*run: RunNames, query: QueryText = None, json: Json = False) -> int:
+    """Mark runs with a star."""
+    return _shelve(run, query, lambda database, ids: shelf.star(database, ids), "starred", json=json)
+
+
+def unstar(*run: RunNames, query: QueryText = None, json: Json = False) -> int:
+    """Take the star from runs."""
+    return _shelve(run, query, lambda database, ids: shelf.star(database, ids, on=False), "not starred", json=json)
+
+
+def archive(*run: RunNames, query: QueryText = None, json: Json = False) -> int:
+    """Put runs away: lists leave them out, unless --archived or is:archived asks for them."""
+    return _shelve(run, query, lambda database, ids: shelf.archive(database, ids), "archived", json=json)
+
+
+def unarchive(*run: RunNames, query: QueryText = None, json: Json = False) -> int:
+    """Bring archived runs back into the lists."""
+    return _shelve(run, query, lambda database, ids: shelf.archive(database, ids, on=False), "not archived", json=json)
+
+
+def note(
+    run: RunName,
+    text: Annotated[str, Parameter(name="TEXT", help="What to keep with the run; '' forgets the notes.")],
+    *,
+    json: Json = False,
+) -> int:
+    """Write the notes of a run, in the place of those it had."""
+    with opened() as database:
+        found = store.find(database, run)
+        return _tell([store.update_fields(database, found.id, notes=text)], "noted", json=json)
+
+
+def tag(
+    *words: Annotated[
+        str,
+        Parameter(name="RUN +TAG -TAG", help="Runs, and tags to give (+) or to take (-).", allow_leading_hyphen=True),
+    ],
+    query: QueryText = None,
+    json: Json = False,
+) -> int:
+    """Give tags to runs, and take tags from them: itop tag 12 13 +paper -draft."""
+    flags = [word for word in words if word.startswith("--")]
+    if flags:
+        raise UsageError(f"there is no flag {flags[0]} here")
+    given = [word[1:] for word in words if word.startswith("+") and len(word) > 1]
+    taken = [word[1:] for word in words if word.startswith("-") and len(word) > 1]
+    if not given and not taken:
+        raise UsageError("which tags? Name at least one: +TAG gives it, -TAG takes it")
+    names = [word for word in words if word[:1] not in ("+", "-")]
+    with opened() as database:
+        changed = [
+            store.update_fields(database, found.id, tags=[*(tag for tag in found.tags if tag not in taken), *given])
+            for found in chosen(database, names, query)
+        ]
+        return _tell(changed, lambda run: "tags: " + (", ".join(run.tags) or "none"), json=json)
+
+
+def rename(
+    run: RunName,
+    name: Annotated[str, Parameter(name="NAME", help="Its new name.")],
+    *,
+    json: Json = False,
+) -> int:
+    """Give a run another name."""
+    with opened() as database:
+        found = store.find(database, run)
+        renamed = store.update_fields(database, found.id, name=name)
+        return _tell([renamed], f"was {found.name}", json=json)
+
+
+def _shelve(
+    names: Iterable[str],
+    query: str | None,
+    mark: Callable[[Database, Sequence[int]], None],
+    told: str,
+    *,
+    json: bool,
+) -> int:
+    with opened() as database:
+        ids = [run.id for run in chosen(database, names, query)]
+        mark(database, ids)
+        return _tell([store.get(database, run_id) for run_id in ids], told, json=json)
+
+
+def _tell(changed: Sequence[RunRecord], told: str | Callable[[RunRecord], str], *, json: bool) -> int:
+    """Print what became of the runs."""
+    if json:
+        print_json([run_document(run) for run in changed])
+        return 0
+    out = console()
+    for run in changed:
+        words = told if isinstance(told, str) else told(run)
+        out.print(Text.assemble(f"run {run.id}  ", data(run.name), "  ", data(words, "dim")), soft_wrap=True)
+    return 0
