@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from db import metrics, runs
+from db import levels, metrics, runs
 from db.errors import StoreError
+from db.models import StepChunkRow
 from db.session import Database
 from db.writer import MetricWriter
 from tests.db.helpers import new_run, python, started, step, wait_for
+from tests.db.recording import Nursery
 
 
 def test_a_locked_database_is_waited_for_and_the_order_kept(
@@ -115,6 +119,40 @@ def test_kill_9_loses_nothing_that_was_acknowledged(db: Database, home: Path, tr
     assert kept == list(range(1, len(kept) + 1))
     latest = runs.get(db, run.id)
     assert latest.step == kept[-1]
+    db.close()
+    with closing(sqlite3.connect(home / "itop.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+@pytest.mark.parametrize("trials", [20, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
+def test_kill_9_at_any_instant_leaves_what_readers_had_seen(db: Database, home: Path, trials: int) -> None:
+    """Killed after a random number of steps, at 800 a second or as fast as it goes, while somebody reads."""
+    generator = random.Random(trials)
+    with Nursery(home) as nursery:
+        for _ in range(trials):
+            run, attempt = started(db)
+            rate = generator.choice((0.0, 800.0))
+            goal = generator.randrange(1, 100 if rate else 1500)
+            recorder = nursery.start(run.id, attempt.id, rate=rate)
+            seen = 0
+            while recorder.handed_over < goal:
+                seen = max(seen, runs.get(db, run.id).step)
+            recorder.kill()
+
+            kept = [each.step for each in metrics.steps(db, run.id)]
+            assert kept == list(range(1, len(kept) + 1))
+            # It may have been killed between handing a step over and counting it.
+            assert seen <= len(kept) <= recorder.handed_over + 1
+            assert runs.get(db, run.id).step == len(kept)
+            # The thinned copies went with the steps they are of.
+            with db.read() as session:
+                chunks = session.scalars(
+                    sa.select(StepChunkRow.chunk).where(
+                        StepChunkRow.run_id == run.id, StepChunkRow.level == 0, StepChunkRow.figure == 0
+                    )
+                ).all()
+            assert sorted(chunks) == list(range((len(kept) + 1) // levels.chunk_size(0)))
     db.close()
     with closing(sqlite3.connect(home / "itop.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import Counter
+from pathlib import Path
+
+import pytest
 
 from db import attempts, metrics, runs
 from db.records import RunQuery, RunStatus
 from db.session import Database
 from tests.db.helpers import new_run, output_of, python, started
+from tests.db.recording import Nursery
 
 _TRAIN = """
 import sys
@@ -61,6 +66,35 @@ def test_everybody_writes_at_once_and_nothing_is_lost(db: Database) -> None:
     for run, _ in pairs:
         assert [each.step for each in metrics.steps(db, run.id)] == list(range(1, steps + 1))
         assert runs.get(db, run.id).step == steps
+
+
+@pytest.mark.parametrize("steps", [400, pytest.param(40_000, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
+def test_sixteen_workers_record_at_once(db: Database, home: Path, steps: int) -> None:
+    """Nothing is lost and nothing raises, though two readers take turns so that there is always one."""
+    pairs = [started(db) for _ in range(16)]
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            runs.list_runs(db, RunQuery(sort="loss"))
+            metrics.several(db, [run.id for run, _ in pairs], ["loss"], buckets=50)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    log, longest = home / "itop.db-wal", 0
+    with Nursery(home) as nursery:
+        recorders = [nursery.start(run.id, attempt.id, steps=steps) for run, attempt in pairs]
+        for reader in readers:
+            reader.start()
+        while not all(recorder.is_done for recorder in recorders):
+            longest = max(longest, log.stat().st_size if log.exists() else 0)
+            time.sleep(0.01)
+        done.set()
+        for reader in readers:
+            reader.join(60)
+    for run, _ in pairs:
+        assert [each.step for each in metrics.steps(db, run.id)] == list(range(1, steps + 1))
+        assert runs.get(db, run.id).step == steps
+    assert longest < 128 * 1024**2
 
 
 def test_no_run_is_started_twice_and_no_device_overbooked(db: Database) -> None:
