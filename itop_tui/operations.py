@@ -129,14 +129,21 @@ def stop(db: Database, run_ids: Iterable[int]) -> Outcome:
     """Ask runs to write a checkpoint and end."""
     from engine.launch import submit
 
-    return _each(run_ids, lambda run_id: submit.stop(db, run_id))
+    return each(run_ids, lambda run_id: submit.stop(db, run_id))
 
 
 def kill(db: Database, run_ids: Iterable[int]) -> Outcome:
     """End the processes of runs at once."""
     from engine.launch import submit
 
-    return _each(run_ids, lambda run_id: submit.kill(db, run_id))
+    return each(run_ids, lambda run_id: submit.kill(db, run_id))
+
+
+def checkpoint_now(db: Database, run_ids: Iterable[int]) -> Outcome:
+    """Ask runs to write a checkpoint between two steps, and to go on."""
+    from db import commands
+
+    return each(run_ids, lambda run_id: commands.send(db, run_id, "checkpoint"))
 
 
 def pause(db: Database, run: RunRecord) -> str:
@@ -151,12 +158,12 @@ def pause(db: Database, run: RunRecord) -> str:
 def pause_all(db: Database, runs: Iterable[RunRecord]) -> Outcome:
     """Pause runs, or let paused ones go on."""
     by_id = {run.id: run for run in runs}
-    return _each(by_id, lambda run_id: pause(db, by_id[run_id]))
+    return each(by_id, lambda run_id: pause(db, by_id[run_id]))
 
 
 def resume_all(db: Database, run_ids: Iterable[int]) -> Outcome:
     """Queue runs that have ended to go on from their last checkpoints."""
-    return _each(run_ids, lambda run_id: resume(db, run_id))
+    return each(run_ids, lambda run_id: resume(db, run_id))
 
 
 def launch_copies(db: Database, runs: Iterable[RunRecord]) -> list[RunRecord]:
@@ -251,7 +258,7 @@ def set_notes(db: Database, run_ids: Sequence[int], notes: str) -> Outcome:
     """Give runs these notes instead of theirs."""
     from db import runs
 
-    return _each(run_ids, lambda run_id: runs.update_fields(db, run_id, notes=notes))
+    return each(run_ids, lambda run_id: runs.update_fields(db, run_id, notes=notes))
 
 
 def remove(paths: Iterable[str]) -> list[str]:
@@ -290,7 +297,7 @@ def rename(db: Database, names: Mapping[int, str]) -> Outcome:
     """Give runs other names, by their ids."""
     from db import runs
 
-    return _each(names, lambda run_id: runs.update_fields(db, run_id, name=names[run_id]))
+    return each(names, lambda run_id: runs.update_fields(db, run_id, name=names[run_id]))
 
 
 def pattern_name(pattern: str, run: RunRecord) -> str:
@@ -315,7 +322,7 @@ def set_tags(db: Database, run_ids: Iterable[int], tags: Sequence[str]) -> Outco
     """Give runs these tags instead of theirs."""
     from db import runs
 
-    return _each(run_ids, lambda run_id: runs.update_fields(db, run_id, tags=tuple(tags)))
+    return each(run_ids, lambda run_id: runs.update_fields(db, run_id, tags=tuple(tags)))
 
 
 def remember(db: Database, key: str, value: Any) -> None:
@@ -356,7 +363,7 @@ def loss_curves(db: Database, run_ids: Sequence[int], points: int) -> dict[int, 
     return {run_id: tuple(values) for run_id, values in metrics.sparks(db, run_ids, "loss", points).items()}
 
 
-def _each(run_ids: Iterable[int], what: Callable[[int], object]) -> Outcome:
+def each(run_ids: Iterable[int], what: Callable[[int], object]) -> Outcome:
     """Do something to each run; a failure of one does not keep it from the others."""
     from db.errors import StoreError
 
