@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -106,9 +107,9 @@ def storm(db: Database, run: RunRecord, home: Path, trials: int, seed: int) -> C
             if how == "start":
                 pause(draw.uniform(0, 0.3))
             else:
-                wait_closely(lambda: written(folder, since, ".pt"))
+                wait_closely(partial(written, folder, since, ".pt"))
                 if how == "write":
-                    wait_closely(lambda: written(folder, since, ".part"))
+                    wait_closely(partial(written, folder, since, ".part"))
                 pause(draw.expovariate(1 / 0.05 if how == "any" else 1 / 0.003))
             workers.kill(pid)
 
