@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 if TYPE_CHECKING:
     from db.records import RunRecord
 
-Scope = Literal["app", "runs", "form", "run", "mask"]
+Scope = Literal["app", "runs", "form", "run", "mask", "compare"]
 When = Callable[["RunRecord | None"], str | None]
 """Given the run at the cursor, why an action cannot be done now, or None where it can."""
 
@@ -150,6 +150,14 @@ def _may_pause(run: RunRecord | None) -> str | None:
     return None
 
 
+def _may_checkpoint(run: RunRecord | None) -> str | None:
+    if run is None:
+        return _a_run(run)
+    if run.status not in ("starting", "running", "paused"):
+        return f"Run {run.id} is {run.status}: only a running or paused one can write a checkpoint."
+    return None
+
+
 # ------------------------------------------------------------------------------------------------------ the registry
 
 ACTIONS: tuple[Action, ...] = (
@@ -179,6 +187,8 @@ ACTIONS: tuple[Action, ...] = (
            _a_run),
     Action("pause_run", "p", "pause", "Pause a running run, or let a paused one go on.", "runs", "Run", _may_pause,
            footer=False),
+    Action("checkpoint_now", "C", "checkpoint", "Let the run write a checkpoint now, and go on.", "runs", "Run",
+           _may_checkpoint, footer=False),
     Action("rename_run", "R", "rename", "Give the run another name; several runs, by a pattern.", "runs",
            "Keep in order", _a_run, footer=False),
     Action("tag_run", "t", "tags", "Change the run's tags.", "runs", "Keep in order", _a_run, footer=False),
@@ -232,6 +242,8 @@ ACTIONS: tuple[Action, ...] = (
            "Run", _may_kill),
     Action("pause_run", "p", "pause", "Pause a running run, or let a paused one go on.", "run", "Run", _may_pause,
            footer=False),
+    Action("checkpoint_now", "C", "checkpoint", "Let the run write a checkpoint now, and go on.", "run", "Run",
+           _may_checkpoint, footer=False),
     Action("leave", "escape,q,backspace", "back", "Back to the list of runs. The run goes on.", "run", "Run"),
     Action("toggle_full", "enter,f", "full size", "Show the chosen chart alone, or all of them.", "run", "Charts"),
     Action("next_chart", "tab,down,j", "next", "Choose the next chart.", "run", "Charts"),
@@ -267,6 +279,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("sort_previous", "less_than_sign", "sort by previous", "Sort by the column before.", "run", "Layers",
            footer=False),
     Action("sort_reverse", "o", "reverse order", "Turn the order round.", "run", "Layers"),
+    Action("provenance", "w", "provenance", "Where each attempt came from: commit, difference, versions, variables, "
+           "command line, ending.", "run", "Config"),
     Action("open_mask", "enter", "mask", "Show the pattern of the layer's mask, as its checkpoints hold it.", "run",
            "Layers"),
     Action("search_config", "slash", "search", "Show only settings whose name, value or help hold a text.", "run",
@@ -275,6 +289,10 @@ ACTIONS: tuple[Action, ...] = (
            "run", "Config"),
     Action("fork_here", "f", "fork", "Set up a new run from the checkpoint at the cursor.", "run", "Checkpoints",
            _a_run),
+    Action("delete_checkpoint", "x,delete", "delete", "Delete the checkpoint at the cursor; asks first, and says what "
+           "that frees.", "run", "Checkpoints"),
+    Action("verify_checkpoints", "v", "verify", "Read all checkpoint files and compare them with their checksums.",
+           "run", "Checkpoints"),
     Action("follow_log", "f", "follow", "Stay at the end of the log as it grows, or do not.", "run", "Log"),
     Action("search_log", "slash", "search", "Find a text in the log.", "run", "Log"),
     Action("match_next", "n", "next match", "Go to the next line that holds the text.", "run", "Log"),
@@ -302,6 +320,59 @@ ACTIONS: tuple[Action, ...] = (
     Action("choose_checkpoint", "c", "checkpoints", "Choose a checkpoint from a list.", "mask", "Masks"),
     Action("toggle_glyphs", "g", "glyphs", "Show states as glyphs, or as coloured half blocks with twice the rows.",
            "mask", "Masks", footer=False),
+    # On a comparison: what belongs to the charts stands under their name
+    Action("tab_curves", "1", "curves", "Show the charts.", "compare", "Show", footer=False),
+    Action("tab_results", "2", "results", "Show the results, the best of each marked.", "compare", "Show",
+           footer=False),
+    Action("tab_settings", "3", "settings", "Show the settings that differ.", "compare", "Show", footer=False),
+    Action("tab_scatter", "4", "scatter", "Show R_s and FLOPs against accuracy.", "compare", "Show", footer=False),
+    Action("tab_layers", "5", "layers", "Show the layers side by side.", "compare", "Show", footer=False),
+    Action("tab_masks", "6", "masks", "Show how far the final masks agree, read from the checkpoints.", "compare",
+           "Show", footer=False),
+    Action("next_view", "v", "measure", "Another measure: of the scatter plots, the layers or the masks.", "compare",
+           "Show"),
+    Action("next_layer", "n", "next layer", "Compare the masks of the next layer; of all again after the last.",
+           "compare", "Show", footer=False),
+    Action("previous_layer", "N", "layer before", "Compare the masks of the layer before.", "compare", "Show",
+           footer=False),
+    Action("group_seeds", "g", "group seeds", "Join runs that differ only by their seed: mean ± deviation, n told.",
+           "compare", "Runs"),
+    Action("hide_entry", "space", "hide", "Leave the run at the cursor out of charts and plots, or show it again.",
+           "compare", "Runs"),
+    Action("take_out", "d", "take out", "Take the run at the cursor out of the comparison.", "compare", "Runs"),
+    Action("take_in", "a", "take in", "Compare another run too: by its id or its unique name.", "compare", "Runs"),
+    Action("next_entry", "down,j", "next run", "Go to the next run of the legend.", "compare", "Runs", footer=False),
+    Action("previous_entry", "up,k", "run before", "Go to the run before.", "compare", "Runs", footer=False),
+    Action("entry_down", "J,shift+down", "move down", "Move the run at the cursor down.", "compare", "Runs",
+           footer=False),
+    Action("entry_up", "K,shift+up", "move up", "Move the run at the cursor up.", "compare", "Runs", footer=False),
+    Action("open_run", "enter", "open", "Open the run at the cursor.", "compare", "Runs", _a_run),
+    Action("toggle_legend", "i", "legend", "Show or hide the legend.", "compare", "Runs", footer=False),
+    Action("copy_table", "Y", "copy", "Copy the table as text; on charts and plots, the results.", "compare", "Show"),
+    Action("go_left", "left,h", "earlier", "Move to earlier steps while zoomed in; in a table, to columns at the left.",
+           "compare", "Moving", footer=False),
+    Action("go_right", "right,l", "later", "Move to later steps while zoomed in; in a table, to columns at the right.",
+           "compare", "Moving", footer=False),
+    Action("page_down", "pagedown", "page down", "Move down in a table.", "compare", "Moving", footer=False),
+    Action("page_up", "pageup", "page up", "Move up in a table.", "compare", "Moving", footer=False),
+    Action("toggle_full", "f", "full size", "Show the chosen chart alone, or all that fit.", "compare", "Charts"),
+    Action("next_chart", "tab", "next", "Choose the next chart: every recorded figure has one.", "compare", "Charts"),
+    Action("previous_chart", "shift+tab", "previous", "Choose the chart before.", "compare", "Charts", footer=False),
+    Action("zoom_in", "plus,equals_sign", "zoom", "Zoom in, around the cursor where there is one; the figures are "
+           "read again as finely as the screen can show them.", "compare", "Charts"),
+    Action("zoom_out", "minus", "zoom out", "Zoom out.", "compare", "Charts", footer=False),
+    Action("zoom_reset", "0", "everything", "Show all steps, and follow new ones.", "compare", "Charts", footer=False),
+    Action("cursor_left", "left_square_bracket", "cursor", "Read the values at a cursor in the legend, and move it to "
+           "the left.", "compare", "Charts"),
+    Action("cursor_right", "right_square_bracket", "cursor right", "Move the cursor to the right.", "compare",
+           "Charts", footer=False),
+    Action("cursor_off", "c", "no cursor", "Take the cursor away.", "compare", "Charts", footer=False),
+    Action("smooth", "m", "smooth", "Smooth noisy curves: off, a little, more, much. Up to four keep the raw line "
+           "behind.", "compare", "Charts"),
+    Action("toggle_log", "y", "log axis", "Losses and learning rate on a logarithmic or a linear axis.", "compare",
+           "Charts"),
+    Action("next_across", "x", "epochs", "Steps or epochs across.", "compare", "Charts"),
+    Action("leave", "escape,q,backspace", "back", "Back to where one came from.", "compare", "Show"),
     # Everywhere
     Action("show_help", "question_mark", "help", "What can be done here, and by which key.", "app", "App"),
     Action("command_palette", "ctrl+p", "palette", "Search everything that can be done.", "app", "App",

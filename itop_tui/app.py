@@ -11,7 +11,7 @@ import asyncio
 import importlib
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -326,6 +326,17 @@ class ItopApp(App[None]):
         from itop_tui.screens.run import RunScreen
 
         self.push_screen(RunScreen(run_id))
+
+    def open_compare(self, run_ids: Sequence[int]) -> None:
+        """Open runs side by side.
+
+        Args:
+            run_ids: The runs, in order; where they are more than can be told apart, their seeds are joined or the first
+                ones are taken.
+        """
+        from itop_tui.screens.compare import CompareScreen
+
+        self.push_screen(CompareScreen(run_ids))
 
     def open_new_run(
         self,

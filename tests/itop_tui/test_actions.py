@@ -4,12 +4,14 @@ import pytest
 
 from itop_tui.actions import ACTIONS, Action, find, in_scope, key_name
 from itop_tui.app import ItopApp
+from itop_tui.screens.compare import CompareScreen
 from itop_tui.screens.new_run import NewRunScreen
 from itop_tui.screens.run import RunScreen
+from itop_tui.screens.run.mask import MaskScreen
 from itop_tui.screens.runs import RunsScreen
 from tests.itop_tui.support import make_run
 
-HOMES = {"app": ItopApp, "runs": RunsScreen, "form": NewRunScreen, "run": RunScreen}
+HOMES = {"app": ItopApp, "runs": RunsScreen, "form": NewRunScreen, "run": RunScreen, "mask": MaskScreen, "compare": CompareScreen}
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
@@ -45,6 +47,7 @@ def test_ids_are_unique() -> None:
         ("resume_run", {"stopped", "failed", "killed", "preempted", "lost"}),
         ("delete_run", {"queued", "completed", "stopped", "failed", "killed", "preempted", "lost"}),
         ("pause_run", {"running", "paused"}),
+        ("checkpoint_now", {"starting", "running", "paused"}),
     ],
 )
 def test_an_action_is_refused_with_a_reason_where_it_cannot_be_done(name: str, able: set[str]) -> None:

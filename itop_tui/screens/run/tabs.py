@@ -14,7 +14,11 @@ TABS = ("charts", "layers", "config", "checkpoints", "log")
 
 
 class TabLine(Toned):
-    """Shows the tabs; a click opens one."""
+    """Shows the tabs; a click opens one.
+
+    Args:
+        tabs: Their names, in order; each one's number is its key.
+    """
 
     tab: reactive[str] = reactive(TABS[0])
     """The open one."""
@@ -23,10 +27,15 @@ class TabLine(Toned):
 
     ALLOW_SELECT = False
 
+    def __init__(self, tabs: tuple[str, ...] = TABS) -> None:
+        super().__init__()
+        self._tabs = tabs
+        self.set_reactive(TabLine.tab, tabs[0])
+
     def render(self) -> Text:
         """Draw the line."""
         line = Text(no_wrap=True, end="")
-        for number, tab in enumerate(TABS, start=1):
+        for number, tab in enumerate(self._tabs, start=1):
             part = Text(end="")
             open_one = tab == self.tab
             part.append(f" {number} ", self.tone("accent" if open_one else "faint"))

@@ -1,0 +1,91 @@
+"""The legend of a comparison: its entries with letter, colour, name and a reading, and a cursor for the keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.message import Message
+from textual.reactive import reactive
+
+from itop_tui.format import fit
+from itop_tui.series_colours import colour
+from itop_tui.theme import look
+from itop_tui.widgets.toned import Toned
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLine:
+    """An entry as the legend shows it.
+
+    Attributes:
+        letter: Its letter.
+        label: Its name.
+        status: The state of its run, or of its runs where they share one; empty where they do not.
+        n: How many runs it joins.
+        hidden: Whether its curves are left out.
+        reading: Its value on the chosen chart; empty for none.
+    """
+
+    letter: str
+    label: str
+    status: str
+    n: int = 1
+    hidden: bool = False
+    reading: str = ""
+
+
+class EntryList(Toned):
+    """Lists the entries of a comparison."""
+
+    DEFAULT_CSS = "EntryList { height: 1fr; }"
+    lines: reactive[tuple[EntryLine, ...]] = reactive(())
+    cursor: reactive[int] = reactive(0)
+
+    @dataclass
+    class Clicked(Message):
+        """An entry was clicked."""
+
+        position: int
+
+    def render(self) -> Text:
+        """Draw the entries, two lines each where there is room."""
+        width, tall = self.size.width, self._tall()
+        text = Text(no_wrap=True, end="", overflow="crop")
+        dark = self.app.current_theme.dark
+        for position, line in enumerate(self.lines):
+            here = position == self.cursor
+            tint = Style(color=colour(position, dark=dark), bold=True)
+            mark = "▸" if here else " "
+            state = look(line.status) if line.status else None
+            count = f" ×{line.n}" if line.n > 1 else ""
+            reading = "" if tall else line.reading
+            if len(reading) > max(0, width - 14):
+                reading = ""
+            room = max(3, width - 6 - len(count) - (len(reading) + 1 if reading else 0))
+            text.append(mark, self.tone("accent"))
+            text.append(line.letter, tint)
+            text.append(" ")
+            text.append(state.glyph if state else "·", self.tone(state.tone if state else "muted"))
+            style = self.tone("faint") if line.hidden else self.tone("title" if here else "text")
+            name = fit(line.label, room)
+            text.append(" " + (f"({fit(line.label, room - 2).rstrip()})".ljust(room) if line.hidden else name), style)
+            text.append(count, self.tone("muted"))
+            if reading:
+                text.append(f" {reading}", self.tone("muted"))
+            if tall:
+                below = line.reading or ("hidden" if line.hidden else "")
+                text.append("\n" + fit(f"    {below}", width), self.tone("muted"))
+            text.append("\n")
+        return text
+
+    def _tall(self) -> bool:
+        return len(self.lines) * 2 <= self.size.height
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the entry that was clicked."""
+        position = event.y // (2 if self._tall() else 1)
+        if 0 <= position < len(self.lines):
+            self.post_message(self.Clicked(position))
