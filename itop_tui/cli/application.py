@@ -67,8 +67,16 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("stop", "control", "Stop runs; each writes a checkpoint first."),
         Command("pause", "control", "Pause runs; their memory stays held."),
         Command("unpause", "control", "Let paused runs go on."),
+        Command("checkpoint", "control", "Let runs write a checkpoint now."),
         Command("kill", "control", "End runs at once, without a checkpoint."),
         Command("delete", "delete", "Delete runs and give their disk space back."),
+    ),
+    "Queue": (
+        Command("queue", "queue", "Show what runs where, what waits, in which order, and why."),
+        Command("move", "queue", "Move a waiting run: top, up, down, bottom."),
+        Command("hold", "queue", "Keep waiting runs from starting."),
+        Command("release", "queue", "Let held runs start when their turn comes."),
+        Command("priority", "queue", "Give a waiting run another priority."),
     ),
     "Keep in order": (
         Command("star", "keep", "Mark runs with a star."),

@@ -82,6 +82,18 @@ class RunActions(ShelfActions):
             decided,
         )
 
+    def action_checkpoint_now(self) -> None:
+        """Let the chosen runs write a checkpoint now."""
+        self.with_chosen("checkpoint_now", self._checkpoint)
+
+    def _checkpoint(self, runs: Runs) -> None:
+        ids = [run.id for run in runs]
+        self.itop.operate(
+            lambda db: operations.checkpoint_now(db, ids),
+            self.tell(lambda n: f"Asked {counted(runs)(n)} for a checkpoint: it is written between two steps."),
+            failing="Could not ask for a checkpoint",
+        )
+
     def action_pause_run(self) -> None:
         """Pause the chosen runs that are running; where none is, let the paused ones go on."""
         self.with_chosen("pause_run", self._pause)

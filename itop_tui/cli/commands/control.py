@@ -1,17 +1,17 @@
-"""`itop stop`, `pause`, `unpause` and `kill`: what is asked of runs that are going."""
+"""`itop stop`, `pause`, `unpause`, `checkpoint` and `kill`: what is asked of runs that are going."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import NamedTuple
 
 from rich.text import Text
 
 from db import commands as command_store
 from db import runs as store
 from db.errors import StoreError
-from db.records import RunRecord, RunStatus
+from db.records import CommandKind, CommandRecord, RunRecord, RunStatus
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.errors import Exit
@@ -24,38 +24,51 @@ _ANSWER_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 
 
+class _Asked(NamedTuple):
+    """A run of which something was asked, as it is now, with the command that was sent if it was one."""
+
+    run: RunRecord
+    command: CommandRecord | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """What the run has answered."""
+        return None if self.command is None else self.command.outcome
+
+
 def stop(*run: RunNames, json: Json = False) -> int:
     """Stop runs; each writes a checkpoint first, so that `itop resume` can go on with it."""
-    return _ask(run, submit.stop, lambda found: found.status.is_terminal, "stop", json=json)
+    return _ask(run, submit.stop, lambda asked: asked.run.status.is_terminal, "stop", json=json)
 
 
 def kill(*run: RunNames, json: Json = False) -> int:
     """End runs at once, without a checkpoint; what they recorded until then is kept."""
-    return _ask(run, submit.kill, lambda found: found.status.is_terminal, "kill", json=json)
+    return _ask(run, submit.kill, lambda asked: asked.run.status.is_terminal, "kill", json=json)
 
 
 def pause(*run: RunNames, json: Json = False) -> int:
     """Pause runs; their memory, on the device too, stays held until they go on."""
-
-    def send(database: Database, run_id: int) -> object:
-        return command_store.send(database, run_id, "pause")
-
-    return _ask(run, send, lambda found: found.status is RunStatus.PAUSED, "pause", json=json)
+    return _ask(run, _sender("pause"), lambda asked: asked.run.status is RunStatus.PAUSED, "pause", json=json)
 
 
 def unpause(*run: RunNames, json: Json = False) -> int:
     """Let paused runs go on."""
+    return _ask(run, _sender("unpause"), lambda asked: asked.run.status is RunStatus.RUNNING, "unpause", json=json)
 
-    def send(database: Database, run_id: int) -> object:
-        return command_store.send(database, run_id, "unpause")
 
-    return _ask(run, send, lambda found: found.status is RunStatus.RUNNING, "unpause", json=json)
+def checkpoint(*run: RunNames, json: Json = False) -> int:
+    """Let runs write a checkpoint now, beside those they write by themselves; they go on afterwards."""
+    return _ask(run, _sender("checkpoint"), lambda asked: asked.answer is not None, "checkpoint", json=json)
+
+
+def _sender(kind: CommandKind) -> Callable[[Database, int], CommandRecord]:
+    return lambda database, run_id: command_store.send(database, run_id, kind)
 
 
 def _ask(
     names: Iterable[str],
-    ask: Callable[[Database, int], Any],
-    done: Callable[[RunRecord], bool],
+    ask: Callable[[Database, int], CommandRecord | None],
+    done: Callable[[_Asked], bool],
     verb: str,
     *,
     json: bool,
@@ -65,47 +78,60 @@ def _ask(
     Args:
         names: The runs.
         ask: Sends the request for one run; raises `StoreError` with the reason where its state does not allow it.
-        done: Whether a run is in the state that was asked for.
+        done: Whether what was asked for is done.
         verb: What was asked, for the messages.
-        json: Whether to print the runs as a JSON list.
+        json: Whether to print the runs as a JSON list, each with its `answer`.
 
     Returns:
         1 where any request was refused, otherwise 0: one that is pending is not a failure.
     """
     with opened() as database:
-        asked: list[int] = []
+        sent: dict[int, CommandRecord | None] = {}
         refused = False
         for found in find_all(database, names):
             try:
-                ask(database, found.id)
+                sent[found.id] = ask(database, found.id)
             except StoreError as error:
                 refused = True
                 note(f"itop: {error}")
-            else:
-                asked.append(found.id)
-        latest = _await(database, asked, done)
+        latest = _await(database, sent, done)
     if json:
-        print_json([run_document(run) for run in latest])
+        print_json([{**run_document(asked.run), "answer": asked.answer} for asked in latest])
     else:
         out = console()
-        for run in latest:
-            told = Text.assemble(f"run {run.id}  ", data(run.name), "  ", state(run.status.value))
-            if run.status.is_terminal and run.reason:
-                told.append_text(Text.assemble("  ", data(run.reason, "dim")))
-            elif not done(run):
-                told.append(f"  {verb} is pending: the run answers between two steps", style="dim")
-            if run.status is RunStatus.PAUSED:
-                told.append("  its memory stays held", style="dim")
-            out.print(told, soft_wrap=True)
+        for asked in latest:
+            out.print(_told(asked, done=done(asked), verb=verb), soft_wrap=True)
     return Exit.FAILED if refused else Exit.OK
 
 
-def _await(database: Database, ids: list[int], done: Callable[[RunRecord], bool]) -> list[RunRecord]:
-    """Wait until all runs are as asked for, or a little while has passed."""
+def _told(asked: _Asked, *, done: bool, verb: str) -> Text:
+    """Write in one line what has become of a request."""
+    run = asked.run
+    told = Text.assemble(f"run {run.id}  ", data(run.name), "  ", state(run.status.value))
+    if run.status.is_terminal and run.reason:
+        told.append_text(Text.assemble("  ", data(run.reason, "dim")))
+    elif not done:
+        told.append(f"  {verb} is pending: the run answers between two steps", style="dim")
+    elif verb == "checkpoint":
+        told.append_text(Text.assemble("  ", data(asked.answer or "", "dim")))
+    if run.status is RunStatus.PAUSED:
+        told.append("  its memory stays held", style="dim")
+    return told
+
+
+def _await(database: Database, sent: dict[int, CommandRecord | None], done: Callable[[_Asked], bool]) -> list[_Asked]:
+    """Wait until everything is done, or a little while has passed."""
     deadline = time.monotonic() + _ANSWER_SECONDS
     while True:
         submit.reconcile(database)
-        latest = [store.get(database, run_id) for run_id in ids]
-        if all(done(run) or run.status.is_terminal for run in latest) or time.monotonic() > deadline:
+        latest = [_Asked(store.get(database, run_id), _now(database, command)) for run_id, command in sent.items()]
+        if all(done(asked) or asked.run.status.is_terminal for asked in latest) or time.monotonic() > deadline:
             return latest
         time.sleep(_POLL_SECONDS)
+
+
+def _now(database: Database, command: CommandRecord | None) -> CommandRecord | None:
+    """A command as it is now."""
+    if command is None or command.done_at is not None:
+        return command
+    return next(one for one in command_store.for_run(database, command.run_id) if one.id == command.id)

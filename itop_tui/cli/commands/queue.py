@@ -1,0 +1,166 @@
+"""`itop queue`, `move`, `hold`, `release` and `priority`: what runs where, and what waits in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+from rich.text import Text
+
+from db import runs as store
+from db.errors import StoreError
+from db.queue import Direction
+from db.records import RunRecord
+from db.session import Database
+from engine.launch import submit
+from itop_tui.cli.errors import Exit
+from itop_tui.cli.follow import remaining_seconds
+from itop_tui.cli.output import print_json, run_document
+from itop_tui.cli.parameters import Json, RunName, RunNames
+from itop_tui.cli.screen import Cell, Column, console, data, heading, note, print_table, state
+from itop_tui.cli.store import find_all, opened
+from itop_tui.format import UNKNOWN, duration, steps
+
+_MOST = 2**31 - 1
+
+_RUNNING_COLUMNS = (
+    Column("DEVICE"),
+    Column("HOST", rank=2, shrink=True),
+    Column("RUN", right=True),
+    Column("NAME", shrink=True),
+    Column("STATE"),
+    Column("STEP", right=True, rank=1),
+    Column("LEFT", right=True, rank=1),
+)
+_WAITING_COLUMNS = (
+    Column("PLACE", right=True),
+    Column("RUN", right=True),
+    Column("NAME", shrink=True),
+    Column("PRIORITY", right=True, rank=1),
+    Column("WANTS", rank=2),
+    Column("WAITS BECAUSE", shrink=True),
+)
+
+
+def queue(*, json: Json = False) -> int:
+    """Show what runs on which device, and what waits: in the order in which it will start, with the reason."""
+    with opened() as database:
+        active = sorted(store.active(database), key=lambda run: (run.host or "", run.device or "", run.id))
+        waiting = store.waiting(database)
+        why = submit.why_waiting(database)
+        served = submit.scheduler_running(database)
+    if json:
+        print_json(
+            {
+                "scheduler": served,
+                "running": [run_document(run) for run in active],
+                "waiting": [{**run_document(run), "waits_because": why.get(run.id, "")} for run in waiting],
+            }
+        )
+        return 0
+    out = console()
+    if not active and not waiting:
+        out.print("Nothing runs and nothing waits.", style="dim")
+        return 0
+    if active:
+        heading("Running", out=out)
+        print_table(_RUNNING_COLUMNS, [_running_row(run) for run in active], out=out)
+    if waiting:
+        heading("Waiting", out=out)
+        rows = [_waiting_row(place, run, why.get(run.id, "")) for place, run in enumerate(waiting, 1)]
+        print_table(_WAITING_COLUMNS, rows, out=out)
+    return 0
+
+
+def move(
+    run: RunName,
+    to: Annotated[Direction, Parameter(name="TO", help="top or bottom of its priority, or one place up or down.")],
+    /,
+    *,
+    json: Json = False,
+) -> int:
+    """Move a waiting run among those of its priority."""
+    return _change([run], lambda database, run_id: store.move(database, run_id, to), json=json)
+
+
+def hold(
+    *run: RunNames,
+    reason: Annotated[str | None, Parameter(help="Why, for whoever looks at the queue.", metavar="TEXT")] = None,
+    json: Json = False,
+) -> int:
+    """Keep waiting runs from starting until `itop release`; they keep their places."""
+    return _change(run, lambda database, run_id: store.hold(database, run_id, reason), json=json)
+
+
+def release(*run: RunNames, json: Json = False) -> int:
+    """Let held runs start when their turn comes; failed starts are forgotten."""
+    return _change(run, store.release, json=json)
+
+
+def priority(
+    run: RunName,
+    number: Annotated[
+        int,
+        Parameter(name="N", help="Higher starts first.", validator=validators.Number(gte=-_MOST, lte=_MOST)),
+    ],
+    /,
+    *,
+    json: Json = False,
+) -> int:
+    """Give a waiting run another priority; among those of that priority its age decides."""
+    return _change([run], lambda database, run_id: store.set_priority(database, run_id, number), json=json)
+
+
+def _change(names: Iterable[str], change: Callable[[Database, int], RunRecord], *, json: bool) -> int:
+    """Change the queue for each run, and show where it stands then; 1 where any change was refused."""
+    refused = False
+    with opened() as database:
+        changed: list[int] = []
+        for found in find_all(database, names):
+            try:
+                changed.append(change(database, found.id).id)
+            except StoreError as error:
+                refused = True
+                note(f"itop: {error}")
+        if changed and store.queued(database):
+            submit.ensure_scheduler(database)
+        waiting = store.waiting(database)
+    if json:
+        print_json([run_document(run) for run in waiting if run.id in changed])
+    else:
+        _print_places(waiting, changed)
+    return Exit.FAILED if refused else Exit.OK
+
+
+def _print_places(waiting: Sequence[RunRecord], changed: Sequence[int]) -> None:
+    out = console()
+    for place, run in enumerate(waiting, 1):
+        if run.id in changed:
+            held = f", held: {run.reason or 'by user'}" if run.held else ""
+            told = Text.assemble(f"run {run.id}  ", data(run.name), f"  place {place} of {len(waiting)}", data(held))
+            out.print(told.append(f", priority {run.priority}"), soft_wrap=True)
+
+
+def _running_row(run: RunRecord) -> list[Cell]:
+    left = remaining_seconds(run)
+    return [
+        data(run.device or UNKNOWN),
+        data(run.host or UNKNOWN),
+        str(run.id),
+        data(run.name),
+        state(run.status.value),
+        steps(run.step, run.total_steps),
+        UNKNOWN if left is None else duration(left),
+    ]
+
+
+def _waiting_row(place: int, run: RunRecord, why: str) -> list[Cell]:
+    return [
+        str(place),
+        str(run.id),
+        data(run.name),
+        str(run.priority),
+        data(run.config.get("device") or "auto"),
+        data(why),
+    ]
