@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -42,34 +42,43 @@ class CheckpointTable(DataTable[Text]):
         """The checkpoint at the cursor, None where there is none."""
         return self._rows[self.cursor_row] if 0 <= self.cursor_row < len(self._rows) else None
 
-    def show(self, rows: Sequence[CheckpointRecord], now: float) -> None:
+    @property
+    def rows_shown(self) -> tuple[CheckpointRecord, ...]:
+        """The checkpoints, as they are listed."""
+        return self._rows
+
+    def show(self, rows: Sequence[CheckpointRecord], now: float, wrong: Mapping[int, str] | None = None) -> None:
         """Show these checkpoints; the cursor stays at the one it was at.
 
         Args:
             rows: The checkpoints, in any order.
             now: The time, in unix seconds, for their age.
+            wrong: What is wrong with a file ("missing", "damaged"), by the checkpoint's id.
         """
+        wrong = wrong or {}
         ordered = tuple(sorted(rows, key=lambda row: (-row.step, row.kind, -row.id)))
-        shown = tuple((row, age(now - row.created_at)) for row in ordered)
+        shown = tuple((row, age(now - row.created_at), wrong.get(row.id, "")) for row in ordered)
         if shown == self._shown:
             return
         chosen = self.selected
         self._rows, self._shown = ordered, shown
         self.clear()
         for row in ordered:
-            self.add_row(*_cells(row, now), key=str(row.id))
+            self.add_row(*self._cells(row, now, wrong.get(row.id, "")), key=str(row.id))
         if chosen is not None:
             ids = [row.id for row in ordered]
             self.move_cursor(row=ids.index(chosen.id) if chosen.id in ids else 0)
 
-
-def _cells(row: CheckpointRecord, now: float) -> list[Text]:
-    kind = Text(row.kind, no_wrap=True)
-    right = [
-        count(row.step), count(row.epoch), percent(row.val_accuracy), size(row.bytes), age(now - row.created_at)
-    ]  # fmt: skip
-    path = Text(plain(Path(row.path).name, 200), no_wrap=True)
-    return [kind, *(Text(text, justify="right", no_wrap=True) for text in right), path]
+    def _cells(self, row: CheckpointRecord, now: float, wrong: str) -> list[Text]:
+        kind = Text(row.kind, no_wrap=True)
+        right = [
+            count(row.step), count(row.epoch), percent(row.val_accuracy), size(row.bytes), age(now - row.created_at)
+        ]  # fmt: skip
+        path = Text(no_wrap=True)
+        if wrong:
+            path.append(f"✗ {plain(wrong, 60)}  ", self.app.theme_variables.get("error", ""))
+        path.append(plain(Path(row.path).name, 200))
+        return [kind, *(Text(text, justify="right", no_wrap=True) for text in right), path]
 
 
 def describe(row: CheckpointRecord) -> str:

@@ -84,6 +84,11 @@ def sections(
     return result
 
 
+def differences(config: Mapping[str, Any], parent: Mapping[str, Any]) -> list[Setting]:
+    """The settings whose values differ from the parent's, in the order of the sections."""
+    return [row for _, rows in sections(config, parent) for row in rows if row.parent is not None]
+
+
 def _setting(name: str, config: Mapping[str, Any], parent: Mapping[str, Any] | None) -> Setting:
     field = RunConfig.model_fields.get(name)
     default = field.default if field is not None else None

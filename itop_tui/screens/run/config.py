@@ -12,7 +12,7 @@ from textual.reactive import reactive
 from textual.widgets import Input
 
 from db.records import AttemptRecord
-from itop_tui.format import duration, moment, plain
+from itop_tui.format import duration, moment, plain, plural
 from itop_tui.screens.run.reader import RunView
 from itop_tui.theme import look
 from itop_tui.widgets.config_view import ConfigView
@@ -21,7 +21,7 @@ from itop_tui.widgets.toned import Part, Toned
 
 def attempt_lines(attempts: Sequence[AttemptRecord], now: float) -> list[list[Part]]:
     """What is known of each attempt, the latest first."""
-    lines: list[list[Part]] = [[("Attempts", "title")]]
+    lines: list[list[Part]] = [[("Attempts", "title"), ("  w shows all of each", "faint")]]
     if not attempts:
         lines.append([("  none yet", "muted")])
     for attempt in sorted(attempts, key=lambda each: -each.number):
@@ -40,14 +40,22 @@ def attempt_lines(attempts: Sequence[AttemptRecord], now: float) -> list[list[Pa
                 (f"  from step {attempt.start_step:,}" if attempt.start_step else "", "muted"),
             ]
         )
-        if attempt.reason:
-            lines.append([("     reason ", "muted"), (plain(attempt.reason, 400), seen.tone)])
+        ending = [f"exit code {attempt.exit_code}"] if attempt.exit_code is not None else []
+        ending += [f"signal {attempt.signal}"] if attempt.signal is not None else []
+        if attempt.reason or ending:
+            told = "  ".join([plain(attempt.reason or "", 400), *ending]).strip()
+            lines.append([("     reason ", "muted"), (told, seen.tone)])
         versions = "  ".join(f"{plain(name, 30)} {plain(v, 30)}" for name, v in sorted(attempt.versions.items()))
         if attempt.commit:
             dirty = " with changes" if attempt.dirty else ""
             versions = f"commit {plain(attempt.commit, 40)[:12]}{dirty}  {versions}"
         if versions:
             lines.append([(f"     {versions}", "muted")])
+        kept = [f"{plain(name, 60)}={plain(value, 80)}" for name, value in sorted((attempt.environment or {}).items())]
+        if attempt.diff:
+            kept.insert(0, f"difference of {plural(len(attempt.diff.splitlines()), 'line')} kept (w)")
+        if kept:
+            lines.append([(f"     {'  '.join(kept)}", "muted")])
         if attempt.command_line:
             lines.append([(f"     $ {plain(attempt.command_line, 400)}", "faint")])
         if attempt.traceback:

@@ -17,6 +17,7 @@ from itop_tui.format import UNKNOWN, bar, count, duration, figure, fit, percent,
 from itop_tui.screens.run.reader import RunView
 from itop_tui.theme import look
 from itop_tui.widgets import axis
+from itop_tui.widgets.config_view import differences
 from itop_tui.widgets.toned import Part, Toned
 
 _GAP = "   "
@@ -77,15 +78,35 @@ def header_lines(view: RunView, now: float, width: int) -> list[list[Part]]:
         else:
             lines.append([(where, "muted")])
     if view.parent is not None or run.parent_id is not None:
-        parent = f"run {run.parent_id}"
-        if view.parent is not None:
-            parent += f" {plain(view.parent.name, 60)}"
-        at = f" at step {run.fork_step:,}" if run.fork_step is not None else ""
-        lines.append([("forked from ", "muted"), (f"{parent}{at}", "text")])
+        lines.append(_fork_line(run, view.parent, width))
     if run.reason:
         tone = look(run.status).tone if run.status.is_terminal else "muted"
         lines.append([("reason ", "muted"), (plain(run.reason, 400), tone if tone != "live" else "muted")])
     return lines
+
+
+def _fork_line(run: RunRecord, parent: RunRecord | None, width: int) -> list[Part]:
+    """What it was forked from and where, and as many of the changed settings as there is room for."""
+    named = f"run {run.parent_id}"
+    if parent is not None:
+        named += f" {plain(parent.name, 60)}"
+    at = f" at step {run.fork_step:,}" if run.fork_step is not None else ""
+    line: list[Part] = [("fork of ", "muted"), (f"{named}{at}", "text")]
+    if parent is None:
+        return line
+    changed = differences(run.config, parent.config)
+    if not changed:
+        return [*line, (": nothing was changed", "muted")]
+    taken = sum(cell_len(text) for text, _ in line)
+    for number, row in enumerate(changed):
+        name, rest = f"{': ' if number == 0 else ', '}{row.name} ", f"{row.parent} → {row.value}"
+        left = len(changed) - number
+        more = f", {left - 1} more (3)" if left > 1 else ""
+        if taken + cell_len(name + rest + more) > width and number:
+            return [*line, (f", {left} more (3)", "muted")]
+        line += [(name, "muted"), (rest, "accent")]
+        taken += cell_len(name + rest)
+    return line
 
 
 def _first_line(run: RunRecord, now: float, width: int) -> tuple[list[Part], str]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from db import metrics
-from db.records import LayerMaskStat, RunRecord
+from db.records import AttemptRecord, LayerMaskStat, RunRecord
 from engine.masks_client import MaskServer
 from itop_tui import operations
+from itop_tui.format import plain, plural
 from itop_tui.screens.chosen import named
+from itop_tui.screens.dialogs import Confirm
+from itop_tui.screens.run import checkpoint_files
 from itop_tui.screens.run.charts import ChartsPane
 from itop_tui.screens.run.checkpoints import CheckpointsPane
 from itop_tui.screens.run.config import ConfigPane
@@ -17,6 +20,7 @@ from itop_tui.screens.run.figures import MOST_CHARTS, all_figures
 from itop_tui.screens.run.layers import LayersPane
 from itop_tui.screens.run.log import LogPane
 from itop_tui.screens.run.mask import MaskScreen
+from itop_tui.screens.run.provenance import ProvenanceScreen
 from itop_tui.screens.run_actions import RunActions
 
 _ZOOM = 1.5
@@ -243,6 +247,64 @@ class RunKeys(RunActions):
     def action_only_changes(self) -> None:
         """Show only what was changed."""
         self.query_one(ConfigPane).toggle_changes()
+
+    def action_provenance(self) -> None:
+        """Show where the attempts came from."""
+        attempts = self.known_attempts
+        if attempts:
+            self.app.push_screen(ProvenanceScreen(attempts))
+        else:
+            self.notify("There is no attempt yet.", severity="warning", markup=False)
+
+    @property
+    def known_attempts(self) -> tuple[AttemptRecord, ...]:
+        """All attempts, as they were read."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------ checkpoints
+
+    def action_delete_checkpoint(self) -> None:
+        """Delete the checkpoint at the cursor, after telling what that frees."""
+        pane = self.query_one(CheckpointsPane)
+        chosen, others = pane.selected, pane.table.rows_shown
+        if chosen is None:
+            self.notify("There is no checkpoint here.", severity="warning", markup=False)
+            return
+
+        def deleted(problems: list[str]) -> None:
+            self.notify(f"Checkpoint {chosen.id} of step {chosen.step:,} is deleted.", markup=False)
+            for problem in problems:
+                self.notify(plain(problem, limit=300), severity="error", markup=False)
+
+        def decided(yes: bool | None) -> None:
+            if yes:
+                self.itop.operate(
+                    lambda db: checkpoint_files.delete(db, chosen.id), deleted, failing="The checkpoint stays"
+                )
+
+        def ask(frees: str) -> None:
+            question = f"Delete checkpoint {chosen.id} ({chosen.kind}, step {chosen.step:,})?"
+            self.app.push_screen(Confirm(question, f"{frees} This cannot be undone.", "Delete"), decided)
+
+        self.itop.operate(lambda _: checkpoint_files.freed(chosen, others), ask, failing="Could not look at the file")
+
+    def action_verify_checkpoints(self) -> None:
+        """Read all checkpoint files and compare them with their checksums."""
+        pane = self.query_one(CheckpointsPane)
+        rows = pane.table.rows_shown
+
+        def told(found: dict[int, str]) -> None:
+            pane.verified(found)
+            bad = [row for row in rows if found[row.id]]
+            words = f"{plural(len(bad), 'checkpoint is', 'checkpoints are')} not what was written."
+            well = f"{plural(len(rows), 'checkpoint')} verified: what was written is what is there."
+            self.notify(words if bad else well, severity="error" if bad else "information", markup=False)
+
+        if rows:
+            self.notify("Reading the checkpoints …", markup=False)
+            self.itop.operate(
+                lambda _: {row.id: checkpoint_files.verify(row) for row in rows}, told, failing="Could not verify"
+            )
 
     # ------------------------------------------------------------------------------ log
 

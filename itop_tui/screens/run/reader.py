@@ -18,6 +18,7 @@ from db import attempts, checkpoints, metrics, runs, settings
 from db.errors import RunNotFound
 from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
 from db.session import Database
+from itop_tui.screens.run import checkpoint_files
 from itop_tui.screens.run.curve_reader import CurveReader
 from itop_tui.screens.run.curves import CurveRequest, Curves
 from itop_tui.screens.run.lineage import Stretch, lineage
@@ -36,11 +37,13 @@ class Request:
         curves: The charts, None while they are not on the screen.
         layers: Whether the layers are on the screen.
         history: Whether the layers' history is.
+        files: Whether the checkpoints' files are to be looked at.
     """
 
     curves: CurveRequest | None = None
     layers: bool = False
     history: bool = False
+    files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class RunView:
         attempts: All of them, the first one first.
         checkpoints: All of them.
         curves: The charts.
+        files: What is wrong with the file of each checkpoint, by its id; empty where nothing is.
         kept: How the view was left the last time, from the settings; only in the first one that is read.
         layers: The layers at the latest mask update; empty for a dense run.
         history: The layers at all mask updates.
@@ -78,6 +82,7 @@ class RunView:
     curves: Curves | None = None
     layers: tuple[LayerMaskStat, ...] | None = None
     history: LayerHistory | None = None
+    files: Mapping[int, str] | None = None
     kept: Mapping[str, Any] | None = None
 
 
@@ -186,12 +191,14 @@ class RunReader:
         """
         request = self._request
         run = runs.get(self._database, self._run_id)
+        found = tuple(checkpoints.for_run(self._database, run.id))
         tries = tuple(attempts.for_run(self._database, run.id))
         return RunView(
             run=run,
             parent=self._read_parent(run),
             attempts=tries,
-            checkpoints=tuple(checkpoints.for_run(self._database, run.id)),
+            checkpoints=found,
+            files={row.id: checkpoint_files.glance(row) for row in found} if request.files else None,
             curves=self._read_curves(run, request.curves, tries) if request.curves and with_curves else None,
             layers=tuple(metrics.layer_stats(self._database, run.id)) if request.layers else None,
             history=self._read_history(run.id) if request.history else None,

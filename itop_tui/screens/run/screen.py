@@ -16,7 +16,8 @@ from textual.widgets import ContentSwitcher
 
 from db import settings
 from db.paths import run_folder
-from db.records import RunRecord
+from db.records import AttemptRecord, RunRecord
+from engine.launch.processes import host_name
 from engine.masks_client import MaskServer
 from itop_tui.actions import bindings, find, in_scope
 from itop_tui.format import plain
@@ -24,6 +25,7 @@ from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.screens.run.charts import ChartsPane
 from itop_tui.screens.run.checkpoints import CheckpointsPane
 from itop_tui.screens.run.config import ConfigPane
+from itop_tui.screens.run.device_strip import DeviceStrip
 from itop_tui.screens.run.header import RunHeader
 from itop_tui.screens.run.keys import RunKeys
 from itop_tui.screens.run.layers import LayersPane
@@ -62,6 +64,7 @@ class RunScreen(RunKeys):
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the head, the tabs and the first of them."""
         yield RunHeader()
+        yield DeviceStrip()
         yield TabLine()
         with ContentSwitcher(initial="charts", id="tabs"):
             yield ChartsPane("charts")
@@ -93,6 +96,11 @@ class RunScreen(RunKeys):
         return self.view.run if self.view is not None else None
 
     @property
+    def known_attempts(self) -> tuple[AttemptRecord, ...]:
+        """All attempts, as they were read."""
+        return self.view.attempts if self.view is not None else ()
+
+    @property
     def parent_run(self) -> RunRecord | None:
         """The run it was forked from."""
         return self.view.parent if self.view is not None else None
@@ -112,6 +120,7 @@ class RunScreen(RunKeys):
         self.query_one(TopBar).heading = f"run {run.id} · {plain(run.name, 200)}"
         self._tick()
         self.query_one(RunHeader).view = message.view
+        self.query_one(DeviceStrip).watch_run(run, host_name())
         self._show_in_tab()
         if before is None or before.run.status != run.status:
             self.refresh_keys()
@@ -148,6 +157,7 @@ class RunScreen(RunKeys):
                 curves=self.charts.request if self.tab == "charts" else None,
                 layers=self.tab == "layers",
                 history=self.tab == "layers" and layers is not None and layers.wants_history,
+                files=self.tab == "checkpoints",
             )
         )
 

@@ -135,6 +135,7 @@ def view(request: Request | None = None, **changes: Any) -> RunView:
         "curves": curves(request.curves) if request.curves else None,
         "layers": layers() if request.layers else None,
         "history": history() if request.history else None,
+        "files": {} if request.files else None,
         "kept": {},
     }  # fmt: skip
     return RunView(**{**fields, **changes})

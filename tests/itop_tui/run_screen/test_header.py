@@ -55,10 +55,26 @@ def test_a_silent_run_is_not_said_to_progress() -> None:
 
 def test_a_fork_names_its_parent() -> None:
     child = made.run(id=13, parent_id=12, fork_step=4_000)
-    assert "forked from run 12 vgg-c rigl 5% at step 4,000" in text(
+    assert "fork of run 12 vgg-c rigl 5% at step 4,000" in text(
         header_lines(made.view(run=child, parent=made.run()), NOW, 118)
     )
-    assert "forked from run 12 at step 4,000" in text(header_lines(made.view(run=child), NOW, 118))
+    assert "fork of run 12 at step 4,000" in text(header_lines(made.view(run=child), NOW, 118))
+
+
+def test_a_fork_says_what_was_changed_as_far_as_there_is_room() -> None:
+    base = made.run().config
+    parent = made.run(id=11, name="base", config={**base, "lr": 0.2, "growth": "random", "epochs": 20, "seed": 1})
+    child = made.run(parent_id=11, fork_step=4_000)
+    wide = text(header_lines(made.view(run=child, parent=parent), NOW, 200))
+    assert "fork of run 11 base at step 4,000: growth random → gradient" in wide
+    assert "lr 0.2 → 0.1" in wide
+    assert "more (3)" not in wide
+    narrow = text(header_lines(made.view(run=child, parent=parent), NOW, 80))
+    line = next(line for line in narrow.splitlines() if line.startswith("fork of"))
+    assert line.endswith(" more (3)")
+    assert len(line) <= 80
+    same = text(header_lines(made.view(run=child, parent=made.run(id=11)), NOW, 80))
+    assert "nothing was changed" in same
 
 
 def test_figures_that_diverged_are_named() -> None:

@@ -205,7 +205,7 @@ async def test_the_layers_and_their_heat_maps(opened: Opened) -> None:
     heat = screen.query_one(HeatMap)
     assert now(heat.display)
     await until(pilot, lambda: "fc1" in str(heat.render_line(1).text), "the heat map")
-    await pilot.press("v", "v", "v", "v")
+    await pilot.press(*"vvvvvvvv")
     assert not now(heat.display)
     assert table.display
 

@@ -48,7 +48,14 @@ def line(y: list[float], label: str = "train", tone: str = "first") -> Line:
 
 @pytest.mark.parametrize(
     ("size", "shape"),
-    [((80, 18), (2, 2)), ((78, 12), (2, 1)), ((120, 34), (2, 3)), ((200, 54), (3, 3)), ((160, 40), (3, 2)), ((50, 20), (1, 2))],
+    [
+        ((80, 18), (2, 2)),
+        ((78, 12), (2, 1)),
+        ((120, 34), (2, 3)),
+        ((200, 54), (3, 3)),
+        ((160, 40), (3, 2)),
+        ((50, 20), (1, 2)),
+    ],
 )
 def test_as_many_charts_as_can_be_read(size: tuple[int, int], shape: tuple[int, int]) -> None:
     assert grid_shape(*size) == shape
