@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
+    from db.changes import ConfigChange
+from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
 
 Document = dict[str, Any]
 
@@ -76,6 +77,7 @@ def run_document(
     *,
     checkpoints: Sequence[CheckpointRecord] | None = None,
     attempts: Sequence[AttemptRecord] | None = None,
+    changes: Sequence[ConfigChange] | None = None,
 ) -> Document:
     """Give a run as a JSON object.
 
@@ -83,12 +85,15 @@ def run_document(
         run: The run.
         checkpoints: Its checkpoints, where they are asked for.
         attempts: Its attempts, where they are asked for.
+        changes: What was changed of its settings when it was resumed, where that is asked for.
     """
     shaped = document(run)
     if checkpoints is not None:
         shaped["checkpoints"] = [document(checkpoint) for checkpoint in checkpoints]
     if attempts is not None:
         shaped["attempts"] = [document(attempt) for attempt in attempts]
+    if changes is not None:
+        shaped["changes"] = [document(change) for change in changes]
     return shaped
 
 

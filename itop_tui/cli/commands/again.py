@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from db import checkpoints as checkpoint_store
 from db import runs as store
 from db.records import CheckpointRecord, RunRecord, RunStatus
 from db.session import Database
 from engine.config import RunConfig
-from engine.continuation import refusal
-from itop_tui.cli.errors import CommandError
+from engine.continuation import recomputed, refusal, resumable
+from itop_tui.cli.errors import CommandError, UsageError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.parameters import CheckpointName, GroupName, Json, NewName, Notes, Priority, RunName, Tags, Wait
 from itop_tui.cli.queueing import as_settings, queue_seeded, report
@@ -16,30 +18,51 @@ from itop_tui.cli.screen import note
 from itop_tui.cli.store import opened
 from itop_tui.format import plain
 
+_LENGTH = frozenset({"epochs", "multiplier", "max_steps"})
 _FROM_CHECKPOINT = "Going on from the {kind} checkpoint {id}, at step {step:,}."
 
 
-def resume(run: RunName, /, *, checkpoint: CheckpointName = None, wait: Wait = False, json: Json = False) -> int:
+@takes_settings
+def resume(
+    run: RunName, /, *, flags: Flags, checkpoint: CheckpointName = None, wait: Wait = False, json: Json = False
+) -> int:
     """Go on with a run that has ended, from its last checkpoint or another one.
 
     What it recorded after that checkpoint is replaced as it goes on. A run that has no checkpoint starts again from
-    the beginning.
+    the beginning. Settings may be given that change its length, how long it may take and what is kept of it: the
+    schedules are then those of the new length from the checkpoint on. For others, fork it.
     """
     with opened() as database:
         found = store.find(database, run)
+        before = RunConfig.create(as_settings(found.config))
+        config, total = _changed(found, before, flags)
         chosen = _choose(database, found, checkpoint)
         # One that was cut after its last step still has its test to come.
-        if found.status is RunStatus.COMPLETED and chosen is not None and chosen.step >= found.total_steps > 0:
+        if found.status is RunStatus.COMPLETED and chosen is not None and chosen.step >= total > 0:
             raise CommandError(
-                f"run {found.id} has no step left after checkpoint {chosen.id} (step {chosen.step:,} of "
-                f"{found.total_steps:,})",
-                f"itop checkpoints {found.id} lists earlier ones; itop fork {found.id} --epochs N trains longer",
+                f"run {found.id} has no step left after checkpoint {chosen.id} (step {chosen.step:,} of {total:,})",
+                f"itop resume {found.id} --epochs N trains it longer; itop checkpoints {found.id} lists earlier ones",
             )
-        queued = store.requeue_resume(database, found.id, None if chosen is None else chosen.id)
+        changes = config.changes(before)
+        if chosen is not None and _LENGTH & changes.keys() and chosen.step > total > 0:
+            raise CommandError(
+                f"run {found.id} would end at step {total:,}, before checkpoint {chosen.id} (step {chosen.step:,})",
+                f"itop checkpoints {found.id} lists earlier ones; or give it more steps",
+            )
+        queued = store.requeue_resume(
+            database,
+            found.id,
+            None if chosen is None else chosen.id,
+            config.as_dict() if changes else None,
+            total_steps=total if changes else None,
+        )
+        note(*flags.remarks)
         if chosen is None:
             note(f"Run {found.id} has no checkpoint: it starts again from the beginning.")
         else:
             note(_FROM_CHECKPOINT.format(kind=chosen.kind, id=chosen.id, step=chosen.step))
+        _tell_changes(changes)
+        note(*(f"  recomputed: {sentence}" for sentence in recomputed(config, before)))
         return report(database, [queued], verb="Queued again:", wait=wait, json=json)
 
 
@@ -73,8 +96,7 @@ def fork(
         config = resolve(flags, base=base)
         _check_goes_on(parent, chosen, config)
         note(*flags.remarks, _FROM_CHECKPOINT.format(kind=chosen.kind, id=chosen.id, step=chosen.step))
-        for field, (new, old) in config.changes(RunConfig.create(base)).items():
-            note(f"  {field}: {plain(str(old))} → {plain(str(new))}")
+        _tell_changes(config.changes(RunConfig.create(base)))
         queued = queue_seeded(
             database,
             config,
@@ -90,6 +112,25 @@ def fork(
             fork_step=chosen.step,
         )
         return report(database, queued, verb="Queued", wait=wait, json=json)
+
+
+def _changed(run: RunRecord, before: RunConfig, flags: Flags) -> tuple[RunConfig, int]:
+    """The settings to go on with, and the steps of the whole run under them; 0 where nobody knows."""
+    if flags.repetitions() > 1:
+        raise UsageError("iters: a run is resumed once; itop fork makes several runs of it")
+    config = resolve(flags, base=before.as_dict())
+    changes = config.changes(before)
+    refused = resumable(changes)
+    if refused is not None:
+        raise CommandError(plain(refused), f"itop fork {run.id} goes on as a new run, with whatever settings")
+    if not _LENGTH & changes.keys():
+        return config, run.total_steps
+    return config, config.planned_steps() or 0
+
+
+def _tell_changes(changes: Mapping[str, tuple[object, object]]) -> None:
+    for field, (new, old) in changes.items():
+        note(f"  {field}: {plain(str(old))} → {plain(str(new))}")
 
 
 def _choose(database: Database, run: RunRecord, which: str | None) -> CheckpointRecord | None:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
 from db import attempts as attempt_store
+from db import changes as change_store
 from db import checkpoints as checkpoint_store
 from db import metrics as metric_store
 from db import runs as store
+from db.changes import ConfigChange
 from db.paths import run_folder
 from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus, Series
 from engine.config import FIELD_SECTIONS, RunConfig, setting_text
+from engine.continuation import recomputed
 from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS, checkpoint_row
 from itop_tui.cli.follow import remaining_seconds, seconds_taken
 from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import Json, RunName
-from itop_tui.cli.screen import Cell, Column, console, data, heading, next_steps, print_facts, print_table, state
+from itop_tui.cli.queueing import as_settings
+from itop_tui.cli.screen import Cell, Column, console, data, heading, next_steps, note, print_facts, print_table, state
 from itop_tui.cli.store import opened, waits_for
 from itop_tui.format import (
     MASK_FIGURES,
@@ -31,6 +38,7 @@ from itop_tui.format import (
     figure,
     moment,
     percent,
+    plain,
     rate,
     share,
     short_count,
@@ -53,14 +61,30 @@ _ATTEMPT_COLUMNS = (
 )
 
 
-def show(run: RunName, /, *, json: Json = False) -> int:
+def show(
+    run: RunName,
+    /,
+    *,
+    diff: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            show_default=False,
+            help="Print what the code differed from its commit by.",
+        ),
+    ] = False,
+    json: Json = False,
+) -> int:
     """Show one run: state and reason, figures, settings that differ from the defaults, checkpoints, attempts."""
     with opened() as database:
         found = store.find(database, run)
         attempts = attempt_store.for_run(database, found.id)
         checkpoints = checkpoint_store.for_run(database, found.id)
+        changes = change_store.for_run(database, found.id)
+        if diff:
+            return _print_diff(found, attempts)
         if json:
-            print_json(run_document(found, checkpoints=checkpoints, attempts=attempts))
+            print_json(run_document(found, checkpoints=checkpoints, attempts=attempts, changes=changes))
             return 0
         out = console()
         width = max(10, min(60, out.width - 34))
@@ -73,12 +97,14 @@ def show(run: RunName, /, *, json: Json = False) -> int:
         curves = {metric: curve for metric, curve in curves.items() if metric not in MASK_FIGURES}
     _print_curves(curves, width, out)
     _print_settings(found, out)
+    _print_changes(found, changes, out)
     if checkpoints:
         heading("Checkpoints", out=out)
         print_table(CHECKPOINT_COLUMNS, [checkpoint_row(checkpoint, now) for checkpoint in checkpoints], out=out)
     if attempts:
         heading("Attempts", out=out)
         print_table(_ATTEMPT_COLUMNS, [_attempt_row(attempt, now) for attempt in attempts], out=out)
+        _print_provenance(found, attempts[-1], out)
     if out.is_terminal:
         out.print()
         next_steps(_what_next(found, checkpoints), out=out)
@@ -207,6 +233,56 @@ def _print_settings(run: RunRecord, out: Console) -> None:
     if changed:
         heading("Settings that differ from the defaults", out=out)
         print_facts(changed, out=out)
+
+
+def _print_changes(run: RunRecord, changes: Sequence[ConfigChange], out: Console) -> None:
+    """Print what was changed when the run was resumed, and which schedules that moved."""
+    if not changes:
+        return
+    heading("Changed when it was resumed", out=out)
+    config = RunConfig.create(as_settings(run.config))
+    lines: list[tuple[str, Cell]] = []
+    for change in reversed(changes):  # from the settings of now back to those of each attempt
+        before = config.with_changes(**{name: old for name, (old, _) in change.settings.items() if old is not None})
+        told = [f"{name} {setting(old)} → {setting(new)}" for name, (old, new) in change.settings.items()]
+        lines.append((f"attempt {change.attempt}", data("\n".join([*told, *recomputed(config, before)]))))
+        config = before
+    print_facts(lines[::-1], out=out)
+
+
+def setting(value: object) -> str:
+    """A setting's value as one reads it."""
+    return "none" if value is None else str(value)
+
+
+def _print_provenance(run: RunRecord, attempt: AttemptRecord, out: Console) -> None:
+    """Print of which code and with what the latest attempt ran."""
+    code = attempt.commit or ""
+    if code and attempt.dirty:
+        code += f", with changes that were not committed (itop show {run.id} --diff)"
+    versions = ", ".join(f"{name} {value}" for name, value in attempt.versions.items())
+    variables = ", ".join(f"{name}={value}" for name, value in (attempt.environment or {}).items())
+    told: list[tuple[str, Cell]] = [
+        ("commit", data(code)),
+        ("versions", data(versions)),
+        ("variables", data(variables)),
+        ("command", data(attempt.command_line or "")),
+    ]
+    if any(str(value) for _, value in told):
+        heading(f"Provenance of attempt {attempt.number}", out=out)
+        print_facts(told, out=out)
+
+
+def _print_diff(run: RunRecord, attempts: Sequence[AttemptRecord]) -> int:
+    """Print the kept difference of the latest attempt that has one, as text: nothing in it moves the terminal."""
+    kept = next((one for one in reversed(attempts) if one.diff), None)
+    if kept is None or kept.diff is None:
+        note(f"Run {run.id} has no difference kept: its code was as committed, or in no repository.")
+        return 0
+    note(f"Attempt {kept.number} of run {run.id}:")
+    for line in kept.diff.splitlines():
+        sys.stdout.write(plain(line.expandtabs(), len(line) * 8) + "\n")
+    return 0
 
 
 def _attempt_row(attempt: AttemptRecord, now: float) -> list[Cell]:

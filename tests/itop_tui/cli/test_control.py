@@ -158,6 +158,41 @@ def test_a_completed_run_has_nothing_to_resume(itop: Itop, database: Database) -
     assert runs.get(database, run.id).status is RunStatus.COMPLETED
 
 
+def test_a_completed_run_is_extended_and_says_what_that_moves(itop: Itop, database: Database) -> None:
+    """1,347 training images make 14 steps an epoch: of 4 epochs the drops are at 28 and 42, of 8 at 56 and 84."""
+    run = trained(database, epochs=4)
+    outcome = itop("resume", str(run.id), "--epochs", "8", "--keep-last", "3")
+    assert outcome.code == 0
+    assert "epochs: 4 → 8" in outcome.err
+    assert "keep_last: 2 → 3" in outcome.err
+    assert "recomputed: the learning rate drops after step 56 and step 84 (it was step 28 and step 42)" in outcome.err
+    assert "the death rate falls until step 112, by its cosine (it was step 56)" in outcome.err
+    again = runs.get(database, run.id)
+    assert (again.status, again.config["epochs"], again.config["keep_last"]) == (RunStatus.QUEUED, 8, 3)
+    assert (again.total_epochs, again.total_steps) == (8, 112)
+    shown = itop("show", str(run.id))
+    assert "epochs" in shown.out
+    assert "4 → 8" in shown.out
+    assert "the learning rate drops after step 56" in shown.out
+    (change,) = itop("show", str(run.id), "--json").json()["changes"]
+    assert change == {"attempt": 2, "settings": {"epochs": [4, 8], "keep_last": [2, 3]}}
+
+
+def test_what_a_resumed_run_cannot_change_is_named_with_the_way_out(itop: Itop, database: Database) -> None:
+    run = trained(database, status=RunStatus.STOPPED)
+    outcome = itop("resume", str(run.id), "--lr", "0.01", "--density", "0.2", "--epochs", "9")
+    assert outcome.code == 1
+    assert "density, lr: cannot be changed where a run is resumed" in outcome.err
+    assert f"itop fork {run.id}" in outcome.err
+    assert runs.get(database, run.id).status is RunStatus.STOPPED
+    short = itop("resume", str(run.id), "--epochs", "1")
+    assert short.code == 1
+    assert "before checkpoint" in short.err
+    wrong = itop("resume", str(run.id), "--keep-last", "0")
+    assert wrong.code == 2
+    assert "keep_last = '0': must be a whole number at least 1" in wrong.err
+
+
 def test_a_run_that_was_cut_after_its_last_step_can_be_resumed(itop: Itop, database: Database) -> None:
     run = trained(database, status=RunStatus.KILLED)
     last = checkpoints.pick(database, run.id, "last")
