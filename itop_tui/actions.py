@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 if TYPE_CHECKING:
     from db.records import RunRecord
 
-Scope = Literal["app", "runs", "form", "run", "mask", "compare"]
+Scope = Literal["app", "runs", "form", "run", "mask", "compare", "queue"]
 When = Callable[["RunRecord | None"], str | None]
 """Given the run at the cursor, why an action cannot be done now, or None where it can."""
 
@@ -158,6 +158,18 @@ def _may_checkpoint(run: RunRecord | None) -> str | None:
     return None
 
 
+def _may_wait(run: RunRecord | None) -> str | None:
+    if run is None:
+        return _a_run(run)
+    if run.status != "queued":
+        return f"Run {run.id} is {run.status}: only a run that waits has a place in the queue."
+    return None
+
+
+def _may_rank(run: RunRecord | None) -> str | None:
+    return None if run is None else _may_wait(run)  # the cursor may be on a device, whose slots are meant
+
+
 # ------------------------------------------------------------------------------------------------------ the registry
 
 ACTIONS: tuple[Action, ...] = (
@@ -215,6 +227,33 @@ ACTIONS: tuple[Action, ...] = (
            "runs", "List", footer=False),
     Action("demo", "D", "demo", "Queue the demonstration: dense, SET-ITOP and RigL-ITOP on the bundled digits.",
            "runs", "Run", footer=False),
+    Action("open_queue", "Q", "queue", "What runs where, what waits and why, and the devices: load, memory, slots.",
+           "runs", "Run"),
+    # On the queue and the devices
+    Action("leave", "escape,q,backspace", "back", "Back to the list of runs.", "queue", "Queue"),
+    Action("move_up", "K,shift+up", "earlier", "Let the run start one place earlier, among those of its priority.",
+           "queue", "Queue", _may_wait),
+    Action("move_down", "J,shift+down", "later", "Let the run start one place later, among those of its priority.",
+           "queue", "Queue", _may_wait),
+    Action("move_top", "t", "first", "Let the run start first of its priority.", "queue", "Queue", _may_wait),
+    Action("move_bottom", "b", "last", "Let the run start last of its priority.", "queue", "Queue", _may_wait),
+    Action("hold_run", "h", "hold", "Keep the run from starting, or release it.", "queue", "Queue", _may_wait),
+    Action("raise_number", "plus,equals_sign", "more", "On a run, raise its priority: it starts before those of lower "
+           "priority. On a device, one slot more: it takes one more run at a time.", "queue", "Queue", _may_rank),
+    Action("lower_number", "minus", "less", "On a run, lower its priority. On a device, one slot less; with none it "
+           "takes no run.", "queue", "Queue", _may_rank),
+    Action("open_run", "enter", "open", "Open the run: charts, layers, checkpoints, log.", "queue", "Runs", _a_run),
+    Action("stop_run", "s", "stop", "Stop the run: it writes a checkpoint first. One that waits leaves the queue.",
+           "queue", "Runs", _may_stop),
+    Action("pause_run", "p", "pause", "Pause a running run, or let a paused one go on.", "queue", "Runs", _may_pause),
+    Action("pause_all", "P", "pause all", "Pause every run that is running; where none is, let the paused ones go on.",
+           "queue", "Runs"),
+    Action("start_scheduler", "S", "scheduler", "Start the scheduler, where none runs.", "queue", "Queue",
+           footer=False),
+    Action("mark", "space", "mark", "Mark the run; actions then act on all that are marked.", "queue", "Marks", _a_run,
+           footer=False),
+    Action("mark_waiting", "ctrl+a", "mark waiting", "Mark every run that waits.", "queue", "Marks", footer=False),
+    Action("unmark_all", "u", "unmark all", "Forget all marks.", "queue", "Marks", footer=False),
     # On the form of a new run
     Action("launch", "ctrl+s", "launch", "Queue the run; it starts as soon as its device is free.", "form", "Form",
            priority=True),

@@ -327,6 +327,12 @@ class ItopApp(App[None]):
 
         self.push_screen(RunScreen(run_id))
 
+    def open_queue(self) -> None:
+        """Open the queue and the devices."""
+        from itop_tui.screens.queue import QueueScreen
+
+        self.push_screen(QueueScreen())
+
     def open_compare(self, run_ids: Sequence[int]) -> None:
         """Open runs side by side.
 

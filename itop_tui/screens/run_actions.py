@@ -23,6 +23,10 @@ class RunActions(ShelfActions):
         """Open the form of a new run."""
         self.itop.open_new_run()
 
+    def action_open_queue(self) -> None:
+        """Open the queue and the devices."""
+        self.itop.open_queue()
+
     def action_demo(self) -> None:
         """Queue the demonstration."""
 

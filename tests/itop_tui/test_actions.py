@@ -6,12 +6,21 @@ from itop_tui.actions import ACTIONS, Action, find, in_scope, key_name
 from itop_tui.app import ItopApp
 from itop_tui.screens.compare import CompareScreen
 from itop_tui.screens.new_run import NewRunScreen
+from itop_tui.screens.queue import QueueScreen
 from itop_tui.screens.run import RunScreen
 from itop_tui.screens.run.mask import MaskScreen
 from itop_tui.screens.runs import RunsScreen
 from tests.itop_tui.support import make_run
 
-HOMES = {"app": ItopApp, "runs": RunsScreen, "form": NewRunScreen, "run": RunScreen, "mask": MaskScreen, "compare": CompareScreen}
+HOMES = {
+    "app": ItopApp,
+    "runs": RunsScreen,
+    "form": NewRunScreen,
+    "run": RunScreen,
+    "mask": MaskScreen,
+    "compare": CompareScreen,
+    "queue": QueueScreen,
+}
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from itop_tui.cli.errors import Exit
 
-_PLACES = {"app": "everywhere", "runs": "list of runs", "form": "new run", "run": "a run"}
+_PLACES = {"app": "everywhere", "runs": "list of runs", "form": "new run", "run": "a run", "queue": "queue and devices"}
 
 
 def keys(*, json: Annotated[bool, Parameter(help="Print one JSON document.")] = False) -> int:

@@ -1,0 +1,97 @@
+"""What the app does to the queue: plain functions of a database, called in thread workers, never on the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from itop_tui.operations import Outcome, each
+
+if TYPE_CHECKING:
+    from db.queue import Direction
+    from db.session import Database
+
+_MOST_SLOTS = 64
+
+
+def move(db: Database, run_ids: Sequence[int], to: Direction) -> Outcome:
+    """Move waiting runs in the queue, several as one block that keeps its order.
+
+    Args:
+        db: The database.
+        run_ids: The runs.
+        to: "top" or "bottom" of the runs of their priority, or one place "up" or "down".
+    """
+    from db import runs
+
+    order = runs.waiting(db)
+    place = {run.id: position for position, run in enumerate(order)}
+    downwards = to in ("down", "top")  # which of them goes first, so that none takes another one's place
+    ordered = sorted(run_ids, key=lambda run_id: place.get(run_id, -1), reverse=downwards)
+    if to in ("up", "down") and len(ordered) > 1:
+        step = -1 if to == "up" else 1
+        stuck: set[int] = set()
+        for run_id in ordered:
+            here = place.get(run_id)
+            there = None if here is None else here + step
+            if here is None or there is None:
+                continue
+            at_end = not 0 <= there < len(order) or order[there].priority != order[here].priority
+            if at_end or order[there].id in stuck:
+                stuck.add(run_id)
+        ordered = [run_id for run_id in ordered if run_id not in stuck]
+    return each(ordered, lambda run_id: runs.move(db, run_id, to))
+
+
+def hold(db: Database, run_ids: Iterable[int]) -> Outcome:
+    """Keep waiting runs from starting."""
+    from db import runs
+
+    return each(run_ids, lambda run_id: runs.hold(db, run_id))
+
+
+def release(db: Database, run_ids: Iterable[int]) -> Outcome:
+    """Let held runs start when their turn comes, and see to it that a scheduler is there to start them."""
+    from db import runs
+    from engine.launch import submit
+
+    outcome = each(run_ids, lambda run_id: runs.release(db, run_id))
+    if outcome.done:
+        submit.ensure_scheduler(db)
+    return outcome
+
+
+def set_priorities(db: Database, priorities: Mapping[int, int]) -> Outcome:
+    """Give waiting runs other priorities, by their ids."""
+    from db import runs
+
+    return each(priorities, lambda run_id: runs.set_priority(db, run_id, priorities[run_id]))
+
+
+def set_slots(db: Database, changes: Mapping[str, int]) -> dict[str, int]:
+    """Let devices take so many runs at a time.
+
+    Args:
+        db: The database.
+        changes: The numbers by device; 0 closes one.
+
+    Returns:
+        What is set now, by device.
+    """
+    from db import settings
+
+    chosen = {**settings.get(db, "slots", {}), **changes}
+    settings.put(db, "slots", chosen)
+    return chosen
+
+
+def add_slots(db: Database, device: str, by: int) -> int:
+    """Let a device take more runs at a time, or fewer, but at least none; gives back how many it takes now."""
+    from db import settings
+    from engine.launch.placement import Limits
+
+    now = Limits.of(settings.get(db, "slots"), None).slots_of(device)
+    wanted = max(0, min(_MOST_SLOTS, now + by))
+    if wanted != now:
+        set_slots(db, {device: wanted})
+    return wanted

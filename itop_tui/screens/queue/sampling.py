@@ -1,0 +1,151 @@
+"""Looks at the devices of this host every two seconds, and keeps what was seen for some minutes."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.launch.devices import Device, DeviceList
+
+EVERY = 2.0
+"""Seconds between two samples."""
+_FIRST = 0.3
+"""Seconds before the second sample: the first one can tell no load of the processor, which is a difference."""
+KEPT = 120
+"""How many samples are kept: four minutes."""
+
+Probe = Callable[[], "DeviceList"]
+"""Reads the devices; blocks while it does, and never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A program that is none of our runs and holds memory of a GPU.
+
+    Attributes:
+        pid: Its number, as the driver sees it.
+        name: What it is called; empty where that cannot be seen from here (in a container, for one).
+        memory: Bytes it holds; None where the driver does not say.
+    """
+
+    pid: int
+    name: str
+    memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The devices at one moment.
+
+    Attributes:
+        devices: The devices.
+        strangers: By device, the programs on it that are none of our runs.
+    """
+
+    devices: DeviceList
+    strangers: Mapping[str, tuple[Stranger, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Track:
+    """What one device did over the last minutes, oldest first; None is what could not be read.
+
+    Attributes:
+        load: Shares of the time it was busy, between 0 and 1.
+        memory: Shares of its memory in use, between 0 and 1.
+        temperature: Degrees Celsius.
+    """
+
+    load: deque[float | None] = field(default_factory=lambda: deque(maxlen=KEPT))
+    memory: deque[float | None] = field(default_factory=lambda: deque(maxlen=KEPT))
+    temperature: deque[float | None] = field(default_factory=lambda: deque(maxlen=KEPT))
+
+    def add(self, device: Device, *, load_known: bool) -> None:
+        """Keep what was read of the device."""
+        load = device.utilisation if load_known else None
+        self.load.append(None if load is None else load / 100)
+        known = device.memory_used is not None and device.memory_total
+        self.memory.append((device.memory_used or 0) / (device.memory_total or 1) if known else None)
+        self.temperature.append(device.temperature)
+
+
+class Tracks:
+    """The tracks of all devices."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[str, Track] = {}
+        self._samples = 0
+
+    def of(self, device: str) -> Track:
+        """The track of a device; an empty one for a device that was not seen."""
+        return self._tracks.get(device) or Track()
+
+    def add(self, devices: Iterable[Device]) -> None:
+        """Keep a sample."""
+        self._samples += 1
+        for device in devices:
+            # psutil counts the processor's load from its last call: the first one tells nothing.
+            known = device.is_cuda or self._samples > 1
+            self._tracks.setdefault(device.name, Track()).add(device, load_known=known)
+
+
+def default_probe() -> DeviceList:
+    """Read the devices of this host."""
+    from engine.launch.devices import list_devices
+
+    return list_devices()
+
+
+def strangers(devices: Iterable[Device], our_pids: Collection[int]) -> dict[str, tuple[Stranger, ...]]:
+    """The programs on each GPU that are none of our runs, the largest first.
+
+    Args:
+        devices: The devices as they were read.
+        our_pids: The processes of our runs.
+    """
+    found: dict[str, tuple[Stranger, ...]] = {}
+    for device in devices:
+        others = [Stranger(one.pid, _name(one.pid), one.memory) for one in device.processes if one.pid not in our_pids]
+        if others:
+            found[device.name] = tuple(sorted(others, key=lambda one: -(one.memory or 0)))
+    return found
+
+
+def _name(pid: int) -> str:
+    import psutil
+
+    try:
+        return str(psutil.Process(pid).name())
+    except psutil.Error:
+        return ""
+
+
+class Sampler:
+    """Samples from a thread of its own until it is stopped.
+
+    Args:
+        probe: Reads the devices.
+        our_pids: Tells the processes of our runs; called in the thread.
+        post: Gets each sample, in the thread.
+    """
+
+    def __init__(self, probe: Probe, our_pids: Callable[[], Collection[int]], post: Callable[[Sample], object]) -> None:
+        self._probe, self._our_pids, self._post = probe, our_pids, post
+        self._ending = threading.Event()
+
+    def run(self) -> None:
+        """Sample until `stop` is called. What the thread does."""
+        pause = _FIRST
+        while not self._ending.is_set():
+            devices = self._probe()
+            self._post(Sample(devices, strangers(devices, self._our_pids())))
+            self._ending.wait(pause)
+            pause = EVERY
+
+    def stop(self) -> None:
+        """End the thread at its next turn."""
+        self._ending.set()

@@ -1,0 +1,68 @@
+"""What the database knows of the queue: what runs, what waits and why, and how many runs each device takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from db.records import RunRecord
+
+if TYPE_CHECKING:
+    from db.session import Database
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """The queue at one moment.
+
+    Attributes:
+        host: This host's name.
+        active: The runs that have a device, of every host, by id.
+        waiting: The runs that wait, held ones among them, in the order in which they start.
+        reasons: Why each of them waits, by its id.
+        slots: Runs at a time by device; 1 where it names none.
+        scheduler: Whether a scheduler of this host serves the database.
+    """
+
+    host: str = ""
+    active: tuple[RunRecord, ...] = ()
+    waiting: tuple[RunRecord, ...] = ()
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    slots: Mapping[str, int] = field(default_factory=dict)
+    scheduler: bool = False
+
+    @property
+    def held(self) -> int:
+        """How many of the waiting runs are held."""
+        return sum(run.held for run in self.waiting)
+
+    def slots_of(self, device: str) -> int:
+        """How many runs at a time the device takes."""
+        return self.slots.get(device, 1)
+
+    def taken(self, device: str) -> int:
+        """How many runs of this host hold the device now."""
+        return sum(device in devices_of(run) for run in self.active if run.host == self.host)
+
+
+def devices_of(run: RunRecord) -> tuple[str, ...]:
+    """The devices a run holds."""
+    return tuple(name for name in (run.device or "").split(",") if name)
+
+
+def read(db: Database) -> QueueState:
+    """Read the queue; a few queries, whatever its length. For a thread."""
+    from db import runs, settings
+    from engine.launch import submit
+    from engine.launch.placement import Limits
+    from engine.launch.processes import host_name
+
+    return QueueState(
+        host=host_name(),
+        active=tuple(runs.active(db)),
+        waiting=tuple(runs.waiting(db)),
+        reasons=submit.why_waiting(db),
+        slots=Limits.of(settings.get(db, "slots"), None).slots,
+        scheduler=submit.scheduler_running(db),
+    )
