@@ -5,6 +5,7 @@ No widget; what the database keeps of it is JSON, and what cannot be understood 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -128,6 +129,15 @@ def problem_of(text: str) -> Wrong | None:
     except QueryError as error:
         return Wrong(str(error), error.position, error.length)
     return None
+
+
+def unfinished(text: str) -> bool:
+    """Whether the last word of a query may be the beginning of a field's name: a query that is still being typed."""
+    from db.query import FIELDS
+
+    word = re.search(r"(?:^|[\s(-])([A-Za-z_.]+)$", text)
+    names = (name for field in FIELDS for name in (field.name, *field.aliases))
+    return word is not None and any(name.startswith(word[1].lower()) for name in names)
 
 
 def can_sort(name: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -22,6 +22,18 @@ from itop_tui.widgets.run_layout import Chosen, default_columns, resized
 Choice = tuple[Chosen, ...]
 
 
+class _Search(Input):
+    """The line in which one searches. A space chooses: no name of a column holds one."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "space":
+            event.stop()
+            event.prevent_default()
+            await self.screen.run_action("screen.choose")
+        else:
+            await super()._on_key(event)
+
+
 class ColumnChooser(ModalScreen[Choice | None]):
     """Lists every column, the chosen ones first and in their order; typing narrows the list.
 
@@ -35,7 +47,6 @@ class ColumnChooser(ModalScreen[Choice | None]):
     BINDINGS: ClassVar = [
         Binding("escape", "leave", show=False, priority=True),
         Binding("enter,ctrl+s", "save", show=False, priority=True),
-        Binding("space", "choose", show=False, priority=True),
         Binding("down", "move(1)", show=False, priority=True),
         Binding("up", "move(-1)", show=False, priority=True),
         Binding("pagedown", "move(10)", show=False, priority=True),
@@ -58,7 +69,7 @@ class ColumnChooser(ModalScreen[Choice | None]):
         """Lay out the list."""
         with Vertical(classes="chooser"):
             yield Label("Columns", classes="title")
-            yield Input(placeholder="type to search every field, setting and figure", compact=True)
+            yield _Search(placeholder="type to search every field, setting and figure", compact=True)
             yield OptionList(compact=True, markup=False)
             yield KeyBar()
 

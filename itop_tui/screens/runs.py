@@ -13,7 +13,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Label
 
 from db.records import RunRecord
-from itop_tui import operations
+from itop_tui import list_state, operations
 from itop_tui.actions import bindings, in_scope
 from itop_tui.format import count, plain, plural
 from itop_tui.poller import PAGE, RunsChanged, Snapshot
@@ -119,6 +119,8 @@ class RunsScreen(ListViews):
         snapshot = message.snapshot
         if snapshot.view != self.view:
             return  # An answer to what is no longer asked; the right one is on its way.
+        if self.typing and not snapshot.listed and snapshot.total and list_state.unfinished(self.view.text):
+            return  # A field's name is being typed: until it is one, the last answer stands.
         self._snapshot = snapshot
         empty = snapshot.total == 0
         self.set_class(empty, "-empty")

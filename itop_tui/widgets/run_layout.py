@@ -26,7 +26,7 @@ _SPREAD = 12
 NARROWEST, WIDEST = 3, 80
 """The limits of a width that a person may choose."""
 _GROWTH = (
-    ("name", 20), ("method", 9), ("density", 7), ("progress", 15), ("data", 13), ("name", 28),
+    ("name", 20), ("method", 9), ("density", 7), ("data", 13), ("progress", 15), ("name", 28),
     ("progress", 22), ("model", 18), ("curve", 16), ("name", 44), ("method", 16), ("curve", 24), ("progress", 30),
     ("data", 14), ("tags", 20), ("notes", 40), ("reason", 40),
 )  # fmt: skip

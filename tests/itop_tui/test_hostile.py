@@ -67,7 +67,7 @@ async def test_every_hostile_text_everywhere_at_once(size: tuple[int, int]) -> N
             whole(app, size)
             app.screen.query_one("#runs").action_move(1)  # type: ignore[attr-defined]
             await pilot.pause()
-        await pilot.press("g", "ctrl+p", "r", "u", "n")
+        await pilot.press("home", "ctrl+p", "r", "u", "n")
         await pilot.pause()
         whole(app, size)
         await pilot.press("escape")

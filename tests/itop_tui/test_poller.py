@@ -119,10 +119,47 @@ def test_the_database_reader_reads_page_order_filter_and_counts(database: Databa
 
 def test_every_column_sorts_by_something_the_database_knows(database: Database) -> None:
     from itop_tui.widgets.run_columns import COLUMNS
+    from itop_tui.widgets.run_fields import FIELDS, settings_columns
 
-    for column in COLUMNS:
+    for column in (*COLUMNS, *FIELDS, *settings_columns()):
         if column.sort:
             DatabaseReader(database).read(replace(View(), sort=column.sort))
+    database.close()
+
+
+def test_every_grouping_that_is_offered_is_one_and_every_figure_has_a_mean(database: Database) -> None:
+    from itop_tui import list_state
+    from itop_tui.widgets.run_columns import COLUMNS
+    from itop_tui.widgets.run_fields import FIELDS
+    from itop_tui.widgets.run_layout import Chosen
+
+    for seed in range(2):
+        runs.create(database, config=PRESETS["digits-set"].config(seed=seed).as_dict())
+    figures = list_state.figures([Chosen(column.key) for column in (*COLUMNS, *FIELDS)])
+    reader = DatabaseReader(database)
+    for by, _, _ in list_state.groupings():
+        if by:
+            assert sum(each.group.n for each in reader.read(View(by=by, figures=figures)).groups) <= 2, by
+    for sort in ("id", "name", "status", "best_val_accuracy", "age", "config.lr"):
+        reader.read(View(by="recipe", figures=figures, group_sort=list_state.group_sort(sort, figures)))
+    database.close()
+
+
+def test_groups_are_read_with_the_members_of_those_that_are_open(database: Database) -> None:
+    for preset in ("digits-set", "digits-rigl"):
+        for seed in range(3):
+            runs.create(database, config=PRESETS[preset].config(seed=seed).as_dict())
+    reader = DatabaseReader(database)
+    closed = reader.read(View(by="recipe"))
+    assert [(each.group.n, each.members) for each in closed.groups] == [(3, None), (3, None)]
+    assert (closed.runs, closed.matching, closed.listed, closed.total) == ((), 2, 2, 6)
+    key = closed.groups[1].group.key
+    opened = reader.read(View(by="recipe", opened=frozenset({key})))
+    members = opened.groups[1].members
+    assert members is not None
+    assert [run.id for run in members] == list(opened.groups[1].group.run_ids)
+    assert opened.runs == members
+    assert len(reader.read(View(by="recipe", limit=1)).groups) == 1
     database.close()
 
 

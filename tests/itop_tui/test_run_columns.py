@@ -8,13 +8,27 @@ from rich.cells import cell_len
 
 from db.records import RunStatus
 from itop_tui import run_view
-from itop_tui.widgets.run_columns import COLUMNS, LEAD, at, place
+from itop_tui.widgets.run_columns import COLUMNS, Scene, spread
+from itop_tui.widgets.run_fields import FIELDS, column, settings_columns
+from itop_tui.widgets.run_layout import (
+    LEAD,
+    Chosen,
+    at,
+    default_columns,
+    edge_at,
+    from_json,
+    place,
+    resized,
+    to_json,
+)
 from tests.itop_tui.support import NOW, make_run, sample_runs
+
+SCENE = Scene(NOW)
 
 
 @pytest.mark.parametrize("width", range(20, 240))
 def test_columns_never_pass_the_edge_nor_overlap(width: int) -> None:
-    placed = place(width)
+    placed = place(width).placed
     end = LEAD
     for each in placed:
         assert each.x >= end
@@ -32,30 +46,31 @@ def test_columns_never_pass_the_edge_nor_overlap(width: int) -> None:
     ],
 )
 def test_what_is_shown_at_which_width(width: int, expected: set[str]) -> None:
-    assert expected <= {each.column.key for each in place(width)}
+    assert expected <= {each.column.key for each in place(width).placed}
 
 
 def test_more_room_never_hides_a_column() -> None:
     shown: set[str] = set()
     for width in [w for w in range(20, 240) if w not in range(125, 160)]:
-        now = {each.column.key for each in place(width)}
+        now = {each.column.key for each in place(width).placed}
         assert shown <= now
         shown = now
-    assert shown == {column.key for column in COLUMNS}
+    assert shown == {each.key for each in COLUMNS}
 
 
 @pytest.mark.parametrize("run", sample_runs(), ids=lambda run: str(run.status) + str(run.id))
 def test_every_cell_fills_its_width(run: object) -> None:
     hostile = replace(run, name="[b]\x1b[1m数据\u202e" * 50, loss=math.inf, itop_rate=math.nan)  # type: ignore[type-var]
-    for column in COLUMNS:
-        for width in {column.width, column.width + 3, 44}:
+    scene = Scene(NOW, {run.id: (2.3, math.nan, 0.1)})  # type: ignore[attr-defined]
+    for each in (*COLUMNS, *FIELDS, *settings_columns()):
+        for width in {each.width, each.width + 3, 44}:
             for shown in (run, hostile):
-                parts = column.cell(shown, NOW, width)  # type: ignore[arg-type]
-                assert sum(cell_len(text) for text, _ in parts) == width, column.key
+                parts = each.cell(shown, scene, width)  # type: ignore[arg-type]
+                assert sum(cell_len(text) for text, _ in parts) == width, each.key
 
 
 def test_every_column_has_room_where_the_list_has_the_screen_to_itself() -> None:
-    widths = {each.column.key: each.width for each in place(119)}
+    widths = {each.column.key: each.width for each in place(119).placed}
     assert widths["name"] >= 20
     assert widths["model"] >= len("lenet300-100")
     assert widths["data"] >= len("fashion-mnist")
@@ -63,23 +78,23 @@ def test_every_column_has_room_where_the_list_has_the_screen_to_itself() -> None
 
 
 def test_where_there_is_little_room_words_get_shorter_but_still_differ() -> None:
-    column = {column.key: column for column in COLUMNS}
+    known = {each.key: each for each in COLUMNS}
     presets = ("rigl-itop", "set-itop", "digits-dense")
-    methods = [column["method"].cell(make_run(1, preset=preset), NOW, 6)[0][0].strip() for preset in presets]
+    methods = [known["method"].cell(make_run(1, preset=preset), SCENE, 6)[0][0].strip() for preset in presets]
     assert methods == ["RigL", "SET", "dense"]
-    assert column["density"].head(5) == "dens."
-    assert column["density"].head(7) == "density"
+    assert known["density"].head(5) == "dens."
+    assert known["density"].head(7) == "density"
     for status in RunStatus:
-        assert "…" not in column["state"].cell(make_run(1, status), NOW, column["state"].width)[0][0]
+        assert "…" not in known["state"].cell(make_run(1, status), SCENE, known["state"].width)[0][0]
 
 
 def test_a_dense_run_explores_nothing() -> None:
-    itop = next(column for column in COLUMNS if column.key == "itop")
-    assert itop.cell(make_run(1, preset="digits-dense", itop_rate=1.0), NOW, 4) == [("   –", "faint")]
+    itop = next(each for each in COLUMNS if each.key == "itop")
+    assert itop.cell(make_run(1, preset="digits-dense", itop_rate=1.0), SCENE, 4) == [("   –", "faint")]
 
 
 def test_the_column_under_the_mouse() -> None:
-    placed = place(120)
+    placed = place(120).placed
     for each in placed:
         assert at(placed, each.x) is each.column
         assert at(placed, each.x + each.width - 1) is each.column
@@ -127,3 +142,73 @@ def test_endings_are_told_once_with_what_matters() -> None:
     assert run_view.ended(after, after) == []
     assert run_view.ending(after[0]) == ("Run 1 (rigl-itop 1) completed: best validation accuracy 97.12%.", True)
     assert run_view.ending(after[1]) == ("Run 2 (rigl-itop 2) killed: killed by SIGKILL", False)
+
+
+@pytest.mark.parametrize("width", [79, 119, 199])
+@pytest.mark.parametrize("chosen", [(), (Chosen("name", 30), Chosen("test_accuracy"), Chosen("config.lr", 9))])
+def test_every_column_is_on_some_page_and_no_page_passes_the_edge(width: int, chosen: tuple[Chosen, ...]) -> None:
+    pages = [place(width, chosen, page=number) for number in range(place(width, chosen).pages)]
+    seen = {placed.column.key for page in pages for placed in page.placed}
+    assert seen == {each.key for each in chosen or default_columns()}
+    for page in pages:
+        assert page.placed[-1].x + page.placed[-1].width <= width
+        assert "name" in {placed.column.key for placed in page.placed}, "one sees which run a line is about"
+    assert place(width, chosen, page=99).number == len(pages) - 1
+
+
+def test_a_choice_is_kept_in_its_order_and_with_its_widths() -> None:
+    chosen = (Chosen("best"), Chosen("name", 33), Chosen("config.update_frequency"), Chosen("state", 7))
+    placed = place(200, chosen).placed
+    assert [each.column.key for each in placed] == [each.key for each in chosen]
+    assert [each.width for each in placed][1::2] == [33, 7]
+
+
+def test_other_widths_alone_keep_what_matters_most_in_sight() -> None:
+    narrow = place(80, resized((), "name", 14))
+    assert [each.column.key for each in narrow.placed] == [each.column.key for each in place(80).placed]
+    assert next(each.width for each in narrow.placed if each.column.key == "name") == 14
+    assert edge_at(narrow.placed, narrow.placed[0].x + narrow.placed[0].width) == narrow.placed[0]
+    assert edge_at(narrow.placed, narrow.placed[0].x) is None
+
+
+def test_figures_of_groups_get_room_for_their_deviation() -> None:
+    widths = {each.column.key: each.width for each in place(119, grouped=True).placed}
+    assert widths["best"] >= len("95.56 ±1.43%")
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        ([["name", 20], ["best", None]], (Chosen("name", 20), Chosen("best"))),
+        ([["name", 99999], ["name", 3], ["nothing", 4], "odd", ["best"]], (Chosen("name", 80),)),
+        (None, ()),
+        ({"a": 1}, ()),
+        ([["config.lr", None]], (Chosen("config.lr"),)),
+    ],
+)
+def test_a_choice_comes_back_as_it_was_kept_and_what_is_none_is_left_out(
+    kept: object, expected: tuple[Chosen, ...]
+) -> None:
+    assert from_json(kept) == expected
+    assert from_json(to_json(expected)) == expected
+
+
+def test_a_mean_is_written_with_its_deviation_as_far_as_there_is_room() -> None:
+    from itop_tui.format import percent, ratio
+
+    assert spread(percent, 0.9556, 0.0143, 13) == " 95.56 ±1.43%"
+    assert spread(percent, 0.9556, 0.0143, 11) == "95.56±1.43%"
+    assert spread(percent, 0.9556, 0.0143, 8) == "  95.56%"
+    assert spread(ratio, 0.45, None, 8) == "    0.45"
+    assert spread(ratio, None, None, 4) == "   –"
+
+
+def test_every_setting_has_a_column_that_shows_it() -> None:
+    run = make_run(1)
+    for each in settings_columns():
+        text = "".join(part for part, _ in each.cell(run, SCENE, 30)).strip()
+        value = run.config[each.key.removeprefix("config.")]
+        assert (
+            text == {None: "–", True: "yes", False: "no"}.get(value, text) if isinstance(value, bool | None) else text
+        )
+        assert column(each.key) is each

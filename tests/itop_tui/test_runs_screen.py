@@ -151,7 +151,7 @@ async def test_help_names_every_key_of_the_screen(app: ItopApp, database: Databa
     from itop_tui.actions import in_scope
 
     create(database, 1)
-    async with app.run_test(size=(120, 70)) as pilot:
+    async with app.run_test(size=(120, 110)) as pilot:
         await started(pilot, 1)
         await pilot.press("question_mark")
         await wait_for(pilot, lambda: isinstance(app.screen, HelpScreen) and "Everywhere" in screen_text(app))
@@ -166,9 +166,9 @@ async def test_the_palette_knows_the_actions_and_the_runs(app: ItopApp, database
     create(database, 2)
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 2)
-        await pilot.press("ctrl+p")
-        await wait_for(pilot, lambda: "duplicate" in screen_text(app))
-        await pilot.press(*"digits-set")
+        await pilot.press("ctrl+p", *"duplicate")
+        await wait_for(pilot, lambda: "duplicate  (d)" in screen_text(app))
+        await pilot.press("ctrl+u", *"digits-set")
         await wait_for(pilot, lambda: "open run 2" in screen_text(app))
         await pilot.press("escape")
         await wait_for(pilot, lambda: isinstance(app.screen, RunsScreen))
