@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import sqlite3
 import threading
 import time
@@ -36,6 +37,7 @@ _BUSY_SECONDS = 10.0
 _WRITE_PATIENCE_SECONDS = 60.0
 _LOG_BYTES = 64 * 1024**2  # a log that a long reader made larger is cut back to this
 _LOG_PAUSE_SECONDS = 1.0
+_ASK_SECONDS = (0.0005, 0.003)
 _BEGIN_OPTION = "itop_begin"
 
 
@@ -309,7 +311,35 @@ def _control_transactions(engine: Engine, *, synchronous: str) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         mode = connection.get_execution_options().get(_BEGIN_OPTION, "DEFERRED")
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        if mode == "DEFERRED":
+            connection.exec_driver_sql("BEGIN DEFERRED")
+        else:
+            _begin_fairly(connection)
+
+
+def _begin_fairly(connection: Connection) -> None:
+    """Take the write lock, asking for it every few milliseconds.
+
+    SQLite by itself asks ever less often, up to a tenth of a second apart, so that who has waited longest is the least
+    likely to get it: with many writers, some wait for seconds.
+    """
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    deadline = time.monotonic() + _BUSY_SECONDS
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, for SQLAlchemy to raise it as its own
+                    return
+                time.sleep(random.uniform(*_ASK_SECONDS))
+            else:
+                return
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_SECONDS)}")
 
 
 def _begin_patiently(session: Session) -> None:
