@@ -212,6 +212,7 @@ def test_no_kill_tears_or_loses_a_checkpoint(db: Database, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 @pytest.mark.usefixtures("signals")
 def test_no_kill_of_a_thousand_tears_or_loses_a_checkpoint(db: Database, tmp_path: Path) -> None:
     rage(db, tmp_path, trials=1000, seed=1000)
