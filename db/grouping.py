@@ -21,7 +21,7 @@ from db.listing import check_sort, selected
 from db.models import RUN_FIGURES, RunRow
 from db.query.fields import CONFIG_PREFIX, FIELDS, Field, find_field, nearest
 from db.query.settings_sql import setting_number, setting_text
-from db.query.sql import number_of
+from db.query.sql import number_of, text_of
 from db.records import RunQuery, RunStatus
 from db.session import Database
 
@@ -37,6 +37,9 @@ GROUP_SORTS = ("key", "label", "n", "latest")
 """What groups can be sorted by, beside everything that is a number (by its mean)."""
 
 RECIPE = "recipe"
+
+# Nobody reads further, and each costs a configuration to be read.
+_TOLD_APART = 300
 
 _SHIFTS = {name: 2 * index for index, name in enumerate(RUN_FIGURES.names)}
 
@@ -114,17 +117,22 @@ def groups(
             order = "label"
         else:
             averaged[order] = _number_field(order)
-    columns: list[Any] = [RunRow.id, RunRow.status, RunRow.created_at, RunRow.nonfinite]
+    # The state as a word: it becomes a `RunStatus` once a group, not once a run.
+    columns: list[Any] = [RunRow.id, sa.type_coerce(RunRow.status, sa.Text), RunRow.created_at, RunRow.nonfinite]
     columns += [getattr(RunRow, name) for name in SHARED]
     columns += [number_of(field, time.time()) for field in averaged.values()]
     keys = _key_columns(grouped)
     labelled = [column.label(f"c{number}") for number, column in enumerate((*columns, *keys))]
     statement = sa.select(*labelled).where(*selected(query or RunQuery())).order_by(RunRow.id)
-    members: dict[str, list[Sequence[Any]]] = {}
+    alike: dict[tuple[Any, ...], list[Sequence[Any]]] = {}
     with db.read() as session:
-        for row in session.execute(statement):
-            for key in _keys(row[len(columns) :], grouped):
-                members.setdefault(key, []).append(row)
+        for row in session.execute(statement).all():
+            alike.setdefault(row[len(columns) :], []).append(row)
+        # What the values are called is worked out once for all runs that have the same.
+        members: dict[str, list[Sequence[Any]]] = {}
+        for values, rows in alike.items():
+            for key in _keys(values, grouped):
+                members.setdefault(key, []).extend(rows)
         found = [_group(key, rows, averaged, grouped) for key, rows in members.items()]
         shown = _sorted(found, order, descending=descending)[:limit]
         return _told_apart(session, shown) if grouped.column == RECIPE else shown
@@ -156,8 +164,9 @@ def _number_named(name: str) -> Field | None:
 def _key_columns(field: Field) -> list[sa.ColumnElement[Any]]:
     if not field.setting:
         return [number_of(field, time.time()) if field.kind == "number" else getattr(RunRow, field.column)]
-    texts, numbers = setting_text(field.setting), setting_number(field.setting)
-    return [texts] if field.kind == "text" else [texts, numbers] if field.kind == "any" else [numbers]
+    if field.kind == "any":
+        return [setting_text(field.setting), setting_number(field.setting)]
+    return [text_of(field) if field.kind == "text" else setting_number(field.setting, certain=True)]
 
 
 def _keys(values: Sequence[Any], field: Field) -> Sequence[str]:
@@ -196,9 +205,9 @@ def _group(key: str, rows: Sequence[Sequence[Any]], averaged: Mapping[str, Field
         key=key,
         label=_label(key, shared, by),
         n=len(ids),
-        run_ids=ids,
+        run_ids=tuple(sorted(ids)),
         shared=shared,
-        statuses=Counter(statuses),
+        statuses={RunStatus(word): number for word, number in Counter(statuses).items()},
         latest=max(created),
         count=count,
         diverged=diverged,
@@ -230,15 +239,15 @@ def _sorted(found: list[RunGroup], order: str, *, descending: bool) -> list[RunG
 
 
 def _told_apart(session: Session, found: list[RunGroup]) -> list[RunGroup]:
-    """Give groups that would be called the same the settings in which they differ."""
+    """Give groups that would be called the same the settings in which they differ; only the first few hundred."""
     same: dict[str, list[RunGroup]] = {}
-    for group in found:
+    for group in found[:_TOLD_APART]:
         same.setdefault(group.label, []).append(group)
     alike = [group for groups in same.values() if len(groups) > 1 for group in groups]
     if not alike:
         return found
     statement = sa.select(RunRow.id, RunRow.config).where(RunRow.id.in_([group.run_ids[0] for group in alike]))
-    configs: dict[int, dict[str, Any]] = dict(session.execute(statement).tuples().all())
+    configs: dict[int, dict[str, Any]] = {row[0]: row[1] for row in session.execute(statement)}
     more: dict[str, str] = {}
     for groups_alike in same.values():
         if len(groups_alike) < 2:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from db.errors import AmbiguousRun, RunNotFound, StoreError
 from db.models import RunRow
-from db.query.fields import CONFIG_PREFIX
+from db.query.fields import CONFIG_PREFIX, find_field
 from db.query.parser import parse
 from db.query.settings_sql import setting_number, setting_text
 from db.query.sql import condition
@@ -48,6 +48,7 @@ SORTS: Mapping[str, sa.ColumnElement[Any]] = {
     "duration": sa.func.coalesce(RunRow.ended_at, RunRow.heartbeat_at) - RunRow.started_at,
     "starred": sa.type_coerce(RunRow.starred_at, sa.Double),
 }
+_ROWS_AT_ONCE = 2_000
 _SETTING = re.compile(re.escape(CONFIG_PREFIX) + NAME)
 
 
@@ -89,10 +90,16 @@ def list_runs(db: Database, query: RunQuery | None = None) -> list[RunRecord]:
     query = query or RunQuery()
     order = [key.desc() if query.descending else key.asc() for key in _sort_keys(query.sort)]
     tie = RunRow.id.desc() if query.descending else RunRow.id.asc()
-    statement = sa.select(RunRow).where(*selected(query)).order_by(*(key.nulls_last() for key in order), tie)
-    statement = statement.limit(query.limit).offset(query.offset or None)
+    # Only ids are sorted: whole rows, configurations and all, would be moved about for a page of them.
+    ids = sa.select(RunRow.id).where(*selected(query)).order_by(*(key.nulls_last() for key in order), tie)
+    page = ids.limit(query.limit).offset(query.offset or None)
     with db.read() as session:
-        return [run_record(row) for row in session.scalars(statement)]
+        wanted = session.scalars(page).all()
+        rows: dict[int, RunRow] = {}
+        for start in range(0, len(wanted), _ROWS_AT_ONCE):
+            part = sa.select(RunRow).where(RunRow.id.in_(wanted[start : start + _ROWS_AT_ONCE]))
+            rows.update((row.id, row) for row in session.scalars(part))
+        return [run_record(rows[run_id]) for run_id in wanted]
 
 
 def count(db: Database, query: RunQuery | None = None) -> int:
@@ -143,7 +150,12 @@ def _sort_keys(name: str) -> list[sa.ColumnElement[Any]]:
     if name in SORTS:
         return [SORTS[name]]
     setting = name.removeprefix(CONFIG_PREFIX)
-    return [setting_number(setting), sa.func.lower(setting_text(setting))]
+    field = find_field(name)
+    numbers = setting_number(setting, certain=field is not None and field.kind in ("number", "flag"))
+    texts = sa.func.lower(setting_text(setting, certain=field is not None and field.kind == "text"))
+    if field is None or field.kind == "any":
+        return [numbers, texts]
+    return [texts] if field.kind == "text" else [numbers]
 
 
 def _listed(row: RunRow) -> RunRow:

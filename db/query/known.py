@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from db.models import RunRow
 from db.query.fields import FLAGS, STATES, Field, find_field
 from db.query.settings_sql import setting_number, setting_text
+from db.query.sql import text_of
 from db.session import Database
 
 __all__ = ["known_values"]
@@ -49,8 +50,9 @@ def known_values(db: Database, field: str) -> list[str]:
 
 def _columns(field: Field) -> list[sa.ColumnElement[Any]]:
     if field.setting:
-        texts, numbers = [setting_text(field.setting)], [setting_number(field.setting)]
-        return texts if field.kind == "text" else numbers if field.kind == "number" else [*texts, *numbers]
+        if field.kind == "any":
+            return [setting_text(field.setting), setting_number(field.setting)]
+        return [text_of(field) if field.kind == "text" else setting_number(field.setting, certain=True)]
     return [getattr(RunRow, field.column)] if field.column else []
 
 

@@ -41,14 +41,32 @@ class _SettingNumber(_Setting):
     inherit_cache = True
 
 
-def setting_text(name: str) -> sa.ColumnElement[str]:
-    """A setting where it is text (or a list, as JSON); otherwise NULL."""
-    return _SettingText(name)
+class _PlainText(_SettingText):
+    inherit_cache = True
 
 
-def setting_number(name: str) -> sa.ColumnElement[float]:
-    """A setting where it is a number, or 1 and 0 for true and false; otherwise NULL."""
-    return _SettingNumber(name)
+class _PlainNumber(_SettingNumber):
+    inherit_cache = True
+
+
+def setting_text(name: str, *, certain: bool = False) -> sa.ColumnElement[str]:
+    """A setting where it is text (or a list, as JSON); otherwise NULL.
+
+    Args:
+        name: The setting.
+        certain: Whether it is known to be text or nothing, which saves asking each configuration.
+    """
+    return _PlainText(name) if certain else _SettingText(name)
+
+
+def setting_number(name: str, *, certain: bool = False) -> sa.ColumnElement[float]:
+    """A setting where it is a number, or 1 and 0 for true and false; otherwise NULL.
+
+    Args:
+        name: The setting.
+        certain: Whether it is known to be a number, true, false or nothing, which saves asking each configuration.
+    """
+    return _PlainNumber(name) if certain else _SettingNumber(name)
 
 
 # SQLite keeps what it has parsed of a text until the next row, so that asking twice costs once.
@@ -64,13 +82,21 @@ def _(element: _SettingNumber, compiler: SQLCompiler, **options: Any) -> str:
     return f"CASE WHEN typeof({value}) <> 'text' THEN {value} END"
 
 
+@compiles(_PlainText, "sqlite")
+@compiles(_PlainNumber, "sqlite")
+def _(element: _Setting, compiler: SQLCompiler, **options: Any) -> str:
+    return _extract(*element.parts(compiler, options))
+
+
 @compiles(_SettingText, "postgresql")
+@compiles(_PlainText, "postgresql")
 def _(element: _SettingText, compiler: SQLCompiler, **options: Any) -> str:
     config, name = element.parts(compiler, options)
     return f"CASE WHEN json_typeof({config} -> {name}) IN ('string', 'array', 'object') THEN {config} ->> {name} END"
 
 
 @compiles(_SettingNumber, "postgresql")
+@compiles(_PlainNumber, "postgresql")
 def _(element: _SettingNumber, compiler: SQLCompiler, **options: Any) -> str:
     config, name = element.parts(compiler, options)
     return (

@@ -54,7 +54,7 @@ def condition(query: Query, now: float | None = None) -> Condition:
 def text_of(field: Field) -> sa.ColumnElement[str]:
     """The text of a field as SQL; NULL where there is none."""
     if field.setting:
-        return setting_text(field.setting)
+        return setting_text(field.setting, certain=field.kind == "text")
     return sa.type_coerce(getattr(RunRow, field.column), sa.Text)
 
 
@@ -66,7 +66,7 @@ def number_of(field: Field, now: float) -> sa.ColumnElement[Any]:
         now: Unix seconds.
     """
     if field.setting:
-        return setting_number(field.setting)
+        return setting_number(field.setting, certain=field.kind != "any")
     if field.name == "duration":
         return sa.func.coalesce(RunRow.ended_at, sa.literal(now, sa.Double)) - RunRow.started_at
     if field.name == "progress":

@@ -7,7 +7,10 @@ import pytest
 
 from tests.db.helpers import output_of, python
 
-_MODULES = ("attempts", "checkpoints", "commands", "health", "metrics", "runs", "session", "settings", "writer")
+_MODULES = (
+    "attempts", "checkpoints", "commands", "grouping", "health", "metrics", "query", "runs", "session", "settings",
+    "shelf", "views", "writer",
+)  # fmt: skip
 
 _CODE = """
 import importlib, json, sys
