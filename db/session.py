@@ -37,6 +37,7 @@ _BUSY_SECONDS = 10.0
 _WRITE_PATIENCE_SECONDS = 60.0
 _LOG_BYTES = 64 * 1024**2  # a log that a long reader made larger is cut back to this
 _LOG_PAUSE_SECONDS = 1.0
+_LONGEST_LOG_PAUSE_SECONDS = 10.0
 _ASK_SECONDS = (0.0005, 0.003)
 _BEGIN_OPTION = "itop_begin"
 
@@ -241,7 +242,9 @@ class Database:
         now = time.monotonic()
         if self._path is None or now < self._log_due:
             return
-        self._log_pause = _LOG_PAUSE_SECONDS if space.trim_log(self._path) else min(2 * self._log_pause, 60.0)
+        self._log_pause = (
+            _LOG_PAUSE_SECONDS if space.trim_log(self._path) else min(2 * self._log_pause, _LONGEST_LOG_PAUSE_SECONDS)
+        )
         self._log_due = now + self._log_pause
 
     def _check_present(self) -> None:

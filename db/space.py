@@ -26,7 +26,7 @@ _PATIENCE_SECONDS = 10.0
 _INCREMENTAL = 2
 _LONG_LOG_BYTES = 16 * 1024**2
 _READER_SECONDS = 0.03
-_FEW_PAGES = 1000
+_LONGEST_READER_SECONDS = 0.3
 
 
 def give_back(write: Callable[[], AbstractContextManager[Session]], path: Path) -> int:
@@ -83,18 +83,20 @@ def trim_log(path: Path) -> bool:
     """Empty the log of a SQLite file if it has grown long; the file stays usable for everybody meanwhile.
 
     SQLite starts a log anew only at an instant when nobody reads, which among many readers may never come. Here the
-    last of them are waited for, for moments, with the write lock held; those who come later no longer need the log.
+    last of them are waited for, for moments, with the write lock held; those who come later no longer need the log. The
+    longer it has grown the longer the moments, so that readers that never rest do not make it grow for ever.
 
     Returns:
         Whether it may be looked at again soon. False where a transaction that stays open keeps the log from being
         emptied, as every try costs the others a wait.
     """
     try:
-        if path.with_name(path.name + "-wal").stat().st_size < _LONG_LOG_BYTES:
-            return True
+        size = path.with_name(path.name + "-wal").stat().st_size
     except OSError:
         return True
-    return _write_back(path, patience=_READER_SECONDS)
+    if size < _LONG_LOG_BYTES:
+        return True
+    return _write_back(path, patience=min(_READER_SECONDS * size / _LONG_LOG_BYTES, _LONGEST_READER_SECONDS))
 
 
 def _write_back(path: Path, *, patience: float) -> bool:
@@ -102,9 +104,7 @@ def _write_back(path: Path, *, patience: float) -> bool:
     with closing(sqlite3.connect(path, timeout=patience, isolation_level=None)) as connection:
         try:
             # Without the write lock first: what is then left to be done with it is short.
-            _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            if pages - moved > _FEW_PAGES:
-                return False
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
         except sqlite3.OperationalError:
             return False

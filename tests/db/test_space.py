@@ -129,8 +129,8 @@ def test_the_log_stays_short_although_somebody_always_reads(
     """Of two readers one begins before the other ends, for ever: SQLite by itself would never start the log anew."""
     limit = 400_000
     monkeypatch.setattr(space, "_LONG_LOG_BYTES", limit)
-    monkeypatch.setattr(space, "_FEW_PAGES", 10**6)
     monkeypatch.setattr(space, "_READER_SECONDS", 5.0)
+    monkeypatch.setattr(space, "_LONGEST_READER_SECONDS", 5.0)
     monkeypatch.setattr("db.session._LOG_PAUSE_SECONDS", 0.0)
     log = home / "itop.db-wal"
     done = threading.Event()
@@ -169,8 +169,8 @@ def test_the_log_stays_short_although_somebody_always_reads(
 def test_a_reader_that_never_ends_is_tried_ever_less_often(
     db: Database, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(space, "_LONG_LOG_BYTES", 0)
-    monkeypatch.setattr(space, "_READER_SECONDS", 0.0)
+    monkeypatch.setattr(space, "_LONG_LOG_BYTES", 1)
+    monkeypatch.setattr(space, "_LONGEST_READER_SECONDS", 0.0)
     new_run(db)
     with closing(sqlite3.connect(home / "itop.db", isolation_level=None)) as endless:
         endless.execute("BEGIN")
@@ -181,7 +181,7 @@ def test_a_reader_that_never_ends_is_tried_ever_less_often(
             new_run(db)
             pauses.append(db._log_pause)
         assert pauses[:3] == [2.0, 4.0, 8.0]
-        assert pauses[-1] == 60.0
+        assert pauses[-1] == 10.0
     db._log_due = 0.0
     new_run(db)
     assert db._log_pause == 1.0
