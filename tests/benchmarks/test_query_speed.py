@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pytest
@@ -119,7 +120,7 @@ def test_typing(db: Database) -> None:
     _held_to("parsing", lambda: parse(text), 0.01)
     _held_to("completing a field", lambda: complete("den", 3), 0.01)
     for field in ("tag", "growth", "lr", "density"):
-        _held_to(f"the values of {field}", lambda field=field: known_values(db, field))
+        _held_to(f"the values of {field}", partial(known_values, db, field))
 
 
 def test_marking_thousands(db: Database) -> None:

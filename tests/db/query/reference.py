@@ -42,7 +42,7 @@ def _one(field: Field, operator: str, wanted: str, run: RunRecord, now: float) -
         words = STATES if field.name == "state" else (*FLAGS, *STATES)
         meant = [wanted] if wanted in words else [word for word in words if word.startswith(wanted)]
         return any(_flag(word, run) for word in meant)
-    value = run.config.get(field.setting) if field.setting else _value(field, run, now)
+    value: Any = run.config.get(field.setting) if field.setting else _value(field, run, now)
     if isinstance(value, list):
         value = json.dumps(value, separators=(",", ":"))
     if wanted == "" and operator != "~":
