@@ -84,7 +84,7 @@ class Scheduler:
         reconcile(self._db)
         active = runs.active(self._db, self._host)
         self._adopt(active)
-        queued = runs.count(self._db, RunQuery(statuses=(RunStatus.QUEUED,)))
+        queued = runs.count(self._db, RunQuery(statuses=(RunStatus.QUEUED,), archived=None))
         if not queued:
             self._runnable = 0
             self._publish({})

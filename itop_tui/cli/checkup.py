@@ -114,7 +114,12 @@ def _store() -> Iterator[Check]:
         health = examine(database)
         where = str(health.path) if health.path is not None else database.url
         held = f", {size(health.bytes)}" if health.bytes is not None else ""
-        yield Check(section, "database", "good", f"{where}{held}, {plural(runs.count(database, RunQuery()), 'run')}")
+        yield Check(
+            section,
+            "database",
+            "good",
+            f"{where}{held}, {plural(runs.count(database, RunQuery(archived=None)), 'run')}",
+        )
         yield Check(section, "revision", "good", f"{health.revision} (the newest this itop knows)")
         if health.problems:
             mend = f"stop all runs, copy {where} away, and recover what it holds with sqlite3's .recover command"
@@ -149,7 +154,9 @@ def _scheduler(database: Database) -> Iterator[Check]:
     section = "Scheduler"
     submit.reconcile(database)
     queued = runs.queued(database)
-    active = runs.count(database, RunQuery(statuses=tuple(status for status in RunStatus if status.is_active)))
+    active = runs.count(
+        database, RunQuery(statuses=tuple(status for status in RunStatus if status.is_active), archived=None)
+    )
     work = f"{plural(active, 'run')} going, {len(queued)} queued"
     if submit.scheduler_running(database):
         since = scheduler_since()

@@ -158,7 +158,7 @@ def group_of(config: RunConfig, database: Database) -> str:
     """Make a name for a group of runs that differ in their seeds only, which no group has yet."""
     base = f"{config.model}-{config.data}-{config.method}"
     name, number = base, 1
-    while runs.count(database, RunQuery(group=name)):
+    while runs.count(database, RunQuery(group=name, archived=None)):
         number += 1
         name = f"{base}-{number}"
     return name

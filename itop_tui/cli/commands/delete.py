@@ -35,7 +35,7 @@ def delete(
             raise CommandError(f"run {active[0]} is going: stop it first, with itop stop {' '.join(active)}")
         freed = {one.id: footprint([one.uid]).bytes for one in found}
         if not yes:
-            _confirm(found, freed, _forks_of(store.list_runs(database, RunQuery(limit=None)), found))
+            _confirm(found, freed, _forks_of(store.list_runs(database, RunQuery(limit=None, archived=None)), found))
         left: list[str] = []
         # Younger ones first: a fork that goes too must not keep its parent from going.
         for one in sorted(found, key=lambda one: -one.id):

@@ -132,7 +132,7 @@ def _missing(database: Database, group: str, configs: Sequence[RunConfig]) -> li
         except ConfigError:  # of another version: no point of this grid
             return ""
 
-    known = runs.list_runs(database, RunQuery(group=group, limit=None))
+    known = runs.list_runs(database, RunQuery(group=group, archived=None, limit=None))
     had = {key(run) for run in known if run.status not in _GONE}
     return [config for config in configs if _key(config.as_dict()) not in had]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from db import runs
-from db.records import RunRecord
+from db.records import RunQuery, RunRecord
 from db.session import Database
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import queued, trained
@@ -71,3 +73,19 @@ def test_which_runs_are_meant_is_never_guessed(itop: Itop, database: Database) -
     assert wrong.code == 2
     assert "did you mean name?" in wrong.err
     assert runs.find(database, "one").starred_at is None
+
+
+@pytest.mark.usefixtures("scheduler_calls")
+def test_an_archived_run_still_counts_where_it_matters(itop: Itop, database: Database) -> None:
+    parent = trained(database, "parent")
+    fork = runs.create(database, config=parent.config, name="fork", parent_id=parent.id)
+    itop("archive", "fork")
+    # Deleting the parent speaks of its fork, though no list shows it.
+    assert f"Run {fork.id} was forked from run {parent.id}" in itop("delete", "parent").err
+    line = ("sweep", "--data", "digits", "--model", "lenet300-100", "--seed", "1,2", "--group", "grid", "--json")
+    assert itop(*line).code == 0
+    made = runs.count(database, RunQuery(group="grid"))
+    itop("archive", "--query", "group:grid")
+    assert itop(*line).code == 0
+    assert made == 2
+    assert runs.count(database, RunQuery(group="grid", archived=None)) == 2, "nothing is missing from the grid"
