@@ -50,8 +50,10 @@ def running(
     commit: str | None = None,
     dirty: bool | None = None,
     command_line: str | None = None,
+    diff: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> bool:
-    """Note that the worker is up: who it is, and of which versions. Attempt and run become running.
+    """Note that the worker is up: who it is, of which code and versions. Attempt and run become running.
 
     Returns:
         False where the attempt had ended before; then nothing changed, and the worker must not train.
@@ -63,6 +65,7 @@ def running(
         attempt.pid, attempt.start_time, attempt.boot_id = pid, start_time, boot_id
         attempt.versions = dict(versions or {})
         attempt.commit, attempt.dirty, attempt.command_line = commit, dirty, command_line
+        attempt.diff, attempt.environment = diff, None if environment is None else dict(environment)
         attempt.status = run.status = RunStatus.RUNNING
         run.pid = pid
         run.heartbeat_at = time.time()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import os
 import sys
 import time
 import traceback
@@ -42,6 +43,7 @@ __all__ = ["EXIT_COMPLETED", "EXIT_FAILED", "EXIT_STOPPED", "main"]
 
 EXIT_COMPLETED, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
 
+_GIT_SECONDS = 0.1  # how much longer than torch git may take to say of which code this is
 _FINISH_SECONDS = 30.0  # how long a database that is away is waited for; at the end the warden goes on after that
 
 
@@ -132,6 +134,11 @@ class _Work:
         return code
 
     def _train(self) -> Outcome | None:
+        from engine.training.code_state import Inquiry, places
+
+        # First of all, so that git answers while torch is imported.
+        code = Inquiry(places(str(self._run.config.get("model", "")), str(self._run.config.get("data", ""))))
+
         from db.writer import MetricWriter
         from engine.training import provenance, setup
         from engine.training.checkpointer import Checkpointer
@@ -147,7 +154,7 @@ class _Work:
             used = time.time() - self._attempt.started_at
             self._control.stop_after(config.time_limit - used, out_of_time(config.time_limit))
         device = self._device()
-        me, git = ProcessIdentity.current(), provenance.git_state()
+        me, git = ProcessIdentity.current(), code.answer(_GIT_SECONDS)
         alive = attempts.running(
             self._db,
             self._attempt.id,
@@ -157,7 +164,9 @@ class _Work:
             versions=provenance.versions(device),
             commit=git.commit,
             dirty=git.dirty,
-            command_line=provenance.command_line(),
+            command_line=provenance.command_line(self._run.id, self._attempt.id),
+            diff=git.diff,
+            environment=provenance.environment(os.environ),
         )
         if not alive:
             say("this attempt has already ended: nothing is trained")

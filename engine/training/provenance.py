@@ -1,31 +1,47 @@
-"""Where and with what an attempt ran: versions, commit, command line."""
+"""With what an attempt ran: versions, device, command line, and the environment variables that matter.
+
+Of which code it ran is `engine.training.code_state`.
+"""
 
 from __future__ import annotations
 
 import platform
+import re
 import shlex
-import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy
 import torch
 
-__all__ = ["GitState", "command_line", "git_state", "versions"]
+__all__ = ["command_line", "environment", "versions"]
 
+_LONGEST = 1_000
 
-@dataclass(frozen=True, slots=True)
-class GitState:
-    """The commit of a working tree and whether files in it differ from it; None where there is no repository."""
-
-    commit: str | None
-    dirty: bool | None
+# fmt: off
+_VARIABLES = frozenset({
+    "CONDA_DEFAULT_ENV", "LD_LIBRARY_PATH", "LD_PRELOAD", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "PYTHONHASHSEED",
+    "PYTHONPATH", "RANK", "VIRTUAL_ENV", "WORLD_SIZE",
+})
+_FAMILIES = (
+    "CUBLAS_", "CUDA_", "CUDNN_", "GLOO_", "GOMP_", "ITOP_", "KMP_", "MKL_", "NCCL_", "NUMEXPR_", "NVIDIA_", "OMP_",
+    "OPENBLAS_", "PYTORCH_", "SLURM_", "TORCH_",
+)
+# fmt: on
+_SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSW|CREDENTIAL|AUTH|JWT|COOKIE|PRIVATE", re.IGNORECASE)
+_USER_INFO = re.compile(r"(?<=://)\S*@")
+_SECRET_PARAMETER = re.compile(r"(?i)\b([\w-]*(?:token|key|secret|passw|credential|auth)[\w-]*=)[^&\s;]+")
 
 
 def versions(device: torch.device) -> dict[str, str]:
-    """Return the versions that decide what a run computes; ``driver`` and ``gpu`` only on CUDA."""
+    """Return the versions that decide what a run computes, and what it computes on.
+
+    `gpu` and `driver` are there only on CUDA; `cuda` and `cudnn` where torch was built with them.
+    """
     found = {
+        "itop": _own_version(),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": numpy.__version__,
@@ -33,12 +49,55 @@ def versions(device: torch.device) -> dict[str, str]:
     }
     if torch.version.cuda is not None:
         found["cuda"] = torch.version.cuda
+        cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+        if cudnn is not None:
+            found["cudnn"] = str(cudnn)
     if device.type == "cuda":
         found["gpu"] = torch.cuda.get_device_name(device)
         driver = _driver_version()
         if driver is not None:
             found["driver"] = driver
+    else:
+        found["cpu"] = _processor()
     return found
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables that bear on a training; none whose name promises a secret.
+
+    Passwords within addresses are replaced by `***`, and long values cut.
+
+    Args:
+        variables: All of them, as `os.environ`.
+    """
+    kept = {}
+    for name in sorted(variables):
+        if (name in _VARIABLES or name.startswith(_FAMILIES)) and not _SECRET.search(name):
+            value = _SECRET_PARAMETER.sub(r"\1***", _USER_INFO.sub("***@", variables[name])).replace("\0", "")
+            kept[name] = value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…"
+    return kept
+
+
+def command_line(run_id: int, attempt_id: int) -> str:
+    """Return the command line of a worker, as it can be pasted into a shell; nothing else of the process is told."""
+    return shlex.join([sys.executable, "-m", "engine.worker", str(run_id), "--attempt", str(attempt_id)])
+
+
+def _own_version() -> str:
+    try:
+        return version("itop")
+    except PackageNotFoundError:  # used from a checkout that was not installed
+        return "not installed"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
 
 
 def _driver_version() -> str | None:
@@ -52,28 +111,3 @@ def _driver_version() -> str | None:
             pynvml.nvmlShutdown()  # type: ignore[no-untyped-call]
     except pynvml.NVMLError:
         return None
-
-
-def git_state(folder: Path | None = None) -> GitState:
-    """Return the git state of a folder, by default the one this program stands in."""
-    where = folder if folder is not None else Path(__file__).resolve().parent
-    commit = _git(where, "rev-parse", "HEAD")
-    if commit is None:
-        return GitState(None, None)
-    changes = _git(where, "status", "--porcelain", "--untracked-files=no")
-    return GitState(commit, None if changes is None else bool(changes))
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.strip() if answer.returncode == 0 else None
-
-
-def command_line() -> str:
-    """Return the command line of this process, quoted so that it can be pasted into a shell."""
-    return shlex.join([sys.executable, *sys.orig_argv[1:]])
