@@ -12,7 +12,7 @@ from textual.widgets import DataTable
 from db.records import LayerMaskStat
 from itop_tui.format import UNKNOWN, bar, count, figure, fit, plain, share, short_count
 
-_BAR, _SHORT_BAR = 10, 5
+_BAR = 10
 _NARROW = 100
 """Columns of the screen below which figures are shortened, so that R_s and churn are in sight."""
 _NAME = 28
@@ -25,6 +25,8 @@ class _Column:
     value: Callable[[LayerMaskStat], float | str | None]
     text: Callable[[LayerMaskStat], str]
     right: bool = True
+    short_title: str = ""
+    short: Callable[[LayerMaskStat], str] | None = None
 
 
 def density(row: LayerMaskStat) -> float:
@@ -47,10 +49,16 @@ def shape_text(shape: Sequence[int]) -> str:
     return "×".join(str(size) for size in shape)
 
 
-def _dead(row: LayerMaskStat) -> str:
-    if row.dead_outputs is None:
-        return UNKNOWN
-    return f"{row.dead_outputs:,}/{row.shape[0]:,}" if row.shape else f"{row.dead_outputs:,}"
+def _dead(dead: int | None, of: int) -> str:
+    return UNKNOWN if dead is None else f"{dead:,}/{of:,}"
+
+
+def _exact(value: float | None) -> str:
+    return UNKNOWN if value is None else share(round(value, 4))
+
+
+def _rough(value: float | None) -> str:
+    return UNKNOWN if value is None else share(round(value, 2))
 
 
 _COLUMNS = (
@@ -59,14 +67,20 @@ _COLUMNS = (
     _Column("shape", "shape", lambda row: row.size, lambda row: shape_text(row.shape)),
     _Column("density", "density", density, lambda row: f"{share(density(row)):>7} "),
     _Column("nonzeros", "active / weights", lambda row: row.nonzeros,
-            lambda row: f"{count(row.nonzeros)} / {count(row.size)}"),
+            lambda row: f"{count(row.nonzeros)} / {count(row.size)}",
+            short_title="active", short=lambda row: short_count(row.nonzeros)),
     _Column("explored", "R_s", explored, lambda row: figure(explored(row), 3)),
-    _Column("churn", "churn", churn, lambda row: share(round(churn(row), 4))),
-    _Column("overlap", "kept first", lambda row: row.overlap_first,
-            lambda row: UNKNOWN if row.overlap_first is None else share(round(row.overlap_first, 4))),
-    _Column("survival", "survived", lambda row: row.survival,
-            lambda row: UNKNOWN if row.survival is None else share(round(row.survival, 4))),
-    _Column("dead", "dead out", lambda row: row.dead_outputs, _dead),
+    _Column("churn", "churn", churn, lambda row: _exact(churn(row)), short=lambda row: _rough(churn(row))),
+    _Column("overlap", "kept first", lambda row: row.overlap_first, lambda row: _exact(row.overlap_first),
+            short_title="first", short=lambda row: _rough(row.overlap_first)),
+    _Column("survival", "survived", lambda row: row.survival, lambda row: _exact(row.survival),
+            short_title="surv", short=lambda row: _rough(row.survival)),
+    _Column("dead", "dead out", lambda row: row.dead_outputs,
+            lambda row: _dead(row.dead_outputs, row.shape[0] if row.shape else 0),
+            short_title="dead", short=lambda row: UNKNOWN if row.dead_outputs is None else f"{row.dead_outputs:,}"),
+    _Column("dead_inputs", "dead in", lambda row: row.dead_inputs,
+            lambda row: _dead(row.dead_inputs, row.shape[1] if len(row.shape) > 1 else 0)),
+    _Column("previous", "kept last", lambda row: row.overlap_previous, lambda row: _exact(row.overlap_previous)),
 )  # fmt: skip
 
 
@@ -100,7 +114,8 @@ class LayerTable(DataTable[Text]):
     def _make_columns(self) -> None:
         for column in _COLUMNS:
             arrow = ("▾" if self.descending else "▴") if column.key == self.sorted_by else " "
-            self.add_column(Text(f"{column.title}{arrow}", justify="right" if column.right else "left"), key=column.key)
+            title = column.short_title if self._narrow and column.short_title else column.title
+            self.add_column(Text(f"{title}{arrow}", justify="right" if column.right else "left"), key=column.key)
 
     def show(self, rows: Sequence[LayerMaskStat]) -> None:
         """Show these layers; where they are the same ones as before, only what changed is drawn again."""
@@ -165,12 +180,10 @@ class LayerTable(DataTable[Text]):
         self.move_cursor(row=min(row_at, max(0, self.row_count - 1)))
 
     def _cell(self, column: _Column, row: LayerMaskStat) -> Text:
-        shown = column.text(row)
-        if self._narrow and column.key == "nonzeros":
-            shown = f"{short_count(row.nonzeros)} / {short_count(row.size)}"
+        shown = column.short(row) if self._narrow and column.short else column.text(row)
         text = Text(shown, justify="right" if column.right else "left", no_wrap=True)
-        if column.key == "density":
-            filled, empty = bar(density(row), _SHORT_BAR if self._narrow else _BAR)
+        if column.key == "density" and not self._narrow:
+            filled, empty = bar(density(row), _BAR)
             text.append(filled, self.app.theme_variables.get("primary", ""))
             text.append(empty, self.app.theme_variables.get("tone-faint", "dim"))
         return text

@@ -20,6 +20,7 @@ from itop_tui.format import plain, size
 from itop_tui.widgets.toned import Part, Toned
 
 _EVERY = 2.0
+_TALL = 30
 _HISTORY = 24
 _LEVELS = "▁▂▃▄▅▆▇█"
 _HOT = 85.0
@@ -153,8 +154,9 @@ class DeviceStrip(Toned):
     def watch_run(self, run: RunRecord, host: str) -> None:
         """Look at the devices of this run while it has a process on `host`."""
         working = run.status.is_active and bool(run.device)
-        self.display = working
         self.elsewhere = plain(run.host or "another host", 60) if working and run.host != host else ""
+        # The head names the host: where lines are dear, that is enough.
+        self.display = working and (not self.elsewhere or self.screen.size.height >= _TALL)
         if not working or self.elsewhere:
             self._watched = None
             return

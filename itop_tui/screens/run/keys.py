@@ -65,6 +65,14 @@ class RunKeys(RunActions):
         if self.current_run is not None:
             await self.open_tab("log")
 
+    def action_export(self) -> None:
+        """Ask in which format to write the run, or its chosen chart, and where."""
+        from itop_tui.screens.export import offer_runs
+
+        if self.permits("export"):
+            charts = self.charts.charts if self.tab == "charts" else []
+            offer_runs(self, self.chosen.ids, *(chart for chart in charts if chart.display))
+
     def action_leave(self) -> None:
         """Close what is open within the screen, else the screen."""
         if self.tab == "config" and self.query_one(ConfigPane).close_search():

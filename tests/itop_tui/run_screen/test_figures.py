@@ -1,0 +1,193 @@
+"""Which figures can be charted, how charts are kept, and what stands across."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db import attempts, metrics, runs
+from db.moments import moments
+from db.records import RunStatus, Series
+from db.session import Database
+from db.writer import MetricWriter
+from itop_tui.screens.run.across import Hours, hours
+from itop_tui.screens.run.curve_reader import CurveReader
+from itop_tui.screens.run.curves import Curve, CurveRequest, drops
+from itop_tui.screens.run.figures import (
+    DEFAULT_CHARTS,
+    FIGURES,
+    ChartSpec,
+    all_figures,
+    as_setting,
+    find,
+    from_setting,
+)
+from itop_tui.screens.run.lineage import Stretch, lineage
+from itop_tui.screens.run.plotting import Look, chart_data, happenings
+from tests.itop_tui.run_screen import made
+from tests.itop_tui.run_screen.fabricate import LAYERS, record_run, settings, start, step_metric
+
+
+def test_every_figure_the_store_can_thin_out_can_be_charted() -> None:
+    assert {figure.name for figure in FIGURES} == set(metrics.METRICS)
+
+
+def test_every_figure_of_a_run_and_of_its_layers_is_read(database: Database) -> None:
+    run = record_run(database, steps=450)
+    names = tuple(figure.name for figure in all_figures(name for name, _, _ in LAYERS))
+    read = CurveReader(database, run.id).read(CurveRequest(names=names, columns=300), generation=1, reached=450)
+    assert set(read.by_name) == set(names)
+    assert all(len(curve.steps) for curve in read.by_name.values())
+    assert read.by_name["churn"].steps.tolist() == [100, 200, 300, 400]
+    assert read.by_name["nonzeros"].steps.tolist() == [0, 100, 200, 300, 400]
+    assert read.by_name["dead_outputs@fc3"].values.tolist() == [4] * 5
+    density = read.by_name["density@fc1"]
+    assert density.values.tolist() == pytest.approx([0.1] * 5)
+
+
+def test_charts_survive_being_kept_and_damage_is_passed_over() -> None:
+    specs = (ChartSpec(("loss", "val_loss"), "loss"), ChartSpec(("churn@fc1", "samples_per_second")))
+    assert from_setting(as_setting(specs)) == specs
+    assert from_setting([{"names": ["loss", "nonsense", 7]}, "x", {"names": "loss"}]) == (ChartSpec(("loss",)),)
+    for damaged in (None, [], {}, "x", [{"names": []}], [{"title": 3}]):
+        assert from_setting(damaged) == DEFAULT_CHARTS
+
+
+def test_a_chart_is_called_by_what_it_shows() -> None:
+    assert ChartSpec(("death_rate",)).heading == "death rate"
+    assert ChartSpec(("survival", "churn")).heading == "share of active weights"
+    assert ChartSpec(("loss", "val_accuracy")).heading == "loss · validation accuracy"
+    assert ChartSpec(("loss", "accuracy")).labels() == {"loss": "loss", "accuracy": "accuracy"}
+    assert ChartSpec(("loss", "val_loss")).labels() == {"loss": "train", "val_loss": "val"}
+    assert find("density@") is None
+    assert find("nothing@fc1") is None
+
+
+def test_figures_of_another_unit_have_the_axis_at_the_right_and_markers() -> None:
+    spec = ChartSpec(("loss", "accuracy"))
+    request = CurveRequest(names=spec.names)
+    data = chart_data(spec, made.curves(request), made.run(), Look(_steps()))
+    assert [(line.right, bool(line.marker), line.percent) for line in data.lines] == [
+        (False, False, False),
+        (True, True, True),
+    ]
+    assert data.right_percent
+    assert data.has_right
+
+
+def _steps() -> Hours:
+    return Hours(np.array([0.0, 3600.0]), np.array([0.0, 3600.0]))
+
+
+# ------------------------------------------------------------------------------ across
+
+
+def test_hours_leave_out_the_pause_between_attempts() -> None:
+    # A step a second; the second attempt goes on after step 3, an hour later.
+    at = [0.0, 1.0, 2.0, 3.0, 3603.0, 3604.0]
+    scale = hours(Series([1, 2, 3, 4, 5, 6], at), [made.attempt(), made.attempt(id=2, number=2, start_step=4)])
+    assert scale is not None
+    assert (scale.left_out, scale.seconds_left_out) == (1, 3599.0)
+    assert (scale.place(np.array([1.0, 4.0, 6.0])) * 3600).tolist() == pytest.approx([0, 3, 5])
+    assert scale.note == "hours of training, 1 pause of 59m 59s left out"
+    # Beyond what is known, it goes on at the mean speed.
+    assert scale.place(np.array([11.0]))[0] * 3600 == pytest.approx(10)
+
+
+def test_one_step_has_no_time() -> None:
+    assert hours(Series([1], [5.0]), []) is None
+    assert hours(Series([], []), []) is None
+
+
+@given(
+    gaps=st.lists(st.tuples(st.integers(1, 50), st.floats(-5, 1e5)), min_size=2, max_size=30),
+    place=st.floats(-0.5, 1.5),
+)
+def test_a_place_in_time_and_its_step_are_one_another(gaps: list[tuple[int, float]], place: float) -> None:
+    steps = np.cumsum([gap for gap, _ in gaps]).tolist()
+    at = np.cumsum([seconds for _, seconds in gaps]).tolist()
+    scale = hours(Series(steps, at), [])
+    assert scale is not None
+    assert (np.diff(scale.hours) > 0).all()
+    x = scale.hours[0] + place * (scale.hours[-1] - scale.hours[0])
+    assert scale.place(np.array([scale.step(x)]))[0] == pytest.approx(x, rel=1e-6, abs=1e-9)
+
+
+def test_moments_are_the_recorded_times_spread_over_the_run(database: Database) -> None:
+    run = record_run(database, steps=900, total_steps=900)
+    read = moments(database, run.id, count=10, beside=[333])
+    assert read.steps == [1, 100, 200, 300, 333, 334, 400, 500, 600, 700, 800, 900]
+    assert read.values == [1_000_000.0 + step for step in read.steps]
+    assert moments(database, 77) == Series([], [])
+
+
+# ------------------------------------------------------------------------------ what happened
+
+
+def test_drops_are_milestones_and_not_a_slide() -> None:
+    steps = np.arange(1.0, 101)
+    milestone = np.where(steps < 50, 0.1, np.where(steps < 75, 0.01, 0.001))
+    assert drops(Curve(steps, milestone)).tolist() == [50, 75]
+    cosine = 0.05 * (1 + np.cos(np.pi * steps / 100))
+    assert drops(Curve(steps, cosine)).tolist() == []
+    assert drops(Curve(steps[:2], milestone[:2])).tolist() == []
+    assert drops(Curve(steps, np.full(100, np.nan))).tolist() == []
+
+
+def test_forks_resumes_and_checkpoints_are_told_by_step() -> None:
+    child = made.run(parent_id=3, fork_step=100)
+    tries = (made.attempt(start_step=100), made.attempt(number=2, start_step=150))
+    found = happenings(
+        child, tries, (made.checkpoint(step=150), made.checkpoint(step=150, kind="best"), made.checkpoint(step=120))
+    )
+    assert [(one.step, one.kind) for one in found] == [
+        (100, "fork"), (120, "checkpoint"), (150, "checkpoint"), (150, "resume"),
+    ]  # fmt: skip
+    assert found[2].text == "checkpoint 150 (latest, best)"
+    assert found[3].text == "resumed at 150 (attempt 2)"
+
+
+# ------------------------------------------------------------------------------ forks
+
+
+def forked(db: Database, parent_id: int, at: int, until: int, name: str) -> int:
+    run = runs.create(db, config=settings(lr=0.05), name=name, total_steps=1_000, parent_id=parent_id, fork_step=at)
+    attempt = start(db, run.id)
+    with MetricWriter(db, run.id, attempt.id) as writer:
+        for step in range(at + 1, until + 1):
+            writer.step(step_metric(step))
+        writer.flush()
+    attempts.finish(db, attempt.id, status=RunStatus.STOPPED, reason="stopped by user")
+    return run.id
+
+
+def test_a_fork_of_a_fork_shows_each_ancestor_up_to_where_it_was_left(database: Database) -> None:
+    eldest = record_run(database, steps=300, kinds=())
+    middle = forked(database, eldest.id, 200, 400, "middle")
+    youngest = forked(database, middle, 350, 380, "youngest")
+    found = lineage(database, runs.get(database, youngest))
+    assert found == (Stretch(eldest.id, -1, 200), Stretch(middle, 200, 350))
+    read = CurveReader(database, youngest).read(
+        CurveRequest(names=("loss", "churn", "val_loss"), columns=300), generation=1, reached=380, lineage=found
+    )
+    assert read.by_name["loss"].steps.tolist() == list(range(351, 381))
+    assert read.before["loss"].steps.tolist() == list(range(1, 351))
+    assert read.before["churn"].steps.tolist() == [100, 200]
+    assert (read.first, read.last) == (1, 380)
+    spec = ChartSpec(("loss",))
+    data = chart_data(spec, read, runs.get(database, youngest), Look(_steps()))
+    assert [line.tone for line in data.lines] == ["first"]  # a parent's own hours are others
+    assert lineage(database, runs.get(database, eldest.id)) == ()
+
+
+def test_a_window_before_the_fork_shows_the_parent_alone(database: Database) -> None:
+    eldest = record_run(database, steps=300, kinds=())
+    child = forked(database, eldest.id, 200, 260, "child")
+    request = CurveRequest(names=("loss",), columns=50, window=(20, 60))
+    read = CurveReader(database, child).read(
+        request, generation=1, reached=260, lineage=lineage(database, runs.get(database, child))
+    )
+    assert set(range(20, 61)) <= set(read.before["loss"].steps.tolist())
+    assert read.before["loss"].steps.max() < 70
