@@ -19,8 +19,13 @@ _MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
     "runs": (
         ("↑ ↓  k j", "Up and down."),
         ("pgup pgdn", "A page up and down."),
-        ("home end  g G", "First and last run."),
-        ("click", "On a head: sort by it. Twice on a run: open it."),
+        ("⇧↑ ⇧↓", "Up and down, marking on the way."),
+        ("home end  G", "First and last run."),
+        (
+            "click",
+            "On a head: sort by it; drag its edge to resize. Twice on a run: open it. With ^: mark it; with ⇧: mark "
+            "up to it.",
+        ),
     ),
     "form": (("tab  ↓", "Next field."), ("⇧tab  ↑", "Field before."), ("space  ↵", "Switch, or open a list.")),
 }

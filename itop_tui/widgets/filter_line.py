@@ -70,6 +70,10 @@ class FilterInput(Input):
         Binding("up", "suggest(-1)", show=False),
     ]
 
+    def validate_value(self, value: str) -> str:
+        """Keep what a terminal would obey, pasted or from a saved view, out of the line."""
+        return plain(value, limit=20_000)
+
     def action_suggest(self, lines: int) -> None:
         """Move through the suggestions."""
         self.query_ancestor(FilterLine).move(lines)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 from db.records import RunRecord
@@ -122,8 +123,13 @@ def _written(value: object) -> str:
 
 
 def settings_columns() -> tuple[Column, ...]:
-    """A column of every setting that has none by itself. Imports the query language: not for the first frame."""
+    """A column of every setting, with what it means. Imports the configuration's schema: not for the first frame."""
     from db.query import FIELDS as KNOWN
+    from engine.config import RunConfig, field_help
 
-    made = (column(SETTING + field.setting) for field in KNOWN if field.setting)
-    return tuple(each for each in made if each is not None)
+    made = ((field.setting, column(SETTING + field.setting)) for field in KNOWN if field.setting)
+    return tuple(
+        replace(each, about=field_help(name).partition(". ")[0] if name in RunConfig.model_fields else "a setting")
+        for name, each in made
+        if each is not None
+    )

@@ -17,8 +17,9 @@ LEAD = 4
 """Cells before the first column: the cursor, the mark, the star, a gap."""
 _TIGHT = 140
 """Lines narrower than this have one cell between two columns, wider ones two."""
-_EXTRA_RANK, _NAME_FIRST = 8, 16
-"""Columns of this rank and above are shown only where the name can still grow by so many cells."""
+_EXTRA_RANK, _NAME_FIRST = 8, {False: 16, True: 8}
+"""Columns of this rank and above are shown only where the name can still grow by so many cells, on a tight or a wide
+line."""
 _PINNED = ("state", "id", "name")
 """The columns that stand on every page."""
 _SPREAD = 12
@@ -136,7 +137,7 @@ def _by_rank(columns: Iterable[Column], room: int, gap: int, *, need_of: _Need) 
     kept: list[Column] = []
     for each in sorted(columns, key=lambda column: column.rank):
         need = need_of(each) + (gap if kept else 0)
-        if need > room - (_NAME_FIRST if each.rank >= _EXTRA_RANK else 0):
+        if need > room - (_NAME_FIRST[gap > 1] if each.rank >= _EXTRA_RANK else 0):
             break
         room -= need
         kept.append(each)

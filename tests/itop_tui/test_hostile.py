@@ -8,10 +8,16 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
+from db import runs, views
+from db.session import Database
+from engine.presets import PRESETS
 from itop_tui.app import ItopApp
-from itop_tui.screens.dialogs import Ask, Confirm
+from itop_tui.poller import DatabaseReader
+from itop_tui.screens.dialogs import Ask, AskText, Confirm
 from itop_tui.screens.new_run import NewRunScreen
-from tests.itop_tui.support import MemoryReader, make_run, memory_app, screen_text, started, wait_for
+from itop_tui.screens.view_picker import ViewPicker
+from itop_tui.widgets.filter_line import FilterLine
+from tests.itop_tui.support import MemoryReader, make_run, memory_app, screen_text, started, table_of, wait_for
 
 HOSTILE = {
     "markup": "[bold red]bold[/] [@click=app.quit]quit[/] [/unopened]",
@@ -76,7 +82,9 @@ async def test_every_hostile_text_everywhere_at_once(size: tuple[int, int]) -> N
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=list(HOSTILE))
 async def test_dialogs_and_form_of_a_hostile_run(text: str) -> None:
     size = (80, 24)
-    app = memory_app(MemoryReader([make_run(1, name=text, tags=(text,)), make_run(2, "running", name=text)]))
+    app = memory_app(
+        MemoryReader([make_run(1, name=text, tags=(text,)), make_run(2, "running", name=text, notes=text)])
+    )
     async with app.run_test(size=size) as pilot:
         await started(pilot, 2)
         await pilot.press("K")
@@ -84,6 +92,9 @@ async def test_dialogs_and_form_of_a_hostile_run(text: str) -> None:
         whole(app, size)
         await pilot.press("n", "R")
         await wait_for(pilot, lambda: isinstance(app.screen, Ask))
+        whole(app, size)
+        await pilot.press("escape", "N")
+        await wait_for(pilot, lambda: isinstance(app.screen, AskText))
         whole(app, size)
         await pilot.press("escape", "d")
         await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
@@ -100,3 +111,38 @@ async def test_figures_that_diverged_are_named() -> None:
         row = screen_text(app).splitlines()[2]
         assert "NaN" in row
         assert "∞" in row
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=list(HOSTILE))
+async def test_a_hostile_filter_group_and_view(text: str, database: Database) -> None:
+    size = (80, 24)
+    config = PRESETS["digits-set"].config().as_dict()
+    clean = text.replace("\ud800", "?").replace("\x00", "?") or "x"
+    for seed in (1, 2):
+        runs.create(database, config=config | {"seed": seed, "model": clean[:200]}, group=clean, tags=(clean,))
+    views.save(database, views.SavedView(clean, group_by="model", columns=("name", clean)))
+
+    class Unsettled(DatabaseReader):
+        def settle(self) -> str | None:
+            return None
+
+    app = ItopApp(Database.open, reader=Unsettled)
+    async with app.run_test(size=size) as pilot:
+        await started(pilot, 2)
+        await pilot.press("v")
+        await wait_for(pilot, lambda: isinstance(app.screen, ViewPicker))
+        whole(app, size)
+        await pilot.press("end", "enter")
+        await wait_for(pilot, lambda: len(table_of(app).lines) == 1)
+        whole(app, size)
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: len(table_of(app).lines) == 3)
+        whole(app, size)
+        await pilot.press("slash", *"model:")
+        line = app.screen.query_one(FilterLine)
+        await wait_for(pilot, lambda: line.suggestions)
+        whole(app, size)
+        line.put(text)
+        await pilot.pause()
+        whole(app, size)
+        assert app.is_running

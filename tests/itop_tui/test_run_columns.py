@@ -211,4 +211,5 @@ def test_every_setting_has_a_column_that_shows_it() -> None:
         assert (
             text == {None: "–", True: "yes", False: "no"}.get(value, text) if isinstance(value, bool | None) else text
         )
-        assert column(each.key) is each
+        assert column(each.key) is not None
+        assert each.about
