@@ -98,11 +98,18 @@ class Lab:
         return self.spawn_warden(attempt, run, env=env)
 
     def spawn_warden(
-        self, attempt: AttemptRecord, run: RunRecord, *, env: dict[str, str] | None = None, device: str = "cpu"
+        self,
+        attempt: AttemptRecord,
+        run: RunRecord,
+        *,
+        env: dict[str, str] | None = None,
+        device: str = "cpu",
+        time_limit: float | None = None,
+        grace: float = 120.0,
     ) -> subprocess.Popen[bytes]:
         files = self.files(run, attempt.number)
         files.folder.mkdir(parents=True, exist_ok=True)
-        task = Task(run.id, attempt.id, files, device, device.partition(":")[2], self.worker)
+        task = Task(run.id, attempt.id, files, device, device.partition(":")[2], self.worker, time_limit, grace)
         return self.spawn("engine.launch.warden", *task.arguments(), env=env)
 
     def start_scheduler(self, *options: str) -> subprocess.Popen[bytes]:
