@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from itop_tui.format import count, duration, explored, figure, percent, rate, share, short_count
+from itop_tui.format import UNKNOWN, count, duration, explored, figure, percent, rate, share, short_count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,6 +126,13 @@ def entry_settings(compared: Sequence[Entry]) -> dict[str, list[tuple[Any, ...]]
     }
 
 
+def setting_of(name: str, values: Sequence[Any]) -> str:
+    """The values that a setting has in the runs of an entry."""
+    from engine.config import setting_text
+
+    return ", ".join(UNKNOWN if value is None else setting_text(name, value) for value in values)
+
+
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
     seen: list[Any] = []
     for value in values:  # a setting may be a list: it has no hash
@@ -206,6 +213,8 @@ def statistic(values: Iterable[float | None]) -> Stat:
     mean = math.fsum(known) / len(known)
     if len(known) == 1:
         return Stat(mean, None, 1)
+    if len(set(known)) == 1:  # rounding of the mean would give them a deviation
+        return Stat(known[0], 0.0, len(known))
     return Stat(mean, math.sqrt(math.fsum((value - mean) ** 2 for value in known) / (len(known) - 1)), len(known))
 
 

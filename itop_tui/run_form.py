@@ -225,21 +225,25 @@ class RunForm:
         """The command that launches the same run; None while something is wrong."""
         if self.config is None:
             return None
-        default = RunConfig.create()
-        words = ["itop", "train"]
-        for field, (value, _) in self.config.changes(default).items():
-            flag = field.replace("_", "-")
-            if value is None:
-                continue
-            if isinstance(value, bool):
-                words.append(f"--{flag}" if value else f"--no-{flag}")
-            else:
-                words += [f"--{flag}", setting_text(field, value)]
-        if self.name:
-            words += ["--name", self.name]
-        for tag in self.tags:
-            words += ["--tag", tag]
-        return shlex.join(words)
+        return command_line(self.config, name=self.name, tags=self.tags)
+
+
+def command_line(config: RunConfig, *, name: str = "", tags: Sequence[str] = ()) -> str:
+    """The command that launches a run of these settings; what is as it comes is left out."""
+    words = ["itop", "train"]
+    for field, (value, _) in config.changes(RunConfig.create()).items():
+        flag = field.replace("_", "-")
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", setting_text(field, value)]
+    if name:
+        words += ["--name", name]
+    for tag in tags:
+        words += ["--tag", tag]
+    return shlex.join(words)
 
 
 def shown(entry: Entry) -> str:

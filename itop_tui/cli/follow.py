@@ -19,6 +19,7 @@ from db.records import AttemptRecord, RunRecord, RunStatus
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.screen import STATE_LOOKS, data
+from itop_tui.comparison import seconds_taken
 from itop_tui.format import bar, duration, explored, figure, percent
 
 _POLL_SECONDS = 0.2
@@ -51,18 +52,6 @@ def remaining_seconds(run: RunRecord) -> float | None:
         return None
     images = int(run.config.get("batch_size", 1)) * int(run.config.get("accumulate", 1))
     return max(0, run.total_steps - run.step) * images / speed
-
-
-def seconds_taken(taken: Sequence[AttemptRecord], now: float) -> float | None:
-    """Return how long attempts took together, or have taken until now; None where there was none.
-
-    Args:
-        taken: Attempts of one run.
-        now: Unix seconds.
-    """
-    if not taken:
-        return None
-    return sum((one.ended_at if one.ended_at is not None else now) - one.started_at for one in taken)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def refuse_existing(target: Path, *, force: bool) -> None:
         ExportError: It is there already, and `force` is not set, or it is of another kind.
     """
     if target.exists() and not force:
-        raise ExportError(f"{target} is there already: choose another place, or overwrite it with --force")
+        raise ExportError(f"{target} is there already: choose another place, or overwrite it (--force)")
 
 
 def _take(temporary: Path, target: Path, *, force: bool) -> None:
@@ -100,6 +100,6 @@ def _take(temporary: Path, target: Path, *, force: bool) -> None:
     try:
         os.link(temporary, target)  # unlike a rename, it fails where somebody else was quicker
     except FileExistsError as error:
-        raise ExportError(f"{target} is there already: choose another place, or overwrite it with --force") from error
+        raise ExportError(f"{target} is there already: choose another place, or overwrite it (--force)") from error
     except OSError:  # a file system without hard links
         temporary.replace(target)

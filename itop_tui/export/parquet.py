@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,8 @@ def write_parquet(db: Database, run: RunRecord, folder: Path) -> None:
         ExportError: pyarrow is not installed.
     """
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        pa: Any = import_module("pyarrow")
+        pq: Any = import_module("pyarrow.parquet")
     except ImportError as error:
         raise ExportError("Parquet needs pyarrow: python -m pip install 'itop[export]' brings it") from error
     types: dict[type, Any] = {int: pa.int64(), float: pa.float64(), str: pa.string(), tuple: pa.list_(pa.int64())}

@@ -33,11 +33,11 @@ class Format:
 
 
 FORMATS = (
-    Format("csv", "CSV files: steps, epochs, mask updates, layers, configuration"),
-    Format("json", "one JSON document a run", ".json"),
-    Format("parquet", "Parquet files, as CSV (needs pyarrow)"),
-    Format("tensorboard", "TensorBoard event files (needs tensorboardX)"),
-    Format("safetensors", "weights and masks of a checkpoint (needs safetensors)", ".safetensors"),
+    Format("csv", "all that was recorded, as files"),
+    Format("json", "all that was recorded, a document a run", ".json"),
+    Format("parquet", "as csv (needs pyarrow)"),
+    Format("tensorboard", "event files (needs tensorboardX)"),
+    Format("safetensors", "weights and masks (needs safetensors)", ".safetensors"),
     Format("html", "one page that compares the runs, with plots", ".html", whole=True),
 )
 """The formats, the simplest first."""

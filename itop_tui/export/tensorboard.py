@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,29 +33,31 @@ def write_tensorboard(db: Database, run: RunRecord, folder: Path) -> None:
         ExportError: tensorboardX is not installed.
     """
     try:
-        from tensorboardX.proto.event_pb2 import Event
-        from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
-        from tensorboardX.proto.tensor_pb2 import TensorProto
-        from tensorboardX.record_writer import RecordWriter
+        events: Any = import_module("tensorboardX.proto.event_pb2")
+        summaries: Any = import_module("tensorboardX.proto.summary_pb2")
+        tensors: Any = import_module("tensorboardX.proto.tensor_pb2")
+        records: Any = import_module("tensorboardX.record_writer")
     except ImportError as error:
         raise ExportError("TensorBoard needs tensorboardX: python -m pip install 'itop[export]' brings it") from error
     began = run.started_at if run.started_at is not None else run.created_at
     # The name that TensorBoard looks for; the time in it orders several files of one folder.
-    file = RecordWriter(str(folder / f"events.out.tfevents.{int(began):010d}.itop"))
+    file = records.RecordWriter(str(folder / f"events.out.tfevents.{int(began):010d}.itop"))
     try:
-        file.write(Event(wall_time=began, file_version="brain.Event:2").SerializeToString())
+        file.write(events.Event(wall_time=began, file_version="brain.Event:2").SerializeToString())
         text = json.dumps(plain_value(run.config), indent=2).replace("\n", "\n    ")
-        config = Summary.Value(
+        config = summaries.Summary.Value(
             tag="config/text_summary",
-            metadata=SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="text")),
-            tensor=TensorProto(
+            metadata=summaries.SummaryMetadata(plugin_data=summaries.SummaryMetadata.PluginData(plugin_name="text")),
+            tensor=tensors.TensorProto(
                 dtype="DT_STRING", string_val=[f"    {text}".encode()], tensor_shape={"dim": [{"size": 1}]}
             ),
         )
-        file.write(Event(wall_time=began, step=0, summary=Summary(value=[config])).SerializeToString())
+        file.write(events.Event(wall_time=began, step=0, summary=summaries.Summary(value=[config])).SerializeToString())
         for at, step, scalars in _events(db, run, began):
-            values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars]
-            file.write(Event(wall_time=at, step=step, summary=Summary(value=values)).SerializeToString())
+            values = [summaries.Summary.Value(tag=tag, simple_value=value) for tag, value in scalars]
+            file.write(
+                events.Event(wall_time=at, step=step, summary=summaries.Summary(value=values)).SerializeToString()
+            )
     finally:
         file.close()
 

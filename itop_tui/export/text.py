@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,7 +12,7 @@ from db import attempts, checkpoints
 from db.records import RunRecord
 from db.session import Database
 from itop_tui.cli.output import plain_value, run_document, timestamp
-from itop_tui.export.tables import TABLES, Row, Table
+from itop_tui.export.tables import TABLES, Table
 
 
 def write_csv(db: Database, run: RunRecord, folder: Path) -> None:
@@ -32,7 +32,7 @@ def write_csv(db: Database, run: RunRecord, folder: Path) -> None:
     write_rows(folder / "config.csv", ("setting", "value"), settings)
 
 
-def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Row]) -> None:
+def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write one CSV file."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)

@@ -2,65 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rich.segment import Segment
 from rich.style import Style
 from textual.reactive import reactive
 from textual.strip import Strip
 
+from itop_tui.comparison_scatter import ScatterData
 from itop_tui.format import fit
 from itop_tui.series_colours import colour
 from itop_tui.widgets import axis
 from itop_tui.widgets.toned import Toned
 
 _GUTTER = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """An entry of a comparison as a point.
-
-    Attributes:
-        letter: Its letter.
-        position: Its place, which gives its colour.
-        x: Its position.
-        y: Its height.
-        x_std: What its bar reaches to either side; 0 for none.
-        y_std: What its bar reaches up and down.
-    """
-
-    letter: str
-    position: int
-    x: float
-    y: float
-    x_std: float = 0.0
-    y_std: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ScatterData:
-    """What a scatter plot shows.
-
-    Attributes:
-        title: What it is called.
-        x_label: What lies across, in per cent.
-        y_label: What goes up, in per cent.
-        points: The points; shares.
-        missing: What to say of those that are not known.
-    """
-
-    title: str = ""
-    x_label: str = ""
-    y_label: str = ""
-    points: tuple[Point, ...] = ()
-    missing: str = ""
-
-    def ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """The ranges of both axes, bars included."""
-        xs = [edge for point in self.points for edge in (point.x - point.x_std, point.x + point.x_std)]
-        ys = [edge for point in self.points for edge in (point.y - point.y_std, point.y + point.y_std)]
-        return axis.padded(min(xs), max(xs)), axis.padded(min(ys), max(ys))
 
 
 class Scatter(Toned):
@@ -96,7 +49,7 @@ class Scatter(Toned):
         self._cells.clear()
         data, width, height = self.data, self.size.width, self.size.height
         self._say(1, 0, fit(data.title, width - 2).rstrip(), self.tone("title"))
-        right, bottom = width - 2, height - (4 if data.missing else 3)
+        right, bottom = width - 2, height - (5 if data.missing else 4)
         if data.missing:
             self._say(1, height - 1, fit(data.missing, width - 2).rstrip(), self.tone("muted"))
         if not data.points or right - _GUTTER < 8 or bottom < 3:
@@ -113,7 +66,7 @@ class Scatter(Toned):
 
         self._paint_axes(xs, ys, right, bottom)
         self._say(1, 1, data.y_label, self.tone("muted"))
-        self._say(max(_GUTTER, right + 1 - len(data.x_label)), bottom + 2, data.x_label, self.tone("muted"))
+        self._say(max(_GUTTER, right + 1 - len(data.x_label)), bottom + 3, data.x_label, self.tone("muted"))
         dark = self.app.current_theme.dark
         for point in data.points:
             style = Style(color=colour(point.position, dark=dark))

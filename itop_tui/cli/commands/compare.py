@@ -2,122 +2,143 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
+from cyclopts import Parameter
 from rich.text import Text
 
 from db import attempts
 from db.records import RunRecord
-from engine.config import RunConfig, setting_text
-from itop_tui.cli.errors import UsageError
-from itop_tui.cli.follow import seconds_taken
-from itop_tui.cli.output import print_json, run_document
+from itop_tui.cli.errors import CommandError, UsageError
+from itop_tui.cli.output import Document, print_json, run_document
 from itop_tui.cli.parameters import Json, RunNames
-from itop_tui.cli.screen import Cell, Column, data, print_table, state
+from itop_tui.cli.screen import Cell, Column, data, note, print_table, state
 from itop_tui.cli.store import find_all, opened
-from itop_tui.format import UNKNOWN, count, duration, explored, figure, percent, share, short_count
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A figure in which runs are compared.
-
-    Attributes:
-        name: Its name in records and JSON.
-        label: Its name in the table.
-        write: How it is written.
-        best: Whether the largest (1) or the smallest (-1) is the best; 0 where neither is.
-    """
-
-    name: str
-    label: str
-    write: Callable[[Any], str]
-    best: int = 0
-
-
-RESULTS = (
-    Result("test_accuracy", "test accuracy", percent, 1),
-    Result("best_val_accuracy", "best validation", percent, 1),
-    Result("loss", "loss", figure, -1),
-    Result("density", "density", share),
-    Result("nonzeros", "active weights", count),
-    Result("itop_rate", "R_s", percent),
-    Result("training_flops", "training FLOPs", short_count),
-    Result("flops_ratio", "share of dense", share),
-    Result("step", "steps", count),
-    Result("seconds", "time", duration),
+from itop_tui.comparison import (
+    RESULTS,
+    Entry,
+    Result,
+    Stat,
+    best,
+    differing_settings,
+    entries,
+    entry_settings,
+    results,
+    seconds_taken,
+    setting_of,
+    write_stat,
 )
-"""The figures compared, in the table's order; `seconds` is worked out, the others are a run's own."""
+from itop_tui.export.files import ExportError, written
+from itop_tui.format import plain
 
 
-def compare(*run: RunNames, json: Json = False) -> int:
+def compare(
+    *run: RunNames,
+    group: Annotated[
+        Literal["seeds"] | None,
+        Parameter(help="seeds joins runs that differ only by their seed: mean ± deviation.", metavar="WHAT"),
+    ] = None,
+    html: Annotated[
+        Path | None, Parameter(help="Write a page with plots too, which needs nothing else.", metavar="FILE")
+    ] = None,
+    force: Annotated[bool, Parameter(negative=(), show_default=False, help="Replace the page if it is there.")] = False,
+    json: Json = False,
+) -> int:
     """Show in which settings runs differ, and their results side by side; the best of each is marked with a star."""
     with opened() as database:
         found = find_all(database, run)
         if len(found) < 2:
             raise UsageError("compare needs at least two runs")
+        try:
+            compared = entries(found, grouped=group is not None)
+        except ValueError as error:
+            raise UsageError(f"{error}; --group seeds joins those that differ only by their seed") from error
         now = time.time()
-        seconds = [seconds_taken(attempts.for_run(database, one.id), now) for one in found]
-    settings = differing_settings(found)
-    results = {
-        result.name: seconds if result.name == "seconds" else [getattr(one, result.name) for one in found]
-        for result in RESULTS
-    }
+        seconds = {one.id: seconds_taken(attempts.for_run(database, one.id), now) for one in found}
+        if html is not None:
+            from itop_tui.export.report import write_report
+
+            try:
+                with written(html, force=force) as path:
+                    write_report(database, found, path, grouped=group is not None)
+            except ExportError as error:
+                raise CommandError(str(error)) from error
+            note(f"Written to {plain(str(html))}")
     if json:
-        print_json({"runs": [run_document(one) for one in found], "settings": settings, "results": results})
+        print_json(_document(found, compared if group is not None else None, seconds))
         return 0
-    print_table(*_side_by_side(found, settings, results))
+    print_table(*_side_by_side(compared, seconds))
     return 0
 
 
+def _document(
+    found: Sequence[RunRecord], groups: Sequence[Entry] | None, seconds: Mapping[int, float | None]
+) -> Document:
+    """The comparison as JSON: of each run, in order; and of each group where seeds are joined."""
+    own = {
+        result.name: [seconds[one.id] if result.name == "seconds" else getattr(one, result.name) for one in found]
+        for result in RESULTS
+    }
+    document: Document = {
+        "runs": [run_document(one) for one in found],
+        "settings": differing_settings(found),
+        "results": own,
+    }
+    if groups is not None:
+        joined = results(groups, seconds)
+        document["groups"] = [
+            {
+                "name": entry.label,
+                "runs": [one.id for one in entry.runs],
+                "n": entry.n,
+                "results": {name: _figures(stats[at]) for name, stats in joined.items()},
+            }
+            for at, entry in enumerate(groups)
+        ]
+    return document
+
+
+def _figures(stat: Stat) -> dict[str, Any]:
+    return {"mean": stat.mean, "std": stat.std, "n": stat.n}
+
+
 def _side_by_side(
-    found: Sequence[RunRecord], settings: Mapping[str, Sequence[Any]], results: Mapping[str, Sequence[Any]]
+    compared: Sequence[Entry], seconds: Mapping[int, float | None]
 ) -> tuple[list[Column], list[list[Cell]]]:
-    """Lay out a column for each run: what differs above, the results below."""
-    columns = [Column("RUN"), *(Column(str(one.id), right=True, shrink=True, at_least=9) for one in found)]
-    rows: list[list[Cell]] = [["name", *(data(one.name) for one in found)]]
-    rows.append(["state", *(state(one.status.value) for one in found)])
+    """Lay out a column for each entry: what differs above, the results below."""
+    heads = [", ".join(str(one.id) for one in entry.runs) for entry in compared]
+    columns = [Column("RUN"), *(Column(head, right=True, shrink=True, at_least=9) for head in heads)]
+    rows: list[list[Cell]] = [["name", *(data(entry.label) for entry in compared)]]
+    rows.append(["state", *(_state(entry) for entry in compared)])
+    if any(entry.n > 1 for entry in compared):
+        rows.append(["n", *(str(entry.n) for entry in compared)])
+    settings = entry_settings(compared)
     if settings:
-        rows += [_title("settings that differ", found)]
-        rows += [[name, *(_setting(name, value) for value in values)] for name, values in settings.items()]
-    rows += [_title("results", found)]
-    shown = {**results, "itop_rate": [explored(one) for one in found]}
-    rows += [_row(result, shown[result.name]) for result in RESULTS if _known(shown[result.name])]
+        rows += [_title("settings that differ", compared)]
+        rows += [[name, *(data(setting_of(name, values)) for values in row)] for name, row in settings.items()]
+    rows += [_title("results", compared)]
+    found = results(compared, seconds)
+    rows += [_row(result, found[result.name]) for result in RESULTS if any(stat.n for stat in found[result.name])]
     return columns, rows
 
 
-def _title(text: str, found: Sequence[RunRecord]) -> list[Cell]:
-    return [Text(f"\n{text}", style="bold"), *(Text("\n") for _ in found)]
+def _state(entry: Entry) -> Text:
+    states = {one.status.value for one in entry.runs}
+    return state(states.pop()) if len(states) == 1 else Text("mixed")
 
 
-def differing_settings(found: Sequence[RunRecord]) -> dict[str, list[Any]]:
-    """Return the settings in which runs differ, each with the value of every run, in the runs' order.
-
-    A setting that a run's stored configuration does not have is None there.
-    """
-    names = [*RunConfig.model_fields, *(name for one in found for name in one.config)]
-    values = {name: [one.config.get(name) for one in found] for name in dict.fromkeys(names)}
-    return {name: row for name, row in values.items() if any(value != row[0] for value in row)}
+def _title(text: str, compared: Sequence[Entry]) -> list[Cell]:
+    return [Text(f"\n{text}", style="bold"), *(Text("\n") for _ in compared)]
 
 
-def _known(values: Sequence[Any]) -> bool:
-    return any(value is not None for value in values)
-
-
-def _setting(name: str, value: Any) -> Text:
-    return Text(UNKNOWN, style="dim") if value is None else data(setting_text(name, value))
-
-
-def _row(result: Result, values: Sequence[Any]) -> list[Cell]:
-    """Write a result of every run, the best one marked."""
-    finite = [value for value in values if value is not None and math.isfinite(value)]
-    best = (max(finite) if result.best > 0 else min(finite)) if finite and result.best else None
+def _row(result: Result, stats: Sequence[Stat]) -> list[Cell]:
+    """Write a result of every entry, the best one marked."""
+    marked = best(stats, result.best)
     cells: list[Cell] = [result.label]
-    for value in values:
-        is_best = best is not None and value == best
-        cells.append(Text(("★ " if is_best else "") + result.write(value), style="bold" if is_best else ""))
+    for at, stat in enumerate(stats):
+        text = write_stat(stat, result.write)
+        cells.append(Text(f"★ {text}" if at in marked else text, style="bold" if at in marked else ""))
     return cells

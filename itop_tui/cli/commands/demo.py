@@ -14,12 +14,13 @@ from db.records import RunRecord, RunStatus
 from engine.config import RunConfig
 from engine.presets import PRESETS
 from itop_tui.cli.errors import Exit
-from itop_tui.cli.follow import follow, seconds_taken
+from itop_tui.cli.follow import follow
 from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import Json
 from itop_tui.cli.queueing import queue, start_scheduler
 from itop_tui.cli.screen import Cell, Column, console, data, next_steps, print_table, state
 from itop_tui.cli.store import opened
+from itop_tui.comparison import seconds_taken
 from itop_tui.format import duration, explored, percent, share, short_count
 
 GROUP = "demo"

@@ -22,12 +22,13 @@ from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus, Se
 from engine.config import FIELD_SECTIONS, RunConfig, setting_text
 from engine.continuation import recomputed
 from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS, checkpoint_row
-from itop_tui.cli.follow import remaining_seconds, seconds_taken
+from itop_tui.cli.follow import remaining_seconds
 from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import Json, RunName
 from itop_tui.cli.queueing import as_settings
 from itop_tui.cli.screen import Cell, Column, console, data, heading, next_steps, note, print_facts, print_table, state
 from itop_tui.cli.store import opened, waits_for
+from itop_tui.comparison import seconds_taken
 from itop_tui.format import (
     MASK_FIGURES,
     UNKNOWN,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual.widget import Widget
 
 from db import runs
 from db.records import RunRecord
 from db.session import Database
 from itop_tui.comparison import MOST, Entry, entries
+from itop_tui.comparison_scatter import ACCURACIES
+from itop_tui.export.files import written
 from itop_tui.format import plain, plural
 from itop_tui.screens.base import ItopScreen
 from itop_tui.screens.compare import sheets
@@ -217,6 +221,7 @@ class CompareKeys(ItopScreen):
     def action_toggle_legend(self) -> None:
         """Show or hide the legend."""
         self.toggle_class("-no-legend")
+        self.show()
 
     # ------------------------------------------------------------------------------------------------------- charts
 
@@ -302,7 +307,7 @@ class CompareKeys(ItopScreen):
     def action_next_view(self) -> None:
         """Show another measure of the open tab."""
         if self.tab == "scatter":
-            self.accuracy = _next(tuple(sheets.ACCURACIES), self.accuracy)
+            self.accuracy = _next(tuple(ACCURACIES), self.accuracy)
         elif self.tab == "layers":
             self.layer_measure = _next(sheets.LAYER_MEASURES, self.layer_measure)
         elif self.tab == "masks":
@@ -327,13 +332,37 @@ class CompareKeys(ItopScreen):
         """Copy the open table as text; on charts and plots, the results."""
         if self.read is None:
             return
-        if self.focused_sheet() is not None:
-            text = self.sheet().as_text()
-        else:
-            text = sheets.results_sheet(self.entries, self.read.seconds).as_text()
+        name = "results" if self.focused_sheet() is None else self.tab
+        table = sheets.results_sheet(self.entries, self.read.seconds) if name == "results" else self.sheet()
+        text = table.as_text()
+        if name != "results":  # its rows are named; elsewhere the letters have to be
+            text = "\n".join([*(f"{entry.letter} {plain(entry.label)}" for entry in self.entries), "", text])
         self.app.copy_to_clipboard(text)
-        name = self.tab if self.focused_sheet() is not None else "results"
         self.notify(plain(f"The table of {name}, {plural(len(text.splitlines()), 'line')}."), title="Copied")
+
+    def action_export(self) -> None:
+        """Ask what of the comparison to write, and where."""
+        from itop_tui.screens.export import Choice, chart_choice, offer, run_choices, sheet_choices
+
+        if self.read is None:
+            return
+        shown = [chart_choice(chart) for chart in self.curves.charts if chart.display] if self.tab == "curves" else []
+        name = "results" if self.focused_sheet() is None else self.tab
+        table = sheets.results_sheet(self.entries, self.read.seconds) if name == "results" else self.sheet()
+        runs_shown = [run for entry in self.entries for run in entry.runs]
+        grouped = self.grouped
+
+        def page(db: Database, folder: Path) -> list[Path]:
+            from itop_tui.export.report import write_report
+
+            target = folder / f"comparison-{'-'.join(str(run.id) for run in runs_shown[:6])}.html"
+            with written(target) as path:
+                write_report(db, runs_shown, path, grouped=grouped)
+            return [target]
+
+        report = Choice("html: this comparison as a page with plots", page)
+        others = run_choices([run.id for run in runs_shown], without=("html",))
+        offer(self, "Export the comparison", [report, *shown, *sheet_choices(name, table), *others])
 
 
 def _next(choices: tuple[str, ...], present: str) -> str:

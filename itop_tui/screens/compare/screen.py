@@ -18,7 +18,8 @@ from textual.widgets import ContentSwitcher
 from db.records import RunRecord
 from engine.masks_client import MaskServer
 from itop_tui.actions import bindings, find, in_scope
-from itop_tui.comparison import Entry, entries
+from itop_tui.comparison import MOST, Entry, entries
+from itop_tui.comparison_scatter import ACCURACIES, ScatterData, scatter_data
 from itop_tui.format import plural
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.screens.compare import sheets
@@ -28,7 +29,7 @@ from itop_tui.screens.compare.reading import MasksRead, Read, Request, read, rea
 from itop_tui.screens.run.tabs import TabLine
 from itop_tui.widgets.entry_list import EntryLine, EntryList
 from itop_tui.widgets.key_bar import KeyHint
-from itop_tui.widgets.scatter import Scatter, ScatterData
+from itop_tui.widgets.scatter import Scatter
 from itop_tui.widgets.sheet import Sheet, SheetView
 from itop_tui.widgets.top_bar import TopBar
 
@@ -152,6 +153,8 @@ class CompareScreen(CompareKeys):
         self.on_database_trouble(DatabaseTrouble(self.itop.problem))
         first = self.read is None
         self.read = found
+        if first:
+            self._keep_to_the_most(found.runs)
         gone = set(found.request.ids) - {run.id for run in found.runs}
         if gone:
             self.ids = tuple(run_id for run_id in self.ids if run_id not in gone)
@@ -160,6 +163,20 @@ class CompareScreen(CompareKeys):
         if first or self._again:
             self._again = False
             self.ask()
+
+    def _keep_to_the_most(self, runs: Sequence[RunRecord]) -> None:
+        """Join the seeds of more runs than can be told apart; where that is not enough, take the first ones."""
+        if len(runs) <= MOST:
+            return
+        self.grouped = True
+        try:
+            entries(runs, grouped=True)
+        except ValueError:
+            self.grouped = False
+            self.ids = self.ids[:MOST]
+            self.notify(f"{MOST} at most are compared: these are the first.", severity="warning", markup=False)
+        else:
+            self.notify(f"More than {MOST} runs: their seeds are joined (g).", markup=False)
 
     @property
     def is_settled(self) -> bool:
@@ -188,7 +205,7 @@ class CompareScreen(CompareKeys):
             fits = asked is not None and asked.members == getattr(self.curves.request(self.entries), "members", None)
             self.curves.show(self.entries, self.hidden, found.curves if fits else None)
         elif self.tab == "scatter":
-            by_rs, by_flops = sheets.scatter_data(self.shown_entries, found.seconds, self.accuracy)
+            by_rs, by_flops = scatter_data(self.shown_entries, found.seconds, self.accuracy)
             self.query_one("#by-rs", Scatter).data = self._in_place(by_rs)
             self.query_one("#by-flops", Scatter).data = self._in_place(by_flops)
         else:
@@ -209,7 +226,7 @@ class CompareScreen(CompareKeys):
             return sheets.overlap_sheet(
                 self.entries, self._masks, self._masks_problem, self.mask_layer, self.overlap_measure
             )
-        return sheets.results_sheet(self.entries, found.seconds)
+        return sheets.results_sheet(self.entries, found.seconds, named=self.has_class("-no-legend"))
 
     def _in_place(self, data: ScatterData) -> ScatterData:
         """Points of the visible entries have the colours of their places among all."""
@@ -219,7 +236,7 @@ class CompareScreen(CompareKeys):
     def _note(self) -> str:
         if self.tab == "curves":
             return self.curves.note
-        return sheets.ACCURACIES[self.accuracy] + " (v)" if self.tab == "scatter" else ""
+        return ACCURACIES[self.accuracy] + " (v)" if self.tab == "scatter" else ""
 
     def _show_legend(self) -> None:
         chart = self.curves.chart if self.tab == "curves" else None

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from db.records import LayerMaskStat, RunRecord
-from engine.config import setting_text
 from itop_tui.comparison import (
     RESULTS,
     Entry,
     Stat,
     best,
     entry_settings,
-    result_of,
     results,
+    setting_of,
     statistic,
     write_stat,
 )
 from itop_tui.format import UNKNOWN, figure, percent, plural, share
 from itop_tui.screens.compare.reading import MasksRead
-from itop_tui.widgets.scatter import Point, ScatterData
 from itop_tui.widgets.sheet import Cell, Sheet
 
 LAYER_MEASURES = ("density", "R_s", "churn", "active weights")
 OVERLAP_MEASURES = ("overlap", "overlap beyond chance", "share of the row's weights")
-ACCURACIES = {"test_accuracy": "test accuracy", "best_val_accuracy": "best validation accuracy"}
 
 
 def heads(compared: Sequence[Entry], corner: str) -> tuple[Cell, ...]:
@@ -40,8 +36,14 @@ def heads(compared: Sequence[Entry], corner: str) -> tuple[Cell, ...]:
     )
 
 
-def results_sheet(compared: Sequence[Entry], seconds: Mapping[int, float | None]) -> Sheet:
-    """The results, a row for each entry; the best of each is starred and bold."""
+def results_sheet(compared: Sequence[Entry], seconds: Mapping[int, float | None], *, named: bool = True) -> Sheet:
+    """The results, a row for each entry; the best of each is starred and bold.
+
+    Args:
+        compared: The entries.
+        seconds: How long each run took.
+        named: Whether rows have the names beside the letters; a legend may tell them already.
+    """
     found = results(compared, seconds)
     shown = [result for result in RESULTS if any(stat.n for stat in found[result.name])]
     marked = {result.name: best(found[result.name], result.best) for result in shown}
@@ -52,7 +54,7 @@ def results_sheet(compared: Sequence[Entry], seconds: Mapping[int, float | None]
 
     rows = tuple(
         (
-            Cell(f"{entry.letter} {entry.label}", entry=at),
+            Cell(f"{entry.letter} {entry.label}" if named else entry.letter, bold=not named, entry=at),
             *(cell(result.name, write_stat(found[result.name][at], result.write), at) for result in shown),
         )
         for at, entry in enumerate(compared)
@@ -76,11 +78,6 @@ def settings_sheet(compared: Sequence[Entry]) -> Sheet:
         return Sheet(notes=("These runs have the same settings.",))
     rows = tuple((Cell(name), *(Cell(setting_of(name, values)) for values in row)) for name, row in differing.items())
     return Sheet(heads(compared, "setting"), rows, ("Settings that are the same in all runs are left out.",))
-
-
-def setting_of(name: str, values: Sequence[Any]) -> str:
-    """The values that a setting has in the runs of an entry."""
-    return ", ".join(UNKNOWN if value is None else setting_text(name, value) for value in values)
 
 
 def layers_sheet(compared: Sequence[Entry], layers: Mapping[int, Sequence[LayerMaskStat]], measure: str) -> Sheet:
@@ -186,34 +183,3 @@ def overlap_sheet(
     by_chance = f" Random masks of these densities: {percent(sum(off) / len(off), 1)}." if off else ""
     notes = (f"{explained} of active weights.{by_chance} n, N: layer. v: measure.", *told)
     return Sheet(head, tuple(rows), notes, title)
-
-
-def scatter_data(
-    compared: Sequence[Entry], seconds: Mapping[int, float | None], accuracy: str
-) -> tuple[ScatterData, ScatterData]:
-    """R_s against accuracy, and training FLOPs against accuracy: the figures of the paper.
-
-    A dense network explores all of its weights: it stands at R_s 1.
-    """
-    plots = []
-    for name, title, label in (
-        ("itop_rate", "R_s and accuracy", "R_s explored"),
-        ("flops_ratio", "FLOPs and accuracy", "training FLOPs of dense"),
-    ):
-        points, missing = [], []
-        for at, entry in enumerate(compared):
-            across = statistic(_across(run, name, seconds) for run in entry.runs)
-            up = statistic(result_of(run, accuracy, seconds) for run in entry.runs)
-            if across.mean is None or up.mean is None or not math.isfinite(across.mean + up.mean):
-                missing.append(entry.letter)
-                continue
-            points.append(Point(entry.letter, at, across.mean, up.mean, across.std or 0.0, up.std or 0.0))
-        told = f"without these figures: {', '.join(missing)}" if missing else ""
-        plots.append(ScatterData(title, label, ACCURACIES[accuracy], tuple(points), told))
-    return plots[0], plots[1]
-
-
-def _across(run: RunRecord, name: str, seconds: Mapping[int, float | None]) -> float | None:
-    if name == "itop_rate" and run.method == "dense":
-        return 1.0
-    return result_of(run, name, seconds)

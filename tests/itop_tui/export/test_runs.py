@@ -135,7 +135,7 @@ def test_nothing_is_overwritten_unless_asked(db: Database, run: RunRecord, tmp_p
     (path,) = export_runs(db, [run.id], known, tmp_path)
     marked = path / "steps.csv" if path.is_dir() else path
     marked.write_text("mine")
-    with pytest.raises(ExportError, match="is there already: choose another place, or overwrite it with --force"):
+    with pytest.raises(ExportError, match="is there already: choose another place, or overwrite it"):
         export_runs(db, [other.id, run.id], known, tmp_path)
     assert marked.read_text() == "mine"
     assert len(list(tmp_path.iterdir())) == 1 + (tmp_path / "home").exists(), "all or none"

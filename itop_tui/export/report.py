@@ -1,0 +1,230 @@
+"""A comparison as one HTML page that needs nothing else: plots, tables, configuration, and how to repeat each run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from db import attempts
+from db.records import RunRecord
+from db.session import Database
+from engine.config import ConfigError, RunConfig
+from itop_tui.comparison import (
+    RESULTS,
+    Entry,
+    best,
+    entries,
+    entry_settings,
+    results,
+    seconds_taken,
+    setting_of,
+    write_stat,
+)
+from itop_tui.comparison_curves import FIGURES, CurvesRequest, EntryCurve, Figure, Members, read_curves
+from itop_tui.comparison_scatter import scatter_data
+from itop_tui.export.drawing import Drawing, Trace, text_of
+from itop_tui.format import moment, plural
+from itop_tui.run_form import command_line
+from itop_tui.series_colours import ON_DARK, ON_LIGHT
+
+_COLUMNS = 260
+"""Ranges of steps of a plot: as many as it has pixels, about."""
+
+
+def write_report(db: Database, runs: Sequence[RunRecord], path: Path, *, grouped: bool | None = None) -> None:
+    """Write the page.
+
+    Args:
+        db: The database.
+        runs: The runs, in order.
+        path: The file.
+        grouped: Whether runs that differ only by their seed are joined; None joins them where they are too many else.
+
+    Raises:
+        ValueError: There are more runs than are compared.
+    """
+    compared = _entries(runs, grouped)
+    now = time.time()
+    seconds = {run.id: seconds_taken(attempts.for_run(db, run.id), now) for run in runs}
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"{part}\n" for part in _page(db, compared, seconds, now))
+
+
+def _entries(runs: Sequence[RunRecord], grouped: bool | None) -> tuple[Entry, ...]:
+    if grouped is not None:
+        return entries(runs, grouped=grouped)
+    try:
+        return entries(runs)
+    except ValueError:
+        return entries(runs, grouped=True)
+
+
+def curve_drawing(figure: Figure, compared: Sequence[Entry], curves: Sequence[EntryCurve], x_label: str) -> Drawing:
+    """A chart of the comparison as a drawing; entries that did not record the figure are left out.
+
+    Args:
+        figure: What is drawn.
+        compared: The entries, in order.
+        curves: The curve of each.
+        x_label: What lies across.
+    """
+    traces = tuple(
+        Trace(entry.letter, label_of(entry), at, curve.x, curve.y, curve.std)
+        for at, (entry, curve) in enumerate(zip(compared, curves, strict=True))
+        if len(curve.x)
+    )
+    return Drawing(
+        figure.title, x_label, figure.title, traces, logarithmic=figure.logarithmic, y_percent=figure.percent
+    )
+
+
+def scatter_drawings(compared: Sequence[Entry], seconds: dict[int, float | None], accuracy: str) -> tuple[Drawing, ...]:
+    """R_s and training FLOPs against accuracy, as drawings."""
+    import numpy as np
+
+    made = []
+    for data in scatter_data(compared, seconds, accuracy):
+        traces = tuple(
+            Trace(
+                point.letter,
+                label_of(compared[point.position]),
+                point.position,
+                np.array([point.x]),
+                np.array([point.y]),
+                np.array([point.y_std]) if point.y_std else np.empty(0),
+                point.x_std,
+            )
+            for point in data.points
+        )
+        made.append(
+            Drawing(data.title, data.x_label, data.y_label, traces, points=True, x_percent=True, y_percent=True)
+        )
+    return tuple(made)
+
+
+def label_of(entry: Entry) -> str:
+    """An entry's name for a legend: with the number of its runs where it joins several."""
+    return f"{entry.label} (n = {entry.n})" if entry.n > 1 else entry.label
+
+
+def repeat_command(run: RunRecord) -> str | None:
+    """The command that trains the same run again; None where its settings are of another version."""
+    try:
+        config = RunConfig.create(run.config)
+    except ConfigError:
+        return None
+    return command_line(config, name=run.name, tags=run.tags)
+
+
+# ------------------------------------------------------------------------------------------------------------- the page
+
+
+def _page(db: Database, compared: Sequence[Entry], seconds: dict[int, float | None], now: float) -> Iterable[str]:
+    runs = [run for entry in compared for run in entry.runs]
+    title = f"itop: {plural(len(runs), 'run')} compared"
+    yield (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>{text_of(title)}</title><style>{_STYLE}</style></head><body><main>"
+        f'<h1>{text_of(title)}</h1><p class="soft">{text_of(moment(now))}</p>'
+    )
+    if any(entry.n > 1 for entry in compared):
+        yield (
+            "<p>Runs that differ only by their seed are joined: mean ± one sample standard deviation (n − 1). A mean "
+            "at a step counts the runs that reach it.</p>"
+        )
+    yield from _results(compared, seconds)
+    yield from _settings(compared)
+    yield '<h2>Accuracy and what it costs</h2><div class="plots">'
+    accuracy = "test_accuracy" if any(run.test_accuracy is not None for run in runs) else "best_val_accuracy"
+    yield from (_plot(drawing) for drawing in scatter_drawings(compared, seconds, accuracy))
+    yield '</div><h2>Curves</h2><div class="plots">'
+    members = tuple(
+        Members(tuple(run.id for run in entry.runs), max(run.step for run in entry.runs)) for entry in compared
+    )
+    for figure in FIGURES:  # one at a time: a page of many long runs needs the memory of one plot
+        curves = read_curves(db, CurvesRequest(members, (figure.name,), columns=_COLUMNS))[figure.name]
+        if any(len(curve.x) for curve in curves):
+            yield _plot(curve_drawing(figure, compared, curves, "step"))
+    yield "</div>"
+    yield from _runs(compared)
+    yield "</main></body></html>"
+
+
+def _plot(drawing: Drawing) -> str:
+    return f"<figure>{drawing.svg(themed=True)}</figure>"
+
+
+def _results(compared: Sequence[Entry], seconds: dict[int, float | None]) -> Iterable[str]:
+    found = results(compared, seconds)
+    shown = [result for result in RESULTS if any(stat.n for stat in found[result.name])]
+    marked = {result.name: best(found[result.name], result.best) for result in shown}
+    yield '<h2>Results</h2><div class="wide"><table><thead><tr><th></th><th>run</th><th>n</th>'
+    yield "".join(f"<th>{text_of(result.label)}</th>" for result in shown) + "</tr></thead><tbody>"
+    for at, entry in enumerate(compared):
+        yield f"<tr><th>{_letter(entry, at)}</th><td>{text_of(entry.label)}</td><td>{entry.n}</td>"
+        for result in shown:
+            text = text_of(write_stat(found[result.name][at], result.write))
+            yield f'<td class="number">{f"<b>★ {text}</b>" if at in marked[result.name] else text}</td>'
+        yield "</tr>"
+    yield '</tbody></table></div><p class="soft">★ the best of its column</p>'
+
+
+def _settings(compared: Sequence[Entry]) -> Iterable[str]:
+    yield "<h2>Settings that differ</h2>"
+    differing = entry_settings(compared)
+    if not differing:
+        yield "<p>These runs have the same settings.</p>"
+        return
+    yield '<div class="wide"><table><thead><tr><th>setting</th>'
+    yield "".join(f"<th>{_letter(entry, at)}</th>" for at, entry in enumerate(compared)) + "</tr></thead><tbody>"
+    for name, row in differing.items():
+        cells = "".join(f"<td>{text_of(setting_of(name, values))}</td>" for values in row)
+        yield f"<tr><th>{text_of(name)}</th>{cells}</tr>"
+    yield "</tbody></table></div>"
+
+
+def _runs(compared: Sequence[Entry]) -> Iterable[str]:
+    yield "<h2>The runs</h2>"
+    for at, entry in enumerate(compared):
+        for run in entry.runs:
+            command = repeat_command(run)
+            reason = f" · {run.reason}" if run.reason else ""
+            yield (
+                f"<details><summary>{_letter(entry, at)} {text_of(run.name)} "
+                f'<span class="soft">run {run.id} · {text_of(run.status.value + reason)}</span></summary>'
+            )
+            if command is not None:
+                yield f"<p>To repeat it:</p><pre>{text_of(command)}</pre>"
+            yield '<div class="wide"><table><tbody>'
+            for name, value in run.config.items():
+                yield f"<tr><th>{text_of(str(name))}</th><td>{text_of(setting_of(name, (value,)))}</td></tr>"
+            yield "</tbody></table></div></details>"
+
+
+def _letter(entry: Entry, at: int) -> str:
+    return f'<b class="letter" style="color:var(--curve-{at % len(ON_LIGHT)})">{entry.letter}</b>'
+
+
+def _variables(colours: Sequence[str]) -> str:
+    return "".join(f"--curve-{at}:{colour};" for at, colour in enumerate(colours))
+
+
+_STYLE = (
+    ":root{color-scheme:light dark;--paper:#fff;--ink:#1c2530;--soft:#5b6875;--grid:#e3e7ec;"
+    + _variables(ON_LIGHT)
+    + "}"
+    "@media (prefers-color-scheme:dark){:root{--paper:#10151b;--ink:#dbe2ea;--soft:#93a0af;--grid:#2a333e;"
+    + _variables(ON_DARK)
+    + "}}"
+    "body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}"
+    "main{max-width:1240px;margin:0 auto;padding:24px}h1{font-size:24px}h2{font-size:18px;margin:32px 0 8px}"
+    ".soft{color:var(--soft)}.wide{overflow-x:auto}table{border-collapse:collapse;font-size:14px}"
+    "th,td{padding:4px 12px;text-align:left;border-bottom:1px solid var(--grid);white-space:nowrap}"
+    ".number{text-align:right;font-variant-numeric:tabular-nums}td,summary{overflow-wrap:anywhere}"
+    ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:20px}"
+    "figure{margin:0}figure svg{max-width:100%;height:auto}details{margin:6px 0}summary{cursor:pointer}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--grid);padding:10px;border-radius:4px}"
+)
