@@ -17,7 +17,7 @@ from db.records import Series
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Points", "Source", "level_for", "read"]
+__all__ = ["Found", "Points", "Source", "level_for", "read"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,40 +64,60 @@ def level_for(span: int, buckets: int | None) -> int:
     return level
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read of one run: candidates for its curve, and the range and blocks (in steps) they stand for."""
+
+    points: Points
+    low: int = 0
+    high: int = 0
+    block: int = 1
+
+    def thinned(self, buckets: int | None) -> Points:
+        """What a chart of so many buckets needs of it; everything where there is no such number."""
+        if buckets is None:
+            return self.points
+        return _thinned(self.points, self.low, self.high - self.low + 1, buckets, self.block)
+
+
 def read(
     session: Session,
     source: Source,
-    run_ids: list[int],
+    run_ids: Sequence[int],
     first: int | None,
     last: int | None,
     buckets: int | None,
     *,
     ends: bool = False,
-) -> dict[int, Points]:
-    """The points of each run, thinned where `buckets` is given; `ends` looks up the first and last point of each."""
+) -> dict[int, Found]:
+    """Read what the curves of some runs need; they are made of it by `Found.thinned`, once the transaction is over.
+
+    Args:
+        session: A transaction.
+        source: The figure.
+        run_ids: The runs.
+        first: Only from this step on.
+        last: Only up to and with this step.
+        buckets: For how many buckets; None reads every point.
+        ends: Whether the first and the last point of each range are looked up too.
+    """
     spans = _spans(session, source, run_ids, first, last)
     plans = {
         run_id: level_for(high - low + 1, buckets) if source.table is StepMetricRow else -1
         for run_id, (low, high) in spans.items()
     }
-    found = _gather(session, source, spans, plans)
-    result: dict[int, Points] = {}
-    for run_id in run_ids:
-        points = found.get(run_id)
-        if points is None:
-            points = _concatenated([])
-        elif buckets is not None:
-            low, high = spans[run_id]
-            block = levels.block_size(plans[run_id]) if plans[run_id] >= 0 else 1
-            if block > 1 and ends:
-                points = _with_ends(session, source, run_id, points, block, low, high)
-            points = _thinned(points, low, high - low + 1, buckets, block)
-        result[run_id] = points
-    return result
+    found = {run_id: Found(_concatenated([])) for run_id in run_ids}
+    for run_id, points in _gather(session, source, spans, plans).items():
+        low, high = spans[run_id]
+        block = levels.block_size(plans[run_id]) if plans[run_id] >= 0 else 1
+        if block > 1 and ends:
+            points = _with_ends(session, source, run_id, points, block, low, high)
+        found[run_id] = Found(points, low, high, block)
+    return found
 
 
 def _spans(
-    session: Session, source: Source, run_ids: list[int], first: int | None, last: int | None
+    session: Session, source: Source, run_ids: Sequence[int], first: int | None, last: int | None
 ) -> dict[int, tuple[int, int]]:
     """The first and the last step each run recorded within a range; runs that recorded nothing there are left out."""
     table = source.table

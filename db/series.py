@@ -85,12 +85,14 @@ def several(
     """
     sources = {metric: _source(metric) for metric in metrics}
     _check_buckets(buckets)
-    curves: dict[int, dict[str, Series]] = {run_id: {} for run_id in run_ids}
+    wanted = list(dict.fromkeys(run_ids))
     with db.read() as session:
-        for metric, source in sources.items():
-            for run_id, points in read(session, source, list(curves), first, last, buckets, ends=True).items():
-                curves[run_id][metric] = points.series()
-    return curves
+        found = {
+            metric: read(session, source, wanted, first, last, buckets, ends=True) for metric, source in sources.items()
+        }
+    return {
+        run_id: {metric: found[metric][run_id].thinned(buckets).series() for metric in sources} for run_id in wanted
+    }
 
 
 def sparks(db: Database, run_ids: Sequence[int], metric: str = "loss", points: int = 20) -> dict[int, list[float]]:
@@ -115,16 +117,18 @@ def sparks(db: Database, run_ids: Sequence[int], metric: str = "loss", points: i
     _check_buckets(points)
     small: dict[int, list[float]] = {}
     with db.read() as session:
-        for run_id, thin in read(session, source, list(dict.fromkeys(run_ids)), None, None, points).items():
-            if not len(thin.steps):
-                small[run_id] = []
-                continue
-            values = np.where(thin.codes == 0, thin.values, np.nan)
-            low, high = int(thin.steps[0]), int(thin.steps[-1])
-            bucket = (thin.steps - low) * points // (high - low + 1)
-            begins = np.append(0, np.nonzero(np.diff(bucket))[0] + 1)
-            middle = (np.minimum.reduceat(values, begins) + np.maximum.reduceat(values, begins)) / 2
-            small[run_id] = middle.tolist()
+        found = read(session, source, list(dict.fromkeys(run_ids)), None, None, points)
+    for run_id, each in found.items():
+        thin = each.thinned(points)
+        if not len(thin.steps):
+            small[run_id] = []
+            continue
+        values = np.where(thin.codes == 0, thin.values, np.nan)
+        low, high = int(thin.steps[0]), int(thin.steps[-1])
+        bucket = (thin.steps - low) * points // (high - low + 1)
+        begins = np.append(0, np.nonzero(np.diff(bucket))[0] + 1)
+        middle = (np.minimum.reduceat(values, begins) + np.maximum.reduceat(values, begins)) / 2
+        small[run_id] = middle.tolist()
     return small
 
 

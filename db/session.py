@@ -37,7 +37,7 @@ _BUSY_SECONDS = 10.0
 _WRITE_PATIENCE_SECONDS = 60.0
 _LOG_BYTES = 64 * 1024**2  # a log that a long reader made larger is cut back to this
 _LOG_PAUSE_SECONDS = 1.0
-_LONGEST_LOG_PAUSE_SECONDS = 10.0
+_LONGEST_LOG_PAUSE_SECONDS = 8.0
 _ASK_SECONDS = (0.0005, 0.003)
 _BEGIN_OPTION = "itop_begin"
 

@@ -25,8 +25,8 @@ _PAUSE_SECONDS = 0.015
 _PATIENCE_SECONDS = 10.0
 _INCREMENTAL = 2
 _LONG_LOG_BYTES = 16 * 1024**2
-_READER_SECONDS = 0.03
-_LONGEST_READER_SECONDS = 0.3
+_READER_SECONDS = 0.05
+_LONGEST_READER_SECONDS = 2.0
 
 
 def give_back(write: Callable[[], AbstractContextManager[Session]], path: Path) -> int:
@@ -104,8 +104,9 @@ def _write_back(path: Path, *, patience: float) -> bool:
     with closing(sqlite3.connect(path, timeout=patience, isolation_level=None)) as connection:
         try:
             # Without the write lock first: what is then left to be done with it is short.
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+            busy = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[0]
+            # Busy already here: somebody else is at the same.
+            return bool(busy) or not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.OperationalError:
             return False
 

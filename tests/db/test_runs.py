@@ -271,7 +271,7 @@ class TestDelete:
         run, attempt = started(db)
         kept, other = started(db)
         for each, of in ((run, attempt), (kept, other)):
-            record(db, each, of.id, 1, 10)
+            record(db, each, of.id, 1, 300)
             checkpoint(db, each, 10)
             commands.send(db, each.id, "pause")
         checkpoint(db, run, 5, kind="manual", path="/elsewhere/a.pt")
