@@ -61,11 +61,11 @@ def release(db: Database, run_ids: Iterable[int]) -> Outcome:
     return outcome
 
 
-def set_priorities(db: Database, priorities: Mapping[int, int]) -> Outcome:
-    """Give waiting runs other priorities, by their ids."""
+def add_priority(db: Database, run_ids: Iterable[int], by: int) -> Outcome:
+    """Raise the priority of waiting runs by a number, from what it is now."""
     from db import runs
 
-    return each(priorities, lambda run_id: runs.set_priority(db, run_id, priorities[run_id]))
+    return each(run_ids, lambda run_id: runs.set_priority(db, run_id, runs.get(db, run_id).priority + by))
 
 
 def set_slots(db: Database, changes: Mapping[str, int]) -> dict[str, int]:

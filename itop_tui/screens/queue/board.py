@@ -59,6 +59,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
         self._stops: list[int] = []
         self._at = 0
         self._key: Key | None = None
+        self._placed = False
         self._marks = Marks()
 
     # --------------------------------------------------------------------------------------------------------- data
@@ -89,8 +90,13 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
         return tuple(line.run for line in self._lines if isinstance(line, ActiveLine | WaitingLine))
 
     def show(self, scene: Scene) -> None:
-        """Show another scene, the cursor on what it was on; where that is gone, at the place where it was."""
+        """Show another scene, the cursor on what it was on; where that is gone, at the place where it was.
+
+        At first it is on the run that would start next: the order is what one comes here to change.
+        """
         self.scene = scene
+        if not self._placed and scene.state.waiting:
+            self._placed, self._key = True, ("run", scene.state.waiting[0].id)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -150,6 +156,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
     def _go(self, at: int) -> None:
         if not self._stops:
             return
+        self._placed = True
         self._at = max(0, min(at, len(self._stops) - 1))
         self._note_key()
         self._scroll_into_view()

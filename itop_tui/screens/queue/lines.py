@@ -6,20 +6,23 @@ sight only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+from rich.cells import cell_len
 
 from db.records import RunRecord
 from engine.launch.devices import Device, DeviceList
 from itop_tui import run_view
 from itop_tui.format import UNKNOWN, age, fit, plural, rate, size
-from itop_tui.screens.queue.sampling import Sample, Stranger, Track, Tracks
+from itop_tui.screens.queue.sampling import KEPT, Sample, Stranger, Track, Tracks
 from itop_tui.screens.queue.state import QueueState, devices_of
 from itop_tui.widgets.toned import Part
 
-WIDE, HUGE = 110, 160
-"""Cells from which on a device has two lines, and from which on those are longer."""
+WIDE, HUGE = 105, 155
+"""Cells from which on a device has two lines and runs more columns, and from which on there are still more."""
 _LEVELS = "▁▂▃▄▅▆▇█"
 _HOT = 85.0
 """Degrees from which on a GPU slows itself down, or is about to."""
@@ -213,11 +216,11 @@ def _figures(device: Device, scene: Scene, *, spark: int, all_tracks: bool = Fal
     """Load, memory and temperature, with what they were over the last minutes."""
     track = scene.tracks.of(device.name)
     load = track.load[-1] if track.load else None
-    parts: list[Part] = [("load ", "muted"), (history(track.load, 1.0, spark), "live")]
+    parts: list[Part] = [("load ", "muted"), (history(track.load, 1.0, spark, track.seen), "live")]
     parts.append((f" {UNKNOWN:>4}  " if load is None else f" {load:>4.0%}  ", "text"))
     parts.append(("memory ", "muted"))
     if all_tracks:
-        parts.append((history(track.memory, 1.0, spark) + " ", "live"))
+        parts.append((history(track.memory, 1.0, spark, track.seen) + " ", "live"))
     if device.memory_used is None or not device.memory_total:
         parts.append((f"{UNKNOWN}  ", "text"))
     else:
@@ -234,7 +237,7 @@ def _temperature(device: Device, track: Track, spark: int) -> list[Part]:
         return [shown]
     span = _HIGHEST_TEMPERATURE - _LOWEST_TEMPERATURE
     above = [None if value is None else max(0.0, value - _LOWEST_TEMPERATURE) for value in track.temperature]
-    return [("temperature ", "muted"), (history(above, span, spark) + " ", "live"), shown]
+    return [("temperature ", "muted"), (history(above, span, spark, track.seen) + " ", "live"), shown]
 
 
 def _strangers(found: Sequence[Stranger]) -> list[Part]:
@@ -248,14 +251,10 @@ def _strangers(found: Sequence[Stranger]) -> list[Part]:
 
 
 def _active(run: RunRecord, scene: Scene, width: int) -> list[Part]:
-    parts: list[Part] = [(fit(text, 12), tone) for text, tone in run_view.state(run, scene.now)]
-    parts.append((fit(str(run.id), 5, right=True) + "  ", "muted"))
-    # state 12, id 7, progress 20, speed 10, further columns 26
-    about = _about(run) if width >= WIDE else ()
-    room = max(10, width - 12 - 7 - 2 - (20 if width < WIDE else 30) - 12 - sum(each[1] + 2 for each in about))
-    parts.append((fit(run.name, room) + "  ", "title"))
-    parts += [(fit(text, cells) + "  ", "muted") for text, cells in about]
-    parts += run_view.progress_parts(run, scene.now, 20 if width < WIDE else 30)
+    parts: list[Part] = [(fit(text, 14), tone) for text, tone in run_view.state(run, scene.now)]
+    parts += _named(run, width)
+    room = max(12, width - _length(parts) - 10)
+    parts += run_view.progress_parts(run, scene.now, room)
     parts.append((fit(rate(run.samples_per_second), 10, right=True), "muted"))
     return parts
 
@@ -263,44 +262,61 @@ def _active(run: RunRecord, scene: Scene, width: int) -> list[Part]:
 def _waiting(run: RunRecord, place: int, scene: Scene, width: int) -> list[Part]:
     parts: list[Part] = [(f"{place:>3}  ", "muted")]
     parts += [(fit(text, 9), tone) for text, tone in run_view.state(run, scene.now)]
-    parts.append((fit(str(run.id), 5, right=True) + "  ", "muted"))
-    about = _about(run) if width >= WIDE else ()
-    wanted = str(run.config.get("device") or "auto")
-    name = 18 if width < WIDE else 26 if width < HUGE else 44
-    parts.append((fit(run.name, name) + "  ", "title"))
-    parts += [(fit(text, cells) + "  ", "muted") for text, cells in about]
-    parts.append((fit(f"{run.priority:+d}" if run.priority else "", 4), "accent"))
-    if width >= HUGE:
-        parts.append((fit(f"wants {wanted}", 14), "muted"))
-    if width >= WIDE:
+    parts += _named(run, width)
+    priority = f"{run.priority:+d}" if run.priority else ""
+    if width < WIDE:
+        parts.append((fit(priority, 4), "accent"))
+    else:
         since = age(scene.now - run.queued_at) if run.queued_at is not None else UNKNOWN
+        parts.append((fit(f"priority {priority}" if priority else "", 13), "accent"))
         parts.append((fit(since, 4, right=True) + "  ", "muted"))
-    room = max(0, width - sum(_cells(text) for text, _ in parts))
-    parts.append((fit(scene.state.reasons.get(run.id, ""), room), "warn" if run.held else "text"))
+    if width >= HUGE:
+        parts.append((fit(f"wants {run.config.get('device') or 'auto'}", 14), "muted"))
+    reason = fit(scene.state.reasons.get(run.id, ""), max(0, width - _length(parts)))
+    parts.append((reason, "warn" if run.held else "text"))
     return parts
 
 
-def _about(run: RunRecord) -> tuple[tuple[str, int], ...]:
-    return (run_view.method(run), 10), (f"{run.model} {run.data}", 20)
+def _named(run: RunRecord, width: int) -> list[Part]:
+    """Id and name of a run, and what it is where there is room."""
+    parts: list[Part] = [(fit(str(run.id), 5, right=True) + "  ", "muted")]
+    name = 18 if width < WIDE else 26 if width < HUGE else 44
+    parts.append((fit(run.name, name) + "  ", "title"))
+    if width >= WIDE:
+        parts.append((fit(run_view.method(run), 10) + "  ", "muted"))
+    if width >= HUGE:
+        parts.append((fit(f"{run.model} {run.data}", 24) + "  ", "muted"))
+    return parts
 
 
-def _cells(text: str) -> int:
-    from rich.cells import cell_len
-
-    return cell_len(text)
+def _length(parts: Sequence[Part]) -> int:
+    return sum(cell_len(text) for text, _ in parts)
 
 
-def history(values: Sequence[float | None], top: float, width: int) -> str:
-    """Draw the last values in one line on a scale from 0 to `top`: the newest at the right, in exactly `width` cells.
+def history(values: Sequence[float | None], top: float, width: int, seen: int) -> str:
+    """Draw the last minutes in one line on a scale from 0 to `top`: the newest at the right, in exactly `width` cells.
 
-    A value that is not known is a gap.
+    A cell shows the largest of the values it stands for; where none of them is known it is a gap.
+
+    Args:
+        values: The values that were kept, oldest first.
+        top: The value at which a cell is full.
+        width: Cells.
+        seen: How many values there ever were, so that a value stays in its cell while others come.
     """
-    last = list(values)[-width:] if width > 0 else []
+    if width <= 0:
+        return ""
+    each = math.ceil(KEPT / width)
+    cells: dict[int, list[float]] = {}
+    for number, value in enumerate(values, start=seen - len(values)):
+        known = cells.setdefault(number // each, [])
+        if value is not None:
+            known.append(value)
     drawn = "".join(
-        " " if value is None else _LEVELS[max(0, min(len(_LEVELS) - 1, int(value / top * len(_LEVELS))))]
-        for value in last
+        _LEVELS[max(0, min(len(_LEVELS) - 1, int(max(known) / top * len(_LEVELS))))] if known else " "
+        for known in cells.values()
     )
-    return drawn.rjust(width)
+    return drawn[-width:].rjust(width)
 
 
 def status(state: QueueState, sample: Sample | None) -> list[Part]:
@@ -322,3 +338,16 @@ def status(state: QueueState, sample: Sample | None) -> list[Part]:
         slots, taken = sum(map(state.slots_of, names)), sum(map(state.taken, names))
         told.append(f"{taken} of {plural(slots, 'slot')} taken")
     return [*parts, ("   " + "   ".join(told), "text")]
+
+
+def about(run: RunRecord | None, device: str | None, scene: Scene) -> list[Part]:
+    """What the line below says of the thing at the cursor: what did not fit above."""
+    if run is not None:
+        settings = f"{run_view.method(run)}  {run.model} {run.data}  wants {run.config.get('device') or 'auto'}"
+        why = scene.state.reasons.get(run.id) or run.reason or ""
+        return [(f"run {run.id}  {run.name}", "title"), (f"  {settings}", "muted"), (f"  {why}" if why else "", "text")]
+    found = scene.sample.devices.named(device) if scene.sample is not None and device is not None else None
+    if found is None:
+        return []
+    words = f"{plural(scene.state.slots_of(found.name), 'slot')}: so many runs at a time; + and - change it"
+    return [(found.name, "title"), (f"  {found.description}", "muted"), (f"  {words}", "text")]

@@ -58,14 +58,17 @@ class Track:
         load: Shares of the time it was busy, between 0 and 1.
         memory: Shares of its memory in use, between 0 and 1.
         temperature: Degrees Celsius.
+        seen: How many samples there ever were, those that are no longer kept among them.
     """
 
     load: deque[float | None] = field(default_factory=lambda: deque(maxlen=KEPT))
     memory: deque[float | None] = field(default_factory=lambda: deque(maxlen=KEPT))
     temperature: deque[float | None] = field(default_factory=lambda: deque(maxlen=KEPT))
+    seen: int = 0
 
     def add(self, device: Device, *, load_known: bool) -> None:
         """Keep what was read of the device."""
+        self.seen += 1
         load = device.utilisation if load_known else None
         self.load.append(None if load is None else load / 100)
         known = device.memory_used is not None and device.memory_total

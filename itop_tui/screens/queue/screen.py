@@ -20,7 +20,7 @@ from itop_tui.poller import RunsChanged
 from itop_tui.screens.chosen import Chosen, Runs, counted
 from itop_tui.screens.queue import state
 from itop_tui.screens.queue.board import QueueBoard
-from itop_tui.screens.queue.lines import Scene, status
+from itop_tui.screens.queue.lines import Scene, about, status
 from itop_tui.screens.queue.sampling import EVERY, Probe, Sample, Sampler, Tracks, default_probe
 from itop_tui.screens.queue.state import QueueState
 from itop_tui.screens.run_actions import RunActions
@@ -35,8 +35,8 @@ _REST, _LONGEST_REST = 20, 0.5
 and what is shown stays less than a second old."""
 
 
-class _Status(Toned, Static):
-    """The line above the list."""
+class _Line(Toned, Static):
+    """The line above the list, and the one below it."""
 
 
 class QueueScreen(RunActions):
@@ -95,8 +95,9 @@ class QueueScreen(RunActions):
 
     def compose_body(self) -> ComposeResult:
         """Lay out the scheduler's line and the list."""
-        yield _Status("reading the queue …", id="queue-status", markup=False)
+        yield _Line("reading the queue …", id="queue-status", markup=False)
         yield QueueBoard(self._scene)
+        yield _Line(id="queue-about", markup=False)
 
     def on_mount(self) -> None:
         """Read the queue, and look at the devices from now on."""
@@ -165,12 +166,16 @@ class QueueScreen(RunActions):
     def _show(self, scene: Scene) -> None:
         self._scene = replace(scene, now=self.itop.clock())
         self.board.show(self._scene)
-        line = self.query_one(_Status)
+        line = self.query_one("#queue-status", _Line)
         line.update(line.toned(status(scene.state, scene.sample)))
 
     @on(QueueBoard.Highlighted)
     def _moved(self) -> None:
         self.refresh_keys()
+        line = self.query_one("#queue-about", _Line)
+        text = line.toned(about(self.board.run, self.board.device, self._scene))
+        text.no_wrap = False
+        line.update(text)
 
     @on(QueueBoard.Opened)
     def _open(self, message: QueueBoard.Opened) -> None:
@@ -250,9 +255,9 @@ class QueueScreen(RunActions):
             return
 
         def add(runs: Runs) -> None:
-            priorities = {run.id: run.priority + by for run in runs}
+            ids = [run.id for run in runs]
             self.itop.operate(
-                lambda db: queue_operations.set_priorities(db, priorities),
+                lambda db: queue_operations.add_priority(db, ids, by),
                 self.tell_problems,
                 failing="Could not change the priority",
             )
