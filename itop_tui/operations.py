@@ -225,10 +225,31 @@ def trashed(db: Database) -> tuple[int, ...]:
 
 
 def purge(db: Database) -> list[str]:
-    """Forget all deleted runs for good, with everything written of them; says what could not be removed."""
+    """Forget all deleted runs for good, with everything written of them, and give the disk space back.
+
+    Returns:
+        What could not be removed.
+    """
     from db import shelf
 
-    return remove(shelf.purge(db))
+    gone = shelf.purge(db)
+    left = remove(gone)
+    if gone:
+        give_back_space(db)
+    return left
+
+
+def give_back_space(db: Database) -> int:
+    """Make the database's file shorter by what was deleted from it; returns by how many bytes.
+
+    Where others keep it too busy, the space is used for new rows, or given back with the next deletion.
+    """
+    from db.errors import DatabaseUnavailable
+
+    try:
+        return db.give_back_space()
+    except DatabaseUnavailable:
+        return 0
 
 
 def saved_views(db: Database) -> tuple[ListState, ...]:
@@ -281,14 +302,18 @@ def remove(paths: Iterable[str]) -> list[str]:
 
 
 def footprint(uids: Iterable[str]) -> Footprint:
-    """Add up what the folders of runs hold."""
+    """Add up what the folders of runs hold. A file with two names counts once: the last and the best may share one."""
     from db.paths import run_folder
 
     total = checkpoints = 0
+    seen: set[tuple[int, int]] = set()
     for uid in uids:
         for path in run_folder(uid).rglob("*"):
             if path.is_file() and not path.is_symlink():
-                total += path.stat().st_size
+                status = path.stat()
+                if (status.st_dev, status.st_ino) not in seen:
+                    seen.add((status.st_dev, status.st_ino))
+                    total += status.st_size
                 checkpoints += path.suffix == ".pt"
     return Footprint(total, checkpoints)
 
@@ -341,12 +366,13 @@ def remembered(db: Database, key: str) -> dict[str, Any]:
 
 
 def suggestions(db: Database, text: str, caret: int) -> tuple[Suggestion, ...]:
-    """What could be typed at the caret of a filter."""
+    """What could be typed at the caret of a filter; nothing before a word is begun, when it could be anything."""
     from db.query import complete, known_values
     from itop_tui import list_state
 
-    found = complete(text, caret, lambda field: known_values(db, field)) if text.strip() else None
-    return list_state.suggestions(text, caret, found) if found is not None else ()
+    if not text[:caret].strip() or text[:caret][-1:].isspace():
+        return ()
+    return list_state.suggestions(text, caret, complete(text, caret, lambda field: known_values(db, field)))
 
 
 def loss_curve(db: Database, run_id: int, buckets: int) -> list[float]:

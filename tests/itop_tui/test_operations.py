@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from db.paths import run_folder
 from itop_tui import operations
 
 
@@ -25,3 +28,13 @@ def test_what_cannot_be_removed_is_told_and_the_rest_is_removed(tmp_path: Path) 
 
 def test_what_is_gone_already_is_no_problem(tmp_path: Path) -> None:
     assert operations.remove([str(tmp_path / "never made")]) == []
+
+
+def test_a_file_with_two_names_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ITOP_HOME", str(tmp_path))
+    folder = run_folder("abc")
+    folder.mkdir(parents=True)
+    (folder / "last.pt").write_bytes(b"x" * 100)
+    (folder / "best.pt").hardlink_to(folder / "last.pt")
+    (folder / "console.log").write_bytes(b"y" * 10)
+    assert operations.footprint(["abc"]) == operations.Footprint(bytes=110, checkpoints=2)

@@ -16,7 +16,7 @@ from itop_tui.cli.parameters import Json, RunNames
 from itop_tui.cli.screen import console, data, note, state
 from itop_tui.cli.store import find_all, opened
 from itop_tui.format import plural, size
-from itop_tui.operations import footprint, remove
+from itop_tui.operations import footprint, give_back_space, remove
 
 
 def delete(
@@ -40,12 +40,14 @@ def delete(
         # Younger ones first: a fork that goes too must not keep its parent from going.
         for one in sorted(found, key=lambda one: -one.id):
             left += remove(store.delete(database, one.id, force=force or not yes))
+        shrunk = give_back_space(database)
     total = sum(freed.values()) - footprint(one.uid for one in found).bytes
     note(*left)
     if json:
-        print_json({"deleted": [one.id for one in found], "bytes": total})
+        print_json({"deleted": [one.id for one in found], "bytes": total, "database_bytes": shrunk})
     else:
-        console().print(Text(f"Deleted {plural(len(found), 'run')}; {size(total)} freed."))
+        records = f", and {size(shrunk)} in the database" if shrunk else ""
+        console().print(Text(f"Deleted {plural(len(found), 'run')}; {size(total)} freed{records}."))
     return Exit.FAILED if left else Exit.OK
 
 

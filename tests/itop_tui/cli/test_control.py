@@ -9,8 +9,10 @@ import time
 import pytest
 
 from db import attempts, checkpoints, commands, paths, runs, settings
+from db.health import examine
 from db.records import RunQuery, RunStatus
 from db.session import Database
+from engine.config import RunConfig
 from engine.launch import submit
 from itop_tui.cli.commands import delete as delete_module
 from itop_tui.operations import footprint
@@ -94,7 +96,24 @@ def test_delete_asks_and_gives_the_space_back(itop: Itop, database: Database, mo
 
 def test_delete_as_json(itop: Itop, database: Database) -> None:
     ids = [trained(database).id, queued(database).id]
-    assert itop("delete", *map(str, ids), "--yes", "--json").json() == {"deleted": ids, "bytes": 2_000}
+    said = itop("delete", *map(str, ids), "--yes", "--json").json()
+    assert said.pop("database_bytes") >= 0
+    assert said == {"deleted": ids, "bytes": 2_000}
+
+
+def test_delete_makes_the_database_shorter_and_says_so(itop: Itop, database: Database) -> None:
+    run = trained(database)
+    large = RunConfig.create({"data": "digits"}).as_dict()
+    other = runs.create(database, config={**large, "note": "x" * 3_000_000})
+    itop("stop", str(other.id))
+    before = examine(database).bytes
+    outcome = itop("delete", str(run.id), str(other.id), "--yes")
+    after = examine(database).bytes
+    assert before is not None
+    assert after is not None
+    assert before - after > 2_500_000
+    assert "Deleted 2 runs; 2.0 kB freed, and " in outcome.out
+    assert "MB in the database" in outcome.out
 
 
 def test_files_that_stay_after_a_deletion_are_told(
