@@ -81,7 +81,8 @@ def set_slots(db: Database, changes: Mapping[str, int]) -> dict[str, int]:
     from db import settings
 
     chosen = {**settings.get(db, "slots", {}), **changes}
-    settings.put(db, "slots", chosen)
+    if changes:
+        settings.put(db, "slots", chosen)
     return chosen
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -60,7 +62,7 @@ def test_moving_changes_the_order_alone_and_keeps_the_block_in_its_own(database:
         commands.send(database, run_id, "stop")
     ids = queue(database, 5)
     chosen = data.draw(st.lists(st.sampled_from(ids), unique=True, max_size=5))
-    to = data.draw(st.sampled_from(["up", "down", "top", "bottom"]))
+    to: Direction = data.draw(st.sampled_from(get_args(Direction)))
     outcome = queue_operations.move(database, chosen, to)
     after = order(database)
     assert outcome.problems == ()

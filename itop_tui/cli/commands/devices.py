@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from db import runs as store
-from db import settings as settings_store
 from engine.launch.devices import Device, list_devices
+from itop_tui import queue_operations
 from itop_tui.cli.errors import UsageError
 from itop_tui.cli.output import plain_value, print_json
 from itop_tui.cli.parameters import Json
@@ -50,10 +50,7 @@ def devices(
     with opened() as database:
         found = list_devices()
         _check_known(changes, {device.name for device in found})
-        chosen: dict[str, int] = dict(settings_store.get(database, "slots", {}))
-        if changes:
-            chosen.update(changes)
-            settings_store.put(database, "slots", chosen)
+        chosen = queue_operations.set_slots(database, changes)
         busy = Counter(run.device for run in store.active(database) if run.device)
     if json:
         print_json([_document(device, busy[device.name], chosen.get(device.name, 1)) for device in found])

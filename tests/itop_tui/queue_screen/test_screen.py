@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from engine.launch.devices import DeviceList
 from engine.launch.processes import host_name
 from itop_tui.app import ItopApp
 from itop_tui.screens.queue import QueueScreen
+from itop_tui.screens.queue.state import QueueState
 from itop_tui.screens.run import RunScreen
 from itop_tui.screens.runs import RunsScreen
 from tests.itop_tui.queue_screen.support import BROKEN, CPU, DEVICES, GPU
@@ -64,8 +66,16 @@ def ids(screen: QueueScreen) -> list[int]:
     return [run.id for run in (*scene.state.active, *scene.state.waiting)]
 
 
+def is_not_shown(screen: QueueScreen, state: QueueState) -> bool:
+    return screen.board.scene.state != state
+
+
 def waiting(database: Database) -> list[str]:
     return [run.name[-1] for run in runs.waiting(database)]
+
+
+def stands(database: Database, expected: str) -> bool:
+    return "".join(waiting(database)) == expected
 
 
 async def test_runs_are_moved_and_the_cursor_goes_with_them(app: ItopApp, database: Database) -> None:
@@ -75,7 +85,7 @@ async def test_runs_are_moved_and_the_cursor_goes_with_them(app: ItopApp, databa
         for key, expected in (("J", "bacd"), ("shift+down", "bcad"), ("K", "bacd"), ("shift+up", "abcd"),
                               ("b", "bcda"), ("t", "abcd")):  # fmt: skip
             await pilot.press(key)
-            await wait_for(pilot, lambda expected=expected: "".join(waiting(database)) == expected)
+            await wait_for(pilot, partial(stands, database, expected))
             await wait_for(pilot, lambda: ids(screen) == [run.id for run in runs.waiting(database)])
             assert screen.current_run is not None
             assert screen.current_run.id == made[0].id
@@ -124,15 +134,16 @@ async def test_the_slots_of_a_device_are_changed_in_place(app: ItopApp, database
 async def test_what_another_terminal_changes_is_seen_within_a_second(app: ItopApp, database: Database) -> None:
     first, second, third = make(database, 3)
     async with queue_open(app, 3) as (pilot, screen):
-        for change in (
+        changes: list[Callable[[], object]] = [
             lambda: runs.move(database, third.id, "top"),
             lambda: runs.hold(database, second.id),
             lambda: runs.set_priority(database, first.id, 5),
-        ):
+        ]
+        for change in changes:
             before = screen.board.scene.state
             change()
             changed = time.monotonic()
-            await wait_for(pilot, lambda before=before: screen.board.scene.state != before)
+            await wait_for(pilot, partial(is_not_shown, screen, before))
             # Half a second of rest between two readings, a fifth between two looks; the rest is this machine's load.
             assert time.monotonic() - changed < 3
         assert ids(screen) == [first.id, third.id, second.id]
