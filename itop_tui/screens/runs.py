@@ -59,10 +59,10 @@ class RunsScreen(ListViews):
     def compose_body(self) -> ComposeResult:
         """Lay out the filter, the list, the details and the greeting."""
         yield FilterLine()
+        yield Label("", id="nothing", markup=False)
         with Horizontal(id="list"):
             yield RunTable(self.itop.clock, id="runs")
             yield RunDetail(self.itop.clock, id="detail")
-        yield Label("", id="nothing", markup=False)
         yield Greeting()
 
     def on_mount(self) -> None:

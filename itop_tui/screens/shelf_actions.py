@@ -145,7 +145,11 @@ class ShelfActions(ChosenRuns):
         def restored(outcome: operations.Outcome) -> None:
             self.itop.bin.remove(ids)
             self.tell(lambda n: f"Took back {plural(n, 'deleted run')}.")(outcome)
-            if outcome.done:
-                self.show_run(outcome.done[0])
 
-        self.itop.operate(lambda db: operations.restore(db, ids), restored, failing="Could not take that back")
+        self.itop.operate(
+            lambda db: operations.restore(db, ids),
+            restored,
+            # Another app emptied the trash: the deletion before it may still be taken back.
+            otherwise=lambda: self.itop.bin.remove(ids),
+            failing="Could not take that back",
+        )

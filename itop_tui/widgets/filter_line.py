@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -21,7 +22,8 @@ from textual.widgets.option_list import Option
 from itop_tui.format import fit, plain
 
 PLACEHOLDER = "words, or state:running density<0.1 growth:gradient tag:paper acc>=0.93 name~vgg"
-_MOST = 8
+_MOST, _WIDTH = 8, 58
+"""The lines of the drop-down, and the cells of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +165,12 @@ class FilterLine(Vertical):
         drop.display = bool(self.suggestions) and self.input.has_focus
         muted = self.app.theme_variables.get("tone-muted", "")
         for each in self.suggestions[:_MOST]:
-            line = Text(plain(each.shown, limit=60), no_wrap=True, overflow="ellipsis", end="")
-            if each.detail:
-                line.append(f"  {plain(each.detail, limit=120)}", muted)
+            shown = plain(each.shown, limit=_WIDTH)
+            line = Text(shown, no_wrap=True, end="")
+            if each.detail and cell_len(shown) < _WIDTH - 4:
+                line.append(f"  {fit(each.detail, _WIDTH - cell_len(shown) - 2).rstrip()}", muted)
+            # The list wraps what is too long, whatever the text asks for.
+            line.truncate(_WIDTH, overflow="ellipsis")
             drop.add_option(Option(line))
 
     def move(self, lines: int) -> None:

@@ -37,7 +37,7 @@ def blocks(line: GroupLine, width: int) -> list[list[Fact]]:
     ]
     ids = " ".join(map(str, group.run_ids))
     shared.append(("runs", [(ids if len(ids) <= width else f"{ids[: max(0, width - 1)]}…", "muted")]))
-    return [states, figures, shared]
+    return [block for block in (states, figures, shared) if block]
 
 
 def _figure(line: GroupLine, column: Column, width: int) -> list[Fact]:
