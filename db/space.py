@@ -84,7 +84,8 @@ def trim_log(path: Path) -> bool:
 
     SQLite starts a log anew only at an instant when nobody reads, which among many readers may never come. Here the
     last of them are waited for, for moments, with the write lock held; those who come later no longer need the log. The
-    longer it has grown the longer the moments, so that readers that never rest do not make it grow for ever.
+    longer it has grown the longer the moments (16 times for a log four times as long): so readers that never rest do
+    not make it grow for ever, and only those who read for long keep writers waiting for long.
 
     Returns:
         Whether it may be looked at again soon. False where a transaction that stays open keeps the log from being
@@ -96,7 +97,8 @@ def trim_log(path: Path) -> bool:
         return True
     if size < _LONG_LOG_BYTES:
         return True
-    return _write_back(path, patience=min(_READER_SECONDS * size / _LONG_LOG_BYTES, _LONGEST_READER_SECONDS))
+    patience = _READER_SECONDS * (size / _LONG_LOG_BYTES) ** 2
+    return _write_back(path, patience=min(patience, _LONGEST_READER_SECONDS))
 
 
 def _write_back(path: Path, *, patience: float) -> bool:
