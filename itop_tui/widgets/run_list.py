@@ -179,7 +179,7 @@ class RunList(ScrollView, Toned, can_focus=True):
             self._cursor, self._wanted = self._lines[self._wanted], None
             self._scroll_into_view()
         else:
-            follow = self._lines.get(self._cursor_name) if self._cursor_name is not None else None
+            follow = self._line_of(self._cursor_name)
             at_top = self.scroll_offset.y == 0 and self._cursor == 0 and before is None
             self._cursor = follow if follow is not None else max(0, min(self._cursor, len(self._rows) - 1))
             if not at_top and self._cursor - self.scroll_offset.y != line_on_screen:
@@ -192,6 +192,13 @@ class RunList(ScrollView, Toned, can_focus=True):
         self._redraw(drawn)
         self.post_message(self.Highlighted(self.current))
         self.post_message(self.Moved())
+
+    def _line_of(self, name: int | str | None) -> int | None:
+        """The line of a run or a group; of a run that is in a closed group, the group's."""
+        if name is None or name in self._lines:
+            return None if name is None else self._lines[name]
+        groups = ((line, row) for line, row in enumerate(self._rows) if isinstance(row, GroupLine))
+        return next((line for line, row in groups if name in row.group.run_ids), None) if self._grouped else None
 
     def _redraw(self, drawn: tuple[object, ...]) -> None:
         """Draw again the lines in sight whose runs changed; all of them where the list moved."""

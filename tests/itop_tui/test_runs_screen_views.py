@@ -248,9 +248,13 @@ async def test_a_group_opens_and_closes_by_keys_and_mouse(app: ItopApp, database
     made = seeds(database)
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 6)
+        await pilot.press("G")
         await grouped(app, pilot, 2)
         table = table_of(app)
-        await pilot.press("right")
+        here = table.current_row
+        assert isinstance(here, GroupLine)
+        assert made[0] in here.group.run_ids, "the cursor goes to the group of its run"
+        await pilot.press("home", "right")
         await wait_for(pilot, lambda: len(table.lines) == 5)
         assert {run.id for run in table.rows} == set(made[3:])
         await pilot.press("j", "j", "left")

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from db import paths, runs, shelf
+from db.session import Database
+from engine.presets import PRESETS
+from itop_tui import opening
+from itop_tui.bin import Bin, OpenApps
+
+
+@pytest.mark.parametrize(
+    ("typed", "home", "url"),
+    [
+        ("{tmp}/lab", "{tmp}/lab", None),
+        ("{tmp}/lab/itop.db", "{tmp}/lab", None),
+        ("{tmp}/lab/other.db", "{tmp}/lab", "sqlite:///{tmp}/lab/other.db"),
+        ("postgresql+psycopg://me@host/itop", "{home}", "postgresql+psycopg://me@host/itop"),
+    ],
+)
+def test_a_place_is_a_folder_a_file_or_a_url(typed: str, home: str, url: str | None, tmp_path: Path) -> None:
+    before = str(paths.home())
+
+    def filled(text: str) -> str:
+        return text.format(tmp=tmp_path, home=before)
+
+    changed = opening.go_to(filled(typed))
+    try:
+        assert str(paths.home()) == filled(home)
+        assert os.environ.get("ITOP_DATABASE_URL") == (filled(url) if url else None)
+    finally:
+        opening.go_back(changed)
+    assert str(paths.home()) == before
+    assert "ITOP_DATABASE_URL" not in os.environ
+
+
+def test_recent_places_are_kept_the_latest_first_and_no_password_is_written_down(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opening.note_recent(["/one", "postgresql://me:secret@host/itop", "/two"])
+    assert opening.recent() == (str(tmp_path / "home"), "/one", "/two")
+    opening.note_recent()
+    assert opening.recent()[0] == str(tmp_path / "home")
+    monkeypatch.setenv("ITOP_DATABASE_URL", "postgresql://me:secret@host/itop")
+    opening.note_recent()
+    file = paths.home() / "recent.json"
+    assert "secret" not in file.read_text()
+    file.write_text(json.dumps({"not": "a list"}))
+    assert opening.recent() == ()
+
+
+def test_apps_know_of_each_other_and_a_dead_one_is_none(tmp_path: Path) -> None:
+    first, second, elsewhere = (OpenApps(tmp_path, url) for url in ("a", "a", "b"))
+    assert first.join()
+    assert not second.join()
+    assert elsewhere.join()
+    assert not first.alone()
+    second.leave()
+    assert first.alone()
+    first.leave()
+    assert not first.alone(), "who left empties nothing"
+
+
+def test_the_last_one_to_leave_empties_the_trash_with_the_files(database: Database) -> None:
+    made = [
+        runs.create(database, config=PRESETS["digits-dense"].config(seed=seed).as_dict(), total_steps=1)
+        for seed in range(2)
+    ]
+    folder = paths.run_folder(made[0].uid)
+    folder.mkdir(parents=True)
+    (folder / "console.log").write_text("hello")
+    first = opening.open_database(Database.open)
+    second = opening.open_database(Database.open)
+    assert (first.leftovers, second.leftovers) == ((), ())
+    shelf.trash(database, [made[0].id])
+    opening.leave(first)
+    assert [run.id for run in shelf.trashed(database)] == [made[0].id]
+    assert opening.leave(second) == []
+    assert shelf.trashed(database) == []
+    assert not folder.exists()
+    assert [run.id for run in runs.list_runs(database)] == [made[1].id]
+
+
+def test_the_bin_gives_the_latest_deletion_back_first() -> None:
+    deleted = Bin()
+    assert deleted.latest == ()
+    deleted.add([1, 2])
+    deleted.add([3])
+    deleted.adopt([9])
+    order = []
+    while deleted.latest:
+        order.append(deleted.latest)
+        deleted.remove(deleted.latest)
+    assert order == [(3,), (1, 2), (9,)]
