@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
+from db import commands, runs
 from db.paths import run_folder
+from db.session import Database
 from itop_tui import operations
 
 
@@ -38,3 +41,16 @@ def test_a_file_with_two_names_is_counted_once(tmp_path: Path, monkeypatch: pyte
     (folder / "best.pt").hardlink_to(folder / "last.pt")
     (folder / "console.log").write_bytes(b"y" * 10)
     assert operations.footprint(["abc"]) == operations.Footprint(bytes=110, checkpoints=2)
+
+
+def test_a_checkpoint_is_asked_of_the_runs_that_can_write_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ITOP_HOME", str(tmp_path))
+    monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
+    with contextlib.closing(Database.open()) as db:
+        active, waiting = (runs.create(db, config={}) for _ in range(2))
+        assert runs.reserve(db, active.id, host="h", device="cpu", slots=1)
+        for _ in range(2):
+            outcome = operations.checkpoint_now(db, [active.id, waiting.id])
+            assert outcome.done == (active.id,)
+            assert "only a running or paused run can write a checkpoint" in outcome.problems[0]
+        assert [command.kind for command in commands.pending(db, active.id)] == ["checkpoint"]
