@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.config import RunConfig
+from engine.config import ConfigError, RunConfig
 
-__all__ = ["RESUMABLE", "recomputed", "refusal", "resumable"]
+__all__ = ["RESUMABLE", "differences", "recomputed", "refusal", "resumable"]
 
 _WEIGHTS = ("model",)
 _MASKS = ("density", "dense_first_layer", "sparse_init")
@@ -88,6 +88,21 @@ def recomputed(mine: RunConfig, theirs: RunConfig) -> list[str]:
     elif moves and mine.death != "threshold" and mine.decay_schedule != "constant":
         told.append(f"the death rate falls until {at(1, mine)}, by its {mine.decay_schedule} (it was {at(1, theirs)})")
     return told
+
+
+def differences(mine: RunConfig, theirs: Mapping[str, Any]) -> list[str]:
+    """Say what is different from the settings that a checkpoint was written under, and which schedules that moves.
+
+    Args:
+        mine: The settings to go on with.
+        theirs: Those of the checkpoint; settings that this version does not know are passed over.
+    """
+    try:
+        before = RunConfig.create({name: value for name, value in theirs.items() if name in RunConfig.model_fields})
+    except ConfigError:  # an older version allowed what this one does not
+        return []
+    changed = [f"{name}: {old} → {new}" for name, (new, old) in mine.changes(before).items()]
+    return [*changed, *(f"recomputed: {sentence}" for sentence in recomputed(mine, before))]
 
 
 def _steps_an_epoch(config: RunConfig) -> int | None:

@@ -25,6 +25,7 @@ from db import attempts, checkpoints, paths, runs
 from db.errors import DatabaseUnavailable, StoreError
 from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus
 from db.session import Database
+from engine import continuation
 from engine.config import ConfigError, RunConfig
 from engine.launch import settle, submit
 from engine.launch.endings import Ending, out_of_time
@@ -199,12 +200,19 @@ class _Work:
             if start is not None:
                 trainer.load_state_dict(start[1], fork=not own)
                 say(f"going on from checkpoint {start[0].id}, step {trainer.step}, epoch {trainer.epoch}")
+                for line in continuation.differences(config, start[1]["config"]):
+                    say(f"  {line}")
             self._control.save = keeper.save_now
             self._control.on_pause = self._paused
-            return trainer.fit()
-        finally:
+            outcome = trainer.fit()
+        except BaseException:
             listener.close()
-            writer.close()
+            with contextlib.suppress(StoreError):  # the reason is what ended the training, not what that leaves undone
+                writer.close()
+            raise
+        listener.close()
+        writer.close()
+        return outcome
 
     def _device(self) -> torch.device:
         """The device the attempt was reserved for: where only that one is visible, it is number 0."""
