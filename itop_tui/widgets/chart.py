@@ -319,8 +319,8 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
 
     def render(self) -> str:
         """Paint the canvas where anything changed."""
-        if self._needs_rerender:
-            canvas = self.query_one("#plot", Canvas)
+        canvas = next(iter(self.query(Canvas)), None)
+        if self._needs_rerender and canvas is not None:  # a chart that is being taken away has none any more
             with canvas.batch_refresh():
                 size = canvas.size
                 canvas.reset(size=size)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -18,6 +18,18 @@ from itop_tui.screens.run.figures import MOST_FIGURES, Figure
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 
 _EVERY = {"step": "each step", "epoch": "each epoch", "update": "each mask update", "layer": "each mask update"}
+
+
+class _Search(Input):
+    """The line in which one searches; a space takes the figure at the cursor instead of being typed."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "space":
+            event.stop()
+            event.prevent_default()
+            await self.screen.run_action("screen.turn")
+        else:
+            await super()._on_key(event)
 
 
 class FigurePicker(ModalScreen[tuple[str, ...] | None]):
@@ -33,7 +45,6 @@ class FigurePicker(ModalScreen[tuple[str, ...] | None]):
     BINDINGS: ClassVar = [
         Binding("escape", "leave", show=False, priority=True),
         Binding("enter", "keep", show=False, priority=True),
-        Binding("space", "turn", show=False, priority=True),
         Binding("down", "move(1)", show=False, priority=True),
         Binding("up", "move(-1)", show=False, priority=True),
         Binding("pagedown", "move(10)", show=False, priority=True),
@@ -52,7 +63,7 @@ class FigurePicker(ModalScreen[tuple[str, ...] | None]):
         """Lay out the list."""
         with Vertical(classes="figures"):
             yield Label(self._title, classes="title", markup=False)
-            yield Input(placeholder="type to search", compact=True)
+            yield _Search(placeholder="type to search", compact=True)
             yield OptionList(compact=True, markup=False)
             yield KeyBar()
 
