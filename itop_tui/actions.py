@@ -132,7 +132,10 @@ def _may_resume(run: RunRecord | None) -> str | None:
 
 def _may_go_on(run: RunRecord | None) -> str | None:
     if run is not None and run.status == "completed" and run.step >= run.total_steps > 0:
-        return f"Run {run.id} has done all its steps. Fork it (f) to train on with other settings."
+        return (
+            f"Run {run.id} has done all its steps. itop resume {run.id} --epochs N makes it longer; fork it (f) to "
+            "train on with other settings."
+        )
     return _may_resume(run)
 
 
