@@ -73,11 +73,18 @@ class Found:
     high: int = 0
     block: int = 1
 
+    def bucket_of(self, steps: NDArray[Any], buckets: int) -> NDArray[Any]:
+        """Which of so many buckets each step is in; whole blocks are in one."""
+        import numpy as np
+
+        starts = np.maximum(steps // self.block * self.block, self.low)
+        return np.asarray((starts - self.low) * buckets // (self.high - self.low + 1))
+
     def thinned(self, buckets: int | None) -> Points:
         """What a chart of so many buckets needs of it; everything where there is no such number."""
-        if buckets is None:
+        if buckets is None or not len(self.points.steps) or self.high - self.low < buckets:
             return self.points
-        return _thinned(self.points, self.low, self.high - self.low + 1, buckets, self.block)
+        return _thinned(self.points, self.bucket_of(self.points.steps, buckets))
 
 
 def read(
@@ -271,13 +278,10 @@ def _with_ends(
     return _concatenated([points, both])
 
 
-def _thinned(points: Points, low: int, span: int, buckets: int, block: int) -> Points:
-    """Of these points, by step, those that a chart needs."""
+def _thinned(points: Points, bucket: NDArray[Any]) -> Points:
+    """Of these points, by step, those that a chart needs, given the bucket of each."""
     import numpy as np
 
-    if not len(points.steps) or span <= buckets:
-        return points
-    bucket = (np.maximum(points.steps // block * block, low) - low) * buckets // span
     (finite,) = np.nonzero(points.codes == 0)
     chosen = [np.array([0, len(points.steps) - 1]), levels.ends_of_each(bucket, points.codes)]
     for sign in (1.0, -1.0):

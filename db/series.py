@@ -124,9 +124,7 @@ def sparks(db: Database, run_ids: Sequence[int], metric: str = "loss", points: i
             small[run_id] = []
             continue
         values = np.where(thin.codes == 0, thin.values, np.nan)
-        low, high = int(thin.steps[0]), int(thin.steps[-1])
-        bucket = (thin.steps - low) * points // (high - low + 1)
-        begins = np.append(0, np.nonzero(np.diff(bucket))[0] + 1)
+        begins = np.append(0, np.nonzero(np.diff(each.bucket_of(thin.steps, points)))[0] + 1)
         middle = (np.minimum.reduceat(values, begins) + np.maximum.reduceat(values, begins)) / 2
         small[run_id] = middle.tolist()
     return small

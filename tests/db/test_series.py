@@ -205,6 +205,29 @@ def test_figures_of_epochs_and_updates_are_curves_too(db: Database) -> None:
             metrics.series(db, run.id, name, buckets=buckets)
 
 
+def test_several_runs_are_read_as_each_by_itself(db: Database) -> None:
+    lengths = (0, 1, 300, 9000)
+    ids = [record(db, [(number, math.cos(number)) for number in range(count)]) for count in lengths]
+    together = metrics.several(db, [*ids, ids[1]], ["loss", "accuracy"], first=10, last=8000, buckets=20)
+    assert list(together) == ids
+    for run_id in ids:
+        assert list(together[run_id]) == ["loss", "accuracy"]
+        for metric, curve in together[run_id].items():
+            assert curve == metrics.series(db, run_id, metric, first=10, last=8000, buckets=20)
+    assert metrics.several(db, [], ["loss"]) == {}
+
+
+def test_sparks_are_the_middles_of_equal_parts(db: Database) -> None:
+    short = record(db, [(0, 1.0), (1, 3.0), (2, math.nan), (3, 5.0), (8, 7.0), (9, 8.0)])
+    rising = record(db, [(number, float(number)) for number in range(10_000)])
+    empty = record(db, [])
+    found = metrics.sparks(db, [short, rising, empty], points=5)
+    assert list(map(repr, found[short])) == ["2.0", "nan", "7.5"]  # nothing was recorded from step 4 to 7
+    assert len(found[rising]) == 5
+    assert all(abs(value - (1000 + 2000 * place)) < 300 for place, value in enumerate(found[rising]))
+    assert found[empty] == []
+
+
 def test_a_wrong_name_or_number_is_said(db: Database) -> None:
     with pytest.raises(StoreError, match=r"no figure 'los'. Did you mean 'loss'\? Allowed: "):
         metrics.series(db, 1, "los")
