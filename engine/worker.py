@@ -327,11 +327,16 @@ def _reason(error: Exception) -> tuple[str, bool]:
         return f"out of memory: {_sentences(text, 1) or 'an allocation failed'}", True
     if isinstance(error, _explained()):
         return " ".join(text.split()), True
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f" while writing {error.filename}" if error.filename else f" (in {paths.home()})"
+    if _is_full_disk(error):
+        name = getattr(error, "filename", None)
+        where = f" while writing {name}" if name else f" (in {paths.home()})"
         return f"disk full{where}", True
     last = text.splitlines()[-1].strip() if text else ""
     return f"{type(error).__name__}: {last}".rstrip(": "), False
+
+
+def _is_full_disk(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _explained() -> tuple[type[Exception], ...]:
@@ -345,7 +350,9 @@ def _explained() -> tuple[type[Exception], ...]:
 
 
 def _may_mend(error: Exception) -> bool:
-    """Whether the run may do better at another try: all but a mistake that the error explains."""
+    """Whether the run may do better at another try: all but a full disk and a mistake that the error explains."""
+    if _is_full_disk(error):
+        return False
     return isinstance(error, DatabaseUnavailable) or not isinstance(error, _explained())
 
 
