@@ -10,7 +10,11 @@ from db import paths, runs, shelf
 from db.session import Database
 from engine.presets import PRESETS
 from itop_tui import opening
+from itop_tui.app import ItopApp
 from itop_tui.bin import Bin, OpenApps
+from itop_tui.screens.picker import Picker
+from tests.itop_tui.made import SIZE, create, toasts
+from tests.itop_tui.support import screen_text, started, table_of, wait_for
 
 
 @pytest.mark.parametrize(
@@ -96,3 +100,29 @@ def test_the_bin_gives_the_latest_deletion_back_first() -> None:
         order.append(deleted.latest)
         deleted.remove(deleted.latest)
     assert order == [(3,), (1, 2), (9,)]
+
+
+async def test_another_database_is_opened_in_the_place_of_this_one(
+    app: ItopApp, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(database, 2)
+    monkeypatch.setenv("ITOP_HOME", str(tmp_path / "other"))
+    other = Database.open()
+    create(other, 5)
+    other.close()
+    monkeypatch.setenv("ITOP_HOME", str(tmp_path / "home"))
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 2)
+        await pilot.press("O")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*f"{tmp_path / 'other'}", "enter")
+        await started(pilot, 5)
+        assert "Another database is open" in toasts(app)
+        await pilot.press("O")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        assert str(tmp_path / "home") in screen_text(app), "where one came from is remembered"
+        await pilot.press("escape", "O")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*"mysql://nowhere/x", "enter")
+        await wait_for(pilot, lambda: "It stays as it is" in toasts(app))
+        assert len(table_of(app).rows) == 5

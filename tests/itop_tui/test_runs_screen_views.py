@@ -1,8 +1,6 @@
-"""How the list of runs is looked at: query, columns, groups, views, marks; and another database."""
+"""How the list of runs is looked at: query, columns, groups, views, marks."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +17,7 @@ from itop_tui.screens.view_picker import ViewPicker
 from itop_tui.widgets.filter_line import FilterLine
 from itop_tui.widgets.run_detail import RunDetail
 from itop_tui.widgets.run_lines import GroupLine
-from tests.itop_tui.made import SIZE, create, toasts
+from tests.itop_tui.made import SIZE, create
 from tests.itop_tui.support import (
     MemoryReader,
     make_run,
@@ -372,32 +370,3 @@ async def test_ranges_are_marked_by_shift_and_by_v() -> None:
         assert len(marked()) == 9
         await pilot.press("u")
         assert marked() == []
-
-
-# ------------------------------------------------------------------------------------------------- another database
-
-
-async def test_another_database_is_opened_in_the_place_of_this_one(
-    app: ItopApp, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    create(database, 2)
-    monkeypatch.setenv("ITOP_HOME", str(tmp_path / "other"))
-    other = Database.open()
-    create(other, 5)
-    other.close()
-    monkeypatch.setenv("ITOP_HOME", str(tmp_path / "home"))
-    async with app.run_test(size=SIZE) as pilot:
-        await started(pilot, 2)
-        await pilot.press("O")
-        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
-        await pilot.press(*f"{tmp_path / 'other'}", "enter")
-        await started(pilot, 5)
-        assert "Another database is open" in toasts(app)
-        await pilot.press("O")
-        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
-        assert str(tmp_path / "home") in screen_text(app), "where one came from is remembered"
-        await pilot.press("escape", "O")
-        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
-        await pilot.press(*"mysql://nowhere/x", "enter")
-        await wait_for(pilot, lambda: "It stays as it is" in toasts(app))
-        assert len(table_of(app).rows) == 5
