@@ -25,6 +25,7 @@ from engine.catalogue import DATASETS
 from engine.launch import submit
 from engine.launch.devices import DeviceList, list_devices
 from engine.locations import FIRST_LABELS, LAYOUTS, Located, candidates, data_folder
+from itop_tui import leftovers
 from itop_tui.format import moment, plain, plural, size
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def _store() -> Iterator[Check]:
             told, _, mend = warning.rpartition(". Set ")
             yield Check(section, "file system", "warn", told or warning, f"set {mend}" if told else "")
         yield _disk(section, home)
+        yield from _leftovers(section, database)
         yield from _scheduler(database)
     except StoreError as error:
         yield Check(section, "database", "bad", str(error), "itop doctor, once more; then restore a backup")
@@ -148,6 +150,19 @@ def _disk(section: str, home: Path) -> Check:
     if free < _LOW_DISK:
         return Check(section, "folder", "warn", told, "itop delete gives the space of runs back")
     return Check(section, "folder", "good", told)
+
+
+def _leftovers(section: str, database: Database) -> Iterator[Check]:
+    found = leftovers.find(database)
+    if found.files:
+        held = sum(path.stat().st_size for path in found.files)
+        told = f"{plural(len(found.files), 'file')} of {size(held)} without a record, such as {found.files[0]}"
+        yield Check(section, "leftovers", "warn", told, "resuming its run removes them, and so does deleting it")
+    if found.folders:
+        held = found.bytes - sum(path.stat().st_size for path in found.files)
+        told = f"{plural(len(found.folders), 'folder')} of {size(held)} of runs this database does not know"
+        mend = f"unless another database (ITOP_DATABASE_URL) has them, remove them: {found.folders[0]}"
+        yield Check(section, "unknown runs", "warn", told, mend)
 
 
 def _scheduler(database: Database) -> Iterator[Check]:

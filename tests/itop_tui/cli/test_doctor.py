@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from db import runs
+from db import paths, runs
 from db.session import Database
 from engine.launch.devices import Device, DeviceList
 from engine.locations import FIRST_LABELS
 from itop_tui.cli import checkup
 from itop_tui.cli.checkup import every_check
 from tests.itop_tui.cli.conftest import Itop
-from tests.itop_tui.cli.recorded import queued
+from tests.itop_tui.cli.recorded import queued, trained
 
 
 def found(section: str, name: str) -> checkup.Check:
@@ -35,6 +35,23 @@ def test_a_machine_in_order(itop: Itop, home: Path) -> None:
     assert outcome.code == 0
     assert str(home / "itop.db") in outcome.out
     assert "Nothing is broken" in outcome.out
+
+
+def test_files_that_no_record_names_are_told(itop: Itop, database: Database) -> None:
+    run = trained(database)
+    kept = paths.run_folder(run.uid) / "checkpoints"
+    assert not [check for check in every_check() if check.name in ("leftovers", "unknown runs")]
+    (kept / "step-000000099-last.pt").write_bytes(b"x" * 3_000)
+    (kept / "step-000000099-last.pt.77.part").write_bytes(b"x" * 1_000)
+    (kept / "notes.txt").write_bytes(b"mine")
+    unknown = paths.run_folder("0123456789ab")
+    unknown.mkdir()
+    (unknown / "console.log").write_bytes(b"x" * 500)
+    left = found("Database", "leftovers")
+    assert (left.tone, left.value.partition(",")[0]) == ("warn", "2 files of 4.0 kB without a record")
+    assert "step-000000099-last.pt" in left.value
+    assert found("Database", "unknown runs").value == "1 folder of 500 B of runs this database does not know"
+    assert itop("doctor").code == 0  # untidy, not broken
 
 
 def test_a_database_that_is_not_ours(itop: Itop, home: Path) -> None:
