@@ -65,20 +65,14 @@ def launch(
         parent: The run it is forked from.
         checkpoint: The checkpoint of `parent` it starts from.
     """
-    from db import runs
     from engine.config import RunConfig
     from engine.launch import submit
+    from itop_tui.queue_operations import queue
 
-    run = runs.create(
-        db,
-        config=config,
-        name=name,
-        tags=tuple(tags),
-        parent_id=parent.id if parent else None,
-        start_checkpoint_id=checkpoint.id if checkpoint else None,
-        fork_step=checkpoint.step if checkpoint else None,
-        total_steps=RunConfig.create(config).planned_steps() or 0,
-    )
+    origin: dict[str, Any] = {"parent_id": parent.id} if parent else {}
+    if checkpoint is not None:
+        origin |= {"start_checkpoint_id": checkpoint.id, "fork_step": checkpoint.step}
+    run = queue(db, RunConfig.create(config), name=name, tags=tags, **origin)
     submit.ensure_scheduler(db)
     return run
 
@@ -111,9 +105,12 @@ def resume(db: Database, run_id: int, which: str = "last") -> RunRecord:
     from db import checkpoints, runs
     from engine.launch import submit
 
-    has_any = bool(checkpoints.for_run(db, run_id))
-    checkpoint = checkpoints.pick(db, run_id, which) if has_any else None
-    run = runs.requeue_resume(db, run_id, checkpoint.id if checkpoint else None)
+    start: int | None = None
+    if checkpoints.for_run(db, run_id):
+        start = checkpoints.pick(db, run_id, which).id
+    else:  # a fork that has not written one yet goes on from its parent's
+        start = runs.get(db, run_id).start_checkpoint_id
+    run = runs.requeue_resume(db, run_id, start)
     submit.ensure_scheduler(db)
     return run
 
