@@ -3,15 +3,114 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
+from itop_tui import sweeps
 from itop_tui.operations import Outcome, each
 
 if TYPE_CHECKING:
     from db.queue import Direction
+    from db.records import RunRecord
     from db.session import Database
+    from engine.config import RunConfig
+
+Where = Literal["queue", "front", "held"]
+"""Where in the queue new runs are put."""
 
 _MOST_SLOTS = 64
+
+
+def queue(
+    db: Database,
+    config: RunConfig,
+    *,
+    name: str | None = None,
+    tags: Sequence[str] = (),
+    notes: str = "",
+    group: str | None = None,
+    priority: int = 0,
+    **origin: Any,
+) -> RunRecord:
+    """Queue one run, with its length filled in where the data set's size is known.
+
+    Args:
+        db: Where.
+        config: Its settings.
+        name: Its name; without one the database makes one.
+        tags: Its tags.
+        notes: Its notes.
+        group: The group it belongs to.
+        priority: Runs of higher priority start first.
+        **origin: For a fork: `parent_id`, `start_checkpoint_id` and `fork_step`.
+    """
+    from db import runs
+
+    return runs.create(
+        db,
+        config=config.as_dict(),
+        name=name,
+        tags=tuple(tags),
+        notes=notes,
+        group=group,
+        priority=priority,
+        total_steps=config.planned_steps() or 0,
+        **origin,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """What was queued.
+
+    Attributes:
+        runs: The new runs, in order.
+        wanted: How many were asked for: those that a group has already are not queued again.
+        group: The group of a sweep.
+        where: Where in the queue they are.
+    """
+
+    runs: tuple[RunRecord, ...]
+    wanted: int
+    group: str | None
+    where: Where
+
+
+def launch(
+    db: Database,
+    configs: Sequence[RunConfig],
+    *,
+    where: Where = "queue",
+    name: str | None = None,
+    group: str | None = None,
+    tags: Sequence[str] = (),
+    **origin: Any,
+) -> Launched:
+    """Queue a run, or those of a sweep that its group has not yet, and see to it that a scheduler is there.
+
+    Args:
+        db: The database.
+        configs: Their settings.
+        where: "queue" behind those that wait, at the "front" of all of them, or "held".
+        name: The name of a single run.
+        group: The group of a sweep; None for a single run.
+        tags: Their tags.
+        **origin: What `queue` takes of a fork.
+    """
+    from db import runs
+    from engine.launch import submit
+
+    wanted = configs if group is None else sweeps.missing(db, group, configs)
+    first = max((run.priority for run in runs.queued(db)), default=0) if where == "front" else 0
+    made = [queue(db, one, name=name, group=group, tags=tags, priority=max(0, first), **origin) for one in wanted]
+    ids = [run.id for run in made]
+    if where == "held":
+        hold(db, ids)
+    elif made:
+        if where == "front":
+            move(db, ids, "top")
+        submit.ensure_scheduler(db)
+    return Launched(tuple(made), len(configs), group, where)
 
 
 def move(db: Database, run_ids: Sequence[int], to: Direction) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -18,42 +18,8 @@ from itop_tui.cli.follow import follow
 from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.screen import console, data, next_steps
 from itop_tui.format import plural
-
-
-def queue(
-    database: Database,
-    config: RunConfig,
-    *,
-    name: str | None = None,
-    tags: Sequence[str] = (),
-    notes: str = "",
-    group: str | None = None,
-    priority: int = 0,
-    **origin: Any,
-) -> RunRecord:
-    """Queue one run, with its length filled in where the data set's size is known.
-
-    Args:
-        database: Where.
-        config: Its settings.
-        name: Its name; without one the database makes one.
-        tags: Its tags.
-        notes: Its notes.
-        group: The group it belongs to.
-        priority: Runs of higher priority start first.
-        **origin: For a fork: `parent_id`, `start_checkpoint_id` and `fork_step`.
-    """
-    return runs.create(
-        database,
-        config=config.as_dict(),
-        name=name,
-        tags=tuple(tags),
-        notes=notes,
-        group=group,
-        priority=priority,
-        total_steps=config.planned_steps() or 0,
-        **origin,
-    )
+from itop_tui.queue_operations import queue
+from itop_tui.sweeps import seeded
 
 
 def queue_seeded(
@@ -167,13 +133,3 @@ def group_of(config: RunConfig, database: Database) -> str:
 def numbered(name: str | None, seed: int, several: bool) -> str | None:
     """Give one of several runs of the same name its own, by its seed."""
     return f"{name}-seed{seed}" if name is not None and several else name
-
-
-def seeded(config: RunConfig, repetitions: int) -> list[RunConfig]:
-    """Give configurations with consecutive seeds, the first with the configuration's own."""
-    return [config.with_changes(seed=config.seed + offset) for offset in range(repetitions)]
-
-
-def as_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a stored configuration's settings as far as this version knows them."""
-    return {name: value for name, value in config.items() if name in RunConfig.model_fields}

@@ -13,10 +13,11 @@ from engine.continuation import recomputed, refusal, resumable
 from itop_tui.cli.errors import CommandError, UsageError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.parameters import CheckpointName, GroupName, Json, NewName, Notes, Priority, RunName, Tags, Wait
-from itop_tui.cli.queueing import as_settings, queue_seeded, report
+from itop_tui.cli.queueing import queue_seeded, report
 from itop_tui.cli.screen import note
 from itop_tui.cli.store import opened
 from itop_tui.format import plain
+from itop_tui.sweeps import as_settings
 
 _LENGTH = frozenset({"epochs", "multiplier", "max_steps"})
 _FROM_CHECKPOINT = "Going on from the {kind} checkpoint {id}, at step {step:,}."

@@ -17,11 +17,12 @@ from itop_tui.cli.errors import Exit
 from itop_tui.cli.follow import follow
 from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import Json
-from itop_tui.cli.queueing import queue, start_scheduler
+from itop_tui.cli.queueing import start_scheduler
 from itop_tui.cli.screen import Cell, Column, console, data, next_steps, print_table, state
 from itop_tui.cli.store import opened
 from itop_tui.comparison import seconds_taken
 from itop_tui.format import duration, explored, percent, share, short_count
+from itop_tui.queue_operations import queue
 
 GROUP = "demo"
 PRESET_NAMES = ("digits-dense", "digits-set", "digits-rigl")

@@ -25,7 +25,6 @@ from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS, checkpoint_row
 from itop_tui.cli.follow import remaining_seconds
 from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import Json, RunName
-from itop_tui.cli.queueing import as_settings
 from itop_tui.cli.screen import Cell, Column, console, data, heading, next_steps, note, print_facts, print_table, state
 from itop_tui.cli.store import opened, waits_for
 from itop_tui.comparison import seconds_taken
@@ -46,6 +45,7 @@ from itop_tui.format import (
     sparkline,
     steps,
 )
+from itop_tui.sweeps import as_settings
 
 _CURVES = (("loss", "loss"), ("accuracy", "accuracy"), ("itop_rate", "R_s"), ("death_rate", "death rate"))
 
