@@ -73,12 +73,12 @@ class Members:
 
     Attributes:
         runs: Their ids.
-        reach: The last step any of them took.
+        reach: The last step any of them took; the same members may have come further since.
         scale: Steps in one unit of the x axis.
     """
 
     runs: tuple[int, ...]
-    reach: int
+    reach: int = field(compare=False)
     scale: float = 1.0
 
 

@@ -55,7 +55,7 @@ class ExportDialog(ModalScreen[None]):
     CSS_PATH = "dialogs.tcss"
     DEFAULT_CSS = """
     ExportDialog { align: center middle; background: $background 60%; }
-    ExportDialog OptionList { height: auto; max-height: 12; border: none; background: $panel; margin: 1 0 0 0; padding: 0; }
+    ExportDialog OptionList { height: auto; max-height: 12; border: none; background: $panel; margin: 1 0 0 0; }
     ExportDialog OptionList:focus { border: none; }
     """
     BINDINGS: ClassVar = [("escape", "leave", "leave it")]

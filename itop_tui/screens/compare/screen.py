@@ -160,7 +160,7 @@ class CompareScreen(CompareKeys):
             self.ids = tuple(run_id for run_id in self.ids if run_id not in gone)
             self.notify(f"{plural(len(gone), 'run')} no longer there.", severity="warning", markup=False)
         self.make_entries()
-        if first or self._again:
+        if self._again or found.request != self._request():  # the entries that were read want other curves
             self._again = False
             self.ask()
 

@@ -30,7 +30,7 @@ def db(home: object) -> Iterator[Database]:
 @pytest.fixture
 def run(db: Database) -> RunRecord:
     """A sparse run of 300 steps with a figure that is not finite and one that is missing."""
-    return record_run(db, name=HOSTILE, steps=300, alter=diverged)
+    return record_run(db, name=HOSTILE, steps=300, alter=diverged, config=settings(lr=0.3))
 
 
 @pytest.fixture

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from db.session import Database
+from tests.itop_tui.cli.conftest import Itop
+from tests.itop_tui.cli.recorded import STEPS, trained
+
+
+def test_export_writes_what_it_says(itop: Itop, database: Database, tmp_path: Path) -> None:
+    run = trained(database)
+    done = itop("export", str(run.id), "--format", "json", "--out", str(tmp_path), "--json")
+    (path,) = done.json()
+    assert len(json.loads(Path(path).read_text())["steps"]) == STEPS
+    again = itop("export", run.name, "--format", "json", "--out", str(tmp_path))
+    assert again.code == 1
+    assert "is there already" in again.err
+    assert itop("export", run.name, "--format", "json", "--out", str(tmp_path), "--force").code == 0
+
+
+def test_csv_is_the_format_unless_another_is_named(itop: Itop, database: Database, tmp_path: Path) -> None:
+    run = trained(database)
+    done = itop("export", str(run.id), "--out", str(tmp_path))
+    assert done.out.strip() == str(tmp_path / f"run-{run.id}-sparse-digits-csv")
+    assert {path.name for path in (tmp_path / f"run-{run.id}-sparse-digits-csv").iterdir()} == {
+        "steps.csv", "epochs.csv", "mask_updates.csv", "layers.csv", "config.csv",
+    }  # fmt: skip
+
+
+def test_what_cannot_be_exported_is_told_in_a_line(itop: Itop, database: Database, tmp_path: Path) -> None:
+    run = trained(database)
+    assert itop("export").code == 2
+    wrong = itop("export", str(run.id), "--format", "xml")
+    assert wrong.code == 2
+    assert "--format" in wrong.err
+    none = itop("export", str(run.id), "--format", "safetensors", "--checkpoint", "7000", "--out", str(tmp_path))
+    assert none.code == 1
+    assert "no checkpoint '7000'" in none.err
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_compare_joins_seeds_and_keeps_its_names(itop: Itop, database: Database, tmp_path: Path) -> None:
+    one, two = trained(database, "rigl-s1", seed=1), trained(database, "rigl-s2", seed=2)
+    other = trained(database, "other", seed=1, density=0.2)
+    ids = [str(run.id) for run in (one, two, other)]
+    document = itop("compare", *ids, "--json", "--group", "seeds").json()
+    assert set(document) == {"runs", "settings", "results", "groups"}
+    assert document["settings"] == {"density": [0.1, 0.1, 0.2], "seed": [1, 2, 1]}
+    assert document["results"]["test_accuracy"] == [0.9021] * 3
+    first = document["groups"][0]
+    assert (first["name"], first["runs"], first["n"]) == ("rigl-*", [one.id, two.id], 2)
+    assert first["results"]["test_accuracy"] == {"mean": 0.9021, "std": 0.0, "n": 2}
+    table = itop("compare", *ids, "--group", "seeds").out
+    assert "90.21% ± 0.00%" in table
+    assert "1, 2" in table
+
+
+def test_compare_writes_a_page(itop: Itop, database: Database, tmp_path: Path) -> None:
+    one, two = trained(database), trained(database, "other", density=0.2)
+    page = tmp_path / "page.html"
+    done = itop("compare", str(one.id), str(two.id), "--html", str(page))
+    assert done.code == 0, done.err
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert itop("compare", str(one.id), str(two.id), "--html", str(page)).code == 1

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from itop_tui.export.drawing import Drawing, Trace, text_of
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parsed(drawing: Drawing) -> ElementTree.Element:
+    return ElementTree.fromstring(drawing.svg())
+
+
+def line(*values: float, letter: str = "A", spread: NDArray[np.float64] | None = None) -> Trace:
+    y = np.array(values)
+    return Trace(letter, "a run", 0, np.arange(len(y), dtype=float), y, np.empty(0) if spread is None else spread)
+
+
+def strokes(root: ElementTree.Element) -> list[str]:
+    """The paths of curves: coloured, with no filling."""
+    return [
+        path.get("d", "") for path in root.iter(f"{SVG}path") if "fill:none;stroke:var(--curve" in path.get("style", "")
+    ]
+
+
+def test_a_curve_runs_from_corner_to_corner() -> None:
+    root = parsed(Drawing("loss", "step", "loss", (line(0.0, 1.0),), width=562, height=340))
+    (path,) = strokes(root)
+    (x0, y0), (x1, y1) = ([float(part) for part in point.split()] for point in path[1:].split("L"))
+    assert (x0, x1) == (62.0, 548.0)
+    assert y0 > y1, "larger values lie higher"
+    texts = [text.text for text in root.iter(f"{SVG}text")]
+    assert {"step", "loss", "0", "1"} <= set(texts)
+
+
+def test_a_value_that_is_not_finite_interrupts_the_curve() -> None:
+    assert len(strokes(parsed(Drawing("", "", "", (line(1.0, 2.0, np.nan, 2.0, 1.0),))))) == 2
+    assert len(strokes(parsed(Drawing("", "", "", (line(1.0, 2.0, np.inf, 2.0, 1.0),))))) == 2
+
+
+def test_a_band_reaches_its_deviation_to_either_side() -> None:
+    root = parsed(Drawing("", "", "", (line(1.0, 1.0, spread=np.array([0.5, 0.5])),)))
+    (band,) = [path for path in root.iter(f"{SVG}path") if "opacity" in path.get("style", "")]
+    heights = [float(point.split()[1]) for point in re.split("[ML]", band.get("d", "").rstrip("Z"))[1:]]
+    (curve,) = strokes(root)
+    middle = float(curve[1:].split("L")[0].split()[1])
+    assert heights[0] - middle == pytest.approx(middle - heights[2])
+    assert heights[0] != middle
+
+
+def test_a_logarithmic_axis_has_decades_at_equal_distances() -> None:
+    root = parsed(Drawing("", "", "", (line(0.01, 0.1, 1.0, 0.0),), logarithmic=True))
+    (path,) = strokes(root)
+    heights = [float(point.split()[1]) for point in path[1:].split("L")]
+    assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.2)
+    assert heights[3] == heights[0], "what is not positive lies at the foot"
+
+
+def test_points_have_letters_and_bars() -> None:
+    trace = Trace("B", "set", 1, np.array([0.5]), np.array([0.9]), np.array([0.01]), 0.05)
+    other = Trace("C", "rigl", 2, np.array([0.7]), np.array([0.95]))
+    root = parsed(Drawing("", "", "", (trace, other), points=True, x_percent=True, y_percent=True))
+    assert len(list(root.iter(f"{SVG}circle"))) == 2
+    bars = [bar for bar in root.iter(f"{SVG}line") if bar.get("style", "").startswith("stroke:var(--curve-1")]
+    assert len(bars) == 3, "up and down, to either side, and in the legend"
+
+
+def test_nothing_to_draw_is_said() -> None:
+    assert "nothing recorded" in Drawing("loss", "step", "loss", ()).svg()
+    assert "nothing recorded" in Drawing("loss", "step", "loss", (line(),)).svg()
+
+
+values = st.floats(allow_nan=True, allow_infinity=True, width=32)
+
+
+@given(st.text(), st.text(), st.lists(values, max_size=12), st.booleans(), st.booleans())
+def test_any_name_and_any_values_make_well_formed_xml(
+    title: str, letter: str, numbers: list[float], logarithmic: bool, points: bool
+) -> None:
+    y = np.array(numbers, dtype=float)
+    trace = Trace(letter, title, 23, np.arange(len(y), dtype=float), y)
+    drawing = Drawing(title, title, title, (trace,), logarithmic=logarithmic, points=points and len(y) > 0)
+    root = parsed(drawing)
+    assert root.tag == f"{SVG}svg"
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
+        "svg", "title", "style", "rect", "text", "tspan", "line", "path", "circle",
+    }  # fmt: skip
+
+
+def test_names_are_text_and_nothing_else() -> None:
+    assert text_of('<a href="x">&\x1b\x00\ud800') == "&lt;a href=&quot;x&quot;&gt;&amp;\ufffd\ufffd\ufffd"
