@@ -33,6 +33,12 @@ from itop_tui.widgets.scatter import Scatter
 from itop_tui.widgets.sheet import Sheet, SheetView
 from itop_tui.widgets.top_bar import TopBar
 
+_ONLY_ON = {
+    "next_view": ("scatter", "layers", "masks"),
+    "next_layer": ("masks",),
+    "previous_layer": ("masks",),
+}
+"""Actions that mean something on some tabs alone."""
 _PAUSE = 0.5
 """Seconds between two reads of what was committed."""
 
@@ -311,21 +317,28 @@ class CompareScreen(CompareKeys):
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The keys of the charts work while they are open."""
+        """The keys of a tab work while it is open."""
         try:
             heading = find("compare", action).heading
         except KeyError:
             return super().check_action(action, parameters)
+        if action in _ONLY_ON:
+            return self.tab in _ONLY_ON[action]
         return heading != "Charts" or self.tab == "curves"
 
     def key_hints(self) -> Iterable[KeyHint]:
-        """What works now."""
+        """What works now, what belongs to the open tab first."""
+        own = {action.name for action in in_scope("compare") if action.heading == "Charts"} | set(_ONLY_ON)
+        mine: list[KeyHint] = []
+        others: list[KeyHint] = []
         for hint in super().key_hints():
             name = hint.action.removeprefix("screen.")
             if hint.action == "app.quit":  # q leaves the screen here
                 continue
             if hint.action.startswith("app.") or self.check_action(name, ()):
-                yield replace(hint, pinned=True) if name == "leave" else hint
+                shown = replace(hint, pinned=True) if name == "leave" else hint
+                (mine if name in own or name == "group_seeds" else others).append(shown)
+        return [*mine, *others]
 
     def focused_sheet(self) -> Widget | None:
         """The table of the open tab; None for charts and plots."""
