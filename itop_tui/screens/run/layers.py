@@ -8,6 +8,7 @@ import numpy as np
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 from textual.widgets import DataTable, Static
 
 from db.records import LayerMaskStat
@@ -43,6 +44,9 @@ _SIDE_BY_SIDE = 170
 
 class LayersPane(Vertical):
     """A line about the whole network, and a table or a heat map of its layers."""
+
+    class Wanted(Message):
+        """Other figures may be on the screen now."""
 
     def __init__(self, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
@@ -93,6 +97,7 @@ class LayersPane(Vertical):
         self._draw_map()
         if self.table.display:
             self.table.focus()
+        self.post_message(self.Wanted())
 
     def on_data_table_row_selected(self, message: DataTable.RowSelected) -> None:
         """Enter on a layer shows its mask."""

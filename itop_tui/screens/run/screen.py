@@ -185,6 +185,11 @@ class RunScreen(RunKeys):
         self._ask()
         self.query_one(TabLine).note = self.charts.note if self.tab == "charts" else ""
 
+    def on_layers_pane_wanted(self, message: LayersPane.Wanted) -> None:
+        """The layers are arranged otherwise."""
+        message.stop()
+        self._ask()
+
     def _show_in_tab(self) -> None:
         view = self.view
         if view is None:

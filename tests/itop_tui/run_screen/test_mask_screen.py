@@ -74,9 +74,8 @@ async def opened(pilot: Pilot[None], screen: RunScreen, reader: Any, layer: str 
     assert run is not None
     mask = MaskScreen(run, layer, reader)
     pilot.app.push_screen(mask)
-    await until(
-        pilot, lambda: mask.is_current and (mask.grid is not None or "No mask" in mask.picture.note), "the mask"
-    )
+    await until(pilot, lambda: mask.is_current and bool(mask.query(MaskMap)), "the mask's screen")
+    await until(pilot, lambda: mask.grid is not None or "No mask" in mask.picture.note, "the mask")
     return mask
 
 

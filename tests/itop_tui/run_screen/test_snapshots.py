@@ -18,17 +18,19 @@ from textual.pilot import Pilot
 from db.paths import run_folder
 from db.records import RunStatus
 from db.session import Database
+from engine.masks_client import MaskGrid, MaskLayer
 from itop_tui.app import ItopApp
 from itop_tui.poller import Snapshot, View
 from itop_tui.screens.run import RunScreen
 from itop_tui.screens.run.curves import Curve
+from itop_tui.screens.run.mask import MaskScreen
 from itop_tui.screens.run.reader import Request, RunReader, RunView
 from itop_tui.widgets.heat_map import HeatMap
 from itop_tui.widgets.log_view import LogView
 from tests.itop_tui.run_screen import made
 from tests.itop_tui.run_screen.hosting import NOW, shows_curves, until
 
-SIZES = [(80, 24), (120, 40)]
+SIZES = [(80, 24), (120, 40), (200, 60)]
 Shot = Callable[..., bool]
 
 
@@ -57,6 +59,7 @@ def shoot(home: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Shot) -> Ca
         *keys: str,
         view: Callable[[Request], RunView] = made.view,
         then: Callable[[Pilot[None], RunScreen], Awaitable[None]] | None = None,
+        theme: str | None = None,
     ) -> bool:
         def read(reader: RunReader, *, with_curves: bool = True) -> RunView:
             return view(reader.request)
@@ -67,6 +70,8 @@ def shoot(home: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Shot) -> Ca
             app = pilot.app
             assert isinstance(app, ItopApp)
             await until(pilot, lambda: app.is_open and app.snapshot is not None, "the database")
+            if theme is not None:
+                app.theme = theme
             app.open_run(12)
             await until(pilot, lambda: isinstance(app.screen, RunScreen), "the screen")
             screen = app.screen
@@ -96,9 +101,62 @@ async def log_read(pilot: Pilot[None], screen: RunScreen) -> None:
     await until(pilot, lambda: view.line_count > 0 and view.scroll_y == view.max_scroll_y, "the log")
 
 
+@pytest.mark.parametrize("theme", ["itop-dark", "itop-light"])
 @pytest.mark.parametrize("size", SIZES)
-def test_charts(shoot: Shot, size: tuple[int, int]) -> None:
-    assert shoot(size)
+def test_charts(shoot: Shot, size: tuple[int, int], theme: str) -> None:
+    assert shoot(size, theme=theme)
+
+
+def test_a_fork_with_its_parent_and_everything_marked(shoot: Shot) -> None:
+    parent = made.run(id=11, name="base", config={**made.run().config, "lr": 0.2, "growth": "random"})
+    child = made.run(parent_id=11, fork_step=2_000)
+
+    def view(request: Request) -> RunView:
+        seen = made.view(request, run=child, parent=parent)
+        if seen.curves is not None:
+            whole = seen.curves.by_name
+            before = {name: Curve(one.steps[one.steps <= 2_000], one.values[one.steps <= 2_000] * 1.2)
+                      for name, one in whole.items()}  # fmt: skip
+            own = {name: Curve(one.steps[one.steps > 2_000], one.values[one.steps > 2_000])
+                   for name, one in whole.items()}  # fmt: skip
+            seen = replace(
+                seen,
+                curves=replace(seen.curves, by_name=own, before=before),
+                attempts=(made.attempt(), made.attempt(id=32, number=2, start_step=5_000)),
+            )
+        return seen
+
+    assert shoot((120, 40), view=view)
+
+
+def _mask() -> MaskGrid:
+    rows, columns = np.mgrid[0:60, 0:90]
+    active = (np.sin(rows / 9) * np.cos(columns / 13) * 0.5 + 0.5).astype(np.float32) * 0.4
+    layer = MaskLayer("features.3", (64, 64, 3, 3), 15_483, 22_400)
+    return MaskGrid(
+        step=9_000, updates=12, layer=layer, layers=(layer,), window=(0, 64, 0, 576), active=active,
+        grown=active / 5, explored=np.minimum(1, active * 1.8).astype(np.float32),
+        row_density=active.mean(axis=1), column_density=active.mean(axis=0),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("keys", [(), ("g",)], ids=["blocks", "glyphs"])
+@pytest.mark.parametrize("theme", ["itop-dark", "itop-light"])
+def test_a_mask(shoot: Shot, keys: tuple[str, ...], theme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("itop_tui.screens.run.mask.checkpoints.for_run", lambda db, run_id: [made.checkpoint()])
+
+    class Reader:
+        def grid(self, *_: object, **__: object) -> MaskGrid:
+            return _mask()
+
+    async def then(pilot: Pilot[None], screen: RunScreen) -> None:
+        mask = MaskScreen(made.run(), "features.3", Reader())
+        pilot.app.push_screen(mask)
+        await until(pilot, lambda: mask.is_current and mask.grid is not None, "the mask")
+        await pilot.press(*keys)
+        await until(pilot, lambda: not mask._asking, "the mask")
+
+    assert shoot((120, 40), then=then, theme=theme)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -110,6 +168,9 @@ def test_one_chart_smoothed_with_a_cursor(shoot: Shot, size: tuple[int, int]) ->
 def test_layers(shoot: Shot, size: tuple[int, int]) -> None:
     async def then(pilot: Pilot[None], screen: RunScreen) -> None:
         await until(pilot, lambda: screen.query_one("#layer-table").row_count == 6, "the layers")  # type: ignore[attr-defined]
+        wide = screen.size.width >= 170
+        heat = screen.query_one(HeatMap)
+        await until(pilot, lambda: not wide or "features.0" in heat.render_line(1).text, "the heat map")
 
     assert shoot(size, "2", then=then)
 
