@@ -50,6 +50,9 @@ class ListViews(RunActions):
     def show_heading(self) -> None:
         """Say above the list what is listed."""
 
+    def show_held(self) -> None:
+        """Show the answer that was held back while its question was being typed."""
+
     # ---------------------------------------------------------------------------------------------------- the state
 
     @property
@@ -60,7 +63,7 @@ class ListViews(RunActions):
 
     def database_opened(self, remembered: Mapping[str, Any]) -> None:
         """Look at the list as it was looked at last; what was typed meanwhile stays."""
-        if self.view.text == "":
+        if self.view.text == "" and self.filter_line.text.strip() == "":
             self._take(list_state.from_json(remembered.get(LIST_STATE)))
 
     def _take(self, state: ListState) -> None:
@@ -142,6 +145,7 @@ class ListViews(RunActions):
         if not self.view.text and not self.filter_line.text.strip():
             self.remove_class("-filtering")
         self.table.focus()
+        self.call_after_refresh(self.show_held)
 
     def action_clear_filter(self) -> None:
         """List all runs again; out of the drop-down, or of a range that is being marked, first."""

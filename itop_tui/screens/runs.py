@@ -33,6 +33,8 @@ _DETAIL_PAUSE = 0.15
 _CURVES_PAUSE = 0.1
 """The same for the curves of the lines in sight."""
 _CURVE_POINTS = 48
+_HELD = 0.7
+"""Seconds for which "nothing matches" is held back while a word is typed that may become a field."""
 _NEAR_END = 40
 """So many lines before the last one listed, the next ones are read."""
 
@@ -50,6 +52,7 @@ class RunsScreen(ListViews):
     def __init__(self) -> None:
         super().__init__()
         self._snapshot: Snapshot | None = None
+        self._held: Snapshot | None = None
         self._detail_timer: Timer | None = None
         self._curves_timer: Timer | None = None
         self._curve_of: tuple[int, int] | None = None
@@ -59,10 +62,11 @@ class RunsScreen(ListViews):
     def compose_body(self) -> ComposeResult:
         """Lay out the filter, the list, the details and the greeting."""
         yield FilterLine()
-        yield Label("", id="nothing", markup=False)
         with Horizontal(id="list"):
             yield RunTable(self.itop.clock, id="runs")
             yield RunDetail(self.itop.clock, id="detail")
+        # Below the list, where the drop-down of the filter does not cover it.
+        yield Label("", id="nothing", markup=False)
         yield Greeting()
 
     def on_mount(self) -> None:
@@ -119,8 +123,13 @@ class RunsScreen(ListViews):
         snapshot = message.snapshot
         if snapshot.view != self.view:
             return  # An answer to what is no longer asked; the right one is on its way.
-        if self.typing and not snapshot.listed and snapshot.total and list_state.unfinished(self.view.text):
-            return  # A field's name is being typed: until it is one, the last answer stands.
+        beginning = self.typing and snapshot.total and list_state.unfinished(self.view.text)
+        if beginning and not snapshot.listed and snapshot is not self._held:
+            # A field's name is being typed, it seems: the last answer stands for a moment more.
+            self._held = snapshot
+            self.set_timer(_HELD, self.show_held)
+            return
+        self._held = None
         self._snapshot = snapshot
         empty = snapshot.total == 0
         self.set_class(empty, "-empty")
@@ -134,6 +143,11 @@ class RunsScreen(ListViews):
         self.table.show_runs(self._lines(snapshot))
         self.show_heading()
         self.refresh_keys()
+
+    def show_held(self) -> None:
+        """Show the answer that was held back while its question was being typed."""
+        if self._held is not None:
+            self.post_message(RunsChanged(self._held))
 
     @staticmethod
     def _lines(snapshot: Snapshot) -> list[Row]:

@@ -87,6 +87,9 @@ async def test_a_wrong_query_is_told_with_its_place_and_the_last_answer_stays(ap
         typed = next(line for line in screen_text(app).splitlines() if "density<tenth" in line)
         assert pointer.index("▲") == typed.index("tenth")
         assert len(table_of(app).rows) == 1, "neither the word density nor the mistake took the answer away"
+        await pilot.press("ctrl+u", *"seed:1 density", "enter")
+        await wait_for(pilot, lambda: "No run matches" in screen_text(app))
+        await pilot.press("slash", *"<tenth ")
         await pilot.press(*["backspace"] * len(" density<tenth "))
         await wait_for(pilot, lambda: "▲" not in screen_text(app).replace("id ▲", ""))
         await pilot.press("escape")

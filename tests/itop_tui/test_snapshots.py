@@ -196,7 +196,7 @@ def test_filter_with_a_drop_down(snap_compare: Compare, database: Database, size
 
     async def prepare(pilot: Pilot[Any]) -> None:
         await started(pilot, 6)
-        await pilot.press("slash", *"growth:")
+        await pilot.press("i", "slash", *"growth:")  # the details tell when a run was made
         line = app.screen.query_one(FilterLine)
         await wait_for(pilot, lambda: [each.shown for each in line.suggestions] == ["gradient", "random"])
         await pilot.press("down")
