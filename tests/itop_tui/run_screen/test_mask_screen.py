@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from textual.pilot import Pilot
+from textual.widgets import OptionList
 
 from db import checkpoints
 from db.session import Database
@@ -83,6 +84,12 @@ async def quiet(pilot: Pilot[None], mask: MaskScreen) -> None:
     await until(pilot, lambda: not mask._asking, "the last answer")
 
 
+def listed(pilot: Pilot[None]) -> int:
+    """How many items the open list has."""
+    found = pilot.app.screen.query(OptionList)
+    return found.first().option_count if found else 0
+
+
 async def test_every_key_of_the_picture(recorded: None) -> None:
     async with run_screen(Database.open, STOPPED, size=(100, 30)) as (pilot, screen):
         reader = FakeReader()
@@ -115,11 +122,11 @@ async def test_every_key_of_the_picture(recorded: None) -> None:
         assert all(glyph in shown for glyph in "·░▓█")
         assert "as of step 450" in shown
         await pilot.press("slash")
-        await until(pilot, lambda: not mask.is_current, "the list of layers")
+        await until(pilot, lambda: listed(pilot) == 2, "the list of layers")
         await pilot.press("down", "enter")
         await until(pilot, lambda: mask.is_current and mask.layer_name == "conv", "the other layer")
         await pilot.press("c")
-        await until(pilot, lambda: not mask.is_current, "the list of checkpoints")
+        await until(pilot, lambda: listed(pilot) == 2, "the list of checkpoints")
         await pilot.press("escape")
         await until(pilot, lambda: mask.is_current, "the mask")
         await pilot.press("escape")
