@@ -10,6 +10,7 @@ from db import attempts
 from db.records import RunRecord
 from db.session import Database
 from engine.config import ConfigError, RunConfig
+from itop_tui.command_lines import command_line
 from itop_tui.comparison import (
     RESULTS,
     Entry,
@@ -25,7 +26,6 @@ from itop_tui.comparison_curves import FIGURES, CurvesRequest, EntryCurve, Figur
 from itop_tui.comparison_scatter import scatter_data
 from itop_tui.export.drawing import Drawing, Trace, text_of
 from itop_tui.format import moment, plural
-from itop_tui.run_form import command_line
 from itop_tui.series_colours import ON_DARK, ON_LIGHT
 
 _COLUMNS = 260

@@ -106,7 +106,7 @@ def test_a_setting_that_one_run_does_not_have_differs() -> None:
 
 
 def test_mean_and_sample_deviation_by_hand() -> None:
-    assert statistic([0.90, 0.92, 0.94]) == Stat(pytest.approx(0.92), pytest.approx(0.02), 3)
+    assert statistic([0.90, 0.92, 0.94]) == Stat(pytest.approx(0.92), pytest.approx(0.02), 3)  # type: ignore[arg-type]
     assert statistic([0.5, None]) == Stat(0.5, None, 1)
     assert statistic([None]) == Stat(None, None, 0)
     diverged = statistic([1.0, math.nan])
@@ -120,7 +120,7 @@ def test_results_of_a_group_tell_mean_deviation_and_n() -> None:
     ]
     found = results(entries(runs, grouped=True), {1: 10.0, 2: 20.0, 3: None})
     assert list(found) == [result.name for result in RESULTS]
-    assert found["test_accuracy"][0] == Stat(pytest.approx(0.92), pytest.approx(0.0282842712), 2)
+    assert found["test_accuracy"][0] == Stat(pytest.approx(0.92), pytest.approx(0.0282842712), 2)  # type: ignore[arg-type]
     assert found["seconds"][0].mean == 15.0
     assert write_stat(found["test_accuracy"][0], percent) == "92.00% ± 2.83%"
     assert write_stat(Stat(13_309.6, None, 1), whole) == "13,310"
