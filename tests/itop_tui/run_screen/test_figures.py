@@ -51,8 +51,9 @@ def test_charts_survive_being_kept_and_damage_is_passed_over() -> None:
     specs = (ChartSpec(("loss", "val_loss"), "loss"), ChartSpec(("churn@fc1", "samples_per_second")))
     assert from_setting(as_setting(specs)) == specs
     assert from_setting([{"names": ["loss", "nonsense", 7]}, "x", {"names": "loss"}]) == (ChartSpec(("loss",)),)
-    for damaged in (None, [], {}, "x", [{"names": []}], [{"title": 3}]):
-        assert from_setting(damaged) == DEFAULT_CHARTS
+    damaged: list[object] = [None, [], {}, "x", [{"names": []}], [{"title": 3}]]
+    for value in damaged:
+        assert from_setting(value) == DEFAULT_CHARTS
 
 
 def test_a_chart_is_called_by_what_it_shows() -> None:
