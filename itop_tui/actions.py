@@ -262,8 +262,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("export", "E", "export", "Write the run, or all that are marked, to files.", "runs", "Keep in order", _a_run,
            footer=False),
     # On the form of a new run
-    Action("launch", "ctrl+s", "launch", "Queue the run; it starts as soon as its device is free.", "form", "Form",
+    Action("launch", "ctrl+s", "launch", "Queue the run, or what a sweep's group has not yet; it starts when a device "
+           "is free.", "form", "Form", priority=True),
+    Action("launch_first", "ctrl+n", "start now", "Queue it in front of all that wait: it starts next.", "form", "Form",
            priority=True),
+    Action("launch_held", "ctrl+b", "queue held", "Queue it, but hold it: it starts when it is released (Q).", "form",
+           "Form", footer=False, priority=True),
     Action("copy_command", "ctrl+y", "copy command", "Copy the command line that launches the same run.", "form",
            "Form", priority=True),
     Action("choose_start", "ctrl+o", "start from", "Start from a preset or from a past run.", "form", "Form",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
     from db.session import Database
     from engine.config import RunConfig
+    from itop_tui.queue_operations import Launched
 
 T = TypeVar("T")
 _HERE = Path(__file__).parent
@@ -364,14 +365,14 @@ class ItopApp(App[None]):
 
         self.push_screen(NewRunScreen(settings, title=title, parent=parent, checkpoint=checkpoint))
 
-    def run_launched(self, run: RunRecord) -> None:
-        """Show a run that was just queued in the list, highlighted."""
+    def runs_launched(self, launched: Launched) -> None:
+        """Say what was queued, and show it in the list, highlighted."""
         from itop_tui.screens.runs import RunsScreen
 
-        self.notify(f"Run {run.id} is queued: {plain(run.name, limit=60)}", markup=False)
+        self.notify(plain(launched.told, limit=200), markup=False)
         for screen in self.screen_stack:
-            if isinstance(screen, RunsScreen):
-                screen.show_run(run.id)
+            if isinstance(screen, RunsScreen) and launched.runs:
+                screen.show_run(launched.runs[0].id)
 
     def plan(self, config: RunConfig) -> Mapping[str, Any]:
         """What a run would be. Blocks until a helper process has told, so call it in a thread.

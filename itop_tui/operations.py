@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from itop_tui.widgets.filter_line import Suggestion
 
 
+_PAST_RUNS = 2000
+"""The most past runs that are offered as a start, the newest."""
 _A_QUERY = 400
 """The most runs one query names."""
 
@@ -46,15 +48,7 @@ class Footprint:
     checkpoints: int
 
 
-def launch(
-    db: Database,
-    config: Mapping[str, Any],
-    *,
-    name: str | None = None,
-    tags: Sequence[str] = (),
-    parent: RunRecord | None = None,
-    checkpoint: CheckpointRecord | None = None,
-) -> RunRecord:
+def launch(db: Database, config: Mapping[str, Any], *, name: str | None = None, tags: Sequence[str] = ()) -> RunRecord:
     """Queue a run and see to it that a scheduler is there to start it.
 
     Args:
@@ -62,19 +56,19 @@ def launch(
         config: A validated configuration.
         name: What to call it; None for a name of its own.
         tags: Its tags.
-        parent: The run it is forked from.
-        checkpoint: The checkpoint of `parent` it starts from.
     """
     from engine.config import RunConfig
-    from engine.launch import submit
-    from itop_tui.queue_operations import queue
+    from itop_tui import queue_operations
 
-    origin: dict[str, Any] = {"parent_id": parent.id} if parent else {}
-    if checkpoint is not None:
-        origin |= {"start_checkpoint_id": checkpoint.id, "fork_step": checkpoint.step}
-    run = queue(db, RunConfig.create(config), name=name, tags=tags, **origin)
-    submit.ensure_scheduler(db)
-    return run
+    return queue_operations.launch(db, [RunConfig.create(config)], name=name, tags=tags).runs[0]
+
+
+def past_runs(db: Database) -> list[RunRecord]:
+    """Every run that a new one may start from, the newest first."""
+    from db import runs
+    from db.records import RunQuery
+
+    return runs.list_runs(db, RunQuery(archived=None, limit=_PAST_RUNS))
 
 
 def launch_demo(db: Database) -> list[RunRecord]:

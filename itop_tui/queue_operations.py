@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from itop_tui import sweeps
+from itop_tui.format import plural
 from itop_tui.operations import Outcome, each
 
 if TYPE_CHECKING:
@@ -74,6 +75,19 @@ class Launched:
     wanted: int
     group: str | None
     where: Where
+
+    @property
+    def told(self) -> str:
+        """What was done, in a sentence."""
+        state = {"queue": "queued", "front": "queued in front of all that wait", "held": "queued, and held"}[self.where]
+        if self.group is None:
+            run = self.runs[0]
+            return f"Run {run.id} is {state}: {run.name}"
+        there = self.wanted - len(self.runs)
+        if not self.runs:
+            return f"Nothing to queue: group {self.group} has all {plural(self.wanted, 'run')}."
+        rest = f"; {there} of {self.wanted} were there already" if there else ""
+        return f"{plural(len(self.runs), 'run')} {state} in group {self.group}{rest}."
 
 
 def launch(

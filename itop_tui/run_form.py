@@ -5,8 +5,9 @@ Everything is read from `engine.config`, so that a setting declared there is in 
 
 from __future__ import annotations
 
+import itertools
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -20,6 +21,8 @@ from engine.config import (
     setting_text,
 )
 from engine.settings import Section, allowed
+from itop_tui import sweeps
+from itop_tui.sweeps import Grid, GridTooLargeError
 
 Kind = Literal["switch", "choice", "text"]
 Entry = str | bool
@@ -56,6 +59,16 @@ class FieldSpec:
     def label(self) -> str:
         """The name as people read it."""
         return self.name.replace("_", " ")
+
+    @property
+    def listed(self) -> str:
+        """How a list is made of it, in words; empty where none can be."""
+        if not self.section or self.kind == "switch" or not sweeps.may_list(self.name):
+            return ""
+        if self.kind == "choice":
+            return "a comma adds another choice."
+        whole = int in sweeps.kinds_of(self.name)
+        return "a list, as in 1,2,5 or 1..5." if whole else "a list, with commas between."
 
 
 def as_entry(name: str, value: object) -> Entry:
@@ -101,7 +114,11 @@ def _own(name: str, allowed_words: str, meaning: str) -> FieldSpec:
 
 
 OWN_FIELDS: dict[str, FieldSpec] = {
-    "name": _own("name", "any text", "What the run is called in every list. Empty: it is named for its settings."),
+    "name": _own(
+        "name",
+        "any text",
+        "What the run is called in every list; of a sweep, what its group is called. Empty: named for the settings.",
+    ),
     "tags": _own("tags", "words, with spaces between", "Words to find the run by later: paper, baseline, try."),
 }
 """What is the run's own and no setting."""
@@ -118,6 +135,12 @@ class RunForm:
         locked: Fields that cannot be changed, each with the reason.
         name: The name to start from.
         tags: The tags to start from.
+        lists: Whether lists in fields make a sweep; a fork is one run.
+
+    Attributes:
+        grid: The runs that would be launched; None while something is wrong.
+        config: The first of them.
+        problems: What is wrong, by field.
     """
 
     def __init__(
@@ -127,15 +150,19 @@ class RunForm:
         *,
         name: str = "",
         tags: Sequence[str] = (),
+        lists: bool = True,
     ) -> None:
         self.locked = dict(locked or {})
+        self.lists = lists
         self.own: dict[str, str] = {"name": name, "tags": " ".join(tags)}
         self.start: dict[str, Entry] = {
             name: as_entry(name, start[name]) if name in start else spec.default for name, spec in FIELDS.items()
         }
         self.entries: dict[str, Entry] = dict(self.start)
+        self.grid: Grid | None = None
         self.config: RunConfig | None = None
         self.problems: dict[str, str] = {}
+        self._variants: tuple[Mapping[str, Any], ...] = ()
         self._validate()
 
     @property
@@ -174,12 +201,48 @@ class RunForm:
         }
 
     def _validate(self) -> None:
+        settings, self.grid, self.config = self.settings(), None, None
         try:
-            self.config = RunConfig.create(self.settings())
-            self.problems = {}
+            axes = sweeps.axes_of(settings) if self.lists else {}
+            self._variants = tuple(_variants(settings, axes))
+            self.grid = sweeps.expand(settings) if self.lists else Grid({}, (RunConfig.create(settings),))
+            self.config, self.problems = self.grid.configs[0], {}
         except ConfigError as error:
-            self.config = None
-            self.problems = {problem.field: problem.message for problem in error.problems}
+            self._variants = self._variants or (settings,)
+            self.problems = {}
+            for problem in error.problems:
+                listed = problem.field in FIELDS and str(problem.value) != str(settings[problem.field])
+                message = f"{problem.value}: {problem.message}" if listed else problem.message
+                self.problems.setdefault(problem.field, message)
+        except GridTooLargeError as error:
+            self._variants = self._variants or (settings,)
+            longest = max(FIELDS, key=lambda name: len(str(self.entries[name])) if name in self.listed else -1)
+            self.problems = {longest: str(error)}
+
+    @property
+    def listed(self) -> frozenset[str]:
+        """The fields that hold a list, whether or not it is right."""
+        if not self.lists:
+            return frozenset()
+        return frozenset(
+            name for name, entry in self.entries.items() if isinstance(entry, str) and _is_list(name, entry)
+        )
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether some field holds a list."""
+        return bool(self.listed)
+
+    @property
+    def group(self) -> str | None:
+        """The group of a sweep: the name that was typed, else one of its settings; None for a single run."""
+        if self.grid is None or not self.grid.axes:
+            return None
+        return self.name or sweeps.group_name(self.grid)
+
+    def size(self) -> str:
+        """How many runs there are, and of what; empty for a single run."""
+        return sweeps.size_shown(self.grid) if self.grid is not None and self.grid.axes else ""
 
     def changed(self, name: str) -> bool:
         """Whether a setting differs from the start."""
@@ -207,7 +270,14 @@ class RunForm:
             return self.locked[name]
         if name in self.problems or name in self.own:
             return None
-        return irrelevant_because(self.settings(), name)
+        reasons = [irrelevant_because(variant, name) for variant in self._variants]
+        return reasons[0] if all(reasons) else None
+
+    def differences(self) -> tuple[str, ...]:
+        """Each change against the start in words: "lr 0.1 → 0.05"."""
+        return tuple(
+            f"{FIELDS[name].label} {self.start_shown(name)} → {shown(self.entries[name])}" for name in self.changes
+        )
 
     def start_shown(self, name: str) -> str:
         """What a field was at the start, in words."""
@@ -222,28 +292,45 @@ class RunForm:
         return f"{names[0]}{more}: {next(iter(self.problems.values()))}"
 
     def command_line(self) -> str | None:
-        """The command that launches the same run; None while something is wrong."""
-        if self.config is None:
+        """The command that launches the same run or the same sweep; None while something is wrong."""
+        if self.config is None or self.grid is None:
             return None
-        return command_line(self.config, name=self.name, tags=self.tags)
+        axes = self.grid.axes
+        changes = {name: value for name, (value, _) in self.config.changes(RunConfig.create()).items()}
+        words = ["itop", "sweep" if axes else "train"]
+        for field in FIELDS:
+            flag = field.replace("_", "-")
+            if field in axes:
+                words += [f"--{flag}", "".join(str(self.entries[field]).split())]
+            elif (value := changes.get(field)) is None:
+                continue
+            elif isinstance(value, bool):
+                words.append(f"--{flag}" if value else f"--no-{flag}")
+            else:
+                words += [f"--{flag}", setting_text(field, value)]
+        if self.name:
+            words += ["--group" if axes else "--name", self.name]
+        for tag in self.tags:
+            words += ["--tag", tag]
+        return shlex.join(words)
 
 
-def command_line(config: RunConfig, *, name: str = "", tags: Sequence[str] = ()) -> str:
-    """The command that launches a run of these settings; what is as it comes is left out."""
-    words = ["itop", "train"]
-    for field, (value, _) in config.changes(RunConfig.create()).items():
-        flag = field.replace("_", "-")
-        if value is None:
-            continue
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", setting_text(field, value)]
-    if name:
-        words += ["--name", name]
-    for tag in tags:
-        words += ["--tag", tag]
-    return shlex.join(words)
+def _is_list(name: str, entry: str) -> bool:
+    try:
+        return bool(sweeps.values_of(name, entry))
+    except (ConfigError, GridTooLargeError):
+        return True
+
+
+_MOST_VARIANTS = 64
+
+
+def _variants(settings: Mapping[str, Any], axes: Mapping[str, Sequence[str]]) -> Iterator[Mapping[str, Any]]:
+    """The settings of some points: all combinations of what is chosen by name, which is what other fields hang on."""
+    chosen = {name: values for name, values in axes.items() if FIELDS[name].kind == "choice"}
+    first = {name: values[0] for name, values in axes.items()}
+    for values in itertools.islice(itertools.product(*chosen.values()), _MOST_VARIANTS):
+        yield {**settings, **first, **dict(zip(chosen, values, strict=True))}
 
 
 def shown(entry: Entry) -> str:

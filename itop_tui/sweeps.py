@@ -61,6 +61,11 @@ def kinds_of(name: str) -> set[Any]:
     return set(get_args(annotation)) or {annotation}
 
 
+def may_list(name: str) -> bool:
+    """Whether a list may be written for a setting."""
+    return name not in _ONE_VALUE
+
+
 def values_of(name: str, text: str) -> tuple[str, ...] | None:
     """The values of a list as it was written, each once; None where the text is no list.
 
@@ -72,7 +77,7 @@ def values_of(name: str, text: str) -> tuple[str, ...] | None:
         ConfigError: A range in it makes no sense.
         GridTooLargeError: It has more values than a grid may.
     """
-    if name in _ONE_VALUE:
+    if not may_list(name):
         return None
     kinds = kinds_of(name)
     numbers = bool(kinds & {int, float})

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
-from textual.timer import Timer
 from textual.widgets import Static
 
 from engine.catalogue import DATASETS, MODELS
-from engine.config import RunConfig, explores_less
 from engine.presets import PRESETS
-from itop_tui import operations
+from itop_tui import operations, queue_operations
 from itop_tui.actions import bindings, in_scope
 from itop_tui.format import count, fit, plain, plural
+from itop_tui.queue_operations import Launched, Where
 from itop_tui.run_form import FIELDS, RunForm
-from itop_tui.screens.base import ItopScreen
 from itop_tui.screens.dialogs import Confirm
 from itop_tui.screens.picker import Item, Picker
+from itop_tui.screens.plan_asking import PlanAsking
 from itop_tui.theme import look
 from itop_tui.widgets.field_help import FieldHelp
 from itop_tui.widgets.key_bar import KeyHint
@@ -33,8 +32,6 @@ from itop_tui.widgets.toned import Toned
 if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
 
-_PLAN_PAUSE = 0.25
-"""Seconds without a key before a plan is asked for."""
 _FORK_LOCKS = {"model": "as in the checkpoint", "data": "as in the checkpoint"}
 
 
@@ -49,7 +46,9 @@ class _Status(Toned, Static):
             return
         assert form.config is not None
         planned = form.config.planned_steps()
-        parts = [form.config.method, f"{count(planned)} steps" if planned is not None else "length not known"]
+        parts = [form.size()] if form.size() else []
+        if not form.size():
+            parts += [form.config.method, f"{count(planned)} steps" if planned is not None else "length not known"]
         parts.append(plural(len(form.changes), "change") if form.changes else "nothing changed")
         self.update(self.toned([("✓ ready  ", "good"), (" · ".join(parts), "text")]))
 
@@ -58,7 +57,7 @@ class _Pane(VerticalScroll, can_focus=False, inherit_bindings=False):
     """Scrolls with the mouse; the keys are the form's."""
 
 
-class NewRunScreen(ItopScreen):
+class NewRunScreen(PlanAsking):
     """Sets up and launches a run.
 
     Args:
@@ -90,11 +89,9 @@ class NewRunScreen(ItopScreen):
             _FORK_LOCKS if checkpoint else None,
             name=f"{plain(parent.name, limit=60)} fork" if parent else "",
             tags=parent.tags if parent else (),
+            lists=parent is None,
         )
         self._launching = False
-        self._wanted: RunConfig | None = None
-        self._planning: RunConfig | None = None
-        self._plan_timer: Timer | None = None
 
     @property
     def heading(self) -> str:
@@ -115,7 +112,8 @@ class NewRunScreen(ItopScreen):
 
     def on_mount(self) -> None:
         """Show the start."""
-        self.query_one(FieldHelp).spec = self.fields.current
+        help_pane = self.query_one(FieldHelp)
+        help_pane.lists, help_pane.spec = self.form.lists, self.fields.current
         self._show_all()
 
     # ------------------------------------------------------------------------------------------------------ showing
@@ -127,17 +125,14 @@ class NewRunScreen(ItopScreen):
 
     def _show_all(self) -> None:
         self.query_one(_Status).tell(self.form)
-        changes = self.form.changes
-        told = (
-            f"{plural(len(changes), 'change')}: {', '.join(FIELDS[name].label for name in changes)}" if changes else ""
-        )
-        line = Text("from ", no_wrap=True, overflow="ellipsis")
+        line = Text("from ", overflow="ellipsis")
         line.append(plain(self._start_title, limit=80), "bold")
-        if told:
-            line.append(f"   {told}")
+        if self.form.changes:
+            told = plain(", ".join(self.form.differences()), limit=1000)
+            line.append(f"   {plural(len(self.form.changes), 'change')}: {told}")
         self.query_one("#start", Static).update(line)
         self.refresh_keys()
-        self._plan_later()
+        self.plan_later()
 
     @on(SettingsForm.Edited)
     def _edited(self) -> None:
@@ -153,10 +148,10 @@ class NewRunScreen(ItopScreen):
 
         def chosen(value: str | None) -> None:
             if value is not None:
-                self.fields.put(spec.name, value)
+                self.fields.choose(value)
 
         items = [Item(choice, choice, _described(spec.name, choice)) for choice in spec.choices]
-        current = str(self.form.entry(spec.name))
+        current = str(self.form.entry(spec.name)).split(",")[-1]
         self.app.push_screen(Picker(spec.label, items, current=current, free=spec.free), chosen)
 
     def key_hints(self) -> Iterable[KeyHint]:
@@ -189,22 +184,24 @@ class NewRunScreen(ItopScreen):
         if self._checkpoint is not None:
             self.notify("A fork starts from its parent's settings.", severity="warning", markup=False)
             return
+        self.itop.operate(operations.past_runs, self._offer_starts, failing="Past runs cannot be read")
+
+    def _offer_starts(self, past: Sequence[RunRecord]) -> None:
+        """List the presets, and every past run."""
         items = [Item(f"preset:{preset.name}", preset.title, preset.description) for preset in PRESETS.values()]
-        for run in self.itop.snapshot.runs if self.itop.snapshot else ():
+        for run in past:
             title = f"{look(run.status).glyph} run {run.id}  {fit(run.name, 24).rstrip()}"
             items.append(Item(f"run:{run.id}", title, f"{run.model} {run.data} {run.method}"))
-        self.app.push_screen(Picker("Start from", items), self._start_chosen)
+        known = {f"run:{run.id}": run for run in past}
 
-    def _start_chosen(self, value: str | None) -> None:
-        if value is None:
-            return
-        kind, _, key = value.partition(":")
-        if kind == "preset":
-            self.start_from(PRESETS[key].config().as_dict(), PRESETS[key].title)
-            return
-        for run in self.itop.snapshot.runs if self.itop.snapshot else ():
-            if str(run.id) == key:
-                self.start_from(run.config, f"run {run.id}")
+        def chosen(value: str | None) -> None:
+            if value in known:
+                self.start_from(known[value].config, f"run {known[value].id}")
+            elif value is not None:
+                preset = PRESETS[value.removeprefix("preset:")]
+                self.start_from(preset.config().as_dict(), preset.title)
+
+        self.app.push_screen(Picker("Start from", items), chosen)
 
     def start_from(self, settings: Mapping[str, Any], title: str) -> None:
         """Fill the form anew.
@@ -218,60 +215,25 @@ class NewRunScreen(ItopScreen):
         self.fields.show_form(self.form)
         self._show_all()
 
-    # --------------------------------------------------------------------------------------------------------- plan
-
-    def _plan_later(self) -> None:
-        pane = self.query_one(PlanPane)
-        self._wanted = self.form.config
-        if self._wanted is None:
-            pane.plan, pane.note = None, "once the settings are right"
-            return
-        if self._plan_timer is not None:
-            self._plan_timer.stop()
-        self._plan_timer = self.set_timer(_PLAN_PAUSE, self._plan_now)
-
-    def on_resize(self) -> None:
-        """A plan that was out of sight may have come into it."""
-        if self.is_mounted and self.query_one(PlanPane).plan is None:
-            self._plan_later()
-
-    def _plan_now(self) -> None:
-        pane = self.query_one(PlanPane)
-        if self._wanted is None or self._planning is not None or not pane.display:
-            return
-        self._planning = self._wanted
-        # The first one waits for the helper process, which has torch to import.
-        pane.note = "…" if pane.plan is not None else "comes when torch is loaded …"
-        self._ask_plan(self._planning)
-
-    @work(thread=True, group="plan", exit_on_error=False)
-    def _ask_plan(self, config: RunConfig) -> None:
-        try:
-            plan: Mapping[str, Any] | None = self.itop.plan(config)
-            note = ""
-        except Exception as error:  # a plan is a help, not a condition: the form works without
-            plan, note = None, f"{error}".strip() or type(error).__name__
-        if self.is_attached:
-            self.app.call_from_thread(self._planned, config, plan, note)
-
-    def _planned(self, config: RunConfig, plan: Mapping[str, Any] | None, note: str) -> None:
-        self._planning = None
-        if self._wanted is not None and self._wanted != config:
-            self._plan_now()  # What was typed meanwhile.
-            return
-        if self._wanted is not None and self.is_attached:
-            pane = self.query_one(PlanPane)
-            pane.at_most = explores_less(config)
-            pane.plan, pane.note = plan, note
-
     # ------------------------------------------------------------------------------------------------------ leaving
 
     def action_launch(self) -> None:
         """Queue the run, or go to the first field that is wrong."""
+        self._launch("queue")
+
+    def action_launch_first(self) -> None:
+        """The same, in front of all that wait."""
+        self._launch("front")
+
+    def action_launch_held(self) -> None:
+        """The same, held."""
+        self._launch("held")
+
+    def _launch(self, where: Where) -> None:
         if self._launching:
             return
         problem = self.form.summary()
-        if problem is not None or self.form.config is None:
+        if problem is not None or self.form.config is None or self.form.grid is None:
             self.notify(plain(problem or "", limit=300), severity="warning", markup=False)
             first = next((name for name in self.form.problems if name in FIELDS), None)
             if first is not None:
@@ -288,24 +250,31 @@ class NewRunScreen(ItopScreen):
             self.fields.go_to("epochs")
             return
         self._launching = True
-        self.query_one("#status", _Status).update("… queueing the run")
+        self.query_one("#status", _Status).update("… queueing")
+        group = self.form.group
+        origin: dict[str, Any] = {}
+        if self._fork_of is not None:
+            origin["parent_id"] = self._fork_of.id
+        if self._fork_of is not None and self._checkpoint is not None:
+            origin |= {"start_checkpoint_id": self._checkpoint.id, "fork_step": self._checkpoint.step}
         self.itop.operate(
             partial(
-                operations.launch,
-                config=self.form.config.as_dict(),
-                name=self.form.name or None,
+                queue_operations.launch,
+                configs=self.form.grid.configs,
+                where=where,
+                name=self.form.name or None if group is None else None,
+                group=group,
                 tags=self.form.tags,
-                parent=self._fork_of,
-                checkpoint=self._checkpoint,
+                **origin,
             ),
             self._launched,
             otherwise=self._not_launched,
             failing="The run could not be launched",
         )
 
-    def _launched(self, run: RunRecord) -> None:
+    def _launched(self, launched: Launched) -> None:
         self.dismiss()
-        self.itop.run_launched(run)
+        self.itop.runs_launched(launched)
 
     def _not_launched(self) -> None:
         self._launching = False

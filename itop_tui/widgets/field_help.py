@@ -15,6 +15,8 @@ class FieldHelp(Toned):
 
     spec: reactive[FieldSpec | None] = reactive(None, layout=True)
     """The field explained."""
+    lists: reactive[bool] = reactive(True, layout=True)
+    """Whether lists make a sweep."""
     text: reactive[str] = reactive("", layout=True)
     """Shown where no field is explained."""
 
@@ -28,4 +30,6 @@ class FieldHelp(Toned):
         text.append(f"  {spec.allowed}", self.tone("live"))
         text.append(f"  default {shown(spec.default)}\n", self.tone("muted"))
         text.append(spec.help, self.tone("text"))
+        if self.lists and spec.listed:
+            text.append(f"\nA sweep: {spec.listed}", self.tone("muted"))
         return text

@@ -9,7 +9,8 @@ from typing import Any
 from rich.text import Text
 from textual.reactive import reactive
 
-from itop_tui.format import UNKNOWN, bar, count, fit, plain, ratio, share, short_count
+from itop_tui.estimates import Estimate
+from itop_tui.format import UNKNOWN, bar, count, duration, fit, plain, ratio, share, short_count, size
 from itop_tui.widgets.toned import Part, Toned
 
 _LABEL = 14
@@ -22,6 +23,10 @@ class PlanPane(Toned):
     """The plan, by the names of `itop plan --json`."""
     at_most = False
     """Whether the plan's R_s is one that the run will stay below; set before the plan."""
+    taken: reactive[Estimate | None] = reactive(None, layout=True)
+    """How long it will take, and how much disk, with what that is judged by; of a sweep, all runs together."""
+    of: reactive[str] = reactive("", layout=True)
+    """Which run of a sweep the plan is of; empty for a single run."""
     note: reactive[str] = reactive("", layout=True)
     """What is to be said instead of a plan, or beside one that is out of date."""
 
@@ -29,13 +34,15 @@ class PlanPane(Toned):
         """Draw the plan."""
         text = Text(overflow="ellipsis", no_wrap=True, end="")
         text.append("plan", self.tone("title"))
+        if self.of:
+            text.append(f" {self.of}", self.tone("muted"))
         if self.plan is None:
             self._why_none(text)
             return text
         if self.note:
             text.append(f"  {plain(self.note, limit=300)}", self.tone("muted"))
         text.append("\n")
-        for label, parts in self._facts(self.plan):
+        for label, parts in (*self._facts(self.plan), *self._takes()):
             text.append(f"{label:<{_LABEL}}", self.tone("muted"))
             text.append_text(self.toned(parts)).append("\n")
         layers = self.plan.get("layers") or ()
@@ -65,6 +72,24 @@ class PlanPane(Toned):
             ("mask updates", [(count(plan.get("mask_updates")), "text")]),
             ("expected R_s", self._expected(plan.get("expected_itop_rate"))),
         ]
+
+    def _takes(self) -> list[tuple[str, list[Part]]]:
+        if self.taken is None:
+            return []
+        width = max(24, self.content_size.width) - _LABEL
+        rows = [
+            ("takes about", duration(self.taken.seconds), self.taken.seconds is not None, self.taken.seconds_from),
+            ("disk about", size(self.taken.bytes), self.taken.bytes is not None, self.taken.bytes_from),
+        ]
+        told: list[tuple[str, list[Part]]] = []
+        for label, shown, known, why in rows:
+            beside = known and len(shown) + 2 + len(why) <= width
+            if known:
+                told.append((label, [(shown, "title"), (f"  {why}" if beside else "", "muted")]))
+            if not beside:
+                lines = textwrap.wrap(why, width)
+                told += [("" if known or number else label, [(line, "muted")]) for number, line in enumerate(lines)]
+        return told
 
     def _expected(self, rate: float | None) -> list[Part]:
         bound: list[Part] = [("at most ", "muted")] if self.at_most and rate is not None else []

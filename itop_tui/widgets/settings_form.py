@@ -197,6 +197,9 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
                 self._choose(1 if event.key == "right" else -1)
             else:
                 self.post_message(self.ListWanted(spec))
+        elif spec.kind == "choice" and event.key in ("comma", "backspace", "delete"):
+            handled = True
+            self._lengthen() if event.key == "comma" else self._shorten()
         elif event.is_printable and event.character != "?":
             handled = True
             if spec.kind == "choice":
@@ -227,17 +230,44 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
             self._enter(self._edit.text)
 
     def _choose(self, step: int) -> None:
-        choices, value = self.current.choices, str(self.form.entry(self.current.name))
+        choices = self.current.choices
+        *before, value = self._chosen()
         here = choices.index(value) if value in choices else (-1 if step > 0 else 0)
-        self._enter(choices[(here + step) % len(choices)])
+        self._enter(",".join([*before, choices[(here + step) % len(choices)]]))
+
+    def choose(self, choice: str) -> None:
+        """Put a choice into the field at the cursor; in a list, in the place of the last one."""
+        *before, _ = self._chosen()
+        self.put(self.current.name, ",".join([*before, choice]))
+
+    def _chosen(self) -> list[str]:
+        """What the field at the cursor holds: several where it is a list."""
+        return str(self.form.entry(self.current.name)).split(",")
+
+    def _lengthen(self) -> None:
+        """Make a list of the field, or a longer one: the next choice that is not in it."""
+        spec, values = self.current, self._chosen()
+        if not self.form.lists:
+            return
+        after = spec.choices.index(values[-1]) + 1 if values[-1] in spec.choices else 0
+        others = [one for one in (*spec.choices[after:], *spec.choices[:after]) if one not in values]
+        if others:
+            self._enter(",".join([*values, others[0]]))
+
+    def _shorten(self) -> None:
+        """Take the last choice out of a list."""
+        values = self._chosen()
+        if len(values) > 1:
+            self._enter(",".join(values[:-1]))
 
     def _choose_letter(self, letter: str) -> None:
         """Choose the next one that begins with a letter."""
-        choices, value = self.current.choices, str(self.form.entry(self.current.name))
+        choices = self.current.choices
+        *before, value = self._chosen()
         here = choices.index(value) + 1 if value in choices else 0
         for choice in (*choices[here:], *choices[:here]):
             if choice.lower().startswith(letter.lower()):
-                self._enter(choice)
+                self._enter(",".join([*before, choice]))
                 return
 
     def on_click(self, event: events.Click) -> None:

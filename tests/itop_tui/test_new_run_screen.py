@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from textual import events
 
-from db import checkpoints, runs
-from db.records import RunStatus
+from db import checkpoints, runs, shelf
+from db.records import RunQuery, RunStatus
 from db.session import Database
 from engine.presets import PRESETS
 from itop_tui.app import ItopApp
@@ -155,7 +157,8 @@ async def test_the_field_at_the_cursor_is_explained_with_range_and_default() -> 
         assert "default 0.5" in screen_text(app)
 
 
-async def test_a_start_can_be_chosen_from_presets_and_past_runs() -> None:
+async def test_a_start_can_be_chosen_from_presets_and_any_past_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("itop_tui.operations.past_runs", lambda db: sample_runs())
     app = form_app()
     async with app.run_test(size=(120, 40)) as pilot:
         form = await opened(pilot)
@@ -164,7 +167,9 @@ async def test_a_start_can_be_chosen_from_presets_and_past_runs() -> None:
         await pilot.press(*"set-itop as published", "enter")
         await wait_for(pilot, lambda: form.form.config == PRESETS["set-itop"].config())
         assert "SET-ITOP, as published (CIFAR-10)" in screen_text(app)
-        await pilot.press("ctrl+o", *"run 7", "enter")
+        await pilot.press("ctrl+o")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*"run 7", "enter")
         await wait_for(pilot, lambda: form.form.config == PRESETS["digits-dense"].config())
         assert "from run 7" in screen_text(app)
 
@@ -273,3 +278,128 @@ async def test_a_fork_with_nothing_left_to_train_is_not_launched(
         await started(pilot, 2)
         fork = runs.find(database, f"{parent.name} fork")
         assert (fork.parent_id, fork.fork_step, fork.total_steps) == (parent.id, 1720, 41 * 43)
+
+
+async def test_past_runs_that_no_page_lists_can_be_started_from(app: ItopApp, database: Database) -> None:
+    first = runs.create(database, config=PRESETS["digits-dense"].config(seed=5).as_dict(), name="the first one")
+    shelf.archive(database, [first.id], on=True)
+    for seed in range(3):
+        runs.create(database, config=PRESETS["digits-set"].config(seed=seed).as_dict())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 3)
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        form = form_of(app)
+        await pilot.press("ctrl+o")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*"the first", "enter")
+        await wait_for(pilot, lambda: form.form.entries["seed"] == "5")
+        assert f"from run {first.id}" in screen_text(app)
+
+
+def is_shown(app: ItopApp, words: str) -> bool:
+    return words in screen_text(app)
+
+
+async def test_lists_make_a_sweep_that_queues_what_its_group_has_not(
+    app: ItopApp, database: Database, scheduled: list[str]
+) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 0)
+        for seeds in ("1..2", "1..3"):
+            await pilot.press("n")
+            await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+            form = form_of(app)
+            await pilot.press(*"the paper")
+            form.fields.go_to("density")
+            await pilot.press("ctrl+u", *"0.05,0.1")
+            form.fields.go_to("growth")
+            await pilot.press("r", "comma")
+            form.fields.go_to("seed")
+            await pilot.press("ctrl+u", *seeds)
+            number = 4 * int(seeds[-1])
+            told = f"{number} runs: 2 densities × 2 growths × {seeds[-1]} seeds"
+            await wait_for(pilot, partial(is_shown, app, told))
+            await wait_for(pilot, partial(is_shown, app, f"of the first of {number} runs"))
+            await pilot.press("ctrl+y")
+            assert app.clipboard.startswith("itop sweep ")
+            assert f"--seed {seeds}" in app.clipboard
+            assert "--group 'the paper'" in app.clipboard
+            await pilot.press("ctrl+s")
+            await wait_for(pilot, lambda: isinstance(app.screen, RunsScreen))
+        made = runs.list_runs(database, RunQuery(group="the paper", descending=False, limit=None))
+        assert [run.seed for run in made] == [1, 2] * 4 + [3] * 4
+        assert {(run.config["density"], run.config["growth"]) for run in made} == {
+            (density, growth) for density in (0.05, 0.1) for growth in ("random", "random_unfired")
+        }
+        assert len({run.name for run in made}) == 12
+        assert "8 of 12 were there already" in app.told[-1].text
+        assert len(scheduled) == 2
+
+
+async def test_a_grid_too_large_or_wrong_at_one_point_is_not_launched() -> None:
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot)
+        form.fields.go_to("seed")
+        await pilot.press("ctrl+u", *"1..5000")
+        await wait_for(pilot, lambda: "this grid has 5,000 runs" in screen_text(app))
+        await pilot.press("ctrl+u", *"1..5")
+        form.fields.go_to("density")
+        await pilot.press("ctrl+u", *"0.1,7")
+        await wait_for(pilot, lambda: "density: 7: must be" in screen_text(app))
+        await pilot.press("ctrl+s")
+        assert isinstance(app.screen, NewRunScreen)
+
+
+async def test_choices_become_lists_by_a_comma_and_shorter_by_backspace() -> None:
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot)
+        form.fields.go_to("growth")
+        for key, entry in (
+            ("comma", "gradient,momentum"),
+            ("right", "gradient,momentum_neuron"),
+            ("comma", "gradient,momentum_neuron,random"),
+            ("backspace", "gradient,momentum_neuron"),
+            ("delete", "gradient"),
+            ("backspace", "gradient"),
+            ("r", "random"),
+        ):
+            await pilot.press(key)
+            assert form.form.entries["growth"] == entry
+        await pilot.press("comma", "enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*"momentum_n", "enter")
+        await wait_for(pilot, lambda: form.form.entries["growth"] == "random,momentum_neuron")
+
+
+@pytest.mark.parametrize(("key", "place"), [("ctrl+s", [1, 2, 3]), ("ctrl+n", [3, 1, 2]), ("ctrl+b", [1, 2, 3])])
+async def test_a_run_is_queued_behind_before_or_held(
+    app: ItopApp, database: Database, scheduled: list[str], key: str, place: list[int]
+) -> None:
+    for seed in (1, 2):
+        runs.create(database, config=PRESETS["digits-set"].config(seed=seed).as_dict(), priority=4 - 2 * seed)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 2)
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        await pilot.press(key)
+        await wait_for(pilot, lambda: isinstance(app.screen, RunsScreen))
+        assert [run.id for run in runs.waiting(database)] == place
+        assert runs.get(database, 3).held == (key == "ctrl+b")
+        assert len(scheduled) == (key != "ctrl+b")
+
+
+async def test_what_differs_from_the_start_is_listed() -> None:
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot)
+        form.fields.go_to("density")
+        await pilot.press("ctrl+u", *"0.1")
+        form.fields.go_to("nesterov")
+        await pilot.press("space")
+        await wait_for(pilot, lambda: "2 changes: density 0.05 → 0.1, nesterov on → off" in screen_text(app))
+        form.fields.go_to("density")
+        await pilot.press("ctrl+r")
+        await wait_for(pilot, lambda: "1 change: nesterov on → off" in screen_text(app))

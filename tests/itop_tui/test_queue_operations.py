@@ -11,7 +11,7 @@ from db import settings as kept
 from db.queue import Direction
 from db.session import Database
 from engine.config import RunConfig
-from itop_tui import queue_operations
+from itop_tui import queue_operations, sweeps
 
 CONFIG = RunConfig.create(data="digits").as_dict()
 
@@ -93,3 +93,29 @@ def test_priorities_and_slots(database: Database) -> None:
     assert queue_operations.add_slots(database, "cuda:0", -1) == 0
     assert kept.get(database, "slots") == {"cpu": 2, "cuda:0": 0}
     assert queue_operations.add_slots(database, "cpu", 1000) == 64
+
+
+def test_a_group_that_has_all_is_told_and_nothing_is_started(database: Database, scheduled: list[str]) -> None:
+    made = sweeps.expand({"data": "digits", "seed": "1..3"})
+    first = queue_operations.launch(database, made.configs, group="seeds", tags=("paper",))
+    assert first.told == "3 runs queued in group seeds."
+    assert {run.tags for run in first.runs} == {("paper",)}
+    assert all(run.total_steps > 0 for run in first.runs)
+    again = queue_operations.launch(database, made.configs, group="seeds", where="front")
+    assert again.told == "Nothing to queue: group seeds has all 3 runs."
+    wider = sweeps.expand({"data": "digits", "seed": "1..4"})
+    ahead = queue_operations.launch(database, wider.configs, group="seeds", where="front")
+    assert ahead.told == "1 run queued in front of all that wait in group seeds; 3 of 4 were there already."
+    assert order(database) == [4, 1, 2, 3]
+    assert len(scheduled) == 2
+
+
+def test_a_sweep_at_the_front_keeps_its_order(database: Database, scheduled: list[str]) -> None:
+    queue(database, 2)
+    runs.set_priority(database, 2, 7)
+    made = sweeps.expand({"data": "digits", "seed": "1..3"})
+    queue_operations.launch(database, made.configs, group="seeds", where="front")
+    assert order(database) == [3, 4, 5, 2, 1]
+    held = queue_operations.launch(database, made.configs[:1], name="later", where="held")
+    assert held.told == "Run 6 is queued, and held: later"
+    assert [run.id for run in runs.queued(database)] == [3, 4, 5, 2, 1]

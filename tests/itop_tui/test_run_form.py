@@ -19,6 +19,10 @@ def config_of(form: RunForm) -> RunConfig:
     return form.config
 
 
+def group_of(form: RunForm) -> str:
+    return form.group or ""
+
+
 def problems_of(form: RunForm) -> set[str]:
     return set(form.problems)
 
@@ -144,3 +148,81 @@ def test_a_time_limit_is_typed_shown_and_launched_as_people_write_it() -> None:
     typed.set("time_limit", "")
     assert typed.problems == {}
     assert FIELDS["time_limit"].allowed.endswith("or empty")
+
+
+def test_lists_make_a_grid_and_each_combination_is_checked() -> None:
+    typed = form()
+    assert typed.size() == ""
+    assert not typed.is_sweep
+    assert group_of(typed) == ""
+    typed.set("density", "0.05, 0.1")
+    typed.set("seed", "1..3")
+    assert typed.size() == "6 runs: 2 densities × 3 seeds"
+    assert typed.listed == {"density", "seed"}
+    assert (config_of(typed).density, config_of(typed).seed) == (0.05, 1)
+    assert group_of(typed).startswith("sweep-density-seed-")
+    typed.set("name", "paper")
+    assert group_of(typed) == "paper"
+    typed.set("density", "0.05,2")
+    assert typed.problems == {"density": "2: must be a number above 0 and at most 1"}
+    assert (typed.grid, typed.config, typed.command_line()) == (None, None, None)
+    typed.set("density", "0.05")
+    typed.set("seed", "3..1")
+    assert "a range goes upwards" in typed.problems["seed"]
+    typed.set("seed", "1..9999")
+    assert "9,999 runs" in typed.problems["seed"]
+    typed.set("seed", "4")
+    assert typed.problems == {}
+    assert not typed.is_sweep
+
+
+def test_a_field_counts_where_any_run_of_the_sweep_uses_it() -> None:
+    typed = form("digits-dense")
+    typed.set("optimizer", "adam,sgd")
+    assert typed.without_effect("momentum") is None
+    typed.set("optimizer", "adam,adamw")
+    assert typed.without_effect("momentum") == "adam has no such momentum"
+
+
+def test_the_command_of_a_sweep_makes_the_same_group() -> None:
+    from itop_tui.cli.commands.sweep import grid
+    from itop_tui.cli.flags import collect
+    from itop_tui.sweeps import group_name
+
+    typed = form("digits-set")
+    typed.set("growth", "random,gradient")
+    typed.set("density", "0.05, 0.1")
+    typed.set("seed", "1..3")
+    typed.set("nesterov", False)
+    typed.set("tags", "paper")
+    command = typed.command_line()
+    assert command is not None
+    words = shlex.split(command)
+    assert words[:2] == ["itop", "sweep"]
+    assert words[-2:] == ["--tag", "paper"]
+    given: dict[str, object] = {}
+    rest = words[2:-2]
+    while rest:
+        flag = rest.pop(0).removeprefix("--")
+        if rest and not rest[0].startswith("--"):
+            given[flag.replace("-", "_")] = rest.pop(0)
+        else:
+            given[flag.removeprefix("no-").replace("-", "_")] = not flag.startswith("no-")
+    made = grid(collect(given), preset=None)
+    assert typed.grid is not None
+    assert made.configs == typed.grid.configs
+    assert group_name(made) == typed.group
+
+
+def test_a_fork_is_one_run() -> None:
+    typed = RunForm(PRESETS["digits-set"].config().as_dict(), lists=False)
+    typed.set("seed", "1,2")
+    assert typed.problems["seed"].startswith("must be a whole number")
+    assert not typed.is_sweep
+
+
+def test_how_a_list_is_made_is_said_of_each_field_that_takes_one() -> None:
+    assert FIELDS["seed"].listed == "a list, as in 1,2,5 or 1..5."
+    assert FIELDS["lr"].listed == "a list, with commas between."
+    assert FIELDS["growth"].listed == "a comma adds another choice."
+    assert FIELDS["sparse"].listed == FIELDS["save"].listed == ""

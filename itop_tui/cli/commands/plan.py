@@ -9,13 +9,16 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from db.errors import StoreError
 from engine.config import RunConfig, explores_less
 from itop_tui.cli.errors import CommandError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.output import print_json
 from itop_tui.cli.parameters import Json, PresetName
 from itop_tui.cli.screen import Cell, Column, console, data, heading, note, print_facts, print_table
-from itop_tui.format import UNKNOWN, count, percent, share, short_count
+from itop_tui.cli.store import opened
+from itop_tui.estimates import Estimate, estimate
+from itop_tui.format import UNKNOWN, count, duration, percent, share, short_count, size
 
 _LAYER_COLUMNS = (
     Column("LAYER", shrink=True),
@@ -47,14 +50,32 @@ def plan(*, flags: Flags, preset: PresetName = None, json: Json = False) -> int:
                 planned = request_plan(config)
     except PlanError as error:
         raise CommandError(*str(error).splitlines()) from None
+    taken = _estimate(config, planned)
     if json:
-        print_json(planned)
+        print_json({**planned, "estimated_seconds": taken.seconds, "estimated_bytes": taken.bytes})
         return 0
     out.print(data(f"{config.method}: {config.model} on {config.data}", "bold"), soft_wrap=True)
     print_layers(planned, out)
     heading("In all", out=out)
-    print_facts(totals(planned, config), out=out)
+    print_facts([*totals(planned, config), *takes(taken)], out=out)
     return 0
+
+
+def _estimate(config: RunConfig, planned: Mapping[str, Any]) -> Estimate:
+    """Judge by past runs; a plan is told all the same where their database cannot be read."""
+    try:
+        with opened(tend=False) as database:
+            return estimate(database, [config], planned)
+    except (StoreError, OSError) as error:
+        why = f"unknown: {error}"
+        return Estimate(None, why, None, why)
+
+
+def takes(taken: Estimate) -> list[tuple[str, Cell]]:
+    """Give what a run will take as names and values, with what that is judged by."""
+    time = f"{duration(taken.seconds)}, {taken.seconds_from}" if taken.seconds is not None else taken.seconds_from
+    disk = f"{size(taken.bytes)}, {taken.bytes_from}" if taken.bytes is not None else taken.bytes_from
+    return [("time, about", time), ("disk, about", disk)]
 
 
 def print_layers(planned: Mapping[str, Any], out: Console) -> None:

@@ -22,6 +22,8 @@ def test_the_plan_of_the_published_run(itop: Itop, database: Database) -> None:
     assert planned["forward_flops"] < planned["dense_forward_flops"]
     assert planned["training_flops"] < planned["dense_training_flops"]
     assert 0.05 < planned["expected_itop_rate"] < 1
+    assert planned["estimated_seconds"] is None
+    assert planned["estimated_bytes"] > 3 * 3 * 4 * 11_323_466
     assert runs.count(database) == 0
 
 
@@ -30,6 +32,8 @@ def test_the_plan_for_people(itop: Itop) -> None:
     assert text.startswith("RigL-ITOP: lenet300-100 on digits")
     assert "300×64" in text
     assert "all layers" in text
+    assert "time, about     unknown: no past run like it" in text
+    assert "at most 3 checkpoints, sized by its parameters" in text
     assert "R_s to expect   at most about" in text  # gradients return to the same weights
     assert "R_s to expect   about" in itop("plan", "--preset", "digits-set").out
 

@@ -102,3 +102,12 @@ def test_a_dry_run_shows_the_grid_and_queues_nothing(itop: Itop, database: Datab
 def test_commas_in_paths_are_commas(itop: Itop) -> None:
     (document,) = itop("sweep", "--save", "a,b.pt", "--json").json()
     assert document["config"]["save"] == "a,b.pt"
+
+
+def test_a_range_is_a_list_and_the_same_group(itop: Itop, database: Database) -> None:
+    itop("sweep", "--preset", "digits-set", "--seed", "1..3")
+    assert "nothing to queue" in itop("sweep", "--preset", "digits-set", "--seed", "1,2,3").err
+    assert [run.seed for run in queued(database)] == [1, 2, 3]
+    outcome = itop("sweep", "--preset", "digits-set", "--seed", "3..1")
+    assert outcome.code == 2
+    assert "seed = '3..1': a range goes upwards: 1..3" in outcome.err
