@@ -31,8 +31,8 @@ def past(
         writer.step(StepMetric(1, 1, 0.5, samples_per_second=speed))
     if size:
         checkpoints.add(
-            database, run_id=run.id, attempt_id=attempt.id, step=1, epoch=1, kind="last", path=f"{run.id}.pt", bytes=size,
-            sha256="0" * 64, val_accuracy=None,
+            database, run_id=run.id, attempt_id=attempt.id, step=1, epoch=1, kind="last", path=f"{run.id}.pt",
+            bytes=size, sha256="0" * 64, val_accuracy=None,
         )  # fmt: skip
     if status.is_terminal:
         attempts.finish(database, attempt.id, status=status, reason=None)

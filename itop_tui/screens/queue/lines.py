@@ -17,7 +17,7 @@ from db.records import RunRecord
 from engine.launch.devices import Device, DeviceList
 from itop_tui import run_view
 from itop_tui.format import UNKNOWN, age, fit, plural, rate, size
-from itop_tui.screens.queue.sampling import KEPT, Sample, Stranger, Track, Tracks
+from itop_tui.screens.queue.sampling import KEPT, Program, Sample, Track, Tracks
 from itop_tui.screens.queue.state import QueueState, devices_of
 from itop_tui.widgets.toned import Part
 
@@ -52,7 +52,7 @@ class DeviceLine:
 class StrangersLine:
     """The programs on a device that are none of our runs."""
 
-    strangers: tuple[Stranger, ...]
+    strangers: tuple[Program, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +113,16 @@ def lay_out(scene: Scene, width: int) -> list[Line]:
 def _here(scene: Scene, width: int) -> list[Line]:
     state, sample = scene.state, scene.sample
     mine = [run for run in state.active if run.host == state.host]
-    if sample is None:
-        return [_heading(f"devices of {state.host}"), _say("reading the devices …"), *map(ActiveLine, mine)]
+    if sample is None or not state.host:  # nor is it known then which programs are ours
+        return [_heading("devices"), _say("reading the devices …"), *map(ActiveLine, mine)]
     lines: list[Line] = [_heading(f"devices of {state.host}")]
+    ours = {run.pid for run in mine}
     shown: set[int] = set()
     for device in sample.devices:
         lines.append(DeviceLine(device))
         if width >= WIDE and device.problem is None:
             lines.append(DeviceLine(device, second=True))
-        others = sample.strangers.get(device.name)
+        others = tuple(one for one in sample.programs.get(device.name, ()) if one.pid not in ours)
         if others:
             lines.append(StrangersLine(others))
         for run in mine:
@@ -240,7 +241,7 @@ def _temperature(device: Device, track: Track, spark: int) -> list[Part]:
     return [("temperature ", "muted"), (history(above, span, spark, track.seen) + " ", "live"), shown]
 
 
-def _strangers(found: Sequence[Stranger]) -> list[Part]:
+def _strangers(found: Sequence[Program]) -> list[Part]:
     named = [
         f"{one.name or 'a program that cannot be seen from here'} (pid {one.pid}"
         + (f", {size(one.memory)})" if one.memory is not None else ")")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,8 @@ Probe = Callable[[], "DeviceList"]
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
-    """A program that is none of our runs and holds memory of a GPU.
+class Program:
+    """A program that holds memory of a GPU: one of our runs, or somebody else's.
 
     Attributes:
         pid: Its number, as the driver sees it.
@@ -43,11 +43,11 @@ class Sample:
 
     Attributes:
         devices: The devices.
-        strangers: By device, the programs on it that are none of our runs.
+        programs: By device, the programs on it, the largest first.
     """
 
     devices: DeviceList
-    strangers: Mapping[str, tuple[Stranger, ...]] = field(default_factory=dict)
+    programs: Mapping[str, tuple[Program, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -103,19 +103,16 @@ def default_probe() -> DeviceList:
     return list_devices()
 
 
-def strangers(devices: Iterable[Device], our_pids: Collection[int]) -> dict[str, tuple[Stranger, ...]]:
-    """The programs on each GPU that are none of our runs, the largest first.
-
-    Args:
-        devices: The devices as they were read.
-        our_pids: The processes of our runs.
-    """
-    found: dict[str, tuple[Stranger, ...]] = {}
-    for device in devices:
-        others = [Stranger(one.pid, _name(one.pid), one.memory) for one in device.processes if one.pid not in our_pids]
-        if others:
-            found[device.name] = tuple(sorted(others, key=lambda one: -(one.memory or 0)))
-    return found
+def programs(devices: Iterable[Device]) -> dict[str, tuple[Program, ...]]:
+    """The programs on each GPU that has any, the largest first."""
+    found = {
+        device.name: sorted(
+            (Program(one.pid, _name(one.pid), one.memory) for one in device.processes),
+            key=lambda one: -(one.memory or 0),
+        )
+        for device in devices
+    }
+    return {name: tuple(there) for name, there in found.items() if there}
 
 
 def _name(pid: int) -> str:
@@ -132,12 +129,11 @@ class Sampler:
 
     Args:
         probe: Reads the devices.
-        our_pids: Tells the processes of our runs; called in the thread.
         post: Gets each sample, in the thread.
     """
 
-    def __init__(self, probe: Probe, our_pids: Callable[[], Collection[int]], post: Callable[[Sample], object]) -> None:
-        self._probe, self._our_pids, self._post = probe, our_pids, post
+    def __init__(self, probe: Probe, post: Callable[[Sample], object]) -> None:
+        self._probe, self._post = probe, post
         self._ending = threading.Event()
 
     def run(self) -> None:
@@ -145,7 +141,7 @@ class Sampler:
         pause = _FIRST
         while not self._ending.is_set():
             devices = self._probe()
-            self._post(Sample(devices, strangers(devices, self._our_pids())))
+            self._post(Sample(devices, programs(devices)))
             self._ending.wait(pause)
             pause = EVERY
 

@@ -69,7 +69,7 @@ class QueueScreen(RunActions):
         super().__init__()
         self._tracks = Tracks()
         self._scene = Scene(tracks=self._tracks)
-        self._sampler = Sampler(probe or default_probe, self._our_pids, self._post_sample)
+        self._sampler = Sampler(probe or default_probe, self._post_sample)
         self._reading = self._again = False
 
     @property
@@ -151,9 +151,6 @@ class QueueScreen(RunActions):
     @work(thread=True, group="devices", exit_on_error=False)
     def _sample(self) -> None:
         self._sampler.run()
-
-    def _our_pids(self) -> set[int]:
-        return {run.pid for run in self._scene.state.active if run.pid is not None}
 
     def _post_sample(self, sample: Sample) -> None:
         self.post_message(self.Sampled(sample))

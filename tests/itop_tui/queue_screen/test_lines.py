@@ -9,14 +9,16 @@ from rich.cells import cell_len
 
 from engine.launch.devices import DeviceList
 from itop_tui.screens.queue.lines import Scene, about, draw, history, key_of, lay_out, status
-from itop_tui.screens.queue.sampling import KEPT, Sample, Stranger
+from itop_tui.screens.queue.sampling import KEPT, Program, Sample
 from itop_tui.screens.queue.state import QueueState
 from tests.itop_tui.queue_screen.support import CPU, DEVICES, at, sample_state, sample_tracks
 from tests.itop_tui.support import make_run
 
 
 def scene(state: QueueState | None = None, devices: DeviceList = DEVICES) -> Scene:
-    sample = Sample(devices, {"cuda:0": (Stranger(1, "", 66 * 2**30), Stranger(77, "python", None))})
+    sample = Sample(
+        devices, {"cuda:0": (Program(1, "", 66 * 2**30), Program(4242, "ours", 3), Program(77, "python", None))}
+    )
     return Scene(at(), state or sample_state(), sample, sample_tracks())
 
 
@@ -60,6 +62,7 @@ def test_what_runs_where_and_what_waits_stands_in_order() -> None:
     assert "4 runs, 1 held" in shown
     assert "python (pid 77)" in shown
     assert "a program that cannot be seen from here (pid 1" in shown
+    assert "ours" not in shown
     assert "88 °C hot" in shown
     assert "cannot be read, so nothing is started on it: GPU is lost" in shown
     assert "closed: 0 slots" in shown

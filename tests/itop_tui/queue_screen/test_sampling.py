@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 
-from engine.launch.devices import DeviceList
-from itop_tui.screens.queue.sampling import KEPT, Sample, Sampler, Tracks, strangers
+from engine.launch.devices import DeviceList, DeviceProcess
+from itop_tui.screens.queue.sampling import KEPT, Sample, Sampler, Tracks, programs
 from tests.itop_tui.queue_screen.support import BROKEN, CPU, DEVICES, GPU
 
 
@@ -26,18 +27,14 @@ def test_some_minutes_are_kept_and_all_samples_are_counted() -> None:
     assert (len(tracks.of("cpu").load), tracks.of("cpu").seen) == (KEPT, KEPT + 5)
 
 
-def test_a_program_of_nobody_we_know_is_named_and_our_own_is_not() -> None:
-    from dataclasses import replace
-
-    from engine.launch.devices import DeviceProcess
-
+def test_the_programs_on_a_gpu_are_named_where_they_can_be_seen() -> None:
     mine = os.getpid()
-    gpu = replace(GPU, processes=(DeviceProcess(4242, 5), DeviceProcess(mine, 7), DeviceProcess(2**22 + 1, None)))
-    found = strangers([CPU, gpu], {4242})
+    gpu = replace(GPU, processes=(DeviceProcess(2**22 + 1, None), DeviceProcess(mine, 7), DeviceProcess(mine, 9)))
+    found = programs([CPU, gpu])
     assert list(found) == ["cuda:0"]
-    assert [(one.pid, one.memory) for one in found["cuda:0"]] == [(mine, 7), (2**22 + 1, None)]
+    assert [(one.pid, one.memory) for one in found["cuda:0"]] == [(mine, 9), (mine, 7), (2**22 + 1, None)]
     assert found["cuda:0"][0].name
-    assert found["cuda:0"][1].name == ""
+    assert found["cuda:0"][2].name == ""
 
 
 def test_the_sampler_goes_on_until_it_is_stopped() -> None:
@@ -49,7 +46,7 @@ def test_the_sampler_goes_on_until_it_is_stopped() -> None:
         if len(got) == 2:
             enough.set()
 
-    sampler = Sampler(lambda: DEVICES, lambda: {4242, 1}, take)
+    sampler = Sampler(lambda: DEVICES, take)
     thread = threading.Thread(target=sampler.run)
     thread.start()
     assert enough.wait(10)
@@ -57,4 +54,4 @@ def test_the_sampler_goes_on_until_it_is_stopped() -> None:
     thread.join(10)
     assert not thread.is_alive()
     assert isinstance(got[0].devices, DeviceList)
-    assert got[0].strangers == {}
+    assert [one.pid for one in got[0].programs["cuda:0"]] == [1, 4242]
