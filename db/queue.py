@@ -20,7 +20,7 @@ from db.records import RunRecord, RunStatus
 from db.rows import get_run, run_record
 from db.session import Database
 
-__all__ = ["Direction", "hold", "move", "queued", "release", "set_priority", "waiting"]
+__all__ = ["Direction", "hold", "how_many_wait", "move", "queued", "release", "set_priority", "waiting"]
 
 Direction = Literal["top", "bottom", "up", "down"]
 
@@ -33,10 +33,19 @@ _WAITING = (RunRow.status == RunStatus.QUEUED, RunRow.trashed_at.is_(None))
 _ORDER = (RunRow.priority.desc(), _PLACE, RunRow.id)
 
 
-def waiting(db: Database) -> list[RunRecord]:
-    """All runs that wait, held ones among them, in the order in which they would start."""
+def waiting(db: Database, limit: int | None = None) -> list[RunRecord]:
+    """All runs that wait, or the first so many, held ones among them, in the order in which they would start."""
+    statement = sa.select(RunRow).where(*_WAITING).order_by(*_ORDER).limit(limit)
     with db.read() as session:
-        return [run_record(row) for row in session.scalars(sa.select(RunRow).where(*_WAITING).order_by(*_ORDER))]
+        return [run_record(row) for row in session.scalars(statement)]
+
+
+def how_many_wait(db: Database) -> tuple[int, int]:
+    """How many runs wait, and how many of them are held."""
+    held = sa.func.coalesce(sa.func.sum(sa.case((RunRow.held, 1), else_=0)), 0)
+    with db.read() as session:
+        number, of_them = session.execute(sa.select(sa.func.count(), held).where(*_WAITING)).one()
+    return int(number), int(of_them)
 
 
 def queued(db: Database) -> list[RunRecord]:

@@ -17,7 +17,7 @@ from db.heirs import check_deletable
 from db.history import truncate
 from db.listing import SORTS, check_sort, count, find, list_runs
 from db.models import AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
-from db.queue import hold, move, queued, release, set_priority, waiting
+from db.queue import hold, how_many_wait, move, queued, release, set_priority, waiting
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
 from db.rows import attempt_record, get_checkpoint, get_run, run_record
 from db.session import Database
@@ -33,6 +33,7 @@ __all__ = [
     "find",
     "get",
     "hold",
+    "how_many_wait",
     "list_runs",
     "move",
     "queued",

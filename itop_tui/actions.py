@@ -255,7 +255,7 @@ ACTIONS: tuple[Action, ...] = (
            footer=False),
     Action("mark", "space", "mark", "Mark the run; actions then act on all that are marked.", "queue", "Marks", _a_run,
            footer=False),
-    Action("mark_waiting", "ctrl+a", "mark waiting", "Mark every run that waits.", "queue", "Marks", footer=False),
+    Action("mark_waiting", "ctrl+a", "mark waiting", "Mark every listed run that waits.", "queue", "Marks", footer=False),
     Action("unmark_all", "u", "unmark all", "Forget all marks.", "queue", "Marks", footer=False),
     Action("compare_runs", "c", "compare", "Compare the marked runs: curves, settings, results, masks.", "runs",
            "Marks", _a_run),

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from db import attempts, commands, paths, runs
@@ -87,10 +87,14 @@ def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
         raise SchedulerError(f"The background scheduler did not start: {words} (log: {paths.home() / 'scheduler.log'})")
 
 
-def why_waiting(db: Database) -> dict[int, str]:
+def why_waiting(db: Database, waiting: Iterable[RunRecord] | None = None) -> dict[int, str]:
     """Say of every run in the queue why it does not run yet, in the queue's order.
 
     A few queries, whatever the queue's length; made for a thread, not for an event loop.
+
+    Args:
+        db: The database.
+        waiting: The runs to say it of, where they have been read already; None for the whole queue.
 
     Raises:
         StoreError: The database cannot be read.
@@ -99,7 +103,7 @@ def why_waiting(db: Database) -> dict[int, str]:
     # On a server other hosts may serve the queue; who they are is seen only by what they say.
     served = scheduler_running(db) or (bool(said) and not db.url.startswith("sqlite"))
     reasons: dict[int, str] = {}
-    for run in runs.waiting(db):
+    for run in runs.waiting(db) if waiting is None else waiting:
         if run.held:
             why = run.reason or ""
             reasons[run.id] = why if why.startswith("held") else f"held: {why}" if why else "held"

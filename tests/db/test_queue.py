@@ -228,3 +228,14 @@ class TestFailedStarts:
 
 def test_the_stores_face_and_its_part_are_one() -> None:
     assert all(getattr(runs, name) is getattr(queue, name) for name in ("move", "hold", "release", "waiting", "queued"))
+
+
+def test_a_long_queue_is_read_in_part_and_counted_whole(db: Database) -> None:
+    assert runs.how_many_wait(db) == (0, 0)
+    first, second, third = (new_run(db) for _ in range(3))
+    runs.hold(db, second.id)
+    start(db, new_run(db))
+    assert [run.id for run in runs.waiting(db, limit=2)] == [first.id, second.id]
+    assert runs.how_many_wait(db) == (3, 1)
+    commands.send(db, third.id, "stop")
+    assert runs.how_many_wait(db) == (2, 1)

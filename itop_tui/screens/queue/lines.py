@@ -158,11 +158,13 @@ def _elsewhere(state: QueueState) -> list[Line]:
 def _queue(state: QueueState) -> list[Line]:
     if not state.waiting:
         return [Note(), _heading("waiting"), _say("nothing waits")]
-    told = plural(len(state.waiting), "run")
+    told = plural(state.queued, "run")
     if state.held:
         told += f", {state.held} held"
     lines: list[Line] = [Note(), Note((("waiting", "title"), (f"  {told}, in the order in which they start", "muted")))]
     lines += [WaitingLine(run, place) for place, run in enumerate(state.waiting, start=1)]
+    if state.queued > len(state.waiting):
+        lines.append(_say(f"and {state.queued - len(state.waiting):,} more"))
     return lines
 
 
@@ -322,7 +324,7 @@ def history(values: Sequence[float | None], top: float, width: int, seen: int) -
 
 def status(state: QueueState, sample: Sample | None) -> list[Part]:
     """The line above: the scheduler, the slots, and how many wait."""
-    ready = len(state.waiting) - state.held
+    ready = state.queued - state.held
     if state.scheduler:
         parts: list[Part] = [("✓ the scheduler is running", "good")]
     elif ready:

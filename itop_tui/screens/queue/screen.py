@@ -105,7 +105,7 @@ class QueueScreen(RunActions):
         self._sample()
         self.set_interval(1.0, lambda: self.board.tick(self.itop.clock()))
         # Whether a scheduler runs is no change of the database.
-        self.set_interval(EVERY, self._read_soon)
+        self.set_interval(EVERY, self._look_for_scheduler)
 
     def on_unmount(self) -> None:
         """Look at the devices no more."""
@@ -126,6 +126,12 @@ class QueueScreen(RunActions):
             return
         self._reading = True
         self._read()
+
+    @work(thread=True, group="scheduler", exclusive=True, exit_on_error=False)
+    def _look_for_scheduler(self) -> None:
+        known = self._scene.state
+        if known.host and self.itop.is_open and state.scheduler_runs(self.itop.database) != known.scheduler:
+            self.app.call_from_thread(self._read_soon)
 
     @work(thread=True, group="queue", exit_on_error=False)
     def _read(self) -> None:

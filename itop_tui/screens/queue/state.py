@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from db.session import Database
 
 
+LISTED = 500
+"""So many of the runs that wait are listed, the first ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueState:
     """The queue at one moment.
@@ -19,7 +23,9 @@ class QueueState:
     Attributes:
         host: This host's name.
         active: The runs that have a device, of every host, by id.
-        waiting: The runs that wait, held ones among them, in the order in which they start.
+        waiting: The runs that wait, held ones among them, in the order in which they start: the first of them.
+        queued: How many wait in all.
+        held: How many of them are held.
         reasons: Why each of them waits, by its id.
         slots: Runs at a time by device; 1 where it names none.
         scheduler: Whether a scheduler of this host serves the database.
@@ -28,14 +34,11 @@ class QueueState:
     host: str = ""
     active: tuple[RunRecord, ...] = ()
     waiting: tuple[RunRecord, ...] = ()
+    queued: int = 0
+    held: int = 0
     reasons: Mapping[int, str] = field(default_factory=dict)
     slots: Mapping[str, int] = field(default_factory=dict)
     scheduler: bool = False
-
-    @property
-    def held(self) -> int:
-        """How many of the waiting runs are held."""
-        return sum(run.held for run in self.waiting)
 
     def slots_of(self, device: str) -> int:
         """How many runs at a time the device takes."""
@@ -51,6 +54,13 @@ def devices_of(run: RunRecord) -> tuple[str, ...]:
     return tuple(name for name in (run.device or "").split(",") if name)
 
 
+def scheduler_runs(db: Database) -> bool:
+    """Whether a scheduler of this host serves the database. For a thread."""
+    from engine.launch import submit
+
+    return submit.scheduler_running(db)
+
+
 def read(db: Database) -> QueueState:
     """Read the queue; a few queries, whatever its length. For a thread."""
     from db import runs, settings
@@ -58,11 +68,15 @@ def read(db: Database) -> QueueState:
     from engine.launch.placement import Limits
     from engine.launch.processes import host_name
 
+    waiting = tuple(runs.waiting(db, limit=LISTED))
+    queued, held = runs.how_many_wait(db)
     return QueueState(
         host=host_name(),
         active=tuple(runs.active(db)),
-        waiting=tuple(runs.waiting(db)),
-        reasons=submit.why_waiting(db),
+        waiting=waiting,
+        queued=queued,
+        held=held,
+        reasons=submit.why_waiting(db, waiting),
         slots=Limits.of(settings.get(db, "slots"), None).slots,
         scheduler=submit.scheduler_running(db),
     )

@@ -46,6 +46,8 @@ def sample_state() -> QueueState:
             8: "cpu is busy (1 of 1 slot taken)",
         },
         slots={"cuda:1": 0},
+        queued=4,
+        held=1,
         scheduler=True,
     )
 

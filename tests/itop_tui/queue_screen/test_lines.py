@@ -118,9 +118,14 @@ def test_the_schedulers_state_is_said() -> None:
 
     assert told(sample_state()) == "✓ the scheduler is running   2 running   1 paused   2 of 2 slots taken"
     assert "S starts one" in told(replace(sample_state(), scheduler=False))
-    held = replace(sample_state(), scheduler=False, waiting=sample_state().waiting[2:3])
+    held = replace(sample_state(), scheduler=False, waiting=sample_state().waiting[2:3], queued=1)
     assert "none is needed" in told(held)
     assert "nothing waits" in text(scene(QueueState(host="workstation")), 77)
+
+
+def test_a_long_queue_is_listed_in_part_and_says_so() -> None:
+    assert text(scene(replace(sample_state(), queued=10_001)), 77).endswith("  and 9,997 more")
+    assert "10,001 runs, 1 held" in text(scene(replace(sample_state(), queued=10_001)), 77)
 
 
 def test_the_line_below_says_what_did_not_fit() -> None:

@@ -21,6 +21,7 @@ Compare = Callable[..., bool]
 def fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue and devices that stand still."""
     monkeypatch.setattr("itop_tui.screens.queue.state.read", lambda database: sample_state())
+    monkeypatch.setattr("itop_tui.screens.queue.state.scheduler_runs", lambda database: True)
     monkeypatch.setattr("engine.launch.devices.list_devices", lambda: DEVICES)
     monkeypatch.setattr("itop_tui.screens.queue.sampling._name", lambda pid: "python3")
     monkeypatch.setattr("itop_tui.screens.queue.screen.Tracks", sample_tracks)
