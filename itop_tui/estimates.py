@@ -76,9 +76,10 @@ def estimate(
     speeds: dict[tuple[object, ...], tuple[float, int] | None] = {}
     each_size: dict[tuple[object, ...], tuple[int, str] | None] = {}
     for config in configs:
-        known = past.setdefault((config.model, config.data), [])
-        if not known:
-            known += _past(db, config)
+        what = (config.model, config.data)
+        if what not in past:
+            past[what] = _past(db, config)
+        known = past[what]
         alike = (config.model, config.data, config.batch_size, config.precision, config.compile, config.device)
         if alike not in speeds:
             speeds[alike] = _speed(known, config, here)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from db import attempts, checkpoints, runs
-from db.records import EpochMetric, LayerMaskStat, MaskUpdate, RunRecord, RunStatus, StepMetric
+from db.records import EpochMetric, LayerMaskStat, MaskUpdate, RunQuery, RunRecord, RunStatus, StepMetric
 from db.session import Database
 from db.writer import MetricWriter
 from engine.config import RunConfig
@@ -114,6 +114,18 @@ def test_a_sweep_takes_the_sum_and_says_of_how_many_it_is_not_known(database: Da
     mixed = judged(database, CONFIG, CONFIG.with_changes(model="lenet5", data="mnist"), longer, plan=PLAN)
     assert (mixed.seconds, mixed.bytes) == (None, None)
     assert mixed.seconds_from == "unknown for 1 of 3 runs: no past run like it"
+
+
+def test_a_large_sweep_reads_the_past_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[RunQuery] = []
+
+    def listed(db: Database, query: RunQuery) -> list[RunRecord]:
+        read.append(query)
+        return []
+
+    monkeypatch.setattr(runs, "list_runs", listed)
+    judged(database, *(CONFIG.with_changes(seed=seed) for seed in range(50)))
+    assert len(read) == 1
 
 
 def test_a_length_that_is_not_known_is_said(database: Database) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from db import runs
+from db.errors import StoreError
 from db.session import Database
 from engine.planning import PlanError
 from tests.itop_tui.cli.conftest import Itop
@@ -36,6 +37,16 @@ def test_the_plan_for_people(itop: Itop) -> None:
     assert "at most 3 checkpoints, sized by its parameters" in text
     assert "R_s to expect   at most about" in text  # gradients return to the same weights
     assert "R_s to expect   about" in itop("plan", "--preset", "digits-set").out
+
+
+def test_a_plan_is_told_where_the_database_cannot_be_read(itop: Itop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*, tend: bool) -> None:
+        raise StoreError("The database is locked.")
+
+    monkeypatch.setattr("itop_tui.cli.commands.plan.opened", refuse)
+    outcome = itop("plan", "--preset", "digits-set")
+    assert outcome.code == 0
+    assert "time, about     unknown: The database is locked." in outcome.out
 
 
 def test_a_plan_that_cannot_be_made(itop: Itop, monkeypatch: pytest.MonkeyPatch) -> None:
