@@ -15,12 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.command import Provider
 from textual.message import Message
 from textual.screen import Screen
 from textual.types import CSSPathType
+from textual.widgets import Input, TextArea
 
 from itop_tui import keymap, notices, opening, operations, preferences, run_view, theme
 from itop_tui.actions import bindings, in_scope
@@ -385,6 +386,16 @@ class ItopApp(App[None]):
 
             self._planner = PlanServer()
         return self._planner.ask(config)
+
+    def on_key(self, event: events.Key) -> None:
+        """Hand on what was typed in one burst with the key that opened a line to type in, as "/" and a filter may be.
+
+        A line keeps what is typed in it. So a letter that comes up here while one has the focus was sent elsewhere
+        before the focus had moved.
+        """
+        if isinstance(self.focused, Input | TextArea) and event.is_printable:
+            event.prevent_default()
+            self.focused.post_message(events.Key(event.key, event.character))
 
     def action_show_help(self) -> None:
         """Show the keys of the screen one is on."""

@@ -72,7 +72,7 @@ class ListViews(RunActions):
         self.table.chosen = state.columns
         self.table.page_of_columns = 0
         self.filter_line.put(state.text)
-        self.set_class(bool(state.text), "-filtering")
+        self._show_filter(bool(state.text))
         self.view = replace(
             self.view,
             text=state.text,
@@ -109,8 +109,13 @@ class ListViews(RunActions):
 
     def action_filter(self) -> None:
         """Open the filter."""
-        self.add_class("-filtering")
-        self.filter_line.input.focus()
+        self._show_filter(True)
+        # At once, not when the app comes to it: what is typed next belongs to the filter, however fast it comes.
+        self.screen.set_focus(self.filter_line.input)
+
+    def _show_filter(self, shown: bool) -> None:
+        self.set_class(shown, "-filtering")
+        self.filter_line.display = shown
 
     @on(FilterLine.Typed)
     def _filter_typed(self, event: FilterLine.Typed) -> None:
@@ -143,7 +148,7 @@ class ListViews(RunActions):
     def action_keep_filter(self) -> None:
         """Go back to the list, which stays filtered."""
         if not self.view.text and not self.filter_line.text.strip():
-            self.remove_class("-filtering")
+            self._show_filter(False)
         self.table.focus()
         self.call_after_refresh(self.show_held)
 
@@ -157,7 +162,7 @@ class ListViews(RunActions):
             return
         self.filter_line.put("")
         self.filter_line.wrong = None
-        self.remove_class("-filtering")
+        self._show_filter(False)
         self.table.focus()
         if self.view.text:
             self.view_name = ""
