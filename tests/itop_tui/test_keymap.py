@@ -65,7 +65,7 @@ def test_two_actions_may_change_places() -> None:
 
 
 def test_tabs_of_a_run_may_share_a_key() -> None:
-    assert checked({"run.fork_here": "v"}) == ({"run.fork_here": "v"}, [])
+    assert checked({"run.fork_here": "m"}) == ({"run.fork_here": "m"}, [])
 
 
 async def test_a_chosen_key_works_and_the_old_one_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
