@@ -111,8 +111,8 @@ CONTRAST = Theme(
     surface="#000000",
     panel="#1c1c1c",
     variables={
-        "block-cursor-background": "#ffffff",
-        "block-cursor-foreground": "#000000",
+        "block-cursor-background": "#001d47",
+        "block-cursor-foreground": "#ffffff",
         "block-cursor-text-style": "bold",
         "input-cursor-background": "#ffd75f",
         "input-selection-background": "#005faf",

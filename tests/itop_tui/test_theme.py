@@ -1,0 +1,57 @@
+"""That what the themes promise of their colours is so, on every ground that text is drawn on."""
+
+from __future__ import annotations
+
+import pytest
+from textual.color import Color
+from textual.theme import Theme
+
+from itop_tui import theme
+from itop_tui.theme import TONES
+
+GROUNDS = ("background", "surface", "panel", "block-cursor-background")
+
+
+def colour(of: Theme, name: str) -> Color:
+    """A variable's colour; what the theme does not name itself is one of its main colours."""
+    return Color.parse(of.variables.get(name) or getattr(of, name))
+
+
+def contrast(one: Color, other: Color) -> float:
+    """The ratio of two colours' luminances, from 1 to 21, as WCAG 2 defines it."""
+
+    def luminance(colour: Color) -> float:
+        parts = [
+            part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+            for part in (value / 255 for value in colour.rgb)
+        ]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_contrast_is_measured_as_defined() -> None:
+    assert contrast(Color.parse("#ffffff"), Color.parse("#000000")) == pytest.approx(21)
+    assert contrast(Color.parse("#777777"), Color.parse("#ffffff")) == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("ground", GROUNDS)
+@pytest.mark.parametrize("tone", [tone for tone in TONES if tone != "faint"])
+def test_all_that_is_written_in_high_contrast_is(tone: str, ground: str) -> None:
+    written = colour(theme.CONTRAST, TONES[tone])  # type: ignore[index]
+    assert contrast(written, colour(theme.CONTRAST, ground)) >= 7
+
+
+@pytest.mark.parametrize("ground", GROUNDS)
+@pytest.mark.parametrize("tone", ["text", "title", "bad", "warn", "live", "accent"])
+@pytest.mark.parametrize("of", [theme.DARK, theme.LIGHT], ids=lambda of: of.name)
+def test_what_matters_can_be_read_at_the_cursor_too(of: Theme, tone: str, ground: str) -> None:
+    assert contrast(colour(of, TONES[tone]), colour(of, ground)) >= 3.5  # type: ignore[index]
+
+
+@pytest.mark.parametrize("of", [theme.DARK, theme.LIGHT, theme.CONTRAST], ids=lambda of: of.name)
+def test_the_cursor_of_a_list_can_be_read_and_seen(of: Theme) -> None:
+    cursor = colour(of, "block-cursor-background")
+    assert contrast(colour(of, "block-cursor-foreground"), cursor) >= 7
+    assert contrast(cursor, colour(of, "background")) >= 1.2
