@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from engine.config import RunConfig, setting_text
+from engine.config import RunConfig
+from engine.fields import setting_text
 
 
 def command_line(config: RunConfig, *, name: str = "", tags: Sequence[str] = ()) -> str:

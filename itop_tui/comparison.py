@@ -128,7 +128,7 @@ def entry_settings(compared: Sequence[Entry]) -> dict[str, list[tuple[Any, ...]]
 
 def setting_of(name: str, values: Sequence[Any]) -> str:
     """The values that a setting has in the runs of an entry."""
-    from engine.config import setting_text
+    from engine.fields import setting_text
 
     return ", ".join(UNKNOWN if value is None else setting_text(name, value) for value in values)
 

@@ -1,6 +1,6 @@
 """What the form of a new run knows, without a widget: fields, what was typed, what is wrong, what changed.
 
-Everything is read from `engine.config`, so that a setting declared there is in the form without a word written here.
+Everything is read from `engine.config` (through `engine.fields`), so that a setting declared there is in the form without a word written here.
 """
 
 from __future__ import annotations
@@ -11,15 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from engine.config import (
-    FIELD_SECTIONS,
-    ConfigError,
-    RunConfig,
-    choices_of,
-    field_help,
-    irrelevant_because,
-    setting_text,
-)
+from engine.config import ConfigError, RunConfig
+from engine.fields import FIELD_SECTIONS, choices_of, field_help, irrelevant_because, setting_text
 from engine.settings import Section, allowed
 from itop_tui import sweeps
 from itop_tui.sweeps import Grid, GridTooLargeError

@@ -18,6 +18,7 @@ HEAVY = ("torch", "torchvision", "sklearn")
 COMMAND_MODULES = sorted({f"itop_tui.cli.commands.{c.module}" for commands in COMMANDS.values() for c in commands})
 ENGINE_MODULES = (
     "engine.config",
+    "engine.fields",
     "engine.presets",
     "engine.catalogue",
     "engine.locations",

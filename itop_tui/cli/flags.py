@@ -16,15 +16,8 @@ from typing import Annotated, Any, get_args
 
 from cyclopts import Group, Parameter
 
-from engine.config import (
-    FIELD_SECTIONS,
-    ConfigError,
-    Problem,
-    RunConfig,
-    choices_of,
-    field_flags,
-    field_help,
-)
+from engine.config import ConfigError, Problem, RunConfig
+from engine.fields import FIELD_SECTIONS, choices_of, field_flags, field_help
 from itop_tui.cli.errors import UsageError
 
 _ORIGINAL_GROUP = "Flags of the original main.py"

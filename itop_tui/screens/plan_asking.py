@@ -8,7 +8,7 @@ from typing import Any
 from textual import work
 from textual.timer import Timer
 
-from engine.config import explores_less
+from engine.fields import explores_less
 from itop_tui.estimates import Estimate, estimate
 from itop_tui.run_form import RunForm
 from itop_tui.screens.base import ItopScreen

@@ -10,7 +10,8 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual.reactive import reactive
 
-from engine.config import FIELD_SECTIONS, RunConfig, field_help, irrelevant_because, setting_text
+from engine.config import RunConfig
+from engine.fields import FIELD_SECTIONS, field_help, irrelevant_because, setting_text
 from itop_tui.format import fit, plain
 from itop_tui.widgets.toned import Part, Toned
 

@@ -125,7 +125,8 @@ def _written(value: object) -> str:
 def settings_columns() -> tuple[Column, ...]:
     """A column of every setting, with what it means. Imports the configuration's schema: not for the first frame."""
     from db.query import FIELDS as KNOWN
-    from engine.config import RunConfig, field_help
+    from engine.config import RunConfig
+    from engine.fields import field_help
 
     made = ((field.setting, column(SETTING + field.setting)) for field in KNOWN if field.setting)
     return tuple(

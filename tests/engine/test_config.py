@@ -11,16 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.facets import recipe
-from engine.config import (
-    FIELD_SECTIONS,
-    ConfigError,
-    RunConfig,
-    choices_of,
-    field_flags,
-    field_help,
-    irrelevant_because,
-    setting_text,
-)
+from engine.config import ConfigError, RunConfig
+from engine.fields import FIELD_SECTIONS, choices_of, field_flags, field_help, irrelevant_because, setting_text
 from engine.presets import PRESETS, preset
 
 

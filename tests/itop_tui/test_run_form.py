@@ -4,7 +4,8 @@ import shlex
 
 import pytest
 
-from engine.config import FIELD_SECTIONS, RunConfig
+from engine.config import RunConfig
+from engine.fields import FIELD_SECTIONS
 from engine.presets import PRESETS
 from itop_tui.run_form import FIELDS, RunForm
 

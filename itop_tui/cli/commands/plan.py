@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from db.errors import StoreError
-from engine.config import RunConfig, explores_less
+from engine.config import RunConfig
+from engine.fields import explores_less
 from itop_tui.cli.errors import CommandError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.output import print_json

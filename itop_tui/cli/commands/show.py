@@ -19,8 +19,9 @@ from db import runs as store
 from db.changes import ConfigChange
 from db.paths import run_folder
 from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus, Series
-from engine.config import FIELD_SECTIONS, RunConfig, setting_text
+from engine.config import RunConfig
 from engine.continuation import recomputed
+from engine.fields import FIELD_SECTIONS, setting_text
 from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS, checkpoint_row
 from itop_tui.cli.follow import remaining_seconds
 from itop_tui.cli.output import print_json, run_document

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import ConfigError, RunConfig, choices_of, field_flags
+from engine.config import ConfigError, RunConfig
+from engine.fields import choices_of, field_flags
 from itop_tui.cli.application import build
 from itop_tui.cli.flags import Flags, collect, resolve
 from tests.itop_tui.cli.conftest import Itop
