@@ -59,7 +59,7 @@ class RunScreen(RunKeys):
         self.view: RunView | None = None
         self._reader: RunReader | None = None
         self._masks: MaskServer | None = None
-        self._gone = False
+        self._gone = self._leaving = False
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the head, the tabs and the first of them."""
@@ -138,7 +138,8 @@ class RunScreen(RunKeys):
         self._leave_if_gone()
 
     def _leave_if_gone(self) -> None:
-        if self._gone and self.is_current:
+        if self._gone and self.is_current and not self._leaving:
+            self._leaving = True  # told once: a screen that is being left may still be resumed, or read
             self.notify(f"Run {self.run_id} is no longer there.", severity="warning", markup=False)
             self.dismiss(None)
 
