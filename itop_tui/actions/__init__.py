@@ -1,0 +1,69 @@
+"""The one registry of what can be done in the app.
+
+Keys, footer, command palette and help are all read from `ACTIONS`; a screen only implements `action_<name>`. So a
+key cannot be in the help and not work, or work and not be in the help (a test holds it). Each screen's actions stand
+in a module of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.binding import Binding, BindingType
+
+from itop_tui.actions import app, compare, form, mask, queue, run, runs
+from itop_tui.actions.action import Action, Scope, When, key_name
+
+__all__ = [
+    "ACTIONS", "DEFAULTS", "RUN_TABS", "Action", "Scope", "When", "bindings", "find", "in_scope", "key_name",
+]  # fmt: skip
+
+ACTIONS: tuple[Action, ...] = (
+    *runs.ACTIONS,
+    *queue.ACTIONS,
+    *form.ACTIONS,
+    *run.ACTIONS,
+    *mask.ACTIONS,
+    *compare.ACTIONS,
+    *app.ACTIONS,
+)
+
+DEFAULTS = ACTIONS
+"""The registry as it comes; `itop_tui.keymap.install` puts a person's own keys into `ACTIONS`."""
+
+RUN_TABS = frozenset({"Charts", "Layers", "Config", "Checkpoints", "Log"})
+"""The headings under which actions of a run's screen stand that work on one tab only."""
+
+
+def in_scope(*scopes: Scope) -> tuple[Action, ...]:
+    """The actions of some scopes, in the order of the registry."""
+    return tuple(action for action in ACTIONS if action.scope in scopes)
+
+
+def find(scope: Scope, name: str) -> Action:
+    """The action of that name.
+
+    Raises:
+        KeyError: If there is none.
+    """
+    for action in ACTIONS:
+        if action.scope == scope and action.name == name:
+            return action
+    raise KeyError(f"{scope}.{name}")
+
+
+def bindings(actions: Iterable[Action]) -> list[BindingType]:
+    """The key bindings of some actions, for a screen's `BINDINGS`."""
+    return [
+        Binding(
+            action.key,
+            action.name,
+            action.label,
+            show=action.footer,
+            key_display=action.key_shown,
+            tooltip=action.help,
+            id=action.id,
+            priority=action.priority,
+        )
+        for action in actions
+    ]

@@ -1,0 +1,93 @@
+"""An action: its name, its keys, what it says of itself, and how its key is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from db.records import RunRecord
+
+__all__ = ["Action", "Scope", "When", "key_name"]
+
+Scope = Literal["app", "runs", "form", "run", "mask", "compare", "queue"]
+When = Callable[["RunRecord | None"], str | None]
+"""Given the run at the cursor, why an action cannot be done now, or None where it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a person can do.
+
+    Attributes:
+        name: The screen's method is `action_<name>`.
+        key: The keys that do it, separated by commas; the first one is shown.
+        label: One or two words, for the footer and the palette.
+        help: A sentence, for the help and the palette.
+        scope: The screen it belongs to; "app" is everywhere.
+        heading: Under which it stands in the help.
+        when: Why it cannot be done to the run at the cursor, if so.
+        footer: Whether the footer shows it where there is room.
+        shown: How the key is written, where that is not the key's own name.
+        priority: Whether the key works also while a widget that takes text has the focus.
+    """
+
+    name: str
+    key: str
+    label: str
+    help: str
+    scope: Scope
+    heading: str
+    when: When | None = None
+    footer: bool = True
+    shown: str | None = None
+    priority: bool = False
+
+    @property
+    def id(self) -> str:
+        """The action's name in a keymap: its scope and its name."""
+        return f"{self.scope}.{self.name}"
+
+    @property
+    def key_shown(self) -> str:
+        """The key as the footer and the help write it."""
+        return self.shown or key_name(self.key.split(",", 1)[0])
+
+    def refusal(self, run: RunRecord | None) -> str | None:
+        """Why the action cannot be done to `run`, or None where it can."""
+        return self.when(run) if self.when else None
+
+
+_KEY_NAMES = {
+    "question_mark": "?",
+    "slash": "/",
+    "escape": "esc",
+    "enter": "↵",
+    "space": "space",
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "asterisk": "*",
+    "comma": ",",
+    "full_stop": ".",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+}
+
+
+def key_name(key: str) -> str:
+    """Write a key as a person would: `ctrl+s` is "^s", `question_mark` is "?"."""
+    *modifiers, last = key.split("+")
+    name = _KEY_NAMES.get(last, last)
+    if modifiers == ["ctrl"]:
+        return f"^{name}"
+    return "+".join([*modifiers, name])
