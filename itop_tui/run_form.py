@@ -1,6 +1,7 @@
 """What the form of a new run knows, without a widget: fields, what was typed, what is wrong, what changed.
 
-Everything is read from `engine.config` (through `engine.fields`), so that a setting declared there is in the form without a word written here.
+Everything is read from `engine.config` (through `engine.fields`), so that a setting declared there is in the form
+without a word written here.
 """
 
 from __future__ import annotations
