@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from db.session import Database
 from engine.config import RunConfig
 from engine.launch.devices import DeviceList
 from engine.launch.processes import host_name
+from itop_tui.actions import in_scope
 from itop_tui.app import ItopApp
 from itop_tui.screens.queue import QueueScreen
 from itop_tui.screens.queue.state import QueueState
@@ -24,6 +26,7 @@ from itop_tui.screens.run import RunScreen
 from itop_tui.screens.runs import RunsScreen
 from tests.itop_tui.queue_screen.support import BROKEN, CPU, DEVICES, GPU
 from tests.itop_tui.support import screen_text, wait_for
+from tests.itop_tui.test_monkey import Life
 
 CONFIG = RunConfig.create(data="digits").as_dict()
 
@@ -236,3 +239,22 @@ async def test_the_mouse_chooses_marks_and_opens(app: ItopApp, database: Databas
         assert screen.board.marked == (first,)
         await pilot.click(None, offset=(30, row), times=2)
         await wait_for(pilot, lambda: isinstance(app.screen, RunScreen))
+
+
+async def test_random_keys_do_not_break_it_while_runs_come_and_go(app: ItopApp, database: Database) -> None:
+    seed = 1
+    choose = random.Random(seed)
+    names = {action.name for action in in_scope("queue")} - {"leave", "open_run"}
+    keys = [key for action in in_scope("queue") if action.name in names for key in action.key.split(",")]
+    keys += ["down", "up", "home", "end", "G", "g", "pagedown", "pageup", "j", "k"]
+    make(database, 6)
+    with Life(database, seed) as life:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await wait_for(pilot, lambda: app.is_open and app.snapshot is not None)
+            app.open_queue()
+            await wait_for(pilot, lambda: isinstance(app.screen, QueueScreen) and app.screen.is_mounted)
+            for _ in range(80):
+                await pilot.press(choose.choice(keys))
+                assert isinstance(app.screen, QueueScreen)
+            assert app._exception is None
+    assert life.error is None
