@@ -277,22 +277,26 @@ def update_fields(db: Database, run_id: int, **fields: Any) -> RunRecord:
         return run_record(run)
 
 
-def delete(db: Database, run_id: int, *, force: bool = False) -> list[str]:
+def delete(db: Database, run_id: int, *, force: bool = False, only_trashed: bool = False) -> list[str]:
     """Forget a run and all it recorded.
 
     Args:
         db: The database.
         run_id: The run.
         force: Also where other runs were forked from it; they lose their parent.
+        only_trashed: Only while it is in the trash, which another program may take it out of at any moment.
 
     Returns:
         The folder and files that are now nobody's, for the caller to delete.
 
     Raises:
-        IllegalState: The run is active, or other runs were forked from it, or wait to start from it.
+        IllegalState: The run is active, or other runs were forked from it, or wait to start from it, or it is not in
+            the trash and `only_trashed` asks for that.
     """
     with db.write() as session:
         run = get_run(session, run_id, lock=True)
+        if only_trashed and run.trashed_at is None:
+            raise IllegalState(f"Run {run.id} ({run.name}) is not in the trash.")
         check_deletable(session, run, force=force)
         folder = paths.run_folder(run.uid)
         files = session.scalars(sa.select(CheckpointRow.path).where(CheckpointRow.run_id == run.id).distinct())

@@ -7,7 +7,7 @@ stays until `purge`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -105,20 +105,28 @@ def trashed(db: Database) -> list[RunRecord]:
         return [run_record(row) for row in session.scalars(statement)]
 
 
-def purge(db: Database, ids: Iterable[int] | None = None) -> list[str]:
-    """Forget runs of the trash for good, with all they recorded; runs that are not in the trash stay.
+def purge(db: Database, ids: Iterable[int] | None = None) -> Iterator[list[str]]:
+    """Forget runs of the trash for good, with all they recorded, one for each step of the iteration.
+
+    Runs that are not in the trash stay, also those that are taken out of it meanwhile; and so does one that a waiting
+    run starts from. One at a time, so that the caller can delete a run's files before the next is forgotten: whatever
+    ends it in the middle, at most one run's files are left with no record of them.
 
     Args:
         db: The database.
         ids: Which of them; None means all.
 
-    Returns:
-        The folders and files that are now nobody's, for the caller to delete.
+    Yields:
+        The folder and files of one run that are now nobody's, for the caller to delete.
     """
     chosen = None if ids is None else set(ids)
-    going = sorted((run.id for run in trashed(db) if chosen is None or run.id in chosen), reverse=True)
     # The youngest first, so that a fork goes before the run that it may wait for.
-    return [path for run_id in going for path in runs.delete(db, run_id, force=True)]
+    for run_id in sorted((run.id for run in trashed(db) if chosen is None or run.id in chosen), reverse=True):
+        try:
+            gone = runs.delete(db, run_id, force=True, only_trashed=True)
+        except (IllegalState, RunNotFound):  # restored, wanted by another run, or purged by another program
+            continue
+        yield gone
 
 
 def _mark(db: Database, ids: Iterable[int], column: str, *, on: bool) -> None:

@@ -223,9 +223,12 @@ def purge(db: Database) -> list[str]:
     """
     from db import shelf
 
-    gone = shelf.purge(db)
-    left = remove(gone)
-    if gone:
+    left: list[str] = []
+    purged = 0
+    for gone in shelf.purge(db):
+        left += remove(gone)
+        purged += 1
+    if purged:
         give_back_space(db)
     return left
 

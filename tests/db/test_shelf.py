@@ -8,7 +8,7 @@ from db import attempts, checkpoints, runs, shelf
 from db.errors import RunNotFound
 from db.records import RunQuery, RunStatus
 from db.session import Database
-from tests.db.helpers import new_run, started
+from tests.db.helpers import end, new_run, started
 
 
 def ids(db: Database, text: str = "") -> list[int]:
@@ -124,11 +124,35 @@ def test_purging_forgets_for_good_and_tells_what_is_nobodys(db: Database) -> Non
     other = new_run(db)
     kept = new_run(db)
     shelf.trash(db, [parent.id, child.id, other.id])
-    (folder,) = shelf.purge(db, [other.id, kept.id])
+    ((folder,),) = shelf.purge(db, [other.id, kept.id])
     assert folder.endswith(other.uid)
     assert runs.get(db, kept.id) == kept
-    assert len(shelf.purge(db)) == 2
+    assert len(list(shelf.purge(db))) == 2
     assert shelf.trashed(db) == []
-    assert shelf.purge(db) == []
+    assert list(shelf.purge(db)) == []
     with pytest.raises(RunNotFound):
         runs.get(db, parent.id)
+
+
+def test_purging_leaves_what_is_restored_meanwhile(db: Database) -> None:
+    first, second = new_run(db), new_run(db)
+    shelf.trash(db, [first.id, second.id])
+    purging = shelf.purge(db)
+    (folder,) = next(purging)
+    assert folder.endswith(second.uid)
+    shelf.restore(db, [first.id])  # another program, after the trash was looked through
+    assert list(purging) == []
+    assert runs.get(db, first.id).name == first.name
+
+
+def test_a_run_that_another_will_start_from_does_not_keep_the_rest_in_the_trash(db: Database) -> None:
+    older = new_run(db)
+    parent, attempt = started(db)
+    written = checkpoints.add(
+        db, run_id=parent.id, attempt_id=attempt.id, step=1, epoch=1, kind="last", path="/c", bytes=1, sha256="0" * 64
+    )
+    end(db, parent)
+    shelf.trash(db, [older.id, parent.id])
+    new_run(db, parent_id=parent.id, start_checkpoint_id=written.id)
+    assert [folder.endswith(older.uid) for (folder,) in shelf.purge(db)] == [True]
+    assert [run.id for run in shelf.trashed(db)] == [parent.id]
