@@ -2,8 +2,9 @@
 
 The thread asks five times a second whether anything was committed (`Database.data_version`, a pragma, microseconds),
 reads the page of runs that is on the screen when something was, and posts one frozen `Snapshot`. Screens redraw from
-snapshots; they never query on the event loop. The same thread settles runs whose process is gone every other
-second, so that a run killed while no scheduler lives is still shown truthfully.
+snapshots; they never query on the event loop. Runs that train commit all the time: after a page was read, the next one
+is read more than half a second later, unless a person did something. The same thread settles runs whose process is
+gone every other second, so that a run killed while no scheduler lives is still shown truthfully.
 
 A database that fails does not end the thread: it posts `DatabaseTrouble`, tries again more slowly, and posts the
 recovery as a snapshot.
@@ -237,7 +238,8 @@ class Poller:
         reader: Where snapshots come from.
         post: Called with each message, from the poller's thread; must be thread safe (`App.post_message` is).
         view: What to read at first.
-        interval: Seconds between two looks.
+        interval: Seconds between two looks while nothing was committed.
+        after_reading: Seconds between a look that found something new and the next one.
         settle_every: Seconds between two calls of `Reader.settle`.
         retry: Seconds between two looks while the database fails.
         clock: A clock that only moves forward.
@@ -250,6 +252,7 @@ class Poller:
         *,
         view: View | None = None,
         interval: float = 0.2,
+        after_reading: float = 0.6,
         settle_every: float = 2.0,
         retry: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
@@ -258,6 +261,7 @@ class Poller:
         self._post = post
         self._view = view or View()
         self._interval = interval
+        self._after_reading = after_reading
         self._settle_every = settle_every
         self._retry = retry
         self._clock = clock
@@ -296,14 +300,20 @@ class Poller:
         if self._thread is not None:
             self._thread.join(timeout)
 
-    def look(self) -> None:
-        """Look once, and post what is new. What the thread does; the tests call it themselves."""
+    def look(self) -> bool:
+        """Look once, and post what is new. What the thread does; the tests call it themselves.
+
+        Returns:
+            Whether something was new.
+        """
+        found = False
         try:
             view = self._view
             if self._seen != (self._reader.version(), view):
                 snapshot = self._reader.read(view)
                 self._seen = (snapshot.version, view)
                 self._post(RunsChanged(snapshot))
+                found = True
         except Exception as error:  # whatever the database or the disk does, the app goes on
             # A database that comes back may be another file: read it anew.
             self._seen = None
@@ -311,6 +321,7 @@ class Poller:
             self._tell_trouble(told)
         else:
             self._tell_trouble(self._settle())
+        return found
 
     def _settle(self) -> str | None:
         """Settle runs when it is time; gives back the trouble that was had with it, which lasts until the next time."""
@@ -331,8 +342,8 @@ class Poller:
     def _watch(self) -> None:
         while not self._ending:
             before = self._clock()
-            self.look()
-            pause = max(self._interval, min(_LONGEST_PAUSE, _REST * (self._clock() - before)))
+            least = self._after_reading if self.look() else self._interval
+            pause = max(least, min(_LONGEST_PAUSE, _REST * (self._clock() - before)))
             self._wake.wait(pause if self._problem is None else self._retry)
             self._wake.clear()
 

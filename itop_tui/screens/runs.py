@@ -33,6 +33,10 @@ _DETAIL_PAUSE = 0.15
 _CURVES_PAUSE = 0.1
 """The same for the curves of the lines in sight."""
 _CURVE_POINTS = 48
+_GROWN = 1 + 1 / _CURVE_POINTS
+"""A curve is read again when it has grown by this factor, a point: drawn from fewer new steps it looks the same."""
+_CURVES_REST = 0.9
+"""Seconds until curves that are shown are read again at the earliest."""
 _HELD = 0.7
 """Seconds for which "nothing matches" is held back while a word is typed that may become a field."""
 _NEAR_END = 40
@@ -56,6 +60,7 @@ class RunsScreen(ListViews):
         self._detail_timer: Timer | None = None
         self._curves_timer: Timer | None = None
         self._curve_of: tuple[int, int] | None = None
+        self._curves_soon = False
         self._curves: dict[int, tuple[float, ...]] = {}
         self._curve_steps: dict[int, int] = {}
 
@@ -112,9 +117,7 @@ class RunsScreen(ListViews):
     def _tick(self) -> None:
         if self.is_current:
             self.table.tick()
-            detail = self.query_one(RunDetail)
-            if detail.display and detail.run is not None and detail.run.status.is_active:
-                detail.refresh()
+            self.query_one(RunDetail).tick()
 
     # ------------------------------------------------------------------------------------------------------ showing
 
@@ -193,11 +196,16 @@ class RunsScreen(ListViews):
         if self.table.marking:
             self.show_heading()
         self._read_on()
-        if run is None or not detail.display or self._curve_of == (run.id, run.step):
+        if run is None or not detail.display:
+            return
+        known = self._curve_of is not None and self._curve_of[0] == run.id
+        if not _outgrown(run, self._curve_of[1] if known and self._curve_of else None):
             return
         if self._detail_timer is not None:
+            if known:
+                return
             self._detail_timer.stop()
-        self._detail_timer = self.set_timer(_DETAIL_PAUSE, self._read_curve)
+        self._detail_timer = self.set_timer(_CURVES_REST if known else _DETAIL_PAUSE, self._begin_curve)
 
     def _read_on(self) -> None:
         """Read more runs where the cursor comes near the last one listed."""
@@ -208,6 +216,10 @@ class RunsScreen(ListViews):
             self._ask(limit=self.view.limit + PAGE)
 
     # ------------------------------------------------------------------------------------------------------- curves
+
+    def _begin_curve(self) -> None:
+        self._detail_timer = None
+        self._read_curve()
 
     @work(thread=True, exclusive=True, group="curve", exit_on_error=False)
     def _read_curve(self) -> None:
@@ -229,15 +241,19 @@ class RunsScreen(ListViews):
     @on(RunTable.Moved)
     def _want_curves(self) -> None:
         """Read the curves of the lines in sight that have none, or an old one, once the list rests."""
-        if self._curves_timer is None and self._stale_curves():
-            self._curves_timer = self.set_timer(_CURVES_PAUSE, self._begin_curves)
+        stale = self._stale_curves()
+        soon = any(run_id not in self._curve_steps for run_id in stale)
+        if not stale or (self._curves_timer is not None and (self._curves_soon or not soon)):
+            return
+        if self._curves_timer is not None:
+            self._curves_timer.stop()
+        self._curves_soon = soon
+        self._curves_timer = self.set_timer(_CURVES_PAUSE if soon else _CURVES_REST, self._begin_curves)
 
     def _stale_curves(self) -> dict[int, int]:
         if not any(column.key == "curve" for column in self.table.columns):
             return {}
-        return {
-            run.id: run.step for run in self.table.in_sight if run.step and self._curve_steps.get(run.id) != run.step
-        }
+        return {run.id: run.step for run in self.table.in_sight if _outgrown(run, self._curve_steps.get(run.id))}
 
     def _begin_curves(self) -> None:
         self._curves_timer = None
@@ -323,3 +339,10 @@ class RunsScreen(ListViews):
         if self.view.text:
             self.action_clear_filter()
         self.table.go_to(run_id)
+
+
+def _outgrown(run: RunRecord, read: int | None) -> bool:
+    """Whether the curve of a run that was read at a step, if it was, would look different by now."""
+    if run.step in (0, read):
+        return False
+    return read is None or not run.status.is_active or not read <= run.step < read * _GROWN

@@ -53,6 +53,12 @@ class RunDetail(Toned):
     def __init__(self, clock: Callable[[], float], *, id: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id)
         self._clock = clock
+        self._drawn_at = 0.0
+
+    def tick(self) -> None:
+        """Draw times that moved on; not where the pane was just drawn anyhow, as it is all the time of a live run."""
+        if self.display and self.run is not None and self.run.status.is_active and self._clock() - self._drawn_at > 0.9:
+            self.refresh()
 
     @property
     def room(self) -> int:
@@ -61,7 +67,7 @@ class RunDetail(Toned):
 
     def render(self) -> Text:
         """Draw the pane: below each other where it is narrow, in columns where it is wide."""
-        now = self._clock()
+        now = self._drawn_at = self._clock()
         columns = max(1, self.content_size.width // _COLUMN)
         room = self.room // columns
         if self.group is not None:

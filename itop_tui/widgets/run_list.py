@@ -64,7 +64,7 @@ class RunList(ScrollView, Toned, can_focus=True):
     """The columns a person chose; empty for the list's own."""
     page_of_columns: reactive[int] = reactive(0)
     """Which page of columns is in sight."""
-    curves: reactive[Mapping[int, tuple[float, ...]]] = reactive(dict)
+    curves: reactive[Mapping[int, tuple[float, ...]]] = reactive(dict, repaint=False)
     """The loss of runs over their steps, by the run's id."""
 
     class Highlighted(Message):
@@ -209,9 +209,12 @@ class RunList(ScrollView, Toned, can_focus=True):
         before = drawn[3]
         assert isinstance(before, tuple)
         after = self._rows[top : top + self._visible()]
+        now = self._clock()
         for line in range(max(len(before), len(after))):
             if line >= len(before) or line >= len(after) or before[line] != after[line]:
                 self.refresh_line(top + line + 1)
+                if line < len(after) and not isinstance(row := after[line], GroupLine):
+                    self._reads_differently(row, now)  # it is drawn with this time: the next tick need not draw it
 
     def go_to(self, name: int | str) -> None:
         """Put the cursor on a run (by id) or a group (by key), now or when it is listed."""
@@ -262,6 +265,13 @@ class RunList(ScrollView, Toned, can_focus=True):
         """Show the columns that were chosen."""
         self._lay_out()
 
+    def watch_curves(self, before: Mapping[int, tuple[float, ...]], after: Mapping[int, tuple[float, ...]]) -> None:
+        """Draw again the lines in sight whose curves changed."""
+        top = self.scroll_offset.y
+        for line, row in enumerate(self._rows[top : top + self._visible()], start=top):
+            if not isinstance(row, GroupLine) and before.get(row.id) != after.get(row.id):
+                self.refresh_line(line + 1)
+
     def watch_page_of_columns(self) -> None:
         """Show other columns."""
         self._lay_out()
@@ -311,12 +321,14 @@ class RunList(ScrollView, Toned, can_focus=True):
         """Draw again the lines in sight that read differently by now: ages, times left, silence."""
         now, top = self._clock(), self.scroll_offset.y
         for line, run in enumerate(self._rows[top : top + self._visible()], start=top):
-            if isinstance(run, GroupLine):
-                continue
-            shown = (age(now - run.created_at), silence(run, now) is None, age(seconds_left(run, now)))
-            if self._timed.get(run.id) != shown:
-                self._timed[run.id] = shown
+            if not isinstance(run, GroupLine) and self._reads_differently(run, now):
                 self.refresh_line(line + 1)
+
+    def _reads_differently(self, run: RunRecord, now: float) -> bool:
+        """Whether what time does to a line is another text than the last time this was asked."""
+        shown = (age(now - run.created_at), silence(run, now) is None, age(seconds_left(run, now)))
+        before, self._timed[run.id] = self._timed.get(run.id), shown
+        return before != shown
 
     # ------------------------------------------------------------------------------------------------------- moving
 

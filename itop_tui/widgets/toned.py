@@ -7,31 +7,28 @@ tone of every widget, a second and a half for the form's two hundred.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 from rich.style import Style
 from rich.text import Text
-from textual.color import Color
+from textual.reactive import Reactive
 from textual.widget import Widget
 
 from itop_tui.format import plain
-from itop_tui.theme import TONES, Tone
+from itop_tui.theme import Tone, tone_style
 
 Part = tuple[str, Tone]
 """A piece of text and what it means."""
 
 
-@lru_cache(maxsize=64)
-def _style(tone: Tone, color: str) -> Style:
-    return Style(color=Color.parse(color).rich_color, bold=True if tone == "title" else None)
-
-
 class Toned(Widget):
     """A widget that draws text in tones, each of which has its colour from the theme in use."""
 
+    auto_links: Reactive[bool] = Reactive(False)
+    """Textual looks at every piece of text for links; there are none in ours, and that is a fifth of drawing it."""
+
     def tone(self, tone: Tone) -> Style:
         """The style of a tone: a foreground and perhaps bold, never a background."""
-        return _style(tone, self.app.theme_variables[TONES[tone]])
+        return tone_style(self.app.theme_variables, tone)
 
     def toned(self, parts: Iterable[Part]) -> Text:
         """Assemble a text of one line from its parts; nothing in them is taken for markup or obeyed as an escape."""

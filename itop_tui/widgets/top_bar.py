@@ -14,8 +14,9 @@ from itop_tui.widgets.toned import Part, Toned
 class TopBar(Toned):
     """Shows the name of the screen and how many runs are running and waiting."""
 
-    snapshot: reactive[Snapshot | None] = reactive(None)
+    snapshot: reactive[Snapshot | None] = reactive(None, repaint=False)
     """What the database last held; None before it is open."""
+    _counts: reactive[tuple[Part, ...]] = reactive((("opening the database … ", "muted"),))
     heading: reactive[str] = reactive("")
     """What the screen is about."""
 
@@ -23,19 +24,20 @@ class TopBar(Toned):
 
     def render(self) -> Text:
         """Draw the bar: its heading at the left, the counts at the right."""
-        right = self.toned(self._counts())
+        right = self.toned(self._counts)
         room = max(0, self.size.width - right.cell_len - 9)
         left = self.toned([(" itop ", "title"), ("› ", "faint"), (fit(self.heading, room), "text")])
         left.append_text(right)
         return left
 
-    def _counts(self) -> list[Part]:
-        if self.snapshot is None:
-            return [("opening the database … ", "muted")]
+    def watch_snapshot(self, snapshot: Snapshot | None) -> None:
+        """Draw the counts again where they are others; snapshots come all the time while runs train."""
+        if snapshot is None:
+            return
         parts: list[Part] = []
-        if self.snapshot.active:
-            parts.append((f"{look('running').glyph} {count(self.snapshot.active)} active  ", "live"))
-        if self.snapshot.queued:
-            parts.append((f"{look('queued').glyph} {count(self.snapshot.queued)} queued  ", "text"))
-        parts.append((plural(self.snapshot.total, "run") + " ", "muted"))
-        return parts
+        if snapshot.active:
+            parts.append((f"{look('running').glyph} {count(snapshot.active)} active  ", "live"))
+        if snapshot.queued:
+            parts.append((f"{look('queued').glyph} {count(snapshot.queued)} queued  ", "text"))
+        parts.append((plural(snapshot.total, "run") + " ", "muted"))
+        self._counts = tuple(parts)

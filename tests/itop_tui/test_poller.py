@@ -80,6 +80,36 @@ def test_runs_are_settled_every_other_second_and_a_failure_there_hides_nothing()
     assert any(isinstance(message, DatabaseTrouble) and "permission" in (message.problem or "") for message in posted)
 
 
+def test_a_look_tells_whether_something_was_new_and_failing_is_not() -> None:
+    reader = MemoryReader([make_run(1)])
+    poller, _, _ = watch(reader)
+    assert poller.look()
+    assert not poller.look()
+    poller.view = View(text="set")
+    assert poller.look()
+
+    class Broken(MemoryReader):
+        def version(self) -> int:
+            raise RuntimeError("disk I/O error")
+
+    poller, _, _ = watch(Broken([make_run(1)]))
+    assert not poller.look()
+
+
+def test_the_thread_rests_after_a_page_but_not_where_another_is_asked_for() -> None:
+    import queue
+
+    arrived: queue.Queue[object] = queue.Queue()
+    poller = Poller(MemoryReader([make_run(1)]), arrived.put, interval=0.01, after_reading=60.0)
+    poller.start()
+    arrived.get(timeout=5)
+    poller.view = View(text="set")
+    message = arrived.get(timeout=5)
+    assert isinstance(message, RunsChanged)
+    assert message.snapshot.view.text == "set"
+    poller.stop()
+
+
 def test_the_thread_posts_and_ends() -> None:
     import threading
 
