@@ -6,9 +6,13 @@ somebody who does not tell red from green, the glyph and the word say it alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
+from rich.style import Style
+from textual.color import Color
 from textual.theme import Theme
 
 Tone = Literal["text", "muted", "faint", "live", "good", "warn", "bad", "accent", "title"]
@@ -26,6 +30,24 @@ TONES: dict[Tone, str] = {
     "title": "tone-title",
 }
 """The tones and the theme's variables that hold their colours."""
+
+
+def tone_style(variables: Mapping[str, str], tone: Tone) -> Style:
+    """The style of a tone: a foreground and perhaps bold, never a background.
+
+    A colour of the terminal's own sixteen has a name that rich does not know, so the name alone is no style.
+
+    Args:
+        variables: The theme's variables.
+        tone: What the text means.
+    """
+    return _style(tone, variables[TONES[tone]])
+
+
+@lru_cache(maxsize=64)
+def _style(tone: Tone, color: str) -> Style:
+    return Style(color=Color.parse(color).rich_color, bold=True if tone == "title" else None)
+
 
 DARK = Theme(
     name="itop-dark",

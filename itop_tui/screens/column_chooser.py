@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
+from itop_tui.theme import tone_style
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 from itop_tui.widgets.run_columns import COLUMNS, Column
 from itop_tui.widgets.run_fields import FIELDS, column, settings_columns
@@ -125,10 +126,10 @@ class ColumnChooser(ModalScreen[Choice | None]):
 
     def _line(self, each: Column) -> Text:
         variables = self.app.theme_variables
-        muted = variables.get("tone-muted", "")
+        muted = tone_style(variables, "muted")
         text = Text(no_wrap=True, overflow="ellipsis", end="")
         chosen = {one.key: one for one in self._chosen}.get(each.key)
-        text.append("✓ " if chosen else "  ", variables.get("accent", ""))
+        text.append("✓ " if chosen else "  ", tone_style(variables, "accent"))
         text.append(f"{each.title:<20}")
         width = "" if chosen is None else "auto" if chosen.width is None else f"{chosen.width} wide"
         text.append(f"{width:<9}", muted)

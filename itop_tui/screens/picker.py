@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -16,6 +17,7 @@ from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from itop_tui.format import plain
+from itop_tui.theme import tone_style
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Picker(ModalScreen[str | None]):
             item for item in self._items if all(word in f"{item.title} {item.detail}".lower() for word in words)
         )
         listed = self.query_one(OptionList)
-        muted = self.app.theme_variables.get("tone-muted", "")
+        muted = tone_style(self.app.theme_variables, "muted")
         listed.clear_options()
         listed.add_options([Option(_line(item, muted)) for item in self._matching])
         if self._matching:
@@ -114,7 +116,7 @@ class Picker(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-def _line(item: Item, muted: str) -> Text:
+def _line(item: Item, muted: Style) -> Text:
     text = Text(plain(item.title, limit=100), no_wrap=True, overflow="ellipsis", end="")
     if item.detail:
         text.append(f"  {plain(item.detail, limit=200)}", muted)

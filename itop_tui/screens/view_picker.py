@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 
 from itop_tui.format import plain
 from itop_tui.list_state import ListState
+from itop_tui.theme import tone_style
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 
 Answer = tuple[str, str]
@@ -63,7 +64,7 @@ class ViewPicker(ModalScreen[Answer | None]):
         self._show_keys()
 
     def _line(self, view: ListState) -> Text:
-        muted = self.app.theme_variables.get("tone-muted", "")
+        muted = tone_style(self.app.theme_variables, "muted")
         text = Text(no_wrap=True, overflow="ellipsis", end="")
         text.append("• " if view.name == self._current else "  ")
         text.append(f"{plain(view.name, limit=40):<16} ")

@@ -10,6 +10,7 @@ from textual.widgets import DataTable
 
 from db.records import CheckpointRecord
 from itop_tui.format import age, count, percent, plain, size
+from itop_tui.theme import tone_style
 
 _KINDS = {
     "last": "latest",
@@ -76,7 +77,7 @@ class CheckpointTable(DataTable[Text]):
         ]  # fmt: skip
         path = Text(no_wrap=True)
         if wrong:
-            path.append(f"✗ {plain(wrong, 60)}  ", self.app.theme_variables.get("error", ""))
+            path.append(f"✗ {plain(wrong, 60)}  ", tone_style(self.app.theme_variables, "bad"))
         path.append(plain(Path(row.path).name, 200))
         return [kind, *(Text(text, justify="right", no_wrap=True) for text in right), path]
 

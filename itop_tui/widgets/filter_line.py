@@ -20,6 +20,7 @@ from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from itop_tui.format import fit, plain
+from itop_tui.theme import tone_style
 
 PLACEHOLDER = "words, or state:running density<0.1 growth:gradient tag:paper acc>=0.93 name~vgg"
 _MOST, _WIDTH = 8, 58
@@ -163,7 +164,7 @@ class FilterLine(Vertical):
         drop = self.query_one("#filter-drop", OptionList)
         drop.clear_options()
         drop.display = bool(self.suggestions) and self.input.has_focus
-        muted = self.app.theme_variables.get("tone-muted", "")
+        muted = tone_style(self.app.theme_variables, "muted")
         for each in self.suggestions[:_MOST]:
             shown = plain(each.shown, limit=_WIDTH)
             line = Text(shown, no_wrap=True, end="")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rich.style import Style
 from rich.text import Text
 from textual import events
+from textual.color import Color
 from textual.widgets import DataTable
 
 from db.records import LayerMaskStat
 from itop_tui.format import UNKNOWN, bar, count, figure, fit, plain, share, short_count
+from itop_tui.theme import tone_style
 
 _BAR = 10
 _NARROW = 100
@@ -184,8 +187,8 @@ class LayerTable(DataTable[Text]):
         text = Text(shown, justify="right" if column.right else "left", no_wrap=True)
         if column.key == "density" and not self._narrow:
             filled, empty = bar(density(row), _BAR)
-            text.append(filled, self.app.theme_variables.get("primary", ""))
-            text.append(empty, self.app.theme_variables.get("tone-faint", "dim"))
+            text.append(filled, Style(color=Color.parse(self.app.theme_variables["primary"]).rich_color))
+            text.append(empty, tone_style(self.app.theme_variables, "faint"))
         return text
 
 

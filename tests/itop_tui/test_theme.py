@@ -7,7 +7,11 @@ from textual.color import Color
 from textual.theme import Theme
 
 from itop_tui import theme
+from itop_tui.screens.new_run import NewRunScreen
+from itop_tui.screens.picker import Picker
+from itop_tui.screens.runs import RunsScreen
 from itop_tui.theme import TONES
+from tests.itop_tui.support import MemoryReader, form_of, memory_app, sample_runs, screen_text, started, wait_for
 
 GROUNDS = ("background", "surface", "panel", "block-cursor-background")
 
@@ -55,3 +59,20 @@ def test_the_cursor_of_a_list_can_be_read_and_seen(of: Theme) -> None:
     cursor = colour(of, "block-cursor-background")
     assert contrast(colour(of, "block-cursor-foreground"), cursor) >= 7
     assert contrast(cursor, colour(of, "background")) >= 1.2
+
+
+@pytest.mark.parametrize("of", theme.THEMES, ids=lambda of: of.name)
+async def test_lists_to_choose_from_are_drawn_in_every_theme(of: Theme) -> None:
+    app = memory_app(MemoryReader(sample_runs()))
+    app.theme = of.name
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 12)
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        form_of(app).fields.go_to("model")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker) and "lenet5" in screen_text(app))
+        await pilot.press("escape", "escape")
+        await wait_for(pilot, lambda: isinstance(app.screen, RunsScreen))
+        await pilot.press("e")
+        await wait_for(pilot, lambda: "what the run is doing" in screen_text(app))

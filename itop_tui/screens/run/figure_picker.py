@@ -15,6 +15,7 @@ from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from itop_tui.screens.run.figures import MOST_FIGURES, Figure
+from itop_tui.theme import tone_style
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 
 _EVERY = {"step": "each step", "epoch": "each epoch", "update": "each mask update", "layer": "each mask update"}
@@ -92,7 +93,7 @@ class FigurePicker(ModalScreen[tuple[str, ...] | None]):
     def _line(self, figure: Figure) -> Text:
         mark = "✓" if figure.name in self._chosen else " "
         text = Text(f"{mark} {figure.title}", no_wrap=True, overflow="ellipsis", end="")
-        text.append(f"  {_EVERY[figure.source]}", self.app.theme_variables.get("tone-muted", ""))
+        text.append(f"  {_EVERY[figure.source]}", tone_style(self.app.theme_variables, "muted"))
         return text
 
     @on(Input.Changed)
