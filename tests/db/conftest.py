@@ -31,7 +31,14 @@ _SQLITE_ONLY = (
     "test_session",
     "test_space",
 )
-_ALWAYS_ON_BOTH = ("test_answers", "test_attempts", "test_processes", "test_settings", "test_transactions", "test_writer")
+_ALWAYS_ON_BOTH = (
+    "test_answers",
+    "test_attempts",
+    "test_processes",
+    "test_settings",
+    "test_transactions",
+    "test_writer",
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -91,7 +91,7 @@ def test_the_last_one_to_leave_empties_the_trash_with_the_files(database: Databa
 
 def test_the_bin_gives_the_latest_deletion_back_first() -> None:
     deleted = Bin()
-    assert deleted.latest == ()
+    assert not deleted.latest
     deleted.add([1, 2])
     deleted.add([3])
     deleted.adopt([9])

@@ -25,8 +25,8 @@ from itop_tui.cli.follow import (
     live_view,
     plain_line,
     remaining_seconds,
-    seconds_taken,
 )
+from itop_tui.comparison import seconds_taken
 from tests.itop_tui.cli.recorded import queued, running, trained
 
 
@@ -81,10 +81,10 @@ def test_the_live_view_is_one_line_a_run_at_any_width(database: Database, run: R
 
 def test_plain_lines_and_closing_lines_say_what_is_known(run: RunRecord) -> None:
     assert "step 40/40" in plain_line(run)
-    assert "R_s 14.00%" in plain_line(run)
+    assert "R_s 0.140" in plain_line(run)
     assert "\x1b" not in plain_line(run)
     done = closing_line(Followed(run, None), now=0.0).plain
-    assert "completed, test accuracy 90.21%, R_s 14.00%" in done
+    assert "completed, test accuracy 90.21%, R_s 0.140" in done
     failed = dataclasses.replace(run, status=RunStatus.FAILED, reason="ValueError: [no] weights")
     assert closing_line(Followed(failed, None), now=0.0).plain.endswith("failed: ValueError: [no] weights")
 

@@ -7,6 +7,7 @@ import pytest
 from db import attempts, runs, settings
 from db.records import RunStatus
 from db.session import Database
+from engine.launch import submit
 from engine.launch.processes import host_name
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import LAYERS, STEPS, queued, running, trained
@@ -88,7 +89,10 @@ def test_show_tells_people_state_figures_and_what_differs_from_the_defaults(itop
     assert "✗" not in text
 
 
-def test_show_says_why_a_run_ended_and_why_one_waits(itop: Itop, database: Database) -> None:
+def test_show_says_why_a_run_ended_and_why_one_waits(
+    itop: Itop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "scheduler_running", lambda db: True)
     run = queued(database)
     settings.put(database, f"waiting:{host_name()}", {str(run.id): "cpu is busy (1 of 1 slot taken)"})
     assert "cpu is busy (1 of 1 slot taken)" in itop("show", str(run.id)).out

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -40,7 +42,10 @@ def home(
 ) -> Path:
     """`ITOP_HOME` in a folder of the test; with the runs of the template for tests marked by `recorded`."""
     home = tmp_path / "home"
-    shutil.copytree(templates["recorded" if "recorded" in request.fixturenames else "empty"], home)
+    template = templates["recorded" if "recorded" in request.fixturenames else "empty"]
+    shutil.copytree(template, home)
+    with closing(sqlite3.connect(home / "itop.db")) as copied, copied:
+        copied.execute("UPDATE checkpoints SET path = replace(path, ?, ?)", (str(template), str(home)))
     monkeypatch.setenv("ITOP_HOME", str(home))
     monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
     return home

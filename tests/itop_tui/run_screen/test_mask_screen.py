@@ -31,7 +31,7 @@ def grid(rows: int, cols: int, window: Window | None = None, layer: MaskLayer = 
     active = np.full(shape, 0.25, dtype=np.float32)
     return MaskGrid(
         step=450, updates=4, layer=layer, layers=LAYERS, window=window or (0, height, 0, width),
-        active=active, grown=active / 4, explored=active * 2,
+        active=active, grown=active / np.float32(4), explored=active * np.float32(2),
         row_density=active.mean(axis=1), column_density=active.mean(axis=0),
     )  # fmt: skip
 
@@ -80,6 +80,11 @@ async def opened(pilot: Pilot[None], screen: RunScreen, reader: Any, layer: str 
     return mask
 
 
+def window(mask: MaskScreen) -> Window | None:
+    """What is looked at now: a call, so that no earlier value is taken for granted."""
+    return mask.window
+
+
 async def quiet(pilot: Pilot[None], mask: MaskScreen) -> None:
     await until(pilot, lambda: not mask._asking, "the last answer")
 
@@ -96,24 +101,24 @@ async def test_every_key_of_the_picture(recorded: None) -> None:
         mask = await opened(pilot, screen, reader)
         await pilot.press("plus")
         await quiet(pilot, mask)
-        assert mask.window == (75, 225, 16, 48)
+        assert window(mask) == (75, 225, 16, 48)
         await pilot.press("right", "down")
         await quiet(pilot, mask)
-        assert mask.window == (112, 262, 24, 56) or mask.window == (113, 263, 24, 56)
+        assert window(mask) in {(112, 262, 24, 56), (113, 263, 24, 56)}
         await pilot.press("left", "up", "minus")
         await quiet(pilot, mask)
-        assert mask.window is None
+        assert window(mask) is None
         await pilot.press(*["plus"] * 12)
         await quiet(pilot, mask)
-        window = mask.window
-        assert window is not None
-        assert (window[1] - window[0], window[3] - window[2]) >= (4, 4)
+        seen = window(mask)
+        assert seen is not None
+        assert (seen[1] - seen[0], seen[3] - seen[2]) >= (4, 4)
         await pilot.press("0", "tab")
         await quiet(pilot, mask)
         assert (mask.layer_name, mask.window) == ("conv", None)
         await pilot.press("shift+tab", "left_square_bracket")
         await quiet(pilot, mask)
-        assert reader.asked[-1] == ("step-000000350-best.pt", "fc1", None)
+        assert ("step-000000350-best.pt", "fc1", None) in reader.asked[-1:]
         await pilot.press("right_square_bracket", "g")
         await quiet(pilot, mask)
         assert reader.asked[-1][0] == "step-000000450-last.pt"
