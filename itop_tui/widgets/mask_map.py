@@ -86,6 +86,10 @@ class MaskMap(Toned):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
+        # Over the theme's background: a terminal's own may be of any colour.
+        return self._line(y).apply_style(self.rich_style)
+
+    def _line(self, y: int) -> Strip:
         width = self.size.width
         grid = self.grid
         if grid is None:

@@ -38,7 +38,7 @@ async def take(run_id: int) -> dict[str, str]:
     app = ItopApp()
     app.animation_level = "none"
     async with app.run_test(size=SIZE) as pilot:
-        pictures = {"runs": await shows(pilot, "RigL-ITOP", "SET-ITOP", "curve")}
+        pictures = {"runs": await shows(pilot, "RigL-ITOP", "SET-ITOP", "curve", "▁")}
         await pilot.press("n")
         pictures["new-run"] = await shows(pilot, "ready", "classifier")
         await pilot.press("escape")
@@ -48,9 +48,21 @@ async def take(run_id: int) -> dict[str, str]:
         ):
             await pilot.press("down")
         await pilot.press("enter")
+        await shows(pilot, "Charts")
+        await pilot.press("1")  # the tab that was open last time opens again
         pictures["charts"] = await shows(pilot, "explored", "death")
         await pilot.press("2")
         pictures["layers"] = await shows(pilot, "hidden1.weight")
+        await pilot.press("enter")
+        pictures["mask"] = await shows(pilot, "active", "never")
+        await pilot.press("escape")
+        await shows(pilot, "hidden1.weight")
+        await pilot.press("escape")
+        await shows(pilot, "RigL-ITOP", "SET-ITOP")
+        await pilot.press("ctrl+a", "c")
+        await shows(pilot, "compare", "demo-dense")
+        await pilot.press("g")
+        pictures["compare"] = await shows(pilot, "explored", "churn")
     return pictures
 
 
