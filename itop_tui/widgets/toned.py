@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from itop_tui.format import plain
-from itop_tui.theme import Tone, tone_style
 from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
+
+from itop_tui.format import plain
+from itop_tui.theme import Tone, tone_style
 
 Part = tuple[str, Tone]
 """A piece of text and what it means."""
