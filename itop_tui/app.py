@@ -335,16 +335,17 @@ class ItopApp(App[None]):
 
         self.push_screen(QueueScreen())
 
-    def open_compare(self, run_ids: Sequence[int]) -> None:
+    def open_compare(self, run_ids: Sequence[int], *, grouped: bool = False) -> None:
         """Open runs side by side.
 
         Args:
             run_ids: The runs, in order; where they are more than can be told apart, their seeds are joined or the first
                 ones are taken.
+            grouped: Whether runs that differ only by their seed are joined at first.
         """
         from itop_tui.screens.compare import CompareScreen
 
-        self.push_screen(CompareScreen(run_ids))
+        self.push_screen(CompareScreen(run_ids, grouped=grouped))
 
     def open_new_run(
         self,

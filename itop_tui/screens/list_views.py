@@ -264,6 +264,15 @@ class ListViews(RunActions):
         items = [Item(by, title, detail) for by, title, detail in list_state.groupings()]
         self.app.push_screen(Picker("Group by", items, current=self.view.by), decided)
 
+    def action_compare_runs(self) -> None:
+        """Compare the chosen runs; where the list joins seeds, so does the comparison."""
+        ids = self.chosen.ids
+        if len(ids) < 2:
+            told = "Mark at least two runs (space), or choose a group, to compare them."
+            self.notify(told, severity="warning", markup=False)
+            return
+        self.itop.open_compare(ids, grouped=self.view.by == "recipe")
+
     # ------------------------------------------------------------------------------------------------------ the views
 
     def action_choose_view(self) -> None:

@@ -19,15 +19,6 @@ class RunActions(ShelfActions):
         if self.permits("open_run") and self.current_run is not None:
             self.itop.open_run(self.current_run.id)
 
-    def action_compare_runs(self) -> None:
-        """Compare the chosen runs."""
-        ids = self.chosen.ids
-        if len(ids) < 2:
-            told = "Mark at least two runs (space), or choose a group, to compare them."
-            self.notify(told, severity="warning", markup=False)
-            return
-        self.itop.open_compare(ids)
-
     def action_export(self) -> None:
         """Ask in which format to write the chosen runs, and where."""
         from itop_tui.screens.export import offer_runs

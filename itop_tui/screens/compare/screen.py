@@ -48,6 +48,7 @@ class CompareScreen(CompareKeys):
 
     Args:
         run_ids: The runs, in order.
+        grouped: Whether runs that differ only by their seed are joined at first, where that leaves several groups.
     """
 
     SCOPE = "compare"
@@ -55,8 +56,9 @@ class CompareScreen(CompareKeys):
     BINDINGS = bindings(in_scope("compare"))
     AUTO_FOCUS = None
 
-    def __init__(self, run_ids: Sequence[int]) -> None:
+    def __init__(self, run_ids: Sequence[int], *, grouped: bool = False) -> None:
         super().__init__()
+        self.grouped = grouped
         self.ids = tuple(dict.fromkeys(run_ids))
         self.tab = TABS[0]
         self.read: Read | None = None
@@ -173,6 +175,8 @@ class CompareScreen(CompareKeys):
     def _keep_to_the_most(self, runs: Sequence[RunRecord]) -> None:
         """Join the seeds of more runs than can be told apart; where that is not enough, take the first ones."""
         if len(runs) <= MOST:
+            if self.grouped and len(entries(runs, grouped=True)) < 2:
+                self.grouped = False  # one group: its seeds are what can be compared
             return
         self.grouped = True
         try:
