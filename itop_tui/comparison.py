@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from itop_tui.format import UNKNOWN, count, duration, explored, figure, percent, rate, share, short_count
+from itop_tui.format import UNKNOWN, count, duration, explored, figure, percent, r_s, rate, share, short_count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -174,7 +174,7 @@ RESULTS = (
     Result("loss", "loss", "loss", figure, -1),
     Result("density", "density", "density", share),
     Result("nonzeros", "active weights", "active", whole),
-    Result("itop_rate", "R_s", "R_s", percent),
+    Result("itop_rate", "R_s", "R_s", r_s),
     Result("training_flops", "training FLOPs", "FLOPs", short_count),
     Result("flops_ratio", "share of dense", "of dense", share),
     Result("step", "steps", "steps", whole),

@@ -177,6 +177,11 @@ def ratio(value: float | None, digits: int = 2) -> str:
     return strange if strange is not None else f"{value:.{digits}f}"
 
 
+def r_s(value: float | None) -> str:
+    """Write an exploration rate as the papers do, as a fraction: "0.158"."""
+    return ratio(value, 3)
+
+
 def count(value: int | None) -> str:
     """Write a whole number with thousands separated: "266,200"."""
     return UNKNOWN if value is None else f"{value:,}"

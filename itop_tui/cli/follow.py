@@ -20,7 +20,7 @@ from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.screen import STATE_LOOKS, data
 from itop_tui.comparison import seconds_taken
-from itop_tui.format import bar, duration, explored, figure, percent
+from itop_tui.format import bar, duration, explored, figure, percent, r_s
 
 _POLL_SECONDS = 0.2
 _CARE_SECONDS = 2.0
@@ -119,7 +119,7 @@ def _cells(followed: Followed, now: float) -> list[Text]:
         Text(f"{fraction_done(run) * 100:3.0f}%"),
         Text(f"epoch {run.epoch:>{len(str(run.total_epochs))}}/{run.total_epochs}", style="dim"),
         Text(f"loss {figure(run.loss, 3):<8} acc {percent(accuracy, 1):<6}"),
-        Text(f"R_s {percent(explored(run), 1):<6}"),
+        Text(f"R_s {r_s(explored(run)):<6}"),
         Text(time_text, style="dim"),
     ]
 
@@ -132,7 +132,7 @@ def plain_line(run: RunRecord) -> str:
         f"step {run.step}/{run.total_steps}" if run.total_steps else f"step {run.step}",
         f"loss {figure(run.loss)}" if run.loss is not None else "",
         f"accuracy {percent(run.val_accuracy)}" if run.val_accuracy is not None else "",
-        f"R_s {percent(explored(run))}" if explored(run) is not None else "",
+        f"R_s {r_s(explored(run))}" if explored(run) is not None else "",
     ]
     return "  ".join(text for text in figures if text)
 
@@ -154,7 +154,7 @@ def closing_line(followed: Followed, now: float) -> Text:
         if run.test_accuracy is not None:
             told.append(f", test accuracy {percent(run.test_accuracy)}")
         if explored(run) is not None:
-            told.append(f", R_s {percent(explored(run))}")
+            told.append(f", R_s {r_s(explored(run))}")
     elif run.reason:
         told.append(": ")
         told.append_text(data(run.reason))

@@ -21,7 +21,7 @@ from itop_tui.cli.queueing import start_scheduler
 from itop_tui.cli.screen import Cell, Column, console, data, next_steps, print_table, state
 from itop_tui.cli.store import opened
 from itop_tui.comparison import seconds_taken
-from itop_tui.format import duration, explored, percent, share, short_count
+from itop_tui.format import duration, explored, percent, r_s, share, short_count
 from itop_tui.queue_operations import queue
 
 GROUP = "demo"
@@ -100,7 +100,7 @@ def _row(run: RunRecord, seconds: float | None) -> list[Cell]:
         state(run.status.value),
         percent(run.test_accuracy),
         share(run.density),
-        percent(explored(run), 1),
+        r_s(explored(run)),
         short_count(run.training_flops),
         share(run.flops_ratio) if run.flops_ratio is None else f"{run.flops_ratio:.0%}",
         duration(seconds),

@@ -18,7 +18,7 @@ from itop_tui.cli.output import document, layer_document, print_json
 from itop_tui.cli.parameters import AtLeastZero, Json, RunName
 from itop_tui.cli.screen import Cell, Column, console, data, note, print_table
 from itop_tui.cli.store import opened
-from itop_tui.format import age, count, figure, percent, rate, size
+from itop_tui.format import age, count, figure, percent, r_s, rate, size
 
 CHECKPOINT_COLUMNS = (
     Column("CHECKPOINT", right=True),
@@ -201,7 +201,7 @@ def _metric_row(row: StepMetric | EpochMetric | MaskUpdate, *, dense: bool) -> l
             figure(row.learning_rate),
             figure(row.death_rate),
             percent(row.density),
-            percent(row.itop_rate),
+            r_s(row.itop_rate),
             rate(row.samples_per_second),
         ]
     if isinstance(row, EpochMetric):
@@ -223,7 +223,7 @@ def _metric_row(row: StepMetric | EpochMetric | MaskUpdate, *, dense: bool) -> l
         count(row.grown),
         count(row.nonzeros),
         percent(row.density),
-        percent(row.itop_rate),
+        r_s(row.itop_rate),
         percent(row.survival, 1),
         percent(row.overlap_previous, 1),
         percent(row.overlap_first, 1),
@@ -236,7 +236,7 @@ def _layer_row(layer: LayerMaskStat) -> list[Cell]:
         "×".join(map(str, layer.shape)),
         percent(layer.nonzeros / max(1, layer.size)),
         count(layer.nonzeros),
-        percent(layer.explored / max(1, layer.size)),
+        r_s(layer.explored / max(1, layer.size)),
         count(layer.pruned),
         count(layer.grown),
         percent(layer.survival, 1),
@@ -254,7 +254,7 @@ def _layers_total(stats: list[LayerMaskStat]) -> list[Cell]:
         f"{whole:,}",
         percent(nonzeros / whole),
         count(nonzeros),
-        percent(sum(layer.explored for layer in stats) / whole),
+        r_s(sum(layer.explored for layer in stats) / whole),
         count(sum(layer.pruned for layer in stats)),
         count(sum(layer.grown for layer in stats)),
         *[""] * 4,

@@ -19,7 +19,7 @@ from itop_tui.cli.parameters import Json, PresetName
 from itop_tui.cli.screen import Cell, Column, console, data, heading, note, print_facts, print_table
 from itop_tui.cli.store import opened
 from itop_tui.estimates import Estimate, estimate
-from itop_tui.format import UNKNOWN, count, duration, percent, share, short_count, size
+from itop_tui.format import UNKNOWN, count, duration, percent, r_s, share, short_count, size
 
 _LAYER_COLUMNS = (
     Column("LAYER", shrink=True),
@@ -140,4 +140,4 @@ def _expected(rate: float | None, config: RunConfig) -> str:
     if rate is None:
         return ""
     about = "at most about" if explores_less(config) else "about"
-    return f"{about} {percent(rate, 1)} of all maskable weights active at some time"
+    return f"{about} {r_s(rate)} of all maskable weights ever active"

@@ -23,7 +23,7 @@ from itop_tui.cli.output import document, print_json, run_document, timestamp
 from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
 from itop_tui.cli.screen import Cell, Column, console, data, note, print_table, state
 from itop_tui.cli.store import opened
-from itop_tui.format import UNKNOWN, age, explored, figure, percent, share
+from itop_tui.format import UNKNOWN, age, explored, figure, percent, r_s, share
 
 COLUMNS = (
     Column("ID", right=True),
@@ -178,7 +178,7 @@ def group_row(group: RunGroup, now: float) -> list[Cell]:
         str(group.n),
         _spread(group, "best_val_accuracy", percent),
         _spread(group, "test_accuracy", percent),
-        _spread(group, "itop_rate", percent),
+        _spread(group, "itop_rate", r_s),
         _spread(group, "loss", figure),
         ", ".join(f"{number} {status.value}" for status, number in states),
         age(now - group.latest),
@@ -225,7 +225,7 @@ def row(run: RunRecord, now: float) -> list[Cell]:
         figure(run.loss),
         percent(run.best_val_accuracy),
         percent(run.test_accuracy),
-        percent(explored(run)),
+        r_s(explored(run)),
         data(run.group or ""),
         data(", ".join(run.tags)),
         age(now - run.created_at),

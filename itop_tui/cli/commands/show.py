@@ -40,6 +40,7 @@ from itop_tui.format import (
     moment,
     percent,
     plain,
+    r_s,
     rate,
     share,
     short_count,
@@ -164,7 +165,7 @@ def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now:
         ("density", _density(run)),
         (
             "R_s",
-            f"{percent(explored(run))} of all maskable weights were active once" if explored(run) is not None else "",
+            f"{r_s(explored(run))} of all maskable weights were ever active" if explored(run) is not None else "",
         ),
         ("learning rate", figure(run.learning_rate) if run.learning_rate is not None else ""),
         ("training FLOPs", flops),
