@@ -10,6 +10,7 @@ from db.session import Database
 from engine.presets import PRESETS
 from itop_tui.app import ItopApp
 from itop_tui.screens.column_chooser import ColumnChooser
+from itop_tui.screens.compare import CompareScreen
 from itop_tui.screens.dialogs import Ask
 from itop_tui.screens.picker import Picker
 from itop_tui.screens.runs import RunsScreen
@@ -282,6 +283,24 @@ async def test_an_action_on_a_closed_group_reaches_all_its_runs(app: ItopApp, da
         await pilot.press("space", "s")
         await wait_for(pilot, lambda: all(runs.get(database, run_id).status == "stopped" for run_id in made[3:]))
         assert all(runs.get(database, run_id).status == "queued" for run_id in made[:3])
+
+
+async def test_what_is_grouped_by_seeds_is_compared_so(app: ItopApp, database: Database) -> None:
+    seeds(database)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 6)
+        await grouped(app, pilot, 2)
+        await pilot.press("ctrl+a", "c")
+        await wait_for(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.is_settled)
+        assert isinstance(app.screen, CompareScreen)
+        assert [entry.n for entry in app.screen.entries] == [3, 3]
+        await pilot.press("escape", "u", "c")  # the group at the cursor alone
+        await wait_for(
+            pilot,
+            lambda: isinstance(app.screen, CompareScreen) and app.screen.is_settled and len(app.screen.ids) == 3,
+        )
+        assert isinstance(app.screen, CompareScreen)
+        assert [entry.n for entry in app.screen.entries] == [1, 1, 1], "one group: its seeds are compared"
 
 
 async def test_runs_are_grouped_by_any_field_and_sorted_by_a_mean(app: ItopApp, database: Database) -> None:
