@@ -41,7 +41,7 @@ def test_three_methods_on_the_bundled_data_in_one_group(itop: Itop, monkeypatch:
     assert {run["data"] for run in listed} == {"digits"}
     assert all(run["total_steps"] > 0 for run in listed)
     rows = [line.split() for line in outcome.out.splitlines()]
-    assert ["2", "SET-ITOP", "✓", "completed", "93.75%", "5%", "40.0%", "2.5G", "6%"] in [row[:9] for row in rows]
+    assert ["2", "SET-ITOP", "✓", "completed", "93.75%", "5%", "0.400", "2.5G", "6%"] in [row[:9] for row in rows]
     for command in ("itop show 3", "itop compare 1 2 3", "itop resume 3 --checkpoint best"):
         assert command in outcome.out
 
