@@ -7,7 +7,6 @@ without a word written here.
 from __future__ import annotations
 
 import itertools
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -15,7 +14,7 @@ from typing import Any, Literal, get_args
 from engine.config import ConfigError, RunConfig
 from engine.fields import FIELD_SECTIONS, choices_of, field_help, irrelevant_because, setting_text
 from engine.settings import Section, allowed
-from itop_tui import sweeps
+from itop_tui import command_lines, sweeps
 from itop_tui.sweeps import Grid, GridTooLargeError
 
 Kind = Literal["switch", "choice", "text"]
@@ -289,24 +288,8 @@ class RunForm:
         """The command that launches the same run or the same sweep; None while something is wrong."""
         if self.config is None or self.grid is None:
             return None
-        axes = self.grid.axes
-        changes = {name: value for name, (value, _) in self.config.changes(RunConfig.create()).items()}
-        words = ["itop", "sweep" if axes else "train"]
-        for field in FIELDS:
-            flag = field.replace("_", "-")
-            if field in axes:
-                words += [f"--{flag}", "".join(str(self.entries[field]).split())]
-            elif (value := changes.get(field)) is None:
-                continue
-            elif isinstance(value, bool):
-                words.append(f"--{flag}" if value else f"--no-{flag}")
-            else:
-                words += [f"--{flag}", setting_text(field, value)]
-        if self.name:
-            words += ["--group" if axes else "--name", self.name]
-        for tag in self.tags:
-            words += ["--tag", tag]
-        return shlex.join(words)
+        axes = {name: "".join(str(self.entries[name]).split()) for name in self.grid.axes}
+        return command_lines.command_line(self.config, name=self.name, tags=self.tags, axes=axes)
 
 
 def _is_list(name: str, entry: str) -> bool:
