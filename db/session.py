@@ -39,6 +39,7 @@ _LOG_BYTES = 64 * 1024**2  # a log that a long reader made larger is cut back to
 _LOG_PAUSE_SECONDS = 1.0
 _LONGEST_LOG_PAUSE_SECONDS = 8.0
 _ASK_SECONDS = (0.0005, 0.003)
+_PAUSES = random.Random()  # not the module's: its state belongs to the run, whose checkpoints hold it
 _BEGIN_OPTION = "itop_begin"
 
 
@@ -338,7 +339,7 @@ def _begin_fairly(connection: Connection) -> None:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, for SQLAlchemy to raise it as its own
                     return
-                time.sleep(random.uniform(*_ASK_SECONDS))
+                time.sleep(_PAUSES.uniform(*_ASK_SECONDS))
             else:
                 return
     finally:

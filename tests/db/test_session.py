@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sqlite3
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from db import runs
+from db import runs, settings
 from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
 from db.session import Database
 from db.sqlite_file import APPLICATION_ID, network_file_system
@@ -263,3 +264,23 @@ def test_on_a_network_file_system_there_is_no_log_but_a_warning(
         new_run(db)
         assert db.data_version() != before
         assert not (home / "itop.db-wal").exists()
+
+
+def test_waiting_for_a_turn_to_write_draws_no_number_of_the_runs(
+    db: Database, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The states of Python's own generator are in the checkpoints: a busy database must not change them."""
+    waited: list[float] = []
+    with closing(sqlite3.connect(home / "itop.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        def release(seconds: float) -> None:
+            waited.append(seconds)
+            if other.in_transaction:
+                other.execute("ROLLBACK")
+
+        monkeypatch.setattr("time.sleep", release)
+        before = random.getstate()
+        settings.put(db, "written", True)
+    assert waited
+    assert random.getstate() == before

@@ -66,8 +66,7 @@ def saved(folder: Path) -> dict[str, Tensor]:
 def state_of(database: Database, name: str, kind: str = "last") -> dict[str, object]:
     run = runs.find(database, name)
     assert run.status == "completed", run.reason
-    (path,) = [record.path for record in checkpoints.for_run(database, run.id) if record.kind == kind]
-    return dict(checkpoint.read(Path(path)))
+    return dict(checkpoint.read(Path(checkpoints.pick(database, run.id, kind).path)))
 
 
 def weights_and_masks(database: Database, name: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

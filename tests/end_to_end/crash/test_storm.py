@@ -8,7 +8,7 @@ import pytest
 
 from tests.end_to_end.crash.storm import Undisturbed, configuration, storm, undisturbed
 
-EPOCHS = 80
+EPOCHS, FEW_EPOCHS = 80, 30
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +17,10 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Undisturbed]
 
 
 @pytest.mark.timeout(900)
-def test_a_short_storm(expected: dict[str, Undisturbed], tmp_path: Path) -> None:
-    report = storm(tmp_path, kills=8, seed=2026, epochs=EPOCHS, expected=expected)
+def test_a_short_storm(tmp_path: Path) -> None:
+    report = storm(tmp_path, kills=6, seed=2026, epochs=FEW_EPOCHS)
     print(report)
-    assert report.kills.total() >= 8
+    assert report.kills.total() >= 6
     assert report.resumes > 0
 
 
