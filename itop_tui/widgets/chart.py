@@ -11,7 +11,6 @@ neither a logarithmic axis nor marks for values that are not finite.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from textual import events
@@ -23,6 +22,7 @@ from textual_hires_canvas import Canvas
 from textual_plot import PlotWidget
 
 from itop_tui.format import duration, figure
+from itop_tui.widgets import chart_colours
 from itop_tui.widgets.chart_data import TONES, ChartData, Event, Line
 from itop_tui.widgets.chart_painter import Painter
 
@@ -42,48 +42,10 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         widget_id: The widget's id.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "chart--title",
-        "chart--axis",
-        "chart--grid",
-        "chart--label",
-        "chart--mark",
-        "chart--broken",
-        "chart--cursor",
-        "chart--first",
-        "chart--second",
-        "chart--third",
-        "chart--fourth",
-        "chart--fifth",
-        "chart--sixth",
-        "chart--seventh",
-        "chart--eighth",
-        "chart--raw",
-        "chart--parent",
-        "chart--event",
-    }
     DEFAULT_CSS = """
     Chart {
         layers: plot;
         Canvas { layer: plot; width: 1fr; height: 1fr; }
-        & > .chart--title { color: $foreground; text-style: bold; }
-        & > .chart--axis { color: $surface-lighten-3; }
-        & > .chart--grid { color: $surface-lighten-1; }
-        & > .chart--label { color: $text-muted; }
-        & > .chart--mark { color: $secondary; }
-        & > .chart--broken { color: $error; text-style: bold; }
-        & > .chart--cursor { color: $accent; }
-        & > .chart--first { color: $primary; }
-        & > .chart--second { color: $success; }
-        & > .chart--third { color: $accent; }
-        & > .chart--fourth { color: $secondary; }
-        & > .chart--fifth { color: $error; }
-        & > .chart--sixth { color: $foreground; }
-        & > .chart--seventh { color: $primary 70%; }
-        & > .chart--eighth { color: $success 70%; }
-        & > .chart--raw { color: $primary 45%; }
-        & > .chart--parent { color: $foreground 40%; }
-        & > .chart--event { color: $accent; }
     }
     """
 
@@ -337,12 +299,10 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
             (self._x_min, self._x_max), (self._y_min, self._y_max) = Painter(self, canvas, GUTTER).paint()
 
     def style_of(self, name: str) -> str:
-        """The colours of a component class as the canvas takes them."""
+        """The colours of a part as the canvas takes them."""
         if name not in self._styles_of:
-            styles = self.get_component_styles(f"chart--{name}")
-            # A terminal knows no transparency: a colour that has some is mixed with what lies behind it.
-            seen = self.background_colors[1].blend(styles.color.with_alpha(1.0), styles.color.a)
-            self._styles_of[name] = f"{styles.text_style} {seen.hex6}".replace("none ", "")
+            part = "chosen" if name == "title" and self.has_class("-chosen") else name
+            self._styles_of[name] = chart_colours.style_of(part, self.app.theme_variables, self.background_colors[1])
         return self._styles_of[name]
 
     def value_text(self, value: float, percent: bool | None = None) -> str:

@@ -20,7 +20,7 @@ class Line:
         label: What the legend and the cursor call it.
         x: Positions, ascending, shape (n,).
         y: Values, shape (n,); NaN and infinite ones interrupt the line and are marked.
-        tone: The component class that colours it: one of `TONES`, "raw" (dim, behind a smoothed one) or "parent" (dim,
+        tone: What colours it: one of `TONES`, "raw" (dim, behind a smoothed one) or "parent" (dim,
             what went before).
         dotted: Whether each point is marked, for a curve with few of them.
         marker: A character that stands on the line here and there and in the legend, so that lines can be told apart

@@ -18,6 +18,7 @@ from textual.app import App, ComposeResult
 
 from db.records import StepMetric
 from db.session import Database
+from itop_tui import theme
 from itop_tui.app import ItopApp
 from itop_tui.screens.run import RunScreen
 from itop_tui.widgets.chart import Chart, ChartData, Line
@@ -71,6 +72,11 @@ async def test_opening_a_run_of_100_000_steps(home: Path) -> None:
 
 
 class _OneChart(App[None]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_theme(theme.DARK)
+        self.theme = theme.DARK.name
+
     def compose(self) -> ComposeResult:
         yield Chart("loss")
 

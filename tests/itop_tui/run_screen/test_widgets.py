@@ -80,6 +80,37 @@ async def test_a_chart_shows_its_last_values_its_axes_and_what_is_broken() -> No
         assert labels[1:] == ["100", "1"]
 
 
+async def test_a_chart_takes_the_colours_of_another_theme_and_tells_that_it_is_chosen() -> None:
+    chart = Chart("loss")
+    app = Host(chart)
+
+    def colours() -> dict[str, str]:
+        strips = app.screen._compositor.render_strips()
+        cells = [segment for strip in strips for segment in strip if segment.style is not None]
+        found: dict[str, str] = {}
+        for segment in cells:
+            assert segment.style is not None
+            assert segment.style.color is not None
+            for character in segment.text.strip():
+                found.setdefault(character, segment.style.color.name)
+        return found
+
+    async with app.run_test(size=(60, 12)) as pilot:
+        chart.set_series(ChartData((line([1.0, 10.0, 100.0]),)))
+        await pilot.pause()
+        dark = colours()
+        app.theme = theme.LIGHT.name
+        await pilot.pause()
+        light = colours()
+        assert dark["━"] == theme.DARK.primary
+        assert light["━"] == theme.LIGHT.primary
+        assert dark["│"] != light["│"]
+        chart.choose(True)
+        await pilot.pause()
+        assert app.text()[0].startswith(" ▸ loss")
+        assert colours()["▸"] != light["━"]
+
+
 async def test_values_that_are_not_positive_lie_at_the_foot_of_a_logarithmic_axis() -> None:
     chart = Chart("loss")
     app = Host(chart)

@@ -1,0 +1,63 @@
+"""The colours of a chart's parts, read from the theme's variables.
+
+A component class for each would be styled anew, one by one, whenever a chart is made, resized or chosen: a third of the
+time that opening a run took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from textual.color import Color
+
+__all__ = ["style_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A variable of the theme, how much of it is mixed into what lies behind, and the style of the text."""
+
+    variable: str
+    share: float = 1.0
+    text: str = ""
+
+
+_LOOKS: Mapping[str, _Look] = {
+    "title": _Look("foreground", text="bold"),
+    "chosen": _Look("tone-title", text="bold underline"),
+    "axis": _Look("tone-faint"),
+    "grid": _Look("border-blurred"),
+    "label": _Look("tone-muted"),
+    "mark": _Look("tone-faint"),
+    "broken": _Look("error", text="bold"),
+    "cursor": _Look("accent"),
+    "event": _Look("accent"),
+    "first": _Look("primary"),
+    "second": _Look("success"),
+    "third": _Look("accent"),
+    "fourth": _Look("secondary"),
+    "fifth": _Look("error"),
+    "sixth": _Look("foreground"),
+    "seventh": _Look("tone-live"),
+    "eighth": _Look("tone-muted"),
+    "raw": _Look("primary", share=0.45),
+    "parent": _Look("tone-faint"),
+}
+
+
+def style_of(name: str, variables: Mapping[str, str], behind: Color) -> str:
+    """The style of a part as a canvas takes it.
+
+    Args:
+        name: The part: "title", "axis", a tone of a line.
+        variables: The theme's variables.
+        behind: What lies behind. A terminal knows no transparency: a colour that has some is mixed with it.
+
+    Raises:
+        KeyError: There is no such part.
+    """
+    look = _LOOKS[name]
+    color = Color.parse(variables[look.variable])
+    seen = behind.blend(color.with_alpha(1.0), color.a * look.share)
+    return f"{look.text} {seen.hex6}".strip()
