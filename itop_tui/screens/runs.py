@@ -173,7 +173,8 @@ class RunsScreen(ListViews):
         if snapshot.listed < snapshot.matching:
             parts.append(f"first {count(snapshot.listed)} of {count(snapshot.matching)}")
         elif self.view.text:
-            parts.append(f"{count(snapshot.matching)} match" if noun == "run" else plural(snapshot.matching, noun))
+            whole = f"{count(snapshot.matching)} of {plural(snapshot.total, 'run')}"
+            parts.append(whole if noun == "run" else plural(snapshot.matching, noun))
         if self.view.by:
             parts.append("by seeds" if self.view.by == "recipe" else f"by {self.view.by}")
         marked = len(self.table.marked_ids)

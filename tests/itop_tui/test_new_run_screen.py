@@ -66,7 +66,7 @@ async def test_a_new_run_is_highlighted_even_where_a_filter_hides_it(app: ItopAp
     async with app.run_test(size=(120, 40)) as pilot:
         await started(pilot, 3)
         await pilot.press("slash", *"dense", "enter")
-        await wait_for(pilot, lambda: "3 match" in screen_text(app))
+        await wait_for(pilot, lambda: "3 of 3 runs" in screen_text(app))
         await pilot.press("n")
         await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
         await pilot.press("ctrl+s")

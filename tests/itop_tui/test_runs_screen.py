@@ -99,7 +99,7 @@ async def test_the_filter_narrows_as_one_types_and_escape_clears_it(app: ItopApp
         await started(pilot, 6)
         await pilot.press("slash", *"rigl")
         await started(pilot, 2)
-        assert "2 match" in screen_text(app)
+        assert "2 of 6 runs" in screen_text(app)
         await pilot.press("enter", "j")
         assert table_of(app).has_focus
         await pilot.press("escape")

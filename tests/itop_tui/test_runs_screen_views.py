@@ -71,7 +71,7 @@ async def test_a_field_is_completed_with_its_values_by_tab_and_arrows(app: ItopA
         assert line.input.has_focus
         await pilot.press("enter")
         assert table_of(app).has_focus
-        assert "1 match" in screen_text(app)
+        assert "1 of 3 runs" in screen_text(app)
 
 
 async def test_a_wrong_query_is_told_with_its_place_and_the_last_answer_stays(app: ItopApp, database: Database) -> None:
