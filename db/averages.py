@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,13 +58,13 @@ def averages(db: Database, run_id: int, metric: str, *, first: int, last: int, b
             .scalar_subquery()
         )
 
-    mean = of_range(sa.func.avg(sa.case((code == 0, source.column)))).label("mean")
-    diverged = of_range(sa.func.max(code)).label("diverged")
+    # What is not finite is stored as no value and a code; infinity stands for it here, so that one search tells both.
+    mean = of_range(sa.case((sa.func.max(code) > 0, sa.literal_column("9e999")), else_=sa.func.avg(source.column)))
     with db.read() as session:
-        rows = session.execute(sa.select(bounds.c.start, bounds.c.stop, mean, diverged).order_by(bounds.c.i)).all()
+        rows = session.execute(sa.select(bounds.c.start, bounds.c.stop, mean).order_by(bounds.c.i)).all()
     points = [
-        ((start + stop - 1) // 2, float("nan") if code_seen else float(value))
-        for start, stop, value, code_seen in rows
-        if value is not None or code_seen
+        ((start + stop - 1) // 2, float(value) if math.isfinite(value) else math.nan)
+        for start, stop, value in rows
+        if value is not None
     ]
     return Series([step for step, _ in points], [value for _, value in points])

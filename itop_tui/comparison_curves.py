@@ -7,6 +7,7 @@ several seeds, and what is smoothed, rests on the averages of equal ranges of st
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -151,8 +152,12 @@ def read_curves(db: Database, request: CurvesRequest) -> Curves:
         for members in alone:
             for figure, recorded in read[members.runs[0]].items():
                 found[figure, members] = _single(members, recorded)
+    # Read run by run, so that the runs of one group are read at once too.
+    parts = [(figure, members, run_id) for figure, members in joined for run_id in members.runs]
     with ThreadPoolExecutor(max_workers=_READERS) as pool:
-        for job, curve in zip(joined, pool.map(lambda job: _joined(db, request, *job), joined), strict=True):
+        middles = dict(zip(parts, pool.map(lambda part: _middle(db, request, *part), parts), strict=True))
+        for job in joined:
+            curve = _joined(request, *job, [middles[*job, run_id] for run_id in job[1].runs])
             raw = found.get(job)  # what was recorded stays behind the smoothed curve
             found[job] = curve if raw is None else replace(curve, raw_x=raw.x, raw_y=raw.y, broken=raw.broken)
     return {figure: tuple(found[figure, members] for members in request.members) for figure in request.figures}
@@ -163,18 +168,19 @@ def _single(members: Members, recorded: Series) -> EntryCurve:
     return EntryCurve(x / members.scale, y, broken=_broken(members.runs[0], x, y, members.scale))
 
 
-def _joined(db: Database, request: CurvesRequest, figure: str, members: Members) -> EntryCurve:
-    """The curves of an entry's runs as one, or the smoothed curve of its only run."""
+def _middle(db: Database, request: CurvesRequest, figure: str, members: Members, run_id: int) -> Series:
+    """The middle of one run's curve: what means over seeds and moving averages rest on."""
     first, last = _bounds(request, members)
-    buckets = _DOTS_A_COLUMN * request.columns
-
-    def middle(run_id: int) -> Series:
-        if figure in _BY_STEP:
-            until = max(1, members.reach) if last is None else last
-            return averages.averages(db, run_id, figure, first=first or 0, last=until, buckets=buckets)
+    if figure not in _BY_STEP:
         return metrics.series(db, run_id, figure, first=first, last=last)
+    until = max(1, members.reach) if last is None else last
+    buckets = _DOTS_A_COLUMN * request.columns
+    return averages.averages(db, run_id, figure, first=first or 0, last=until, buckets=buckets)
 
-    curves = [_arrays(middle(run_id)) for run_id in members.runs]
+
+def _joined(request: CurvesRequest, figure: str, members: Members, middles: Sequence[Series]) -> EntryCurve:
+    """The curves of an entry's runs as one, or the smoothed curve of its only run."""
+    curves = [_arrays(middle) for middle in middles]
     broken = tuple(
         mark
         for run_id, (x, y) in zip(members.runs, curves, strict=True)
