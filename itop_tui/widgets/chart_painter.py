@@ -26,7 +26,8 @@ _SPOTS = 5
 _CROWDED = 5
 """Dots in a cell from which on a line drawn over it replaces them."""
 _DOTS_IN = np.array([code.bit_count() for code in range(256)], dtype=np.uint8)
-_CHARACTERS = [chr(braille.BLANK + code) for code in range(256)]
+CHARACTERS = [chr(braille.BLANK + code) for code in range(256)]
+"""The characters of braille cells by their code."""
 
 
 class Painter:
@@ -186,7 +187,7 @@ class Painter:
         )
         put, left = self._canvas.set_pixel, self._left
         for row, column, code, owner in cells:
-            put(left + column, 1 + row, _CHARACTERS[code], styles[owner])
+            put(left + column, 1 + row, CHARACTERS[code], styles[owner])
         for number, ((line, values, ys), style) in enumerate(zip(curves, styles, strict=True)):
             if line.dotted and self._paint_dots(line, values, xs, ys, style):
                 continue

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from textual_hires_canvas import Canvas
 
 from itop_tui.series_colours import colour
-from itop_tui.widgets import braille
 from itop_tui.widgets.braille import FloatArray, Range
 from itop_tui.widgets.chart import GUTTER, Chart, Line
-from itop_tui.widgets.chart_painter import Painter
+from itop_tui.widgets.chart_painter import CHARACTERS, Painter
 
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint8)
 
@@ -40,7 +39,7 @@ class CompareChart(Chart):
     """A chart whose lines are coloured by their place in the comparison."""
 
     def style_of(self, name: str) -> str:
-        """The colours of a component class, or of the curve "curve-3" or its dim one, "dim-3"."""
+        """The colours of a part, or of the curve "curve-3" or its dim one, "dim-3"."""
         kind, _, place = name.partition("-")
         if kind not in ("curve", "dim") or not place.isdigit():
             return super().style_of(name)
@@ -105,16 +104,34 @@ class BandPainter(Painter):
         return Painter._y_range(every, xs)
 
     def _paint_lines(self, curves: list[tuple[Line, FloatArray, Range]], xs: Range) -> None:
+        codes = np.zeros((self._height, self._width), dtype=np.uint8)
+        owners = np.zeros(codes.shape, dtype=np.intp)
         for line, values, ys in curves:
             edges = self._edges(line, values)
-            if edges is not None and isinstance(line, BandLine):
-                self._paint_band(line, edges, xs, ys)
+            if edges is None or not isinstance(line, BandLine):
+                continue
+            band = self._band(line, edges, xs, ys)
+            if band is not None:
+                drawn = band > 0
+                codes[drawn], owners[drawn] = band[drawn], line.position
+        # Each cell is put on the canvas once, by the last band that reaches it.
+        rows, columns = np.nonzero(codes)
+        styles = {position: self._style(f"dim-{position}") for position in np.unique(owners[rows, columns]).tolist()}
+        cells = zip(
+            rows.tolist(), columns.tolist(), codes[rows, columns].tolist(), owners[rows, columns].tolist(), strict=True
+        )
+        put, left = self._canvas.set_pixel, self._left
+        for row, column, code, owner in cells:
+            put(left + column, 1 + row, CHARACTERS[code], styles[owner])
         super()._paint_lines(curves, xs)
 
-    def _paint_band(self, line: BandLine, edges: tuple[FloatArray, FloatArray], xs: Range, ys: Range) -> None:
+    def _band(
+        self, line: BandLine, edges: tuple[FloatArray, FloatArray], xs: Range, ys: Range
+    ) -> NDArray[np.uint8] | None:
+        """The dots of a band as codes of braille cells, shape (height, width); None where there is nothing to draw."""
         known = np.isfinite(edges[0]) & np.isfinite(edges[1])
         if known.sum() < 2:
-            return
+            return None
         columns, rows = self._width * 2, self._height * 4
         places = xs[0] + (np.arange(columns) - 0.5) / max(1, columns - 1) * (xs[1] - xs[0])
         x = line.x[known]
@@ -130,7 +147,4 @@ class BandPainter(Painter):
         for row in range(4):
             for column in range(2):
                 codes |= dots[:, row, :, column] * _DOTS[row, column]
-        style = self._style(f"dim-{line.position}")
-        at_rows, at_columns = np.nonzero(codes)
-        for row, column in zip(at_rows.tolist(), at_columns.tolist(), strict=True):
-            self._canvas.set_pixel(self._left + column, 1 + row, chr(braille.BLANK + int(codes[row, column])), style)
+        return codes
