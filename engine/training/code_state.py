@@ -8,7 +8,8 @@ Three places are looked at, in this order; each repository counts once, and the 
 
 git is asked in threads while torch is imported, so a start does not wait for it; a repository that has not answered
 soon after is told to be too slow, and none is ever a reason to fail. Only tracked files are compared; untracked ones
-are named. Nothing of the user's configuration is executed: no external diff, no text conversion, no file monitor.
+are named. No external diff, text conversion or file monitor of the user's configuration is run; the clean filters of
+their repository (Git LFS, say) are, as by any `git status`.
 """
 
 from __future__ import annotations
