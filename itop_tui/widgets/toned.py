@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from rich.style import Style
 from rich.text import Text
+from textual.reactive import Reactive
 from textual.widget import Widget
 
 from itop_tui.format import plain
@@ -21,6 +22,9 @@ Part = tuple[str, Tone]
 
 class Toned(Widget):
     """A widget that draws text in tones, each of which has its colour from the theme in use."""
+
+    auto_links: Reactive[bool] = Reactive(False)
+    """Textual looks at every piece of text for links; there are none in ours, and that is a fifth of drawing it."""
 
     def tone(self, tone: Tone) -> Style:
         """The style of a tone: a foreground and perhaps bold, never a background."""
