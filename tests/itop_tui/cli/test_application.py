@@ -31,7 +31,7 @@ def test_every_command_has_help_of_its_own(itop: Itop, name: str) -> None:
     assert " ".join(docstring.splitlines()[0].split()) in " ".join(outcome.out.split())
 
 
-@pytest.mark.parametrize("name", set(NAMES) - {"stop", "pause", "unpause", "kill", "delete", "compare"})
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"stop", "pause", "unpause", "kill", "delete", "compare"}))
 def test_every_command_refuses_a_flag_it_does_not_know(itop: Itop, name: str) -> None:
     outcome = itop(name, "--no-such-flag-anywhere")
     assert outcome.code == 2
