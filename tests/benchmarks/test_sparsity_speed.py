@@ -89,8 +89,8 @@ def test_a_masked_fused_step_against_both_dense_ones() -> None:
 
     The fused step is bound by memory: five passes over memory of the weights' size (weight, gradient and momentum
     read, weight and momentum written). The product with the masks adds three, whether weights or gradients are masked.
-    Made layer by layer, the weights still in the cache, it was measured at about 1.4 instead of 1.57; reading and
-    writing the active weights alone costs more than that at density 0.05, its gathers being slow.
+    Made layer by layer, the weights still in the cache, it gained a tenth at best; reading and writing the active
+    weights alone costs more than that at density 0.05, its gathers being slow.
     """
     models = [make("vgg-c") for _ in range(3)]
     fused = [
