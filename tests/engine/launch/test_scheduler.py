@@ -122,7 +122,8 @@ def test_a_run_that_a_worker_reserved_for_itself_is_not_started_again(
 def test_a_run_outlives_the_process_that_submitted_it_and_its_terminal(lab: Lab) -> None:
     run = lab.queue("wait")
     code = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # the tests themselves may run under nohup
         "from db.session import Database\n"
         "from engine.launch import submit\n"
         "submit.ensure_scheduler(Database.open(), worker=sys.argv[1:])\n"
