@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db import attempts, checkpoints, commands, grouping, history, listing, metrics, queue, runs, settings
+from db import attempts, checkpoints, commands, endings, grouping, history, listing, metrics, queue, runs, settings
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, RunQuery, RunRecord, RunStatus
 from db.rows import get_run
 from db.session import Database
@@ -97,6 +97,13 @@ LISTS: dict[str, Callable[[Database, RunRecord], object]] = {
 @pytest.mark.parametrize("name", LISTS)
 def test_a_list_or_summary_does_not_look_at_histories(db: Database, run: RunRecord, name: str) -> None:
     assert of_histories(plans(db, lambda: LISTS[name](db, run))) == []
+
+
+def test_what_has_ended_is_found_without_going_through_all_runs(db: Database) -> None:
+    mark = endings.Mark(frozenset({1}), 0, 0)
+    lines = plans(db, lambda: endings.since(db, mark))
+    assert "SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)" in lines
+    assert [line for line in lines if line.startswith("SCAN")] == []
 
 
 def _cut(db: Database, run: RunRecord) -> None:
