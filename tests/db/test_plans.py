@@ -103,7 +103,8 @@ def test_what_has_ended_is_found_without_going_through_all_runs(db: Database) ->
     mark = endings.Mark(frozenset({1}), 0, 0)
     lines = plans(db, lambda: endings.since(db, mark))
     assert "SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)" in lines
-    assert [line for line in lines if line.startswith("SCAN") and {"runs", "attempts", "commands"} & {*line.split()}] == []
+    tables = {"runs", "attempts", "commands"}
+    assert [line for line in lines if line.startswith("SCAN") and tables & {*line.split()}] == []
 
 
 def _cut(db: Database, run: RunRecord) -> None:
