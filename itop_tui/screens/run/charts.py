@@ -18,7 +18,8 @@ from textual.message import Message
 from textual.widget import Widget
 
 from db.records import RunRecord
-from itop_tui.screens.run.across import ACROSS, Across, Hours, Linear, Scale, hours
+from itop_tui.across import ACROSS, Across, Hours, Linear, Scale, hours
+from itop_tui.happenings import happenings
 from itop_tui.screens.run.curves import CurveRequest, Curves
 from itop_tui.screens.run.figures import (
     DEFAULT_CHARTS,
@@ -28,10 +29,10 @@ from itop_tui.screens.run.figures import (
     from_setting,
     with_figures,
 )
-from itop_tui.screens.run.mark_legend import MarkLegend
-from itop_tui.screens.run.plotting import Look, chart_data, happenings
+from itop_tui.screens.run.plotting import Look, chart_data
 from itop_tui.screens.run.reader import RunView
 from itop_tui.widgets.chart import Chart
+from itop_tui.widgets.mark_legend import MarkLegend
 
 SMOOTHING = (0.0, 0.6, 0.9, 0.98)
 """Weights of the past in the moving average, from none to much."""

@@ -18,7 +18,8 @@ from db import metrics
 from db.moments import moments
 from db.records import MaskUpdate, StepMetric
 from db.session import Database
-from itop_tui.screens.run.curves import EMPTY, Curve, CurveRequest, Curves, Track, drops
+from itop_tui.happenings import drops
+from itop_tui.screens.run.curves import EMPTY, Curve, CurveRequest, Curves, Track
 from itop_tui.screens.run.figures import find
 from itop_tui.screens.run.lineage import Stretch
 from itop_tui.screens.run.sparse_figures import read_sparse
@@ -69,7 +70,10 @@ class CurveReader:
             self._loaded = (request, generation, lineage)
         updates = metrics.mask_updates(self._database, self._run_id)
         by_name = {name: track.curve() for name, track in self._tracks.items()}
-        falls = drops(_joined([self._before.get(_RATE, EMPTY), by_name[_RATE]])) if request.drops else np.empty(0)
+        falls = np.empty(0)
+        if request.drops:
+            rate = _joined([self._before.get(_RATE, EMPTY), by_name[_RATE]])
+            falls = drops(rate.steps, rate.values)
         by_name.update(read_sparse(self._database, self._run_id, request.names, updates))
         return Curves(
             request=request,

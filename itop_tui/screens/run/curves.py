@@ -161,16 +161,3 @@ class Track:
     def curve(self) -> Curve:
         """The figure as it stands."""
         return Curve(self._steps, self._values, self._smooth_steps, self._smooth_values)
-
-
-def drops(rate: Curve) -> FloatArray:
-    """The steps at which a learning rate fell by a third or more after it had stood still, as at a milestone.
-
-    A rate that slides down all the time, as a cosine does, has no drops.
-    """
-    values, steps = rate.values, rate.steps
-    if len(values) < 3 or not np.isfinite(values).all():
-        return np.empty(0)
-    fell = values[2:] < values[1:-1] * 0.67
-    still = np.abs(values[1:-1] - values[:-2]) <= 0.01 * np.abs(values[:-2])
-    return steps[2:][fell & still]

@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from db.records import AttemptRecord, CheckpointRecord, RunRecord
-from itop_tui.format import MASK_FIGURES, plain
-from itop_tui.screens.run.across import Scale
+from db.records import RunRecord
+from itop_tui.across import Scale
+from itop_tui.format import MASK_FIGURES
+from itop_tui.happenings import Happening, drop
 from itop_tui.screens.run.curves import EMPTY, Curve, Curves
 from itop_tui.screens.run.figures import ChartSpec, Figure
-from itop_tui.widgets.axis import label
 from itop_tui.widgets.chart import TONES, ChartData, Event, Line
 
 _MARKERS = "●▲■◆✚★▼○"
 """On each line of a chart with several, so that they can be told apart without colour."""
-_KINDS = {"last": "latest", "nan": "before it diverged"}
 _OF_UPDATES = frozenset({"update", "layer"})
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """Something that happened at a step; see `itop_tui.widgets.chart.Event`."""
-
-    step: int
-    kind: str
-    text: str
-
-
-def happenings(
-    run: RunRecord, attempts: Sequence[AttemptRecord], checkpoints: Sequence[CheckpointRecord]
-) -> tuple[Happening, ...]:
-    """Forks, resumes and checkpoints of a run, by step."""
-    found = [
-        Happening(attempt.start_step, "resume", f"resumed at {attempt.start_step:,} (attempt {attempt.number})")
-        for attempt in attempts
-        if attempt.number > 1
-    ]
-    if run.fork_step is not None:
-        found.append(Happening(run.fork_step, "fork", f"forked from run {run.parent_id} at {run.fork_step:,}"))
-    kinds: dict[int, list[str]] = {}
-    for checkpoint in checkpoints:
-        kinds.setdefault(checkpoint.step, []).append(_KINDS.get(checkpoint.kind, plain(checkpoint.kind, 20)))
-    for step, names in kinds.items():
-        found.append(Happening(step, "checkpoint", f"checkpoint {step:,} ({', '.join(names)})"))
-    return tuple(sorted(found, key=lambda one: (one.step, one.kind)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +95,7 @@ def _line(curve: Curve, *, scale: Scale, figure: Figure, right: bool, label: str
 
 def _events(curves: Curves, look: Look) -> tuple[Event, ...]:
     rate = curves.by_name.get("learning_rate", EMPTY)
-    found = list(look.happenings)
-    for step in curves.drops.tolist():
-        value = rate.values[rate.steps == step]
-        to = f" to {label(float(value[0]))}" if len(value) else ""
-        found.append(Happening(int(step), "drop", f"learning rate drops{to} at {step:,.0f}"))
+    found = [*look.happenings, *(drop(step, rate.steps, rate.values) for step in curves.drops.tolist())]
     places = look.scale.place(np.array([one.step for one in found], dtype=np.float64))
     return tuple(Event(place, one.kind, one.text) for place, one in zip(places.tolist(), found, strict=True))
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from db import attempts, metrics, runs
 from db.moments import moments
 from db.records import RunStatus, Series
 from db.session import Database
 from db.writer import MetricWriter
-from itop_tui.screens.run.across import Hours, hours
+from itop_tui.across import Hours
 from itop_tui.screens.run.curve_reader import CurveReader
-from itop_tui.screens.run.curves import Curve, CurveRequest, drops
+from itop_tui.screens.run.curves import CurveRequest
 from itop_tui.screens.run.figures import (
     DEFAULT_CHARTS,
     FIGURES,
@@ -25,7 +23,7 @@ from itop_tui.screens.run.figures import (
     from_setting,
 )
 from itop_tui.screens.run.lineage import Stretch, lineage
-from itop_tui.screens.run.plotting import Look, chart_data, happenings
+from itop_tui.screens.run.plotting import Look, chart_data
 from tests.itop_tui.run_screen import made
 from tests.itop_tui.run_screen.fabricate import LAYERS, record_run, settings, start, step_metric
 
@@ -82,38 +80,7 @@ def _steps() -> Hours:
     return Hours(np.array([0.0, 3600.0]), np.array([0.0, 3600.0]))
 
 
-# ------------------------------------------------------------------------------ across
-
-
-def test_hours_leave_out_the_pause_between_attempts() -> None:
-    # A step a second; the second attempt goes on after step 3, an hour later.
-    at = [0.0, 1.0, 2.0, 3.0, 3603.0, 3604.0]
-    scale = hours(Series([1, 2, 3, 4, 5, 6], at), [made.attempt(), made.attempt(id=2, number=2, start_step=4)])
-    assert scale is not None
-    assert (scale.left_out, scale.seconds_left_out) == (1, 3599.0)
-    assert (scale.place(np.array([1.0, 4.0, 6.0])) * 3600).tolist() == pytest.approx([0, 3, 5])
-    assert scale.note == "hours of training, 1 pause of 59m 59s left out"
-    # Beyond what is known, it goes on at the mean speed.
-    assert scale.place(np.array([11.0]))[0] * 3600 == pytest.approx(10)
-
-
-def test_one_step_has_no_time() -> None:
-    assert hours(Series([1], [5.0]), []) is None
-    assert hours(Series([], []), []) is None
-
-
-@given(
-    gaps=st.lists(st.tuples(st.integers(1, 50), st.floats(-5, 1e5)), min_size=2, max_size=30),
-    place=st.floats(-0.5, 1.5),
-)
-def test_a_place_in_time_and_its_step_are_one_another(gaps: list[tuple[int, float]], place: float) -> None:
-    steps = np.cumsum([gap for gap, _ in gaps]).tolist()
-    at = np.cumsum([seconds for _, seconds in gaps]).tolist()
-    scale = hours(Series(steps, at), [])
-    assert scale is not None
-    assert (np.diff(scale.hours) > 0).all()
-    x = scale.hours[0] + place * (scale.hours[-1] - scale.hours[0])
-    assert scale.place(np.array([scale.step(x)]))[0] == pytest.approx(x, rel=1e-6, abs=1e-9)
+# ------------------------------------------------------------------------------ what stands across
 
 
 def test_moments_are_the_recorded_times_spread_over_the_run(database: Database) -> None:
@@ -122,32 +89,6 @@ def test_moments_are_the_recorded_times_spread_over_the_run(database: Database) 
     assert read.steps == [1, 100, 200, 300, 333, 334, 400, 500, 600, 700, 800, 900]
     assert read.values == [1_000_000.0 + step for step in read.steps]
     assert moments(database, 77) == Series([], [])
-
-
-# ------------------------------------------------------------------------------ what happened
-
-
-def test_drops_are_milestones_and_not_a_slide() -> None:
-    steps = np.arange(1.0, 101)
-    milestone = np.where(steps < 50, 0.1, np.where(steps < 75, 0.01, 0.001))
-    assert drops(Curve(steps, milestone)).tolist() == [50, 75]
-    cosine = 0.05 * (1 + np.cos(np.pi * steps / 100))
-    assert drops(Curve(steps, cosine)).tolist() == []
-    assert drops(Curve(steps[:2], milestone[:2])).tolist() == []
-    assert drops(Curve(steps, np.full(100, np.nan))).tolist() == []
-
-
-def test_forks_resumes_and_checkpoints_are_told_by_step() -> None:
-    child = made.run(parent_id=3, fork_step=100)
-    tries = (made.attempt(start_step=100), made.attempt(number=2, start_step=150))
-    found = happenings(
-        child, tries, (made.checkpoint(step=150), made.checkpoint(step=150, kind="best"), made.checkpoint(step=120))
-    )
-    assert [(one.step, one.kind) for one in found] == [
-        (100, "fork"), (120, "checkpoint"), (150, "checkpoint"), (150, "resume"),
-    ]  # fmt: skip
-    assert found[2].text == "checkpoint 150 (latest, best)"
-    assert found[3].text == "resumed at 150 (attempt 2)"
 
 
 # ------------------------------------------------------------------------------ forks

@@ -23,10 +23,10 @@ from itop_tui.screens.run.checkpoints import CheckpointsPane
 from itop_tui.screens.run.device_strip import DeviceStrip, Reading, strip_parts
 from itop_tui.screens.run.figure_picker import FigurePicker
 from itop_tui.screens.run.figures import DEFAULT_CHARTS, MOST_FIGURES
-from itop_tui.screens.run.mark_legend import MarkLegend
 from itop_tui.screens.run.provenance import ProvenanceScreen, provenance_lines
 from itop_tui.screens.run.reader import SETTING
 from itop_tui.widgets.chart import GUTTER
+from itop_tui.widgets.mark_legend import MarkLegend
 from tests.itop_tui.run_screen import made
 from tests.itop_tui.run_screen.conftest import STOPPED
 from tests.itop_tui.run_screen.fabricate import record_run, settings

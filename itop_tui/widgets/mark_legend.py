@@ -1,4 +1,4 @@
-"""The line under the charts that says what the marks on them mean."""
+"""The line under charts that says what the marks on them mean."""
 
 from __future__ import annotations
 
@@ -25,10 +25,14 @@ class MarkLegend(Toned):
 
     kinds: reactive[frozenset[str]] = reactive(frozenset())
     """Which there are, of `MEANINGS`."""
+    whose: reactive[str] = reactive("")
+    """Whose they are, where the charts are of several runs."""
 
     def render(self) -> Text:
         """Draw the line."""
         text = Text(no_wrap=True, overflow="ellipsis", end="")
+        if self.whose:
+            text.append(f" {self.whose}:", self.tone("title"))
         for kind, meaning in MEANINGS.items():
             if kind in self.kinds:
                 text.append(f" {_GLYPHS[kind]} ", self.tone("accent" if kind in EVENT_GLYPHS else "muted"))

@@ -1,4 +1,4 @@
-"""What stands on the x axis of the charts: steps, epochs, or the hours that training took.
+"""What stands on the x axis of charts: steps, epochs, or the hours that training took.
 
 Curves are read by steps; a `Scale` says where a step lies on the axis and which step a place on it is.
 """
