@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from itop_tui.cli import screen
 from itop_tui.cli.screen import Cell, Column, data, print_facts, print_table, state
@@ -75,6 +76,20 @@ def test_piped_tables_are_plain_and_whole() -> None:
     assert "n" * 200 in line
     assert line == line.rstrip()
     assert "\x1b" not in _printed(out)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_cells_may_have_several_lines(terminal: bool) -> None:
+    out = _console(40, terminal=terminal)
+    name = data("a long name that is cut off " * 3)
+    whole = name.plain
+    print_table(COLUMNS[:3], [["7", name, state("failed")], [Text("\nall"), "two\nlines", ""]], out=out)
+    lines = _strip(_printed(out)).splitlines()
+    del lines[1 : 1 + terminal]  # the line under the header
+    assert lines[1].split()[0] == "7"
+    assert lines[1].endswith("…  ✗ failed")
+    assert [line.split() for line in lines[2:]] == [["two"], ["all", "lines"]]
+    assert name.plain == whole
 
 
 HOSTILE = "[bold red]x[/] \x1b[2J\x1b]0;title\x07 \x9b31m ‮evil\n\r\t\x00 end"
