@@ -21,11 +21,11 @@ from db.query.parser import parse
 from db.query.settings_sql import setting_number, setting_text
 from db.query.sql import condition
 from db.query.tree import NAME
-from db.records import RunQuery, RunRecord
+from db.records import RunQuery, RunRecord, RunStatus, RunTotals
 from db.rows import run_record
 from db.session import Database
 
-__all__ = ["SORTS", "check_sort", "count", "find", "list_runs", "selected"]
+__all__ = ["SORTS", "check_sort", "count", "find", "list_runs", "selected", "totals"]
 
 # fmt: off
 _SORTED_COLUMNS = (
@@ -110,6 +110,19 @@ def count(db: Database, query: RunQuery | None = None) -> int:
     """
     with db.read() as session:
         return session.scalar(sa.select(sa.func.count(RunRow.id)).where(*selected(query or RunQuery()))) or 0
+
+
+def totals(db: Database) -> RunTotals:
+    """How many runs there are, in one look; those in the trash are left out."""
+    statement = sa.select(RunRow.status, sa.func.count(RunRow.id), sa.func.count(RunRow.archived_at))
+    with db.read() as session:
+        rows = session.execute(statement.where(RunRow.trashed_at.is_(None)).group_by(RunRow.status)).all()
+    return RunTotals(
+        runs=sum(number for _, number, _ in rows),
+        archived=sum(archived for _, _, archived in rows),
+        active=sum(number for status, number, _ in rows if status.is_active),
+        queued=sum(number for status, number, _ in rows if status is RunStatus.QUEUED),
+    )
 
 
 def selected(query: RunQuery) -> list[sa.ColumnElement[bool]]:

@@ -24,6 +24,7 @@ __all__ = [
     "RunQuery",
     "RunRecord",
     "RunStatus",
+    "RunTotals",
     "Series",
     "StepMetric",
 ]
@@ -290,6 +291,23 @@ class RunQuery:
     descending: bool = True
     limit: int | None = 200
     offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunTotals:
+    """How many runs there are.
+
+    Attributes:
+        runs: All but those in the trash.
+        archived: How many of them are in the archive.
+        active: How many of them should have a process.
+        queued: How many of them wait.
+    """
+
+    runs: int
+    archived: int
+    active: int
+    queued: int
 
 
 @dataclass(frozen=True, slots=True)

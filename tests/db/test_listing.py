@@ -7,11 +7,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db import attempts, runs
+from db import attempts, runs, shelf
 from db.errors import StoreError
 from db.models import RunRow
 from db.query import quoted
-from db.records import RunQuery, RunRecord, RunStatus
+from db.records import RunQuery, RunRecord, RunStatus, RunTotals
 from db.session import Database
 from db.writer import MetricWriter
 from tests.db.helpers import CONFIG, fastest, new_run, start, started
@@ -30,6 +30,17 @@ def test_newest_first_and_in_pages(db: Database) -> None:
     assert names(db, limit=None, offset=3) == ["1", "0"]
     assert names(db, descending=False, limit=1) == ["0"]
     assert runs.count(db) == runs.count(db, RunQuery(limit=1)) == 5
+
+
+def test_totals_count_the_archive_and_leave_out_the_trash(db: Database) -> None:
+    assert runs.totals(db) == RunTotals(runs=0, archived=0, active=0, queued=0)
+    waiting, away, gone = (new_run(db) for _ in range(3))
+    running, paused = started(db), started(db)
+    attempts.set_status(db, paused[1].id, RunStatus.PAUSED)
+    shelf.archive(db, [away.id, running[0].id])
+    shelf.trash(db, [gone.id])
+    assert waiting.status == "queued"
+    assert runs.totals(db) == RunTotals(runs=4, archived=2, active=2, queued=2)
 
 
 def test_the_filter_looks_into_every_column_people_mean(db: Database) -> None:
