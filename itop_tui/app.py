@@ -8,6 +8,7 @@ workers (`ItopApp.operate`), never on the event loop.
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import time
 from collections import deque
@@ -269,11 +270,24 @@ class ItopApp(App[None]):
         """Import what a run's screen and the form need while nobody waits for them."""
         for screen in ("run", "new_run"):
             importlib.import_module(f"itop_tui.screens.{screen}")
+        self._collect_garbage()
+
+    @staticmethod
+    def _collect_garbage() -> None:
+        """Begin to collect garbage where `open_app` held it back; what was made until now is kept, and not looked at.
+
+        The modules and the list are some hundred thousand objects: looking through them stops everything for as long
+        as a few frames take.
+        """
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
 
     def on_database_trouble(self, message: DatabaseTrouble) -> None:
         """Hand trouble, or its end, to every screen."""
         self.problem = message.problem
         if message.problem is not None:
+            self._collect_garbage()
             self.told.append(Told(self.clock(), "error", message.problem))
         for screen in self.screen_stack:
             screen.post_message(DatabaseTrouble(message.problem))

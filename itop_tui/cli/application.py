@@ -1,30 +1,25 @@
 """All commands of `itop` by name, and how a command line becomes an exit code.
 
 Only names and one-line summaries are known here: a command's module is imported when it is run, so that `itop --help`
-and a typing error cost neither a database nor pydantic, and no command imports torch or textual.
+and a typing error cost neither a database nor pydantic, and no command imports torch or textual. The app, which a line
+without a word opens, costs no parser either.
 """
 
 from __future__ import annotations
 
 import difflib
+import gc
 import inspect
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-
-from cyclopts import App, CycloptsError, Group
-from cyclopts.exceptions import (
-    CoercionError,
-    MissingArgumentError,
-    RepeatArgumentError,
-    UnknownCommandError,
-    UnknownOptionError,
-    UnusedCliTokensError,
-)
+from typing import TYPE_CHECKING, Any
 
 from itop_tui.cli.errors import CommandError, Exit
+
+if TYPE_CHECKING:
+    from cyclopts import App, CycloptsError
 
 SUMMARY = "A terminal experiment manager for sparse neural-network training. Without a command it opens the app."
 
@@ -103,11 +98,13 @@ def build(asked: str | None = None) -> App:
     Args:
         asked: The command that is going to be run: its help is its own docstring, longer than the line in the list.
     """
+    from cyclopts import App, Group
+
     app = App(
         name="itop",
         help=SUMMARY,
         help_format="plaintext",
-        version=lambda: version("itop"),
+        version=_version,
         version_flags=["--version", "-V"],
         usage="itop [COMMAND] [OPTIONS]",
     )
@@ -124,6 +121,12 @@ def build(asked: str | None = None) -> App:
     return app
 
 
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("itop")
+
+
 def _reflowed(docstring: str) -> str:
     """Take the line breaks out of a docstring's paragraphs: the terminal has its own width."""
     paragraphs = inspect.cleandoc(docstring).split("\n\n")
@@ -138,6 +141,9 @@ def open_app() -> int:
             "the app needs a terminal, and there is none here",
             "itop --help lists the commands that work without one",
         )
+    # While the app starts, nothing it makes is garbage, and looking for some takes a tenth of the time to the first
+    # page. The app begins to collect once that is there.
+    gc.disable()
     from itop_tui.app import ItopApp
 
     app = ItopApp()
@@ -158,16 +164,7 @@ def run(tokens: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):  # a terminal that cannot show a glyph gets a "?", never a traceback
             stream.reconfigure(errors="replace")
     try:
-        from itop_tui.cli.screen import help_console
-
-        result = build(_command_of(tokens))(
-            list(tokens),
-            console=help_console(),
-            exit_on_error=False,
-            print_error=False,
-            result_action="return_value",
-            help_on_error=False,
-        )
+        result = _run_command(tokens) if tokens else open_app()
         sys.stdout.flush()
         return int(result or 0)
     except KeyboardInterrupt:
@@ -185,6 +182,20 @@ def run(tokens: Sequence[str]) -> int:
         return _fail(problems, code)
 
 
+def _run_command(tokens: Sequence[str]) -> Any:
+    """Let cyclopts parse a command line, and run its command."""
+    from itop_tui.cli.screen import help_console
+
+    return build(_command_of(tokens))(
+        list(tokens),
+        console=help_console(),
+        exit_on_error=False,
+        print_error=False,
+        result_action="return_value",
+        help_on_error=False,
+    )
+
+
 def explain(error: Exception, tokens: Sequence[str]) -> tuple[Sequence[str], int]:
     """Put an error into words, one line for each problem, and choose the exit code.
 
@@ -194,11 +205,14 @@ def explain(error: Exception, tokens: Sequence[str]) -> tuple[Sequence[str], int
     """
     if isinstance(error, CommandError):
         return error.problems, error.code
-    if isinstance(error, CycloptsError):
-        command = _command_of(tokens)
-        asked = f"itop {command} --help" if command else "itop --help"
-        return [_wrong_usage(error), f"{asked} shows what there is"], Exit.USAGE
-    # Both packages cost an import, and a command that raised their errors has paid for it already.
+    # All three packages cost an import, and what raised their errors has paid for it already.
+    if "cyclopts" in sys.modules:
+        from cyclopts import CycloptsError
+
+        if isinstance(error, CycloptsError):
+            command = _command_of(tokens)
+            asked = f"itop {command} --help" if command else "itop --help"
+            return [_wrong_usage(error), f"{asked} shows what there is"], Exit.USAGE
     if "engine.settings" in sys.modules:
         from engine.settings import ConfigError
 
@@ -250,6 +264,15 @@ def _nearest(word: str, choices: Sequence[str]) -> str:
 
 def _wrong_usage(error: CycloptsError) -> str:
     """Put the parser's error into one line that names the nearest right spelling."""
+    from cyclopts.exceptions import (
+        CoercionError,
+        MissingArgumentError,
+        RepeatArgumentError,
+        UnknownCommandError,
+        UnknownOptionError,
+        UnusedCliTokensError,
+    )
+
     if isinstance(error, UnknownOptionError):
         word = (error.token.keyword or error.token.value).split("=", 1)[0]
         known = [name for argument in error.argument_collection for name in argument.names]

@@ -28,3 +28,8 @@ def test_no_part_of_the_app_imports_torch() -> None:
 def test_the_first_frame_waits_for_nothing_it_does_not_show() -> None:
     slow = {"torch", "sqlalchemy", "alembic", "pydantic", "textual_plot", "numpy", "sklearn", "cyclopts"}
     assert imported(FIRST_FRAME).isdisjoint(slow)
+
+
+def test_opening_the_app_parses_no_command_line() -> None:
+    told = imported("from itop_tui.cli.application import run; assert run([]) == 1")  # there is no terminal here
+    assert told.isdisjoint({"cyclopts", "pydantic", "sqlalchemy"})
