@@ -23,6 +23,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.types import CSSPathType
 from textual.widgets import Input, TextArea
+from textual.worker import get_current_worker
 
 from itop_tui import keymap, notices, opening, operations, preferences, run_view, theme
 from itop_tui.actions import bindings, in_scope
@@ -42,8 +43,8 @@ T = TypeVar("T")
 _HERE = Path(__file__).parent
 _REMEMBERED = 500
 """The most messages that are kept."""
-_TOLD = 3
-"""The most endings that are told one by one."""
+_SEVERITY: Mapping[bool, Severity] = {True: "information", False: "error"}
+"""How an ending is shown, by whether it went well."""
 
 
 class Planner(Protocol):
@@ -229,24 +230,31 @@ class ItopApp(App[None]):
         """Hand a new snapshot to every screen."""
         if self.snapshot is None:
             self._warm_up()
-        else:
-            self._tell_endings(self.snapshot, message.snapshot)
+        self._tell_endings(message.snapshot.ended)
         self.snapshot = message.snapshot
         for screen in self.screen_stack:
             screen.post_message(RunsChanged(message.snapshot))
 
-    def _tell_endings(self, before: Snapshot, after: Snapshot) -> None:
-        """Say which of the listed runs ended since the last snapshot; a few by name, many by their number."""
-        ended = run_view.ended(before.runs, after.runs)
-        if len(ended) > _TOLD:
-            self.notify(f"{plural(len(ended), 'run')} ended.", markup=False)
-            return
-        for run in ended:
-            sentence, well = run_view.ending(run)
-            self.notify(sentence, severity="information" if well else "error", markup=False)
-            problem = notices.tell(run, self.preferences.notify, write=self._write)
-            if problem is not None:
-                self.notify(problem, severity="warning", markup=False)
+    def _tell_endings(self, ended: Sequence[RunRecord]) -> None:
+        """Say which runs ended, whatever is listed."""
+        said = notices.sentences(ended)
+        if len(said) < len(ended):  # too many to show: the list of messages still has each
+            self.told += (Told(self.clock(), _SEVERITY[well], text) for text, well in map(run_view.ending, ended))
+        for sentence, well in said:
+            self.notify(sentence, severity=_SEVERITY[well], markup=False)
+        wanted = notices.wanted(ended, self.preferences.notify)
+        if self.preferences.notify.desktop:
+            notices.post(wanted, write=self._write)
+        if self.preferences.notify.command and wanted:
+            self._start_commands(wanted)
+
+    @work(thread=True, group="commands", exit_on_error=False)
+    def _start_commands(self, ended: Sequence[RunRecord]) -> None:
+        worker = get_current_worker()
+        command = self.preferences.notify.command
+        problem = notices.start_commands(ended, command, going=lambda: not worker.is_cancelled)
+        if problem is not None:
+            self.call_from_thread(self.notify, problem, severity="warning", markup=False)
 
     def _write(self, escape: str) -> None:
         if self._driver is not None:

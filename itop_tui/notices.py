@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from itop_tui import run_view
-from itop_tui.format import plain
-from itop_tui.preferences import Notify
+from itop_tui.format import count, plain, plural
+from itop_tui.preferences import ENDINGS, Notify
 
 if TYPE_CHECKING:
     from db.records import RunRecord
 
-__all__ = ["kind", "tell"]
+__all__ = ["kind", "post", "sentences", "start_commands", "wanted"]
 
 _FAILED = ("failed", "killed", "lost", "preempted")
+_BY_NAME = 3
+"""The most endings that are told one by one; of more, their numbers are."""
+_AT_ONCE, _PATIENCE = 8, 5.0
+"""The most commands that run at one time, and the seconds one of them is waited for before another starts all the
+same."""
 
 
 def kind(status: str) -> str:
@@ -27,37 +34,71 @@ def kind(status: str) -> str:
     return "failed" if status in _FAILED else "stopped"
 
 
-def tell(run: RunRecord, how: Notify, *, write: Callable[[str], object]) -> str | None:
-    """Tell of an ending as a person wants it told.
+def sentences(ended: Sequence[RunRecord]) -> list[tuple[str, bool]]:
+    """What is said of runs that ended at one time, and whether all is well: a few by name, many by their number.
+
+    Among many, those that failed are still named where they are few.
+    """
+    if len(ended) <= _BY_NAME:
+        return [run_view.ending(run) for run in ended]
+    kinds = Counter(kind(run.status) for run in ended)
+    parts = ", ".join(f"{count(kinds[each])} {each}" for each in ENDINGS if kinds[each])
+    failed = [run for run in ended if kind(run.status) == "failed"]
+    named = failed if len(failed) <= _BY_NAME else []
+    return [(f"{plural(len(ended), 'run')} ended: {parts}.", not failed), *map(run_view.ending, named)]
+
+
+def wanted(ended: Iterable[RunRecord], how: Notify) -> tuple[RunRecord, ...]:
+    """Those of the runs of whose end a person wants to be told elsewhere too."""
+    return tuple(run for run in ended if kind(run.status) in how.on)
+
+
+def post(ended: Sequence[RunRecord], *, write: Callable[[str], object]) -> None:
+    """Ask the terminal to show endings.
 
     Args:
-        run: The run that has ended.
-        how: What they want.
+        ended: The runs.
         write: Writes to the terminal.
-
-    Returns:
-        Why the command could not be started, or None where it was, or where there is none.
     """
-    if kind(run.status) not in how.on:
-        return None
-    sentence, _ = run_view.ending(run)
-    if how.desktop:
+    for sentence, _ in sentences(ended):
         # OSC 9, which iTerm2, kitty, WezTerm, Windows Terminal and foot show as a notification; others ignore it.
         write(f"\x1b]9;itop: {plain(sentence, limit=200)}\x07")
-    if not how.command:
-        return None
-    values = {"run": str(run.id), "name": plain(run.name), "status": str(run.status), "sentence": plain(sentence)}
-    try:
-        subprocess.Popen(
-            [_filled(word, values) for word in how.command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **{f"ITOP_{name.upper()}": value for name, value in values.items()}},
-            start_new_session=True,
-        )
-    except OSError as error:
-        return f"notify.command = {how.command[0]!r} cannot be started: {error.strerror or error}"
+
+
+def start_commands(
+    ended: Iterable[RunRecord], command: Sequence[str], *, going: Callable[[], bool] = lambda: True
+) -> str | None:
+    """Start a person's command for each ending. It may take a while where there are many: call it in a thread.
+
+    Args:
+        ended: The runs.
+        command: The words of the command, as `itop_tui.preferences.Notify` has them.
+        going: Whether to start any more of them.
+
+    Returns:
+        Why the command could not be started, or None where it was.
+    """
+    started: deque[subprocess.Popen[bytes]] = deque()
+    for run in ended:
+        if len(started) == _AT_ONCE:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                started.popleft().wait(timeout=_PATIENCE)
+        if not going():
+            break
+        sentence, _ = run_view.ending(run)
+        values = {"run": str(run.id), "name": plain(run.name), "status": str(run.status), "sentence": plain(sentence)}
+        try:
+            process = subprocess.Popen(
+                [_filled(word, values) for word in command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **{f"ITOP_{name.upper()}": value for name, value in values.items()}},
+                start_new_session=True,
+            )
+        except OSError as error:
+            return f"notify.command = {command[0]!r} cannot be started: {error.strerror or error}"
+        started.append(process)
     return None
 
 

@@ -23,6 +23,7 @@ from textual.message import Message
 from itop_tui.format import plural
 
 if TYPE_CHECKING:
+    from db.endings import Mark
     from db.grouping import RunGroup
     from db.records import RunQuery, RunRecord
     from db.session import Database
@@ -81,10 +82,13 @@ class Snapshot:
         view: What was asked.
         runs: The runs of the page, in order; of a grouped page, those of its open groups.
         matching: How many runs (or groups) the view's text matches, listed or not.
-        total: How many runs there are.
+        total: How many runs there are, those in the archive among them.
         active: How many of them are running (or starting, paused, stopping).
         queued: How many wait.
         version: The database's version when it was read; it moves with every commit.
+        groups: The groups of a grouped page, in order.
+        archived: How many runs are in the archive, which lists leave out unless they are asked for it.
+        ended: The runs that have ended since the snapshot before, listed or not.
     """
 
     view: View
@@ -95,6 +99,8 @@ class Snapshot:
     queued: int
     version: int
     groups: tuple[ListedGroup, ...] = ()
+    archived: int = 0
+    ended: tuple[RunRecord, ...] = ()
 
     @property
     def listed(self) -> int:
@@ -150,20 +156,19 @@ class DatabaseReader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._unserved = False
+        self._endings: Mark | None = None
 
     def version(self) -> int:
         """The database's version."""
         return self._database.data_version()
 
     def read(self, view: View) -> Snapshot:
-        """Read a page of runs and the counts beside it."""
-        from db import runs
-        from db.records import RunQuery, RunStatus
+        """Read a page of runs, the counts beside it, and what has ended."""
+        from db import endings, runs
+        from db.records import RunQuery
 
         version = self.version()
         query = RunQuery(text=view.text, sort=view.sort, descending=view.descending, limit=view.limit)
-        active = tuple(status for status in RunStatus if status.is_active)
-        total = runs.count(self._database, RunQuery(archived=None))
         groups: tuple[ListedGroup, ...] = ()
         if view.by:
             groups, matching = self._groups(view, query)
@@ -173,16 +178,23 @@ class DatabaseReader:
             # Most of the time the page holds every match, and then it need not be counted.
             whole = len(listed) < view.limit
             matching = len(listed) if whole else runs.count(self._database, query)
-        return Snapshot(
+        totals = runs.totals(self._database)
+        # Last, and kept only when all else was read: an ending that is not told now is told by the next snapshot.
+        mark, ended = endings.since(self._database, self._endings)
+        snapshot = Snapshot(
             view=view,
             runs=listed,
             matching=matching,
-            total=total,
-            active=runs.count(self._database, RunQuery(statuses=active, archived=None)),
-            queued=runs.count(self._database, RunQuery(statuses=(RunStatus.QUEUED,), archived=None)),
+            total=totals.runs,
+            active=totals.active,
+            queued=totals.queued,
             version=version,
             groups=groups,
+            archived=totals.archived,
+            ended=ended,
         )
+        self._endings = mark
+        return snapshot
 
     def _groups(self, view: View, query: RunQuery) -> tuple[tuple[ListedGroup, ...], int]:
         """The first groups of a view, and how many there are."""

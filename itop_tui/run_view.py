@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from db.records import RunRecord, RunStatus
 from itop_tui.format import UNKNOWN, age, bar, duration, fit, percent, plain, share
@@ -119,12 +119,6 @@ def method(run: RunRecord) -> str:
 def tags(names: Sequence[str]) -> str:
     """Tags in one line."""
     return " ".join(f"#{name}" for name in names) or UNKNOWN
-
-
-def ended(before: Iterable[RunRecord], after: Iterable[RunRecord]) -> list[RunRecord]:
-    """The runs that were at work in one list and have ended in a later one, as they are now."""
-    at_work = {run.id for run in before if run.status.is_active}
-    return [run for run in after if run.id in at_work and run.status.is_terminal]
 
 
 def ending(run: RunRecord) -> tuple[str, bool]:

@@ -46,6 +46,11 @@ def run_it(database: Database, run: RunRecord) -> None:
 def end_it(database: Database, run: RunRecord, status: RunStatus = RunStatus.COMPLETED) -> None:
     """Make a queued run one that ran and ended."""
     run_it(database, run)
+    finish(database, run, status)
+
+
+def finish(database: Database, run: RunRecord, status: RunStatus = RunStatus.COMPLETED) -> None:
+    """End a running run."""
     attempt = attempts.latest(database, run.id)
     assert attempt is not None
     attempts.finish(database, attempt.id, status=status, reason="done")

@@ -120,6 +120,7 @@ class MemoryReader:
 
     def __init__(self, runs: Sequence[RunRecord]) -> None:
         self._runs = list(runs)
+        self._going: set[int] | None = None
         self._version = 1
         self._lock = threading.Lock()
         self.delay = 0.0
@@ -151,6 +152,8 @@ class MemoryReader:
             known = [run for run in matching if getattr(run, view.sort, run.step) is not None]
             known.sort(key=lambda run: getattr(run, view.sort, run.step), reverse=view.descending)
             ordered = known + [run for run in matching if getattr(run, view.sort, run.step) is None]
+            going = self._going or set()
+            self._going = {run.id for run in self._runs if not run.status.is_terminal}
             return Snapshot(
                 view=view,
                 runs=tuple(ordered[: view.limit]),
@@ -159,6 +162,8 @@ class MemoryReader:
                 active=sum(run.status.is_active for run in self._runs),
                 queued=sum(run.status == "queued" for run in self._runs),
                 version=self._version,
+                archived=sum(run.archived_at is not None for run in self._runs),
+                ended=tuple(run for run in self._runs if run.id in going and run.status.is_terminal),
             )
 
     def settle(self) -> str | None:

@@ -3,15 +3,29 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from db import commands, shelf
 from db.records import RunStatus
-from itop_tui.notices import kind, tell
+from db.session import Database
+from itop_tui.app import ItopApp
+from itop_tui.notices import kind, post, sentences, start_commands, wanted
 from itop_tui.preferences import ENDINGS, Notify
 from itop_tui.screens.messages import MessagesScreen
-from tests.itop_tui.support import MemoryReader, make_run, memory_app, screen_text, started
+from itop_tui.screens.new_run import NewRunScreen
+from tests.itop_tui.made import SIZE, create, finish, run_it, toasts, told
+from tests.itop_tui.support import MemoryReader, make_run, memory_app, screen_text, started, wait_for
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("status", [status for status in RunStatus if status.is_terminal])
@@ -23,7 +37,7 @@ def test_every_ending_is_of_one_kind(status: RunStatus) -> None:
 def test_the_terminal_is_asked_without_any_escape_of_the_runs_own() -> None:
     written: list[str] = []
     run = make_run(3, "failed", name="bad\x1b]0;title\x07 name", reason="\x1b[2Jgone")
-    assert tell(run, Notify(desktop=True), write=written.append) is None
+    post([run], write=written.append)
     (escape,) = written
     assert escape.startswith("\x1b]9;itop: ")
     assert escape.endswith("\x07")
@@ -32,13 +46,24 @@ def test_the_terminal_is_asked_without_any_escape_of_the_runs_own() -> None:
 
 
 def test_only_the_endings_that_were_asked_for_are_told() -> None:
-    written: list[str] = []
-    how = Notify(on=("failed",), desktop=True)
-    tell(make_run(1, "completed"), how, write=written.append)
-    tell(make_run(2, "stopped"), how, write=written.append)
-    assert written == []
-    tell(make_run(3, "lost"), how, write=written.append)
-    assert len(written) == 1
+    ended = [make_run(1, "completed"), make_run(2, "stopped"), make_run(3, "lost")]
+    assert [run.id for run in wanted(ended, Notify(on=("failed",)))] == [3]
+    assert [run.id for run in wanted(ended, Notify(on=("finished", "stopped")))] == [1, 2]
+    assert [run.id for run in wanted(ended, Notify())] == [1, 2, 3]
+
+
+def test_of_many_endings_their_numbers_are_told_and_the_few_failures_by_name() -> None:
+    assert sentences([]) == []
+    well = [make_run(number) for number in range(1, 5)]
+    assert sentences(well) == [("4 runs ended: 4 finished.", True)]
+    failed = make_run(9, "failed", reason="out of memory")
+    said = sentences([*well, failed, make_run(8, "stopped")])
+    assert [text for text, _ in said] == [
+        "6 runs ended: 4 finished, 1 stopped, 1 failed.",
+        "Run 9 (rigl-itop 9) failed: out of memory",
+    ]
+    assert [good for _, good in said] == [False, False]
+    assert len(sentences([make_run(number, "killed") for number in range(1, 5)])) == 1
 
 
 def test_a_command_gets_its_words_as_they_are(tmp_path: Path) -> None:
@@ -49,12 +74,9 @@ def test_a_command_gets_its_words_as_they_are(tmp_path: Path) -> None:
         "p.with_suffix('.draft').rename(p)"
     )
     name = "$(touch nothing); 'q' {status}"
-    how = Notify(command=(sys.executable, "-c", script, str(out), "{run}", "{name}", "{sentence} {other}"))
-    assert tell(make_run(9, "failed", name=name, reason="no luck"), how, write=lambda _: None) is None
-    deadline = time.monotonic() + 30
-    while not out.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    command = (sys.executable, "-c", script, str(out), "{run}", "{name}", "{sentence} {other}")
+    assert start_commands([make_run(9, "failed", name=name, reason="no luck")], command) is None
+    wait_until(out.exists)
     (run, told_name, sentence), status = json.loads(out.read_text())
     assert (run, status) == ("9", "failed")
     assert told_name == name
@@ -63,9 +85,60 @@ def test_a_command_gets_its_words_as_they_are(tmp_path: Path) -> None:
 
 
 def test_a_command_that_is_not_there_is_told() -> None:
-    problem = tell(make_run(1), Notify(command=("no-such-program",)), write=lambda _: None)
+    problem = start_commands([make_run(1)], ("no-such-program",))
     assert problem is not None
     assert problem.startswith("notify.command = 'no-such-program' cannot be started: No such file")
+
+
+def test_each_of_many_endings_has_its_command_until_the_app_is_left(tmp_path: Path) -> None:
+    many = [make_run(number) for number in range(1, 21)]
+    command = ("touch", str(tmp_path / "{run}"))
+    assert start_commands(many, command) is None
+    wait_until(lambda: len(list(tmp_path.iterdir())) == 20)
+    assert start_commands([make_run(99)], command, going=lambda: False) is None
+    assert not (tmp_path / "99").exists()
+
+
+async def test_every_run_that_ends_is_told_once_whatever_is_listed(
+    app: ItopApp, database: Database, home: Path
+) -> None:
+    """Runs that the filter hides, in the archive, under another screen, and one that had not started."""
+    out = home / "told"
+    out.mkdir()
+    app.preferences = replace(app.preferences, notify=Notify(command=("touch", str(out / "{run}"))))
+    first, hidden, away, early, waiting = create(database, 5)
+    for run in (first, hidden, away, early):
+        run_it(database, run)
+    shelf.archive(database, [away.id])
+    async with app.run_test(size=SIZE) as pilot:
+        await wait_for(pilot, lambda: app.snapshot is not None)
+        await pilot.press("slash", *"digits-set", "enter")
+        await wait_for(pilot, lambda: app.snapshot is not None and app.snapshot.view.text == "digits-set")
+        finish(database, hidden, RunStatus.FAILED)
+        await wait_for(pilot, lambda: told(app, f"Run {hidden.id} "))
+        finish(database, away, RunStatus.COMPLETED)
+        await wait_for(pilot, lambda: told(app, f"Run {away.id} "))
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        finish(database, first, RunStatus.COMPLETED)
+        finish(database, early, RunStatus.KILLED)
+        commands.send(database, waiting.id, "stop")
+        await wait_for(pilot, lambda: told(app, f"Run {first.id} "))
+        await wait_for(pilot, lambda: told(app, f"Run {waiting.id} "))
+        await wait_for(pilot, lambda: len(list(out.iterdir())) == 5)
+        assert sorted(line.split(" ")[1] for line in toasts(app).splitlines()) == ["1", "2", "3", "4", "5"]
+
+
+async def test_of_many_endings_the_list_of_messages_has_each() -> None:
+    reader = MemoryReader([make_run(number, "running") for number in range(1, 7)])
+    app = memory_app(reader)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await started(pilot, 6)
+        reader.change([make_run(number) for number in range(1, 7)])
+        await wait_for(pilot, lambda: told(app, "6 runs ended: 6 finished."))
+        await pilot.press("ctrl+l")
+        text = screen_text(app)
+        assert all(f"Run {number} (rigl-itop {number}) completed" in text for number in range(1, 7))
 
 
 async def test_what_was_told_stays_in_the_list_of_messages() -> None:
