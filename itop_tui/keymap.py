@@ -6,7 +6,6 @@ presses it ("S", "?", "+"), or by its name ("ctrl+s", "pageup", "f5"). What make
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -20,6 +19,7 @@ from textual.keys import Keys, _character_to_key
 
 from itop_tui import actions
 from itop_tui.actions import RUN_TABS, Action, Scope, bindings, in_scope, key_name
+from itop_tui.spelling import hint
 
 __all__ = ["apply", "checked", "install"]
 
@@ -42,9 +42,7 @@ def checked(given: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
     problems: list[str] = []
     for name, value in given.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            problems.append(f"keys: there is no action {name!r}{hint} (itop keys lists them)")
+            problems.append(f"keys: there is no action {name!r}{hint(name, known)} (itop keys lists them)")
             continue
         keys = value if isinstance(value, list) else [value]
         wrong = [key for key in keys if not isinstance(key, str) or _key(key) is None]

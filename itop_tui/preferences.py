@@ -20,7 +20,6 @@ starting:
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import os
 import tempfile
@@ -30,6 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from itop_tui.spelling import hint
 from itop_tui.theme import THEMES
 
 __all__ = ["ENDINGS", "Notify", "Preferences", "config_path", "load", "remember"]
@@ -129,7 +129,7 @@ def _theme_names() -> list[str]:
 def _theme(value: object, problems: list[str]) -> str | None:
     if value is None or value in _theme_names():
         return None if value is None else str(value)
-    problems.append(f"theme = {value!r}: must be one of {', '.join(_theme_names())}{_nearest(value, _theme_names())}")
+    problems.append(f"theme = {value!r}: must be one of {', '.join(_theme_names())}{hint(value, _theme_names())}")
     return None
 
 
@@ -161,12 +161,7 @@ def _words(value: object) -> tuple[str, ...] | None:
 def _unknown(given: Mapping[str, Any], known: Iterable[str], where: str) -> list[str]:
     known = tuple(known)
     return [
-        f"{name} in {where}: there is no such setting; there are {', '.join(known)}{_nearest(name, known)}"
+        f"{name} in {where}: there is no such setting; there are {', '.join(known)}{hint(name, known)}"
         for name in given
         if name not in known
     ]
-
-
-def _nearest(value: object, choices: Iterable[str]) -> str:
-    near = difflib.get_close_matches(str(value), list(choices), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else ""

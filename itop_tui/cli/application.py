@@ -7,7 +7,6 @@ without a word opens, costs no parser either.
 
 from __future__ import annotations
 
-import difflib
 import gc
 import inspect
 import os
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from itop_tui.cli.errors import CommandError, Exit
 
 if TYPE_CHECKING:
-    from cyclopts import App, CycloptsError
+    from cyclopts import App
 
 SUMMARY = "A terminal experiment manager for sparse neural-network training. Without a command it opens the app."
 
@@ -160,8 +159,11 @@ def run(tokens: Sequence[str]) -> int:
     Returns:
         The exit code: 0 done, 1 not done, 2 a wrong command line, 130 interrupted.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal that cannot show a glyph gets a "?", never a traceback
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # the caller has closed it, and does not want what is written there
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        elif hasattr(stream, "reconfigure"):  # a terminal that cannot show a glyph gets a "?", never a traceback
             stream.reconfigure(errors="replace")
     try:
         result = _run_command(tokens) if tokens else open_app()
@@ -210,9 +212,11 @@ def explain(error: Exception, tokens: Sequence[str]) -> tuple[Sequence[str], int
         from cyclopts import CycloptsError
 
         if isinstance(error, CycloptsError):
+            from itop_tui.cli.usage import wrong_usage
+
             command = _command_of(tokens)
             asked = f"itop {command} --help" if command else "itop --help"
-            return [_wrong_usage(error), f"{asked} shows what there is"], Exit.USAGE
+            return [wrong_usage(error, _command_names()), f"{asked} shows what there is"], Exit.USAGE
     if "engine.settings" in sys.modules:
         from engine.settings import ConfigError
 
@@ -255,39 +259,3 @@ def _command_names() -> list[str]:
 def _command_of(tokens: Sequence[str]) -> str | None:
     """The command that a line begins with."""
     return tokens[0] if tokens and tokens[0] in _command_names() else None
-
-
-def _nearest(word: str, choices: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _wrong_usage(error: CycloptsError) -> str:
-    """Put the parser's error into one line that names the nearest right spelling."""
-    from cyclopts.exceptions import (
-        CoercionError,
-        MissingArgumentError,
-        RepeatArgumentError,
-        UnknownCommandError,
-        UnknownOptionError,
-        UnusedCliTokensError,
-    )
-
-    if isinstance(error, UnknownOptionError):
-        word = (error.token.keyword or error.token.value).split("=", 1)[0]
-        known = [name for argument in error.argument_collection for name in argument.names]
-        return f"there is no flag {word} here{_nearest(word.replace('_', '-'), known)}"
-    if isinstance(error, UnknownCommandError) or (isinstance(error, UnusedCliTokensError) and error.target is open_app):
-        word = (error.unused_tokens or ["?"])[0]
-        return f"there is no command {word}{_nearest(word, _command_names())}"
-    if isinstance(error, UnusedCliTokensError):
-        return f"too much on the command line: {' '.join(error.unused_tokens or [])}"
-    if isinstance(error, MissingArgumentError) and error.argument is not None:
-        name = error.keyword or error.argument.name
-        return f"{name} needs a value" if name.startswith("-") else f"which {name.lower()}? It is missing"
-    if isinstance(error, RepeatArgumentError):
-        return f"{error.token.keyword} is given twice"
-    if isinstance(error, CoercionError) and error.token is not None:
-        kind = {int: "a whole number", float: "a number", bool: "true or false"}.get(error.target_type or str, "valid")
-        return f"{error.token.keyword or 'the value'} = '{error.token.value}': must be {kind}"
-    return " ".join(str(error).split())

@@ -43,6 +43,7 @@ def unarchive(*run: RunNames, query: QueryText = None, json: Json = False) -> in
 def note(
     run: RunName,
     text: Annotated[str, Parameter(name="TEXT", help="What to keep with the run; '' forgets the notes.")],
+    /,
     *,
     json: Json = False,
 ) -> int:
@@ -80,6 +81,7 @@ def tag(
 def rename(
     run: RunName,
     name: Annotated[str, Parameter(name="NAME", help="Its new name.")],
+    /,
     *,
     json: Json = False,
 ) -> int:

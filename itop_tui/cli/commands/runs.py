@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable
 from typing import Annotated
@@ -24,6 +23,7 @@ from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
 from itop_tui.cli.screen import Cell, Column, console, data, note, print_table, state
 from itop_tui.cli.store import opened
 from itop_tui.format import UNKNOWN, age, explored, figure, percent, r_s, share
+from itop_tui.spelling import hint
 
 COLUMNS = (
     Column("ID", right=True),
@@ -256,6 +256,4 @@ def _view(database: Database, name: str) -> SavedView:
 
 
 def _unknown(what: str, word: str, choices: list[str]) -> str:
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    return f"{what} = '{word}': must be one of {', '.join(choices)}{hint}"
+    return f"{what} = '{word}': must be one of {', '.join(choices)}{hint(word, choices)}"

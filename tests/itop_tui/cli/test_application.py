@@ -103,6 +103,41 @@ def test_a_reader_that_leaves_is_no_error(home: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize("line", ["runs --json", "show 7", "nonsense"])
+def test_a_stream_that_was_closed_is_no_defect(home: Path, line: str, closed: str) -> None:
+    command = f"{sys.executable} -m itop_tui {line} {closed}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, env={**os.environ, "ITOP_HOME": str(home)}, check=False
+    )
+    assert done.returncode == {"runs": 0, "show": 1, "nonsense": 2}[line.split()[0]]
+    assert done.stdout == ("[]\n" if "runs" in line and closed == "2>&-" else "")
+    assert "defect" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "export 1 --format xslx",
+            "--format = 'xslx': must be one of csv, json, parquet, tensorboard, safetensors, html",
+        ),
+        ("export 1 --format jsn", "html; did you mean json?"),
+        ("move 1 botom", "TO = 'botom': must be one of top, bottom, up, down; did you mean bottom?"),
+        ("priority 1 high", "N = 'high': must be a whole number"),
+        ("runs --limit -1", "--limit = '-1': must be at least 0"),
+        ("priority 1 99999999999", "N = '99999999999': must be at most 2147483647"),
+        ("note 1", "which text? It is missing"),
+        ("rename 1", "which name? It is missing"),
+    ],
+)
+def test_a_wrong_value_names_itself_and_what_is_allowed(itop: Itop, line: str, told: str) -> None:
+    outcome = itop(*line.split())
+    assert outcome.code == 2
+    assert told in outcome.err.splitlines()[0]
+    assert outcome.out == ""
+
+
 @pytest.mark.parametrize(
     "line",
     [
