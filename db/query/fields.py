@@ -113,34 +113,75 @@ _OF_RUNS = (
     _time("heartbeat", "when it last gave a sign of life", "seen"),
     Field("duration", "number", "time from its start to its end, or to now", (), "seconds"),
 )
-
-# The settings of `engine.config.RunConfig` that no field above has the name of; a test holds the two together.
-_SETTINGS: dict[tuple[Kind, Unit], tuple[str, ...]] = {
-    ("text", ""): (
-        "data_dir", "sparse_init", "growth", "death", "redistribution", "decay_schedule", "optimizer", "precision",
-        "weights", "save",
-    ),
-    ("number", "whole"): (
-        "update_frequency", "last_update", "batch_size", "test_batch_size", "accumulate", "epochs", "multiplier",
-        "decay_frequency", "warmup_epochs", "loader_workers", "max_steps", "checkpoint_every", "keep_last",
-        "keep_best", "start_epoch", "log_interval",
-    ),
-    ("number", ""): ("threshold", "lr", "momentum", "l2", "l1", "lr_decay", "clip_norm"),
-    ("number", "seconds"): ("time_limit",),
-    ("number", "share"): ("valid_split", "death_rate", "label_smoothing"),
-    ("flag", ""): (
-        "augment", "sparse", "fix", "dense_first_layer", "nesterov", "channels_last", "compile", "deterministic",
-        "stop_on_nonfinite",
-    ),
-}
 # fmt: on
+
+# The settings of `engine.config.RunConfig` that no field above has the name of, with what they mean in a few words
+# (their longer help is the engine's, which this package does not import); a test holds the names together.
+_SETTINGS: dict[tuple[Kind, Unit], dict[str, str]] = {
+    ("text", ""): {
+        "data_dir": "the folder of the data sets",
+        "sparse_init": "how the density is spread over the layers: ER, ERK, uniform, GMP, …",
+        "growth": "which inactive weights grow: random, gradient, momentum, …",
+        "death": "which active weights die: magnitude, SET, threshold, …",
+        "redistribution": "how growth is shared among the layers: none, magnitude, …",
+        "decay_schedule": "how the death rate falls: cosine, linear, constant",
+        "optimizer": "sgd, adam, adamw or rmsprop",
+        "precision": "fp32, bf16 or fp16",
+        "weights": "the file of weights it started from",
+        "save": "the file its best weights are written to",
+    },
+    ("number", "whole"): {
+        "update_frequency": "ΔT: steps between two mask updates",
+        "last_update": "the step after which the mask stays",
+        "batch_size": "images a batch",
+        "test_batch_size": "images a batch in validation and test",
+        "accumulate": "batches a step",
+        "epochs": "passes over the training data, before the multiplier",
+        "multiplier": "extended training: the factor on epochs and milestones",
+        "decay_frequency": "steps between two drops of the learning rate",
+        "warmup_epochs": "epochs in which the learning rate rises",
+        "loader_workers": "processes that read images",
+        "max_steps": "the step at which it ends early",
+        "checkpoint_every": "epochs between checkpoints that are kept",
+        "keep_last": "how many of the last checkpoints are kept",
+        "keep_best": "how many of the best checkpoints are kept",
+        "start_epoch": "the epoch it started from",
+        "log_interval": "steps between two lines of the log",
+    },
+    ("number", ""): {
+        "threshold": "active weights smaller than this die",
+        "lr": "the learning rate at the start",
+        "momentum": "the momentum of the optimizer",
+        "l2": "the weight decay",
+        "l1": "the L1 penalty",
+        "lr_decay": "the factor of each drop of the learning rate",
+        "clip_norm": "the largest norm of the gradient",
+    },
+    ("number", "seconds"): {"time_limit": "the time after which it is stopped"},
+    ("number", "share"): {
+        "valid_split": "the share of training images held out",
+        "death_rate": "ζ at the start: the share of weights that dies at an update",
+        "label_smoothing": "the share of the target spread over all classes",
+    },
+    ("flag", ""): {
+        "augment": "the training images are augmented",
+        "sparse": "has masks",
+        "fix": "the first mask is kept (static)",
+        "dense_first_layer": "the first layer is dense",
+        "nesterov": "Nesterov momentum",
+        "channels_last": "images in channels-last layout",
+        "compile": "compiled by torch.compile",
+        "deterministic": "deterministic kernels alone",
+        "stop_on_nonfinite": "ends when its loss is NaN or infinite",
+    },
+}
 
 FIELDS: tuple[Field, ...] = (
     *_OF_RUNS,
     *(
-        Field(name, kind, "a setting of the configuration", unit=unit, setting=name)
-        for (kind, unit), names in _SETTINGS.items()
-        for name in names
+        Field(name, kind, meaning, unit=unit, setting=name)
+        for (kind, unit), meanings in _SETTINGS.items()
+        for name, meaning in meanings.items()
     ),
 )
 """Every field with a name of its own."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
-from textual import events, on, work
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -63,7 +63,7 @@ class ColumnChooser(ModalScreen[Choice | None]):
         super().__init__()
         self._chosen: Choice = tuple(chosen) or default_columns()
         self._own = not chosen
-        self._known: tuple[Column, ...] = (*COLUMNS, *FIELDS)
+        self._known = (*COLUMNS, *FIELDS, *settings_columns())
         self._listed: tuple[Column, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -75,7 +75,7 @@ class ColumnChooser(ModalScreen[Choice | None]):
             yield KeyBar()
 
     def on_mount(self) -> None:
-        """Fill the list; the settings come when their schema has been imported."""
+        """Fill the list."""
         self.query_one(OptionList).can_focus = False
         self.query_one(KeyBar).hints = (
             KeyHint("space", "show or hide", "screen.choose"),
@@ -85,16 +85,6 @@ class ColumnChooser(ModalScreen[Choice | None]):
             KeyHint("↵", "keep", "screen.save"),
             KeyHint("esc", "leave it", "screen.leave"),
         )
-        self._fill()
-        self._learn_settings()
-
-    @work(thread=True, exit_on_error=False)
-    def _learn_settings(self) -> None:
-        made = settings_columns()
-        self.app.call_from_thread(self._add, made)
-
-    def _add(self, made: tuple[Column, ...]) -> None:
-        self._known = (*COLUMNS, *FIELDS, *made)
         self._fill()
 
     # ------------------------------------------------------------------------------------------------------- the list

@@ -84,6 +84,8 @@ class Picker(ModalScreen[str | None]):
         muted = tone_style(self.app.theme_variables, "muted")
         listed.clear_options()
         listed.add_options([Option(_line(item, muted)) for item in self._matching])
+        if not self._matching and not self._free:
+            listed.add_option(Option(Text("nothing of that name", muted), disabled=True))
         if self._matching:
             values = [item.value for item in self._matching]
             listed.highlighted = values.index(self._current) if self._current in values else 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 
 from db.records import RunRecord
@@ -99,7 +98,9 @@ def column(key: str) -> Column | None:
 
 
 def _setting(key: str) -> Column:
-    name = key.removeprefix(SETTING)
+    from db.query import find_field
+
+    name, field = key.removeprefix(SETTING), find_field(key)
 
     def cell(run: RunRecord, scene: Scene, width: int) -> list[Part]:
         value = run.config.get(name)
@@ -107,7 +108,7 @@ def _setting(key: str) -> Column:
         return [(fit(_written(value), width, right=number), "faint" if value is None else "text")]
 
     return Column(key, name, max(6, min(12, len(name))), _RANK, key, cell, same=name != "seed",
-                  about="setting")  # fmt: skip
+                  about=field.help if field else "a setting")  # fmt: skip
 
 
 def _written(value: object) -> str:
@@ -123,14 +124,8 @@ def _written(value: object) -> str:
 
 
 def settings_columns() -> tuple[Column, ...]:
-    """A column of every setting, with what it means. Imports the configuration's schema: not for the first frame."""
+    """A column of every setting."""
     from db.query import FIELDS as KNOWN
-    from engine.config import RunConfig
-    from engine.fields import field_help
 
-    made = ((field.setting, column(SETTING + field.setting)) for field in KNOWN if field.setting)
-    return tuple(
-        replace(each, about=field_help(name).partition(". ")[0] if name in RunConfig.model_fields else "a setting")
-        for name, each in made
-        if each is not None
-    )
+    made = (column(SETTING + field.setting) for field in KNOWN if field.setting)
+    return tuple(each for each in made if each is not None)

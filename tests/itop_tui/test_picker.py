@@ -1,0 +1,55 @@
+"""Choosing one of a list, narrowed by typing."""
+
+from __future__ import annotations
+
+from textual.app import App
+from textual.widgets import OptionList
+
+from itop_tui import list_state, theme
+from itop_tui.screens.picker import Item, Picker
+from tests.itop_tui.support import wait_for
+
+
+class _Choosing(App[None]):
+    """An app that asks what to group by, and keeps the answer."""
+
+    def __init__(self, *, free: bool) -> None:
+        super().__init__()
+        self.register_theme(theme.DARK)
+        self.theme = theme.DARK.name
+        self.answers: list[str | None] = []
+        self._free = free
+
+    def on_mount(self) -> None:
+        items = [Item(by, title, detail) for by, title, detail in list_state.groupings()]
+        self.push_screen(Picker("Group by", items, free=self._free), self.answers.append)
+
+    @property
+    def offered(self) -> list[str]:
+        """What the list says, line by line."""
+        listed = self.screen.query_one(OptionList)
+        return [f"{listed.get_option_at_index(at).prompt}" for at in range(listed.option_count)]
+
+
+async def test_what_nothing_matches_is_said_and_takes_no_enter() -> None:
+    app = _Choosing(free=False)
+    async with app.run_test() as pilot:
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*"nosuch")
+        await wait_for(pilot, lambda: app.offered == ["nothing of that name"])
+        await pilot.press("enter", "down", "enter")
+        assert app.answers == []
+        await pilot.press(*["backspace"] * 6, *"which inactive")
+        await wait_for(pilot, lambda: [line.split()[0] for line in app.offered] == ["growth"])
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: app.answers == ["growth"])
+
+
+async def test_a_free_choice_takes_what_nothing_matches() -> None:
+    app = _Choosing(free=True)
+    async with app.run_test() as pilot:
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*"mynet:make")
+        await wait_for(pilot, lambda: app.offered == [])
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: app.answers == ["mynet:make"])
