@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from db.errors import StoreError
+from db.text import storable, storable_json
 
 __all__ = ["clean_config", "clean_name", "clean_tags", "default_name", "facets", "in_recipe", "recipe"]
 
@@ -27,10 +28,9 @@ def clean_config(config: Mapping[str, Any]) -> dict[str, Any]:
         StoreError: It holds something that JSON cannot, which has no nan and no infinities.
     """
     try:
-        json.dumps(dict(config), allow_nan=False)
+        return dict(json.loads(storable_json(dict(config))))
     except (TypeError, ValueError) as error:
         raise StoreError(f"The configuration cannot be stored as JSON: {error}.") from error
-    return dict(config)
 
 
 def clean_name(name: str) -> str:
@@ -39,7 +39,7 @@ def clean_name(name: str) -> str:
     Raises:
         StoreError: It is blank.
     """
-    cleaned = " ".join(name.split())
+    cleaned = " ".join(storable(name).split())
     if not cleaned:
         raise StoreError("The name of a run cannot be blank.")
     return cleaned
@@ -47,7 +47,7 @@ def clean_name(name: str) -> str:
 
 def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Tags of one line each, none blank, none twice, in the order given."""
-    return tuple(dict.fromkeys(cleaned for tag in tags if (cleaned := " ".join(tag.split()))))
+    return tuple(dict.fromkeys(cleaned for tag in tags if (cleaned := " ".join(storable(tag).split()))))
 
 
 def facets(config: Mapping[str, Any]) -> dict[str, Any]:

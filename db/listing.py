@@ -49,6 +49,8 @@ SORTS: Mapping[str, sa.ColumnElement[Any]] = {
     "starred": sa.type_coerce(RunRow.starred_at, sa.Double),
 }
 _ROWS_AT_ONCE = 2_000
+_ID = re.compile(r"[0-9]{1,18}")
+_UID = re.compile(r"[0-9a-f]{12}")
 _SETTING = re.compile(re.escape(CONFIG_PREFIX) + NAME)
 
 
@@ -61,12 +63,10 @@ def find(db: Database, token: str | int) -> RunRecord:
     """
     word = str(token).strip()
     with db.read() as session:
-        # SQLite's integers end at 63 bits; a longer number can only be a name.
-        if word.isascii() and word.isdecimal() and len(word) <= 18:
-            row = session.get(RunRow, int(word))
-            if row is not None:
-                return run_record(_listed(row))
-        row = session.scalars(sa.select(RunRow).where(RunRow.uid == word)).first()
+        # Ids end at 31 bits on PostgreSQL; a longer number can only be a name.
+        row = session.get(RunRow, int(word)) if _ID.fullmatch(word) and int(word) < 2**31 else None
+        if row is None and _UID.fullmatch(word):
+            row = session.scalars(sa.select(RunRow).where(RunRow.uid == word)).first()
         if row is not None:
             return run_record(_listed(row))
         same_name = sa.select(RunRow).where(RunRow.name == word, RunRow.trashed_at.is_(None))

@@ -29,6 +29,7 @@ from sqlalchemy.types import TypeDecorator
 
 from db.figures import Figures
 from db.records import RunStatus
+from db.text import storable
 
 __all__ = [
     "EPOCH_FIGURES",
@@ -92,6 +93,16 @@ class Status(TypeDecorator[RunStatus]):
         return None if value is None else RunStatus(value)
 
 
+class Words(TypeDecorator[str]):
+    """Text, made `storable` on the way in."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else storable(value)
+
+
 class Lines(TypeDecorator[tuple[str, ...]]):
     """A tuple of one-line strings stored as text, one a line, so that a filter can search it with LIKE."""
 
@@ -99,7 +110,7 @@ class Lines(TypeDecorator[tuple[str, ...]]):
     cache_ok = True
 
     def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str | None:
-        return None if value is None else "\n".join(value)
+        return None if value is None else storable("\n".join(value))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:
         return None if value is None else tuple(value.split("\n")) if value else ()
@@ -117,7 +128,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {float: Double, str: Text, dict[str, Any]: JSON, RunStatus: Status}  # noqa: RUF012
+    type_annotation_map = {float: Double, str: Words, dict[str, Any]: JSON, RunStatus: Status}  # noqa: RUF012
 
 
 class RunRow(Base):

@@ -9,7 +9,6 @@ log).
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 import sqlite3
@@ -18,18 +17,18 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from db import migrate, paths, space
 from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
 from db.sqlite_build import build
 from db.sqlite_file import inspect_file, network_file_system
+from db.text import storable_json
 
 __all__ = ["Database"]
 
@@ -41,6 +40,7 @@ _LONGEST_LOG_PAUSE_SECONDS = 8.0
 _ASK_SECONDS = (0.0005, 0.003)
 _PAUSES = random.Random()  # not the module's: its state belongs to the run, whose checkpoints hold it
 _BEGIN_OPTION = "itop_begin"
+_TOO_LARGE = "too large to convert to SQLite"  # what Python's driver says instead of an error of its own
 
 
 class Database:
@@ -107,7 +107,7 @@ class Database:
             connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
             pool_size=8,
             max_overflow=-1,
-            json_serializer=_json,
+            json_serializer=storable_json,
         )
         warnings: list[str] = []
         network = network_file_system(path)
@@ -141,7 +141,7 @@ class Database:
                 pool_size=8,
                 max_overflow=-1,
                 pool_pre_ping=True,
-                json_serializer=_json,
+                json_serializer=storable_json,
                 isolation_level="READ COMMITTED",
             )
         except (ArgumentError, ImportError) as error:
@@ -267,7 +267,13 @@ class Database:
                     f"The database {where} is damaged ({_cause(error)}). Restore a backup, or recover what it holds "
                     "with sqlite3's .recover command."
                 ) from error
+            if isinstance(error, DataError):
+                raise StoreError(f"The database {where} cannot hold a value: {_cause(error)}") from error
             raise
+        except OverflowError as error:
+            if _TOO_LARGE not in str(error):
+                raise
+            raise StoreError(f"The database {where} holds no number of more than 64 bits.") from error
 
     def _abandon(self) -> None:
         self._engine.dispose(close=False)
@@ -289,9 +295,6 @@ os.register_at_fork(after_in_child=_abandon_inherited)
 def _is_open_here(path: Path) -> bool:
     found = _identity(path)
     return found is not None and any(database._identity == found for database in list(_OPEN))
-
-
-_json = partial(json.dumps, ensure_ascii=False, allow_nan=False)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +9,7 @@ import sqlalchemy as sa
 from db.errors import StoreError
 from db.models import SettingRow
 from db.session import Database
+from db.text import storable_json
 
 __all__ = ["get", "put", "under"]
 
@@ -35,7 +35,7 @@ def put(db: Database, key: str, value: Any) -> None:
         StoreError: The value is not JSON.
     """
     try:
-        json.dumps(value, allow_nan=False)
+        storable_json(value)
     except (TypeError, ValueError) as error:
         raise StoreError(f"The setting {key!r} cannot be stored as JSON: {error}.") from error
     with db.write() as session:

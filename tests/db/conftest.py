@@ -36,6 +36,7 @@ _ALWAYS_ON_BOTH = (
     "test_attempts",
     "test_processes",
     "test_settings",
+    "test_text",
     "test_transactions",
     "test_writer",
 )
