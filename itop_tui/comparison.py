@@ -50,6 +50,12 @@ class Entry:
         return len(self.runs)
 
     @property
+    def status(self) -> str:
+        """The state of its runs; empty where they do not share one."""
+        states = {run.status for run in self.runs}
+        return self.runs[0].status if len(states) == 1 else ""
+
+    @property
     def key(self) -> int:
         """What stays the same when entries are ordered anew: the id of its first run."""
         return self.runs[0].id
@@ -75,6 +81,19 @@ def entries(runs: Sequence[RunRecord], *, grouped: bool = False) -> tuple[Entry,
         Entry(letter, common_name([run.name for run in members]), tuple(members))
         for letter, members in zip(LETTERS, parts.values(), strict=False)
     )
+
+
+def fitting(runs: Sequence[RunRecord], *, grouped: bool) -> tuple[bool, int]:
+    """How runs can be told apart: whether their seeds are joined, and how many of them, the first ones, are compared.
+
+    Args:
+        runs: The runs, any number.
+        grouped: Whether seeds are to be joined where that leaves several groups.
+    """
+    groups = len({_recipe(run) for run in runs})
+    if len(runs) <= MOST:
+        return grouped and groups > 1, len(runs)  # of one group, its seeds are what can be compared
+    return (True, len(runs)) if groups <= MOST else (False, MOST)
 
 
 def _recipe(run: RunRecord) -> str:

@@ -7,17 +7,20 @@ several seeds, and what is smoothed, rests on the averages of equal ranges of st
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from db import averages, metrics
+from db import attempts, averages, metrics
+from db.moments import moments
 from db.records import Series, StepMetric
 from db.session import Database
+from itop_tui.across import Across, Hours, Linear, Scale, hours
 from itop_tui.comparison import join, smoothed
+from itop_tui.happenings import breaks
 
 FloatArray = NDArray[np.float64]
 
@@ -75,12 +78,12 @@ class Members:
     Attributes:
         runs: Their ids.
         reach: The last step any of them took; the same members may have come further since.
-        scale: Steps in one unit of the x axis.
+        epoch: Steps of one epoch, for an axis of epochs.
     """
 
     runs: tuple[int, ...]
     reach: int = field(compare=False)
-    scale: float = 1.0
+    epoch: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class CurvesRequest:
         window: The part of the x axis, in its unit; None for all.
         columns: Columns of the widest chart.
         smoothing: The weight of the past in the moving average, 0 for none.
+        across: What stands on the x axis.
     """
 
     members: tuple[Members, ...]
@@ -100,6 +104,7 @@ class CurvesRequest:
     window: tuple[float, float] | None = None
     columns: int = 80
     smoothing: float = 0.0
+    across: Across = "step"
 
 
 def _nothing() -> FloatArray:
@@ -129,8 +134,28 @@ class EntryCurve:
     broken: tuple[tuple[float, str], ...] = ()
 
 
-Curves = dict[str, tuple[EntryCurve, ...]]
-"""For each figure, the curve of each entry."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Curves:
+    """All curves of one moment.
+
+    Attributes:
+        request: What was asked.
+        by_name: For each figure, the curve of each entry.
+        scales: The x axis of each run; without those whose hours are not known.
+        reach: The furthest position that any run came to.
+    """
+
+    request: CurvesRequest
+    by_name: dict[str, tuple[EntryCurve, ...]]
+    scales: dict[int, Scale]
+    reach: float
+
+    def of(self, figure: str, runs: tuple[int, ...]) -> EntryCurve | None:
+        """The curve of the entry that has these runs; None where it was not read."""
+        for members, curve in zip(self.request.members, self.by_name.get(figure, ()), strict=False):
+            if members.runs == runs:
+                return curve
+        return None
 
 
 def read_curves(db: Database, request: CurvesRequest) -> Curves:
@@ -138,10 +163,13 @@ def read_curves(db: Database, request: CurvesRequest) -> Curves:
     found: dict[tuple[str, Members], EntryCurve] = {}
     plain: dict[tuple[int | None, int | None], list[Members]] = {}
     joined: list[tuple[str, Members]] = []
+    scales = _scales(db, request)
     noisy = [figure for figure in request.figures if request.smoothing and figure in _BY_STEP]
     for members in request.members:
-        if len(members.runs) == 1:
-            plain.setdefault(_bounds(request, members), []).append(members)
+        if not scales.keys() & set(members.runs):
+            found.update({(figure, members): EntryCurve(_nothing(), _nothing()) for figure in request.figures})
+        elif len(members.runs) == 1:
+            plain.setdefault(_bounds(request, scales[members.runs[0]]), []).append(members)
             joined += [(figure, members) for figure in noisy]
         else:
             joined += [(figure, members) for figure in request.figures]
@@ -150,27 +178,57 @@ def read_curves(db: Database, request: CurvesRequest) -> Curves:
         ids = [members.runs[0] for members in alone]
         read = metrics.several(db, ids, request.figures, first=first, last=last, buckets=buckets)
         for members in alone:
-            for figure, recorded in read[members.runs[0]].items():
-                found[figure, members] = _single(members, recorded)
+            run_id = members.runs[0]
+            for figure, recorded in read[run_id].items():
+                x, y = _arrays(recorded)
+                broken = _broken(run_id, x, y, scales[run_id])
+                found[figure, members] = EntryCurve(scales[run_id].place(x), y, broken=broken)
     # Read run by run, so that the runs of one group are read at once too.
-    parts = [(figure, members, run_id) for figure, members in joined for run_id in members.runs]
+    parts = [(figure, members, run_id) for figure, members in joined for run_id in members.runs if run_id in scales]
     with ThreadPoolExecutor(max_workers=_READERS) as pool:
-        middles = dict(zip(parts, pool.map(lambda part: _middle(db, request, *part), parts), strict=True))
-        for job in joined:
-            curve = _joined(request, *job, [middles[*job, run_id] for run_id in job[1].runs])
-            raw = found.get(job)  # what was recorded stays behind the smoothed curve
-            found[job] = curve if raw is None else replace(curve, raw_x=raw.x, raw_y=raw.y, broken=raw.broken)
-    return {figure: tuple(found[figure, members] for members in request.members) for figure in request.figures}
+        read_parts = pool.map(lambda part: _middle(db, request, part[0], part[1], part[2], scales[part[2]]), parts)
+        middles = dict(zip(parts, read_parts, strict=True))
+    for figure, members in joined:
+        own = {run_id: middles[figure, members, run_id] for run_id in members.runs if run_id in scales}
+        curve = _joined(request, figure, own, scales)
+        raw = found.get((figure, members))  # what was recorded stays behind the smoothed curve
+        found[figure, members] = curve if raw is None else replace(curve, raw_x=raw.x, raw_y=raw.y, broken=raw.broken)
+    by_name = {figure: tuple(found[figure, members] for members in request.members) for figure in request.figures}
+    return Curves(request, by_name, scales, _reach(request, scales))
 
 
-def _single(members: Members, recorded: Series) -> EntryCurve:
-    x, y = _arrays(recorded)
-    return EntryCurve(x / members.scale, y, broken=_broken(members.runs[0], x, y, members.scale))
+def _scales(db: Database, request: CurvesRequest) -> dict[int, Scale]:
+    """The x axis of each run: its own hours, or the steps or epochs of its entry."""
+    if request.across != "hour":
+        return {
+            run_id: Linear(members.epoch if request.across == "epoch" else 1.0)
+            for members in request.members
+            for run_id in members.runs
+        }
+
+    def own(run_id: int) -> Scale | None:
+        tries = attempts.for_run(db, run_id)
+        starts = [attempt.start_step for attempt in tries if attempt.start_step > 0]
+        return hours(moments(db, run_id, beside=starts), tries)
+
+    ids = [run_id for members in request.members for run_id in members.runs]
+    with ThreadPoolExecutor(max_workers=_READERS) as pool:
+        return {run_id: scale for run_id, scale in zip(ids, pool.map(own, ids), strict=True) if scale is not None}
 
 
-def _middle(db: Database, request: CurvesRequest, figure: str, members: Members, run_id: int) -> Series:
+def _reach(request: CurvesRequest, scales: Mapping[int, Scale]) -> float:
+    """The furthest position of any run."""
+    ends = [
+        scale.hours[-1] if isinstance(scale, Hours) else scale.place(np.array([float(members.reach)]))[0]
+        for members in request.members
+        for scale in (scales[run_id] for run_id in members.runs if run_id in scales)
+    ]
+    return float(max(ends, default=0.0))
+
+
+def _middle(db: Database, request: CurvesRequest, figure: str, members: Members, run_id: int, scale: Scale) -> Series:
     """The middle of one run's curve: what means over seeds and moving averages rest on."""
-    first, last = _bounds(request, members)
+    first, last = _bounds(request, scale)
     if figure not in _BY_STEP:
         return metrics.series(db, run_id, figure, first=first, last=last)
     until = max(1, members.reach) if last is None else last
@@ -178,27 +236,29 @@ def _middle(db: Database, request: CurvesRequest, figure: str, members: Members,
     return averages.averages(db, run_id, figure, first=first or 0, last=until, buckets=buckets)
 
 
-def _joined(request: CurvesRequest, figure: str, members: Members, middles: Sequence[Series]) -> EntryCurve:
+def _joined(
+    request: CurvesRequest, figure: str, middles: Mapping[int, Series], scales: Mapping[int, Scale]
+) -> EntryCurve:
     """The curves of an entry's runs as one, or the smoothed curve of its only run."""
-    curves = [_arrays(middle) for middle in middles]
-    broken = tuple(
-        mark
-        for run_id, (x, y) in zip(members.runs, curves, strict=True)
-        for mark in _broken(run_id, x, y, members.scale)
-    )
-    if request.smoothing and figure in _BY_STEP:
-        curves = [(x, smoothed(x, y, request.smoothing)) for x, y in curves]
+    curves: list[tuple[FloatArray, FloatArray]] = []
+    broken: list[tuple[float, str]] = []
+    for run_id, middle in middles.items():
+        x, y = _arrays(middle)
+        broken += _broken(run_id, x, y, scales[run_id])
+        if request.smoothing and figure in _BY_STEP:
+            y = smoothed(x, y, request.smoothing)
+        curves.append((scales[run_id].place(x), y))
     if len(curves) == 1:
-        return EntryCurve(curves[0][0] / members.scale, curves[0][1], broken=broken)
+        return EntryCurve(*curves[0], broken=tuple(broken))
     made = join(curves)
-    return EntryCurve(made.steps / members.scale, made.mean, made.std, made.n, broken=broken)
+    return EntryCurve(made.steps, made.mean, made.std, made.n, broken=tuple(broken))
 
 
-def _bounds(request: CurvesRequest, members: Members) -> tuple[int | None, int | None]:
+def _bounds(request: CurvesRequest, scale: Scale) -> tuple[int | None, int | None]:
     """The steps to read: the window and a column more on either side, so that lines reach the edges."""
     if request.window is None:
         return None, None
-    low, high = (edge * members.scale for edge in request.window)
+    low, high = (scale.step(edge) for edge in request.window)
     margin = math.ceil((high - low) / max(1, request.columns)) + 1
     return max(0, math.floor(low) - margin), max(1, math.ceil(high) + margin)
 
@@ -207,14 +267,8 @@ def _arrays(series: Series) -> tuple[FloatArray, FloatArray]:
     return np.asarray(series.steps, dtype=np.float64), np.asarray(series.values, dtype=np.float64)
 
 
-def _broken(run_id: int, x: FloatArray, y: FloatArray, scale: float) -> tuple[tuple[float, str], ...]:
+def _broken(run_id: int, x: FloatArray, y: FloatArray, scale: Scale) -> tuple[tuple[float, str], ...]:
     """Where a run's values begin to be not finite."""
-    bad = ~np.isfinite(y)
-    if not bad.any():
-        return ()
-    begins = np.flatnonzero(bad & ~np.concatenate([[False], bad[:-1]]))
-    return tuple((float(x[at]) / scale, f"{_name(float(y[at]))} in run {run_id} at step {x[at]:,.0f}") for at in begins)
-
-
-def _name(value: float) -> str:
-    return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
+    found = breaks(x, y, f"run {run_id}")
+    places = scale.place(np.array([step for step, _ in found])).tolist()
+    return tuple((place, told) for place, (_, told) in zip(places, found, strict=True))

@@ -60,11 +60,21 @@ class ScatterData:
 
 
 def scatter_data(
-    compared: Sequence[Entry], seconds: Mapping[int, float | None], accuracy: str
+    compared: Sequence[Entry],
+    seconds: Mapping[int, float | None],
+    accuracy: str,
+    *,
+    hidden: frozenset[int] = frozenset(),
 ) -> tuple[ScatterData, ScatterData]:
     """R_s against accuracy, and training FLOPs against accuracy: the figures of the paper.
 
     A dense network explores all of its weights: it stands at R_s 1.
+
+    Args:
+        compared: The entries, in order.
+        seconds: How long each run took, by its id.
+        accuracy: A name of `ACCURACIES`.
+        hidden: Entries to leave out, by their `key`; the others keep their places.
     """
     plots = []
     for name, title, label in (
@@ -73,6 +83,8 @@ def scatter_data(
     ):
         points, missing = [], []
         for at, entry in enumerate(compared):
+            if entry.key in hidden:
+                continue
             across = statistic(_across(run, name, seconds) for run in entry.runs)
             up = statistic(result_of(run, accuracy, seconds) for run in entry.runs)
             if across.mean is None or up.mean is None or not math.isfinite(across.mean + up.mean):

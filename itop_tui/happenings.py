@@ -1,4 +1,4 @@
-"""What happened to a run on its way, as charts mark it: resumes, forks, checkpoints, drops of the learning rate."""
+"""What happened to a run, as charts mark it: resumes, forks, checkpoints, drops of the learning rate, divergence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from db.records import AttemptRecord, CheckpointRecord, RunRecord
-from itop_tui.format import plain
+from itop_tui.format import figure, plain
 from itop_tui.widgets.axis import label
 from itop_tui.widgets.braille import FloatArray
 
@@ -70,3 +70,17 @@ def drop(step: float, steps: FloatArray, rates: FloatArray) -> Happening:
     rate = rates[steps == step]
     to = f" to {label(float(rate[0]))}" if len(rate) else ""
     return Happening(int(step), "drop", f"learning rate drops{to} at {step:,.0f}")
+
+
+def breaks(steps: FloatArray, values: FloatArray, whose: str = "") -> list[tuple[float, str]]:
+    """Where values begin to be not finite: steps, each with what to say, "NaN at step 123".
+
+    Args:
+        steps: Ascending, shape (n,).
+        values: Shape (n,).
+        whose: What they are of, where that is not plain: "run 7".
+    """
+    bad = ~np.isfinite(values)
+    begins = np.flatnonzero(bad & ~np.concatenate([[False], bad[:-1]])) if len(bad) else ()
+    of = f" in {whose}" if whose else ""
+    return [(float(steps[at]), f"{figure(float(values[at]))}{of} at step {steps[at]:,.0f}") for at in begins]

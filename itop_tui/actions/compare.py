@@ -58,6 +58,8 @@ ACTIONS = (
            "behind.", "compare", "Charts"),
     Action("toggle_log", "y", "log axis", "Losses and learning rate on a logarithmic or a linear axis.", "compare",
            "Charts"),
-    Action("next_across", "x", "epochs", "Steps or epochs across.", "compare", "Charts"),
+    Action("next_across", "x", "across", "Steps, epochs, or hours of training across.", "compare", "Charts"),
+    Action("toggle_marks", "u", "marks", "Mark mask updates, learning-rate drops, resumes and checkpoints of the run "
+           "at the cursor, or do not.", "compare", "Charts", footer=False),
     Action("leave", "escape,q,backspace", "back", "Back to where one came from.", "compare", "Show"),
 )  # fmt: skip

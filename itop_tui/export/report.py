@@ -145,7 +145,7 @@ def _page(db: Database, compared: Sequence[Entry], seconds: dict[int, float | No
         Members(tuple(run.id for run in entry.runs), max(run.step for run in entry.runs)) for entry in compared
     )
     for figure in FIGURES:  # one at a time: a page of many long runs needs the memory of one plot
-        curves = read_curves(db, CurvesRequest(members, (figure.name,), columns=_COLUMNS))[figure.name]
+        curves = read_curves(db, CurvesRequest(members, (figure.name,), columns=_COLUMNS)).by_name[figure.name]
         if any(len(curve.x) for curve in curves):
             yield _plot(curve_drawing(figure, compared, curves, "step"))
     yield "</div>"

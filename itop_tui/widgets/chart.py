@@ -146,13 +146,21 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
             if len(line.x) and (line.tone != "parent" or x <= float(line.x[-1])):
                 nearest = int(np.argmin(np.abs(line.x - x)))
                 if not parts:
-                    unit = "after" if self._data.x_unit == "hour" else self._data.x_unit
-                    parts.append(f"{unit} {self._position(float(line.x[nearest]))}")
+                    parts.append(self.position_text(float(line.x[nearest])))
                 value = self.value_text(float(line.y[nearest]), line.percent)
                 parts.append(f"{line.label} {value}".strip())
+        return "  ".join([*parts, *self.events_near(x)])
+
+    def position_text(self, x: float) -> str:
+        """A position as the cursor tells it: "step 1,234", "after 3m 20s"."""
+        if self._data.x_unit == "hour":
+            return f"after {duration(x * 3600)}"
+        return f"step {x:,.0f}" if self._data.x_unit == "step" else f"{self._data.x_unit} {x:.2f}"
+
+    def events_near(self, x: float) -> list[str]:
+        """What happened within a column of a position."""
         reach = (self.extent[1] - self.extent[0]) / self.columns
-        parts += [event.text for event in self._data.events if abs(event.x - x) <= reach]
-        return "  ".join(parts)
+        return [event.text for event in self._data.events if abs(event.x - x) <= reach]
 
     # ------------------------------------------------------------------------------ zoom and pan by mouse
 
@@ -310,8 +318,3 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         if (self.percent if percent is None else percent) and np.isfinite(value):
             return f"{value * 100:.4g}%"
         return figure(value)
-
-    def _position(self, x: float) -> str:
-        if self._data.x_unit == "hour":
-            return duration(x * 3600)
-        return f"{x:,.0f}" if self._data.x_unit == "step" else f"{x:.2f}"

@@ -53,8 +53,8 @@ class CompareChart(Chart):
         return self._styles_of[name]
 
     def readout(self, x: float) -> str:
-        """Where the cursor stands; the legend beside the charts reads the values."""
-        return f"{self._data.x_unit} {self._position(x)}"
+        """Where the cursor stands, and what happened there; the legend beside the charts reads the values."""
+        return "  ".join([self.position_text(x), *self.events_near(x)])
 
     def reading(self, position: int, x: float | None) -> str:
         """The value of a curve at a position, or its last one; "" where it has none.

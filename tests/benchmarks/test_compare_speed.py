@@ -51,7 +51,7 @@ def test_the_data_of_a_chart(database: Database, grouped: bool, goal: float) -> 
         began = time.perf_counter()
         found = read_curves(database, request)
         taken.append(time.perf_counter() - began)
-    assert all(len(curve.x) > 100 for curve in found["loss"])
+    assert all(len(curve.x) > 100 for curve in found.by_name["loss"])
     how = "joined" if grouped else "each its own"
     print(f"\n{RUNS} runs of {STEPS:,} steps, {how}: {min(taken) * 1e3:.0f} ms")
     assert min(taken) < goal

@@ -112,7 +112,7 @@ def _side_by_side(
     heads = [", ".join(str(one.id) for one in entry.runs) for entry in compared]
     columns = [Column("RUN"), *(Column(head, right=True, shrink=True, at_least=9) for head in heads)]
     rows: list[list[Cell]] = [["name", *(data(entry.label) for entry in compared)]]
-    rows.append(["state", *(_state(entry) for entry in compared)])
+    rows.append(["state", *(state(entry.status) if entry.status else "mixed" for entry in compared)])
     if any(entry.n > 1 for entry in compared):
         rows.append(["n", *(str(entry.n) for entry in compared)])
     settings = entry_settings(compared)
@@ -123,11 +123,6 @@ def _side_by_side(
     found = results(compared, seconds)
     rows += [_row(result, found[result.name]) for result in RESULTS if any(stat.n for stat in found[result.name])]
     return columns, rows
-
-
-def _state(entry: Entry) -> Text:
-    states = {one.status.value for one in entry.runs}
-    return state(states.pop()) if len(states) == 1 else Text("mixed")
 
 
 def _title(text: str, compared: Sequence[Entry]) -> list[Cell]:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Grid
+from textual.containers import Grid, Vertical
 from textual.message import Message
 
+from itop_tui.across import ACROSS, Across, Hours, Scale
 from itop_tui.comparison import Entry
 from itop_tui.comparison_curves import FIGURES, Curves, CurvesRequest, EntryCurve, Figure, Members
-from itop_tui.screens.run.charts import SMOOTHING, grid_shape
-from itop_tui.widgets.chart import Chart, ChartData, Line
+from itop_tui.screens.compare.reading import Happened
+from itop_tui.screens.run.charts import LEGEND_FROM, SMOOTHING, grid_shape
+from itop_tui.widgets.braille import FloatArray
+from itop_tui.widgets.chart import Chart, ChartData, Event, Line
 from itop_tui.widgets.compare_chart import BandLine, CompareChart
+from itop_tui.widgets.mark_legend import MarkLegend
 
 _RAW_UP_TO = 4
 """Curves up to which what was recorded stays behind the smoothed ones; more would hide them."""
@@ -23,10 +29,16 @@ _BY_LETTER = " "
 """The label of a curve that its letter names already."""
 
 
-def lines_of(curves: Sequence[EntryCurve], entries: Sequence[Entry], hidden: frozenset[int]) -> tuple[Line, ...]:
-    """The lines of a chart, raw ones first, so that they lie behind."""
+def epoch_length(entry: Entry) -> float | None:
+    """Steps of one epoch of an entry's runs; None where that is not known."""
+    run = entry.runs[0]
+    return run.total_steps / run.total_epochs if run.total_steps and run.total_epochs else None
+
+
+def lines_of(curves: Sequence[EntryCurve | None], entries: Sequence[Entry], hidden: frozenset[int]) -> tuple[Line, ...]:
+    """The lines of a chart, raw ones first, so that they lie behind; curves that were not read yet are left out."""
     shown = [(at, entry, curve) for at, (entry, curve) in enumerate(zip(entries, curves, strict=True))
-             if entry.key not in hidden and len(curve.x)]  # fmt: skip
+             if entry.key not in hidden and curve is not None and len(curve.x)]  # fmt: skip
     raw = [
         BandLine("", curve.raw_x, curve.raw_y, f"dim-{at}", position=at)
         for at, _, curve in shown
@@ -41,8 +53,41 @@ def lines_of(curves: Sequence[EntryCurve], entries: Sequence[Entry], hidden: fro
     return (*raw, *own)
 
 
-class CurvesPane(Grid):
-    """Charts of a comparison in a grid, or one at full size."""
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """The entry whose marks the charts show.
+
+    Attributes:
+        letter: Its letter.
+        happened: What happened to its runs, by their ids.
+    """
+
+    letter: str
+    happened: Mapping[int, Happened]
+
+    def places(self, scales: Mapping[int, Scale]) -> tuple[FloatArray, tuple[Event, ...]]:
+        """Where its mask updates lie on the x axis, each once, and what else happened.
+
+        Args:
+            scales: The x axis of each run; marks of a run that has none are left out.
+        """
+        updates: list[float] = []
+        events: dict[tuple[float, str], str] = {}
+        for run_id, found in self.happened.items():
+            scale = scales.get(run_id)
+            if scale is None:
+                continue
+            whose = f", run {run_id}" if len(self.happened) > 1 else ""
+            updates += scale.place(found.updates).tolist()
+            places = scale.place(np.array([one.step for one in found.happenings], dtype=np.float64)).tolist()
+            for place, one in zip(places, found.happenings, strict=True):
+                events.setdefault((place, one.kind), f"{one.text}{whose}")
+        told = (Event(place, kind, text) for (place, kind), text in events.items())
+        return np.unique(np.array(updates)), tuple(told)
+
+
+class CurvesPane(Vertical):
+    """Charts of a comparison in a grid, or one at full size, with the state of their view."""
 
     @dataclass
     class Wanted(Message):
@@ -52,27 +97,64 @@ class CurvesPane(Grid):
     class Pointed(Message):
         """The cursor, or the chosen chart, is another one."""
 
+    @dataclass
+    class Changed(Message):
+        """The view was changed by a person; `state` is worth keeping."""
+
     def __init__(self, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
         self.full = False
         self.chosen = 0
         self.smoothing = 0.0
-        self.by_epochs = False
+        self.across: Across = "step"
         self.logarithmic = True
+        self.with_marks = True
         self.window: tuple[float, float] | None = None
         self.cursor: float | None = None
         self._entries: tuple[Entry, ...] = ()
         self._hidden: frozenset[int] = frozenset()
-        self._curves: Curves = {}
+        self._curves: Curves | None = None
+        self._marked: Marked | None = None
 
     def compose(self) -> ComposeResult:
         """One chart; more are made as there is room."""
-        yield CompareChart(FIGURES[0].title, percent=FIGURES[0].percent)
+        with Grid(id="curve-grid"):
+            yield CompareChart(FIGURES[0].title, percent=FIGURES[0].percent)
+        legend = MarkLegend(id="mark-legend")
+        legend.display = False
+        yield legend
+
+    # ----------------------------------------------------------------------------------------- the state of the view
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """How the charts are shown, as JSON: what another start of the app takes up again."""
+        return {
+            "chart": FIGURES[self.chosen].name,
+            "full": self.full,
+            "smoothing": self.smoothing,
+            "across": self.across,
+            "logarithmic": self.logarithmic,
+            "marks": self.with_marks,
+        }
+
+    def take_up(self, state: Mapping[str, Any]) -> None:
+        """Show the charts as they were shown before; whatever in `state` makes no sense is passed over."""
+        names = [figure.name for figure in FIGURES]
+        self.chosen = names.index(state["chart"]) if state.get("chart") in names else 0
+        self.full = state.get("full") is True
+        self.smoothing = state["smoothing"] if state.get("smoothing") in SMOOTHING else 0.0
+        self.across = state["across"] if state.get("across") in ACROSS else "step"
+        self.logarithmic = state.get("logarithmic") is not False
+        self.with_marks = state.get("marks") is not False
+        self.lay_out()
+
+    # ------------------------------------------------------------------------------------------ what is on the screen
 
     @property
     def charts(self) -> list[CompareChart]:
         """The charts, in order; more than are shown where the screen was larger."""
-        return list(self.query_children(CompareChart))
+        return list(self.query(CompareChart))
 
     @property
     def figures(self) -> tuple[Figure, ...]:
@@ -103,24 +185,25 @@ class CurvesPane(Grid):
         if not self.size:
             return None
         members = tuple(
-            Members(tuple(run.id for run in entry.runs), max(run.step for run in entry.runs), self._scale(entry))
+            Members(
+                tuple(run.id for run in entry.runs), max(run.step for run in entry.runs), epoch_length(entry) or 1.0
+            )
             for entry in entries
         )
         columns = max(16, self.size.width // self._shape[0])
         names = tuple(figure.name for figure in self.figures)
-        return CurvesRequest(members, names, self.window, columns, self.smoothing)
-
-    def _scale(self, entry: Entry) -> float:
-        run = entry.runs[0]
-        return run.total_steps / run.total_epochs if self.by_epochs and run.total_steps and run.total_epochs else 1.0
+        return CurvesRequest(members, names, self.window, columns, self.smoothing, self.across)
 
     @property
     def note(self) -> str:
         """How the charts are shown, in a few words."""
         parts = [f"smoothing {self.smoothing:g}"] if self.smoothing else []
-        unit = "epochs" if self.by_epochs else "steps"
+        scales = self._curves.scales.values() if self._curves is not None else ()
+        if any(isinstance(scale, Hours) for scale in scales):
+            paused = any(isinstance(scale, Hours) and scale.left_out for scale in scales)
+            parts.append("hours of training" + (", pauses left out" if paused else ""))
         if self.window is not None:
-            parts.append(f"{unit} {self.window[0]:,.4g} to {self.window[1]:,.4g} (0 for all)")
+            parts.append(f"{self.across}s {self.window[0]:,.4g} to {self.window[1]:,.4g} (0 for all)")
         parts.append(f"{self._first + 1}–{self._first + self._count} of {len(FIGURES)} figures (tab)")
         return " · ".join(parts)
 
@@ -133,13 +216,13 @@ class CurvesPane(Grid):
     def lay_out(self) -> None:
         """Show as many charts as fit, the chosen one among them, and ask for their curves."""
         columns, _ = self._shape
-        charts = self.charts
+        charts, grid = self.charts, self.query_one("#curve-grid")
         if len(charts) < self._count:
             more = [CompareChart("") for _ in range(self._count - len(charts))]
-            self.mount_all(more)
+            grid.mount_all(more)
             charts += more
-        self.styles.grid_size_columns = columns
-        self.styles.grid_size_rows = max(1, -(-self._count // columns))
+        grid.styles.grid_size_columns = columns
+        grid.styles.grid_size_rows = max(1, -(-self._count // columns))
         for at, chart in enumerate(charts):
             chart.display = at < self._count
             if chart.display:
@@ -150,28 +233,51 @@ class CurvesPane(Grid):
         self.fill()
         self.post_message(self.Wanted())
 
-    def show(self, entries: tuple[Entry, ...], hidden: frozenset[int], curves: Curves | None) -> None:
+    def show(
+        self, entries: tuple[Entry, ...], hidden: frozenset[int], curves: Curves | None, marked: Marked | None
+    ) -> None:
         """Show what was read; curves of an older request stay until newer ones come."""
-        self._entries, self._hidden = entries, hidden
+        self._entries, self._hidden, self._marked = entries, hidden, marked
         if curves is not None:
             self._curves = curves
         self.fill()
 
+    def mark(self, marked: Marked | None) -> None:
+        """Mark what happened to the runs of an entry; None for no marks."""
+        self._marked = marked
+        self.fill()
+
     def fill(self) -> None:
         """Draw what is known."""
-        unit = "epoch" if self.by_epochs else "step"
-        reach = [max(run.step for run in entry.runs) / self._scale(entry) for entry in self._entries]
+        found = self._curves
+        if found is not None and found.request.across != self.across:
+            found = None  # of another axis
+        marks: FloatArray = np.empty(0)
+        happened: tuple[Event, ...] = ()
+        if self._marked is not None and found is not None:
+            marks, happened = self._marked.places(found.scales)
         for figure, chart in zip(self.figures, self.charts, strict=False):
-            curves = self._curves.get(figure.name, ())
-            if len(curves) != len(self._entries):
-                chart.set_series(ChartData(empty="reading …", x_unit=unit))
+            if found is None or figure.name not in found.by_name:
+                chart.set_series(ChartData(empty="reading …", x_unit=self.across))
                 continue
-            lines = lines_of(curves, self._entries, self._hidden)
-            broken = tuple(mark for curve in curves for mark in curve.broken)
-            chart.limits = (0.0, max(reach)) if reach and max(reach) > 0 else None
+            curves = [found.of(figure.name, tuple(run.id for run in entry.runs)) for entry in self._entries]
+            chart.limits = (0.0, found.reach) if found.reach > 0 else None
             chart.window = self.window
             chart.cursor = self.cursor
-            chart.set_series(ChartData(lines=lines, broken=broken, empty="none of these runs recorded it", x_unit=unit))
+            chart.set_series(
+                ChartData(
+                    lines=lines_of(curves, self._entries, self._hidden),
+                    marks=marks,
+                    broken=tuple(mark for curve in curves if curve is not None for mark in curve.broken),
+                    empty="none of these runs recorded it",
+                    x_unit=self.across,
+                    events=happened,
+                )
+            )
+        legend = self.query_one(MarkLegend)
+        legend.whose = self._marked.letter if self._marked is not None else ""
+        legend.kinds = frozenset(event.kind for event in happened) | ({"update"} if len(marks) else frozenset())
+        legend.display = bool(legend.kinds) and self.size.height >= LEGEND_FROM
         self.post_message(self.Pointed())
 
     # ------------------------------------------------------------------------------------------- what a person does
@@ -180,11 +286,13 @@ class CurvesPane(Grid):
         """Choose the chart `by` places further."""
         self.chosen = (self.chosen + by) % len(FIGURES)
         self.lay_out()
+        self.post_message(self.Changed())
 
     def toggle_full(self) -> None:
         """Show the chosen chart alone, or all that fit."""
         self.full = not self.full
         self.lay_out()
+        self.post_message(self.Changed())
 
     def set_window(self, window: tuple[float, float] | None) -> None:
         """Show a part of the x axis; None for all."""
@@ -196,18 +304,28 @@ class CurvesPane(Grid):
         """Take the next smoothing."""
         self.smoothing = SMOOTHING[(SMOOTHING.index(self.smoothing) + 1) % len(SMOOTHING)]
         self.post_message(self.Wanted())
+        self.post_message(self.Changed())
 
     def toggle_log(self) -> None:
         """Change the y axis where that makes sense."""
         self.logarithmic = not self.logarithmic
         self.lay_out()
+        self.post_message(self.Changed())
 
-    def toggle_epochs(self) -> None:
-        """Change between steps and epochs across."""
-        self.by_epochs = not self.by_epochs
+    def next_across(self) -> None:
+        """Take the next thing that can stand across: epochs only where the length of every run's is known."""
+        known = all(epoch_length(entry) is not None for entry in self._entries)
+        choices = [each for each in ACROSS if each != "epoch" or known]
+        at = choices.index(self.across) if self.across in choices else 0
+        self.across = choices[(at + 1) % len(choices)]
         self.window = self.cursor = None
-        self._curves = {}
         self.lay_out()
+        self.post_message(self.Changed())
+
+    def toggle_marks(self) -> None:
+        """Mark mask updates and what else happened, or do not."""
+        self.with_marks = not self.with_marks
+        self.post_message(self.Changed())
 
     def move_cursor(self, columns: int) -> None:
         """Move the cursor of all charts."""
@@ -235,5 +353,4 @@ class CurvesPane(Grid):
         """A chart was clicked."""
         message.stop()
         if isinstance(message.chart, CompareChart):
-            self.chosen = self._first + self.charts.index(message.chart)
-            self.lay_out()
+            self.choose(self._first + self.charts.index(message.chart) - self.chosen)

@@ -36,7 +36,7 @@ from itop_tui.widgets.mark_legend import MarkLegend
 
 SMOOTHING = (0.0, 0.6, 0.9, 0.98)
 """Weights of the past in the moving average, from none to much."""
-_LEGEND_FROM = 16
+LEGEND_FROM = 16
 """Lines of the pane from which on one is spared for the legend of the marks."""
 
 
@@ -236,7 +236,7 @@ class ChartsPane(Vertical):
             kinds |= {"parent"} if any(line.tone == "parent" for line in data.lines) else set()
         legend = self.query_one(MarkLegend)
         legend.kinds = frozenset(kinds)
-        legend.display = bool(kinds) and self.size.height >= _LEGEND_FROM
+        legend.display = bool(kinds) and self.size.height >= LEGEND_FROM
 
     @property
     def _scale(self) -> Scale:

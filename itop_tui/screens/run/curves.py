@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from db.records import Series
+from itop_tui.happenings import breaks
 from itop_tui.widgets.braille import FloatArray, extremes
 
 _POINTS_PER_BUCKET = 3
@@ -58,11 +59,7 @@ class Curve:
     @property
     def broken(self) -> tuple[tuple[float, str], ...]:
         """Where the curve begins to be not finite: (step, "NaN at step 123")."""
-        bad = ~np.isfinite(self.values)
-        begins = np.flatnonzero(bad & ~np.concatenate([[False], bad[:-1]])) if len(bad) else ()
-        return tuple(
-            (float(self.steps[i]), f"{_name(float(self.values[i]))} at step {self.steps[i]:,.0f}") for i in begins
-        )
+        return tuple(breaks(self.steps, self.values))
 
 
 EMPTY = Curve(np.empty(0), np.empty(0))
@@ -91,10 +88,6 @@ class Curves:
     before: dict[str, Curve] = field(default_factory=dict)
     drops: FloatArray = field(default_factory=lambda: np.empty(0))
     moments: Series | None = None
-
-
-def _name(value: float) -> str:
-    return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
 
 
 class Average:

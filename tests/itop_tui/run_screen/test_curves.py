@@ -157,7 +157,7 @@ def test_where_a_curve_is_not_finite_is_said_once_for_each_stretch(database: Dat
 
     run = record_run(database, steps=50, alter=bad)
     curve = read(CurveReader(database, run.id), CurveRequest(columns=100), database, run.id)["loss"]
-    assert curve.broken == ((20.0, "NaN at step 20"), (30.0, "∞ at step 30"), (40.0, "−∞ at step 40"))
+    assert curve.broken == ((20.0, "NaN at step 20"), (30.0, "∞ at step 30"), (40.0, "-∞ at step 40"))
 
 
 def test_a_curve_that_grows_is_as_fine_at_its_beginning_as_at_its_end(database: Database) -> None:
