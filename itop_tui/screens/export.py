@@ -54,7 +54,6 @@ class ExportDialog(ModalScreen[None]):
 
     CSS_PATH = "dialogs.tcss"
     DEFAULT_CSS = """
-    ExportDialog { align: center middle; background: $background 60%; }
     ExportDialog OptionList { height: auto; max-height: 12; border: none; background: $panel; margin: 1 0 0 0; }
     ExportDialog OptionList:focus { border: none; }
     """

@@ -54,7 +54,7 @@ class RunActions(ShelfActions):
             Item(place, place, "open now" if place == opening.place() else "")
             for place in dict.fromkeys((opening.place(), *opening.recent()))
         ]
-        hint = "a folder (ITOP_HOME), a database file, or a URL like postgresql+psycopg://…"
+        hint = "a folder, a database file, or the URL of a server"
         self.app.push_screen(Picker("Open a database", items, free=True, hint=hint), decided)
 
     def action_stop_run(self) -> None:

@@ -173,7 +173,8 @@ class RunsScreen(ListViews):
         if snapshot.listed < snapshot.matching:
             parts.append(f"first {count(snapshot.listed)} of {count(snapshot.matching)}")
         elif self.view.text:
-            whole = f"{count(snapshot.matching)} of {plural(snapshot.total, 'run')}"
+            among = snapshot.total - (0 if list_state.speaks_of_archive(self.view.text) else snapshot.archived)
+            whole = f"{count(snapshot.matching)} of {plural(among, 'run')}"
             parts.append(whole if noun == "run" else plural(snapshot.matching, noun))
         if self.view.by:
             parts.append("by seeds" if self.view.by == "recipe" else f"by {self.view.by}")
@@ -183,6 +184,9 @@ class RunsScreen(ListViews):
         number, pages = self.table.column_pages
         if number > 0:
             parts.append(f"columns {number + 1}/{pages}")
+        held = self.table.column_held
+        if held is not None:
+            parts.append(f"{held.column.title}: {plural(held.width, 'cell')}")
         self.query_one(TopBar).heading = " · ".join(parts)
 
     @on(RunTable.Highlighted)
@@ -197,6 +201,13 @@ class RunsScreen(ListViews):
         if self.table.marking:
             self.show_heading()
         self._read_on()
+        self.want_curve()
+
+    @on(RunDetail.Shown)
+    def want_curve(self) -> None:
+        """Read the curve of the run in the details, once the cursor rests on it."""
+        detail = self.query_one(RunDetail)
+        run = detail.run
         if run is None or not detail.display:
             return
         known = self._curve_of is not None and self._curve_of[0] == run.id
@@ -290,7 +301,7 @@ class RunsScreen(ListViews):
             yield KeyHint("↑↓", "choose")
             yield KeyHint("esc", "clear it", "screen.clear_filter")
             return
-        if self.has_class("-filtering"):
+        if self.has_class("-filtering") and self.table.column_held is None:
             yield KeyHint("esc", "clear filter", "screen.clear_filter")
         yield from super().key_hints()
 

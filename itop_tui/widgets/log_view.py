@@ -89,6 +89,11 @@ class LogView(Log):
         if following:
             self.scroll_end(animate=False, immediate=True, x_axis=False)
 
+    def on_resize(self) -> None:
+        """Keep the end on the screen in another size too."""
+        if self.following:
+            self.scroll_end(animate=False, immediate=True, x_axis=False)
+
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Scrolling up stops following; coming back to the end starts it again."""
         super().watch_scroll_y(old_value, new_value)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
 from rich.text import Text
+from textual.message import Message
 from textual.reactive import reactive
 
 from db.records import RunRecord
@@ -43,6 +44,9 @@ class RunDetail(Toned):
         id: The widget's id.
     """
 
+    class Shown(Message):
+        """The pane came into sight."""
+
     run: reactive[RunRecord | None] = reactive(None)
     """The run described."""
     group: reactive[GroupLine | None] = reactive(None)
@@ -54,6 +58,10 @@ class RunDetail(Toned):
         super().__init__(id=id)
         self._clock = clock
         self._drawn_at = 0.0
+
+    def on_show(self) -> None:
+        """What nobody saw was not read."""
+        self.post_message(self.Shown())
 
     def tick(self) -> None:
         """Draw times that moved on; not where the pane was just drawn anyhow, as it is all the time of a live run."""
