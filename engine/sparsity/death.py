@@ -27,7 +27,9 @@ def per_layer(rule: Callable[[Layer, int], Tensor]) -> DeathRule:
 
     def death(layers: Sequence[Layer], counts: Sequence[int], config: SparsityConfig) -> list[Tensor]:
         pairs = zip(layers, counts, strict=True)
-        return [layer.active[rule(layer, count)] if count else layer.active[:0] for layer, count in pairs]
+        return [
+            layer.active.index_select(0, rule(layer, count)) if count else layer.active[:0] for layer, count in pairs
+        ]
 
     return death
 
@@ -62,7 +64,7 @@ def nearest_zero_of_each_sign(layer: Layer, count: int) -> Tensor:
 
 def _nearest_zero(side: Tensor, values: Tensor, count: int) -> Tensor:
     places = side.nonzero().view(-1)
-    return places[smallest(values[places].abs(), count)]
+    return places.index_select(0, smallest(values.index_select(0, places).abs(), count))
 
 
 @DEATH.register("threshold")

@@ -61,7 +61,7 @@ def momentum_neuron(layer: Layer, count: int, generator: torch.Generator) -> Ten
     room = (~_by_output(layer, layer.mask)).sum(dim=1)
     mean_list, room_list = torch.stack((means, room.to(means))).tolist()
     shares = apportion(count, mean_list, [int(places) for places in room_list])
-    scores = _by_output(layer, magnitudes.masked_fill_(layer.mask, -torch.inf))
+    scores = _by_output(layer, _without_active(layer, magnitudes))
     return _from_output_order(layer, largest_of_each_row(scores, shares))
 
 
@@ -87,7 +87,14 @@ def _from_output_order(layer: Layer, index: Tensor) -> Tensor:
 
 def _inactive_scores(layer: Layer, quantity: Tensor | None) -> Tensor:
     """Absolute values in logical order, −inf at every active weight; 0 throughout where there is nothing to read."""
-    return _magnitudes(layer, quantity).masked_fill_(layer.mask, -torch.inf)
+    return _without_active(layer, _magnitudes(layer, quantity))
+
+
+def _without_active(layer: Layer, scores: Tensor) -> Tensor:
+    """Sets the scores of the active weights to −inf, in place; looks only at those that were active before death."""
+    still = layer.mask.index_select(0, layer.active)
+    values = scores.index_select(0, layer.active).masked_fill_(still, -torch.inf)
+    return scores.index_copy_(0, layer.active, values)
 
 
 def _magnitudes(layer: Layer, quantity: Tensor | None) -> Tensor:

@@ -123,10 +123,10 @@ def counts(change: Change) -> Tensor:
     inputs, outputs = layer.geometry.ends(layer.active)
     return torch.stack(
         [
-            layer.mask[change.died].sum(),
+            layer.mask.index_select(0, change.died).count_nonzero(),
             layer.explored.count_nonzero(),
-            layer.first[layer.active].sum(),
-            layer.mask[change.survivors_of].sum(),
+            layer.first.index_select(0, layer.active).count_nonzero(),
+            layer.mask.index_select(0, change.survivors_of).count_nonzero(),
             _reached(inputs, layer.geometry.inputs),
             _reached(outputs, layer.geometry.outputs),
         ]
@@ -135,8 +135,7 @@ def counts(change: Change) -> Tensor:
 
 def _reached(ends: Tensor, total: int) -> Tensor:
     reached = torch.zeros(total, dtype=torch.bool, device=ends.device)
-    reached[ends] = True
-    return reached.sum()
+    return reached.index_fill_(0, ends, True).count_nonzero()
 
 
 def summarise(

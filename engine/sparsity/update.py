@@ -69,7 +69,7 @@ class Updater:
         past = [layer.mask.clone() for layer in self.layers]
         died = self._let_die(counts)
         for layer, gone in zip(self.layers, died, strict=True):
-            layer.mask[gone] = False
+            layer.mask.index_fill_(0, gone, False)
             layer.nonzeros -= gone.numel()
         budgets = self._budgets(shares, [gone.numel() for gone in died])
         changes = []
@@ -128,10 +128,10 @@ class Updater:
         grown = layer.active[:0]
         if budget:
             chosen = GROWTH[self.config.growth](layer, budget, self.generator_on(layer.mask.device))
-            layer.mask[chosen] = True
+            layer.mask.index_fill_(0, chosen, True)
             layer.nonzeros += budget
-            grown = chosen[~was[chosen]]
-            layer.explored[grown] = True
+            grown = chosen.masked_select(~was.index_select(0, chosen))
+            layer.explored.index_fill_(0, grown, True)
         if gone.numel() or budget:
             layer.active = layer.mask.nonzero().view(-1)
             if layer.active.numel() != layer.nonzeros:
@@ -139,7 +139,7 @@ class Updater:
                     f"{layer.name}: {layer.active.numel()} weights are active where death {self.config.death!r} and "
                     f"growth {self.config.growth!r} owe {layer.nonzeros}."
                 )
-            changed = torch.cat((gone[~layer.mask[gone]], grown))
+            changed = torch.cat((gone.masked_select(~layer.mask.index_select(0, gone)), grown))
             fill(layer.parameter.detach(), changed, 0.0)
             wipe(self.optimizer, layer.parameter, changed)
         return grown

@@ -121,7 +121,7 @@ def test_more_than_a_row_has_is_refused(counts: list[int]) -> None:
 @settings(deadline=None, max_examples=examples(60))
 @given(
     seed=st.integers(0, 10**6),
-    columns=st.sampled_from([1, 7, 130, 500]),
+    columns=st.sampled_from([1, 7, 500, 1100]),
     levels=st.sampled_from([2, 20, 10**6]),
     most=st.sampled_from([0.02, 0.2, 1.0]),
     odd=st.sampled_from([0.0, 0.01, 0.9]),
