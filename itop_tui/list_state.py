@@ -131,6 +131,13 @@ def problem_of(text: str) -> Wrong | None:
     return None
 
 
+def speaks_of_archive(text: str) -> bool:
+    """Whether a query (one that can be understood) asks for archived runs itself, or for those that are not."""
+    from db.query import parse
+
+    return parse(text).states("is", "archived")
+
+
 def unfinished(text: str) -> bool:
     """Whether the last word of a query may be the beginning of a field's name: a query that is still being typed."""
     from db.query import FIELDS

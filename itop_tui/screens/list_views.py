@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from textual import on, work
 from textual.timer import Timer
 
 from itop_tui import list_state, operations
+from itop_tui.actions import find
 from itop_tui.list_state import ListState
 from itop_tui.opening import LIST_STATE
 from itop_tui.poller import PAGE, View
@@ -19,12 +20,21 @@ from itop_tui.screens.picker import Item, Picker
 from itop_tui.screens.run_actions import RunActions
 from itop_tui.screens.view_picker import ViewPicker
 from itop_tui.widgets.filter_line import FilterLine, Suggestion, Wrong
+from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.run_columns import Column
 from itop_tui.widgets.run_lines import GroupLine
 from itop_tui.widgets.run_table import RunTable
 
 _REST = 0.5
 """Seconds after a change before it is kept, so that a column that is dragged is written once."""
+_COLUMN_KEYS = (
+    ("column", "column_previous", "column_next"),
+    ("width", "column_narrower", "column_wider"),
+    ("move", "column_left", "column_right"),
+    ("sort", "sort_here"),
+    ("fit", "column_fit"),
+)
+"""What the key bar says while a column is held: a word, and the actions."""
 
 
 class ListViews(RunActions):
@@ -153,12 +163,15 @@ class ListViews(RunActions):
         self.call_after_refresh(self.show_held)
 
     def action_clear_filter(self) -> None:
-        """List all runs again; out of the drop-down, or of a range that is being marked, first."""
+        """List all runs again; out of the drop-down, a range that is being marked, or a held column, first."""
         if self.filter_line.input.has_focus and self.filter_line.forget():
             return
         if self.table.has_focus and self.table.marking:
             self.table.toggle_range()
             self.show_heading()
+            return
+        if self.table.has_focus and self.table.column_held is not None:
+            self.table.let_go()
             return
         self.filter_line.put("")
         self.filter_line.wrong = None
@@ -172,10 +185,14 @@ class ListViews(RunActions):
 
     @on(RunTable.HeadClicked)
     def _head_clicked(self, event: RunTable.HeadClicked) -> None:
-        if event.column.sort == self.view.sort:
+        if event.column.sort:
+            self._sort_or_reverse(event.column)
+
+    def _sort_or_reverse(self, column: Column) -> None:
+        if column.sort == self.view.sort:
             self.action_sort_reverse()
-        elif event.column.sort:
-            self._sort_by(event.column)
+        else:
+            self._sort_by(column)
 
     def _sort_by(self, column: Column) -> None:
         self._ask(keep=True, sort=column.sort, descending=not column.ascending)
@@ -214,9 +231,66 @@ class ListViews(RunActions):
 
         self.app.push_screen(ColumnChooser(self.table.chosen), decided)
 
-    @on(RunTable.Resized)
-    def _resized(self) -> None:
+    @on(RunTable.ColumnsChanged)
+    def _columns_changed(self) -> None:
+        self.view_name = ""
         self._keep()
+        self.show_heading()
+
+    @on(RunTable.ColumnHeld)
+    def _column_held(self) -> None:
+        self.show_heading()
+        self.refresh_keys()
+
+    def action_column_next(self) -> None:
+        """Take hold of a column, or of the next one."""
+        self.table.hold_column(1)
+
+    def action_column_previous(self) -> None:
+        """Take hold of a column, or of the one before."""
+        self.table.hold_column(-1)
+
+    def action_column_wider(self) -> None:
+        """Make the column one holds wider."""
+        self.table.widen_column(1)
+
+    def action_column_narrower(self) -> None:
+        """Make the column one holds narrower."""
+        self.table.widen_column(-1)
+
+    def action_column_fit(self) -> None:
+        """Make the column one holds as wide as it needs."""
+        self.table.fit_column()
+
+    def action_column_right(self) -> None:
+        """Move the column one holds to the right."""
+        self.table.shift_column(1)
+
+    def action_column_left(self) -> None:
+        """Move the column one holds to the left."""
+        self.table.shift_column(-1)
+
+    def action_sort_here(self) -> None:
+        """Sort by the column one holds, or turn the order round where the list is sorted by it."""
+        held = self.table.column_held
+        if held is None:
+            self.notify("No column is held: ] takes hold of one.", severity="warning", markup=False)
+        elif not held.column.sort:
+            told = f"The list cannot be sorted by {held.column.title}."
+            self.notify(told, severity="warning", markup=False)
+        else:
+            self._sort_or_reverse(held.column)
+
+    def key_hints(self) -> Iterable[KeyHint]:
+        """While a column is held, what can be done with it."""
+        if self.table.column_held is not None:
+            yield KeyHint("esc", "let go", "screen.clear_filter")
+            for label, *names in _COLUMN_KEYS:
+                keys = " ".join(find(self.SCOPE, name).key_shown for name in names)
+                yield KeyHint(keys, label, f"screen.{names[-1]}")
+            yield from (hint for hint in super().key_hints() if hint.pinned)
+        else:
+            yield from super().key_hints()
 
     def _turn_columns(self, by: int) -> None:
         number, pages = self.table.column_pages

@@ -6,7 +6,7 @@ beside the columns that tell which run a line is about. So every column can be r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,8 +20,9 @@ _TIGHT = 140
 _EXTRA_RANK, _NAME_FIRST = 8, {False: 16, True: 8}
 """Columns of this rank and above are shown only where the name can still grow by so many cells, on a tight or a wide
 line."""
-_PINNED = ("state", "id", "name")
-"""The columns that stand on every page."""
+_PINNED = {"state": 6, "id": 9, "name": 3}
+"""The columns that stand on every page; a chosen width takes at most such a part of the line, one in so many."""
+_KNOWN_WIDTH = {each.key: each.width for each in COLUMNS}
 _SPREAD = 12
 """Cells for a mean with its deviation."""
 NARROWEST, WIDEST = 3, 80
@@ -94,32 +95,14 @@ def place(width: int, chosen: Sequence[Chosen] = (), *, page: int = 0, grouped: 
         page: Which page of columns; the last one where there are fewer.
         grouped: Whether figures need room for a deviation.
     """
-    own = not chosen or [each.key for each in chosen] == [each.key for each in COLUMNS]
-    widths: dict[str, int | None] = {each.key: each.width for each in chosen or default_columns()}
-    columns = [found for key in widths if (found := column(key)) is not None] or [*COLUMNS]
-    gap = 1 if width < _TIGHT else 2
-
-    def need(each: Column) -> int:
-        least = max(each.width, _SPREAD) if grouped and each.mean is not None else each.width
-        return widths.get(each.key) or least
-
-    room = width - LEAD
-    first = _by_rank(columns, room, gap, need_of=need) if own else _in_order(columns, room, gap, need_of=need)
-    pages = [first]
-    pinned = [each for each in columns if each.key in _PINNED]
-    left = [each for each in columns if each not in first]
-    while left:
-        more = _in_order([*pinned, *(each for each in left if each not in pinned)], room, gap, need_of=need)
-        fresh = [each for each in more if each in left]
-        if not fresh:
-            break  # Not even one of them fits beside the pinned ones.
-        pages.append(more)
-        left = [each for each in left if each not in fresh]
+    widths, columns = _asked(chosen)
+    pages = _pages(width, columns, widths, grouped=grouped)
     number = max(0, min(page, len(pages) - 1))
     # A page shows its columns in the order of the whole list.
     shown = [each for each in columns if each in pages[number]]
+    need, gap = _cells(width, widths, grouped=grouped), _gap(width)
     given = {each.key: need(each) for each in shown}
-    room -= sum(given.values()) + gap * (len(shown) - 1)
+    room = width - LEAD - sum(given.values()) - gap * (len(shown) - 1)
     for key, most in _GROWTH:
         if key in given and widths.get(key) is None:
             more_cells = max(0, min(room, most - given[key]))
@@ -131,6 +114,68 @@ def place(width: int, chosen: Sequence[Chosen] = (), *, page: int = 0, grouped: 
         placed.append(Placed(each, x, given[each.key]))
         x += given[each.key] + gap
     return Page(tuple(placed), number, len(pages))
+
+
+def order(width: int, chosen: Sequence[Chosen] = (), *, grouped: bool = False) -> tuple[tuple[str, int], ...]:
+    """Every column, those of the first page before the others, each with the first page on which it is seen."""
+    widths, columns = _asked(chosen)
+    pages = _pages(width, columns, widths, grouped=grouped)
+    page_of = {each.key: number for number, page in reversed([*enumerate(pages)]) for each in page}
+    first = [each.key for each in columns if each in pages[0]]
+    return tuple(
+        (key, page_of[key]) for key in dict.fromkeys([*first, *(each.key for each in columns)]) if key in page_of
+    )
+
+
+def _asked(chosen: Sequence[Chosen]) -> tuple[Mapping[str, int | None], list[Column]]:
+    """The widths that were chosen, by key, and the columns."""
+    widths = {each.key: each.width for each in chosen or default_columns()}
+    return widths, [found for key in widths if (found := column(key)) is not None] or [*COLUMNS]
+
+
+def _gap(width: int) -> int:
+    return 1 if width < _TIGHT else 2
+
+
+def _cells(width: int, widths: Mapping[str, int | None], *, grouped: bool) -> _Need:
+    """How many cells a column needs; a chosen width counts as far as the line goes, so that each column can be seen."""
+    room = width - LEAD
+
+    def pinned(key: str) -> int:
+        least = _KNOWN_WIDTH[key]
+        return min(widths[key] or least, max(least, room // _PINNED[key]))
+
+    beside = sum(pinned(key) + _gap(width) for key in _PINNED if key in widths)
+
+    def need(each: Column) -> int:
+        if each.key in _PINNED:
+            return pinned(each.key)
+        asked = widths.get(each.key)
+        if asked is not None:
+            return min(asked, max(each.width, room - beside))
+        return max(each.width, _SPREAD) if grouped and each.mean is not None else each.width
+
+    return need
+
+
+def _pages(
+    width: int, columns: Sequence[Column], widths: Mapping[str, int | None], *, grouped: bool
+) -> list[list[Column]]:
+    """The columns of each page."""
+    room, gap = width - LEAD, _gap(width)
+    need = _cells(width, widths, grouped=grouped)
+    own = [each.key for each in columns] == [each.key for each in COLUMNS]
+    pages = [(_by_rank if own else _in_order)(columns, room, gap, need_of=need)]
+    pinned = [each for each in columns if each.key in _PINNED]
+    left = [each for each in columns if each not in pages[0]]
+    while left:
+        more = _in_order([*pinned, *(each for each in left if each not in pinned)], room, gap, need_of=need)
+        fresh = [each for each in more if each in left]
+        if not fresh:
+            break  # Not even one of them fits beside the pinned ones.
+        pages.append(more)
+        left = [each for each in left if each not in fresh]
+    return pages
 
 
 def _by_rank(columns: Iterable[Column], room: int, gap: int, *, need_of: _Need) -> list[Column]:
@@ -176,6 +221,26 @@ def resized(chosen: Sequence[Chosen], key: str, width: int) -> tuple[Chosen, ...
     """The choice with one column of another width."""
     width = max(NARROWEST, min(width, WIDEST))
     return tuple(Chosen(each.key, width) if each.key == key else each for each in chosen or default_columns())
+
+
+def fitted(chosen: Sequence[Chosen], key: str) -> tuple[Chosen, ...]:
+    """The choice with one column as wide as it needs, and more where there is room."""
+    return tuple(Chosen(each.key) if each.key == key else each for each in chosen or default_columns())
+
+
+def moved(chosen: Sequence[Chosen], ordered: Sequence[str], key: str, to: int) -> tuple[Chosen, ...]:
+    """The choice with one column at another place.
+
+    Args:
+        chosen: The choice.
+        ordered: The columns in the order in which they are seen, as `order` gives them; it becomes the choice's.
+        key: The column.
+        to: Its place, from 0; beyond the ends, the nearest.
+    """
+    known = {each.key: each for each in chosen or default_columns()}
+    keys = [each for each in dict.fromkeys([*ordered, *known]) if each != key]
+    keys.insert(max(0, to), key)
+    return tuple(known[each] for each in keys)
 
 
 def to_json(chosen: Sequence[Chosen]) -> list[list[str | int | None]]:

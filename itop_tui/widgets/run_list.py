@@ -24,7 +24,7 @@ from itop_tui.run_view import seconds_left, silence
 from itop_tui.theme import TONES
 from itop_tui.widgets.marks import Marks
 from itop_tui.widgets.run_columns import Column, Scene
-from itop_tui.widgets.run_layout import Chosen, Page, place
+from itop_tui.widgets.run_layout import Chosen, Page, default_columns, place
 from itop_tui.widgets.run_lines import GroupLine, Row, ids_of, name_of
 from itop_tui.widgets.run_paint import paint_head, paint_row
 from itop_tui.widgets.toned import Toned
@@ -43,6 +43,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         "run-table--blurred",
         "run-table--hover",
         "run-table--head",
+        "run-table--column",
     }
     BINDINGS: ClassVar = [
         Binding("down,j", "move(1)", show=False),
@@ -64,6 +65,8 @@ class RunList(ScrollView, Toned, can_focus=True):
     """The columns a person chose; empty for the list's own."""
     page_of_columns: reactive[int] = reactive(0)
     """Which page of columns is in sight."""
+    held_column: reactive[str] = reactive("")
+    """The column that is made wider, moved or sorted by with keys; empty for none."""
     curves: reactive[Mapping[int, tuple[float, ...]]] = reactive(dict, repaint=False)
     """The loss of runs over their steps, by the run's id."""
 
@@ -264,6 +267,8 @@ class RunList(ScrollView, Toned, can_focus=True):
     def watch_chosen(self) -> None:
         """Show the columns that were chosen."""
         self._lay_out()
+        if self.held_column not in {each.key for each in self.chosen or default_columns()}:
+            self.held_column = ""
 
     def watch_curves(self, before: Mapping[int, tuple[float, ...]], after: Mapping[int, tuple[float, ...]]) -> None:
         """Draw again the lines in sight whose curves changed."""
@@ -314,7 +319,10 @@ class RunList(ScrollView, Toned, can_focus=True):
     def _head(self, width: int) -> Strip:
         base = self.rich_style + self.get_component_rich_style("run-table--head", partial=True)
         styles = {tone: base + self.tone(tone) for tone in TONES}
-        painted = paint_head(self._page.placed, self.sort, base, styles, descending=self.descending)
+        cursor = self.get_component_rich_style("run-table--column", partial=True)
+        painted = paint_head(
+            self._page.placed, self.sort, base, styles, descending=self.descending, at=self.held_column, cursor=cursor
+        )
         return painted.adjust_cell_length(width, base)
 
     def tick(self) -> None:

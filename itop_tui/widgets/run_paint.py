@@ -42,7 +42,9 @@ def paint_row(
     return Strip(segments)
 
 
-def paint_head(placed: Sequence[Placed], sort: str, base: Style, styles: Styles, *, descending: bool) -> Strip:
+def paint_head(
+    placed: Sequence[Placed], sort: str, base: Style, styles: Styles, *, descending: bool, at: str, cursor: Style
+) -> Strip:
     """Paint the heads of the columns; the one the list is sorted by says so.
 
     Args:
@@ -51,6 +53,8 @@ def paint_head(placed: Sequence[Placed], sort: str, base: Style, styles: Styles,
         base: The style of what is between the columns.
         styles: The styles of the tones.
         descending: Whether the largest comes first.
+        at: The column that is held; empty for none.
+        cursor: What is added to its style.
     """
     segments = [Segment(" " * LEAD, base)]
     x = LEAD
@@ -63,6 +67,7 @@ def paint_head(placed: Sequence[Placed], sort: str, base: Style, styles: Styles,
             arrow = "▼" if descending else "▲"
             title = f"{title} {arrow}" if len(title) + 2 <= each.width else title[: each.width - 1] + arrow
         shown = title.rjust(each.width) if column.right else title.ljust(each.width)
-        segments.append(Segment(shown, styles["accent" if sorted_by else "muted"]))
+        style = styles["accent" if sorted_by else "muted"]
+        segments.append(Segment(shown, style + cursor if column.key == at else style))
         x = each.x + each.width
     return Strip(segments)

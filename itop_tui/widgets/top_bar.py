@@ -39,5 +39,6 @@ class TopBar(Toned):
             parts.append((f"{look('running').glyph} {count(snapshot.active)} active  ", "live"))
         if snapshot.queued:
             parts.append((f"{look('queued').glyph} {count(snapshot.queued)} queued  ", "text"))
-        parts.append((plural(snapshot.total, "run") + " ", "muted"))
+        archived = f", {count(snapshot.archived)} archived" if snapshot.archived else ""
+        parts.append((f"{plural(snapshot.total - snapshot.archived, 'run')}{archived} ", "muted"))
         self._counts = tuple(parts)

@@ -26,6 +26,15 @@ def create(database: Database, count: int = 3, **more: object) -> list[RunRecord
     ]
 
 
+def seeds(database: Database, presets: tuple[str, ...] = ("digits-set", "digits-rigl"), count: int = 3) -> list[int]:
+    """Queue runs that differ by the seed, for each of some presets."""
+    return [
+        runs.create(database, config=PRESETS[preset].config(seed=seed).as_dict(), total_steps=100).id
+        for preset in presets
+        for seed in range(count)
+    ]
+
+
 def run_it(database: Database, run: RunRecord) -> None:
     """Make a queued run a running one."""
     attempt = runs.reserve(database, run.id, host="elsewhere", device="cpu", slots=9)

@@ -245,6 +245,12 @@ def table_of(app: ItopApp) -> RunTable:
     raise AssertionError("the list of runs is not open")
 
 
+def list_of(app: ItopApp) -> RunsScreen:
+    """The list of runs, which must be the screen on top."""
+    assert isinstance(app.screen, RunsScreen)
+    return app.screen
+
+
 def form_of(app: ItopApp) -> NewRunScreen:
     """The form, which must be the screen on top."""
     assert isinstance(app.screen, NewRunScreen)

@@ -4,6 +4,8 @@ import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from db.records import RunStatus
@@ -12,11 +14,16 @@ from itop_tui.widgets.run_columns import COLUMNS, Scene, spread
 from itop_tui.widgets.run_fields import FIELDS, column, settings_columns
 from itop_tui.widgets.run_layout import (
     LEAD,
+    NARROWEST,
+    WIDEST,
     Chosen,
     at,
     default_columns,
     edge_at,
+    fitted,
     from_json,
+    moved,
+    order,
     place,
     resized,
     to_json,
@@ -184,6 +191,44 @@ def test_a_choice_comes_back_as_it_was_kept_and_what_is_none_is_left_out(
 ) -> None:
     assert from_json(kept) == expected
     assert from_json(to_json(expected)) == expected
+
+
+_KEYS = [each.key for each in (*COLUMNS, *FIELDS)]
+_CHOICES = st.lists(
+    st.builds(Chosen, st.sampled_from(_KEYS), st.none() | st.integers(NARROWEST, WIDEST)),
+    min_size=1, max_size=12, unique_by=lambda each: each.key,
+)  # fmt: skip
+
+
+@given(chosen=_CHOICES, width=st.integers(79, 240), grouped=st.booleans())
+def test_every_chosen_column_is_on_some_page_however_wide_it_was_made(
+    chosen: list[Chosen], width: int, grouped: bool
+) -> None:
+    seen = order(width, chosen, grouped=grouped)
+    assert sorted(key for key, _ in seen) == sorted(each.key for each in chosen)
+    for key, number in seen:
+        page = place(width, chosen, page=number, grouped=grouped)
+        assert page.number == number
+        assert key in {each.column.key for each in page.placed}
+        assert page.placed[-1].x + page.placed[-1].width <= width
+
+
+@given(chosen=_CHOICES, width=st.integers(79, 240), data=st.data())
+def test_a_moved_column_is_seen_at_its_new_place_and_the_others_stay_in_order(
+    chosen: list[Chosen], width: int, data: st.DataObject
+) -> None:
+    keys = [key for key, _ in order(width, chosen)]
+    key, to = data.draw(st.sampled_from(keys)), data.draw(st.integers(-2, len(keys) + 2))
+    after = moved(chosen, keys, key, to)
+    assert sorted(after, key=lambda each: each.key) == sorted(chosen, key=lambda each: each.key)
+    assert [each.key for each in after if each.key != key] == [each for each in keys if each != key]
+    assert [each.key for each in after].index(key) == max(0, min(to, len(keys) - 1))
+
+
+def test_a_column_that_was_resized_is_fitted_again() -> None:
+    wide = resized((), "best", 30)
+    assert place(160, wide).placed != place(160).placed
+    assert place(160, fitted(wide, "best")) == place(160)
 
 
 def test_a_mean_is_written_with_its_deviation_as_far_as_there_is_room() -> None:

@@ -1,4 +1,4 @@
-"""How the list of runs is looked at: query, columns, groups, views, marks."""
+"""How the list of runs is looked at: query, groups, views, marks."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ import pytest
 from db import attempts, runs, views
 from db.records import RunStatus
 from db.session import Database
-from engine.presets import PRESETS
 from itop_tui.app import ItopApp
-from itop_tui.screens.column_chooser import ColumnChooser
 from itop_tui.screens.compare import CompareScreen
 from itop_tui.screens.dialogs import Ask
 from itop_tui.screens.picker import Picker
-from itop_tui.screens.runs import RunsScreen
 from itop_tui.screens.view_picker import ViewPicker
 from itop_tui.widgets.filter_line import FilterLine
 from itop_tui.widgets.run_detail import RunDetail
 from itop_tui.widgets.run_lines import GroupLine
-from tests.itop_tui.made import SIZE, create
+from tests.itop_tui.made import SIZE, create, seeds
 from tests.itop_tui.support import (
     MemoryReader,
+    list_of,
     make_run,
     memory_app,
     screen_text,
@@ -28,27 +26,11 @@ from tests.itop_tui.support import (
     table_of,
     wait_for,
 )
-from tests.itop_tui.test_runs_screen_shelf import another
-
-
-def list_of(app: ItopApp) -> RunsScreen:
-    """The list of runs, which must be the screen on top."""
-    assert isinstance(app.screen, RunsScreen)
-    return app.screen
 
 
 def suggested(app: ItopApp) -> list[str]:
     """What the drop-down offers."""
     return [each.shown for each in list_of(app).query_one(FilterLine).suggestions]
-
-
-def seeds(database: Database, presets: tuple[str, ...] = ("digits-set", "digits-rigl"), count: int = 3) -> list[int]:
-    """Queue runs that differ by the seed, for each of some presets."""
-    return [
-        runs.create(database, config=PRESETS[preset].config(seed=seed).as_dict(), total_steps=100).id
-        for preset in presets
-        for seed in range(count)
-    ]
 
 
 # --------------------------------------------------------------------------------------------------------- the query
@@ -74,7 +56,11 @@ async def test_a_field_is_completed_with_its_values_by_tab_and_arrows(app: ItopA
         assert "1 of 3 runs" in screen_text(app)
 
 
-async def test_a_wrong_query_is_told_with_its_place_and_the_last_answer_stays(app: ItopApp, database: Database) -> None:
+async def test_a_wrong_query_is_told_with_its_place_and_the_last_answer_stays(
+    app: ItopApp, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However slowly the machine types, the word "density" is still being typed until it is a field's name.
+    monkeypatch.setattr("itop_tui.screens.runs._HELD", 3600)
     create(database, 4)
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 4)
@@ -97,6 +83,18 @@ async def test_a_wrong_query_is_told_with_its_place_and_the_last_answer_stays(ap
         await started(pilot, 4)
 
 
+async def test_a_word_that_stays_unfinished_is_answered_while_it_is_typed(
+    app: ItopApp, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("itop_tui.screens.runs._HELD", 0.01)
+    create(database, 2)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 2)
+        await pilot.press("slash", *"seed:1 density")
+        await wait_for(pilot, lambda: "No run matches" in screen_text(app))
+        assert list_of(app).typing
+
+
 async def test_only_the_newest_question_is_answered() -> None:
     reader = MemoryReader([make_run(number, name=f"run {number}") for number in range(1, 30)])
     app = memory_app(reader)
@@ -106,103 +104,6 @@ async def test_only_the_newest_question_is_answered() -> None:
         await pilot.press("slash", *"run 17")
         await wait_for(pilot, lambda: [run.id for run in table_of(app).rows] == [17])
         assert table_of(app).rows[0].name == "run 17"
-
-
-# ------------------------------------------------------------------------------------------------------- the columns
-
-
-def shown(app: ItopApp) -> list[str]:
-    """The columns in sight."""
-    return [column.key for column in table_of(app).columns]
-
-
-async def test_columns_are_chosen_ordered_and_resized_and_kept_for_the_next_start(
-    app: ItopApp, database: Database
-) -> None:
-    create(database, 2)
-    async with app.run_test(size=SIZE) as pilot:
-        await started(pilot, 2)
-        await pilot.press("e")
-        await wait_for(pilot, lambda: isinstance(app.screen, ColumnChooser))
-        await pilot.press(*"update_freq")
-        await wait_for(pilot, lambda: "update_frequency" in screen_text(app))
-        await pilot.press("space", *["shift+up"] * 30, *["shift+right"] * 3, "ctrl+u", *"model", "space", "enter")
-        await wait_for(pilot, lambda: "config.update_frequency" in shown(app))
-        assert shown(app)[0] == "config.update_frequency"
-        assert "model" not in shown(app)
-        assert table_of(app).chosen[0].width == 15
-        first = table_of(app).rows[0]
-        assert str(first.config["update_frequency"]) in screen_text(app).splitlines()[2]
-        await pilot.press("greater_than_sign", "less_than_sign")
-        await wait_for(pilot, lambda: list_of(app).view.sort == "id")
-        kept = list_of(app).state.columns
-        await wait_for(pilot, lambda: _kept(database).get("columns", [[""]])[0][0] == "config.update_frequency")
-    again = another(database)
-    async with again.run_test(size=SIZE) as pilot:
-        await started(pilot, 2)
-        assert table_of(again).chosen == kept
-        await pilot.press("e")
-        await wait_for(pilot, lambda: isinstance(again.screen, ColumnChooser))
-        await pilot.press("ctrl+r", "enter")
-        await wait_for(pilot, lambda: table_of(again).chosen == ())
-
-
-def _kept(database: Database) -> dict[str, list[list[str]]]:
-    from db import settings
-
-    return settings.get(database, "ui.runs", {}) or {}
-
-
-async def test_any_column_sorts_and_its_head_says_so(app: ItopApp, database: Database) -> None:
-    seeds(database)
-    async with app.run_test(size=(160, 40)) as pilot:
-        await started(pilot, 6)
-        await pilot.press("e")
-        await wait_for(pilot, lambda: isinstance(app.screen, ColumnChooser))
-        await pilot.press(*"seed", "space", *["shift+up"] * 30, "enter")
-        await wait_for(pilot, lambda: shown(app)[0] == "seed")
-        await pilot.click(table_of(app), offset=(5, 0))
-        await wait_for(pilot, lambda: "seed ▲" in screen_text(app))
-        await wait_for(pilot, lambda: [run.seed for run in table_of(app).rows] == [0, 0, 1, 1, 2, 2])
-        await pilot.click(table_of(app), offset=(5, 0))
-        await wait_for(pilot, lambda: [run.seed for run in table_of(app).rows] == [2, 2, 1, 1, 0, 0])
-        assert "seed ▼" in screen_text(app)
-
-
-async def test_what_does_not_fit_is_on_further_pages_of_columns(app: ItopApp, database: Database) -> None:
-    create(database, 2)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await started(pilot, 2)
-        assert "model" not in shown(app)
-        seen = set(shown(app))
-        await pilot.press("right")
-        assert {"state", "id", "name", "model", "data"} <= set(shown(app))
-        assert "columns 2/" in screen_text(app)
-        while table_of(app).column_pages[0] + 1 < table_of(app).column_pages[1]:
-            seen |= set(shown(app))
-            await pilot.press("right")
-        seen |= set(shown(app))
-        from itop_tui.widgets.run_columns import COLUMNS
-
-        assert seen == {column.key for column in COLUMNS}
-        await pilot.press(*["left"] * 9)
-        assert "model" not in shown(app)
-
-
-async def test_a_column_is_dragged_to_another_width(app: ItopApp, database: Database) -> None:
-    create(database, 2)
-    async with app.run_test(size=SIZE) as pilot:
-        await started(pilot, 2)
-        table = table_of(app)
-        name = next(placed for placed in table._page.placed if placed.column.key == "name")
-        edge = name.x + name.width
-        before = list_of(app).view.sort
-        await pilot.mouse_down(table, offset=(edge, 0))
-        await pilot.hover(table, offset=(edge - 5, 0))
-        await pilot.mouse_up(table, offset=(edge - 5, 0))
-        after = next(placed for placed in table._page.placed if placed.column.key == "name")
-        assert after.width == name.width - 5
-        assert list_of(app).view.sort == before, "letting go of an edge is no click on a head"
 
 
 # -------------------------------------------------------------------------------------------------------- the groups
