@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.errors import IllegalState, StoreError
+from db.heirs import starting_from
 from db.models import AttemptRow, CheckpointRow, RunRow
 from db.records import CheckpointKind, CheckpointRecord, RunStatus
 from db.rows import checkpoint_record, get_checkpoint, get_run, listed
@@ -183,14 +184,14 @@ def remove(db: Database, checkpoint_id: int, *, force: bool = False) -> list[str
         Its path, for the caller to delete, or nothing where another checkpoint is in the same file.
 
     Raises:
-        IllegalState: Other runs were forked from it, or a queued run will start from it.
+        IllegalState: Other runs were forked from it, or one waits to start from it or has just begun to.
         StoreError: There is none.
     """
     with db.write() as session:
         row = get_checkpoint(session, checkpoint_id, lock=True)
         waiting = session.scalars(
             sa.select(RunRow)
-            .where(RunRow.start_checkpoint_id == row.id, RunRow.status.in_((RunStatus.QUEUED, RunStatus.STARTING)))
+            .where(starting_from(sa.select(CheckpointRow.id).where(CheckpointRow.id == row.id)))
             .order_by(RunRow.id)
         ).all()
         if waiting:

@@ -41,6 +41,8 @@ RECIPE = "recipe"
 # Nobody reads further, and each costs a configuration to be read.
 _TOLD_APART = 300
 
+_HUGE = 1e100
+
 _SHIFTS = {name: 2 * index for index, name in enumerate(RUN_FIGURES.names)}
 
 
@@ -196,11 +198,8 @@ def _group(key: str, rows: Sequence[Sequence[Any]], averaged: Mapping[str, Field
         shift = _SHIFTS.get(field.column)
         diverged[name] = sum(bits >> shift & 3 != 0 for bits in nonfinite) if strange and shift is not None else 0
         least, most = (min(finite), max(finite)) if n else (None, None)
-        # Equal figures have no spread; a sum that is rounded must not invent one.
-        average = least if least == most else math.fsum(finite) / n
-        mean[name], minimum[name], maximum[name] = average, least, most
-        squares = [(value - average) ** 2 for value in finite]
-        std[name] = math.sqrt(math.fsum(squares) / (n - 1)) if n > 1 else None
+        minimum[name], maximum[name] = least, most
+        mean[name], std[name] = _mean_and_spread(finite)
     return RunGroup(
         key=key,
         label=_label(key, shared, by),
@@ -216,6 +215,22 @@ def _group(key: str, rows: Sequence[Sequence[Any]], averaged: Mapping[str, Field
         minimum=minimum,
         maximum=maximum,
     )
+
+
+def _mean_and_spread(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """Mean and sample standard deviation; None where there are too few for them."""
+    if not values:
+        return None, None
+    # The square of a huge figure is no number. Dividing by a power of two loses nothing.
+    largest = max(abs(value) for value in values)
+    scale = math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest > _HUGE else 1.0
+    scaled = values if scale == 1.0 else [value / scale for value in values]
+    # Equal figures have no spread; a sum that is rounded must not invent one.
+    average = scaled[0] if min(scaled) == max(scaled) else math.fsum(scaled) / len(scaled)
+    if len(scaled) < 2:
+        return average * scale, None
+    squares = math.fsum((value - average) ** 2 for value in scaled)
+    return average * scale, math.sqrt(squares / (len(scaled) - 1)) * scale
 
 
 def _label(key: str, shared: Mapping[str, Any], by: Field) -> str:

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from db.errors import IllegalState
 from db.models import CheckpointRow, RunRow
-from db.records import RunStatus
+from db.records import ACTIVE, RunStatus
 from db.rows import listed
 
-__all__ = ["check_deletable"]
+__all__ = ["check_deletable", "starting_from"]
 
 
 def check_deletable(session: Session, run: RunRow, *, force: bool = False, going: Collection[int] = ()) -> None:
@@ -36,8 +36,24 @@ def check_deletable(session: Session, run: RunRow, *, force: bool = False, going
         .order_by(RunRow.id)
     ).all()
     forks = [fork for fork in came if fork.id not in going]
-    waiting = [fork for fork in forks if fork.status == RunStatus.QUEUED and fork.start_checkpoint_id is not None]
+    starting = session.scalars(
+        sa.select(RunRow).where(RunRow.id != run.id, starting_from(own)).order_by(RunRow.id)
+    ).all()
+    waiting = [fork for fork in starting if fork.id not in going]
     if waiting:
         raise IllegalState(f"Run {run.id} ({run.name}) cannot be deleted: {listed(waiting)} will start from it.")
     if forks and not force:
         raise IllegalState(f"Run {run.id} ({run.name}) cannot be deleted without force: {listed(forks)} came from it.")
+
+
+def starting_from(checkpoints: sa.Select[int]) -> sa.ColumnElement[bool]:
+    """SQL for a run that still needs the file of one of some checkpoints: it waits to start from it, or has just begun.
+
+    A worker reads the file before its first step, and by then the run is no longer queued.
+
+    Args:
+        checkpoints: Their ids.
+    """
+    at = sa.select(CheckpointRow.step).where(CheckpointRow.id == RunRow.start_checkpoint_id).scalar_subquery()
+    begun = sa.and_(RunRow.status.in_(ACTIVE), RunRow.step <= at)
+    return sa.and_(RunRow.start_checkpoint_id.in_(checkpoints), sa.or_(RunRow.status == RunStatus.QUEUED, begun))

@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Any, Literal
 
 __all__ = [
+    "ACTIVE",
+    "TERMINAL",
     "AttemptRecord",
     "CheckpointKind",
     "CheckpointRecord",
@@ -51,15 +53,19 @@ class RunStatus(StrEnum):
     @property
     def is_active(self) -> bool:
         """Whether a process should be alive for the run: starting, running, paused or stopping."""
-        return self in _ACTIVE
+        return self in ACTIVE
 
     @property
     def is_terminal(self) -> bool:
         """Whether the run has ended and stays as it is until somebody resumes it."""
-        return self is not RunStatus.QUEUED and self not in _ACTIVE
+        return self in TERMINAL
 
 
-_ACTIVE = frozenset({RunStatus.STARTING, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.STOPPING})
+ACTIVE = (RunStatus.STARTING, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.STOPPING)
+"""The states in which a process should be alive for the run."""
+
+TERMINAL = tuple(status for status in RunStatus if status is not RunStatus.QUEUED and status not in ACTIVE)
+"""The states in which a run has ended."""
 
 
 @dataclass(frozen=True, slots=True)

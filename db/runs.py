@@ -18,7 +18,7 @@ from db.history import truncate
 from db.listing import SORTS, check_sort, count, find, list_runs, totals
 from db.models import AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
 from db.queue import hold, how_many_wait, move, queued, release, set_priority, waiting
-from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
+from db.records import ACTIVE, AttemptRecord, RunQuery, RunRecord, RunStatus
 from db.rows import attempt_record, get_checkpoint, get_run, run_record
 from db.session import Database
 
@@ -45,8 +45,6 @@ __all__ = [
     "update_fields",
     "waiting",
 ]
-
-_ACTIVE = tuple(status for status in RunStatus if status.is_active)
 
 _EDITABLE = frozenset({"name", "tags", "notes", "group", "priority", "held", "total_steps", "total_epochs"})
 
@@ -126,7 +124,7 @@ def get(db: Database, run_id: int) -> RunRecord:
 
 def active(db: Database, host: str | None = None) -> list[RunRecord]:
     """The runs that should have a process, on one host or on all, by id."""
-    statement = sa.select(RunRow).where(RunRow.status.in_(_ACTIVE)).order_by(RunRow.id)
+    statement = sa.select(RunRow).where(RunRow.status.in_(ACTIVE)).order_by(RunRow.id)
     if host is not None:
         statement = statement.where(RunRow.host == host)
     with db.read() as session:
@@ -223,11 +221,13 @@ def requeue_resume(
         reason: Why it waits again, where nobody asked for it.
 
     Raises:
-        IllegalState: The run has not ended.
+        IllegalState: The run has not ended, or is in the trash.
         StoreError: There is no such checkpoint, or it is neither this run's nor the one it was forked from.
     """
     with db.write() as session:
         run = get_run(session, run_id, lock=True)
+        if run.trashed_at is not None:
+            raise IllegalState(f"Run {run.id} ({run.name}) was deleted; restore it first.")
         if not run.status.is_terminal:
             raise IllegalState(f"Run {run.id} ({run.name}) is {run.status}; only a run that has ended can be resumed.")
         if checkpoint_id is not None:

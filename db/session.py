@@ -80,11 +80,16 @@ class Database:
         url = url or paths.database_url()
         try:
             parsed = make_url(url if "://" in url else f"sqlite:///{url}")
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:  # a port that is no number is the latter
             raise StoreError(
                 f"{url!r} is not a database URL. Write sqlite:///PATH or postgresql+psycopg://…"
             ) from error
         if parsed.get_backend_name() == "sqlite":
+            if "?" in url:
+                raise StoreError(
+                    f"{url} holds a question mark, after which a URL of a database has no more of the path. Set "
+                    "ITOP_HOME or ITOP_DATABASE_URL to another place."
+                )
             return cls._open_sqlite(parsed)
         return cls._open_server(parsed)
 
@@ -260,6 +265,10 @@ class Database:
         try:
             yield
         except DBAPIError as error:
+            if _lacks_a_table(error):
+                raise StoreError(
+                    f"The database {where} has not the tables of its revision ({_cause(error)}). Restore a backup."
+                ) from error
             if isinstance(error, OperationalError) or error.connection_invalidated:
                 raise DatabaseUnavailable(f"The database {where} cannot be used just now: {_cause(error)}") from error
             if type(error) is DatabaseError:  # not one of its kinds, each of which speaks of a statement
@@ -365,6 +374,12 @@ def _begin_patiently(session: Session) -> None:
 def _cause(error: DBAPIError) -> str:
     """What the driver said, on one line."""
     return " ".join(str(error.orig).split())
+
+
+def _lacks_a_table(error: DBAPIError) -> bool:
+    """Whether a table or column is missing, which SQLite tells in the same way as what may pass."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_ERROR and str(error.orig).startswith(("no such table", "no such column"))
 
 
 def _is_busy(error: DBAPIError) -> bool:

@@ -19,14 +19,11 @@ from db.query.fields import FLAGS, STATES, Field, find_field
 from db.query.settings_sql import setting_number, setting_text
 from db.query.tree import And, Compare, Node, Not, Query, Word
 from db.query.values import boolean, number, span
-from db.records import RunStatus
+from db.records import ACTIVE, TERMINAL, RunStatus
 
 __all__ = ["condition", "number_of", "text_of"]
 
 Condition = sa.ColumnElement[bool]
-
-_ACTIVE = tuple(status for status in RunStatus if status.is_active)
-_TERMINAL = tuple(status for status in RunStatus if status.is_terminal)
 
 _SEARCHED = (RunRow.name, RunRow.model, RunRow.data, RunRow.method, RunRow.status, RunRow.tags)
 _TEXTS: list[sa.ColumnElement[str]] = [sa.type_coerce(column, sa.Text) for column in _SEARCHED]
@@ -220,8 +217,8 @@ def _flag(word: str) -> Condition:
         "archived": RunRow.archived_at.is_not(None),
         "held": sa.and_(RunRow.held.is_(True), RunRow.status == RunStatus.QUEUED),
         "fork": RunRow.parent_id.is_not(None),
-        "active": RunRow.status.in_(_ACTIVE),
-        "finished": RunRow.status.in_(_TERMINAL),
+        "active": RunRow.status.in_(ACTIVE),
+        "finished": RunRow.status.in_(TERMINAL),
         "diverged": sa.or_(*(RUN_FIGURES.code(name, _NONFINITE) != 0 for name in ("loss", "val_loss"))),
         "sparse": sa.and_(RunRow.method != "dense", RunRow.method != ""),
         "dense": RunRow.method == "dense",

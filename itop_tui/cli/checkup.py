@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from db import paths, runs
 from db.errors import StoreError
 from db.health import examine
-from db.records import RunQuery, RunStatus
+from db.records import ACTIVE, RunQuery
 from db.session import Database
 from engine.catalogue import DATASETS
 from engine.launch import submit
@@ -169,9 +169,7 @@ def _scheduler(database: Database) -> Iterator[Check]:
     section = "Scheduler"
     submit.reconcile(database)
     queued = runs.queued(database)
-    active = runs.count(
-        database, RunQuery(statuses=tuple(status for status in RunStatus if status.is_active), archived=None)
-    )
+    active = runs.count(database, RunQuery(statuses=ACTIVE, archived=None))
     work = f"{plural(active, 'run')} going, {len(queued)} queued"
     if submit.scheduler_running(database):
         since = scheduler_since()

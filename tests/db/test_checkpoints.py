@@ -8,6 +8,8 @@ from db import attempts, checkpoints, runs
 from db.errors import IllegalState, RunNotFound, StoreError
 from db.records import CheckpointRecord, RunRecord, RunStatus
 from db.session import Database
+from db.writer import MetricWriter
+from tests.db import helpers
 from tests.db.helpers import new_run, start, started
 
 
@@ -235,3 +237,26 @@ def test_what_does_not_exist_is_said(db: Database) -> None:
     run, _ = started(db)
     with pytest.raises(StoreError, match="'lats' is not a kind of checkpoint; allowed are last, best"):
         add(db, run, 1, "lats")
+
+
+def test_what_a_fork_is_being_loaded_from_is_not_taken_away(db: Database) -> None:
+    """A worker that is up reads the file before its first step; only then does nothing depend on it any more."""
+    parent = started(db)[0]
+    record = add(db, parent, 40)
+    latest = attempts.latest(db, parent.id)
+    assert latest is not None
+    attempts.finish(db, latest.id, status=RunStatus.STOPPED, reason=None)
+    fork = new_run(db, parent_id=parent.id, start_checkpoint_id=record.id, fork_step=40)
+    attempt = runs.reserve(db, fork.id, host="here", device="cpu", slots=1)
+    assert attempt is not None
+    for state in ("starting", "running"):
+        with pytest.raises(IllegalState, match=f"run {fork.id} .* will start from it"):
+            checkpoints.remove(db, record.id, force=True)
+        with pytest.raises(IllegalState, match=f"run {fork.id} .* will start from it"):
+            runs.delete(db, parent.id, force=True)
+        if state == "starting":
+            assert attempts.running(db, attempt.id, pid=1, start_time=None, boot_id=None)
+    with MetricWriter(db, fork.id, attempt.id) as writer:
+        writer.step(helpers.step(41))
+    assert checkpoints.remove(db, record.id, force=True) == [record.path]
+    runs.delete(db, parent.id, force=True)

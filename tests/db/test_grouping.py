@@ -159,3 +159,12 @@ def test_many_runs_agree_with_the_statistics_of_python(db: Database) -> None:
         mine = [1e9 + value for number, value in enumerate(values) if str(number % 3) == key]
         assert group.mean["loss"] == pytest.approx(statistics.fmean(mine), rel=1e-15)
         assert group.std["loss"] == pytest.approx(statistics.stdev(mine), rel=1e-6)
+
+
+def test_figures_that_are_huge_but_finite_are_averaged_all_the_same(db: Database) -> None:
+    for seed, loss in enumerate((1.5e308, 1.7e308, 1.6e308)):
+        recorded(db, {"seed": seed}, loss=loss)
+    (group,) = grouping.groups(db)
+    assert group.mean["loss"] == pytest.approx(1.6e308)
+    assert group.std["loss"] == pytest.approx(1e307)
+    assert group.minimum["loss"] == 1.5e308

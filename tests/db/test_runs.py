@@ -302,7 +302,8 @@ class TestDelete:
         fork = new_run(db, name="child", parent_id=parent.id, start_checkpoint_id=at.id, fork_step=10)
         with pytest.raises(IllegalState, match=r"child.*will start from it"):
             runs.delete(db, parent.id, force=True)
-        start(db, fork)
+        with MetricWriter(db, fork.id, start(db, fork).id) as writer:
+            writer.step(step(11))
         with pytest.raises(IllegalState, match=rf"run {fork.id} \(child\) came from it"):
             runs.delete(db, parent.id)
         runs.delete(db, parent.id, force=True)

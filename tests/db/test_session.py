@@ -40,10 +40,33 @@ def test_the_folder_is_made_and_the_file_opened_again(home: Path) -> None:
         assert second.warnings == ()
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "nonsense://x", "post gres://"])
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///:memory:", "nonsense://x", "post gres://", "postgresql+psycopg://u:p@host:port/x"]
+)
 def test_what_cannot_be_a_database_is_refused_in_words(url: str) -> None:
     with pytest.raises(StoreError):
         Database.open(url)
+
+
+def test_a_question_mark_in_a_path_does_not_lead_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a URL what follows it is no part of the path: the file would be another one than is said."""
+    monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
+    monkeypatch.setenv("ITOP_HOME", str(tmp_path / "what?" / "now"))
+    for url in (None, str(tmp_path / "what?.db")):
+        with pytest.raises(StoreError, match="question mark"):
+            Database.open(url)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_that_are_not_those_of_their_revision_are_damage_and_no_hiccup(db: Database) -> None:
+    """Whoever tries again while a database is away must not do so for ever here."""
+    new_run(db)
+    assert db._path is not None
+    with closing(sqlite3.connect(db._path)) as other:
+        other.execute("ALTER TABLE runs RENAME COLUMN reason TO because")
+    with pytest.raises(StoreError, match=r"no such column: runs\.reason") as caught:
+        runs.list_runs(db)
+    assert not isinstance(caught.value, DatabaseUnavailable)
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:

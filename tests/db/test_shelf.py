@@ -5,7 +5,7 @@ import time
 import pytest
 
 from db import attempts, checkpoints, runs, shelf
-from db.errors import RunNotFound
+from db.errors import IllegalState, RunNotFound
 from db.records import RunQuery, RunStatus
 from db.session import Database
 from tests.db.helpers import end, new_run, started
@@ -156,3 +156,14 @@ def test_a_run_that_another_will_start_from_does_not_keep_the_rest_in_the_trash(
     new_run(db, parent_id=parent.id, start_checkpoint_id=written.id)
     assert [folder.endswith(older.uid) for (folder,) in shelf.purge(db)] == [True]
     assert [run.id for run in shelf.trashed(db)] == [parent.id]
+
+
+def test_a_run_in_the_trash_is_not_resumed_into_nowhere(db: Database) -> None:
+    """It would wait in no list, and go when the app that deleted it is left."""
+    run, _ = started(db)
+    end(db, run)
+    shelf.trash(db, [run.id])
+    with pytest.raises(IllegalState, match="was deleted; restore it first"):
+        runs.requeue_resume(db, run.id, None)
+    shelf.restore(db, [run.id])
+    assert runs.requeue_resume(db, run.id, None).status is RunStatus.QUEUED
