@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,7 +25,7 @@ from db.records import RunQuery, RunRecord, RunStatus, RunTotals
 from db.rows import run_record
 from db.session import Database
 
-__all__ = ["SORTS", "check_sort", "count", "find", "list_runs", "selected", "totals"]
+__all__ = ["SORTS", "check_sort", "count", "find", "list_runs", "page", "selected", "totals"]
 
 # fmt: off
 _SORTED_COLUMNS = (
@@ -88,18 +88,42 @@ def list_runs(db: Database, query: RunQuery | None = None) -> list[RunRecord]:
         StoreError: The query sorts by something that there is not.
     """
     query = query or RunQuery()
+    with db.read() as session:
+        return _records(session, session.scalars(_page(query, RunRow.id)).all())
+
+
+def page(db: Database, query: RunQuery) -> tuple[list[RunRecord], int]:
+    """The runs that a query selects, as `list_runs`, and how many it selects whatever its limit, in one look.
+
+    Raises:
+        QueryError: The query's text cannot be understood.
+        StoreError: The query sorts by something that there is not.
+    """
+    # The filter goes over every run once, where a list and a count would each go over all of them.
+    counted = _page(query, RunRow.id, sa.func.count().over())
+    with db.read() as session:
+        found = session.execute(counted).all()
+        listed = _records(session, [run_id for run_id, _ in found])
+    beyond = not found and query.offset > 0  # a page after the last one tells no number
+    return listed, count(db, query) if beyond else found[0][1] if found else 0
+
+
+def _page(query: RunQuery, *columns: Any) -> sa.Select[Any]:
+    """Some columns of the runs that a query selects, in its order and within its limits."""
     order = [key.desc() if query.descending else key.asc() for key in _sort_keys(query.sort)]
     tie = RunRow.id.desc() if query.descending else RunRow.id.asc()
     # Only ids are sorted: whole rows, configurations and all, would be moved about for a page of them.
-    ids = sa.select(RunRow.id).where(*selected(query)).order_by(*(key.nulls_last() for key in order), tie)
-    page = ids.limit(query.limit).offset(query.offset or None)
-    with db.read() as session:
-        wanted = session.scalars(page).all()
-        rows: dict[int, RunRow] = {}
-        for start in range(0, len(wanted), _ROWS_AT_ONCE):
-            part = sa.select(RunRow).where(RunRow.id.in_(wanted[start : start + _ROWS_AT_ONCE]))
-            rows.update((row.id, row) for row in session.scalars(part))
-        return [run_record(rows[run_id]) for run_id in wanted]
+    chosen = sa.select(*columns).where(*selected(query)).order_by(*(key.nulls_last() for key in order), tie)
+    return chosen.limit(query.limit).offset(query.offset or None)
+
+
+def _records(session: Session, ids: Sequence[int]) -> list[RunRecord]:
+    """Runs by their ids, in that order."""
+    rows: dict[int, RunRow] = {}
+    for start in range(0, len(ids), _ROWS_AT_ONCE):
+        part = sa.select(RunRow).where(RunRow.id.in_(ids[start : start + _ROWS_AT_ONCE]))
+        rows.update((row.id, row) for row in session.scalars(part))
+    return [run_record(rows[run_id]) for run_id in ids]
 
 
 def count(db: Database, query: RunQuery | None = None) -> int:

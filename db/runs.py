@@ -15,7 +15,7 @@ from db.errors import IllegalState, StoreError
 from db.facets import clean_config, clean_name, clean_tags, default_name, facets
 from db.heirs import check_deletable
 from db.history import truncate
-from db.listing import SORTS, check_sort, count, find, list_runs, totals
+from db.listing import SORTS, check_sort, count, find, list_runs, page, totals
 from db.models import AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
 from db.queue import hold, how_many_wait, move, queued, release, set_priority, waiting
 from db.records import ACTIVE, AttemptRecord, RunQuery, RunRecord, RunStatus
@@ -36,6 +36,7 @@ __all__ = [
     "how_many_wait",
     "list_runs",
     "move",
+    "page",
     "queued",
     "release",
     "requeue_resume",

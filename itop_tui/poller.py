@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,7 +25,7 @@ from itop_tui.format import plural
 if TYPE_CHECKING:
     from db.endings import Mark
     from db.grouping import RunGroup
-    from db.records import RunQuery, RunRecord
+    from db.records import RunQuery, RunRecord, RunTotals
     from db.session import Database
 
 PAGE = 200
@@ -157,6 +157,8 @@ class DatabaseReader:
         self._database = database
         self._unserved = False
         self._endings: Mark | None = None
+        self._totals: RunTotals | None = None
+        self._totals_of: int | None = None
 
     def version(self) -> int:
         """The database's version."""
@@ -169,21 +171,23 @@ class DatabaseReader:
 
         version = self.version()
         query = RunQuery(text=view.text, sort=view.sort, descending=view.descending, limit=view.limit)
+        # Of what was read already, with another view, only the page is read: nothing was committed since.
+        known = self._totals if version == self._totals_of else None
+        totals = known or runs.totals(self._database)
         groups: tuple[ListedGroup, ...] = ()
+        listed: Sequence[RunRecord]
         if view.by:
             groups, matching = self._groups(view, query)
-            listed = tuple(run for each in groups for run in each.members or ())
+            listed = [run for each in groups for run in each.members or ()]
+        elif view.text:
+            listed, matching = runs.page(self._database, query)
         else:
-            listed = tuple(runs.list_runs(self._database, query))
-            # Most of the time the page holds every match, and then it need not be counted.
-            whole = len(listed) < view.limit
-            matching = len(listed) if whole else runs.count(self._database, query)
-        totals = runs.totals(self._database)
+            listed, matching = runs.list_runs(self._database, query), totals.runs - totals.archived
         # Last, and kept only when all else was read: an ending that is not told now is told by the next snapshot.
-        mark, ended = endings.since(self._database, self._endings)
+        mark, ended = (self._endings, ()) if known is not None else endings.since(self._database, self._endings)
         snapshot = Snapshot(
             view=view,
-            runs=listed,
+            runs=tuple(listed),
             matching=matching,
             total=totals.runs,
             active=totals.active,
@@ -193,7 +197,7 @@ class DatabaseReader:
             archived=totals.archived,
             ended=ended,
         )
-        self._endings = mark
+        self._endings, self._totals, self._totals_of = mark, totals, version
         return snapshot
 
     def _groups(self, view: View, query: RunQuery) -> tuple[tuple[ListedGroup, ...], int]:

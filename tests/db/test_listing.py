@@ -32,6 +32,22 @@ def test_newest_first_and_in_pages(db: Database) -> None:
     assert runs.count(db) == runs.count(db, RunQuery(limit=1)) == 5
 
 
+def test_a_page_tells_how_many_there_are_in_all(db: Database) -> None:
+    for number in range(5):
+        new_run(db, name=f"{number} {'even' if number % 2 == 0 else 'odd'}")
+
+    def page(**query: object) -> tuple[list[str], int]:
+        listed, matching = runs.page(db, RunQuery(**query))  # type: ignore[arg-type]
+        assert matching == runs.count(db, RunQuery(**query))  # type: ignore[arg-type]
+        return [run.name for run in listed], matching
+
+    assert page(text="even", limit=2) == (["4 even", "2 even"], 3)
+    assert page(text="even", limit=2, offset=2) == (["0 even"], 3)
+    assert page(text="even", limit=2, offset=4) == ([], 3)
+    assert page(limit=None, sort="name", descending=False)[0][0] == "0 even"
+    assert page(text="neither") == ([], 0)
+
+
 def test_totals_count_the_archive_and_leave_out_the_trash(db: Database) -> None:
     assert runs.totals(db) == RunTotals(runs=0, archived=0, active=0, queued=0)
     waiting, away, gone = (new_run(db) for _ in range(3))

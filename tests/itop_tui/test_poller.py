@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 from textual.message import Message
 
-from db import runs
+from db import runs, shelf
+from db.records import RunTotals
 from db.session import Database
 from engine.presets import PRESETS
 from itop_tui.poller import DatabaseReader, DatabaseTrouble, Poller, RunsChanged, View
@@ -145,6 +146,38 @@ def test_the_database_reader_reads_page_order_filter_and_counts(database: Databa
     runs.update_fields(database, page.runs[0].id, name="another")
     assert reader.version() != before
     database.close()
+
+
+def test_another_view_of_the_same_state_reads_its_page_alone(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[Database] = []
+    totals = runs.totals
+
+    def count(db: Database) -> RunTotals:
+        counted.append(db)
+        return totals(db)
+
+    monkeypatch.setattr(runs, "totals", count)
+    reader = DatabaseReader(database)
+    runs.create(database, config=PRESETS["digits-set"].config().as_dict())
+    for text in ("", "s", "se", "set", "dense"):
+        assert reader.read(View(text=text)).total == 1
+    assert len(counted) == 1
+    runs.create(database, config=PRESETS["digits-dense"].config().as_dict())
+    assert [reader.read(View(text=text)).total for text in ("dense", "")] == [2, 2]
+    assert len(counted) == 2
+
+
+def test_the_archive_is_counted_but_not_listed(database: Database) -> None:
+    reader = DatabaseReader(database)
+    made = [runs.create(database, config=PRESETS["digits-set"].config().as_dict()) for _ in range(3)]
+    shelf.archive(database, [made[0].id])
+    shelf.trash(database, [made[1].id])
+    page = reader.read(View())
+    assert ([run.id for run in page.runs], page.matching, page.total, page.archived) == ([made[2].id], 1, 2, 1)
+    away = reader.read(View(text="is:archived"))
+    assert ([run.id for run in away.runs], away.matching) == ([made[0].id], 1)
 
 
 def test_every_column_sorts_by_something_the_database_knows(database: Database) -> None:
