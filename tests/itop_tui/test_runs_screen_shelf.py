@@ -191,3 +191,23 @@ async def test_several_runs_are_renamed_by_a_pattern(app: ItopApp, database: Dat
         await pilot.press("ctrl+u", *"{method} s{seed} {else}", "enter")
         expected = ["dense s0 {else}", "SET-ITOP s1 {else}", "RigL-ITOP s2 {else}"]
         await wait_for(pilot, lambda: [runs.get(database, run.id).name for run in made] == expected)
+
+
+async def test_the_archive_is_counted_apart(app: ItopApp, database: Database) -> None:
+    made = create(database, 10)
+    shelf.archive(database, [made[0].id, made[3].id])
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 8)
+
+        def top() -> str:
+            return screen_text(app).splitlines()[0]
+
+        assert top().rstrip().endswith("8 runs, 2 archived")
+        await pilot.press("slash", *"digits-set", "enter")
+        await wait_for(pilot, lambda: "3 of 8 runs" in top())
+        await pilot.press("escape", "slash", *"is:archived", "enter")
+        await wait_for(pilot, lambda: "2 of 10 runs" in top())
+        await pilot.press("escape")
+        await started(pilot, 8)
+        shelf.archive(database, [made[0].id, made[3].id], on=False)
+        await wait_for(pilot, lambda: top().rstrip().endswith("10 runs"))
