@@ -50,6 +50,11 @@ class Entry:
         return len(self.runs)
 
     @property
+    def label_with_n(self) -> str:
+        """Its name, with the number of its runs where it joins several."""
+        return f"{self.label} (n = {self.n})" if self.n > 1 else self.label
+
+    @property
     def status(self) -> str:
         """The state of its runs; empty where they do not share one."""
         states = {run.status for run in self.runs}

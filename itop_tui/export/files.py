@@ -6,17 +6,32 @@ import os
 import re
 import shutil
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from db.records import RunRecord
+from itop_tui.format import plural
 
 _LONGEST_NAME = 60
 
 
 class ExportError(Exception):
     """Nothing can be exported; the message says what is in the way, and what to do."""
+
+
+class AlreadyThereError(ExportError):
+    """What would be written is there already; asked again with force, it is replaced.
+
+    Args:
+        targets: The files and folders that are there.
+    """
+
+    def __init__(self, targets: Sequence[Path]) -> None:
+        first, more = targets[0], len(targets) - 1
+        those = f"{first} is" if not more else f"{first} and {plural(more, 'more')} are"
+        super().__init__(f"{those} there already: choose another place, or overwrite it (--force)")
+        self.targets = tuple(targets)
 
 
 def safe_name(text: str) -> str:
@@ -36,6 +51,11 @@ def run_name(run: RunRecord) -> str:
     return f"run-{run.id}-{name}" if name else f"run-{run.id}"
 
 
+def comparison_name(ids: Sequence[int]) -> str:
+    """What the files of a comparison are called: the ids of its runs, of the first six where they are more."""
+    return f"comparison-{'-'.join(map(str, ids[:6]))}{'-more' if len(ids) > 6 else ''}"
+
+
 @contextmanager
 def written(target: Path, *, force: bool = False) -> Iterator[Path]:
     """Give a path to write a file to; when all went well it becomes `target` in one instant, else nothing is left.
@@ -45,9 +65,10 @@ def written(target: Path, *, force: bool = False) -> Iterator[Path]:
         force: Whether a file that is there already may be replaced.
 
     Raises:
-        ExportError: It is there already.
+        AlreadyThereError: It is.
+        ExportError: There is a folder of that name.
     """
-    refuse_existing(target, force=force)
+    refuse_existing([target], force=force)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -66,9 +87,10 @@ def written_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
         force: Whether files in it may be replaced.
 
     Raises:
-        ExportError: It is there already.
+        AlreadyThereError: It is.
+        ExportError: There is a file of that name.
     """
-    refuse_existing(target, force=force)
+    refuse_existing([target], force=force, folders=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     temporary.mkdir()
@@ -83,14 +105,25 @@ def written_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def refuse_existing(target: Path, *, force: bool) -> None:
+def refuse_existing(targets: Sequence[Path], *, force: bool, folders: bool = False) -> None:
     """Refuse to write over something.
 
+    Args:
+        targets: What is to be written.
+        force: Whether what is there may be replaced.
+        folders: Whether they are folders.
+
     Raises:
-        ExportError: It is there already, and `force` is not set, or it is of another kind.
+        AlreadyThereError: Some are there, and `force` is not set.
+        ExportError: One is there and is of the other kind, which nothing replaces.
     """
-    if target.exists() and not force:
-        raise ExportError(f"{target} is there already: choose another place, or overwrite it (--force)")
+    there = [target for target in targets if os.path.lexists(target)]
+    for target in there:
+        if target.is_dir() != folders:
+            kind, other = ("file", "folder") if folders else ("folder", "file")
+            raise ExportError(f"{target} is a {kind}, not the {other} that would be written: choose another place")
+    if there and not force:
+        raise AlreadyThereError(there)
 
 
 def _take(temporary: Path, target: Path, *, force: bool) -> None:
@@ -100,6 +133,6 @@ def _take(temporary: Path, target: Path, *, force: bool) -> None:
     try:
         os.link(temporary, target)  # unlike a rename, it fails where somebody else was quicker
     except FileExistsError as error:
-        raise ExportError(f"{target} is there already: choose another place, or overwrite it (--force)") from error
+        raise AlreadyThereError([target]) from error
     except OSError:  # a file system without hard links
         temporary.replace(target)

@@ -70,7 +70,7 @@ def curve_drawing(figure: Figure, compared: Sequence[Entry], curves: Sequence[En
         x_label: What lies across.
     """
     traces = tuple(
-        Trace(entry.letter, label_of(entry), at, curve.x, curve.y, curve.std)
+        Trace(entry.letter, entry.label_with_n, at, curve.x, curve.y, curve.std)
         for at, (entry, curve) in enumerate(zip(compared, curves, strict=True))
         if len(curve.x)
     )
@@ -88,7 +88,7 @@ def scatter_drawings(compared: Sequence[Entry], seconds: dict[int, float | None]
         traces = tuple(
             Trace(
                 point.letter,
-                label_of(compared[point.position]),
+                compared[point.position].label_with_n,
                 point.position,
                 np.array([point.x]),
                 np.array([point.y]),
@@ -101,11 +101,6 @@ def scatter_drawings(compared: Sequence[Entry], seconds: dict[int, float | None]
             Drawing(data.title, data.x_label, data.y_label, traces, points=True, x_percent=True, y_percent=True)
         )
     return tuple(made)
-
-
-def label_of(entry: Entry) -> str:
-    """An entry's name for a legend: with the number of its runs where it joins several."""
-    return f"{entry.label} (n = {entry.n})" if entry.n > 1 else entry.label
 
 
 def repeat_command(run: RunRecord) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from db import runs
 from db.records import RunRecord
 from db.session import Database
-from itop_tui.export.files import ExportError, refuse_existing, run_name, written, written_folder
+from itop_tui.export.files import ExportError, comparison_name, refuse_existing, run_name, written, written_folder
 
 Writer = Callable[[Database, RunRecord, Path], None]
 
@@ -82,6 +82,7 @@ def export_runs(
         The files and folders written.
 
     Raises:
+        AlreadyThereError: Some of it is there, and `force` is not set; nothing was written.
         ExportError: Nothing, or not everything, could be written; what had been written before stays.
         StoreError: There is no such run or checkpoint.
     """
@@ -90,8 +91,8 @@ def export_runs(
     if not found:
         raise ExportError("there is no run to export")
     targets = _targets(chosen, found, out)
-    for target in targets:
-        refuse_existing(target, force=force)  # before anything is written: all of them or none
+    # Before anything is written: all of them or none.
+    refuse_existing(targets, force=force, folders=not chosen.suffix)
     if chosen.whole:
         from itop_tui.export.report import write_report
 
@@ -119,8 +120,7 @@ def _targets(chosen: Format, found: Sequence[RunRecord], out: Path | None) -> li
     if folder.exists() and not folder.is_dir():
         raise ExportError(f"{folder} is a file: name a folder to write into")
     if chosen.whole:
-        ids = "-".join(str(run.id) for run in found[:6]) + ("-more" if len(found) > 6 else "")
-        return [folder / f"comparison-{ids}{chosen.suffix}"]
+        return [folder / f"{comparison_name([run.id for run in found])}{chosen.suffix}"]
     return [folder / f"{run_name(run)}{chosen.suffix or '-' + chosen.name}" for run in found]
 
 

@@ -5,9 +5,10 @@ A screen calls `offer_runs` or, with choices of its own, `offer`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, cast
 
 import numpy as np
@@ -20,11 +21,12 @@ from textual.widgets.option_list import Option
 
 from db.session import Database
 from itop_tui.export.drawing import Drawing, Trace
-from itop_tui.export.files import safe_name, written
+from itop_tui.export.files import AlreadyThereError, comparison_name, safe_name, written
 from itop_tui.export.runs import FORMATS, export_runs
 from itop_tui.export.text import write_rows
-from itop_tui.format import plain, plural
+from itop_tui.format import moment, plain, plural
 from itop_tui.screens.base import ItopScreen
+from itop_tui.screens.dialogs import Confirm
 from itop_tui.widgets.chart import Chart
 from itop_tui.widgets.compare_chart import BandLine
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
@@ -37,11 +39,12 @@ class Choice:
 
     Attributes:
         label: What it is.
-        write: Writes it into a folder and returns the files; called in a thread.
+        write: Writes it into a folder and returns the files; called in a thread. Where some are there, it replaces them
+            if its last argument is true, and raises `AlreadyThereError` otherwise.
     """
 
     label: str
-    write: Callable[[Database, Path], Sequence[Path]]
+    write: Callable[[Database, Path, bool], Sequence[Path]]
 
 
 class ExportDialog(ModalScreen[None]):
@@ -63,6 +66,7 @@ class ExportDialog(ModalScreen[None]):
         super().__init__()
         self._title, self._choices = title, tuple(choices)
         self.result = ""
+        self._busy = False
 
     def compose(self) -> ComposeResult:
         """Lay out the question."""
@@ -90,26 +94,44 @@ class ExportDialog(ModalScreen[None]):
         highlighted = self.query_one(OptionList).highlighted
         self._write(self._choices[highlighted or 0])
 
-    def _write(self, choice: Choice) -> None:
+    def _write(self, choice: Choice, *, force: bool = False) -> None:
         from itop_tui.app import ItopApp
 
+        if self._busy:
+            return
         folder = Path(self.query_one(Input).value.strip() or ".").expanduser()
+        self._busy = True
         self._say("writing …")
 
         def write(db: Database) -> Sequence[Path] | Exception:
             try:
-                return choice.write(db, folder)
+                return choice.write(db, folder, force)
             except Exception as error:  # said in the dialog, where another folder can be chosen
                 return error
 
         def tell(found: Sequence[Path] | Exception) -> None:
-            if isinstance(found, Exception):
+            self._busy = False
+            if isinstance(found, AlreadyThereError) and self.is_current:
+                self._ask_to_overwrite(choice, found.targets)
+            elif isinstance(found, Exception):
                 self._say(f"Not written: {f'{found}'.strip() or type(found).__name__}")
-                return
-            more = f" and {plural(len(found) - 1, 'more')}" if len(found) > 1 else ""
-            self._say(f"Written to {found[0].absolute()}{more}")
+            else:
+                more = f" and {plural(len(found) - 1, 'more')}" if len(found) > 1 else ""
+                self._say(f"Written to {found[0].absolute()}{more}")
 
         cast(ItopApp, self.app).operate(write, tell)
+
+    def _ask_to_overwrite(self, choice: Choice, there: Sequence[Path]) -> None:
+        """Ask before anything that is there is replaced."""
+        more = len(there) - 1
+        what = f"{there[0].name} and {plural(more, 'more')}" if more else there[0].name
+        self._say(f"Not written: {what} {'are' if more else 'is'} there already")
+
+        def decided(yes: bool | None) -> None:
+            if yes:
+                self._write(choice, force=True)
+
+        self.app.push_screen(Confirm(f"Overwrite {what}?", _loss(there), "Overwrite"), decided)
 
     def _say(self, text: str) -> None:
         self.result = text
@@ -119,6 +141,18 @@ class ExportDialog(ModalScreen[None]):
     def action_leave(self) -> None:
         """Close the dialog; what is being written is written."""
         self.dismiss(None)
+
+
+def _loss(there: Sequence[Path]) -> str:
+    """What overwriting means: where it is, how old it is, and what would be lost."""
+    where = there[0].absolute()
+    try:
+        when = f", last written {moment(where.stat().st_mtime)}"
+    except OSError:  # gone meanwhile
+        when = ""
+    if where.is_dir():
+        return f"{where}{when}. Files of the same names in it are replaced, others stay."
+    return f"{where}{when}. What is in it now is lost."
 
 
 def run_choices(ids: Sequence[int], *, without: Iterable[str] = ()) -> list[Choice]:
@@ -135,8 +169,8 @@ def run_choices(ids: Sequence[int], *, without: Iterable[str] = ()) -> list[Choi
     ]
 
 
-def _writer(ids: tuple[int, ...], format_name: str) -> Callable[[Database, Path], Sequence[Path]]:
-    return lambda db, folder: export_runs(db, ids, format_name, _folder(folder))
+def _writer(ids: tuple[int, ...], format_name: str) -> Callable[[Database, Path, bool], Sequence[Path]]:
+    return lambda db, folder, force: export_runs(db, ids, format_name, _folder(folder), force=force)
 
 
 def _folder(folder: Path) -> Path:
@@ -157,24 +191,37 @@ def offer_runs(screen: ItopScreen, ids: Sequence[int], *charts: Chart) -> None:
         ids: The runs.
         *charts: Charts on the screen, each offered as an SVG drawing.
     """
-    offer(screen, f"Export {plural(len(ids), 'run')}", [*map(chart_choice, charts), *run_choices(ids)])
+    name = f"run-{ids[0]}" if len(ids) == 1 else comparison_name(ids)
+    drawn = [chart_choice(chart, name) for chart in charts]
+    offer(screen, f"Export {plural(len(ids), 'run')}", [*drawn, *run_choices(ids)])
 
 
-def chart_choice(chart: Chart) -> Choice:
-    """A chart as an SVG drawing, as it is shown now."""
-    drawing = drawing_of(chart)
+def chart_choice(chart: Chart, name: str, names: Mapping[str, str] = MappingProxyType({})) -> Choice:
+    """A chart as an SVG drawing, as it is shown now.
 
-    def write(db: Database, folder: Path) -> Sequence[Path]:
-        target = folder / f"{safe_name(drawing.title) or 'chart'}.svg"
-        with written(target) as path:
+    Args:
+        chart: The chart.
+        name: What the file's name begins with.
+        names: What the drawing's legend calls the curves, by their markers.
+    """
+    drawing = drawing_of(chart, names)
+
+    def write(db: Database, folder: Path, force: bool) -> Sequence[Path]:
+        target = folder / f"{name}-{safe_name(drawing.title) or 'chart'}.svg"
+        with written(target, force=force) as path:
             path.write_text(drawing.svg(), encoding="utf-8")
         return [target]
 
     return Choice(f"svg: the chart of {plain(drawing.title, 40)}, drawn", write)
 
 
-def drawing_of(chart: Chart) -> Drawing:
-    """A chart as it is shown, as a drawing: its curves within the window, on the same axes."""
+def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) -> Drawing:
+    """A chart as it is shown, as a drawing: its curves within the window, on the same axes.
+
+    Args:
+        chart: The chart.
+        names: What the legend calls the curves, by their markers; the others as the chart does.
+    """
     low, high = chart.extent
     traces: list[Trace] = []
     for line in chart.data.lines:
@@ -182,7 +229,7 @@ def drawing_of(chart: Chart) -> Drawing:
         band = isinstance(line, BandLine) and len(line.std) == len(line.x)
         position = line.position if isinstance(line, BandLine) else len(traces)
         spread = line.std[inside] if band and isinstance(line, BandLine) else np.empty(0)
-        label = line.label.strip() or ("" if line.marker else chart.title)
+        label = names.get(line.marker) or line.label.strip() or ("" if line.marker else chart.title)
         traces.append(Trace(line.marker, label, position, line.x[inside], line.y[inside], spread))
     return Drawing(
         chart.title,
@@ -194,23 +241,31 @@ def drawing_of(chart: Chart) -> Drawing:
     )
 
 
-def sheet_choices(name: str, sheet: Sheet) -> list[Choice]:
-    """A table as CSV and as JSON."""
+def sheet_choices(name: str, title: str, sheet: Sheet) -> list[Choice]:
+    """A table as CSV and as JSON.
 
-    def write_csv(db: Database, folder: Path) -> Sequence[Path]:
-        target = folder / f"comparison-{name}.csv"
-        with written(target) as path:
-            write_rows(path, [cell.text for cell in sheet.head], [[*(cell.text for cell in row)] for row in sheet.rows])
+    Args:
+        name: What the files' names begin with.
+        title: What the table is of.
+        sheet: The table.
+    """
+    heads = [cell.text for cell in sheet.head]
+    rows = [[cell.text for cell in row] for row in sheet.rows]
+
+    def write_csv(db: Database, folder: Path, force: bool) -> Sequence[Path]:
+        target = folder / f"{name}-{title}.csv"
+        with written(target, force=force) as path:
+            write_rows(path, heads, rows)
         return [target]
 
-    def write_json(db: Database, folder: Path) -> Sequence[Path]:
+    def write_json(db: Database, folder: Path, force: bool) -> Sequence[Path]:
         import json
 
-        heads = [cell.text for cell in sheet.head]
-        rows = [dict(zip(heads, (cell.text for cell in row), strict=True)) for row in sheet.rows]
-        target = folder / f"comparison-{name}.json"
-        with written(target) as path:
-            path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        target = folder / f"{name}-{title}.json"
+        with written(target, force=force) as path:
+            path.write_text(
+                json.dumps([dict(zip(heads, row, strict=True)) for row in rows], indent=2) + "\n", encoding="utf-8"
+            )
         return [target]
 
-    return [Choice(f"csv: the table of {name}", write_csv), Choice(f"json: the table of {name}", write_json)]
+    return [Choice(f"csv: the table of {title}", write_csv), Choice(f"json: the table of {title}", write_json)]

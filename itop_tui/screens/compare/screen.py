@@ -13,7 +13,7 @@ from itop_tui.actions import bindings, find, in_scope
 from itop_tui.comparison import MOST, entries
 from itop_tui.comparison_scatter import ACCURACIES
 from itop_tui.comparison_state import Left
-from itop_tui.export.files import written
+from itop_tui.export.files import comparison_name, written
 from itop_tui.format import plain, plural
 from itop_tui.screens.compare import sheets
 from itop_tui.screens.compare.curves import CurvesPane
@@ -22,7 +22,7 @@ from itop_tui.screens.compare.reading import keep
 from itop_tui.screens.dialogs import Ask
 from itop_tui.screens.run.tabs import TabLine
 from itop_tui.widgets.key_bar import KeyHint
-from itop_tui.widgets.sheet import SheetView
+from itop_tui.widgets.sheet import Sheet, SheetView
 
 _ONLY_ON = {
     "next_view": ("scatter", "layers", "masks"),
@@ -299,12 +299,18 @@ class CompareScreen(CompareDisplay):
         self.mask_layer = choices[(here + by) % len(choices)]
         self.show()
 
+    def _table(self) -> tuple[str, Sheet]:
+        """What is copied and exported as a table, and what it is of: the open one; on charts and plots, the results."""
+        if self.focused_sheet() is not None and self.tab != "results":
+            return self.tab, self.sheet()
+        assert self.read is not None, "tables are made of what was read"
+        return "results", sheets.results_sheet(self.entries, self.read.seconds)
+
     def action_copy_table(self) -> None:
         """Copy the open table as text; on charts and plots, the results."""
         if self.read is None:
             return
-        name = "results" if self.focused_sheet() is None else self.tab
-        table = sheets.results_sheet(self.entries, self.read.seconds) if name == "results" else self.sheet()
+        name, table = self._table()
         text = table.as_text()
         if name != "results":  # its rows are named; elsewhere the letters have to be
             text = "\n".join([*(f"{entry.letter} {plain(entry.label)}" for entry in self.entries), "", text])
@@ -317,23 +323,25 @@ class CompareScreen(CompareDisplay):
 
         if self.read is None:
             return
-        shown = [chart_choice(chart) for chart in self.curves.charts if chart.display] if self.tab == "curves" else []
-        name = "results" if self.focused_sheet() is None else self.tab
-        table = sheets.results_sheet(self.entries, self.read.seconds) if name == "results" else self.sheet()
-        runs_shown = [run for entry in self.entries for run in entry.runs]
-        grouped = self.grouped
+        runs_shown, grouped = [run for entry in self.entries for run in entry.runs], self.grouped
+        ids = [run.id for run in runs_shown]
+        name = comparison_name(ids)
 
-        def page(db: Database, folder: Path) -> list[Path]:
+        def page(db: Database, folder: Path, force: bool) -> list[Path]:
             from itop_tui.export.report import write_report
 
-            target = folder / f"comparison-{'-'.join(str(run.id) for run in runs_shown[:6])}.html"
-            with written(target) as path:
+            target = folder / f"{name}.html"
+            with written(target, force=force) as path:
                 write_report(db, runs_shown, path, grouped=grouped)
             return [target]
 
         report = Choice("html: this comparison as a page with plots", page)
-        others = run_choices([run.id for run in runs_shown], without=("html",))
-        offer(self, "Export the comparison", [report, *shown, *sheet_choices(name, table), *others])
+        labels = {entry.letter: entry.label_with_n for entry in self.entries}
+        charts = [chart for chart in self.curves.charts if chart.display] if self.tab == "curves" else []
+        drawn = [chart_choice(chart, name, labels) for chart in charts]
+        title, table = self._table()
+        others = run_choices(ids, without=("html",))
+        offer(self, "Export the comparison", [report, *drawn, *sheet_choices(name, title, table), *others])
 
     # --------------------------------------------------------------------------------------- what is kept of the view
 

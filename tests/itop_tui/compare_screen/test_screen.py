@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, OptionList
 
 from db import checkpoints, runs, settings
 from db.paths import run_folder
@@ -20,6 +20,7 @@ from engine.training.checkpoint import write
 from itop_tui.app import ItopApp
 from itop_tui.comparison_state import SETTING, left_before, view_before
 from itop_tui.screens.compare import CompareScreen
+from itop_tui.screens.dialogs import Confirm
 from itop_tui.screens.export import ExportDialog
 from itop_tui.screens.run import RunScreen
 from itop_tui.widgets.compare_chart import BandLine
@@ -459,17 +460,60 @@ async def export(pilot: Pilot[None], app: ItopApp, label: str) -> str:
 async def test_what_is_shown_is_exported_and_the_dialog_says_where(opened: Opened, tmp_path: Path) -> None:
     async with opened(1, 4) as (pilot, screen):
         app = screen.itop
-        assert await export(pilot, app, "svg: the chart of loss") == f"Written to {tmp_path / 'loss.svg'}"
-        drawing = ElementTree.parse(tmp_path / "loss.svg")
+        assert (
+            await export(pilot, app, "svg: the chart of loss") == f"Written to {tmp_path / 'comparison-1-4-loss.svg'}"
+        )
+        drawing = ElementTree.parse(tmp_path / "comparison-1-4-loss.svg")
         assert len(drawing.findall(".//{*}path")) >= 3
+        assert "set-d0.05-s1-lenet300-100" in "".join(drawing.getroot().itertext()), "the legend names the letters"
         assert await export(pilot, app, "html:") == f"Written to {tmp_path / 'comparison-1-4.html'}"
-        assert await export(pilot, app, "csv: the table") == f"Written to {tmp_path / 'comparison-results.csv'}"
-        assert (tmp_path / "comparison-results.csv").read_text().startswith("run,test acc")
-        assert "Not written" in await export(pilot, app, "csv: the table")
+        assert await export(pilot, app, "csv: the table") == f"Written to {tmp_path / 'comparison-1-4-results.csv'}"
+        assert (tmp_path / "comparison-1-4-results.csv").read_text().startswith("run,test acc")
         await export(pilot, app, "json: the table")
-        assert json.loads((tmp_path / "comparison-results.json").read_text())[0]["run"].startswith("A rigl")
+        assert json.loads((tmp_path / "comparison-1-4-results.json").read_text())[0]["run"].startswith("A rigl")
         await export(pilot, app, "json: all")
         assert (tmp_path / "run-1-rigl-d0.05-s1-lenet300-100.json").is_file()
+
+
+async def test_a_file_that_is_there_is_overwritten_only_by_a_clear_yes(opened: Opened, tmp_path: Path) -> None:
+    there = tmp_path / "comparison-1-4.html"
+    there.write_text("precious")
+    folder = tmp_path / "run-1-rigl-d0.05-s1-lenet300-100-csv"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("mine")
+    async with opened(1, 4) as (pilot, screen):
+        app = screen.itop
+        await pilot.press("E")
+        await until(pilot, lambda: isinstance(app.screen, ExportDialog), "the dialog")
+        dialog = app.screen
+        assert isinstance(dialog, ExportDialog)
+        for answer in ("n", "escape", "enter", "y"):
+            dialog.query_one(OptionList).highlighted = 0
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+            assert f"Overwrite {there.name}?" in screen_text(app)
+            assert "What is in it now is lost." in screen_text(app)
+            assert dialog.result == f"Not written: {there.name} is there already"
+            await pilot.press(answer)
+            if answer == "enter":  # a key held too long says neither yes nor no
+                assert isinstance(app.screen, Confirm)
+                await pilot.press("n")
+            await until(pilot, lambda: app.screen is dialog, "the question to go")
+            if answer == "y":
+                await until(pilot, lambda: dialog.result == f"Written to {there}", "the page")
+            assert there.read_text().startswith("<!doctype html>" if answer == "y" else "precious")
+        dialog.query_one(OptionList).highlighted = csv = next(
+            at for at, choice in enumerate(dialog._choices) if choice.label.startswith("csv: all")
+        )
+        assert csv
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        assert "others stay" in screen_text(app)
+        await pilot.press("y")
+        await until(pilot, lambda: dialog.result.startswith("Written to"), "the folders")
+    assert (folder / "mine.txt").read_text() == "mine"
+    assert (folder / "steps.csv").is_file()
+    assert (tmp_path / "run-4-set-d0.05-s1-lenet300-100-csv" / "steps.csv").is_file()
 
 
 async def test_marked_runs_are_compared_and_exported_from_the_list(opened: Opened, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 import sys
 import tracemalloc
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from db import metrics
 from db.records import RunRecord, StepMetric
 from db.session import Database
 from db.writer import MetricWriter
-from itop_tui.export.files import ExportError
+from itop_tui.export.files import AlreadyThereError, ExportError
 from itop_tui.export.runs import FORMATS, export_runs, find_format
 from tests.itop_tui.run_screen.fabricate import record_run, settings
 
@@ -141,6 +142,26 @@ def test_nothing_is_overwritten_unless_asked(db: Database, run: RunRecord, tmp_p
     assert len(list(tmp_path.iterdir())) == 1 + (tmp_path / "home").exists(), "all or none"
     export_runs(db, [run.id], known, tmp_path, force=True)
     assert marked.read_text() != "mine"
+
+
+def test_several_that_are_there_are_told_at_once_and_a_folder_is_never_a_file(
+    db: Database, run: RunRecord, tmp_path: Path
+) -> None:
+    other = record_run(db, name="other", steps=3)
+    paths = export_runs(db, [run.id, other.id], "json", tmp_path)
+    with pytest.raises(AlreadyThereError, match="and 1 more are there already") as told:
+        export_runs(db, [run.id, other.id], "json", tmp_path)
+    assert told.value.targets == tuple(paths)
+    paths[1].unlink()
+    paths[1].mkdir()
+    with pytest.raises(ExportError, match="is a folder, not the file that would be written"):
+        export_runs(db, [other.id], "json", tmp_path, force=True)
+    (folder,) = export_runs(db, [other.id], "csv", tmp_path)
+    shutil.rmtree(folder)
+    folder.write_text("mine")
+    with pytest.raises(ExportError, match="is a file, not the folder that would be written"):
+        export_runs(db, [other.id], "csv", tmp_path, force=True)
+    assert folder.read_text() == "mine"
 
 
 def test_what_fails_half_way_leaves_nothing(
