@@ -23,8 +23,8 @@ _MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
         ("home end  G", "First and last run."),
         (
             "click",
-            "On a head: sort by it; drag it to move the column, its edge to resize it. Twice on a run: open it. With ^: "
-            "mark it; with ⇧: mark up to it.",
+            "On a head: sort by it; drag it to move the column, its edge to resize it. Twice on a run: open it. With "
+            "^: mark it; with ⇧: mark up to it.",
         ),
     ),
     "form": (("tab  ↓", "Next field."), ("⇧tab  ↑", "Field before."), ("space  ↵", "Switch, or open a list.")),

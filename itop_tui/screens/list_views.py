@@ -1,8 +1,8 @@
-"""How the list of runs is looked at: filter, order, columns, groups, and the views that keep all of them by a name."""
+"""How the list of runs is looked at: filter, groups, and the views that keep all of it by a name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,31 +10,19 @@ from textual import on, work
 from textual.timer import Timer
 
 from itop_tui import list_state, operations
-from itop_tui.actions import find
 from itop_tui.list_state import ListState
 from itop_tui.opening import LIST_STATE
 from itop_tui.poller import PAGE, View
-from itop_tui.screens.column_chooser import Choice, ColumnChooser
 from itop_tui.screens.dialogs import Ask
 from itop_tui.screens.picker import Item, Picker
 from itop_tui.screens.run_actions import RunActions
 from itop_tui.screens.view_picker import ViewPicker
 from itop_tui.widgets.filter_line import FilterLine, Suggestion, Wrong
-from itop_tui.widgets.key_bar import KeyHint
-from itop_tui.widgets.run_columns import Column
 from itop_tui.widgets.run_lines import GroupLine
 from itop_tui.widgets.run_table import RunTable
 
 _REST = 0.5
 """Seconds after a change before it is kept, so that a column that is dragged is written once."""
-_COLUMN_KEYS = (
-    ("column", "column_previous", "column_next"),
-    ("width", "column_narrower", "column_wider"),
-    ("move", "column_left", "column_right"),
-    ("sort", "sort_here"),
-    ("fit", "column_fit"),
-)
-"""What the key bar says while a column is held: a word, and the actions."""
 
 
 class ListViews(RunActions):
@@ -92,9 +80,9 @@ class ListViews(RunActions):
             opened=frozenset(),
             limit=PAGE,
         )
-        self._ask()
+        self.ask()
 
-    def _ask(self, *, keep: bool = False, **changes: Any) -> None:
+    def ask(self, *, keep: bool = False, **changes: Any) -> None:
         """Read the list in another way, and keep it for the next start."""
         view = replace(self.view, **changes)
         figures = list_state.figures(self.table.chosen) if view.by else ()
@@ -102,10 +90,11 @@ class ListViews(RunActions):
         self.table.sort, self.table.descending = self.view.sort, self.view.descending
         self.itop.watch_runs(self.view)
         if keep:
-            self._keep()
+            self.keep()
         self.show_heading()
 
-    def _keep(self) -> None:
+    def keep(self) -> None:
+        """Keep how the list is looked at for the next start, once it has rested."""
         if self._keep_timer is not None:
             self._keep_timer.stop()
         self._keep_timer = self.set_timer(_REST, self._write)
@@ -136,7 +125,7 @@ class ListViews(RunActions):
         self.filter_line.wrong = wrong
         if wrong is None and text != self.view.text:
             self.view_name = ""
-            self._ask(keep=True, text=text, limit=PAGE)
+            self.ask(keep=True, text=text, limit=PAGE)
         self._complete(event.text, event.caret, wrong)
 
     @work(thread=True, exclusive=True, group="complete", exit_on_error=False)
@@ -163,15 +152,12 @@ class ListViews(RunActions):
         self.call_after_refresh(self.show_held)
 
     def action_clear_filter(self) -> None:
-        """List all runs again; out of the drop-down, a range that is being marked, or a held column, first."""
+        """List all runs again; out of the drop-down, or of a range that is being marked, first."""
         if self.filter_line.input.has_focus and self.filter_line.forget():
             return
         if self.table.has_focus and self.table.marking:
             self.table.toggle_range()
             self.show_heading()
-            return
-        if self.table.has_focus and self.table.column_held is not None:
-            self.table.let_go()
             return
         self.filter_line.put("")
         self.filter_line.wrong = None
@@ -179,153 +165,18 @@ class ListViews(RunActions):
         self.table.focus()
         if self.view.text:
             self.view_name = ""
-            self._ask(keep=True, text="", limit=PAGE)
-
-    # ------------------------------------------------------------------------------------------------------ the order
-
-    @on(RunTable.HeadClicked)
-    def _head_clicked(self, event: RunTable.HeadClicked) -> None:
-        if event.column.sort:
-            self._sort_or_reverse(event.column)
-
-    def _sort_or_reverse(self, column: Column) -> None:
-        if column.sort == self.view.sort:
-            self.action_sort_reverse()
-        else:
-            self._sort_by(column)
-
-    def _sort_by(self, column: Column) -> None:
-        self._ask(keep=True, sort=column.sort, descending=not column.ascending)
-
-    def _sort_beside(self, direction: int) -> None:
-        columns = [column for column in self.table.columns if column.sort]
-        if not columns:
-            return
-        keys = [column.sort for column in columns]
-        here = keys.index(self.view.sort) if self.view.sort in keys else 0
-        self._sort_by(columns[(here + direction) % len(columns)])
-
-    def action_sort_next(self) -> None:
-        """Sort by the next column."""
-        self._sort_beside(1)
-
-    def action_sort_previous(self) -> None:
-        """Sort by the column before."""
-        self._sort_beside(-1)
-
-    def action_sort_reverse(self) -> None:
-        """Turn the order round."""
-        self._ask(keep=True, descending=not self.view.descending)
-
-    # ---------------------------------------------------------------------------------------------------- the columns
-
-    def action_choose_columns(self) -> None:
-        """Choose the columns."""
-
-        def decided(choice: Choice | None) -> None:
-            if choice is not None:
-                self.table.chosen = choice
-                self.table.page_of_columns = 0
-                # Groups show means of other figures now.
-                self._ask(keep=True)
-
-        self.app.push_screen(ColumnChooser(self.table.chosen), decided)
-
-    @on(RunTable.ColumnsChanged)
-    def _columns_changed(self) -> None:
-        self.view_name = ""
-        self._keep()
-        self.show_heading()
-
-    @on(RunTable.ColumnHeld)
-    def _column_held(self) -> None:
-        self.show_heading()
-        self.refresh_keys()
-
-    def action_column_next(self) -> None:
-        """Take hold of a column, or of the next one."""
-        self.table.hold_column(1)
-
-    def action_column_previous(self) -> None:
-        """Take hold of a column, or of the one before."""
-        self.table.hold_column(-1)
-
-    def action_column_wider(self) -> None:
-        """Make the column one holds wider."""
-        self.table.widen_column(1)
-
-    def action_column_narrower(self) -> None:
-        """Make the column one holds narrower."""
-        self.table.widen_column(-1)
-
-    def action_column_fit(self) -> None:
-        """Make the column one holds as wide as it needs."""
-        self.table.fit_column()
-
-    def action_column_right(self) -> None:
-        """Move the column one holds to the right."""
-        self.table.shift_column(1)
-
-    def action_column_left(self) -> None:
-        """Move the column one holds to the left."""
-        self.table.shift_column(-1)
-
-    def action_sort_here(self) -> None:
-        """Sort by the column one holds, or turn the order round where the list is sorted by it."""
-        held = self.table.column_held
-        if held is None:
-            self.notify("No column is held: ] takes hold of one.", severity="warning", markup=False)
-        elif not held.column.sort:
-            told = f"The list cannot be sorted by {held.column.title}."
-            self.notify(told, severity="warning", markup=False)
-        else:
-            self._sort_or_reverse(held.column)
-
-    def key_hints(self) -> Iterable[KeyHint]:
-        """While a column is held, what can be done with it."""
-        if self.table.column_held is not None:
-            yield KeyHint("esc", "let go", "screen.clear_filter")
-            for label, *names in _COLUMN_KEYS:
-                keys = " ".join(find(self.SCOPE, name).key_shown for name in names)
-                yield KeyHint(keys, label, f"screen.{names[-1]}")
-            yield from (hint for hint in super().key_hints() if hint.pinned)
-        else:
-            yield from super().key_hints()
-
-    def _turn_columns(self, by: int) -> None:
-        number, pages = self.table.column_pages
-        self.table.page_of_columns = max(0, min(number + by, pages - 1))
-        self.show_heading()
-
-    def action_go_right(self) -> None:
-        """Open the group at the cursor, or show the columns that did not fit."""
-        row = self.table.current_row
-        if isinstance(row, GroupLine) and not row.open:
-            self._open_group(row, True)
-        else:
-            self._turn_columns(1)
-
-    def action_go_left(self) -> None:
-        """Go back through the columns; from the first ones, close the group at the cursor or go up to it."""
-        row = self.table.current_row
-        if self.table.column_pages[0] > 0 or not self.view.by:
-            self._turn_columns(-1)
-        elif isinstance(row, GroupLine):
-            self._open_group(row, False)
-        elif row is not None:
-            groups = [line for line in self.table.lines if isinstance(line, GroupLine) and row.id in line.group.run_ids]
-            if groups:
-                self.table.go_to(groups[0].group.key)
+            self.ask(keep=True, text="", limit=PAGE)
 
     # ----------------------------------------------------------------------------------------------------- the groups
 
-    def _open_group(self, line: GroupLine, on: bool) -> None:
+    def open_group(self, line: GroupLine, on: bool) -> None:
+        """List the runs of a group, or do not."""
         key = line.group.key
-        self._ask(opened=self.view.opened | {key} if on else self.view.opened - {key})
+        self.ask(opened=self.view.opened | {key} if on else self.view.opened - {key})
 
     def toggle_group(self, line: GroupLine) -> None:
         """List the runs of a group, or do not."""
-        self._open_group(line, not line.open)
+        self.open_group(line, not line.open)
 
     def action_group_runs(self) -> None:
         """Choose what the runs are grouped by."""
@@ -333,7 +184,7 @@ class ListViews(RunActions):
         def decided(by: str | None) -> None:
             if by is not None and by != self.view.by:
                 self.view_name = ""
-                self._ask(keep=True, by=by, opened=frozenset(), limit=PAGE)
+                self.ask(keep=True, by=by, opened=frozenset(), limit=PAGE)
 
         items = [Item(by, title, detail) for by, title, detail in list_state.groupings()]
         self.app.push_screen(Picker("Group by", items, current=self.view.by), decided)
@@ -363,7 +214,7 @@ class ListViews(RunActions):
                     # A built-in view says which runs, not how they are shown.
                     own = chosen in list_state.BUILT_IN
                     self._take(replace(chosen, columns=self.table.chosen, by=self.view.by) if own else chosen)
-                    self._keep()
+                    self.keep()
                 case ("save", _):
                     self.app.push_screen(Ask("Save this view as", self.view_name, "its name"), self._save_view)
                 case ("delete", name):
@@ -389,7 +240,7 @@ class ListViews(RunActions):
         def saved(_: object) -> None:
             self.view_name = cleaned
             self.show_heading()
-            self._keep()
+            self.keep()
             self.notify(f"Saved the view {cleaned}.", markup=False)
 
         self.itop.operate(lambda db: operations.save_view(db, state), saved, failing="Could not save the view")

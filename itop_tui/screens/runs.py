@@ -18,7 +18,7 @@ from itop_tui.actions import bindings, in_scope
 from itop_tui.format import count, plain, plural
 from itop_tui.poller import PAGE, RunsChanged, Snapshot
 from itop_tui.screens.chosen import Chosen
-from itop_tui.screens.list_views import ListViews
+from itop_tui.screens.list_columns import ListColumns
 from itop_tui.widgets.filter_line import FilterLine
 from itop_tui.widgets.greeting import Greeting
 from itop_tui.widgets.key_bar import KeyHint
@@ -43,7 +43,7 @@ _NEAR_END = 40
 """So many lines before the last one listed, the next ones are read."""
 
 
-class RunsScreen(ListViews):
+class RunsScreen(ListColumns):
     """Shows all runs, live."""
 
     SCOPE = "runs"
@@ -225,7 +225,7 @@ class RunsScreen(ListViews):
         if snapshot is None or snapshot.view != self.view or snapshot.listed >= snapshot.matching:
             return
         if table.cursor_line >= len(table.lines) - _NEAR_END:
-            self._ask(limit=self.view.limit + PAGE)
+            self.ask(limit=self.view.limit + PAGE)
 
     # ------------------------------------------------------------------------------------------------------- curves
 
@@ -307,25 +307,29 @@ class RunsScreen(ListViews):
 
     # --------------------------------------------------------------------------------------------------------- marks
 
+    def _marks_changed(self) -> None:
+        self.show_heading()
+        self.refresh_keys()
+
     def action_mark(self) -> None:
         """Mark the line at the cursor, or take its mark away."""
         self.table.toggle_mark()
-        self.show_heading()
+        self._marks_changed()
 
     def action_mark_range(self) -> None:
         """Begin or end a range of marks."""
         self.table.toggle_range()
-        self.show_heading()
+        self._marks_changed()
 
     def action_mark_all(self) -> None:
         """Mark all that is listed."""
         self.table.mark_all()
-        self.show_heading()
+        self._marks_changed()
 
     def action_unmark_all(self) -> None:
         """Take all marks away."""
         self.table.unmark_all()
-        self.show_heading()
+        self._marks_changed()
 
     def action_toggle_detail(self) -> None:
         """Show or hide the details."""

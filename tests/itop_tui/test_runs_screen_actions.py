@@ -65,6 +65,23 @@ async def test_kill_asks_first_and_only_y_means_yes(
         await wait_for(pilot, lambda: killed == [run.id])
 
 
+async def test_where_runs_are_marked_the_foot_begins_with_what_is_done_to_several(
+    app: ItopApp, database: Database
+) -> None:
+    create(database, 2)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await started(pilot, 2)
+
+        def foot() -> str:
+            return screen_text(app).splitlines()[-1].strip()
+
+        assert foot().startswith("↵ open")
+        await pilot.press("space")
+        assert foot().startswith("c compare  u unmark all  ↵ open")
+        await pilot.press("u")
+        assert foot().startswith("↵ open")
+
+
 async def test_marked_runs_are_acted_on_together(app: ItopApp, database: Database) -> None:
     made = create(database, 4)
     async with app.run_test(size=SIZE) as pilot:
