@@ -20,7 +20,7 @@ from db.session import Database
 __all__ = ["add", "for_run", "get", "pick", "remove", "unreferenced"]
 
 _KINDS: tuple[str, ...] = get_args(CheckpointKind)
-_REPLACED: tuple[str, ...] = ("last", "best")
+_REPLACED: tuple[CheckpointKind, ...] = ("last", "best")
 
 
 def add(
@@ -66,27 +66,26 @@ def add(
         IllegalState: The run was started again meanwhile: a worker that was given up for dead adds nothing to it.
         StoreError: The kind is not one of `CheckpointKind`.
     """
-    files = {kind: path, **(also or {})}
-    for name in files:
-        if name not in _KINDS:
-            raise StoreError(f"{name!r} is not a kind of checkpoint; allowed are {', '.join(_KINDS)}.")
+    files: dict[CheckpointKind, str] = {kind: path, **(also or {})}
+    for each in files:
+        if each not in _KINDS:
+            raise StoreError(f"{each!r} is not a kind of checkpoint; allowed are {', '.join(_KINDS)}.")
     now = time.time() if created_at is None else created_at
     with db.write() as session:
         run = get_run(session, run_id, lock=True)
         _check_latest(session, run, attempt_id)
-        rows = []
-        for name, file in files.items():
-            row = _row_of(session, run_id, name, file, bytes, sha256)
+        rows: dict[CheckpointKind, CheckpointRow] = {}
+        for each, file in files.items():
+            row = rows[each] = _row_of(session, run_id, each, file, bytes, sha256)
             row.attempt_id, row.step, row.epoch, row.created_at = attempt_id, step, epoch, now
             row.bytes, row.sha256, row.val_accuracy = bytes, sha256, val_accuracy
             session.add(row)
-            rows.append(row)
         session.flush()
-        for row in rows:
-            if row.kind in _REPLACED:
-                _forget_older(session, run, row, (keep or {}).get(row.kind, 1))  # type: ignore[call-overload]
+        for each in _REPLACED:
+            if each in rows:
+                _forget_older(session, run, rows[each], (keep or {}).get(each, 1))
         session.flush()
-        return checkpoint_record(rows[0])
+        return checkpoint_record(rows[kind])
 
 
 def _check_latest(session: Session, run: RunRow, attempt_id: int | None) -> None:

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from db.models import AttemptRow, CommandRow, RunRow
-from db.records import RunRecord, RunStatus
+from db.records import TERMINAL, RunRecord
 from db.rows import run_record
 from db.session import Database
 
 __all__ = ["Mark", "since"]
-
-_TERMINAL = tuple(status for status in RunStatus if status.is_terminal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,6 @@ def since(db: Database, mark: Mark | None) -> tuple[Mark, tuple[RunRecord, ...]]
         stops = sa.and_(CommandRow.id > mark.command, CommandRow.kind == "stop")
         touched = sa.union(sa.select(AttemptRow.run_id).where(attempts), sa.select(CommandRow.run_id).where(stops))
         ended = sa.select(RunRow).where(
-            RunRow.id.in_(touched), RunRow.status.in_(_TERMINAL), RunRow.trashed_at.is_(None)
+            RunRow.id.in_(touched), RunRow.status.in_(TERMINAL), RunRow.trashed_at.is_(None)
         )
         return now, tuple(run_record(row) for row in session.scalars(ended.order_by(RunRow.id)))

@@ -20,11 +20,11 @@ class StoreError(Exception):
     """Anything the store could not do; the base of all its errors."""
 
 
-class DatabaseRefused(StoreError):  # noqa: N818
+class DatabaseRefused(StoreError):
     """The database is not ours, is damaged, or is newer than this program; nothing in it was changed."""
 
 
-class DatabaseUnavailable(StoreError):  # noqa: N818
+class DatabaseUnavailable(StoreError):
     """The database could not be used just now: locked for too long, full, unreachable. Trying again may help."""
 
 
@@ -32,11 +32,11 @@ class DatabaseGone(DatabaseUnavailable):
     """The database file that was opened is no longer at its path; it may come back."""
 
 
-class RunNotFound(StoreError):  # noqa: N818
+class RunNotFound(StoreError):
     """No run goes by that id, uid or name."""
 
 
-class AmbiguousRun(StoreError):  # noqa: N818
+class AmbiguousRun(StoreError):
     """Several runs go by that name.
 
     Attributes:
@@ -48,7 +48,7 @@ class AmbiguousRun(StoreError):  # noqa: N818
         self.ids = tuple(ids)
 
 
-class IllegalState(StoreError):  # noqa: N818
+class IllegalState(StoreError):
     """The state of the run, attempt or writer does not allow what was asked."""
 
 

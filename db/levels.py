@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.figures import VALUES
-from db.models import STEP_FIGURES, StepChunkRow, StepMetricRow
+from db.models import STEP_FIGURES, StepChunkRow, StepMetricRow, table_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,7 @@ def seal(session: Session, run_id: int, first: int, last: int) -> None:
         else:
             rows = _from_chunks(session, run_id, level, start, stop)
         if rows:
-            session.connection().execute(sa.insert(StepChunkRow.__table__), rows)  # type: ignore[arg-type]
+            session.connection().execute(sa.insert(table_of(StepChunkRow)), rows)
 
 
 def cut(session: Session, run_id: int, after: int) -> None:

@@ -6,6 +6,7 @@ exist has recorded nothing.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ from db.models import (
     MaskUpdateRow,
     StepMetricRow,
 )
-from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
+from db.records import EpochMetric, LayerMaskStat, MaskUpdate, Recorded, StepMetric
 from db.series import METRICS, series, several, sparks
 from db.session import Database
 
@@ -38,9 +39,9 @@ __all__ = [
 ]
 
 
-def _columns(table: type[Base], record: type) -> list[sa.ColumnElement[Any]]:
+def _columns(table: type[Base], record: type[Recorded]) -> list[sa.ColumnElement[Any]]:
     """A record's columns under its own names, and the bits of its figures."""
-    names = (*record.__dataclass_fields__, "nonfinite")  # type: ignore[attr-defined]
+    names = (*(field.name for field in fields(record)), "nonfinite")
     return [getattr(table, name).label(name) for name in names]
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    Table,
     Text,
     UniqueConstraint,
     text,
@@ -49,6 +50,7 @@ __all__ = [
     "SettingRow",
     "StepChunkRow",
     "StepMetricRow",
+    "table_of",
 ]
 
 # The order within each is the order of bits in stored rows: append only.
@@ -128,7 +130,12 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {float: Double, str: Words, dict[str, Any]: JSON, RunStatus: Status}  # noqa: RUF012
+    type_annotation_map = {float: Double, str: Words, dict[str, Any]: JSON, RunStatus: Status}
+
+
+def table_of(row: type[Base]) -> Table:
+    """The table of a model, for statements of Core."""
+    return Base.metadata.tables[row.__tablename__]
 
 
 class RunRow(Base):
@@ -247,7 +254,7 @@ class DeviceClaimRow(Base):
     """A device that an attempt holds until it has ended."""
 
     __tablename__ = "device_claims"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+    __table_args__ = {"sqlite_with_rowid": False}
 
     attempt_id: Mapped[int] = mapped_column(ForeignKey("attempts.id", ondelete="CASCADE"), primary_key=True)
     device: Mapped[str] = mapped_column(primary_key=True)
@@ -290,7 +297,7 @@ class StepMetricRow(Base):
     """One row an optimizer step."""
 
     __tablename__ = "step_metrics"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+    __table_args__ = {"sqlite_with_rowid": False}
 
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     step: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
@@ -310,7 +317,7 @@ class StepChunkRow(Base):
     """Some blocks of steps, thinned: one figure at one level; see `db.levels`."""
 
     __tablename__ = "step_chunks"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+    __table_args__ = {"sqlite_with_rowid": False}
 
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     # The place in STEP_FIGURES.
@@ -325,7 +332,7 @@ class EpochMetricRow(Base):
     """One row an epoch."""
 
     __tablename__ = "epoch_metrics"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+    __table_args__ = {"sqlite_with_rowid": False}
 
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -344,7 +351,7 @@ class MaskUpdateRow(Base):
     """One row a mask update; number 0 is the first mask."""
 
     __tablename__ = "mask_updates"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+    __table_args__ = {"sqlite_with_rowid": False}
 
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     update: Mapped[int] = mapped_column("number", primary_key=True, autoincrement=False)

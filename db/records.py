@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 __all__ = [
     "ACTIVE",
@@ -23,6 +23,7 @@ __all__ = [
     "EpochMetric",
     "LayerMaskStat",
     "MaskUpdate",
+    "Recorded",
     "RunQuery",
     "RunRecord",
     "RunStatus",
@@ -270,6 +271,10 @@ class LayerMaskStat:
     survival: float | None = None
     dead_inputs: int | None = None
     dead_outputs: int | None = None
+
+
+Recorded: TypeAlias = StepMetric | EpochMetric | MaskUpdate | LayerMaskStat
+"""What a run records as it goes."""
 
 
 @dataclass(frozen=True, slots=True)

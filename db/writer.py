@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -33,8 +34,9 @@ from db.models import (
     MaskUpdateRow,
     RunRow,
     StepMetricRow,
+    table_of,
 )
-from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
+from db.records import EpochMetric, LayerMaskStat, MaskUpdate, Recorded, StepMetric
 from db.rows import get_run
 from db.session import Database
 
@@ -266,10 +268,10 @@ class MetricWriter:
 _Event = StepMetric | EpochMetric | tuple[MaskUpdate, tuple[LayerMaskStat, ...]] | dict[str, Any]
 
 
-def _names(table: type[Base], record: type) -> tuple[tuple[str, str], ...]:
+def _names(table: type[Base], record: type[Recorded]) -> tuple[tuple[str, str], ...]:
     """The record's fields, each with the column that takes it."""
     columns = sa.inspect(table).columns
-    return tuple((field, columns[field].key) for field in record.__dataclass_fields__)  # type: ignore[attr-defined]
+    return tuple((field.name, columns[field.name].key) for field in fields(record))
 
 
 _STEP_NAMES = _names(StepMetricRow, StepMetric)
@@ -334,7 +336,7 @@ class _Rows:
         ):
             if rows:
                 # By Core: the same through the ORM takes more than twice as long.
-                connection.execute(sa.insert(Base.metadata.tables[table.__tablename__]), rows)
+                connection.execute(sa.insert(table_of(table)), rows)
         if self._steps:
             seal(session, self._run_id, self._steps[0]["step"], self._steps[-1]["step"])
         changes = RUN_FIGURES.changes(self._latest, sa.type_coerce(RunRow.nonfinite, sa.Integer))

@@ -15,7 +15,6 @@ _MOST = 50
 _TIMES = {
     "1h": "an hour ago", "1d": "a day ago", "7d": "a week ago", "today": "since midnight", "yesterday": "the day before"
 }  # fmt: skip
-_OPENING = re.compile(r"[(\-]*")
 _LAST_VALUE = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^",])*,')
 
 
@@ -57,7 +56,7 @@ def complete(text: str, cursor: int, values: Callable[[str], Sequence[str]] | No
     """
     cursor = max(0, min(cursor, len(text)))
     start = _term_start(text, cursor)
-    start += len(_OPENING.match(text[start:cursor])[0])  # type: ignore[index]
+    start = cursor - len(text[start:cursor].lstrip("(-"))
     typed = text[start:cursor]
     match = COMPARISON.match(typed)
     field = find_field(match[1]) if match else None

@@ -102,7 +102,7 @@ def takes_settings(command: Callable[..., int]) -> Callable[..., int]:
         taken = {name: given.pop(name) for name in list(given) if name in _FLAG_NAMES}
         return command(*args, flags=collect(taken), **given)
 
-    setattr(with_flags, "__signature__", signature.replace(parameters=[*own, *_PARAMETERS]))  # noqa: B010
+    setattr(with_flags, "__signature__", signature.replace(parameters=[*own, *_PARAMETERS]))  # noqa: B010 - mypy knows no such attribute
     return with_flags
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-_MOST = 2**31
+MOST = 2**31 - 1
+"""The largest number that a column of either database holds; nobody has more rows or steps than this."""
 
 Json = Annotated[
     bool,
@@ -42,10 +43,10 @@ Notes = Annotated[str, Parameter(help="Notes to keep with the run.", metavar="TE
 Priority = Annotated[
     int,
     Parameter(
-        help="Runs of higher priority start first.", metavar="N", validator=validators.Number(gte=-_MOST, lte=_MOST)
+        help="Runs of higher priority start first.", metavar="N", validator=validators.Number(gte=-MOST, lte=MOST)
     ),
 ]
-AtLeastZero = Parameter(validator=validators.Number(gte=0, lte=_MOST))
-"""To annotate a number of rows or steps with: databases end at 64 bits, and nobody has more than this."""
+AtLeastZero = Parameter(validator=validators.Number(gte=0, lte=MOST))
+"""To annotate a number of rows or steps with."""
 
 PresetName = Annotated[str | None, Parameter(help="Start from a preset; flags given beside it win.", metavar="NAME")]

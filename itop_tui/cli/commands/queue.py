@@ -17,12 +17,10 @@ from engine.launch import submit
 from itop_tui.cli.errors import Exit
 from itop_tui.cli.follow import remaining_seconds
 from itop_tui.cli.output import print_json, run_document
-from itop_tui.cli.parameters import Json, RunName, RunNames
+from itop_tui.cli.parameters import MOST, Json, RunName, RunNames
 from itop_tui.cli.screen import Cell, Column, console, data, heading, note, print_table, state
 from itop_tui.cli.store import find_all, opened
 from itop_tui.format import UNKNOWN, duration, steps
-
-_MOST = 2**31 - 1
 
 _RUNNING_COLUMNS = (
     Column("DEVICE"),
@@ -102,7 +100,7 @@ def priority(
     run: RunName,
     number: Annotated[
         int,
-        Parameter(name="N", help="Higher starts first.", validator=validators.Number(gte=-_MOST, lte=_MOST)),
+        Parameter(name="N", help="Higher starts first.", validator=validators.Number(gte=-MOST, lte=MOST)),
     ],
     /,
     *,
