@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+
 from db.records import RunRecord, RunStatus
 from itop_tui.format import UNKNOWN, age, bar, duration, fit, percent, plain, share
 from itop_tui.theme import Tone, look
@@ -53,6 +55,18 @@ def elapsed(run: RunRecord, now: float) -> float | None:
     if run.started_at is None:
         return None
     return max(0.0, (run.ended_at if run.ended_at is not None else now) - run.started_at)
+
+
+def name(run: RunRecord, width: int) -> str:
+    """A run's name in exactly `width` cells.
+
+    Names that itop makes begin with the method, and what tells the runs of a sweep apart comes after it: where such a
+    name is too long, its beginning is cut off rather than what differs.
+    """
+    whole, method = plain(run.name, limit=4 * width + 200), f"{run.method.lower()}-"
+    if cell_len(whole) > width and whole.startswith(method):
+        whole = f"…{whole.removeprefix(method)}"
+    return fit(whole, width)
 
 
 def state(run: RunRecord, now: float) -> list[Part]:

@@ -115,7 +115,7 @@ def _progress(run: RunRecord, scene: Scene, width: int) -> list[Part]:
 
 def _name(run: RunRecord, scene: Scene, width: int) -> list[Part]:
     tone: Tone = "title" if run.status.is_active else "muted" if run.archived_at is not None else "text"
-    return [(fit(run.name, width), tone)]
+    return [(run_view.name(run, width), tone)]
 
 
 def _age(run: RunRecord, scene: Scene, width: int) -> list[Part]:

@@ -166,13 +166,15 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         self._go(self._open_lines()[index])
 
     def move_section(self, step: int) -> None:
-        """Go to the first field of the next section, or of the one before."""
+        """Go to the first field of the next section, or of the one before, and show as much of it as there is room."""
         sections = list(dict.fromkeys(spec.section for spec in ALL_FIELDS.values()))
         there = max(0, min(len(sections) - 1, sections.index(self.current.section) + step))
         for line in self._open_lines():
             spec = LINES[line]
             if isinstance(spec, FieldSpec) and spec.section == sections[there]:
                 self._go(line)
+                title = next((at for at in range(line, -1, -1) if isinstance(LINES[at], str)), 0)
+                self.scroll_to(y=title, animate=False, immediate=True)
                 return
 
     # ------------------------------------------------------------------------------------------------------ editing

@@ -251,12 +251,6 @@ def list_of(app: ItopApp) -> RunsScreen:
     return app.screen
 
 
-def form_of(app: ItopApp) -> NewRunScreen:
-    """The form, which must be the screen on top."""
-    assert isinstance(app.screen, NewRunScreen)
-    return app.screen
-
-
 def screen_text(app: ItopApp) -> str:
     """What stands on the screen."""
     width, height = app.size
@@ -269,3 +263,24 @@ async def started(pilot: Pilot[Any], runs: int) -> None:
     app = pilot.app
     assert isinstance(app, ItopApp)
     await wait_for(pilot, lambda: app.snapshot is not None and len(table_of(app).rows) == runs)
+
+
+def form_app(planner: FixedPlanner | None = None) -> ItopApp:
+    """The app over one run of each kind, for the form of a new one."""
+    return memory_app(MemoryReader(sample_runs()), planner)
+
+
+def form_of(app: ItopApp) -> NewRunScreen:
+    """The form, which must be the screen on top."""
+    assert isinstance(app.screen, NewRunScreen)
+    return app.screen
+
+
+async def open_form(pilot: Pilot[Any]) -> NewRunScreen:
+    """Open the form over the runs of `form_app`."""
+    app = pilot.app
+    assert isinstance(app, ItopApp)
+    await started(pilot, 12)
+    await pilot.press("n")
+    await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen) and app.screen.focused)
+    return form_of(app)

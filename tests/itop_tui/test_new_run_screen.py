@@ -1,14 +1,12 @@
-"""The form of a new run, driven by keys."""
+"""The form of a new run, driven by keys; its sweeps are in `test_new_run_sweeps`."""
 
 from __future__ import annotations
-
-from functools import partial
 
 import pytest
 from textual import events
 
 from db import checkpoints, runs, shelf
-from db.records import RunQuery, RunStatus
+from db.records import RunStatus
 from db.session import Database
 from engine.presets import PRESETS
 from itop_tui.app import ItopApp
@@ -21,27 +19,15 @@ from itop_tui.widgets.field_help import FieldHelp
 from itop_tui.widgets.plan_pane import PlanPane
 from tests.itop_tui.support import (
     FixedPlanner,
-    MemoryReader,
+    form_app,
     form_of,
-    memory_app,
+    open_form,
     sample_runs,
     screen_text,
     started,
     table_of,
     wait_for,
 )
-
-
-def form_app(planner: FixedPlanner | None = None) -> ItopApp:
-    return memory_app(MemoryReader(sample_runs()), planner)
-
-
-async def opened(pilot: object) -> NewRunScreen:
-    await started(pilot, 12)  # type: ignore[arg-type]
-    app = pilot.app  # type: ignore[attr-defined]
-    await pilot.press("n")  # type: ignore[attr-defined]
-    await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen) and app.screen.focused)  # type: ignore[arg-type]
-    return form_of(app)
 
 
 async def test_launch_with_keys_alone(app: ItopApp, database: Database, scheduled: list[str]) -> None:
@@ -77,7 +63,7 @@ async def test_a_new_run_is_highlighted_even_where_a_filter_hides_it(app: ItopAp
 async def test_wrong_values_are_told_as_one_types_and_launching_goes_to_them() -> None:
     app = form_app()
     async with app.run_test(size=(120, 40)) as pilot:
-        form = await opened(pilot)
+        form = await open_form(pilot)
         form.fields.go_to("density")
         await pilot.press("ctrl+u", "7")
         await wait_for(pilot, lambda: "at most 1" in screen_text(app))
@@ -97,7 +83,7 @@ async def test_wrong_values_are_told_as_one_types_and_launching_goes_to_them() -
 async def test_only_fields_that_have_an_effect_can_be_reached() -> None:
     app = form_app()
     async with app.run_test(size=(80, 24)) as pilot:
-        form = await opened(pilot)
+        form = await open_form(pilot)
         form.fields.go_to("sparse")
         await pilot.press("space", "down")
         assert form.fields.current.name == "optimizer"
@@ -109,7 +95,7 @@ async def test_only_fields_that_have_an_effect_can_be_reached() -> None:
 async def test_every_field_can_be_reached_by_arrow_keys_at_80_by_24() -> None:
     app = form_app()
     async with app.run_test(size=(80, 24)) as pilot:
-        form = await opened(pilot)
+        form = await open_form(pilot)
         reachable = [name for name in ALL_FIELDS if form.form.without_effect(name) is None]
         for name in reachable:
             assert form.fields.current.name == name
@@ -119,6 +105,7 @@ async def test_every_field_can_be_reached_by_arrow_keys_at_80_by_24() -> None:
         form.fields.action_jump(0)
         await pilot.press("pagedown", "pagedown", "pagedown")
         assert form.fields.current.name == "optimizer"
+        assert "Optimisation" in screen_text(app).splitlines()[2], "a section one jumps to stands at the top"
         await pilot.press("pageup", "tab", "shift+tab")
         assert form.fields.current.name == "sparse"
 
@@ -126,7 +113,7 @@ async def test_every_field_can_be_reached_by_arrow_keys_at_80_by_24() -> None:
 async def test_choices_go_by_arrow_by_letter_and_from_a_list() -> None:
     app = form_app()
     async with app.run_test(size=(120, 40)) as pilot:
-        form = await opened(pilot)
+        form = await open_form(pilot)
         form.fields.go_to("growth")
         await pilot.press("right")
         assert form.form.entries["growth"] == "momentum"
@@ -149,7 +136,7 @@ async def test_choices_go_by_arrow_by_letter_and_from_a_list() -> None:
 async def test_the_field_at_the_cursor_is_explained_with_range_and_default() -> None:
     app = form_app()
     async with app.run_test(size=(120, 40)) as pilot:
-        form = await opened(pilot)
+        form = await open_form(pilot)
         form.fields.go_to("death_rate")
         await pilot.pause()
         for words in ("at least 0 and at most 1", "default 0.5", "share of a layer's active weights"):
@@ -161,7 +148,7 @@ async def test_a_start_can_be_chosen_from_presets_and_any_past_run(monkeypatch: 
     monkeypatch.setattr("itop_tui.operations.past_runs", lambda db: sample_runs())
     app = form_app()
     async with app.run_test(size=(120, 40)) as pilot:
-        form = await opened(pilot)
+        form = await open_form(pilot)
         await pilot.press("ctrl+o")
         await wait_for(pilot, lambda: isinstance(app.screen, Picker))
         await pilot.press(*"set-itop as published", "enter")
@@ -178,7 +165,7 @@ async def test_the_plan_follows_what_is_typed_and_its_failure_harms_nothing() ->
     planner = FixedPlanner()
     app = form_app(planner)
     async with app.run_test(size=(120, 40)) as pilot:
-        form = await opened(pilot)
+        form = await open_form(pilot)
         await wait_for(pilot, lambda: "50,200 maskable" in screen_text(app))
         for words in ("expected R_s", "0.648", "fc3.weight", "10×100", "13.11%", "57"):
             assert words in screen_text(app)
@@ -201,7 +188,7 @@ async def test_no_plan_is_asked_for_where_none_is_shown() -> None:
     planner = FixedPlanner()
     app = form_app(planner)
     async with app.run_test(size=(80, 24)) as pilot:
-        await opened(pilot)
+        await open_form(pilot)
         await pilot.press("a", "b")
         await pilot.resize_terminal(120, 40)
         await wait_for(pilot, lambda: planner.asked)
@@ -211,7 +198,7 @@ async def test_no_plan_is_asked_for_where_none_is_shown() -> None:
 async def test_the_command_line_is_copied() -> None:
     app = form_app()
     async with app.run_test(size=(120, 40)) as pilot:
-        form = await opened(pilot)
+        form = await open_form(pilot)
         await pilot.press(*"x y", "ctrl+y")
         assert app.clipboard == form.form.command_line()
         assert "--name 'x y'" in app.clipboard
@@ -223,10 +210,10 @@ async def test_the_command_line_is_copied() -> None:
 async def test_leaving_asks_only_where_something_was_changed() -> None:
     app = form_app()
     async with app.run_test(size=(120, 40)) as pilot:
-        await opened(pilot)
+        await open_form(pilot)
         await pilot.press("escape")
         assert isinstance(app.screen, RunsScreen)
-        form = await opened(pilot)
+        form = await open_form(pilot)
         form.fields.go_to("seed")
         await pilot.press("1", "escape")
         assert isinstance(app.screen, Confirm)
@@ -239,7 +226,7 @@ async def test_leaving_asks_only_where_something_was_changed() -> None:
 async def test_mouse_and_paste() -> None:
     app = form_app()
     async with app.run_test(size=(120, 40)) as pilot:
-        form = await opened(pilot)
+        form = await open_form(pilot)
         lines = screen_text(app).splitlines()
         row = next(number for number, line in enumerate(lines) if " augment " in line)
         await pilot.click(None, offset=(lines[row].index("on"), row))
@@ -297,83 +284,6 @@ async def test_past_runs_that_no_page_lists_can_be_started_from(app: ItopApp, da
         assert f"from run {first.id}" in screen_text(app)
 
 
-def is_shown(app: ItopApp, words: str) -> bool:
-    return words in screen_text(app)
-
-
-async def test_lists_make_a_sweep_that_queues_what_its_group_has_not(
-    app: ItopApp, database: Database, scheduled: list[str]
-) -> None:
-    async with app.run_test(size=(120, 40)) as pilot:
-        await started(pilot, 0)
-        for seeds in ("1..2", "1..3"):
-            await pilot.press("n")
-            await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
-            form = form_of(app)
-            await pilot.press(*"the paper")
-            form.fields.go_to("density")
-            await pilot.press("ctrl+u", *"0.05,0.1")
-            form.fields.go_to("growth")
-            await pilot.press("r", "comma")
-            form.fields.go_to("seed")
-            await pilot.press("ctrl+u", *seeds)
-            number = 4 * int(seeds[-1])
-            told = f"{number} runs: 2 densities × 2 growths × {seeds[-1]} seeds"
-            await wait_for(pilot, partial(is_shown, app, told))
-            await wait_for(pilot, partial(is_shown, app, f"of the first of {number} runs"))
-            await pilot.press("ctrl+y")
-            assert app.clipboard.startswith("itop sweep ")
-            assert f"--seed {seeds}" in app.clipboard
-            assert "--group 'the paper'" in app.clipboard
-            await pilot.press("ctrl+s")
-            await wait_for(pilot, lambda: isinstance(app.screen, RunsScreen))
-        made = runs.list_runs(database, RunQuery(group="the paper", descending=False, limit=None))
-        assert [run.seed for run in made] == [1, 2] * 4 + [3] * 4
-        assert {(run.config["density"], run.config["growth"]) for run in made} == {
-            (density, growth) for density in (0.05, 0.1) for growth in ("random", "random_unfired")
-        }
-        assert len({run.name for run in made}) == 12
-        assert "8 of 12 were there already" in app.told[-1].text
-        assert len(scheduled) == 2
-
-
-async def test_a_grid_too_large_or_wrong_at_one_point_is_not_launched() -> None:
-    app = form_app()
-    async with app.run_test(size=(120, 40)) as pilot:
-        form = await opened(pilot)
-        form.fields.go_to("seed")
-        await pilot.press("ctrl+u", *"1..5000")
-        await wait_for(pilot, lambda: "this grid has 5,000 runs" in screen_text(app))
-        await pilot.press("ctrl+u", *"1..5")
-        form.fields.go_to("density")
-        await pilot.press("ctrl+u", *"0.1,7")
-        await wait_for(pilot, lambda: "density: 7: must be" in screen_text(app))
-        await pilot.press("ctrl+s")
-        assert isinstance(app.screen, NewRunScreen)
-
-
-async def test_choices_become_lists_by_a_comma_and_shorter_by_backspace() -> None:
-    app = form_app()
-    async with app.run_test(size=(120, 40)) as pilot:
-        form = await opened(pilot)
-        form.fields.go_to("growth")
-        for key, entry in (
-            ("comma", "gradient,momentum"),
-            ("right", "gradient,momentum_neuron"),
-            ("comma", "gradient,momentum_neuron,random"),
-            ("backspace", "gradient,momentum_neuron"),
-            ("delete", "gradient"),
-            ("backspace", "gradient"),
-            ("r", "random"),
-        ):
-            await pilot.press(key)
-            assert form.form.entries["growth"] == entry
-        await pilot.press("comma", "enter")
-        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
-        await pilot.press(*"momentum_n", "enter")
-        await wait_for(pilot, lambda: form.form.entries["growth"] == "random,momentum_neuron")
-
-
 @pytest.mark.parametrize(("key", "place"), [("ctrl+s", [1, 2, 3]), ("ctrl+n", [3, 1, 2]), ("ctrl+b", [1, 2, 3])])
 async def test_a_run_is_queued_behind_before_or_held(
     app: ItopApp, database: Database, scheduled: list[str], key: str, place: list[int]
@@ -394,7 +304,7 @@ async def test_a_run_is_queued_behind_before_or_held(
 async def test_what_differs_from_the_start_is_listed() -> None:
     app = form_app()
     async with app.run_test(size=(120, 40)) as pilot:
-        form = await opened(pilot)
+        form = await open_form(pilot)
         form.fields.go_to("density")
         await pilot.press("ctrl+u", *"0.1")
         form.fields.go_to("nesterov")

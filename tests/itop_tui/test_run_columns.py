@@ -126,6 +126,14 @@ def test_a_running_run_that_went_silent_does_not_look_like_one_that_runs() -> No
     assert run_view.state(make_run(1, "running"), NOW) == [("● running", "live")]
 
 
+def test_a_name_too_long_keeps_what_tells_the_runs_of_a_sweep_apart() -> None:
+    names = [f"rigl-itop-d0.05-s{seed}-lenet300-100-digits" for seed in (1, 2)]
+    shown = [run_view.name(make_run(1, name=name), 14) for name in names]
+    assert shown == ["…d0.05-s1-len…", "…d0.05-s2-len…"]
+    assert run_view.name(make_run(1, name="rigl-itop-d0.05"), 20) == "rigl-itop-d0.05     "
+    assert run_view.name(make_run(1, name="my own long name"), 10) == "my own lo…"
+
+
 def test_nothing_short_of_the_end_reads_100_percent() -> None:
     almost = make_run(1, "running", step=1719, samples_per_second=None)
     assert "99%" in "".join(text for text, _ in run_view.progress_parts(almost, NOW, 20))

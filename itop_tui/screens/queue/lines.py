@@ -283,8 +283,8 @@ def _waiting(run: RunRecord, place: int, scene: Scene, width: int) -> list[Part]
 def _named(run: RunRecord, width: int) -> list[Part]:
     """Id and name of a run, and what it is where there is room."""
     parts: list[Part] = [(fit(str(run.id), 5, right=True) + "  ", "muted")]
-    name = 18 if width < WIDE else 26 if width < HUGE else 44
-    parts.append((fit(run.name, name) + "  ", "title"))
+    room = 18 if width < WIDE else 26 if width < HUGE else 44
+    parts.append((run_view.name(run, room) + "  ", "title"))
     if width >= WIDE:
         parts.append((fit(run_view.method(run), 10) + "  ", "muted"))
     if width >= HUGE:
