@@ -44,7 +44,7 @@ class Confirm(ModalScreen[bool]):
         """Show the two keys."""
         self.query_one(KeyBar).hints = (
             KeyHint("y", self._verb.lower(), "screen.answer(True)"),
-            KeyHint("n", "leave it", "screen.answer(False)"),
+            KeyHint("n", "don't", "screen.answer(False)"),
         )
 
     def action_answer(self, yes: bool) -> None:

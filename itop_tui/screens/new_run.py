@@ -27,7 +27,7 @@ from itop_tui.widgets.field_help import FieldHelp
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.plan_pane import PlanPane
 from itop_tui.widgets.settings_form import SettingsForm
-from itop_tui.widgets.toned import Toned
+from itop_tui.widgets.toned import TonedLine
 
 if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 _FORK_LOCKS = {"model": "as in the checkpoint", "data": "as in the checkpoint"}
 
 
-class _Status(Toned, Static):
+class _Status(TonedLine):
     """Whether the run can be launched, and what it would be."""
 
     def tell(self, form: RunForm) -> None:
         """Show the state of a form."""
         problem = form.summary()
         if problem is not None:
-            self.update(self.toned([("✗ ", "bad"), (plain(problem, limit=200), "bad")]))
+            self.parts = (("✗ ", "bad"), (plain(problem, limit=200), "bad"))
             return
         assert form.config is not None
         planned = form.config.planned_steps()
@@ -50,7 +50,7 @@ class _Status(Toned, Static):
         if not form.size():
             parts += [form.config.method, f"{count(planned)} steps" if planned is not None else "length not known"]
         parts.append(plural(len(form.changes), "change") if form.changes else "nothing changed")
-        self.update(self.toned([("✓ ready  ", "good"), (" · ".join(parts), "text")]))
+        self.parts = (("✓ ready  ", "good"), (" · ".join(parts), "text"))
 
 
 class _Pane(VerticalScroll, can_focus=False, inherit_bindings=False):
@@ -108,7 +108,7 @@ class NewRunScreen(PlanAsking):
             with _Pane(id="side"):
                 yield FieldHelp()
                 yield PlanPane()
-        yield _Status(id="status", markup=False)
+        yield _Status(widget_id="status")
 
     def on_mount(self) -> None:
         """Show the start."""
@@ -250,7 +250,7 @@ class NewRunScreen(PlanAsking):
             self.fields.go_to("epochs")
             return
         self._launching = True
-        self.query_one("#status", _Status).update("… queueing")
+        self.query_one(_Status).parts = (("… queueing", "text"),)
         group = self.form.group
         origin: dict[str, Any] = {}
         if self._fork_of is not None:

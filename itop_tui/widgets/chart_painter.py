@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from textual_hires_canvas import Canvas
 
+from itop_tui.format import fit
 from itop_tui.widgets import axis, braille
 from itop_tui.widgets.braille import FloatArray, Range
 from itop_tui.widgets.chart_data import EVENT_GLYPHS, Line
@@ -280,6 +281,6 @@ class Painter:
         """Write on the title line as far as it reaches; returns the column after it and a gap."""
         if column >= self._edge:
             return column
-        shown = text if cell_len(text) <= self._edge - column else set_cell_size(text, self._edge - column)
+        shown = text if cell_len(text) <= self._edge - column else fit(text, self._edge - column)
         self._put(column, 0, shown, style)
-        return column + len(shown) + gap
+        return column + cell_len(shown) + gap

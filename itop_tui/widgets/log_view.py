@@ -90,9 +90,11 @@ class LogView(Log):
             self.scroll_end(animate=False, immediate=True, x_axis=False)
 
     def on_resize(self) -> None:
-        """Keep the end on the screen in another size too."""
+        """Keep the end on the screen in another size too, or the match."""
         if self.following:
             self.scroll_end(animate=False, immediate=True, x_axis=False)
+        elif self._current is not None:
+            self._go(self._current)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Scrolling up stops following; coming back to the end starts it again."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from rich.style import Style
 from rich.text import Text
-from textual.reactive import Reactive
+from textual.reactive import Reactive, reactive
 from textual.widget import Widget
 
 from itop_tui.format import plain
@@ -35,4 +35,29 @@ class Toned(Widget):
         text = Text(no_wrap=True, overflow="ellipsis", end="")
         for content, tone in parts:
             text.append(plain(content), self.tone(tone))
+        return text
+
+
+class TonedLine(Toned):
+    """A text made of parts. What is kept is what they mean, so it is in the colours of whichever theme is in use.
+
+    Args:
+        *parts: What it says at first.
+        widget_id: The widget's id.
+        wraps: Whether it goes on in a next line where there is no room.
+    """
+
+    DEFAULT_CSS = "TonedLine { height: auto; }"
+    parts: reactive[tuple[Part, ...]] = reactive((), layout=True)
+    """What it says."""
+
+    def __init__(self, *parts: Part, widget_id: str | None = None, wraps: bool = False) -> None:
+        super().__init__(id=widget_id)
+        self._wraps = wraps
+        self.set_reactive(TonedLine.parts, parts)
+
+    def render(self) -> Text:
+        """Draw the line."""
+        text = self.toned(self.parts)
+        text.no_wrap = not self._wraps
         return text

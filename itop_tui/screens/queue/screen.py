@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from textual import on, work
 from textual.app import ComposeResult
 from textual.message import Message
-from textual.widgets import Static
 
 from db.records import RunRecord
 from itop_tui import operations, queue_operations
@@ -25,7 +24,7 @@ from itop_tui.screens.queue.sampling import EVERY, Probe, Sample, Sampler, Track
 from itop_tui.screens.queue.state import QueueState
 from itop_tui.screens.run_actions import RunActions
 from itop_tui.widgets.key_bar import KeyHint
-from itop_tui.widgets.toned import Toned
+from itop_tui.widgets.toned import TonedLine
 
 if TYPE_CHECKING:
     from db.queue import Direction
@@ -33,10 +32,6 @@ if TYPE_CHECKING:
 _REST, _LONGEST_REST = 20, 0.5
 """A reading is followed by a rest of twenty times what it took, within bounds: a long queue is not read all the time,
 and what is shown stays less than a second old."""
-
-
-class _Line(Toned, Static):
-    """The line above the list, and the one below it."""
 
 
 class QueueScreen(RunActions):
@@ -95,9 +90,9 @@ class QueueScreen(RunActions):
 
     def compose_body(self) -> ComposeResult:
         """Lay out the scheduler's line and the list."""
-        yield _Line("reading the queue …", id="queue-status", markup=False)
+        yield TonedLine(("reading the queue …", "muted"), widget_id="queue-status")
         yield QueueBoard(self._scene)
-        yield _Line(id="queue-about", markup=False)
+        yield TonedLine(widget_id="queue-about", wraps=True)
 
     def on_mount(self) -> None:
         """Read the queue, and look at the devices from now on."""
@@ -169,16 +164,13 @@ class QueueScreen(RunActions):
     def _show(self, scene: Scene) -> None:
         self._scene = replace(scene, now=self.itop.clock())
         self.board.show(self._scene)
-        line = self.query_one("#queue-status", _Line)
-        line.update(line.toned(status(scene.state, scene.sample)))
+        self.query_one("#queue-status", TonedLine).parts = tuple(status(scene.state, scene.sample))
 
     @on(QueueBoard.Highlighted)
     def _moved(self) -> None:
         self.refresh_keys()
-        line = self.query_one("#queue-about", _Line)
-        text = line.toned(about(self.board.run, self.board.device, self._scene))
-        text.no_wrap = False
-        line.update(text)
+        parts = about(self.board.run, self.board.device, self._scene)
+        self.query_one("#queue-about", TonedLine).parts = tuple(parts)
 
     @on(QueueBoard.Opened)
     def _open(self, message: QueueBoard.Opened) -> None:

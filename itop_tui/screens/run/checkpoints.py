@@ -71,4 +71,4 @@ class CheckpointsPane(Vertical):
 
     def _describe(self) -> None:
         row = self.selected
-        self.query_one("#checkpoint-detail", Static).update(f" {describe(row)}" if row is not None else "")
+        self.query_one("#checkpoint-detail", Static).update(describe(row) if row is not None else "")

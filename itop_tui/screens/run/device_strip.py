@@ -125,7 +125,9 @@ def strip_parts(reading: Reading, loads: Sequence[float | None]) -> list[Part]:
 class DeviceStrip(Toned):
     """One line a device while the run has a process; nothing otherwise."""
 
-    DEFAULT_CSS = "DeviceStrip { height: auto; padding: 0 1; display: none; }"
+    DEFAULT_CSS = (
+        "DeviceStrip { height: auto; padding: 0 1; display: none; text-wrap: nowrap; text-overflow: ellipsis; }"
+    )
     readings: reactive[tuple[Reading, ...]] = reactive((), layout=True)
     """What was read last."""
     elsewhere: reactive[str] = reactive("")

@@ -74,6 +74,11 @@ class LayersPane(Vertical):
         return self.size.width >= _SIDE_BY_SIDE
 
     @property
+    def _shown(self) -> int:
+        """Which heat map is on the screen; beside the table there is always one."""
+        return max(0, self._map) if self.side_by_side else self._map
+
+    @property
     def table(self) -> LayerTable:
         """The table."""
         return self.query_one(LayerTable)
@@ -84,13 +89,11 @@ class LayersPane(Vertical):
 
     def next_view(self) -> None:
         """Go from the table to the first heat map, from the last one back to the table."""
-        last = self._map == len(_MAPS) - 1
-        self._map = (0 if self.side_by_side else -1) if last else self._map + 1
+        last = self._shown == len(_MAPS) - 1
+        self._map = (0 if self.side_by_side else -1) if last else self._shown + 1
         self._arrange()
 
     def _arrange(self) -> None:
-        if self.side_by_side:
-            self._map = max(0, self._map)
         heat = self.query_one(HeatMap)
         heat.display = self.wants_history and self._any
         self.table.display = self._any and (self.side_by_side or not self.wants_history)
@@ -129,9 +132,9 @@ class LayersPane(Vertical):
     def _draw_map(self) -> None:
         if not self.wants_history:
             return
-        title, figure = _MAPS[self._map]
+        title, figure = _MAPS[self._shown]
         heat = self.query_one(HeatMap)
-        heat.title = f"{title}   ({self._map + 1} of {len(_MAPS)}, v for the next)"
+        heat.title = f"{title}   ({self._shown + 1} of {len(_MAPS)}, v for the next)"
         history = self._history
         if history is None or not history.steps:
             heat.show((), (), np.zeros((0, 0)))
