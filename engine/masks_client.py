@@ -1,12 +1,12 @@
 """The torch-free client of :mod:`engine.masks`: the masks in checkpoints, asked of a helper process.
 
-    grid = mask_grid(path, "features.0", rows=40, cols=120)        # one layer's pattern, downsampled to a screen
-    overlaps = mask_overlaps([path, other, third])                 # how far final masks agree, by layer and in all
+    with MaskServer() as server:
+        grid = server.grid(path, "features.0", rows=40, cols=120)      # one layer's pattern, downsampled to a screen
+        overlaps = server.overlaps([path, other, third])               # how far masks agree, by layer and in all
     overlaps.jaccard()[0, 1], overlaps.jaccard("features.0")
 
-Both start a process for one question (torch takes a second or two to import); a screen that asks again and again keeps
-a :class:`MaskServer`, which has the same two methods and remembers the checkpoints it has read. All of them block:
-call them in a thread. numpy is imported only when an answer arrives.
+The process takes a second or two to import torch, so a screen keeps its server, which also remembers the checkpoints
+it has read. Both methods block: call them in a thread. numpy is imported only when an answer arrives.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["MaskError", "MaskGrid", "MaskLayer", "MaskServer", "Overlaps", "Window", "mask_grid", "mask_overlaps"]
+__all__ = ["MaskError", "MaskGrid", "MaskLayer", "MaskServer", "Overlaps", "Window"]
 
 Window = tuple[int, int, int, int]
 """Part of a layer's matrix: first row, row after the last, first column, column after the last."""
@@ -158,32 +158,6 @@ class Overlaps:
         result = np.full(above.shape, np.nan)
         np.divide(above, below, out=result, where=(below > 0) & readable[:, None] & readable[None, :])
         return result
-
-
-def mask_grid(
-    path: str | os.PathLike[str],
-    layer: str | None = None,
-    rows: int = 40,
-    cols: int = 120,
-    window: Window | None = None,
-    *,
-    sha256: str | None = None,
-) -> MaskGrid:
-    """The pattern of one layer in a checkpoint, asked of a process of its own.
-
-    See :meth:`MaskServer.grid`.
-    """
-    with MaskServer() as server:
-        return server.grid(path, layer, rows, cols, window, sha256=sha256)
-
-
-def mask_overlaps(paths: Sequence[str | os.PathLike[str]], *, sha256s: Sequence[str | None] | None = None) -> Overlaps:
-    """How far the masks of checkpoints agree, asked of a process of its own.
-
-    See :meth:`MaskServer.overlaps`.
-    """
-    with MaskServer() as server:
-        return server.overlaps(paths, sha256s=sha256s)
 
 
 class MaskServer(HelperProcess):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.masks import LayerMasks, Masks, count, overlaps, pattern
-from engine.masks_client import MaskError, MaskServer, mask_grid, mask_overlaps
+from engine.masks_client import MaskError, MaskServer
 from engine.training import checkpoint
 
 MASK = torch.tensor([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 1]], dtype=torch.bool)
@@ -141,6 +141,10 @@ def test_the_helper_reads_a_checkpoint_and_compares_two(server: MaskServer, tmp_
     assert np.isnan(found.jaccard()[0, 2])
 
 
+def test_of_no_checkpoints_there_are_no_layers(server: MaskServer) -> None:
+    assert server.overlaps([]).layers == ()
+
+
 def test_what_cannot_be_read_is_said(server: MaskServer, tmp_path: Path) -> None:
     good = checkpoint.write(tmp_path / "good.pt", state({"fc": MASK}))
     with pytest.raises(MaskError, match="no masked layer 'fc2'; it has fc"):
@@ -153,9 +157,3 @@ def test_what_cannot_be_read_is_said(server: MaskServer, tmp_path: Path) -> None
     with pytest.raises(MaskError, match="cannot be read"):
         server.grid(tmp_path / "junk.pt")
     assert server.grid(good.path).step == 7
-
-
-def test_one_question_with_a_process_of_its_own(tmp_path: Path) -> None:
-    written = checkpoint.write(tmp_path / "one.pt", state({"fc": MASK}))
-    assert mask_grid(written.path, "fc", 1, 1).active.tolist() == [[0.25]]
-    assert mask_overlaps([]).layers == ()
