@@ -32,19 +32,9 @@ from engine.training import setup
 from engine.training.optim import build_optimizer
 from engine.training.setup import SetupError
 
-__all__ = ["Plan", "PlannedLayer", "main", "make_plan"]
+__all__ = ["Plan", "main", "make_plan"]
 
 _FROM_WEIGHTS = ("lottery_ticket", "resume")
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedLayer:
-    """One maskable layer and its active weights in the first mask (of GMP: in the last)."""
-
-    name: str
-    shape: tuple[int, ...]
-    density: float
-    nonzeros: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +42,7 @@ class Plan:
     """A run before training.
 
     Attributes:
-        layers: The maskable layers.
+        layers: The maskable layers, with their active weights in the first mask (of GMP: in the last).
         parameters: Trainable numbers of the model.
         maskable: Those that can be sparse.
         nonzeros: Maskable ones that will be active (of GMP: at the end).
@@ -65,7 +55,7 @@ class Plan:
         expected_itop_rate: R_s to expect at the end; None where nothing but training can tell.
     """
 
-    layers: tuple[PlannedLayer, ...]
+    layers: tuple[LayerPlan, ...]
     parameters: int
     maskable: int
     nonzeros: int
@@ -80,7 +70,10 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         values = asdict(self)
-        values["layers"] = [{**layer, "shape": list(layer["shape"])} for layer in values["layers"]]
+        values["layers"] = [
+            {"name": one.name, "shape": list(one.shape), "density": one.density, "nonzeros": one.nonzeros}
+            for one in self.layers
+        ]
         return values
 
 
@@ -118,7 +111,7 @@ def make_plan(config: RunConfig) -> Plan:
     # Updates that max_steps cuts off explore nothing; the schedule of those before keeps its length.
     ended = sparsity if last == total_steps else replace(sparsity, last_update=updates[-1] if updates else 0)
     return Plan(
-        layers=tuple(PlannedLayer(one.name, one.shape, one.density, one.nonzeros) for one in layers),
+        layers=tuple(layers),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         maskable=maskable,
         nonzeros=nonzeros,
