@@ -48,14 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from safetensors.torch import save_file
     except ImportError:
-        print("safetensors is not installed: python -m pip install 'itop[export]' brings it", file=sys.stderr)  # noqa: T201
+        sys.stderr.write("safetensors is not installed: python -m pip install 'itop[export]' brings it\n")
         return 1
     try:
         state = read(given.checkpoint, sha256=given.sha256)
         metadata = {"step": str(state["step"]), "epoch": str(state["epoch"]), **given.metadata}
         save_file(flattened(state), str(given.out), metadata)
     except (CheckpointDamagedError, OSError) as error:
-        print(str(error), file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 

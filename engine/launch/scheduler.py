@@ -314,12 +314,12 @@ def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
         db = Database.open()
         lock = SchedulerLock(lock_path(home, db.url))
         if not lock.acquire(patience=_LOCK_PATIENCE):
-            print("held", flush=True)  # noqa: T201
+            _answer("held")
             return 0
     except (StoreError, OSError) as error:
-        print(error, flush=True)  # noqa: T201
+        _answer(str(error))
         return 1
-    print("ready", flush=True)  # noqa: T201
+    _answer("ready")
     log = None
     if not foreground:
         os.chdir(home)  # no hold on the folder, or the disk, that the user happened to be in
@@ -334,6 +334,12 @@ def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
     finally:
         db.close()
     return 0
+
+
+def _answer(word: str) -> None:
+    """Tell whoever started the scheduler, and waits for this line, how it went."""
+    sys.stdout.write(word + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

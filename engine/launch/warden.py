@@ -306,7 +306,8 @@ def _peak_memory() -> int:
 
 
 def _log(text: str) -> None:
-    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} warden {os.getpid()}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+    sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} warden {os.getpid()}: {text}\n")
+    sys.stderr.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -314,7 +315,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         task = Task.parse(sys.argv[1:] if arguments is None else arguments)
     except ValueError as error:
-        print(f"warden: {error}\n{USAGE}", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"warden: {error}\n{USAGE}\n")
         return 2
     with contextlib.suppress(PermissionError):  # already the leader of its session
         os.setsid()

@@ -135,7 +135,7 @@ class FigureStream:
         if self._asynchronous:
             # Everything is allocated now: pinning memory in the loop would synchronise.
             self._slots = torch.empty((depth, 2), dtype=torch.float64, pin_memory=True)
-            self._events = [torch.cuda.Event() for _ in range(depth)]  # type: ignore[no-untyped-call]
+            self._events = [torch.cuda.Event() for _ in range(depth)]  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
     def push(self, header: StepHeader, loss: torch.Tensor, correct: torch.Tensor) -> None:
         """Send the figures of a step on their way.
@@ -160,7 +160,7 @@ class FigureStream:
 
     def poll(self) -> None:
         """Deliver what has arrived; waits for nothing."""
-        while self._pending and self._events[self._pending[0][1]].query():  # type: ignore[no-untyped-call]
+        while self._pending and self._events[self._pending[0][1]].query():  # type: ignore[no-untyped-call]  # torch leaves it untyped
             self._pop()
 
     def flush(self) -> None:

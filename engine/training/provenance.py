@@ -49,7 +49,7 @@ def versions(device: torch.device) -> dict[str, str]:
     }
     if torch.version.cuda is not None:
         found["cuda"] = torch.version.cuda
-        cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+        cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         if cudnn is not None:
             found["cudnn"] = str(cudnn)
     if device.type == "cuda":
@@ -104,10 +104,10 @@ def _driver_version() -> str | None:
     import pynvml
 
     try:
-        pynvml.nvmlInit()  # type: ignore[no-untyped-call]
+        pynvml.nvmlInit()  # type: ignore[no-untyped-call]  # pynvml has no types
         try:
             return str(pynvml.nvmlSystemGetDriverVersion())
         finally:
-            pynvml.nvmlShutdown()  # type: ignore[no-untyped-call]
+            pynvml.nvmlShutdown()  # type: ignore[no-untyped-call]  # as above
     except pynvml.NVMLError:
         return None

@@ -93,6 +93,7 @@ class Trainer:
         self.model = model.to(device)
         if config.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
+        # Of a module torch.compile makes a module, which its types do not say.
         self._forward: nn.Module = torch.compile(self.model) if config.compile else self.model  # type: ignore[assignment]
         self.criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
         self.optimizer = build_optimizer(self.model, config)

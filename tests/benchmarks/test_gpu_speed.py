@@ -169,7 +169,7 @@ def plain(
 
 def waits_within_steps(profiler: profile) -> list[str]:
     """Names what waited for the device between a step's beginning and its end."""
-    events = profiler.events()  # type: ignore[no-untyped-call]
+    events = profiler.events()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     assert events is not None
     steps = [event.time_range for event in events if event.name == "training step"]
     assert steps, "the profiler saw no step"
