@@ -7,7 +7,6 @@ turns is held to, since whatever else the machine does only adds to it.
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,19 +21,13 @@ from itop_tui import theme
 from itop_tui.app import ItopApp
 from itop_tui.screens.run import RunScreen
 from itop_tui.widgets.chart import Chart, ChartData, Line
+from tests.benchmarks.measuring import spread
 from tests.itop_tui.run_screen.fabricate import record_run
 from tests.itop_tui.run_screen.hosting import StillReader, shows_curves, until
 
 pytestmark = pytest.mark.benchmark
 STEPS = 100_000
 NOISE = np.random.default_rng(7).normal(size=STEPS + 1)
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ITOP_HOME", str(tmp_path))
-    monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
-    return tmp_path
 
 
 def _noisy(metric: StepMetric) -> StepMetric:
@@ -64,9 +57,9 @@ async def test_opening_a_run_of_100_000_steps(home: Path) -> None:
             app.pop_screen()
             await until(pilot, lambda: not isinstance(app.screen, RunScreen), "the list")
     print(f"\nopen a run of {STEPS:,} steps, the first time: {taken[0] * 1e3:.0f} ms")
-    print(f"  then its head:      {_spread(heads[1:])}")
-    print(f"  its curves:         {_spread(taken[1:])}")
-    print(f"  event loop at work: {_spread(busy[1:])}")
+    print(f"  then its head:      {spread(heads[1:])}")
+    print(f"  its curves:         {spread(taken[1:])}")
+    print(f"  event loop at work: {spread(busy[1:])}")
     # What the loop itself computes; the rest is the database's, in threads, and depends on what else runs here.
     assert min(busy) < 0.3
 
@@ -101,11 +94,5 @@ async def test_a_frame_of_a_chart_takes_less_than_16_ms(size: tuple[int, int], l
             for row in range(canvas.size.height):
                 canvas.render_line(row)
             taken.append(time.perf_counter() - began)
-    print(f"\na frame of {lines} noisy curves at {size[0]}×{size[1]}: {_spread(taken)}")
+    print(f"\na frame of {lines} noisy curves at {size[0]}×{size[1]}: {spread(taken)}")
     assert min(taken) < 0.016
-
-
-def _spread(seconds: list[float]) -> str:
-    ordered = sorted(seconds)
-    fastest, median, slowest = (each * 1e3 for each in (ordered[0], statistics.median(ordered), ordered[-1]))
-    return f"fastest {fastest:.1f} ms, median {median:.1f} ms, slowest {slowest:.1f} ms"

@@ -26,6 +26,7 @@ from itop_tui import list_state, operations
 from itop_tui.app import ItopApp
 from itop_tui.poller import DatabaseReader, View
 from itop_tui.screens.runs import RunsScreen
+from tests.benchmarks.measuring import spread
 from tests.itop_tui.run_screen.hosting import StillReader, until
 
 pytestmark = pytest.mark.benchmark
@@ -101,7 +102,7 @@ def _first_page(home: Path) -> float:
 
 def test_the_first_page_is_there_soon_after_the_command_is_typed(home: Path) -> None:
     taken = [_first_page(home) for _ in range(5)]
-    print(f"\nfirst page of {RUNS:,} runs: {_spread(taken)}")
+    print(f"\nfirst page of {RUNS:,} runs: {spread(taken)}")
     assert min(taken) < FIRST_PAGE_SECONDS
 
 
@@ -123,7 +124,7 @@ async def test_each_key_of_a_filter_is_answered_soon(home: Path) -> None:
                     await _turn()
                 taken.append(time.perf_counter() - began)
         assert parse(screen.view.text).root is not None
-    print(f"\na key of a filter over {RUNS:,} runs: {_spread(taken)}")
+    print(f"\na key of a filter over {RUNS:,} runs: {spread(taken)}")
     assert statistics.median(taken) < KEY_SECONDS
 
 
@@ -143,7 +144,7 @@ def test_what_a_page_and_the_groups_cost() -> None:
             began = time.perf_counter()
             reader.read(view)
             taken.append(time.perf_counter() - began)
-        print(f"\n{what}: {_spread(taken)}", end="")
+        print(f"\n{what}: {spread(taken)}", end="")
         # What is shown may be a second old at most.
         assert min(taken) < 1.0, what
     began = time.perf_counter()
@@ -156,9 +157,3 @@ async def _turn() -> None:
     import asyncio
 
     await asyncio.sleep(0.001)
-
-
-def _spread(seconds: list[float]) -> str:
-    ordered = sorted(seconds)
-    fastest, median, slowest = (each * 1e3 for each in (ordered[0], statistics.median(ordered), ordered[-1]))
-    return f"fastest {fastest:.0f} ms, median {median:.0f} ms, slowest {slowest:.0f} ms"

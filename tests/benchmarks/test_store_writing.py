@@ -19,6 +19,7 @@ import pytest
 from db import metrics, runs
 from db.records import RunQuery
 from db.session import Database
+from tests.benchmarks.measuring import spread
 from tests.db.helpers import new_run, started
 from tests.db.recording import Nursery, Recorder
 
@@ -28,24 +29,9 @@ RATE = 800.0  # steps a second
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ITOP_HOME", str(tmp_path))
-    monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
 def db(home: Path) -> Iterator[Database]:
     with closing(Database.open()) as opened:
         yield opened
-
-
-def _spread(seconds: list[float]) -> str:
-    ordered = sorted(1e3 * each for each in seconds)
-    return (
-        f"median {statistics.median(ordered):.1f} ms, 99 % {ordered[int(0.99 * (len(ordered) - 1))]:.1f} ms, "
-        f"longest {ordered[-1]:.1f} ms, of {len(ordered)}"
-    )
 
 
 def test_kill_9_at_800_steps_a_second_loses_at_most_80(db: Database, home: Path) -> None:
@@ -79,7 +65,7 @@ def test_a_step_is_committed_within_a_tenth_of_a_second(db: Database, home: Path
             while runs.get(db, pairs[turn][0].id).step < target:
                 time.sleep(0.001)
             ages.append(time.perf_counter() - began)
-    print(f"\nfrom the call to the commit, 16 recorders at once: {_spread(ages)}")
+    print(f"\nfrom the call to the commit, 16 recorders at once: {spread(ages)}")
     assert statistics.median(ages) < 0.1
 
 
@@ -141,8 +127,8 @@ def test_readers_and_writers_do_not_wait_for_each_other(db: Database, home: Path
             _wait_until_at_work(recorders)
             reads_beside = reads(3)
             assert attempt.run_id == run.id
-    print(f"\na read alone: {_spread(reads_alone)}\n  beside four recorders: {_spread(reads_beside)}")
-    print(f"a write alone: {_spread(writes_alone)}\n  beside two readers: {_spread(writes_beside)}")
+    print(f"\na read alone: {spread(reads_alone)}\n  beside four recorders: {spread(reads_beside)}")
+    print(f"a write alone: {spread(writes_alone)}\n  beside two readers: {spread(writes_beside)}")
     assert statistics.median(reads_beside) - statistics.median(reads_alone) < 0.05
     assert statistics.median(writes_beside) - statistics.median(writes_alone) < 0.05
 
@@ -154,7 +140,6 @@ def _read_on(db: Database, done: threading.Event) -> None:
 
 
 def test_the_log_beside_sixteen_recorders_and_a_reader_that_never_rests(db: Database, home: Path) -> None:
-    log, longest = home / "itop.db-wal", 0
     done = threading.Event()
     pairs = [started(db) for _ in range(16)]
 
@@ -169,9 +154,7 @@ def test_the_log_beside_sixteen_recorders_and_a_reader_that_never_rests(db: Data
         recorders = [nursery.start(run.id, attempt.id, steps=steps) for run, attempt in pairs]
         for reader in readers:
             reader.start()
-        while not all(recorder.is_done for recorder in recorders):
-            longest = max(longest, log.stat().st_size if log.exists() else 0)
-            time.sleep(0.01)
+        longest = nursery.longest_log(recorders)
         taken = time.perf_counter() - began
         done.set()
         for reader in readers:

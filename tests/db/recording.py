@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Self
@@ -110,6 +111,18 @@ class Nursery:
         recorder = Recorder(int(self._process.stdout.readline()), file)
         self._started.append(recorder)
         return recorder
+
+    def longest_log(self, recorders: Sequence[Recorder]) -> int:
+        """Wait until all of some recorders are done; returns the most bytes that SQLite's log had meanwhile."""
+        log, longest = self._folder / "itop.db-wal", 0
+
+        def all_done() -> bool:
+            nonlocal longest
+            longest = max(longest, log.stat().st_size if log.exists() else 0)
+            return all(recorder.is_done for recorder in recorders)
+
+        wait_for(all_done, "the recorders", 1200)
+        return longest
 
 
 def _record(shared: mmap.mmap, run_id: int, attempt_id: int, steps: int, rate: float) -> None:

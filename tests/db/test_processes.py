@@ -80,14 +80,11 @@ def test_sixteen_workers_record_at_once(db: Database, home: Path, steps: int) ->
             metrics.several(db, [run.id for run, _ in pairs], ["loss"], buckets=50)
 
     readers = [threading.Thread(target=read) for _ in range(2)]
-    log, longest = home / "itop.db-wal", 0
     with Nursery(home) as nursery:
         recorders = [nursery.start(run.id, attempt.id, steps=steps) for run, attempt in pairs]
         for reader in readers:
             reader.start()
-        while not all(recorder.is_done for recorder in recorders):
-            longest = max(longest, log.stat().st_size if log.exists() else 0)
-            time.sleep(0.01)
+        longest = nursery.longest_log(recorders)
         done.set()
         for reader in readers:
             reader.join(60)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,10 +19,8 @@ GROWTHS, DENSITIES, SEEDS = ("random", "gradient"), (0.05, 0.1), (1, 2, 3)
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(home: Path) -> Path:
     """Two methods at two densities with three seeds each, and a dense run that failed."""
-    monkeypatch.setenv("ITOP_HOME", str(tmp_path))
-    monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
     with contextlib.closing(Database.open()) as db:
         for growth in GROWTHS:
             for density in DENSITIES:
@@ -32,16 +29,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                     name = f"{growth}-{density}-s{seed}"
                     record_run(db, name=name, config=config, steps=200, total_steps=200, ended=RunStatus.COMPLETED)
         record_run(db, name="dense", config=settings(sparse=False), ended=RunStatus.FAILED, reason="ValueError: no")
-    return tmp_path
-
-
-@pytest.fixture(params=[(80, 24), pytest.param((120, 40), marks=pytest.mark.slow)], ids=["80x24", "120x40"])
-def terminal(request: pytest.FixtureRequest, home: Path) -> Iterator[Terminal]:
-    window = Terminal(home, *request.param)
-    try:
-        yield window
-    finally:
-        window.close()
+    return home
 
 
 def test_find_group_and_compare_past_experiments(terminal: Terminal, home: Path) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from db import attempts, checkpoints, metrics, runs
 from db.records import RunQuery, RunStatus
@@ -15,16 +12,7 @@ from tests.end_to_end.terminal import Terminal, needs_tmux
 pytestmark = needs_tmux
 
 
-@pytest.fixture(params=[(80, 24), pytest.param((120, 40), marks=pytest.mark.slow)], ids=["80x24", "120x40"])
-def terminal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Terminal]:
-    window = Terminal(tmp_path, *request.param)
-    try:
-        yield window
-    finally:
-        window.close()
-
-
-def test_launch_from_the_form_see_it_finish_resume_it_and_fork_it(terminal: Terminal, tmp_path: Path) -> None:
+def test_launch_from_the_form_see_it_finish_resume_it_and_fork_it(terminal: Terminal, home: Path) -> None:
     terminal.wait_for("new run")
     terminal.press("n")
     terminal.wait_for("from RigL-ITOP, quick (digits)", "ready")
@@ -36,7 +24,7 @@ def test_launch_from_the_form_see_it_finish_resume_it_and_fork_it(terminal: Term
     terminal.press("C-s")
 
     terminal.wait_for("first light", "✓ completed")
-    database = Database.open(f"sqlite:///{tmp_path / 'itop.db'}")
+    database = Database.open(f"sqlite:///{home / 'itop.db'}")
     try:
         run = runs.find(database, "first light")
         assert (run.status, run.step, run.total_steps) == (RunStatus.COMPLETED, 86, 86)
