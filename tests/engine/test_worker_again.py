@@ -14,8 +14,7 @@ from db.records import CheckpointRecord, RunRecord, RunStatus
 from db.session import Database
 from engine import worker
 from engine.training import checkpoint
-from tests.engine.training.helpers import same, without_times
-from tests.engine.worker_runs import create, epoch_rows, last_state, step_rows, trained, update_rows
+from tests.engine.worker_runs import assert_one_run, create, step_rows, trained, update_rows
 
 pytestmark = pytest.mark.usefixtures("signals")
 
@@ -41,15 +40,6 @@ def fork(db: Database, parent: RunRecord, at: CheckpointRecord, **changes: Any) 
     )
     assert worker.main([str(made.id)]) == 0
     return runs.get(db, made.id)
-
-
-def assert_one_run(db: Database, run: RunRecord, whole: RunRecord) -> None:
-    assert step_rows(db, run) == step_rows(db, whole)
-    assert epoch_rows(db, run) == epoch_rows(db, whole)
-    assert update_rows(db, run) == update_rows(db, whole)
-    mine, theirs = without_times(last_state(db, run)), without_times(last_state(db, whole))
-    for part in theirs:
-        assert same(mine[part], theirs[part]), part
 
 
 def test_three_resumes_in_a_row_and_back_to_earlier_checkpoints(db: Database) -> None:

@@ -17,7 +17,7 @@ from db.session import Database
 from engine import worker
 from engine.launch.processes import host_name
 from engine.training import checkpoint
-from tests.engine.training.helpers import config
+from tests.engine.training.helpers import config, same, without_times
 
 
 def create(db: Database, **settings: Any) -> RunRecord:
@@ -85,6 +85,16 @@ def last_state(db: Database, run: RunRecord) -> dict[str, Any]:
     state = checkpoint.read(Path(record.path), sha256=record.sha256)
     del state["format"]
     return state
+
+
+def assert_one_run(db: Database, run: RunRecord, whole: RunRecord) -> None:
+    """Two runs recorded the same and ended in the same state, wall-clock times aside."""
+    assert step_rows(db, run) == step_rows(db, whole)
+    assert epoch_rows(db, run) == epoch_rows(db, whole)
+    assert update_rows(db, run) == update_rows(db, whole)
+    mine, theirs = without_times(last_state(db, run)), without_times(last_state(db, whole))
+    for part in theirs:
+        assert same(mine[part], theirs[part]), part
 
 
 def trained(db: Database, **settings: Any) -> RunRecord:
