@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from textual import events, work
 from textual.app import App
 from textual.command import Provider
+from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 from textual.types import CSSPathType
@@ -29,6 +30,7 @@ from itop_tui import keymap, notices, opening, operations, preferences, run_view
 from itop_tui.actions import bindings, in_scope
 from itop_tui.bin import Bin
 from itop_tui.format import plain, plural
+from itop_tui.ink import Ink
 from itop_tui.messages import Severity, Told
 from itop_tui.palette import PaletteProvider
 from itop_tui.poller import DatabaseReader, DatabaseTrouble, Poller, Reader, RunsChanged, Snapshot, View
@@ -122,6 +124,11 @@ class ItopApp(App[None]):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give the colours of the tones to themes that are not ours."""
         return {name: value for name, value in theme.DARK.variables.items() if name.startswith(("tone-", "wrong-"))}
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Where no colour is wanted, draw a theme of the terminal's own colours without any."""
+        filters = super().get_line_filters()
+        return (Ink(),) if self.no_color and self.native_ansi_color else filters
 
     def get_default_screen(self) -> Screen[None]:
         """The list of runs is what everything else lies on."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from rich.segment import Segment
 from textual.color import Color
 from textual.theme import Theme
 
 from itop_tui import theme
+from itop_tui.app import ItopApp
 from itop_tui.screens.new_run import NewRunScreen
 from itop_tui.screens.picker import Picker
 from itop_tui.screens.runs import RunsScreen
@@ -76,3 +80,42 @@ async def test_lists_to_choose_from_are_drawn_in_every_theme(of: Theme) -> None:
         await wait_for(pilot, lambda: isinstance(app.screen, RunsScreen))
         await pilot.press("e")
         await wait_for(pilot, lambda: "what the run is doing" in screen_text(app))
+
+
+@pytest.mark.parametrize("in_file", [False, True], ids=["by key", "in the file"])
+async def test_sixteen_colours_without_colour_are_the_terminals_own_ink(
+    monkeypatch: pytest.MonkeyPatch, home: Path, in_file: bool
+) -> None:
+    """They had come out as black on black: the greys of the terminal's own colours are not known."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    if in_file:
+        write_preferences(home, 'theme = "itop-16"\n')
+    app = memory_app(MemoryReader(sample_runs()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 12)
+        while app.theme != "itop-16":
+            await pilot.press("ctrl+t")
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen) and app.screen.focused)
+        await pilot.press(*"my run")
+        form = drawn(app)
+        await pilot.press("escape", "y")
+        await wait_for(pilot, lambda: isinstance(app.screen, RunsScreen))
+        listed = drawn(app)
+    for segments in (form, listed):
+        styles = [segment.style for segment in segments if segment.text.strip() and segment.style]
+        assert styles
+        assert all(style.color is None or style.color.is_default for style in styles)
+        assert all(style.bgcolor is None or style.bgcolor.is_default for style in styles)
+        assert any(segment.style and segment.style.reverse for segment in segments), "the line or the caret"
+
+
+def write_preferences(home: Path, text: str) -> None:
+    """Write the person's file."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "config.toml").write_text(text)
+
+
+def drawn(app: ItopApp) -> list[Segment]:
+    """What stands on the screen, with its styles."""
+    return [segment for line in app.screen._compositor.render_strips() for segment in line]
