@@ -279,9 +279,14 @@ def best(stats: Sequence[Stat], direction: int) -> frozenset[int]:
 
 
 def write_stat(stat: Stat, write: Callable[[Any], str]) -> str:
-    """Write a figure of an entry: "93.10%", or "93.10% ± 0.12%" where there are several runs."""
+    """Write a figure of an entry: "93.10%", or "93.10% ± 0.12%" where there are several runs.
+
+    A deviation of significant digits has two of them: of a few runs, no more of it is known.
+    """
     text = write(stat.mean)
-    return text if stat.std is None else f"{text} ± {write(stat.std)}"
+    if stat.std is None:
+        return text
+    return f"{text} ± {figure(stat.std, 2) if write is figure else write(stat.std)}"
 
 
 def seconds_taken(taken: Sequence[AttemptRecord], now: float) -> float | None:

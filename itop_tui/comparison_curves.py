@@ -24,8 +24,11 @@ from itop_tui.happenings import breaks
 
 FloatArray = NDArray[np.float64]
 
+_EXCHANGED = frozenset({"churn", "pruned", "grown"})
 _BY_STEP = frozenset(StepMetric.__dataclass_fields__)
 _DOTS_A_COLUMN = 2
+RAW_UP_TO = 4
+"""Curves up to which what was recorded stays behind the smoothed ones; more would hide them."""
 _READERS = 4
 """Threads that read at once; SQLite reads without holding the interpreter."""
 
@@ -39,19 +42,21 @@ class Figure:
         title: What it is called.
         percent: Whether it is a share.
         logarithmic: Whether a logarithmic axis makes sense.
+        noisy: Whether it jumps from step to step, so that smoothing helps.
     """
 
     name: str
     title: str
     percent: bool = False
     logarithmic: bool = False
+    noisy: bool = False
 
 
 FIGURES = (
-    Figure("loss", "loss", logarithmic=True),
+    Figure("loss", "loss", logarithmic=True, noisy=True),
     Figure("val_accuracy", "validation accuracy", percent=True),
     Figure("itop_rate", "R_s explored", percent=True),
-    Figure("accuracy", "accuracy", percent=True),
+    Figure("accuracy", "accuracy", percent=True, noisy=True),
     Figure("churn", "churn", percent=True),
     Figure("val_loss", "validation loss", logarithmic=True),
     Figure("train_loss", "loss by epoch", logarithmic=True),
@@ -65,10 +70,11 @@ FIGURES = (
     Figure("pruned", "pruned"),
     Figure("grown", "grown"),
     Figure("nonzeros", "active weights"),
-    Figure("samples_per_second", "samples/s"),
+    Figure("samples_per_second", "samples/s", noisy=True),
     Figure("seconds", "seconds an epoch"),
 )
 """Every figure that is recorded along a run, the most telling first."""
+_NOISY = frozenset(figure.name for figure in FIGURES if figure.noisy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ class CurvesRequest:
         figures: Names of `FIGURES`.
         window: The part of the x axis, in its unit; None for all.
         columns: Columns of the widest chart.
-        smoothing: The weight of the past in the moving average, 0 for none.
+        smoothing: The weight of the past in the moving average of noisy figures, 0 for none.
         across: What stands on the x axis.
     """
 
@@ -164,7 +170,7 @@ def read_curves(db: Database, request: CurvesRequest) -> Curves:
     plain: dict[tuple[int | None, int | None], list[Members]] = {}
     joined: list[tuple[str, Members]] = []
     scales = _scales(db, request)
-    noisy = [figure for figure in request.figures if request.smoothing and figure in _BY_STEP]
+    noisy = [figure for figure in request.figures if request.smoothing and figure in _NOISY]
     for members in request.members:
         if not scales.keys() & set(members.runs):
             found.update({(figure, members): EntryCurve(_nothing(), _nothing()) for figure in request.figures})
@@ -180,7 +186,7 @@ def read_curves(db: Database, request: CurvesRequest) -> Curves:
         for members in alone:
             run_id = members.runs[0]
             for figure, recorded in read[run_id].items():
-                x, y = _arrays(recorded)
+                x, y = _arrays(db, run_id, figure, recorded)
                 broken = _broken(run_id, x, y, scales[run_id])
                 found[figure, members] = EntryCurve(scales[run_id].place(x), y, broken=broken)
     # Read run by run, so that the runs of one group are read at once too.
@@ -190,7 +196,7 @@ def read_curves(db: Database, request: CurvesRequest) -> Curves:
         middles = dict(zip(parts, read_parts, strict=True))
     for figure, members in joined:
         own = {run_id: middles[figure, members, run_id] for run_id in members.runs if run_id in scales}
-        curve = _joined(request, figure, own, scales)
+        curve = _joined(db, request, figure, own, scales)
         raw = found.get((figure, members))  # what was recorded stays behind the smoothed curve
         found[figure, members] = curve if raw is None else replace(curve, raw_x=raw.x, raw_y=raw.y, broken=raw.broken)
     by_name = {figure: tuple(found[figure, members] for members in request.members) for figure in request.figures}
@@ -237,15 +243,15 @@ def _middle(db: Database, request: CurvesRequest, figure: str, members: Members,
 
 
 def _joined(
-    request: CurvesRequest, figure: str, middles: Mapping[int, Series], scales: Mapping[int, Scale]
+    db: Database, request: CurvesRequest, figure: str, middles: Mapping[int, Series], scales: Mapping[int, Scale]
 ) -> EntryCurve:
     """The curves of an entry's runs as one, or the smoothed curve of its only run."""
     curves: list[tuple[FloatArray, FloatArray]] = []
     broken: list[tuple[float, str]] = []
     for run_id, middle in middles.items():
-        x, y = _arrays(middle)
+        x, y = _arrays(db, run_id, figure, middle)
         broken += _broken(run_id, x, y, scales[run_id])
-        if request.smoothing and figure in _BY_STEP:
+        if request.smoothing and figure in _NOISY:
             y = smoothed(x, y, request.smoothing)
         curves.append((scales[run_id].place(x), y))
     if len(curves) == 1:
@@ -263,8 +269,14 @@ def _bounds(request: CurvesRequest, scale: Scale) -> tuple[int | None, int | Non
     return max(0, math.floor(low) - margin), max(1, math.ceil(high) + margin)
 
 
-def _arrays(series: Series) -> tuple[FloatArray, FloatArray]:
-    return np.asarray(series.steps, dtype=np.float64), np.asarray(series.values, dtype=np.float64)
+def _arrays(db: Database, run_id: int, figure: str, series: Series) -> tuple[FloatArray, FloatArray]:
+    """A figure's steps and values; the first mask, before the first step, is no update: nothing was exchanged in it."""
+    x, y = np.asarray(series.steps, dtype=np.float64), np.asarray(series.values, dtype=np.float64)
+    if figure not in _EXCHANGED or not len(x):
+        return x, y
+    begun = metrics.steps(db, run_id, limit=1)
+    later = x >= begun[0].step if begun else np.zeros(len(x), dtype=bool)
+    return x[later], y[later]
 
 
 def _broken(run_id: int, x: FloatArray, y: FloatArray, scale: Scale) -> tuple[tuple[float, str], ...]:

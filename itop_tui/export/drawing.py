@@ -1,6 +1,7 @@
 """Charts as SVG: drawn from the data as a paper's figure would be, with axes, ticks, a legend, lines, bands and points.
 
-A drawing takes its colours from CSS variables with values for paper, so that a page can show it on a dark background.
+A drawing that stands in a page takes its colours from the page's CSS variables, so that it can be shown on a dark
+background; one that stands alone has those of paper, written out, since not every program knows variables.
 """
 
 from __future__ import annotations
@@ -19,8 +20,19 @@ from itop_tui.widgets import axis
 
 FloatArray = NDArray[np.float64]
 Range = tuple[float, float]
+PAPER = {"ink": "#1c2530", "soft": "#5b6875", "grid": "#e3e7ec", "paper": "#ffffff"}
+"""The colours of a drawing beside those of its curves: as `--ink` and so on, a page may give others."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 34, 44
 _LEGEND_LINE = 16
+_CHARACTER = 6.2
+"""About the width of a character."""
+_ONE_COLUMN = 4
+"""Curves up to which the legend has one column."""
+_BREAKS_TOLD = 3
+_LETTER = 11
+"""Pixels a letter takes to either side."""
+_ASTRAY = 4 * _LETTER
+"""Pixels below the end of its curve at which a letter says nothing any more."""
 _TEXT = "font-family=\"'Helvetica Neue', Helvetica, Arial, sans-serif\""
 
 
@@ -36,6 +48,8 @@ class Trace:
         y: Values, shape (n,); a line is interrupted where one is not finite.
         spread: What a band, or a point's bar, reaches up and down, shape (n,); empty for none.
         across: What a point's bar reaches to either side; 0 for none.
+        faint: Whether it stands behind another one, and not in the legend: what a smoothed curve was made of.
+        right: Whether its values have the axis at the right.
     """
 
     letter: str
@@ -45,6 +59,8 @@ class Trace:
     y: FloatArray
     spread: FloatArray = field(default_factory=lambda: np.empty(0))
     across: float = 0.0
+    faint: bool = False
+    right: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +76,9 @@ class Drawing:
         logarithmic: Whether the y axis is.
         x_percent: Whether positions are shares.
         y_percent: Whether values are.
+        right_percent: Whether those of the axis at the right are.
+        broken: Where values are not finite, as (position, what to say: "NaN at step 123").
+        note: A line below the legend; empty for none.
         width: In pixels.
         height: In pixels, without the legend.
     """
@@ -72,6 +91,9 @@ class Drawing:
     logarithmic: bool = False
     x_percent: bool = False
     y_percent: bool = False
+    right_percent: bool = False
+    broken: tuple[tuple[float, str], ...] = ()
+    note: str = ""
     width: int = 560
     height: int = 340
 
@@ -81,33 +103,46 @@ class Drawing:
         Args:
             themed: Whether the page it stands in gives the colours; otherwise they are those of paper.
         """
-        return "".join(_Sheet(self).lines("drawing themed" if themed else "drawing"))
+        return "".join(_Sheet(self, themed=themed).elements())
 
 
 def text_of(text: str) -> str:
-    """Any text as XML takes it: markup escaped, characters that XML does not know left out."""
+    """Any text as XML takes it: markup escaped, without characters that XML does not know or that turn text round."""
     known = re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text)
-    return escape(known, quote=True)
+    return escape(re.sub("[\u200e\u200f\u202a-\u202e\u2066-\u2069]", "", known), quote=True)
 
 
 class _Sheet:
     """One drawing while it is drawn."""
 
-    def __init__(self, drawing: Drawing) -> None:
-        self._drawing = drawing
-        self._log = drawing.logarithmic and any(bool((trace.y > 0).any()) for trace in drawing.traces)
+    def __init__(self, drawing: Drawing, *, themed: bool) -> None:
+        self._drawing, self._themed = drawing, themed
         self._traces = [trace for trace in drawing.traces if len(trace.x)]
-        self._right, self._bottom = drawing.width - _RIGHT, drawing.height - _BOTTOM
-        edges = [(self._scaled(trace.y, trace), *self._band(trace)) for trace in self._traces]
-        self._ys = _range(value for group in edges for value in group)
+        left = [trace for trace in self._traces if not trace.right]
+        self._log = drawing.logarithmic and any(bool((trace.y > 0).any()) for trace in left)
+        self._has_right = len(left) < len(self._traces)
+        self._right = drawing.width - (_LEFT if self._has_right else _RIGHT)
+        self._bottom = drawing.height - _BOTTOM
+        self._ys = self._range_of(left)
+        self._ys_right = self._range_of([trace for trace in self._traces if trace.right])
         across = [trace.x + offset for trace in self._traces for offset in (-trace.across, trace.across)]
         self._xs = _range(across) if drawing.points else _range(across, padded=False)
 
+    def _of(self, name: str) -> str:
+        """A colour of `PAPER`."""
+        return f"var(--{name})" if self._themed else PAPER[name]
+
+    def _ink(self, trace: Trace) -> str:
+        return f"var(--curve-{trace.position % len(ON_LIGHT)})" if self._themed else colour(trace.position, dark=False)
+
     # ------------------------------------------------------------------------------------------------------- scales
+
+    def _range_of(self, traces: Iterable[Trace]) -> Range:
+        return _range(edge for trace in traces for edge in (self._scaled(trace.y, trace), *self._band(trace)))
 
     def _scaled(self, values: FloatArray, trace: Trace) -> FloatArray:
         """Values as they are drawn; what is not positive lies at the foot of a logarithmic axis."""
-        if not self._log:
+        if not self._log or trace.right:
             return values
         positive = trace.y[np.isfinite(trace.y) & (trace.y > 0)]
         foot = float(positive.min()) if len(positive) else 1.0
@@ -121,50 +156,66 @@ class _Sheet:
     def _x(self, value: float) -> float:
         return _LEFT + (value - self._xs[0]) / (self._xs[1] - self._xs[0]) * (self._right - _LEFT)
 
-    def _y(self, value: float) -> float:
-        return _TOP + (self._ys[1] - value) / (self._ys[1] - self._ys[0]) * (self._bottom - _TOP)
+    def _y(self, value: float, *, right: bool = False) -> float:
+        low, high = self._ys_right if right else self._ys
+        return _TOP + (high - value) / (high - low) * (self._bottom - _TOP)
 
     # -------------------------------------------------------------------------------------------------------- parts
 
-    def lines(self, kind: str) -> Iterable[str]:
+    def elements(self) -> Iterable[str]:
         """The elements, in the order in which they lie over each other."""
         drawing = self._drawing
-        legend = [trace for trace in self._traces if trace.letter or trace.label]
-        height = drawing.height + _LEGEND_LINE * len(legend) + (6 if legend else 0)
-        variables = "".join(f"--curve-{at}:{value};" for at, value in enumerate(ON_LIGHT))
+        legend = [trace for trace in self._traces if (trace.letter or trace.label) and not trace.faint]
+        columns = 1 if len(legend) <= _ONE_COLUMN else 2
+        rows = -(-len(legend) // columns)
+        told = [*self._told_broken(), *([drawing.note] if drawing.note else [])]
+        height = drawing.height + _LEGEND_LINE * (rows + len(told)) + (6 if rows or told else 0)
         yield (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {drawing.width} {height}" width="{drawing.width}" '
-            f'height="{height}" role="img" {_TEXT} font-size="11" class="{kind}">'
+            f'height="{height}" role="img" {_TEXT} font-size="11" class="drawing">'
             f"<title>{text_of(drawing.title)}</title>"
-            f"<style>svg.drawing:not(.themed){{--ink:#1c2530;--soft:#5b6875;--grid:#e3e7ec;--paper:#fff;{variables}}}</style>"
-            f'<rect width="{drawing.width}" height="{height}" style="fill:var(--paper,#fff)"/>'
-            f'<text x="{_LEFT}" y="18" font-size="13" font-weight="600" style="fill:var(--ink)">'
+            f'<rect width="{drawing.width}" height="{height}" style="fill:{self._of("paper")}"/>'
+            f'<text x="{_LEFT}" y="18" font-size="13" font-weight="600" style="fill:{self._of("ink")}">'
             f"{text_of(drawing.title)}</text>"
         )
         yield from self._axes()
         if not self._traces:
             yield (
                 f'<text x="{(_LEFT + self._right) / 2:.1f}" y="{(_TOP + self._bottom) / 2:.1f}" text-anchor="middle" '
-                'style="fill:var(--soft)">nothing recorded</text>'
+                f'style="fill:{self._of("soft")}">nothing recorded</text>'
             )
         for trace in self._traces:
             yield from self._point(trace) if drawing.points else self._area(trace)
         if not drawing.points:
             for trace in self._traces:
                 yield from self._curve(trace)
+            yield from self._letters()
+            yield from self._crosses()
+        wide = (drawing.width - _LEFT) / columns
         for number, trace in enumerate(legend):
-            yield self._legend(trace, drawing.height + 8 + _LEGEND_LINE * number)
+            across, down = divmod(number, rows)
+            yield self._legend(trace, _LEFT + across * wide, drawing.height + 8 + _LEGEND_LINE * down, wide)
+        for number, text in enumerate(told, start=rows):
+            yield (
+                f'<text x="{_LEFT}" y="{drawing.height + 12 + _LEGEND_LINE * number}" '
+                f'style="fill:{self._of("soft")}">{text_of(_cut(text, drawing.width - _LEFT))}</text>'
+            )
         yield "</svg>"
+
+    def _told_broken(self) -> list[str]:
+        broken = self._drawing.broken
+        told = [f"✗ {text}" for _, text in broken[:_BREAKS_TOLD]]
+        return [*told, f"✗ and {len(broken) - _BREAKS_TOLD} more"] if len(broken) > _BREAKS_TOLD else told
 
     def _axes(self) -> Iterable[str]:
         drawing = self._drawing
-        soft = 'style="fill:var(--soft)"'
+        soft, grid = f'style="fill:{self._of("soft")}"', f'style="stroke:{self._of("grid")}"'
         ticks = axis.log_ticks(*self._ys, 6) if self._log else axis.linear_ticks(*self._ys, 6)
         for tick in ticks if self._traces else ():
             y = self._y(tick)
             value = 10.0**tick if self._log else tick
             yield (
-                f'<line x1="{_LEFT}" x2="{self._right}" y1="{y:.1f}" y2="{y:.1f}" style="stroke:var(--grid)"/>'
+                f'<line x1="{_LEFT}" x2="{self._right}" y1="{y:.1f}" y2="{y:.1f}" {grid}/>'
                 f'<text x="{_LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end" {soft}>'
                 f"{text_of(_tick(value, drawing.y_percent))}</text>"
             )
@@ -172,17 +223,26 @@ class _Sheet:
             x = self._x(tick)
             yield (
                 f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{self._bottom}" y2="{self._bottom + 4}" '
-                f'style="stroke:var(--soft)"/><text x="{x:.1f}" y="{self._bottom + 16}" text-anchor="middle" {soft}>'
+                f'style="stroke:{self._of("soft")}"/>'
+                f'<text x="{x:.1f}" y="{self._bottom + 16}" text-anchor="middle" {soft}>'
                 f"{text_of(_tick(tick, drawing.x_percent))}</text>"
             )
         middle = (_TOP + self._bottom) / 2
         yield (
-            f'<path d="M{_LEFT} {_TOP}V{self._bottom}H{self._right}" style="fill:none;stroke:var(--soft)"/>'
+            f'<path d="M{_LEFT} {_TOP}V{self._bottom}H{self._right}" style="fill:none;stroke:{self._of("soft")}"/>'
             f'<text x="{(_LEFT + self._right) / 2:.1f}" y="{self._bottom + 34}" text-anchor="middle" '
-            f'style="fill:var(--ink)">{text_of(drawing.x_label)}</text>'
+            f'style="fill:{self._of("ink")}">{text_of(drawing.x_label)}</text>'
             f'<text transform="translate(14 {middle:.1f}) rotate(-90)" text-anchor="middle" '
-            f'style="fill:var(--ink)">{text_of(drawing.y_label)}</text>'
+            f'style="fill:{self._of("ink")}">{text_of(drawing.y_label)}</text>'
         )
+        if self._has_right:
+            yield f'<path d="M{self._right} {_TOP}V{self._bottom}" style="fill:none;stroke:{self._of("soft")}"/>'
+            for tick in axis.linear_ticks(*self._ys_right, 6):
+                y = self._y(tick, right=True)
+                yield (
+                    f'<text x="{self._right + 6}" y="{y + 3.5:.1f}" {soft}>'
+                    f"{text_of(_tick(tick, drawing.right_percent))}</text>"
+                )
 
     def _area(self, trace: Trace) -> Iterable[str]:
         band = self._band(trace)
@@ -192,71 +252,94 @@ class _Sheet:
         for part in _parts(np.isfinite(low) & np.isfinite(high)):
             x = trace.x[part]
             ring = [*zip(x, high[part], strict=True), *zip(x[::-1], low[part][::-1], strict=True)]
-            yield f'<path d="{self._path(ring)}Z" style="fill:{_ink(trace)};opacity:.18;stroke:none"/>'
+            yield f'<path d="{self._path(ring, trace)}Z" style="fill:{self._ink(trace)};opacity:.18;stroke:none"/>'
 
     def _curve(self, trace: Trace) -> Iterable[str]:
         values = self._scaled(trace.y, trace)
-        dashes = f";stroke-dasharray:{dash(trace.position)}" if dash(trace.position) else ""
-        last = None
+        dashes = f";stroke-dasharray:{dash(trace.position)}" if dash(trace.position) and not trace.faint else ""
+        look = "stroke-width:.8;opacity:.3" if trace.faint else f"stroke-width:1.4;stroke-linejoin:round{dashes}"
         for part in _parts(np.isfinite(values)):
             points = list(zip(trace.x[part], values[part], strict=True))
-            last = points[-1]
-            if len(points) == 1:
-                yield self._dot(points[0], trace, 2.0)
-                continue
-            yield (
-                f'<path d="{self._path(points)}" style="fill:none;stroke:{_ink(trace)};stroke-width:1.4;'
-                f'stroke-linejoin:round{dashes}"/>'
-            )
-            if len(trace.x) <= 40:
+            if len(points) > 1:
+                path = self._path(points, trace)
+                yield f'<path d="{path}" style="fill:none;stroke:{self._ink(trace)};{look}"/>'
+            if len(points) == 1 or (len(trace.x) <= 40 and not trace.faint):
                 yield from (self._dot(point, trace, 2.0) for point in points)
-        if last is not None and trace.letter:
+
+    def _letters(self) -> Iterable[str]:
+        """The letter of each curve at its end; where some would hide each other they stand one below the other.
+
+        One that would come to stand far from its curve is left to the legend.
+        """
+        ends: list[tuple[float, float, Trace]] = []
+        for trace in self._traces:
+            known = np.flatnonzero(np.isfinite(trace.y))
+            if trace.letter and not trace.faint and len(known):
+                height = float(self._scaled(trace.y, trace)[known[-1]])
+                ends.append((self._x(float(trace.x[known[-1]])) + 2, self._y(height, right=trace.right) - 3, trace))
+        placed: list[tuple[float, float]] = []
+        for x, y, trace in sorted(ends, key=lambda end: end[1]):
+            end = y
+            while any(abs(x - other) < _LETTER and abs(y - taken) < _LETTER for other, taken in placed):
+                y += 1.0
+            if y - end > _ASTRAY:
+                continue
+            placed.append((x, y))
             yield (
-                f'<text x="{self._x(last[0]) + 2:.1f}" y="{self._y(last[1]) - 3:.1f}" text-anchor="end" '
-                f'font-weight="700" '
-                f'style="fill:{_ink(trace)};stroke:var(--paper,#fff);stroke-width:3;paint-order:stroke">'
-                f"{text_of(trace.letter)}</text>"
+                f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="end" font-weight="700" style="fill:{self._ink(trace)};'
+                f'stroke:{self._of("paper")};stroke-width:3;paint-order:stroke">{text_of(trace.letter)}</text>'
             )
+
+    def _crosses(self) -> Iterable[str]:
+        """Where values are not finite, at the upper edge."""
+        for x, text in self._drawing.broken:
+            if self._xs[0] <= x <= self._xs[1]:
+                yield (
+                    f'<text x="{self._x(x):.1f}" y="{_TOP + 4}" text-anchor="middle" font-weight="700" '
+                    f'style="fill:{self._of("ink")}">✗<title>{text_of(text)}</title></text>'
+                )
 
     def _point(self, trace: Trace) -> Iterable[str]:
         x, y = self._x(float(trace.x[0])), self._y(float(trace.y[0]))
+        bar = f'style="stroke:{self._ink(trace)}"'
         if len(trace.spread) and trace.spread[0] > 0:
-            low, high = (float(edge[0]) for edge in self._band(trace))
-            yield (
-                f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{self._y(low):.1f}" y2="{self._y(high):.1f}" '
-                f'style="stroke:{_ink(trace)}"/>'
-            )
+            low, high = (self._y(float(edge[0])) for edge in self._band(trace))
+            yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" {bar}/>'
         if trace.across:
-            left, right = self._x(float(trace.x[0]) - trace.across), self._x(float(trace.x[0]) + trace.across)
-            yield f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}" style="stroke:{_ink(trace)}"/>'
-        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" style="fill:{_ink(trace)}"/>'
+            left, right = (self._x(float(trace.x[0]) + edge) for edge in (-trace.across, trace.across))
+            yield f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}" {bar}/>'
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" style="fill:{self._ink(trace)}"/>'
         yield (
             f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle" font-weight="700" '
-            f'style="fill:var(--paper,#fff)">{text_of(trace.letter)}</text>'
+            f'style="fill:{self._of("paper")}">{text_of(trace.letter)}</text>'
         )
 
-    def _legend(self, trace: Trace, y: float) -> str:
+    def _legend(self, trace: Trace, x: float, y: float, wide: float) -> str:
         dashes = f";stroke-dasharray:{dash(trace.position)}" if dash(trace.position) else ""
-        name = trace.label if len(trace.label) <= 80 else f"{trace.label[:79]}…"
+        line = (
+            f'<line x1="{x:.1f}" x2="{x + 22:.1f}" y1="{y:.1f}" y2="{y:.1f}" '
+            f'style="stroke:{self._ink(trace)};stroke-width:2{dashes}"/>'
+        )
+        spot = f'<circle cx="{x + 16:.1f}" cy="{y:.1f}" r="4" style="fill:{self._ink(trace)}"/>'
+        side = " (right)" if trace.right else ""
         return (
-            f'<line x1="{_LEFT}" x2="{_LEFT + 22}" y1="{y:.1f}" y2="{y:.1f}" '
-            f'style="stroke:{_ink(trace)};stroke-width:2{dashes}"/>'
-            f'<text x="{_LEFT + 28}" y="{y + 4:.1f}" style="fill:var(--ink)"><tspan font-weight="700" '
-            f'style="fill:{_ink(trace)}">{text_of(trace.letter)}</tspan> {text_of(name)}</text>'
+            f'{spot if self._drawing.points else line}<text x="{x + 28:.1f}" y="{y + 4:.1f}" '
+            f'style="fill:{self._of("ink")}"><tspan font-weight="700" style="fill:{self._ink(trace)}">'
+            f"{text_of(trace.letter)}</tspan> {text_of(_cut(f'{trace.label}{side}', wide - 48))}</text>"
         )
 
     def _dot(self, point: tuple[float, float], trace: Trace, radius: float) -> str:
-        return (
-            f'<circle cx="{self._x(float(point[0])):.1f}" cy="{self._y(float(point[1])):.1f}" r="{radius}" '
-            f'style="fill:{_ink(trace)}"/>'
-        )
+        x, y = self._x(float(point[0])), self._y(float(point[1]), right=trace.right)
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" style="fill:{self._ink(trace)}"/>'
 
-    def _path(self, points: Sequence[tuple[float, float]]) -> str:
-        return "M" + "L".join(f"{self._x(float(x)):.1f} {self._y(float(y)):.1f}" for x, y in points)
+    def _path(self, points: Sequence[tuple[float, float]], trace: Trace) -> str:
+        return "M" + "L".join(f"{self._x(float(x)):.1f} {self._y(float(y), right=trace.right):.1f}" for x, y in points)
 
 
-def _ink(trace: Trace) -> str:
-    return f"var(--curve-{trace.position % len(ON_LIGHT)},{colour(trace.position, dark=False)})"
+def _cut(text: str, wide: float) -> str:
+    """A text that fits into so many pixels, about."""
+    most = max(8, int(wide / _CHARACTER))
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _tick(value: float, percent: bool) -> str:

@@ -22,14 +22,16 @@ from itop_tui.comparison import (
     setting_of,
     write_stat,
 )
-from itop_tui.comparison_curves import FIGURES, CurvesRequest, EntryCurve, Figure, Members, read_curves
+from itop_tui.comparison_curves import FIGURES, RAW_UP_TO, CurvesRequest, EntryCurve, Figure, Members, read_curves
 from itop_tui.comparison_scatter import scatter_data
-from itop_tui.export.drawing import Drawing, Trace, text_of
+from itop_tui.export.drawing import PAPER, Drawing, Trace, text_of
 from itop_tui.format import moment, plural
 from itop_tui.series_colours import ON_DARK, ON_LIGHT
 
 _COLUMNS = 260
 """Ranges of steps of a plot: as many as it has pixels, about."""
+_SMOOTHING = 0.9
+"""Of noisy figures: two curves that jump from step to step cannot be told apart in a plot."""
 
 
 def write_report(db: Database, runs: Sequence[RunRecord], path: Path, *, grouped: bool | None = None) -> None:
@@ -69,13 +71,22 @@ def curve_drawing(figure: Figure, compared: Sequence[Entry], curves: Sequence[En
         curves: The curve of each.
         x_label: What lies across.
     """
-    traces = tuple(
-        Trace(entry.letter, entry.label_with_n, at, curve.x, curve.y, curve.std)
-        for at, (entry, curve) in enumerate(zip(compared, curves, strict=True))
-        if len(curve.x)
-    )
+    known = [(at, entry, curve) for at, (entry, curve) in enumerate(zip(compared, curves, strict=True)) if len(curve.x)]
+    raw = [
+        Trace("", "", at, curve.raw_x, curve.raw_y, faint=True)
+        for at, _, curve in known
+        if len(curve.raw_x) and len(known) <= RAW_UP_TO
+    ]
+    own = [Trace(entry.letter, entry.label_with_n, at, curve.x, curve.y, curve.std) for at, entry, curve in known]
     return Drawing(
-        figure.title, x_label, figure.title, traces, logarithmic=figure.logarithmic, y_percent=figure.percent
+        figure.title,
+        x_label,
+        figure.title,
+        (*raw, *own),
+        logarithmic=figure.logarithmic,
+        y_percent=figure.percent,
+        broken=tuple(mark for _, _, curve in known for mark in curve.broken),
+        note=f"smoothed by a moving average of weight {_SMOOTHING:g}" if figure.noisy else "",
     )
 
 
@@ -98,7 +109,16 @@ def scatter_drawings(compared: Sequence[Entry], seconds: dict[int, float | None]
             for point in data.points
         )
         made.append(
-            Drawing(data.title, data.x_label, data.y_label, traces, points=True, x_percent=True, y_percent=True)
+            Drawing(
+                data.title,
+                data.x_label,
+                data.y_label,
+                traces,
+                points=True,
+                x_percent=True,
+                y_percent=True,
+                note=data.missing,
+            )
         )
     return tuple(made)
 
@@ -140,7 +160,9 @@ def _page(db: Database, compared: Sequence[Entry], seconds: dict[int, float | No
         Members(tuple(run.id for run in entry.runs), max(run.step for run in entry.runs)) for entry in compared
     )
     for figure in FIGURES:  # one at a time: a page of many long runs needs the memory of one plot
-        curves = read_curves(db, CurvesRequest(members, (figure.name,), columns=_COLUMNS)).by_name[figure.name]
+        curves = read_curves(
+            db, CurvesRequest(members, (figure.name,), columns=_COLUMNS, smoothing=_SMOOTHING)
+        ).by_name[figure.name]
         if any(len(curve.x) for curve in curves):
             yield _plot(curve_drawing(figure, compared, curves, "step"))
     yield "</div>"
@@ -156,10 +178,12 @@ def _results(compared: Sequence[Entry], seconds: dict[int, float | None]) -> Ite
     found = results(compared, seconds)
     shown = [result for result in RESULTS if any(stat.n for stat in found[result.name])]
     marked = {result.name: best(found[result.name], result.best) for result in shown}
-    yield '<h2>Results</h2><div class="wide"><table><thead><tr><th></th><th>run</th><th>n</th>'
-    yield "".join(f"<th>{text_of(result.label)}</th>" for result in shown) + "</tr></thead><tbody>"
+    joined = any(entry.n > 1 for entry in compared)
+    yield f'<h2>Results</h2><div class="wide"><table><thead><tr><th></th><th>run</th>{"<th>n</th>" if joined else ""}'
+    yield "".join(f'<th class="number">{text_of(result.label)}</th>' for result in shown) + "</tr></thead><tbody>"
     for at, entry in enumerate(compared):
-        yield f"<tr><th>{_letter(entry, at)}</th><td>{text_of(entry.label)}</td><td>{entry.n}</td>"
+        yield f'<tr><th>{_letter(entry, at)}</th><td class="name">{text_of(entry.label)}</td>'
+        yield f'<td class="number">{entry.n}</td>' if joined else ""
         for result in shown:
             text = text_of(write_stat(found[result.name][at], result.write))
             yield f'<td class="number">{f"<b>★ {text}</b>" if at in marked[result.name] else text}</td>'
@@ -208,7 +232,8 @@ def _variables(colours: Sequence[str]) -> str:
 
 
 _STYLE = (
-    ":root{color-scheme:light dark;--paper:#fff;--ink:#1c2530;--soft:#5b6875;--grid:#e3e7ec;"
+    ":root{color-scheme:light dark;"
+    + "".join(f"--{name}:{value};" for name, value in PAPER.items())
     + _variables(ON_LIGHT)
     + "}"
     "@media (prefers-color-scheme:dark){:root{--paper:#10151b;--ink:#dbe2ea;--soft:#93a0af;--grid:#2a333e;"
@@ -217,9 +242,11 @@ _STYLE = (
     "body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}"
     "main{max-width:1240px;margin:0 auto;padding:24px}h1{font-size:24px}h2{font-size:18px;margin:32px 0 8px}"
     ".soft{color:var(--soft)}.wide{overflow-x:auto}table{border-collapse:collapse;font-size:14px}"
-    "th,td{padding:4px 12px;text-align:left;border-bottom:1px solid var(--grid);white-space:nowrap}"
-    ".number{text-align:right;font-variant-numeric:tabular-nums}td,summary{overflow-wrap:anywhere}"
-    ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:20px}"
-    "figure{margin:0}figure svg{max-width:100%;height:auto}details{margin:6px 0}summary{cursor:pointer}"
+    "th,td{padding:4px 9px;text-align:left;border-bottom:1px solid var(--grid);white-space:nowrap}"
+    ".number{text-align:right;font-variant-numeric:tabular-nums}"
+    "thead th{white-space:normal;vertical-align:bottom}.name{white-space:normal;min-width:16ch;max-width:32ch}"
+    "td,summary{overflow-wrap:anywhere}"
+    ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr));gap:20px}"
+    "figure{margin:0}figure svg{width:100%;height:auto}details{margin:6px 0}summary{cursor:pointer}"
     "pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--grid);padding:10px;border-radius:4px}"
 )

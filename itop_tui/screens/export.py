@@ -27,7 +27,7 @@ from itop_tui.export.text import write_rows
 from itop_tui.format import moment, plain, plural
 from itop_tui.screens.base import ItopScreen
 from itop_tui.screens.dialogs import Confirm
-from itop_tui.widgets.chart import Chart
+from itop_tui.widgets.chart import Chart, Line
 from itop_tui.widgets.compare_chart import BandLine
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 from itop_tui.widgets.sheet import Sheet
@@ -224,13 +224,18 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
     """
     low, high = chart.extent
     traces: list[Trace] = []
+    places: dict[str, int] = {}
     for line in chart.data.lines:
         inside = (line.x >= low) & (line.x <= high)
+        faint = line.tone in ("raw", "parent") or line.tone.startswith("dim-")
         band = isinstance(line, BandLine) and len(line.std) == len(line.x)
-        position = line.position if isinstance(line, BandLine) else len(traces)
         spread = line.std[inside] if band and isinstance(line, BandLine) else np.empty(0)
+        # What stands behind a curve has its colour: the raw line comes before the smoothed one, of the same label.
+        position = line.position if isinstance(line, BandLine) else places.setdefault(_curve_of(line), len(places))
         label = names.get(line.marker) or line.label.strip() or ("" if line.marker else chart.title)
-        traces.append(Trace(line.marker, label, position, line.x[inside], line.y[inside], spread))
+        traces.append(
+            Trace(line.marker, label, position, line.x[inside], line.y[inside], spread, faint=faint, right=line.right)
+        )
     return Drawing(
         chart.title,
         f"{chart.data.x_unit}s",
@@ -238,7 +243,14 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
         tuple(traces),
         logarithmic=chart.log_scale,
         y_percent=chart.percent,
+        right_percent=chart.data.right_percent,
+        broken=tuple(mark for mark in chart.data.broken if low <= mark[0] <= high),
     )
+
+
+def _curve_of(line: Line) -> str:
+    """What a line is of, whether it is raw, smooth or the parent's."""
+    return line.label.removesuffix("smooth").removesuffix("raw").removesuffix("parent").strip()
 
 
 def sheet_choices(name: str, title: str, sheet: Sheet) -> list[Choice]:

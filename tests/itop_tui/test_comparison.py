@@ -24,7 +24,7 @@ from itop_tui.comparison import (
     whole,
     write_stat,
 )
-from itop_tui.format import percent
+from itop_tui.format import figure, percent
 from tests.itop_tui.support import make_run
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -123,6 +123,7 @@ def test_results_of_a_group_tell_mean_deviation_and_n() -> None:
     assert found["test_accuracy"][0] == Stat(pytest.approx(0.92), pytest.approx(0.0282842712), 2)  # type: ignore[arg-type]
     assert found["seconds"][0].mean == 15.0
     assert write_stat(found["test_accuracy"][0], percent) == "92.00% ± 2.83%"
+    assert write_stat(Stat(0.88764, 0.005948, 3), figure) == "0.8876 ± 0.0059"
     assert write_stat(Stat(13_309.6, None, 1), whole) == "13,310"
 
 

@@ -14,16 +14,13 @@ from textual.message import Message
 
 from itop_tui.across import ACROSS, Across, Hours, Scale
 from itop_tui.comparison import Entry
-from itop_tui.comparison_curves import FIGURES, Curves, CurvesRequest, EntryCurve, Figure, Members
+from itop_tui.comparison_curves import FIGURES, RAW_UP_TO, Curves, CurvesRequest, EntryCurve, Figure, Members
 from itop_tui.screens.compare.reading import Happened
 from itop_tui.screens.run.charts import LEGEND_FROM, SMOOTHING, grid_shape
 from itop_tui.widgets.braille import FloatArray
 from itop_tui.widgets.chart import Chart, ChartData, Event, Line
 from itop_tui.widgets.compare_chart import BandLine, CompareChart
 from itop_tui.widgets.mark_legend import MarkLegend
-
-_RAW_UP_TO = 4
-"""Curves up to which what was recorded stays behind the smoothed ones; more would hide them."""
 
 _BY_LETTER = " "
 """The label of a curve that its letter names already."""
@@ -42,7 +39,7 @@ def lines_of(curves: Sequence[EntryCurve | None], entries: Sequence[Entry], hidd
     raw = [
         BandLine("", curve.raw_x, curve.raw_y, f"dim-{at}", position=at)
         for at, _, curve in shown
-        if len(curve.raw_x) and len(shown) <= _RAW_UP_TO
+        if len(curve.raw_x) and len(shown) <= RAW_UP_TO
     ]
     own = [
         BandLine(

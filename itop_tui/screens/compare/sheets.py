@@ -100,21 +100,13 @@ def layers_sheet(compared: Sequence[Entry], layers: Mapping[int, Sequence[LayerM
     def cell(one: Stat) -> Cell:
         if one.mean is None:
             return Cell(UNKNOWN, "faint")
-        return Cell(write_stat(_rounded(one), write), shade=(one.mean - low) / (high - low) if high > low else 0.0)
+        return Cell(write_stat(one, write), shade=(one.mean - low) / (high - low) if high > low else 0.0)
 
     rows = tuple((Cell(name), *map(cell, row)) for name, row in zip(names, table, strict=True))
     dense = [entry.letter for entry in compared if all(run.method == "dense" for run in entry.runs)]
     notes = [f"At the latest mask update of each run. v: {', '.join(LAYER_MEASURES)}."]
     notes += [f"{', '.join(dense)}: dense, without masks."] if dense else []
     return Sheet(heads(compared, "layer"), rows, tuple(notes), f"layers · {measure}")
-
-
-def _rounded(stat: Stat) -> Stat:
-    return Stat(
-        None if stat.mean is None else float(f"{stat.mean:.4g}"),
-        None if stat.std is None else float(f"{stat.std:.2g}"),
-        stat.n,
-    )
 
 
 def _measured(stat: LayerMaskStat, measure: str) -> float | None:
