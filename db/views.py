@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from types import NoneType
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from db.errors import StoreError
 from db.models import SettingRow
@@ -38,14 +41,22 @@ class SavedView:
     archived: bool | None = False
 
 
-_FIELDS = tuple(field.name for field in fields(SavedView))
+# What a field may be in JSON.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "text": (str,),
+    "sort": (str,),
+    "descending": (bool,),
+    "columns": (list,),
+    "group_by": (str, NoneType),
+    "archived": (bool, NoneType),
+}
 
 
 def views(db: Database) -> list[SavedView]:
     """The saved views, in the order in which they were first saved."""
     with db.read() as session:
-        row = session.get(SettingRow, _KEY)
-        return [_view(stored) for stored in (row.value if row else [])]
+        return [_view(stored) for stored in _stored(session)]
 
 
 def save(db: Database, view: SavedView) -> None:
@@ -60,8 +71,7 @@ def save(db: Database, view: SavedView) -> None:
         raise StoreError("The name of a view cannot be blank.")
     with db.write() as session:
         db.exclusive(session, "itop settings")
-        row = session.get(SettingRow, _KEY)
-        kept: list[dict[str, Any]] = list(row.value) if row else []
+        kept = _stored(session)
         names = [stored["name"] for stored in kept]
         stored = asdict(view) | {"columns": list(view.columns)}
         if view.name in names:
@@ -79,15 +89,22 @@ def remove(db: Database, name: str) -> None:
     """
     with db.write() as session:
         db.exclusive(session, "itop settings")
-        row = session.get(SettingRow, _KEY)
-        kept = list(row.value) if row else []
+        kept = _stored(session)
         left = [stored for stored in kept if stored["name"] != name]
         if len(left) == len(kept):
             raise StoreError(f"There is no view {name!r}.")
         session.merge(SettingRow(key=_KEY, value=left))
 
 
+def _stored(session: Session) -> list[dict[str, Any]]:
+    """The views as they are stored; what else may stand there is none."""
+    row = session.get(SettingRow, _KEY)
+    found = row.value if row is not None and isinstance(row.value, list) else []
+    return [one for one in found if isinstance(one, dict) and isinstance(one.get("name"), str)]
+
+
 def _view(stored: dict[str, Any]) -> SavedView:
     # Of a newer version, what this one knows of it.
-    known = {name: value for name, value in stored.items() if name in _FIELDS}
-    return SavedView(**known | {"columns": tuple(known.get("columns", ()))})
+    known = {name: value for name, value in stored.items() if isinstance(value, _KINDS.get(name, ()))}
+    columns = tuple(name for name in known.get("columns", ()) if isinstance(name, str))
+    return SavedView(**known | {"columns": columns})

@@ -12,6 +12,10 @@ def main() -> None:
     """Run the command line of this process and exit with its code: the console script `itop`."""
     import sys
 
-    from itop_tui.cli.application import run
+    try:
+        from itop_tui.cli.application import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while the program itself was still being read; `run` knows what to do later on
+        code = 130
+    sys.exit(code)

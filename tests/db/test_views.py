@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -47,3 +47,21 @@ def test_a_view_that_could_not_be_shown_is_not_saved(db: Database) -> None:
 def test_what_a_newer_version_added_is_left_aside(db: Database) -> None:
     settings.put(db, "views", [{"name": "new", "text": "vgg", "colour": "blue"}])
     assert views.views(db) == [SavedView("new", "vgg")]
+
+
+@pytest.mark.parametrize("value", [None, "views", {"name": "a"}, 7, [None, "a", 3, {}, {"name": 5}, {"text": "vgg"}]])
+def test_what_another_program_left_there_hides_no_view_and_keeps_none_from_being_saved(
+    db: Database, value: object
+) -> None:
+    settings.put(db, "views", value)
+    assert views.views(db) == []
+    with pytest.raises(StoreError, match="no view 'a'"):
+        views.remove(db, "a")
+    views.save(db, PAPER)
+    assert views.views(db) == [PAPER]
+
+
+def test_of_a_view_the_fields_that_make_no_sense_are_left_aside(db: Database) -> None:
+    strange = {"name": "a", "text": 5, "sort": None, "descending": "no", "columns": [1, "loss"], "group_by": 3}
+    settings.put(db, "views", [strange | {"archived": "all"}, asdict(PAPER)])
+    assert views.views(db) == [SavedView("a", columns=("loss",)), PAPER]
