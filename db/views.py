@@ -105,6 +105,8 @@ def _stored(session: Session) -> list[dict[str, Any]]:
 
 def _view(stored: dict[str, Any]) -> SavedView:
     # Of a newer version, what this one knows of it.
-    known = {name: value for name, value in stored.items() if isinstance(value, _KINDS.get(name, ()))}
+    known: dict[str, Any] = {
+        name: stored[name] for name, kinds in _KINDS.items() if name in stored and isinstance(stored[name], kinds)
+    }
     columns = tuple(name for name in known.get("columns", ()) if isinstance(name, str))
     return SavedView(**known | {"columns": columns})
