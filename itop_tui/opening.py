@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from itop_tui import operations
+from itop_tui import operations, shelf_operations
 from itop_tui.bin import OpenApps
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def open_database(opener: Callable[[], Database]) -> Opened:
         first = apps.join()
         opened.apps = apps
         # While another app is open, what is in the trash is that one's.
-        opened.leftovers = operations.trashed(opened.database) if first else ()
+        opened.leftovers = shelf_operations.trashed(opened.database) if first else ()
     return opened
 
 
@@ -65,7 +65,7 @@ def leave(opened: Opened) -> list[str]:
     problems: list[str] = []
     with contextlib.suppress(Exception):  # a database that is gone cannot be tidied up; the next app does it
         if opened.apps is not None and opened.apps.alone():
-            problems = operations.purge(opened.database)
+            problems = shelf_operations.purge(opened.database)
     if opened.apps is not None:
         opened.apps.leave()
     opened.database.close()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from db.records import CheckpointRecord, RunRecord
+    from db.records import CheckpointRecord, CommandKind, RunRecord
     from db.session import Database
     from itop_tui.list_state import ListState
     from itop_tui.widgets.filter_line import Suggestion
@@ -33,19 +31,6 @@ class Outcome:
 
     done: tuple[int, ...]
     problems: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """What a run takes on the disk.
-
-    Attributes:
-        bytes: Of its folder, checkpoints and log together.
-        checkpoints: How many it has.
-    """
-
-    bytes: int
-    checkpoints: int
 
 
 def launch(db: Database, config: Mapping[str, Any], *, name: str | None = None, tags: Sequence[str] = ()) -> RunRecord:
@@ -137,12 +122,12 @@ def checkpoint_now(db: Database, run_ids: Iterable[int]) -> Outcome:
     return each(run_ids, lambda run_id: commands.send(db, run_id, "checkpoint"))
 
 
-def pause(db: Database, run: RunRecord) -> str:
+def pause(db: Database, run: RunRecord) -> CommandKind:
     """Pause a running run, or let a paused one go on; gives back which of the two was asked."""
     from db import commands
 
-    kind = "unpause" if run.status == "paused" else "pause"
-    commands.send(db, run.id, kind)  # type: ignore[arg-type]
+    kind: CommandKind = "unpause" if run.status == "paused" else "pause"
+    commands.send(db, run.id, kind)
     return kind
 
 
@@ -175,77 +160,6 @@ def read(db: Database, run_ids: Sequence[int]) -> tuple[RunRecord, ...]:
     return tuple(found[run_id] for run_id in run_ids if run_id in found)
 
 
-def star(db: Database, run_ids: Sequence[int], on: bool) -> Outcome:
-    """Give runs a star, or take it away."""
-    from db import shelf
-
-    shelf.star(db, run_ids, on=on)
-    return Outcome(tuple(run_ids), ())
-
-
-def archive(db: Database, run_ids: Sequence[int], on: bool) -> Outcome:
-    """Put runs away, or bring them back."""
-    from db import shelf
-
-    shelf.archive(db, run_ids, on=on)
-    return Outcome(tuple(run_ids), ())
-
-
-def trash(db: Database, run_ids: Sequence[int]) -> Outcome:
-    """Delete runs so that it can be taken back: nothing lists them any more."""
-    from db import shelf
-
-    tried = shelf.trash(db, run_ids)
-    done = tuple(each.run_id for each in tried if each.problem is None)
-    return Outcome(done, tuple(each.problem for each in tried if each.problem is not None))
-
-
-def restore(db: Database, run_ids: Sequence[int]) -> Outcome:
-    """Take a deletion back."""
-    from db import shelf
-
-    shelf.restore(db, run_ids)
-    return Outcome(tuple(run_ids), ())
-
-
-def trashed(db: Database) -> tuple[int, ...]:
-    """The runs that were deleted and can be taken back."""
-    from db import shelf
-
-    return tuple(run.id for run in shelf.trashed(db))
-
-
-def purge(db: Database) -> list[str]:
-    """Forget all deleted runs for good, with everything written of them, and give the disk space back.
-
-    Returns:
-        What could not be removed.
-    """
-    from db import shelf
-
-    left: list[str] = []
-    purged = 0
-    for gone in shelf.purge(db):
-        left += remove(gone)
-        purged += 1
-    if purged:
-        give_back_space(db)
-    return left
-
-
-def give_back_space(db: Database) -> int:
-    """Make the database's file shorter by what was deleted from it; returns by how many bytes.
-
-    Where others keep it too busy, the space is used for new rows, or given back with the next deletion.
-    """
-    from db.errors import DatabaseUnavailable
-
-    try:
-        return db.give_back_space()
-    except DatabaseUnavailable:
-        return 0
-
-
 def saved_views(db: Database) -> tuple[ListState, ...]:
     """The views a person saved."""
     from db import views
@@ -274,42 +188,6 @@ def set_notes(db: Database, run_ids: Sequence[int], notes: str) -> Outcome:
     from db import runs
 
     return each(run_ids, lambda run_id: runs.update_fields(db, run_id, notes=notes))
-
-
-def remove(paths: Iterable[str]) -> list[str]:
-    """Remove the folders and files of deleted runs, as much as can be; says of each that stays why it does."""
-    problems: list[str] = []
-    for path in map(Path, paths):
-        try:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            shutil.rmtree(path, ignore_errors=True)
-            where = error.filename if isinstance(error.filename, str) else path.name
-            problems.append(
-                f"{path} is nobody's now but could not be removed; remove it by hand. "
-                f"({where}: {error.strerror or error})"
-            )
-    return problems
-
-
-def footprint(uids: Iterable[str]) -> Footprint:
-    """Add up what the folders of runs hold. A file with two names counts once: the last and the best may share one."""
-    from db.paths import run_folder
-
-    total = checkpoints = 0
-    seen: set[tuple[int, int]] = set()
-    for uid in uids:
-        for path in run_folder(uid).rglob("*"):
-            if path.is_file() and not path.is_symlink():
-                status = path.stat()
-                if (status.st_dev, status.st_ino) not in seen:
-                    seen.add((status.st_dev, status.st_ino))
-                    total += status.st_size
-                checkpoints += path.suffix == ".pt"
-    return Footprint(total, checkpoints)
 
 
 def rename(db: Database, names: Mapping[int, str]) -> Outcome:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from itop_tui import operations
+from itop_tui import operations, shelf_operations
 from itop_tui.format import plural, size
-from itop_tui.operations import Footprint
 from itop_tui.screens.chosen import ChosenRuns, Runs, counted, named_all
 from itop_tui.screens.dialogs import Ask, AskText, Confirm
+from itop_tui.shelf_operations import Footprint
 
 
 class ShelfActions(ChosenRuns):
@@ -84,7 +84,7 @@ class ShelfActions(ChosenRuns):
         on = any(run.starred_at is None for run in runs)
         ids = [run.id for run in runs]
         self.itop.operate(
-            lambda db: operations.star(db, ids, on),
+            lambda db: shelf_operations.star(db, ids, on),
             self.tell(lambda n: f"{'Starred' if on else 'Took the star from'} {counted(runs)(n)}."),
             failing="Could not star",
         )
@@ -98,7 +98,7 @@ class ShelfActions(ChosenRuns):
         ids = [run.id for run in runs]
         hint = " is:archived shows what is archived." if on else ""
         self.itop.operate(
-            lambda db: operations.archive(db, ids, on),
+            lambda db: shelf_operations.archive(db, ids, on),
             self.tell(lambda n: f"{'Archived' if on else 'Brought back'} {counted(runs)(n)}.{hint}"),
             failing="Could not archive",
         )
@@ -115,7 +115,7 @@ class ShelfActions(ChosenRuns):
         def decided(yes: bool | None) -> None:
             if yes:
                 ids = tuple(run.id for run in runs)
-                self.itop.operate(lambda db: operations.trash(db, ids), deleted, failing="Could not delete")
+                self.itop.operate(lambda db: shelf_operations.trash(db, ids), deleted, failing="Could not delete")
 
         def deleted(outcome: operations.Outcome) -> None:
             if outcome.done:
@@ -133,7 +133,7 @@ class ShelfActions(ChosenRuns):
                 decided,
             )
 
-        self.itop.operate(lambda db: operations.footprint(uids), ask, failing="Could not look at the run's folder")
+        self.itop.operate(lambda db: shelf_operations.footprint(uids), ask, failing="Cannot look at the run's folder")
 
     def action_undo_delete(self) -> None:
         """Take back what was deleted last."""
@@ -147,7 +147,7 @@ class ShelfActions(ChosenRuns):
             self.tell(lambda n: f"Took back {plural(n, 'deleted run')}.")(outcome)
 
         self.itop.operate(
-            lambda db: operations.restore(db, ids),
+            lambda db: shelf_operations.restore(db, ids),
             restored,
             # Another app emptied the trash: the deletion before it may still be taken back.
             otherwise=lambda: self.itop.bin.remove(ids),

@@ -16,7 +16,7 @@ from itop_tui.cli.parameters import Json, RunNames
 from itop_tui.cli.screen import console, data, note, state
 from itop_tui.cli.store import find_all, opened
 from itop_tui.format import plural, size
-from itop_tui.operations import footprint, give_back_space, remove
+from itop_tui.shelf_operations import footprint, give_back_space, remove
 
 
 def delete(

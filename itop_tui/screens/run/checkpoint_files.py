@@ -10,7 +10,7 @@ from db import checkpoints
 from db.records import CheckpointRecord
 from db.session import Database
 from itop_tui.format import size
-from itop_tui.operations import remove
+from itop_tui.shelf_operations import remove
 
 MISSING, DAMAGED = "missing", "damaged"
 

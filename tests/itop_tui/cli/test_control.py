@@ -15,7 +15,7 @@ from db.session import Database
 from engine.config import RunConfig
 from engine.launch import submit
 from itop_tui.cli.commands import delete as delete_module
-from itop_tui.operations import footprint
+from itop_tui.shelf_operations import footprint
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import queued, running, trained
 
