@@ -87,7 +87,7 @@ def default_columns() -> tuple[Chosen, ...]:
 def place(width: int, chosen: Sequence[Chosen] = (), *, page: int = 0, grouped: bool = False) -> Page:
     """Find the columns that fit and share out the room that is left.
 
-    By itself a list keeps its columns in the order of their rank; a person's choice is kept in its own order.
+    By itself a list keeps its columns by their rank; a person's choice is kept in its own order.
 
     Args:
         width: The cells of a line.
@@ -164,12 +164,13 @@ def _pages(
     """The columns of each page."""
     room, gap = width - LEAD, _gap(width)
     need = _cells(width, widths, grouped=grouped)
-    own = [each.key for each in columns] == [each.key for each in COLUMNS]
-    pages = [(_by_rank if own else _in_order)(columns, room, gap, need_of=need)]
+    keys, own = [each.key for each in columns], [each.key for each in COLUMNS]
+    first = sorted(columns, key=lambda each: each.rank) if keys == own else columns
+    pages = [_that_fit(first, room, gap, need_of=need, sparing=sorted(keys) == sorted(own))]
     pinned = [each for each in columns if each.key in _PINNED]
     left = [each for each in columns if each not in pages[0]]
     while left:
-        more = _in_order([*pinned, *(each for each in left if each not in pinned)], room, gap, need_of=need)
+        more = _that_fit([*pinned, *(each for each in left if each not in pinned)], room, gap, need_of=need)
         fresh = [each for each in more if each in left]
         if not fresh:
             break  # Not even one of them fits beside the pinned ones.
@@ -178,22 +179,20 @@ def _pages(
     return pages
 
 
-def _by_rank(columns: Iterable[Column], room: int, gap: int, *, need_of: _Need) -> list[Column]:
-    kept: list[Column] = []
-    for each in sorted(columns, key=lambda column: column.rank):
-        need = need_of(each) + (gap if kept else 0)
-        if need > room - (_NAME_FIRST[gap > 1] if each.rank >= _EXTRA_RANK else 0):
-            break
-        room -= need
-        kept.append(each)
-    return kept
+def _that_fit(columns: Iterable[Column], room: int, gap: int, *, need_of: _Need, sparing: bool = False) -> list[Column]:
+    """The columns up to the first that does not fit.
 
-
-def _in_order(columns: Iterable[Column], room: int, gap: int, *, need_of: _Need) -> list[Column]:
+    Args:
+        columns: The columns.
+        room: The cells they share.
+        gap: The cells between two.
+        need_of: How many cells one needs.
+        sparing: Whether those of the last ranks leave the name room to grow.
+    """
     kept: list[Column] = []
     for each in columns:
         need = need_of(each) + (gap if kept else 0)
-        if need > room:
+        if need > room - (_NAME_FIRST[gap > 1] if sparing and each.rank >= _EXTRA_RANK else 0):
             break
         room -= need
         kept.append(each)

@@ -233,6 +233,15 @@ def test_a_moved_column_is_seen_at_its_new_place_and_the_others_stay_in_order(
     assert [each.key for each in after].index(key) == max(0, min(to, len(keys) - 1))
 
 
+def test_another_order_of_the_lists_own_columns_leaves_the_name_its_room() -> None:
+    for width in (119, 199):
+        keys = [key for key, _ in order(width)]
+        after = moved((), keys, "density", keys.index("density") + 1)
+        widths = {each.column.key: each.width for each in place(width, after).placed}
+        assert widths["name"] >= 20
+        assert widths["method"] >= len("RigL-ITOP")
+
+
 def test_a_column_that_was_resized_is_fitted_again() -> None:
     wide = resized((), "best", 30)
     assert place(160, wide).placed != place(160).placed
