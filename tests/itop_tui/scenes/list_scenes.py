@@ -1,0 +1,90 @@
+"""The list of runs, what it can be turned into, and every dialog it opens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.command import CommandPalette
+from textual.screen import Screen
+
+from itop_tui.app import ItopApp
+from itop_tui.screens.column_chooser import ColumnChooser
+from itop_tui.screens.dialogs import Ask, AskText, Confirm
+from itop_tui.screens.export import ExportDialog
+from itop_tui.screens.help import HelpScreen
+from itop_tui.screens.messages import MessagesScreen
+from itop_tui.screens.picker import Picker
+from itop_tui.screens.runs import RunsScreen
+from itop_tui.screens.view_picker import ViewPicker
+from itop_tui.widgets.filter_line import FilterLine
+from itop_tui.widgets.greeting import Greeting
+from itop_tui.widgets.run_detail import RunDetail
+from tests.itop_tui.scenes.data import closed, listing, nothing, places, stored, uncoloured, unreadable
+from tests.itop_tui.scenes.scene import Scene, Step, listed, on
+from tests.itop_tui.support import screen_text, table_of
+
+
+def drawn(app: ItopApp) -> bool:
+    """Whether the list has its curves and the details theirs."""
+    table, pane = table_of(app), app.screen_stack[0].query_one(RunDetail)
+    wanting = pane.display and pane.run is not None and pane.run.step and not pane.losses
+    return not wanting and (
+        all(column.key != "curve" for column in table.columns)
+        or all(run.id in table.curves for run in table.in_sight if run.step)
+    )
+
+
+def _suggested(app: ItopApp) -> bool:
+    return len(app.screen.query_one(FilterLine).suggestions) > 1
+
+
+def _grouped(app: ItopApp) -> bool:
+    return len(table_of(app).lines) == 3
+
+
+def _opened(app: ItopApp) -> bool:
+    return len(table_of(app).lines) > 3
+
+
+def _over(name: str, shows: type[Screen[Any]], *keys: str, texts: bool = False) -> Scene:
+    """A dialog over the list of one run of each kind."""
+    way: tuple[Step, ...] = (listed, "home", "j", *keys, on(shows))
+    return Scene(name, listing(), way, shows, texts=texts)
+
+
+LIST = (
+    Scene("list", listing(), (listed, "j", "space"), RunsScreen, drawn),
+    Scene("list-uncoloured", uncoloured, (listed, "j", "space"), RunsScreen, drawn),
+    Scene("list-failed", listing(), (listed, *"jjjjjjj"), RunsScreen, drawn),
+    Scene("list-more-columns", listing(), (listed, "right"), RunsScreen, drawn, texts=False),
+    Scene("list-marking-a-range", listing(), (listed, "V", "j", "j"), RunsScreen, drawn),
+    Scene("list-recorded", stored, (listed, "j"), RunsScreen, drawn),
+    Scene("list-groups", stored, (listed, "g", *"seeds", "enter", _grouped, "end", "right", _opened), RunsScreen,
+          drawn, texts=False),
+    Scene("list-filter", stored, (listed, "slash", *"growth:", _suggested, "down"), RunsScreen, drawn),
+    Scene("list-filter-mistake", stored,
+          (listed, "slash", *"set densty<0.1 ", lambda app: app.screen.query_one(FilterLine).wrong), RunsScreen, drawn,
+          texts=False),
+    Scene("list-no-match", stored,
+          (listed, "slash", *"nosuchrun", "enter", lambda app: "No run matches" in screen_text(app)), RunsScreen,
+          texts=False),
+    Scene("list-empty", nothing, (lambda app: app.screen.query_one(Greeting).display,), RunsScreen, texts=False),
+    Scene("list-trouble", unreadable, (listed, lambda app: app.problem), RunsScreen),
+    Scene("list-closed", closed, (lambda app: app.problem,), RunsScreen),
+    Scene("list-toast", listing(), (listed, "U", "j", "j", "r"), RunsScreen, drawn),
+    _over("confirm-kill", Confirm, "K", texts=True),
+    _over("confirm-delete", Confirm, *"jjjjjj", "x", texts=True),
+    _over("ask-name", Ask, "R", texts=True),
+    _over("ask-tags", Ask, *"jjjjj", "t", texts=True),
+    _over("ask-notes", AskText, "N", *"better than", texts=True),
+    _over("group-by", Picker, "g"),
+    Scene("open-database", places, (listed, "O", on(Picker)), Picker),
+    Scene("views", stored, (listed, "v", on(ViewPicker), "end"), ViewPicker),
+    _over("columns", ColumnChooser, "e"),
+    _over("columns-found", ColumnChooser, "e", *"acc"),
+    _over("export", ExportDialog, "E", "tab", "ctrl+u", *"~/paper"),
+    _over("help", HelpScreen, "question_mark"),
+    _over("palette", CommandPalette, "ctrl+p", *"stop"),
+    _over("messages-none", MessagesScreen, "ctrl+l"),
+    Scene("messages", unreadable, (listed, lambda app: app.problem, "U", "ctrl+l"), MessagesScreen),
+)  # fmt: skip

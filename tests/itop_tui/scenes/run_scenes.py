@@ -1,0 +1,138 @@
+"""One run: its tabs, what lies over them, and the mask of a layer; then runs side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from textual.screen import Screen
+from textual.widgets import OptionList
+
+from itop_tui.app import ItopApp
+from itop_tui.screens.compare import CompareScreen
+from itop_tui.screens.dialogs import Ask, Confirm
+from itop_tui.screens.export import ExportDialog
+from itop_tui.screens.help import HelpScreen
+from itop_tui.screens.picker import Picker
+from itop_tui.screens.run import RunScreen
+from itop_tui.screens.run.device_strip import DeviceStrip
+from itop_tui.screens.run.figure_picker import FigurePicker
+from itop_tui.screens.run.mask import MaskScreen
+from itop_tui.screens.run.provenance import ProvenanceScreen
+from itop_tui.screens.run.reader import Request
+from itop_tui.widgets.heat_map import HeatMap
+from itop_tui.widgets.log_view import LogView
+from tests.itop_tui.run_screen import made
+from tests.itop_tui.run_screen.hosting import shows_curves
+from tests.itop_tui.scenes import run_data as data
+from tests.itop_tui.scenes.scene import Data, Scene, Step, listed, on
+
+
+def _run(app: ItopApp) -> RunScreen:
+    return next(screen for screen in reversed(app.screen_stack) if isinstance(screen, RunScreen))
+
+
+def seen(app: ItopApp) -> bool:
+    """Whether the run's screen shows what its open tab has asked for."""
+    screen = _run(app)
+    view, reader = screen.view, screen._reader
+    if view is None or reader is None or (screen.tab == "charts" and not shows_curves(screen)):
+        return False
+    strip = screen.query_one(DeviceStrip)
+    if strip.display and not strip.readings and not strip.elsewhere:
+        return False
+    asked: Request = reader.request
+    if screen.tab == "layers":
+        heat = screen.query_one(HeatMap)
+        drawn = view.history is not None and (not view.layers or bool(heat.render_line(1).text.strip()))
+        return view.layers is not None and (not asked.history or not heat.display or drawn)
+    return not asked.files or view.files is not None
+
+
+def _log_read(app: ItopApp) -> bool:
+    log = _run(app).query_one(LogView)
+    return log.line_count > 0 and (not log.following or log.scroll_y == log.max_scroll_y)
+
+
+def _mask_read(app: ItopApp) -> bool:
+    screen = next(screen for screen in app.screen_stack if isinstance(screen, MaskScreen))
+    return not screen._asking and (screen.grid is not None or "No mask" in screen.picture.note)
+
+
+_OPEN: tuple[Step, ...] = (listed, "enter", on(RunScreen), seen)
+
+
+def _tab(name: str, tab: str, view: data.View, *keys: Step, texts: bool = True) -> Scene:
+    return Scene(name, data.watched(view), (*_OPEN, *keys), RunScreen, seen, tab, texts)
+
+
+def _over(name: str, shows: type[Screen[Any]], *keys: Step, texts: bool = True) -> Scene:
+    return Scene(name, data.watched(data.forked), (*_OPEN, *keys, on(shows)), shows, texts=texts)
+
+
+_MASK: tuple[Step, ...] = (*_OPEN, "2", seen, "down", "enter", on(MaskScreen), _mask_read)
+
+RUN = (
+    _tab("run-charts", "charts", made.view),
+    _tab("run-chart-full", "charts", made.view, "f", "m", "x", *["left_square_bracket"] * 12),
+    _tab("run-chart-zoomed", "charts", made.view, "plus", seen, "plus", seen, "y"),
+    _tab("run-forked", "charts", data.forked),
+    _tab("run-diverged", "charts", data.diverged),
+    _tab("run-waiting", "charts", data.waiting),
+    _tab("run-elsewhere", "charts", data.elsewhere),
+    _tab("run-layers", "layers", made.view, "2"),
+    _tab("run-heat-map", "layers", made.view, "2", seen, "v", seen, "v"),
+    _tab("run-layers-waiting", "layers", data.waiting, "2"),
+    _tab("run-config", "config", data.forked, "3"),
+    _tab("run-config-search", "config", data.forked, "3", "slash", *"rate"),
+    _tab("run-checkpoints", "checkpoints", data.ended, "4"),
+    _tab("run-checkpoints-none", "checkpoints", data.waiting, "4"),
+    replace(_tab("run-log", "log", made.view, "5"), there=_log_read),
+    replace(_tab("run-log-search", "log", made.view, "5", _log_read, "slash", *"epoch  3", "enter"),
+            there=_log_read),
+    _over("figures", FigurePicker, "e", on(FigurePicker), *"loss", texts=False),
+    _over("provenance", ProvenanceScreen, "3", "w", texts=True),
+    _over("confirm-checkpoint", Confirm, "4", seen, "x", texts=False),
+    _over("export-run", ExportDialog, "1", "E", on(ExportDialog), "tab", "ctrl+u", *"~/paper", texts=False),
+    _over("help-run", HelpScreen, "3", "question_mark", texts=False),
+    Scene("mask", data.watched(), _MASK, MaskScreen, _mask_read),
+    Scene("mask-glyphs", data.watched(), (*_MASK, "g"), MaskScreen, _mask_read),
+    Scene("mask-none", data.watched(lambda request: replace(made.view(request), checkpoints=())), _MASK,
+          MaskScreen, _mask_read),
+    Scene("mask-layers", data.watched(), (*_MASK, "slash", on(Picker)), Picker,
+          lambda app: app.screen.query_one(OptionList).option_count, texts=False),
+    Scene("help-mask", data.watched(), (*_MASK, "question_mark"), HelpScreen, texts=False),
+)  # fmt: skip
+
+
+def _settled(app: ItopApp) -> bool:
+    screen = next(screen for screen in app.screen_stack if isinstance(screen, CompareScreen))
+    read = screen.tab != "masks" or screen._masks.problem is not None or screen._masks_shown is not None
+    return screen.is_settled and read
+
+
+_COMPARE: tuple[Step, ...] = (listed, "ctrl+a", "c", on(CompareScreen), _settled)
+
+
+def _sheet(name: str, tab: str, *keys: Step, of: Data = data.compared) -> Scene:
+    return Scene(name, of, (*_COMPARE, *keys), CompareScreen, _settled, tab)
+
+
+def _beside(name: str, shows: type[Screen[Any]], *keys: Step) -> Scene:
+    return Scene(name, data.compared, (*_COMPARE, *keys, on(shows)), shows, texts=False)
+
+
+COMPARE = (
+    _sheet("compare-curves", "curves"),
+    _sheet("compare-groups", "curves", "g"),
+    _sheet("compare-curve-full", "curves", "f", "m", "y", *["left_square_bracket"] * 12),
+    _sheet("compare-results", "results", "g", _settled, "2"),
+    _sheet("compare-settings", "settings", "3"),
+    _sheet("compare-scatter", "scatter", "g", _settled, "4"),
+    _sheet("compare-layers", "layers", "5"),
+    _sheet("compare-masks", "masks", "6"),
+    _sheet("compare-masks-problem", "masks", "6", of=data.unreadable_masks),
+    _beside("compare-take-in", Ask, "3", "a"),
+    _beside("export-comparison", ExportDialog, "3", "E", on(ExportDialog), "tab", "ctrl+u", *"~/paper"),
+    _beside("help-compare", HelpScreen, "3", "question_mark"),
+)

@@ -1,0 +1,86 @@
+"""Opens the app in a scene, and looks at it in several sizes and themes without starting it again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from rich.segment import Segment
+from textual.pilot import Pilot
+from textual.screen import ModalScreen
+
+from itop_tui.app import ItopApp
+from tests.itop_tui.scenes.scene import Scene, Setting
+from tests.itop_tui.support import wait_for
+
+Size = tuple[int, int]
+SIZES: tuple[Size, ...] = ((80, 24), (120, 40), (200, 60))
+
+
+class Stage:
+    """A scene on the screen.
+
+    Args:
+        scene: The scene.
+        app: The app that shows it.
+        pilot: What presses the keys.
+    """
+
+    def __init__(self, scene: Scene, app: ItopApp, pilot: Pilot[None]) -> None:
+        self.scene, self.app, self.pilot = scene, app, pilot
+
+    async def enter(self) -> None:
+        """Go to the scene."""
+        for step in self.scene.way:
+            if isinstance(step, str):
+                await self.pilot.press(step)
+            else:
+                await wait_for(self.pilot, lambda step=step: step(self.app))  # type: ignore[misc]
+        await wait_for(self.pilot, lambda: type(self.app.screen) is self.scene.shows)
+        await self.settle()
+        assert not self.scene.tab or self.scene.tab == self.app.screen.tab  # type: ignore[attr-defined]
+
+    async def settle(self) -> None:
+        """Wait until all of it is on the screen and nothing on the screen changes any more."""
+        await wait_for(self.pilot, lambda: self.scene.there(self.app))
+        before: list[list[Segment]] = []
+        while (now := self.frame()) != before:
+            before = now
+            await self.pilot.pause()
+
+    async def resize(self, size: Size) -> None:
+        """Show it in another size."""
+        if self.app.size != size:
+            await self.pilot.resize_terminal(*size)
+            await self.settle()
+
+    async def wear(self, theme: str) -> None:
+        """Show it in another theme.
+
+        Under a dialog the app's keys do not work, so no theme changes there: dialogs are opened again.
+        """
+        if self.app.theme == theme:
+            return
+        dialog = isinstance(self.app.screen, ModalScreen)
+        while dialog and len(self.app.screen_stack) > 1:
+            await self.app.pop_screen()
+        self.app.theme = theme
+        await (self.enter() if dialog else self.settle())
+
+    def frame(self) -> list[list[Segment]]:
+        """What is on the screen, line by line."""
+        return [list(strip) for strip in self.app.screen._compositor.render_strips()]
+
+    def text(self) -> str:
+        """What stands on the screen."""
+        return "\n".join("".join(segment.text for segment in line) for line in self.frame())
+
+
+@asynccontextmanager
+async def on_stage(scene: Scene, setting: Setting, size: Size = SIZES[0]) -> AsyncIterator[Stage]:
+    """The app in a scene."""
+    app = scene.data(setting)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        stage = Stage(scene, app, pilot)
+        await stage.enter()
+        yield stage
