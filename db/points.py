@@ -141,7 +141,8 @@ def _spans(
     if not run_ids:
         return {}
     ask = sa.select(wanted.c.run_id, end(wanted.c.run_id, table.step.asc()), end(wanted.c.run_id, table.step.desc()))
-    return {row[0]: (row[1], row[2]) for row in session.execute(ask) if row[1] is not None}
+    found = session.execute(ask, execution_options=_UNCACHED)
+    return {row[0]: (row[1], row[2]) for row in found if row[1] is not None}
 
 
 _Interval = tuple[int, int, int]  # a run, and the steps from one up to but without another
@@ -199,7 +200,8 @@ def _gather_level(
                 table.chunk <= wanted.c.stop,
             ),
         )
-        .order_by(table.run_id, table.chunk)
+        .order_by(table.run_id, table.chunk),
+        execution_options=_UNCACHED,
     ).all()
     by_interval: dict[tuple[int, int], list[Any]] = {}
     for row in rows:
@@ -236,7 +238,8 @@ def _gather_steps(session: Session, source: Source, intervals: list[_Interval], 
             wanted,
             sa.and_(table.run_id == wanted.c.run_id, table.step >= wanted.c.start, table.step < wanted.c.stop),
         )
-        .where(sa.or_(source.column.is_not(None), source.code != 0))
+        .where(sa.or_(source.column.is_not(None), source.code != 0)),
+        execution_options=_UNCACHED,
     )
     # The driver's own tuples: the same as rows of SQLAlchemy take thrice as long.
     assert found.cursor is not None
@@ -302,6 +305,10 @@ def _concatenated(parts: Sequence[Points]) -> Points:
         np.concatenate([part.codes for part in parts]),
     )
     return together.take(np.unique(together.steps, return_index=True)[1])
+
+
+_UNCACHED = {"compiled_cache": None}
+"""For statements with `_values`: each is another text, and keeping the compiled ones would only fill the memory."""
 
 
 def _values(name: str, columns: Sequence[str], rows: Sequence[tuple[int, ...]]) -> sa.CTE:

@@ -4,11 +4,13 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.engine.interfaces import CacheStats
 
 from db import levels, metrics
 from db.errors import StoreError
@@ -240,3 +242,22 @@ def test_a_hundred_thousand_steps_are_thinned_in_a_tenth_of_a_second(db: Databas
     run_id = record(db, [(number, math.sin(number) if number % 1000 else math.nan) for number in range(100_000)])
     for buckets in (200, 2000):
         assert fastest(lambda buckets=buckets: metrics.series(db, run_id, "loss", buckets=buckets)) < 0.1  # type: ignore[misc]
+
+
+def test_reading_what_grew_keeps_no_statement_in_memory(db: Database) -> None:
+    run_id = record(db, [(at, 1.0) for at in range(1, 300)])
+    missed: list[str] = []
+
+    def heard(_conn: object, _cursor: object, statement: str, _values: object, context: Any, _many: bool) -> None:
+        if context.cache_hit is CacheStats.CACHE_MISS:
+            missed.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", heard)
+    try:
+        for start in range(300, 900, 100):
+            put(db, run_id, [(at, 1.0) for at in range(start, start + 100)])
+            missed.clear()
+            assert metrics.series(db, run_id, "loss", buckets=20).steps
+        assert missed == []
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", heard)
