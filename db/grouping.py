@@ -5,7 +5,6 @@ One pass over a few columns of the table of runs; neither configurations nor his
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from db.query.settings_sql import setting_number, setting_text
 from db.query.sql import number_of, text_of
 from db.records import RunQuery, RunStatus
 from db.session import Database
+from db.spread import mean_and_spread
 
 __all__ = ["FIGURES", "GROUP_SORTS", "SHARED", "RunGroup", "groups"]
 
@@ -40,8 +40,6 @@ RECIPE = "recipe"
 
 # Nobody reads further, and each costs a configuration to be read.
 _TOLD_APART = 300
-
-_HUGE = 1e100
 
 _SHIFTS = {name: 2 * index for index, name in enumerate(RUN_FIGURES.names)}
 
@@ -199,7 +197,7 @@ def _group(key: str, rows: Sequence[Sequence[Any]], averaged: Mapping[str, Field
         diverged[name] = sum(bits >> shift & 3 != 0 for bits in nonfinite) if strange and shift is not None else 0
         least, most = (min(finite), max(finite)) if n else (None, None)
         minimum[name], maximum[name] = least, most
-        mean[name], std[name] = _mean_and_spread(finite)
+        mean[name], std[name] = mean_and_spread(finite)
     return RunGroup(
         key=key,
         label=_label(key, shared, by),
@@ -215,22 +213,6 @@ def _group(key: str, rows: Sequence[Sequence[Any]], averaged: Mapping[str, Field
         minimum=minimum,
         maximum=maximum,
     )
-
-
-def _mean_and_spread(values: Sequence[float]) -> tuple[float | None, float | None]:
-    """Mean and sample standard deviation; None where there are too few for them."""
-    if not values:
-        return None, None
-    # The square of a huge figure is no number. Dividing by a power of two loses nothing.
-    largest = max(abs(value) for value in values)
-    scale = math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest > _HUGE else 1.0
-    scaled = values if scale == 1.0 else [value / scale for value in values]
-    # Equal figures have no spread; a sum that is rounded must not invent one.
-    average = scaled[0] if min(scaled) == max(scaled) else math.fsum(scaled) / len(scaled)
-    if len(scaled) < 2:
-        return average * scale, None
-    squares = math.fsum((value - average) ** 2 for value in scaled)
-    return average * scale, math.sqrt(squares / (len(scaled) - 1)) * scale
 
 
 def _label(key: str, shared: Mapping[str, Any], by: Field) -> str:

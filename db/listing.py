@@ -61,7 +61,7 @@ def find(db: Database, token: str | int) -> RunRecord:
         RunNotFound: There is none, or it is in the trash; the message names the nearest.
         AmbiguousRun: Several runs have this name; the message lists their ids.
     """
-    word = str(token).strip()
+    word = " ".join(str(token).split())  # as names are kept
     with db.read() as session:
         # Ids end at 31 bits on PostgreSQL; a longer number can only be a name.
         row = session.get(RunRow, int(word)) if _ID.fullmatch(word) and int(word) < 2**31 else None

@@ -28,6 +28,7 @@ from db.session import Database
 
 __all__ = [
     "METRICS",
+    "count_steps",
     "epochs",
     "layer_history",
     "layer_stats",
@@ -58,7 +59,13 @@ def _layer(row: dict[str, Any]) -> LayerMaskStat:
 
 
 def steps(
-    db: Database, run_id: int, *, after: int = -1, until: int | None = None, limit: int | None = None
+    db: Database,
+    run_id: int,
+    *,
+    after: int = -1,
+    until: int | None = None,
+    limit: int | None = None,
+    latest: int | None = None,
 ) -> list[StepMetric]:
     """The steps of a run, in order.
 
@@ -68,16 +75,27 @@ def steps(
         after: Only later ones: the last step one has seen.
         until: Only up to and with this one.
         limit: At most so many, the earliest.
+        latest: At most so many, the latest; no other steps are read.
     """
     statement = sa.select(*_STEP).where(StepMetricRow.run_id == run_id, StepMetricRow.step > after)
     if until is not None:
         statement = statement.where(StepMetricRow.step <= until)
     with db.read() as session:
         # Positional: 100,000 rows through mappings take twice as long.
-        rows = session.execute(statement.order_by(StepMetricRow.step).limit(limit)).all()
+        if latest is not None:
+            rows = session.execute(statement.order_by(StepMetricRow.step.desc()).limit(latest)).all()[::-1]
+        else:
+            rows = session.execute(statement.order_by(StepMetricRow.step).limit(limit)).all()
     return [
         StepMetric(*row[:-1]) if not row[-1] else StepMetric(**STEP_FIGURES.decode({**row._mapping})) for row in rows
     ]
+
+
+def count_steps(db: Database, run_id: int, *, after: int = -1) -> int:
+    """How many steps a run recorded after one."""
+    own = sa.select(sa.func.count()).where(StepMetricRow.run_id == run_id, StepMetricRow.step > after)
+    with db.read() as session:
+        return int(session.scalar(own) or 0)
 
 
 def epochs(db: Database, run_id: int) -> list[EpochMetric]:

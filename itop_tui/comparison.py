@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from db.spread import mean_and_spread
 from itop_tui.format import UNKNOWN, count, duration, explored, figure, percent, r_s, rate, share, short_count
 
 if TYPE_CHECKING:
@@ -230,16 +231,9 @@ def statistic(values: Iterable[float | None]) -> Stat:
     Stat(mean=2.0, std=1.4142135623730951, n=2)
     """
     known = [float(value) for value in values if value is not None]
-    if not known:
-        return Stat(None, None, 0)
     if not all(map(math.isfinite, known)):
         return Stat(sum(known) / len(known), math.nan if len(known) > 1 else None, len(known))
-    mean = math.fsum(known) / len(known)
-    if len(known) == 1:
-        return Stat(mean, None, 1)
-    if len(set(known)) == 1:  # rounding of the mean would give them a deviation
-        return Stat(known[0], 0.0, len(known))
-    return Stat(mean, math.sqrt(math.fsum((value - mean) ** 2 for value in known) / (len(known) - 1)), len(known))
+    return Stat(*mean_and_spread(known), len(known))
 
 
 def result_of(run: RunRecord, name: str, seconds: Mapping[int, float | None]) -> float | None:

@@ -85,6 +85,18 @@ def test_steps_in_pieces(db: Database) -> None:
     assert metrics.steps(db, run.id + 1) == []
 
 
+def test_the_latest_steps_and_how_many_there_are(db: Database) -> None:
+    run, attempt = started(db)
+    assert metrics.steps(db, run.id, latest=3) == []
+    with MetricWriter(db, run.id, attempt.id) as writer:
+        for number in range(0, 20, 2):
+            writer.step(step(number))
+    assert [one.step for one in metrics.steps(db, run.id, latest=3)] == [14, 16, 18]
+    assert [one.step for one in metrics.steps(db, run.id, after=14, latest=3)] == [16, 18]
+    assert [one.step for one in metrics.steps(db, run.id, until=10, latest=2)] == [8, 10]
+    assert [metrics.count_steps(db, run.id, after=after) for after in (-1, 0, 17, 18)] == [10, 9, 1, 0]
+
+
 def test_layers_by_update_and_over_time(db: Database) -> None:
     def layers(number: int) -> list[LayerMaskStat]:
         return [LayerMaskStat(f"layer{at}", at, (2, 3), 6, number + at, 1, 1, 5) for at in range(3)]

@@ -108,7 +108,7 @@ def test_a_configuration_that_json_cannot_hold_is_refused(db: Database) -> None:
 class TestFind:
     def test_by_id_uid_and_name(self, db: Database) -> None:
         run = new_run(db, name="my run")
-        for token in (run.id, str(run.id), f" {run.id} ", run.uid, "my run"):
+        for token in (run.id, str(run.id), f" {run.id} ", run.uid, "my run", " my\t run\n"):
             assert runs.find(db, token) == run
 
     def test_an_id_wins_over_a_name_of_digits(self, db: Database) -> None:

@@ -104,6 +104,7 @@ def metrics(
     """Show what was recorded at each step: loss, accuracy, learning rate, death rate, density, R_s, speed."""
     if epochs and mask_updates:
         raise UsageError("--epochs and --mask-updates: choose one of them")
+    latest = last if last is not None else (0 if json else _LATEST)
     with opened() as database:
         found = store.find(database, run)
         rows: list[StepMetric] | list[EpochMetric] | list[MaskUpdate]
@@ -112,9 +113,10 @@ def metrics(
         elif mask_updates:
             rows = [row for row in metric_store.mask_updates(database, found.id) if row.step > after]
         else:
-            rows = metric_store.steps(database, found.id, after=after)
-    latest = last if last is not None else (0 if json else _LATEST)
-    total, rows = len(rows), rows[-latest:] if latest else rows
+            rows = metric_store.steps(database, found.id, after=after, latest=latest or None)
+        by_step = not (epochs or mask_updates)
+        total = metric_store.count_steps(database, found.id, after=after) if by_step else len(rows)
+    rows = rows[-latest:] if latest else rows
     if json:
         print_json([document(row) for row in rows])
         return 0

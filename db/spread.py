@@ -1,0 +1,31 @@
+"""Mean and standard deviation of figures, as groups of runs and comparisons tell them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+__all__ = ["mean_and_spread"]
+
+_HUGE = 1e100
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """Mean and sample standard deviation (n - 1) of finite numbers.
+
+    Returns:
+        Both; None for the mean where there is no value, and for the deviation where there are fewer than two.
+    """
+    if not values:
+        return None, None
+    # The square of a huge number is none, and that of a tiny one 0. Dividing by a power of two loses nothing.
+    largest = max(abs(value) for value in values)
+    usual = largest == 0 or 1 / _HUGE < largest < _HUGE
+    scale = 1.0 if usual else math.ldexp(1.0, math.frexp(largest)[1] - 1)
+    scaled = values if scale == 1.0 else [value / scale for value in values]
+    # Equal figures have no spread; a sum that is rounded must not invent one.
+    average = scaled[0] if min(scaled) == max(scaled) else math.fsum(scaled) / len(scaled)
+    if len(scaled) < 2:
+        return average * scale, None
+    squares = math.fsum((value - average) ** 2 for value in scaled)
+    return average * scale, math.sqrt(squares / (len(scaled) - 1)) * scale
