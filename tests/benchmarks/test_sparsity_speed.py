@@ -91,8 +91,9 @@ def test_a_masked_fused_step_against_both_dense_ones() -> None:
     read, weight and momentum written). The product with the masks adds three, whether weights or gradients are masked.
     Made in blocks that stay in the cache it gained a tenth (1.46 against 1.63); zeroing everything and putting the
     active weights back cost more than the product. A step over compact copies of the active weights and their momentum
-    took 1.02 times the dense one at density 0.05, but then the optimizer holds other parameters than the model: its
-    state, zero_grad and gradient scaling would all need bridges, for 2 ms of a training step of half a second.
+    took 1.02 times the dense one at density 0.05 (1.4 at 0.2), but then the optimizer holds other parameters than the
+    model: its state, zero_grad and gradient scaling would all need bridges, for 2 ms of a training step of half a
+    second.
     """
     models = [make("vgg-c") for _ in range(3)]
     fused = [
