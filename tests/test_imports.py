@@ -6,12 +6,14 @@ do not bring the screen along.
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
 from functools import cache
 
 import pytest
 
+import db
 from itop_tui.cli.application import COMMANDS
 
 HEAVY = ("torch", "torchvision", "sklearn")
@@ -29,17 +31,10 @@ ENGINE_MODULES = (
     "engine.launch.submit",
     "engine.launch.warden",
 )
-STORE_MODULES = (
-    "db.attempts",
-    "db.checkpoints",
-    "db.commands",
-    "db.health",
-    "db.metrics",
-    "db.migrate",
-    "db.runs",
-    "db.session",
-    "db.settings",
-    "db.writer",
+STORE_MODULES = tuple(
+    sorted(
+        found.name for found in pkgutil.walk_packages(db.__path__, "db.") if not found.name.startswith("db.migrations")
+    )
 )
 
 
