@@ -7,6 +7,7 @@ sparse layer looks sparse, and a dead row or a dense corner is seen. A cell that
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,8 @@ class MaskMap(Toned):
         width = self.size.width
         grid = self.grid
         if grid is None:
-            return Strip([Segment(fit(f" {self.note}" if y == 1 else "", width), self.tone("muted"))])
+            lines = ["", *textwrap.wrap(self.note, max(1, width - 2))]
+            return Strip([Segment(fit(f" {lines[y]}" if y < len(lines) else "", width), self.tone("muted"))])
         tall, wide = self._stretch()
         rows, columns = self._states.shape
         shown = min(columns * wide, self.room[1])

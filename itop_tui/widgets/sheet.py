@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +21,8 @@ from itop_tui.theme import Tone
 from itop_tui.widgets.toned import Toned
 
 _GAP = 2
+_MORE = len(" +99 ›")
+"""What the head needs to say how many columns do not fit."""
 _SHADES = 24
 _WHEEL = 3
 
@@ -82,6 +86,7 @@ class SheetView(Toned):
         self._widest = widest
         self._widths: list[int] = []
         self._shades: list[Color] = []
+        self._notes: list[str] = []
 
     def watch_sheet(self, sheet: Sheet) -> None:
         """Measure the columns."""
@@ -89,7 +94,16 @@ class SheetView(Toned):
         self._widths = [
             min(self._widest, max(cell_len(plain(line[at].text)) for line in lines)) for at in range(len(sheet.head))
         ]
+        self._wrap_notes()
         self.top, self.left = min(self.top, self._last_row()), min(self.left, max(0, len(self._widths) - 2))
+
+    def on_resize(self) -> None:
+        """The notes have another width."""
+        self._wrap_notes()
+
+    def _wrap_notes(self) -> None:
+        room = max(1, self.size.width - 2)
+        self._notes = [line for note in self.sheet.notes for line in textwrap.wrap(plain(note), room) or [""]]
 
     def notify_style_update(self) -> None:
         """Another theme has other shades."""
@@ -97,7 +111,7 @@ class SheetView(Toned):
         super().notify_style_update()
 
     def _last_row(self) -> int:
-        return max(0, len(self.sheet.rows) + len(self.sheet.notes) + 1 - self._room())
+        return max(0, len(self.sheet.rows) + len(self._notes) + 1 - self._room())
 
     def _room(self) -> int:
         return max(1, self.size.height - 1 - bool(self.sheet.title))
@@ -125,7 +139,8 @@ class SheetView(Toned):
         shown: list[int] = []
         for at in range(1 + self.left, len(self._widths)):
             room -= self._widths[at] + _GAP
-            if room < 0 and shown:
+            # Where others follow, the head says how many they are.
+            if shown and room < (_MORE if at + 1 < len(self._widths) else 0):
                 break
             shown.append(at)
         return shown
@@ -150,14 +165,14 @@ class SheetView(Toned):
                 return self._line(sheet.title, "title")
             y -= 1
         if not sheet.head:
-            return self._line(sheet.notes[y], "muted") if y < len(sheet.notes) else Strip.blank(width, base)
+            return self._line(self._notes[y], "muted") if y < len(self._notes) else Strip.blank(width, base)
         if y == 0:
             return self._row(sheet.head, head=True)
         at = y - 1 + self.top
         if at < len(sheet.rows):
             return self._row(sheet.rows[at])
         note = at - len(sheet.rows) - 1
-        return self._line(sheet.notes[note], "muted") if 0 <= note < len(sheet.notes) else Strip.blank(width, base)
+        return self._line(self._notes[note], "muted") if 0 <= note < len(self._notes) else Strip.blank(width, base)
 
     def _line(self, text: str, tone: Tone) -> Strip:
         return Strip([Segment(fit(f" {text}", self.size.width), self.rich_style + self.tone(tone))])
