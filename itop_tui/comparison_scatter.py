@@ -91,7 +91,7 @@ def scatter_data(
                 missing.append(entry.letter)
                 continue
             points.append(Point(entry.letter, at, across.mean, up.mean, across.std or 0.0, up.std or 0.0))
-        told = f"without these figures: {', '.join(missing)}" if missing else ""
+        told = f"without {label} or {ACCURACIES[accuracy]}: {', '.join(missing)}" if missing else ""
         plots.append(ScatterData(title, label, ACCURACIES[accuracy], tuple(points), told))
     return plots[0], plots[1]
 
