@@ -34,7 +34,7 @@ def given_back() -> Iterator[None]:
     ],
 )
 def test_keys_are_written_as_one_presses_them(written: str, key: str) -> None:
-    assert checked({"runs.demo": written}) == ({"runs.demo": key}, [])
+    assert checked({"form.launch": written}) == ({"form.launch": key}, [])
 
 
 def test_an_action_may_have_several_keys_or_none() -> None:
