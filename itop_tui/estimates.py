@@ -104,18 +104,22 @@ def _plan_of(plan: Mapping[str, Any] | None, config: RunConfig, first: RunConfig
     return {name: plan[name] for name in ("parameters", "maskable", "layers") if name in plan}
 
 
+def _why_unknown(found: Sequence[float | None], configs: Sequence[RunConfig], otherwise: str) -> str:
+    unknown = sum(each is None for each in found)
+    of = f" for {unknown} of {len(found)} runs" if len(found) > 1 else ""
+    if all(config.planned_steps() is None for config in configs):
+        otherwise = "the length is not known before the data set is loaded"
+    return f"unknown{of}: {otherwise}"
+
+
 # ------------------------------------------------------------------------------------------------------------- time
 
 
 def _why_time(
     times: Sequence[float | None], configs: Sequence[RunConfig], speeds: Mapping[Any, tuple[float, int] | None]
 ) -> str:
-    unknown = sum(seconds is None for seconds in times)
-    if unknown:
-        of = f" for {unknown} of {len(times)} runs" if len(times) > 1 else ""
-        if all(config.planned_steps() is None for config in configs):
-            return f"unknown{of}: the length is not known before the data set is loaded"
-        return f"unknown{of}: no past run like it"
+    if any(seconds is None for seconds in times):
+        return _why_unknown(times, configs, "no past run like it")
     found = [speed for speed in speeds.values() if speed is not None]
     used = sum(number for _, number in found)
     if len(found) == 1:
@@ -175,12 +179,8 @@ def _seconds(config: RunConfig, plan: Mapping[str, Any], speed: tuple[float, int
 def _why_size(
     sizes: Sequence[int | None], configs: Sequence[RunConfig], checkpoints: Mapping[Any, tuple[int, str] | None]
 ) -> str:
-    unknown = sum(size is None for size in sizes)
-    if unknown:
-        of = f" for {unknown} of {len(sizes)} runs" if len(sizes) > 1 else ""
-        if all(config.planned_steps() is None for config in configs):
-            return f"unknown{of}: the length is not known before the data set is loaded"
-        return f"unknown{of}: neither a past run like it nor its size is known"
+    if any(size is None for size in sizes):
+        return _why_unknown(sizes, configs, "neither a past run like it nor its size is known")
     words = {found[1] for found in checkpoints.values() if found is not None}
     kept = sum(map(kept_checkpoints, configs))
     return f"at most {plural(kept, 'checkpoint')}, sized {' and '.join(sorted(words))}; and its rows"

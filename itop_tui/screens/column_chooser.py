@@ -6,86 +6,56 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
-from textual import events, on
-from textual.app import ComposeResult
+from textual import on
 from textual.binding import Binding
-from textual.containers import Vertical
-from textual.screen import ModalScreen
-from textual.widgets import Input, Label, OptionList
-from textual.widgets.option_list import Option
+from textual.widgets import Input, OptionList
 
+from itop_tui.screens.check_list import CheckList
 from itop_tui.theme import tone_style
-from itop_tui.widgets.key_bar import KeyBar, KeyHint
+from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.run_columns import COLUMNS, Column
 from itop_tui.widgets.run_fields import FIELDS, column, settings_columns
-from itop_tui.widgets.run_layout import Chosen, default_columns, resized
+from itop_tui.widgets.run_layout import Chosen, default_columns, moved, resized
 
 Choice = tuple[Chosen, ...]
 
 
-class _Search(Input):
-    """The line in which one searches. A space chooses: no name of a column holds one."""
-
-    async def _on_key(self, event: events.Key) -> None:
-        if event.key == "space":
-            event.stop()
-            event.prevent_default()
-            await self.screen.run_action("screen.choose")
-        else:
-            await super()._on_key(event)
-
-
-class ColumnChooser(ModalScreen[Choice | None]):
+class ColumnChooser(CheckList[Choice]):
     """Lists every column, the chosen ones first and in their order; typing narrows the list.
 
     Closes with the choice, with an empty one for the list's own columns, or with None where it is left as it was.
 
     Args:
         chosen: The columns chosen so far; empty for the list's own.
+        at: The column on which the cursor stands at first; empty for the first one.
     """
 
-    CSS_PATH = "column_chooser.tcss"
     BINDINGS: ClassVar = [
-        Binding("escape", "leave", show=False, priority=True),
-        Binding("enter,ctrl+s", "save", show=False, priority=True),
-        Binding("down", "move(1)", show=False, priority=True),
-        Binding("up", "move(-1)", show=False, priority=True),
-        Binding("pagedown", "move(10)", show=False, priority=True),
-        Binding("pageup", "move(-10)", show=False, priority=True),
+        Binding("ctrl+s", "keep", show=False, priority=True),
         Binding("shift+down,ctrl+down", "shift(1)", show=False, priority=True),
         Binding("shift+up,ctrl+up", "shift(-1)", show=False, priority=True),
         Binding("shift+right,ctrl+right", "widen(1)", show=False, priority=True),
         Binding("shift+left,ctrl+left", "widen(-1)", show=False, priority=True),
         Binding("ctrl+r", "reset", show=False, priority=True),
     ]
+    HINTS = (
+        KeyHint("space", "show or hide", "screen.check"),
+        KeyHint("⇧↑↓", "order", "screen.shift(1)"),
+        KeyHint("⇧←→", "width", "screen.widen(1)"),
+        KeyHint("^r", "as it was", "screen.reset"),
+    )
 
-    def __init__(self, chosen: Sequence[Chosen]) -> None:
-        super().__init__()
+    def __init__(self, chosen: Sequence[Chosen], at: str = "") -> None:
+        super().__init__("Columns", "type to search every field, setting and figure")
         self._chosen: Choice = tuple(chosen) or default_columns()
         self._own = not chosen
+        self._at = at
         self._known = (*COLUMNS, *FIELDS, *settings_columns())
         self._listed: tuple[Column, ...] = ()
 
-    def compose(self) -> ComposeResult:
-        """Lay out the list."""
-        with Vertical(classes="chooser"):
-            yield Label("Columns", classes="title")
-            yield _Search(placeholder="type to search every field, setting and figure", compact=True)
-            yield OptionList(compact=True, markup=False)
-            yield KeyBar()
-
     def on_mount(self) -> None:
         """Fill the list."""
-        self.query_one(OptionList).can_focus = False
-        self.query_one(KeyBar).hints = (
-            KeyHint("space", "show or hide", "screen.choose"),
-            KeyHint("⇧↑↓", "order", "screen.shift(1)"),
-            KeyHint("⇧←→", "width", "screen.widen(1)"),
-            KeyHint("^r", "as it was", "screen.reset"),
-            KeyHint("↵", "keep", "screen.save"),
-            KeyHint("esc", "leave it", "screen.leave"),
-        )
-        self._fill()
+        self._fill(at=self._at)
 
     # ------------------------------------------------------------------------------------------------------- the list
 
@@ -95,24 +65,19 @@ class ColumnChooser(ModalScreen[Choice | None]):
 
     @property
     def _current(self) -> Column | None:
-        at = self.query_one(OptionList).highlighted
-        return self._listed[at] if at is not None and at < len(self._listed) else None
+        return self._listed[self.line] if self.line < len(self._listed) else None
 
-    def _fill(self, *, at: str = "") -> None:
-        """List what matches; the cursor goes to the column of that key, or stays at its place."""
+    def _fill(self, *, at: str = "", line: int | None = None) -> None:
+        """List what matches; the cursor goes to the column of that key, else to that line, or stays at its place."""
         words = self.query_one(Input).value.lower().split()
         shown = [found for key in self._keys if (found := column(key)) is not None]
         others = [each for each in self._known if each.key not in self._keys]
         self._listed = tuple(
             each for each in (*shown, *others) if all(word in f"{each.title} {each.about}".lower() for word in words)
         )
-        listed = self.query_one(OptionList)
-        before = listed.highlighted or 0
-        listed.clear_options()
-        listed.add_options([Option(self._line(each)) for each in self._listed])
-        if self._listed:
-            keys = [each.key for each in self._listed]
-            listed.highlighted = keys.index(at) if at in keys else min(before, len(keys) - 1)
+        keys = [each.key for each in self._listed]
+        line = self.line if line is None else line
+        self.list_lines(map(self._line, self._listed), keys.index(at) if at in keys else line)
 
     def _line(self, each: Column) -> Text:
         variables = self.app.theme_variables
@@ -128,22 +93,15 @@ class ColumnChooser(ModalScreen[Choice | None]):
 
     @on(Input.Changed)
     def _typed(self) -> None:
-        self.query_one(OptionList).highlighted = 0
-        self._fill()
+        self._fill(line=0)
 
     @on(OptionList.OptionSelected)
     def _clicked(self) -> None:
-        self.action_choose()
+        self.action_check()
 
     # ------------------------------------------------------------------------------------------------------- the keys
 
-    def action_move(self, lines: int) -> None:
-        """Move through the list."""
-        listed = self.query_one(OptionList)
-        if self._listed:
-            listed.highlighted = max(0, min(len(self._listed) - 1, (listed.highlighted or 0) + lines))
-
-    def action_choose(self) -> None:
+    def action_check(self) -> None:
         """Show or hide the column at the cursor; the last one stays."""
         here = self._current
         if here is None:
@@ -160,11 +118,7 @@ class ColumnChooser(ModalScreen[Choice | None]):
         keys = self._keys
         if here is None or here.key not in keys:
             return
-        start = keys.index(here.key)
-        end = max(0, min(len(keys) - 1, start + places))
-        moved = list(self._chosen)
-        moved.insert(end, moved.pop(start))
-        self._change(tuple(moved), at=here.key)
+        self._change(moved(self._chosen, keys, here.key, keys.index(here.key) + places), at=here.key)
 
     def action_widen(self, cells: int) -> None:
         """Make the column at the cursor wider or narrower."""
@@ -183,10 +137,6 @@ class ColumnChooser(ModalScreen[Choice | None]):
         self._chosen, self._own = chosen, False
         self._fill(at=at)
 
-    def action_save(self) -> None:
+    def action_keep(self) -> None:
         """Close with the choice."""
         self.dismiss(() if self._own else self._chosen)
-
-    def action_leave(self) -> None:
-        """Close and change nothing."""
-        self.dismiss(None)

@@ -75,7 +75,7 @@ class ListColumns(ListViews):
                 # Groups show means of other figures now.
                 self.ask(keep=True)
 
-        self.app.push_screen(ColumnChooser(self.table.chosen), decided)
+        self.app.push_screen(ColumnChooser(self.table.chosen, at=self.table.held_column), decided)
 
     @on(RunTable.ColumnsChanged)
     def _columns_changed(self) -> None:
