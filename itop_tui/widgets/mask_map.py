@@ -103,9 +103,10 @@ class MaskMap(Toned):
         if y < _ABOVE:
             return self._above(grid, y, wide, shown)
         line = y - _ABOVE
-        if line < min(lines, self.size.height - _ABOVE - _BELOW):
+        last = min(lines, self.size.height - _ABOVE - _BELOW)
+        if line < last:
             return self._row(grid, line, tall, wide, shown)
-        if y == self.size.height - 1 or line == lines:
+        if line == last:
             return self._columns_line(grid, shown)
         return Strip.blank(width, self.rich_style)
 
