@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Dialect,
     Double,
     ForeignKey,
     Index,
@@ -21,16 +20,14 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
 
+from db.columns import Lines, Status, Words
 from db.figures import Figures
 from db.records import RunStatus
-from db.text import storable
 
 __all__ = [
     "EPOCH_FIGURES",
@@ -80,42 +77,6 @@ UPDATE_FIGURES = Figures(
     ("death_rate", "density", "itop_rate", "overlap_previous", "overlap_first", "survival", "churn")
 )
 LAYER_FIGURES = Figures(("overlap_previous", "overlap_first", "survival"))
-
-
-class Status(TypeDecorator[RunStatus]):
-    """A `RunStatus` stored as its word."""
-
-    impl = String(16)
-    cache_ok = True
-
-    def process_bind_param(self, value: RunStatus | None, dialect: Dialect) -> str | None:
-        return None if value is None else RunStatus(value).value
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> RunStatus | None:
-        return None if value is None else RunStatus(value)
-
-
-class Words(TypeDecorator[str]):
-    """Text, made `storable` on the way in."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else storable(value)
-
-
-class Lines(TypeDecorator[tuple[str, ...]]):
-    """A tuple of one-line strings stored as text, one a line, so that a filter can search it with LIKE."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str | None:
-        return None if value is None else storable("\n".join(value))
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:
-        return None if value is None else tuple(value.split("\n")) if value else ()
 
 
 class Base(DeclarativeBase):

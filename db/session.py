@@ -21,11 +21,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from db import migrate, paths, space
 from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
+from db.explaining import cause, explained
 from db.sqlite_build import build
 from db.sqlite_file import inspect_file, network_file_system
 from db.text import storable_json
@@ -40,7 +41,6 @@ _LONGEST_LOG_PAUSE_SECONDS = 8.0
 _ASK_SECONDS = (0.0005, 0.003)
 _PAUSES = random.Random()  # not the module's: its state belongs to the run, whose checkpoints hold it
 _BEGIN_OPTION = "itop_begin"
-_TOO_LARGE = "too large to convert to SQLite"  # what Python's driver says instead of an error of its own
 
 
 class Database:
@@ -160,7 +160,7 @@ class Database:
                     migrate.upgrade(connection)
         except OperationalError as error:
             engine.dispose()
-            raise StoreError(f"{where} cannot be reached: {_cause(error)}") from error
+            raise StoreError(f"{where} cannot be reached: {cause(error)}") from error
         except BaseException:
             engine.dispose()
             raise
@@ -174,7 +174,7 @@ class Database:
             DatabaseUnavailable: The database is gone or cannot be reached.
         """
         self._check_present()
-        with self._explained(), Session(self._reader, expire_on_commit=False) as session:
+        with explained(self._path or self.url), Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -186,7 +186,11 @@ class Database:
                 is full, or the server cannot be reached. Nothing was written.
         """
         self._check_present()
-        with self._explained(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with (
+            explained(self._path or self.url),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             if self._path:
                 _begin_patiently(session)
             yield session
@@ -205,7 +209,7 @@ class Database:
         """
         self._check_present()
         if self._path is None:
-            with self._explained(), self._engine.connect() as connection:
+            with explained(self.url), self._engine.connect() as connection:
                 # Any transaction that writes takes an id, so the snapshot's text moves when one begins or ends.
                 snapshot = connection.execute(text("SELECT CAST(pg_current_snapshot() AS text)")).scalar_one()
             return int.from_bytes(hashlib.blake2b(str(snapshot).encode(), digest_size=7).digest(), "big")
@@ -257,32 +261,6 @@ class Database:
         # SQLite goes on writing into a file that was unlinked or moved, and all of it would be lost without a word.
         if self._path and _identity(self._path) != self._identity:
             raise DatabaseGone(f"The database {self._path} was moved, deleted or replaced since it was opened.")
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn what happens to a database into errors of the store; a wrong statement stays a programming error."""
-        where = self._path or self.url
-        try:
-            yield
-        except DBAPIError as error:
-            if _lacks_a_table(error):
-                raise StoreError(
-                    f"The database {where} has not the tables of its revision ({_cause(error)}). Restore a backup."
-                ) from error
-            if isinstance(error, OperationalError) or error.connection_invalidated:
-                raise DatabaseUnavailable(f"The database {where} cannot be used just now: {_cause(error)}") from error
-            if type(error) is DatabaseError:  # not one of its kinds, each of which speaks of a statement
-                raise StoreError(
-                    f"The database {where} is damaged ({_cause(error)}). Restore a backup, or recover what it holds "
-                    "with sqlite3's .recover command."
-                ) from error
-            if isinstance(error, DataError):
-                raise StoreError(f"The database {where} cannot hold a value: {_cause(error)}") from error
-            raise
-        except OverflowError as error:
-            if _TOO_LARGE not in str(error):
-                raise
-            raise StoreError(f"The database {where} holds no number of more than 64 bits.") from error
 
     def _abandon(self) -> None:
         self._engine.dispose(close=False)
@@ -369,17 +347,6 @@ def _begin_patiently(session: Session) -> None:
                 raise
         else:
             return
-
-
-def _cause(error: DBAPIError) -> str:
-    """What the driver said, on one line."""
-    return " ".join(str(error.orig).split())
-
-
-def _lacks_a_table(error: DBAPIError) -> bool:
-    """Whether a table or column is missing, which SQLite tells in the same way as what may pass."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    return code == sqlite3.SQLITE_ERROR and str(error.orig).startswith(("no such table", "no such column"))
 
 
 def _is_busy(error: DBAPIError) -> bool:

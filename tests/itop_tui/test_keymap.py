@@ -34,7 +34,8 @@ def given_back() -> Iterator[None]:
     ],
 )
 def test_keys_are_written_as_one_presses_them(written: str, key: str) -> None:
-    assert checked({"form.launch": written}) == ({"form.launch": key}, [])
+    action = "form.launch" if written == "+" else "runs.demo"  # the list of runs has a "+" of its own
+    assert checked({action: written}) == ({action: key}, [])
 
 
 def test_an_action_may_have_several_keys_or_none() -> None:
