@@ -17,7 +17,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ __all__ = ["EXIT_COMPLETED", "EXIT_FAILED", "EXIT_STOPPED", "main"]
 EXIT_COMPLETED, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
 
 _GIT_SECONDS = 0.1  # how much longer than torch git may take to say of which code this is
+_RETRY_SECONDS = 0.2  # between two tries to tell the database something
 _FINISH_SECONDS = 30.0  # how long a database that is away is waited for; at the end the warden goes on after that
 
 
@@ -240,17 +241,11 @@ class _Work:
     def _paused(self, paused: bool) -> None:
         status = RunStatus.PAUSED if paused else RunStatus.RUNNING
         say("paused; its memory stays held" if paused else "going on")
-        deadline = time.monotonic() + _FINISH_SECONDS
-        while True:
-            try:
-                attempts.set_status(self._db, self._attempt.id, status)
-            except DatabaseUnavailable as error:
-                if time.monotonic() > deadline:
-                    say(f"the database does not take that the run is {status}: {error}")
-                    return
-                time.sleep(0.2)
-            else:
-                return
+        self._insist(
+            lambda: attempts.set_status(self._db, self._attempt.id, status),
+            f"that the run is {status}",
+            DatabaseUnavailable,
+        )
 
     def _finish(
         self, status: RunStatus, reason: str | None, code: int, trace: str | None = None, *, may_mend: bool = False
@@ -260,27 +255,36 @@ class _Work:
         word = Ending(status, reason or "", code, ended_at=time.time(), traceback=trace, may_mend=may_mend)
         with contextlib.suppress(OSError):  # for a database that is away: the warden passes it on
             write_json(said, word.as_dict())
+        taken = self._insist(
+            lambda: attempts.finish(
+                self._db,
+                self._attempt.id,
+                status=status,
+                reason=reason,
+                exit_code=code,
+                traceback=trace,
+                may_mend=may_mend,
+            ),
+            "the ending",
+            Exception,  # whatever the driver raises; the warden knows the exit code
+        )
+        if taken:
+            with contextlib.suppress(OSError):
+                said.unlink(missing_ok=True)
+
+    def _insist(self, tell: Callable[[], object], what: str, failure: type[Exception]) -> bool:
+        """Tell the database something, again and again while it is away; False where it has not taken it in time."""
         deadline = time.monotonic() + _FINISH_SECONDS
         while True:
             try:
-                attempts.finish(
-                    self._db,
-                    self._attempt.id,
-                    status=status,
-                    reason=reason,
-                    exit_code=code,
-                    traceback=trace,
-                    may_mend=may_mend,
-                )
-            except Exception as error:  # whatever the driver raises; the warden knows the exit code
+                tell()
+            except failure as error:
                 if time.monotonic() > deadline:
-                    say(f"the database does not take the ending: {type(error).__name__}: {error}")
-                    return
-                time.sleep(0.2)
+                    say(f"the database does not take {what}: {type(error).__name__}: {error}")
+                    return False
+                time.sleep(_RETRY_SECONDS)
             else:
-                with contextlib.suppress(OSError):
-                    said.unlink(missing_ok=True)
-                return
+                return True
 
     def _fall_back(self, damage: _DamagedError) -> None:
         """Queue the run again from the best checkpoint there is before a damaged one, and say so."""
