@@ -7,6 +7,7 @@ open tab; the tabs are made when they are first opened.  What the keys of a tab 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
@@ -37,6 +38,8 @@ from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.top_bar import TopBar
 
 Pane = TypeVar("Pane", bound=Widget)
+_PATIENCE = 0.15
+"""Seconds for which a screen that is being opened is not drawn while its first curves are read."""
 
 
 class RunScreen(RunKeys):
@@ -60,6 +63,7 @@ class RunScreen(RunKeys):
         self._reader: RunReader | None = None
         self._masks: MaskServer | None = None
         self._gone = self._leaving = False
+        self._undrawn: ExitStack | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the head, the tabs and the first of them."""
@@ -75,9 +79,26 @@ class RunScreen(RunKeys):
         self._reader = RunReader(self.itop.database, self.run_id, self.post_message)
         self._read_on()
         self.set_interval(1.0, self._tick)
+        # To draw the screen while it is half empty takes longer than to read what belongs there.
+        self._undrawn = ExitStack()
+        self._undrawn.enter_context(self.app.batch_update())
+        self.set_timer(_PATIENCE, self._draw)
+
+    def _draw(self) -> None:
+        """Draw the screen from now on, or the one that it is left for."""
+        if self._undrawn is not None:
+            self._undrawn.close()
+            self._undrawn = None
+            for screen in self.app.screen_stack[-1:]:
+                screen.refresh(layout=True)
+
+    def on_screen_suspend(self) -> None:
+        """Another screen is shown: it shall be drawn."""
+        self._draw()
 
     def on_unmount(self) -> None:
         """End the reader's thread and the process that reads masks."""
+        self._draw()
         if self._reader is not None:
             self._reader.end()
         if self._masks is not None:
@@ -122,6 +143,8 @@ class RunScreen(RunKeys):
         self.query_one(RunHeader).view = message.view
         self.query_one(DeviceStrip).watch_run(run, host_name())
         self._show_in_tab()
+        if message.view.curves is not None:
+            self._draw()
         if before is None or before.run.status != run.status:
             self.refresh_keys()
 
