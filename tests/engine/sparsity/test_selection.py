@@ -136,3 +136,14 @@ def test_rows_are_selected_as_one_row_is(seed: int, columns: int, levels: int, m
     room = (scores != -torch.inf).sum(dim=1).tolist()
     counts = [int(int(torch.randint(int(places) + 1, (), generator=generator)) * most) for places in room]
     assert largest_of_each_row(scores, counts).tolist() == row_by_row(scores, counts)
+
+
+@pytest.mark.parametrize("missing", [torch.nan, -torch.inf])
+def test_a_row_that_wants_nearly_all_beside_rows_that_want_few(missing: float) -> None:
+    generator = torch.Generator().manual_seed(5)
+    scores = torch.randint(10**4, (8, 2048), generator=generator).float()
+    counts = [1900, 0, 20, 20, 20, 1, 20, 20]
+    assert largest_of_each_row(scores, counts).tolist() == row_by_row(scores, counts)
+    scores[0, 5:160] = missing  # leaves 1,893 numbers, which NaN comes after
+    counts[0] = 1890 if missing == -torch.inf else 1900
+    assert largest_of_each_row(scores, counts).tolist() == row_by_row(scores, counts)
