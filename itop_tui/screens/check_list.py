@@ -69,7 +69,7 @@ class CheckList(ModalScreen[T | None], Generic[T]):
         self.query_one(KeyBar).hints = (
             *self.HINTS,
             KeyHint("↵", "keep", "screen.keep"),
-            KeyHint("esc", "leave it", "screen.leave"),
+            KeyHint("esc", "leave", "screen.leave"),
         )
 
     @property

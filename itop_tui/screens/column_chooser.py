@@ -39,10 +39,10 @@ class ColumnChooser(CheckList[Choice]):
         Binding("ctrl+r", "reset", show=False, priority=True),
     ]
     HINTS = (
-        KeyHint("space", "show or hide", "screen.check"),
+        KeyHint("space", "on or off", "screen.check"),
         KeyHint("⇧↑↓", "order", "screen.shift(1)"),
         KeyHint("⇧←→", "width", "screen.widen(1)"),
-        KeyHint("^r", "as it was", "screen.reset"),
+        KeyHint("^r", "reset", "screen.reset"),
     )
 
     def __init__(self, chosen: Sequence[Chosen], at: str = "") -> None:
