@@ -195,7 +195,7 @@ class RunsScreen(ListColumns):
         run = event.run
         row = self.table.current_row
         if (run.id if run else None) != (detail.run.id if detail.run else None):
-            detail.losses = ()
+            detail.losses, self._curve_of = (), None
         detail.run, detail.group = run, row if isinstance(row, GroupLine) else None
         self.refresh_keys()
         if self.table.marking:

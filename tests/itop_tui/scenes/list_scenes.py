@@ -49,7 +49,7 @@ def _opened(app: ItopApp) -> bool:
 def _over(name: str, shows: type[Screen[Any]], *keys: str, texts: bool = False) -> Scene:
     """A dialog over the list of one run of each kind."""
     way: tuple[Step, ...] = (listed, "home", "j", *keys, on(shows))
-    return Scene(name, listing(), way, shows, texts=texts)
+    return Scene(name, listing(), way, shows, drawn, texts=texts)
 
 
 LIST = (
@@ -78,8 +78,8 @@ LIST = (
     _over("ask-tags", Ask, *"jjjjj", "t", texts=True),
     _over("ask-notes", AskText, "N", *"better than", texts=True),
     _over("group-by", Picker, "g"),
-    Scene("open-database", places, (listed, "O", on(Picker)), Picker),
-    Scene("views", stored, (listed, "v", on(ViewPicker), "end"), ViewPicker),
+    Scene("open-database", places, (listed, "O", on(Picker)), Picker, drawn),
+    Scene("views", stored, (listed, "v", on(ViewPicker), "end"), ViewPicker, drawn),
     _over("columns", ColumnChooser, "e"),
     _over("columns-found", ColumnChooser, "e", *"acc"),
     _over("export", ExportDialog, "E", "tab", "ctrl+u", *"~/paper"),

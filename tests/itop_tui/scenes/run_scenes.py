@@ -67,7 +67,7 @@ def _tab(name: str, tab: str, view: data.View, *keys: Step, texts: bool = True) 
 
 
 def _over(name: str, shows: type[Screen[Any]], *keys: Step, texts: bool = True) -> Scene:
-    return Scene(name, data.watched(data.forked), (*_OPEN, *keys, on(shows)), shows, texts=texts)
+    return Scene(name, data.watched(data.forked), (*_OPEN, *keys, on(shows)), shows, seen, texts=texts)
 
 
 _MASK: tuple[Step, ...] = (*_OPEN, "2", seen, "down", "enter", on(MaskScreen), _mask_read)
@@ -119,7 +119,7 @@ def _sheet(name: str, tab: str, *keys: Step, of: Data = data.compared) -> Scene:
 
 
 def _beside(name: str, shows: type[Screen[Any]], *keys: Step) -> Scene:
-    return Scene(name, data.compared, (*_COMPARE, *keys, on(shows)), shows, texts=False)
+    return Scene(name, data.compared, (*_COMPARE, *keys, on(shows)), shows, _settled, texts=False)
 
 
 COMPARE = (

@@ -42,9 +42,12 @@ class Stage:
 
     async def settle(self) -> None:
         """Wait until all of it is on the screen and nothing on the screen changes any more."""
-        await wait_for(self.pilot, lambda: self.scene.there(self.app))
         before: list[list[Segment]] = []
-        while (now := self.frame()) != before:
+        while True:
+            await wait_for(self.pilot, lambda: self.scene.there(self.app))
+            now = self.frame()
+            if now == before:
+                return
             before = now
             await self.pilot.pause()
 
