@@ -1,39 +1,35 @@
-"""The terminal app: what holds the database, the poller and the screens together.
+"""The terminal app: what holds the screens together.
 
-The app owns three things only: the open database, the poller, and the way an operation runs. Everything a person
-sees is a screen's or a widget's; everything they can do is in `itop_tui.actions`. Database work is done in thread
-workers (`ItopApp.operate`), never on the event loop.
+Everything a person sees is a screen's or a widget's; everything they can do is in `itop_tui.actions`. The database
+is `DatabaseApp`'s; here are the theme, the keys, the ways to the screens, and what is told.
 """
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import importlib
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from textual import events, work
-from textual.app import App
 from textual.command import Provider
 from textual.filter import LineFilter
-from textual.message import Message
 from textual.screen import Screen
 from textual.types import CSSPathType
 from textual.widgets import Input, TextArea
 from textual.worker import get_current_worker
 
-from itop_tui import keymap, notices, opening, operations, preferences, run_view, theme
+from itop_tui import keymap, notices, preferences, run_view, theme
 from itop_tui.actions import bindings, in_scope
-from itop_tui.bin import Bin
-from itop_tui.format import plain, plural
+from itop_tui.database_app import DatabaseApp, open_default
+from itop_tui.format import plain
 from itop_tui.ink import Ink
 from itop_tui.messages import Severity, Told
 from itop_tui.palette import PaletteProvider
-from itop_tui.poller import DatabaseReader, DatabaseTrouble, Poller, Reader, RunsChanged, Snapshot, View
+from itop_tui.poller import DatabaseReader, DatabaseTrouble, Reader, RunsChanged
 
 if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
@@ -41,7 +37,6 @@ if TYPE_CHECKING:
     from engine.config import RunConfig
     from itop_tui.queue_operations import Launched
 
-T = TypeVar("T")
 _HERE = Path(__file__).parent
 _REMEMBERED = 500
 """The most messages that are kept."""
@@ -59,21 +54,7 @@ class Planner(Protocol):
         """End what is held."""
 
 
-def _open_default() -> Database:
-    from db.session import Database
-
-    return Database.open()
-
-
-class DatabaseOpened(Message, bubble=False):
-    """The database is open."""
-
-    def __init__(self, opened: opening.Opened) -> None:
-        self.opened = opened
-        super().__init__()
-
-
-class ItopApp(App[None]):
+class ItopApp(DatabaseApp):
     """The terminal experiment manager.
 
     Args:
@@ -92,23 +73,15 @@ class ItopApp(App[None]):
 
     def __init__(
         self,
-        opener: Callable[[], Database] = _open_default,
+        opener: Callable[[], Database] = open_default,
         *,
         reader: Callable[[Database], Reader] = DatabaseReader,
         clock: Callable[[], float] = time.time,
         planner: Planner | None = None,
     ) -> None:
-        super().__init__()
-        self._opener = opener
-        self._reader = reader
-        self._opened: opening.Opened | None = None
-        self.bin = Bin()
+        super().__init__(opener, reader)
         self.clock = clock
         self._planner = planner
-        self._view = View()
-        self.poller: Poller | None = None
-        self.snapshot: Snapshot | None = None
-        self.problem: str | None = None
         self.told: deque[Told] = deque(maxlen=_REMEMBERED)
         self.preferences = preferences.load()
         chosen, wrong_keys = keymap.checked(self.preferences.keys)
@@ -137,110 +110,28 @@ class ItopApp(App[None]):
         return RunsScreen()
 
     def on_mount(self) -> None:
-        """Open the database once the first frame is out."""
+        """Tell what is wrong in config.toml."""
         for problem in self._wrong_preferences:
             self.notify(problem, title="config.toml", severity="warning", timeout=15, markup=False)
-        self.call_after_refresh(self._open_database)
-
-    async def on_unmount(self) -> None:
-        """End the poller and close the database; nothing that runs is touched."""
-        await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        if self.poller is not None:
-            self.poller.stop()
+        super()._close()
         if self._planner is not None:
             self._planner.close()
-        if self._opened is not None:
-            opening.leave(self._opened)
 
-    @property
-    def database(self) -> Database:
-        """The open database.
-
-        Raises:
-            RuntimeError: If it is not open yet; screens that need it are only opened once it is.
-        """
-        if self._opened is None:
-            raise RuntimeError("the database is not open yet")
-        return self._opened.database
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the database is open."""
-        return self._opened is not None
-
-    @property
-    def database_place(self) -> str:
-        """Where the database is, for people: a path, or a URL (which holds no password)."""
-        url = self._opened.database.url if self._opened is not None else ""
-        return url.removeprefix("sqlite:///")
-
-    @work(thread=True, exclusive=True, group="open", exit_on_error=False)
-    def _open_database(self) -> None:
-        try:
-            opened = opening.open_database(self._opener)
-        except Exception as error:  # a refused, locked or unreadable file: said in the banner, the app stays
-            reason = f"{error}".strip() or type(error).__name__
-            self.post_message(DatabaseTrouble(f"The database cannot be opened: {reason}  (^g tries again, q quits)"))
-        else:
-            self.post_message(DatabaseOpened(opened))
-
-    def on_database_opened(self, message: DatabaseOpened) -> None:
-        """Start to watch the database."""
-        from itop_tui.screens.base import ItopScreen
-
-        self._opened = opened = message.opened
-        self.post_message(DatabaseTrouble(None))
-        for screen in self.screen_stack:
-            if isinstance(screen, ItopScreen):
-                screen.database_opened(opened.remembered)
-        if opened.leftovers:
-            self.bin.adopt(opened.leftovers)
-            left = plural(len(opened.leftovers), "deleted run")
-            told = f"{left} of an app that was cut off: U takes back, else gone when this app is left."
-            self.notify(told, severity="warning", timeout=15, markup=False)
-        self.poller = Poller(self._reader(opened.database), self.post_message, view=self._view)
-        self.poller.start()
-
-    @work(thread=True, exclusive=True, group="open", exit_on_error=False)
-    def switch_database(self, place: str) -> None:
-        """Open another database in the place of this one; where that fails, this one stays open.
-
-        Args:
-            place: A folder, the file of a database, or the URL of one.
-        """
-        earlier = (opening.place(), *opening.recent())
-        before = opening.go_to(place)
-        try:
-            opened = opening.open_database(_open_default)
-        except Exception as error:  # told, and nothing is changed
-            opening.go_back(before)
-            self.call_from_thread(self._tell_failure, "It stays as it is", f"{error}".strip(), None)
-            return
-        opening.note_recent(earlier)
-        if self.poller is not None:
-            self.poller.stop()
-        if self._opened is not None:
-            opening.leave(self._opened)
-        self.call_from_thread(self._begin_anew)
-        self.post_message(DatabaseOpened(opened))
-
-    def _begin_anew(self) -> None:
-        """Forget what was known of another database."""
-        self.poller = self.snapshot = None
-        self.bin = Bin()
-        self._opener = _open_default
-        self.notify("Another database is open. The other one's runs go on.", markup=False)
+    # ---------------------------------------------------------------------------------------------- what is told
 
     def on_runs_changed(self, message: RunsChanged) -> None:
-        """Hand a new snapshot to every screen."""
+        """Tell which runs ended; what is shown anew is the screens' (`DatabaseApp.on_runs_changed` is called next)."""
         if self.snapshot is None:
             self._warm_up()
         self._tell_endings(message.snapshot.ended)
-        self.snapshot = message.snapshot
-        for screen in self.screen_stack:
-            screen.post_message(RunsChanged(message.snapshot))
+
+    def on_database_trouble(self, message: DatabaseTrouble) -> None:
+        """Keep trouble in the list of messages; the banner is the screens' (`DatabaseApp.on_database_trouble`)."""
+        if message.problem is not None:
+            self._collect_garbage()
+            self.told.append(Told(self.clock(), "error", message.problem))
 
     def _tell_endings(self, ended: Sequence[RunRecord]) -> None:
         """Say which runs ended, whatever is listed."""
@@ -297,58 +188,6 @@ class ItopApp(App[None]):
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
-
-    def on_database_trouble(self, message: DatabaseTrouble) -> None:
-        """Hand trouble, or its end, to every screen."""
-        self.problem = message.problem
-        if message.problem is not None:
-            self._collect_garbage()
-            self.told.append(Told(self.clock(), "error", message.problem))
-        for screen in self.screen_stack:
-            screen.post_message(DatabaseTrouble(message.problem))
-
-    # ------------------------------------------------------------------------------------------------- operations
-
-    @work(thread=True, group="operations", exit_on_error=False)
-    def operate(
-        self,
-        operation: Callable[[Database], T],
-        then: Callable[[T], object] | None = None,
-        *,
-        otherwise: Callable[[], object] | None = None,
-        failing: str = "That did not work",
-    ) -> None:
-        """Do something with the database in a thread, and then something with its result on the event loop.
-
-        Args:
-            operation: What to do; gets the database, touches no widget.
-            then: Called on the event loop with what `operation` gave.
-            otherwise: Called on the event loop where it failed, after the person was told.
-            failing: What the message begins with where `operation` raises.
-        """
-        if self._opened is None:
-            self.call_from_thread(self._tell_failure, failing, "the database is not open", otherwise)
-            return
-        try:
-            result = operation(self._opened.database)
-        except Exception as error:  # what fails is told to the person, and the app goes on
-            self.call_from_thread(self._tell_failure, failing, f"{error}".strip() or type(error).__name__, otherwise)
-            return
-        if self.poller is not None:
-            self.poller.refresh()
-        if then is not None:
-            self.call_from_thread(then, result)
-
-    def _tell_failure(self, failing: str, reason: str, otherwise: Callable[[], object] | None) -> None:
-        self.notify(f"{failing}: {plain(reason, limit=500)}", severity="error", timeout=10, markup=False)
-        if otherwise is not None:
-            otherwise()
-
-    def watch_runs(self, view: View) -> None:
-        """Ask the poller for another page, order or filter of the list."""
-        self._view = view
-        if self.poller is not None:
-            self.poller.view = view
 
     # ---------------------------------------------------------------------------------------------------- actions
 
@@ -447,16 +286,3 @@ class ItopApp(App[None]):
         from itop_tui.screens.messages import MessagesScreen
 
         self.push_screen(MessagesScreen(tuple(self.told)))
-
-    def action_retry_database(self) -> None:
-        """Try to open the database again, or to read it at once, and see to it that a scheduler is there."""
-        if self._opened is None:
-            self._open_database()
-        elif self.poller is not None:
-            self.poller.refresh()
-            if self.snapshot is not None and self.snapshot.queued:
-                self.operate(
-                    operations.start_scheduler,
-                    lambda _: self.notify("A scheduler is running.", markup=False),
-                    failing="The scheduler did not start",
-                )

@@ -1,49 +1,38 @@
-"""The screen of one run.
-
-It owns the reader (a thread that reads the run when something was committed) and hands what was read to the
-open tab; the tabs are made when they are first opened.  What the keys of a tab do stands in `keys.py`.
-"""
+"""The screen of one run: what its keys do; the registry in `itop_tui.actions` says which keys those are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
-from textual import work
-from textual.widget import Widget
-from textual.widgets import ContentSwitcher
-
-from db import settings
-from db.paths import run_folder
-from db.records import AttemptRecord, RunRecord
-from engine.launch.processes import host_name
-from engine.masks_client import MaskServer
+from db import metrics
+from db.records import LayerMaskStat, RunRecord
+from itop_tui import operations
 from itop_tui.actions import bindings, find, in_scope
-from itop_tui.format import plain
-from itop_tui.poller import DatabaseTrouble, RunsChanged
-from itop_tui.screens.run.charts import ChartsPane
+from itop_tui.format import plain, plural
+from itop_tui.screens.chosen import named
+from itop_tui.screens.dialogs import Confirm
+from itop_tui.screens.run import checkpoint_files
 from itop_tui.screens.run.checkpoints import CheckpointsPane
 from itop_tui.screens.run.config import ConfigPane
-from itop_tui.screens.run.device_strip import DeviceStrip
-from itop_tui.screens.run.header import RunHeader
-from itop_tui.screens.run.keys import RunKeys
+from itop_tui.screens.run.display import RunDisplay
+from itop_tui.screens.run.figure_picker import FigurePicker
+from itop_tui.screens.run.figures import MOST_CHARTS, all_figures
 from itop_tui.screens.run.layers import LayersPane
 from itop_tui.screens.run.log import LogPane
-from itop_tui.screens.run.reader import SETTING, ReadFailed, Request, RunReader, RunView, ViewRead
-from itop_tui.screens.run.tabs import TABS, TabLine
-from itop_tui.widgets.banner import Banner
+from itop_tui.screens.run.mask import MaskScreen
+from itop_tui.screens.run.provenance import ProvenanceScreen
+from itop_tui.screens.run.tabs import TABS
 from itop_tui.widgets.key_bar import KeyHint
-from itop_tui.widgets.top_bar import TopBar
 
-Pane = TypeVar("Pane", bound=Widget)
-_PATIENCE = 0.15
-"""Seconds for which a screen that is being opened is not drawn while its first curves are read."""
+_ZOOM = 1.5
+_PAN = 0.25
+_SMOOTH_NAMES = {0.0: "off", 0.6: "a little", 0.9: "more", 0.98: "much"}
 
 
-class RunScreen(RunKeys):
-    """Everything about one run, live.
+class RunScreen(RunDisplay):
+    """Everything about one run, live: what the keys do.
 
     Args:
         run_id: The run.
@@ -54,237 +43,6 @@ class RunScreen(RunKeys):
     BINDINGS = bindings(in_scope("run"))
     AUTO_FOCUS = None
     _HEADINGS: ClassVar[dict[str, str]] = {tab.capitalize(): tab for tab in TABS}
-
-    def __init__(self, run_id: int) -> None:
-        super().__init__()
-        self.run_id = run_id
-        self.tab = TABS[0]
-        self.view: RunView | None = None
-        self._reader: RunReader | None = None
-        self._masks: MaskServer | None = None
-        self._gone = self._leaving = False
-        self._undrawn: ExitStack | None = None
-
-    def compose_body(self) -> Iterable[Widget]:
-        """Lay out the head, the tabs and the first of them."""
-        yield RunHeader()
-        yield DeviceStrip()
-        yield TabLine()
-        with ContentSwitcher(initial="charts", id="tabs"):
-            yield ChartsPane("charts")
-
-    def on_mount(self) -> None:
-        """Start to read."""
-        self.query_one(TopBar).heading = f"run {self.run_id}"
-        self._reader = RunReader(self.itop.database, self.run_id, self.post_message)
-        self._read_on()
-        self.set_interval(1.0, self._tick)
-        # To draw the screen while it is half empty takes longer than to read what belongs there.
-        self._undrawn = ExitStack()
-        self._undrawn.enter_context(self.app.batch_update())
-        self.set_timer(_PATIENCE, self._draw)
-
-    def _draw(self) -> None:
-        """Draw the screen from now on, or the one that it is left for."""
-        if self._undrawn is not None:
-            self._undrawn.close()
-            self._undrawn = None
-            for screen in self.app.screen_stack[-1:]:
-                screen.refresh(layout=True)
-
-    def on_screen_suspend(self) -> None:
-        """Another screen is shown: it shall be drawn."""
-        self._draw()
-
-    def on_unmount(self) -> None:
-        """End the reader's thread and the process that reads masks."""
-        self._draw()
-        if self._reader is not None:
-            self._reader.end()
-        if self._masks is not None:
-            self._masks.close()
-
-    @work(thread=True, exclusive=True, group="reader")
-    def _read_on(self) -> None:
-        if self._reader is not None:
-            self._reader.run()
-
-    # ------------------------------------------------------------------------------ what is read
-
-    @property
-    def current_run(self) -> RunRecord | None:
-        """The run, once it was read."""
-        return self.view.run if self.view is not None else None
-
-    @property
-    def known_attempts(self) -> tuple[AttemptRecord, ...]:
-        """All attempts, as they were read."""
-        return self.view.attempts if self.view is not None else ()
-
-    @property
-    def parent_run(self) -> RunRecord | None:
-        """The run it was forked from."""
-        return self.view.parent if self.view is not None else None
-
-    def on_runs_changed(self, message: RunsChanged) -> None:
-        """Something was committed: read again."""
-        if self._reader is not None:
-            self._reader.wake()
-
-    def on_view_read(self, message: ViewRead) -> None:
-        """Show what was read."""
-        before, self.view = self.view, message.view
-        if message.view.kept is not None:
-            self._take_up(message.view.kept)
-        run = message.view.run
-        self.query_one(Banner).problem = self.itop.problem
-        self.query_one(TopBar).heading = f"run {run.id} · {plain(run.name, 200)}"
-        self._tick()
-        self.query_one(RunHeader).view = message.view
-        self.query_one(DeviceStrip).watch_run(run, host_name())
-        self._show_in_tab()
-        if message.view.curves is not None:
-            self._draw()
-        if before is None or before.run.status != run.status:
-            self.refresh_keys()
-
-    def on_read_failed(self, message: ReadFailed) -> None:
-        """Leave a run that is gone; say what is wrong otherwise."""
-        if message.gone:
-            self._gone = True
-            self._leave_if_gone()
-            return
-        self.on_database_trouble(DatabaseTrouble(f"The run cannot be read: {message.reason}"))
-
-    def on_screen_resume(self) -> None:
-        """A question that lay over the screen was answered."""
-        self._leave_if_gone()
-
-    def _leave_if_gone(self) -> None:
-        if self._gone and self.is_current and not self._leaving:
-            self._leaving = True  # told once: a screen that is being left may still be resumed, or read
-            self.notify(f"Run {self.run_id} is no longer there.", severity="warning", markup=False)
-            self.dismiss(None)
-
-    def _tick(self) -> None:
-        """What depends on the time alone: ages, the time left, silence."""
-        now = self.itop.clock()
-        self.query_one(RunHeader).now = now
-
-    def _ask(self) -> None:
-        """Ask the reader for what is on the screen."""
-        if self._reader is None:
-            return
-        layers = self._pane(LayersPane)
-        self._reader.ask(
-            Request(
-                curves=self.charts.request if self.tab == "charts" else None,
-                layers=self.tab == "layers",
-                history=self.tab == "layers" and layers is not None and layers.wants_history,
-                files=self.tab == "checkpoints",
-            )
-        )
-
-    def _take_up(self, kept: Mapping[str, Any]) -> None:
-        """Show everything as it was left the last time."""
-        self.charts.take_up(kept)
-        tab = kept.get("tab")
-        if tab in TABS and tab != self.tab:
-            self.call_later(self.open_tab, tab)
-
-    def on_charts_pane_changed(self, message: ChartsPane.Changed) -> None:
-        """The charts are shown otherwise."""
-        message.stop()
-        self.query_one(TabLine).note = self.charts.note if self.tab == "charts" else ""
-        self._keep()
-
-    def _keep(self) -> None:
-        """Keep how the view is left for the next time."""
-        state = {**self.charts.state, "tab": self.tab}
-        self.itop.operate(lambda db: settings.put(db, SETTING, state), failing="The view could not be kept")
-
-    def on_charts_pane_wanted(self, message: ChartsPane.Wanted) -> None:
-        """Other curves are on the screen."""
-        message.stop()
-        self._ask()
-        self.query_one(TabLine).note = self.charts.note if self.tab == "charts" else ""
-
-    def on_layers_pane_wanted(self, message: LayersPane.Wanted) -> None:
-        """The layers are arranged otherwise."""
-        message.stop()
-        self._ask()
-
-    def _show_in_tab(self) -> None:
-        view = self.view
-        if view is None:
-            return
-        pane = self.query_one(f"#{self.tab}")
-        now = self.itop.clock()
-        if isinstance(pane, ChartsPane | LayersPane):
-            pane.show(view)
-        elif isinstance(pane, ConfigPane | CheckpointsPane):
-            pane.show(view, now)
-
-    # ------------------------------------------------------------------------------ tabs
-
-    @property
-    def charts(self) -> ChartsPane:
-        """The charts."""
-        return self.query_one(ChartsPane)
-
-    def mask_reader(self) -> MaskServer:
-        """Who reads the masks in checkpoints; its process stays warm while this screen is open."""
-        if self._masks is None:
-            self._masks = MaskServer()
-        return self._masks
-
-    def _pane(self, kind: type[Pane]) -> Pane | None:
-        found = self.query(kind)
-        return found.first() if found else None
-
-    async def open_tab(self, tab: str) -> None:
-        """Open a tab, making it where it is opened for the first time."""
-        switcher = self.query_one("#tabs", ContentSwitcher)
-        if not self.query(f"#{tab}"):
-            await switcher.add_content(self._make(tab), id=tab)
-        switcher.current = tab
-        changed, self.tab = tab != self.tab, tab
-        line = self.query_one(TabLine)
-        line.tab, line.note = tab, self.charts.note if tab == "charts" else ""
-        log = self._pane(LogPane)
-        if log is not None:
-            log.set_reading(tab == "log")
-        self._focus_tab()
-        self._ask()
-        self._show_in_tab()
-        self.refresh_bindings()
-        self.refresh_keys()
-        if changed:
-            self._keep()
-
-    def _make(self, tab: str) -> Widget:
-        if tab == "layers":
-            return LayersPane()
-        if tab == "config":
-            return ConfigPane()
-        if tab == "checkpoints":
-            return CheckpointsPane()
-        assert self.view is not None, "tabs open once the run was read"
-        return LogPane(run_folder(self.view.run.uid) / "console.log")
-
-    def _focus_tab(self) -> None:
-        targets = {
-            "layers": "#layer-table",
-            "config": "#config-scroll",
-            "checkpoints": "#checkpoint-table",
-            "log": "#log-view",
-        }
-        if self.tab in targets:
-            self.query_one(targets[self.tab]).focus()
-        else:
-            self.set_focus(None)
-
-    # ------------------------------------------------------------------------------ keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The keys of a tab work while it is open."""
@@ -308,3 +66,288 @@ class RunScreen(RunKeys):
             elif hint.action.startswith("app.") or self.check_action(name, ()):
                 (mine if name in own else others).append(hint)
         return [*mine, *others]
+
+    # ------------------------------------------------------------------------------ the run
+
+    async def action_tab_charts(self) -> None:
+        """Show the charts."""
+        await self.open_tab("charts")
+
+    async def action_tab_layers(self) -> None:
+        """Show the layers."""
+        await self.open_tab("layers")
+
+    async def action_tab_config(self) -> None:
+        """Show the configuration."""
+        await self.open_tab("config")
+
+    async def action_tab_checkpoints(self) -> None:
+        """Show the checkpoints."""
+        await self.open_tab("checkpoints")
+
+    async def action_tab_log(self) -> None:
+        """Show the log."""
+        if self.current_run is not None:
+            await self.open_tab("log")
+
+    def action_export(self) -> None:
+        """Ask in which format to write the run, or its chosen chart, and where."""
+        from itop_tui.screens.export import offer_runs
+
+        if self.permits("export"):
+            charts = self.charts.charts if self.tab == "charts" else []
+            offer_runs(self, self.chosen.ids, *(chart for chart in charts if chart.display))
+
+    def action_leave(self) -> None:
+        """Close what is open within the screen, else the screen."""
+        if self.tab == "config" and self.query_one(ConfigPane).close_search():
+            return
+        if self.tab == "log" and self.query_one(LogPane).close_search():
+            return
+        if self.tab == "charts" and self.charts.full:
+            self.charts.toggle_full()
+            return
+        self.dismiss(None)
+
+    def action_resume_here(self) -> None:
+        """Queue the run to go on from the checkpoint at the cursor, or from its last one."""
+        run = self.current_run
+        if not self.permits("resume_here") or run is None:
+            return
+        chosen = self.query_one(CheckpointsPane).selected if self.tab == "checkpoints" else None
+        which = str(chosen.id) if chosen is not None else "last"
+
+        def tell(queued: RunRecord) -> None:
+            start = f"at step {chosen.step:,}" if chosen is not None else "from its last checkpoint"
+            if queued.start_checkpoint_id is None:
+                start = "from the beginning: it has no checkpoint"
+            self.notify(f"{named(queued).capitalize()} is queued to go on {start}.", markup=False)
+
+        self.itop.operate(lambda db: operations.resume(db, run.id, which), tell, failing="Could not resume")
+
+    def action_fork_here(self) -> None:
+        """Open the form of a new run that starts from the checkpoint at the cursor."""
+        run = self.current_run
+        chosen = self.query_one(CheckpointsPane).selected
+        if run is None or not self.permits("fork_here"):
+            return
+        if chosen is None:
+            self.notify("There is no checkpoint to fork from.", severity="warning", markup=False)
+            return
+        self.itop.open_new_run(run.config, title=run.name, parent=run, checkpoint=chosen)
+
+    # ------------------------------------------------------------------------------ charts
+
+    def action_toggle_full(self) -> None:
+        """Show one chart, or all."""
+        self.charts.toggle_full()
+
+    def action_next_chart(self) -> None:
+        """Choose the next chart."""
+        self.charts.choose(1)
+
+    def action_previous_chart(self) -> None:
+        """Choose the chart before."""
+        self.charts.choose(-1)
+
+    def action_zoom_in(self) -> None:
+        """Zoom in."""
+        self.charts.zoom(_ZOOM)
+
+    def action_zoom_out(self) -> None:
+        """Zoom out."""
+        self.charts.zoom(1 / _ZOOM)
+
+    def action_pan_left(self) -> None:
+        """Move to earlier steps."""
+        self.charts.pan(-_PAN)
+
+    def action_pan_right(self) -> None:
+        """Move to later steps."""
+        self.charts.pan(_PAN)
+
+    def action_zoom_reset(self) -> None:
+        """Show all steps."""
+        self.charts.set_window(None)
+
+    def action_cursor_left(self) -> None:
+        """Move the cursor to the left."""
+        self.charts.move_cursor(-1)
+
+    def action_cursor_right(self) -> None:
+        """Move the cursor to the right."""
+        self.charts.move_cursor(1)
+
+    def action_cursor_off(self) -> None:
+        """Take the cursor away."""
+        self.charts.point(None)
+
+    def action_smooth(self) -> None:
+        """Take the next smoothing."""
+        self.charts.smooth_more()
+
+    def action_toggle_log(self) -> None:
+        """Change the y axis."""
+        self.charts.toggle_log()
+
+    def action_next_across(self) -> None:
+        """Change the x axis."""
+        self.charts.next_across()
+
+    def action_choose_figures(self) -> None:
+        """Choose what the chosen chart shows."""
+        charts = self.charts
+        self._pick_figures("Figures of this chart", charts.specs[charts.chosen].names, charts.set_figures)
+
+    def action_add_chart(self) -> None:
+        """Choose the figures of one more chart."""
+
+        def add(names: tuple[str, ...]) -> None:
+            if not self.charts.add_chart(names):
+                self.notify(f"There are {MOST_CHARTS} charts already.", severity="warning", markup=False)
+
+        self._pick_figures("Figures of a new chart", (), add)
+
+    def _pick_figures(self, title: str, chosen: tuple[str, ...], then: Callable[[tuple[str, ...]], object]) -> None:
+        run = self.current_run
+        if run is None:
+            return
+
+        def picked(names: tuple[str, ...] | None) -> None:
+            if names is not None:
+                then(names)
+
+        def ask(layers: list[LayerMaskStat]) -> None:
+            figures = all_figures(layer.layer for layer in layers)
+            self.app.push_screen(FigurePicker(title, figures, chosen), picked)
+
+        self.itop.operate(lambda db: metrics.layer_stats(db, run.id), ask, failing="Could not read the layers")
+
+    def action_remove_chart(self) -> None:
+        """Remove the chosen chart."""
+        if not self.charts.remove_chart():
+            self.notify("The last chart stays.", severity="warning", markup=False)
+
+    def action_reset_charts(self) -> None:
+        """Show the charts as they come."""
+        self.charts.reset_charts()
+
+    def action_toggle_marks(self) -> None:
+        """Mark the mask updates, or do not."""
+        self.charts.toggle_marks()
+
+    # ------------------------------------------------------------------------------ layers
+
+    def action_layer_view(self) -> None:
+        """Go on to the next view of the layers."""
+        self.query_one(LayersPane).next_view()
+        self._ask()
+
+    def action_sort_next(self) -> None:
+        """Sort by the next column."""
+        self.query_one(LayersPane).table.sort_by_next(1)
+
+    def action_sort_previous(self) -> None:
+        """Sort by the column before."""
+        self.query_one(LayersPane).table.sort_by_next(-1)
+
+    def action_sort_reverse(self) -> None:
+        """Turn the order round."""
+        self.query_one(LayersPane).table.reverse()
+
+    def action_open_mask(self) -> None:
+        """Show the mask of the layer at the cursor."""
+        run, row = self.current_run, self.query_one(LayersPane).table.selected
+        if run is None or row is None:
+            self.notify("There is no layer with a mask here.", severity="warning", markup=False)
+            return
+        self.app.push_screen(MaskScreen(run, row.layer, self.mask_reader()))
+
+    # ------------------------------------------------------------------------------ configuration
+
+    def action_search_config(self) -> None:
+        """Search in the settings."""
+        self.query_one(ConfigPane).open_search()
+
+    def action_only_changes(self) -> None:
+        """Show only what was changed."""
+        self.query_one(ConfigPane).toggle_changes()
+
+    def action_provenance(self) -> None:
+        """Show where the attempts came from."""
+        attempts = self.known_attempts
+        if attempts:
+            self.app.push_screen(ProvenanceScreen(attempts))
+        else:
+            self.notify("There is no attempt yet.", severity="warning", markup=False)
+
+    # ------------------------------------------------------------------------------ checkpoints
+
+    def action_delete_checkpoint(self) -> None:
+        """Delete the checkpoint at the cursor, after telling what that frees."""
+        pane = self.query_one(CheckpointsPane)
+        chosen, others = pane.selected, pane.table.rows_shown
+        if chosen is None:
+            self.notify("There is no checkpoint here.", severity="warning", markup=False)
+            return
+
+        def deleted(problems: list[str]) -> None:
+            self.notify(f"Checkpoint {chosen.id} of step {chosen.step:,} is deleted.", markup=False)
+            for problem in problems:
+                self.notify(plain(problem, limit=300), severity="error", markup=False)
+
+        def decided(yes: bool | None) -> None:
+            if yes:
+                self.itop.operate(
+                    lambda db: checkpoint_files.delete(db, chosen.id), deleted, failing="The checkpoint stays"
+                )
+
+        def ask(frees: str) -> None:
+            question = f"Delete checkpoint {chosen.id} ({chosen.kind}, step {chosen.step:,})?"
+            self.app.push_screen(Confirm(question, f"{frees} This cannot be undone.", "Delete"), decided)
+
+        self.itop.operate(lambda _: checkpoint_files.freed(chosen, others), ask, failing="Could not look at the file")
+
+    def action_verify_checkpoints(self) -> None:
+        """Read all checkpoint files and compare them with their checksums."""
+        pane = self.query_one(CheckpointsPane)
+        rows = pane.table.rows_shown
+
+        def told(found: dict[int, str]) -> None:
+            pane.verified(found)
+            bad = [row for row in rows if found[row.id]]
+            words = f"{plural(len(bad), 'checkpoint is', 'checkpoints are')} not what was written."
+            well = f"{plural(len(rows), 'checkpoint')} verified: what was written is what is there."
+            self.notify(words if bad else well, severity="error" if bad else "information", markup=False)
+
+        if rows:
+            self.notify("Reading the checkpoints …", markup=False)
+            self.itop.operate(
+                lambda _: {row.id: checkpoint_files.verify(row) for row in rows}, told, failing="Could not verify"
+            )
+
+    # ------------------------------------------------------------------------------ log
+
+    def action_follow_log(self) -> None:
+        """Follow the log, or do not."""
+        self.query_one(LogPane).toggle_follow()
+
+    def action_search_log(self) -> None:
+        """Search in the log."""
+        self.query_one(LogPane).open_search()
+
+    def action_match_next(self) -> None:
+        """Go to the next match."""
+        self.query_one(LogPane).step_match(1)
+
+    def action_match_previous(self) -> None:
+        """Go to the match before."""
+        self.query_one(LogPane).step_match(-1)
+
+    def action_log_top(self) -> None:
+        """Go to the first line."""
+        self.query_one(LogPane).go_top()
+
+    def action_log_end(self) -> None:
+        """Go to the last line."""
+        self.query_one(LogPane).go_end()

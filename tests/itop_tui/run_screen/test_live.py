@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -10,7 +11,9 @@ from db import attempts, runs
 from db.records import RunStatus
 from db.session import Database
 from db.writer import MetricWriter
-from itop_tui.screens.run.reader import ReadFailed, Request, RunReader, ViewRead
+from itop_tui.app import ItopApp
+from itop_tui.screens.run import RunScreen
+from itop_tui.screens.run.reader import ReadFailed, Request, RunReader, RunView, ViewRead
 from itop_tui.widgets.banner import Banner
 from tests.itop_tui.run_screen.conftest import RUNNING
 from tests.itop_tui.run_screen.fabricate import record_run, step_metric
@@ -105,3 +108,28 @@ def test_a_parent_that_was_deleted_is_left_out(database: Database) -> None:
     assert reader.read().parent is not None
     runs.delete(database, parent.id, force=True)
     assert RunReader(database, child.id, lambda message: None).read().parent is None
+
+
+@pytest.mark.parametrize("key", ["escape", "question_mark"])
+async def test_a_screen_left_or_covered_before_its_curves_are_read_holds_no_drawing_back(
+    recorded: None, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    let_go = threading.Event()
+
+    def never_before_let_go(reader: RunReader, *, with_curves: bool = True) -> RunView:
+        assert let_go.wait(60)
+        raise LookupError("left meanwhile")
+
+    monkeypatch.setattr(RunReader, "read", never_before_let_go)
+    monkeypatch.setattr("itop_tui.screens.run.display._PATIENCE", 3600.0)
+    app = ItopApp(Database.open)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.snapshot is not None, "the list")
+        app.open_run(RUNNING)
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and app._batch_count > 0, "the screen, not drawn")
+        try:
+            await pilot.press(key)
+            await until(pilot, lambda: not isinstance(app.screen, RunScreen), "what is shown instead")
+            await until(pilot, lambda: app._batch_count == 0, "drawing")
+        finally:
+            let_go.set()
