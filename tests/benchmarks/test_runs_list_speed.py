@@ -9,7 +9,6 @@ import gc
 import os
 import pty
 import select
-import statistics
 import subprocess
 import sys
 import time
@@ -130,7 +129,7 @@ async def test_each_key_of_a_filter_is_answered_soon(home: Path) -> None:
     print(f"\na key of a filter over {RUNS:,} runs: {spread(list(taken.values()))}")
     for text in sorted(taken, key=lambda typed: -taken[typed])[:3]:
         print(f"  {taken[text] * 1e3:.0f} ms: {text}")
-    assert statistics.median(taken.values()) < KEY_SECONDS
+    assert max(taken.values()) < KEY_SECONDS
 
 
 def test_what_a_page_and_the_groups_cost() -> None:
