@@ -15,6 +15,8 @@ from tests.itop_tui.support import wait_for
 
 Size = tuple[int, int]
 SIZES: tuple[Size, ...] = ((80, 24), (120, 40), (200, 60))
+_LASTING = frozenset({"reader", "devices", "log", "queue", "scheduler"})
+"""Workers that go on as long as their screen is there."""
 
 
 class Stage:
@@ -44,7 +46,7 @@ class Stage:
         """Wait until all of it is on the screen and nothing on the screen changes any more."""
         before: list[list[Segment]] = []
         while True:
-            await wait_for(self.pilot, lambda: self.scene.there(self.app))
+            await wait_for(self.pilot, lambda: _at_rest(self.app) and self.scene.there(self.app))
             now = self.frame()
             if now == before:
                 return
@@ -77,6 +79,15 @@ class Stage:
     def text(self) -> str:
         """What stands on the screen."""
         return "\n".join("".join(segment.text for segment in line) for line in self.frame())
+
+
+def _at_rest(app: ItopApp) -> bool:
+    """Whether nothing is under way that would still be shown: no pause before something is read, and no reading."""
+    pauses = (timer for pump in (app, *app.screen_stack) for timer in pump._timers if timer._repeat == 0)
+    readings = (worker for worker in app.workers if worker.group not in _LASTING)
+    return all(timer._task is None or timer._task.done() for timer in pauses) and all(
+        worker.is_finished for worker in readings
+    )
 
 
 @asynccontextmanager
