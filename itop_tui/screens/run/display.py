@@ -83,6 +83,11 @@ class RunDisplay(RunActions):
             for screen in self.app.screen_stack[-1:]:
                 screen.refresh(layout=True)
 
+    def _compositor_refresh(self) -> None:
+        # Textual makes frames while a batch holds them back, and throws them away: two, where a screen is opened.
+        if self._undrawn is None:
+            super()._compositor_refresh()
+
     def on_screen_suspend(self) -> None:
         """Another screen is shown: it shall be drawn."""
         self._draw()
