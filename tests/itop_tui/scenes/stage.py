@@ -18,6 +18,9 @@ SIZES: tuple[Size, ...] = ((80, 24), (120, 40), (200, 60))
 _LASTING = frozenset({"reader", "devices", "log", "queue", "scheduler"})
 """Workers that go on as long as their screen is there."""
 
+_TURNS = 5 / 60
+"""Seconds of some turns of Textual's clock, which draws sixty times a second."""
+
 
 class Stage:
     """A scene on the screen.
@@ -51,7 +54,8 @@ class Stage:
             if now == before:
                 return
             before = now
-            await self.pilot.pause()
+            # What lies below a dialog is drawn a turn of its screen's clock later, and then a turn of the dialog's.
+            await self.pilot.pause(_TURNS if len(self.app.screen_stack) > 1 else None)
 
     async def resize(self, size: Size) -> None:
         """Show it in another size."""
