@@ -80,3 +80,8 @@ def _comparisons(kept: object) -> list[Left]:
 def _numbers(value: object) -> tuple[int, ...]:
     numbers = value if isinstance(value, list) else []
     return tuple(number for number in numbers if isinstance(number, int) and not isinstance(number, bool))
+
+
+def choice(kept: object, choices: tuple[str, ...]) -> str:
+    """What was kept, where it is one of the choices; the first one otherwise."""
+    return kept if isinstance(kept, str) and kept in choices else choices[0]

@@ -80,7 +80,7 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         self.title = title
         self.percent = percent
         """Whether values are shares, written in per cent."""
-        self._data = ChartData()
+        self._data = ChartData(empty="reading …")
         self._styles_of: dict[str, str] = {}
         self._drag_from: float | None = None
 

@@ -18,7 +18,7 @@ from db.records import RunRecord
 from engine.masks_client import MaskServer
 from itop_tui.comparison import MOST, Entry, entries, fitting
 from itop_tui.comparison_scatter import ACCURACIES, scatter_data
-from itop_tui.comparison_state import left_before, view_before
+from itop_tui.comparison_state import choice, left_before, view_before
 from itop_tui.format import plural
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.screens.base import ItopScreen
@@ -340,7 +340,7 @@ class CompareDisplay(ItopScreen):
 
     def _ask_masks(self, found: Read) -> None:
         """Have the masks read, once for each set of checkpoints; what was read before is shown meanwhile."""
-        runs = tuple(run for entry in self.entries for run in entry.runs)
+        runs = self._entry_runs
         if found.checkpoints is not None:
             wish = (tuple(run.id for run in runs), found.checkpoints)
             self._masks.ask(wish, lambda: read_masks(self.itop.database, self._mask_server(), runs))
@@ -358,8 +358,12 @@ class CompareDisplay(ItopScreen):
     def _masks_shown(self) -> MasksRead | None:
         """The masks that were read; None while they are of other runs."""
         masks = self._masks.value
-        ids = tuple(run.id for entry in self.entries for run in entry.runs)
+        ids = tuple(run.id for run in self._entry_runs)
         return masks if masks is not None and masks.runs == ids else None
+
+    @property
+    def _entry_runs(self) -> tuple[RunRecord, ...]:
+        return tuple(run for entry in self.entries for run in entry.runs)
 
     @property
     def mask_layers(self) -> tuple[str, ...]:
@@ -375,11 +379,11 @@ class CompareDisplay(ItopScreen):
         if left is not None:
             self.ids, self.hidden, self.grouped = left.ids, left.hidden, self.grouped or left.grouped
         self.curves.take_up(view)
-        self.accuracy = _known(view.get("accuracy"), tuple(ACCURACIES))
-        self.layer_measure = _known(view.get("layers"), sheets.LAYER_MEASURES)
-        self.overlap_measure = _known(view.get("masks"), sheets.OVERLAP_MEASURES)
+        self.accuracy = choice(view.get("accuracy"), tuple(ACCURACIES))
+        self.layer_measure = choice(view.get("layers"), sheets.LAYER_MEASURES)
+        self.overlap_measure = choice(view.get("masks"), sheets.OVERLAP_MEASURES)
         self.set_class(view.get("legend") is False, "-no-legend")
-        tab = _known(view.get("tab"), TABS)
+        tab = choice(view.get("tab"), TABS)
         if tab != self.tab:
             self.call_later(self.open_tab, tab)
 
@@ -398,8 +402,3 @@ class CompareDisplay(ItopScreen):
         """The table of the open tab; None for charts and plots."""
         found = self.query_one(f"#{self.tab}")
         return found if isinstance(found, SheetView) else None
-
-
-def _known(kept: object, choices: tuple[str, ...]) -> str:
-    """What was kept, where it is one of the choices; the first one otherwise."""
-    return kept if isinstance(kept, str) and kept in choices else choices[0]

@@ -2,65 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
-from textual.pilot import Pilot
-from textual.widgets import Input, OptionList
+from textual.widgets import Input
 
-from db import checkpoints, runs, settings
+from db import checkpoints, runs
 from db.paths import run_folder
 from db.session import Database
 from engine.training.checkpoint import write
-from itop_tui.app import ItopApp
-from itop_tui.comparison_state import SETTING, left_before, view_before
 from itop_tui.screens.compare import CompareScreen
-from itop_tui.screens.dialogs import Confirm
-from itop_tui.screens.export import ExportDialog
 from itop_tui.screens.run import RunScreen
-from itop_tui.widgets.compare_chart import BandLine
 from itop_tui.widgets.entry_list import EntryList
 from itop_tui.widgets.mark_legend import MarkLegend
 from itop_tui.widgets.scatter import Scatter
 from itop_tui.widgets.sheet import SheetView
 from tests.itop_tui.compare_screen.conftest import Opened
+from tests.itop_tui.compare_screen.driving import ids, lines, logarithmic, press, text, window
 from tests.itop_tui.compare_screen.made import EXPLORED, FLOPS, TEST
 from tests.itop_tui.run_screen.hosting import until
 from tests.itop_tui.support import screen_text
-
-
-async def press(pilot: Pilot[None], screen: CompareScreen, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await until(pilot, lambda: screen.is_settled, f"what {key} asks for")
-
-
-def ids(screen: CompareScreen) -> tuple[int, ...]:
-    """The runs that are compared now: a call, so that no earlier value is taken for granted."""
-    return screen.ids
-
-
-def window(screen: CompareScreen) -> tuple[float, float] | None:
-    """What the charts show now."""
-    return screen.curves.window
-
-
-def logarithmic(screen: CompareScreen) -> bool:
-    return screen.curves.chart.log_scale
-
-
-def lines(screen: CompareScreen) -> list[BandLine]:
-    return [line for line in screen.curves.chart.data.lines if isinstance(line, BandLine) and line.marker]
-
-
-def text(screen: CompareScreen, sheet: str) -> str:
-    return screen.query_one(f"#{sheet}", SheetView).sheet.as_text()
-
 
 # -------------------------------------------------------------------------------------------------------------- entries
 
@@ -151,89 +115,6 @@ async def test_more_runs_than_letters_have_their_seeds_joined(opened: Opened, ho
     async with opened(1, 4, *(run.id for run in made)) as (_, screen):
         assert screen.grouped
         assert [entry.n for entry in screen.entries] == [21, 1]
-
-
-# ------------------------------------------------------------------------------------------------ how it was left
-
-
-async def left_as(pilot: Pilot[None], screen: CompareScreen, ids: tuple[int, ...], **view: object) -> None:
-    """Wait until the settings hold what was done last."""
-
-    def kept() -> bool:
-        found = settings.get(screen.itop.database, SETTING)
-        left = left_before(found, ids)
-        now = (screen.ids, screen.hidden, screen.grouped)
-        return (
-            left is not None
-            and (left.ids, left.hidden, left.grouped) == now
-            and view.items() <= view_before(found).items()
-        )
-
-    await until(pilot, kept, "how it was left to be kept")
-
-
-async def test_order_and_hidden_runs_come_back_with_the_same_runs_and_no_others(opened: Opened) -> None:
-    async with opened(1, 4, 6) as (pilot, screen):
-        await press(pilot, screen, "J", "down", "space")
-        await left_as(pilot, screen, (1, 4, 6))
-        assert (ids(screen), screen.hidden) == ((4, 1, 6), frozenset({6}))
-        app = screen.itop
-        app.pop_screen()
-        app.open_compare((6, 4, 1))
-        await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen is not screen, "the screen")
-        again = app.screen
-        assert isinstance(again, CompareScreen)
-        await until(pilot, lambda: again.is_settled, "the runs")
-        assert ids(again) == (4, 1, 6), "the same comparison, opened again in one start"
-        assert [line.marker for line in lines(again)] == ["A", "B"]
-    async with opened(6, 1, 4) as (_, screen):
-        assert ids(screen) == (4, 1, 6), "and at the next start"
-        assert [line.hidden for line in screen.query_one(EntryList).lines] == [False, False, True]
-    async with opened(4, 1) as (_, screen):
-        assert (ids(screen), screen.hidden) == ((4, 1), frozenset()), "another comparison"
-
-
-async def test_groups_and_how_everything_is_shown_come_back(opened: Opened) -> None:
-    async with opened() as (pilot, screen):
-        await press(pilot, screen, "g", "x", "m", "u", "y", "tab", "i", "5", "v")
-        await left_as(
-            pilot, screen, (1, 2, 3, 4, 5, 6), tab="layers", layers="R_s", smoothing=0.6, chart="val_accuracy"
-        )
-    async with opened() as (pilot, screen):
-        await until(pilot, lambda: screen.tab == "layers" and screen.is_settled, "the tab")
-        assert screen.grouped
-        assert "R_s" in text(screen, "layers")
-        assert not screen.query_one(EntryList).display
-        await press(pilot, screen, "1")
-        charts = screen.curves
-        assert (charts.across, charts.smoothing, charts.with_marks, logarithmic(screen)) == ("epoch", 0.6, False, False)
-        assert charts.chart.title == "validation accuracy"
-
-
-async def test_a_view_of_another_version_is_passed_over(opened: Opened) -> None:
-    with closing(Database.open()) as database:
-        settings.put(database, SETTING, {"view": {"tab": 7, "across": "years", "chart": []}, "comparisons": [3, {}]})
-    async with opened(1, 4) as (_, screen):
-        assert (screen.tab, screen.curves.across, ids(screen)) == ("curves", "step", (1, 4))
-
-
-async def test_a_comparison_whose_runs_are_all_gone_is_left(opened: Opened) -> None:
-    async with opened(1, 2) as (pilot, screen):
-        app = screen.itop
-        runs.delete(app.database, 1)
-        runs.delete(app.database, 2)
-        assert app.poller is not None
-        app.poller.refresh()
-        await until(pilot, lambda: app.screen is not screen, "the list")
-        assert any("2 runs no longer there" in told.text for told in app.told)
-
-
-async def test_a_run_that_had_ended_and_is_resumed_is_read_again(opened: Opened) -> None:
-    async with opened(1, 2) as (pilot, screen):
-        runs.update_fields(screen.itop.database, 2, name="called otherwise")
-        assert screen.itop.poller is not None
-        screen.itop.poller.refresh()
-        await until(pilot, lambda: screen.entries[1].label == "called otherwise", "the new name")
 
 
 # --------------------------------------------------------------------------------------------------------------- charts
@@ -429,118 +310,3 @@ async def test_models_that_differ_are_told(opened: Opened) -> None:
     async with opened(1, 2) as (pilot, screen):
         await press(pilot, screen, "6")
         await until(pilot, lambda: "their models differ" in text(screen, "masks"), "what is told")
-
-
-# --------------------------------------------------------------------------------------------------------- copy, export
-
-
-async def test_the_table_is_copied_as_text(opened: Opened) -> None:
-    async with opened(1, 4) as (pilot, screen):
-        await press(pilot, screen, "Y")
-        assert screen.itop.clipboard.splitlines()[1].startswith("A rigl-d0.05-s1-lenet300-100")
-        await press(pilot, screen, "3", "Y")
-        assert "growth" in screen.itop.clipboard
-        assert screen.itop.clipboard.startswith("A rigl")
-
-
-async def export(pilot: Pilot[None], app: ItopApp, label: str) -> str:
-    """Write one of the choices of the dialog; returns what the dialog says."""
-    await pilot.press("E")
-    await until(pilot, lambda: isinstance(app.screen, ExportDialog), "the dialog")
-    dialog = app.screen
-    assert isinstance(dialog, ExportDialog)
-    at = next(at for at, choice in enumerate(dialog._choices) if choice.label.startswith(label))
-    await pilot.press(*["down"] * at, "enter")
-    await until(pilot, lambda: "ritten" in dialog.result, "the file")
-    await pilot.press("escape")
-    await until(pilot, lambda: app.screen is not dialog, "the dialog to close")
-    return dialog.result
-
-
-async def test_what_is_shown_is_exported_and_the_dialog_says_where(opened: Opened, tmp_path: Path) -> None:
-    async with opened(1, 4) as (pilot, screen):
-        app = screen.itop
-        assert (
-            await export(pilot, app, "svg: the chart of loss") == f"Written to {tmp_path / 'comparison-1-4-loss.svg'}"
-        )
-        drawing = ElementTree.parse(tmp_path / "comparison-1-4-loss.svg")
-        assert len(drawing.findall(".//{*}path")) >= 3
-        assert "set-d0.05-s1-lenet300-100" in "".join(drawing.getroot().itertext()), "the legend names the letters"
-        assert await export(pilot, app, "html:") == f"Written to {tmp_path / 'comparison-1-4.html'}"
-        assert await export(pilot, app, "csv: the table") == f"Written to {tmp_path / 'comparison-1-4-results.csv'}"
-        assert (tmp_path / "comparison-1-4-results.csv").read_text().startswith("run,test acc")
-        await export(pilot, app, "json: the table")
-        assert json.loads((tmp_path / "comparison-1-4-results.json").read_text())[0]["run"].startswith("A rigl")
-        await export(pilot, app, "json: all")
-        assert (tmp_path / "run-1-rigl-d0.05-s1-lenet300-100.json").is_file()
-
-
-async def test_a_file_that_is_there_is_overwritten_only_by_a_clear_yes(opened: Opened, tmp_path: Path) -> None:
-    there = tmp_path / "comparison-1-4.html"
-    there.write_text("precious")
-    folder = tmp_path / "run-1-rigl-d0.05-s1-lenet300-100-csv"
-    folder.mkdir()
-    (folder / "mine.txt").write_text("mine")
-    async with opened(1, 4) as (pilot, screen):
-        app = screen.itop
-        await pilot.press("E")
-        await until(pilot, lambda: isinstance(app.screen, ExportDialog), "the dialog")
-        dialog = app.screen
-        assert isinstance(dialog, ExportDialog)
-        for answer in ("n", "escape", "enter", "y"):
-            dialog.query_one(OptionList).highlighted = 0
-            await pilot.press("enter")
-            await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
-            assert f"Overwrite {there.name}?" in screen_text(app)
-            assert "What is in it now is lost." in screen_text(app)
-            assert dialog.result == f"Not written: {there.name} is there already"
-            await pilot.press(answer)
-            if answer == "enter":  # a key held too long says neither yes nor no
-                assert isinstance(app.screen, Confirm)
-                await pilot.press("n")
-            await until(pilot, lambda: app.screen is dialog, "the question to go")
-            if answer == "y":
-                await until(pilot, lambda: dialog.result == f"Written to {there}", "the page")
-            assert there.read_text().startswith("<!doctype html>" if answer == "y" else "precious")
-        dialog.query_one(OptionList).highlighted = csv = next(
-            at for at, choice in enumerate(dialog._choices) if choice.label.startswith("csv: all")
-        )
-        assert csv
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
-        assert "others stay" in screen_text(app)
-        await pilot.press("y")
-        await until(pilot, lambda: dialog.result.startswith("Written to"), "the folders")
-    assert (folder / "mine.txt").read_text() == "mine"
-    assert (folder / "steps.csv").is_file()
-    assert (tmp_path / "run-4-set-d0.05-s1-lenet300-100-csv" / "steps.csv").is_file()
-
-
-async def test_marked_runs_are_compared_and_exported_from_the_list(opened: Opened, tmp_path: Path) -> None:
-    async with opened(1, 2) as (pilot, screen):
-        app = screen.itop
-        app.pop_screen()
-        await until(pilot, lambda: app.screen is not screen, "the list")
-        await pilot.press("c")
-        assert any("Mark at least two" in told.text for told in app.told)
-        await pilot.press("space", "space")
-        await pilot.press("c")
-        await until(pilot, lambda: isinstance(app.screen, CompareScreen), "the comparison")
-        assert isinstance(app.screen, CompareScreen)
-        assert len(app.screen.ids) == 2
-        await pilot.press("escape")
-        await until(pilot, lambda: not isinstance(app.screen, CompareScreen), "the list")
-        assert "and 1 more" in await export(pilot, app, "json")
-
-
-async def test_a_run_exports_its_chart(opened: Opened, tmp_path: Path) -> None:
-    async with opened(1, 2) as (pilot, screen):
-        app = screen.itop
-        app.open_run(1)
-        await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.view is not None, "the run")
-        run = app.screen
-        assert isinstance(run, RunScreen)
-        await until(pilot, lambda: any(len(chart.data.lines) for chart in run.charts.charts), "its curves")
-        await export(pilot, app, "svg")
-    (made,) = tmp_path.glob("*.svg")  # noqa: ASYNC240 - nothing else waits here
-    assert ElementTree.parse(made).getroot().tag.endswith("svg")

@@ -65,6 +65,9 @@ async def test_a_chart_shows_its_last_values_its_axes_and_what_is_broken() -> No
     chart = Chart("loss")
     app = Host(chart)
     async with app.run_test(size=(60, 12)) as pilot:
+        assert "reading …" in "\n".join(app.text())
+        chart.set_series(ChartData())
+        await pilot.pause()
         assert "no data yet" in "\n".join(app.text())
         data = ChartData((line([1.0, 10.0, 100.0, 1000.0]),), broken=((3.0, "NaN at step 3"),))
         chart.set_series(data)
