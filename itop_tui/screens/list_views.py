@@ -48,8 +48,8 @@ class ListViews(RunActions):
     def show_heading(self) -> None:
         """Say above the list what is listed."""
 
-    def show_held(self) -> None:
-        """Show the answer that was held back while its question was being typed."""
+    def show_held(self, *, typed: bool = False) -> None:
+        """Show the answer that was held back while its question was being typed; `typed`: nothing more is typed."""
 
     # ---------------------------------------------------------------------------------------------------- the state
 
@@ -149,7 +149,7 @@ class ListViews(RunActions):
         if not self.view.text and not self.filter_line.text.strip():
             self._show_filter(False)
         self.table.focus()
-        self.call_after_refresh(self.show_held)
+        self.call_after_refresh(self.show_held, typed=True)
 
     def action_clear_filter(self) -> None:
         """List all runs again; out of the drop-down, or of a range that is being marked, first."""

@@ -147,9 +147,13 @@ class RunsScreen(ListColumns):
         self.show_heading()
         self.refresh_keys()
 
-    def show_held(self) -> None:
-        """Show the answer that was held back while its question was being typed."""
-        if self._held is not None:
+    def show_held(self, *, typed: bool = False) -> None:
+        """Show the answer that was held back while its question was being typed.
+
+        Args:
+            typed: Whether nothing more is typed: then it is the answer, else only if the line still says its question.
+        """
+        if self._held is not None and (typed or self.filter_line.text.strip() == self._held.view.text):
             self.post_message(RunsChanged(self._held))
 
     @staticmethod

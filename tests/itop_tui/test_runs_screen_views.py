@@ -83,6 +83,24 @@ async def test_a_wrong_query_is_told_with_its_place_and_the_last_answer_stays(
         await started(pilot, 4)
 
 
+async def test_a_word_that_became_a_field_empties_no_list_after_a_moment(
+    app: ItopApp, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("itop_tui.screens.runs._HELD", 3600)
+    create(database, 4)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 4)
+        screen = list_of(app)
+        await pilot.press("slash", *"growth")
+        await wait_for(pilot, lambda: screen._held is not None and screen._held.view.text == "growth")
+        await pilot.press("colon")
+        screen.show_held()
+        await wait_for(pilot, lambda: len(screen.filter_line.suggestions) > 0)
+        assert len(table_of(app).rows) == 4
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "No run matches" in screen_text(app))
+
+
 async def test_a_word_that_stays_unfinished_is_answered_while_it_is_typed(
     app: ItopApp, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

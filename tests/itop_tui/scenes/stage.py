@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from rich.segment import Segment
 from textual.pilot import Pilot
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 
 from itop_tui.app import ItopApp
 from tests.itop_tui.scenes.scene import Scene, Setting
@@ -47,10 +48,10 @@ class Stage:
 
     async def settle(self) -> None:
         """Wait until all of it is on the screen and nothing on the screen changes any more."""
-        before: list[list[Segment]] = []
+        before: list[list[list[Segment]]] = []
         while True:
             await wait_for(self.pilot, lambda: _at_rest(self.app) and self.scene.there(self.app))
-            now = self.frame()
+            now = [_drawn(screen) for screen in self.app.screen_stack]  # a dialog's own frame shows nothing below it
             if now == before:
                 return
             before = now
@@ -78,11 +79,15 @@ class Stage:
 
     def frame(self) -> list[list[Segment]]:
         """What is on the screen, line by line."""
-        return [list(strip) for strip in self.app.screen._compositor.render_strips()]
+        return _drawn(self.app.screen)
 
     def text(self) -> str:
         """What stands on the screen."""
         return "\n".join("".join(segment.text for segment in line) for line in self.frame())
+
+
+def _drawn(screen: Screen[Any]) -> list[list[Segment]]:
+    return [list(strip) for strip in screen._compositor.render_strips()]
 
 
 def _at_rest(app: ItopApp) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -14,7 +15,16 @@ from tests.itop_tui.scenes.table import SCENES
 _DIRECTIONS = set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def _scenes() -> Iterator[Any]:
+    """All scenes; of several that show one tab of one screen, the first in every run of the tests."""
+    known = set()
+    for scene in SCENES:
+        shown = (scene.shows, scene.tab)
+        yield pytest.param(scene, id=scene.name, marks=[pytest.mark.slow] if shown in known else [])
+        known.add(shown)
+
+
+@pytest.mark.parametrize("scene", _scenes())
 async def test_scene(scene: Scene, setting: Callable[[bool], Setting]) -> None:
     width, height = SIZES[0]
     async with on_stage(scene, setting(True), SIZES[0]) as stage:
