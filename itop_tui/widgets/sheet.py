@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -72,6 +73,12 @@ class Sheet:
         return "\n".join([*told, *(plain(note) for note in self.notes)])
 
 
+@lru_cache(maxsize=16)
+def _wrapped(notes: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """Notes as lines of at most so many cells."""
+    return tuple(line for note in notes for line in textwrap.wrap(plain(note), width) or [""])
+
+
 class SheetView(Toned):
     """Shows a sheet."""
 
@@ -85,7 +92,6 @@ class SheetView(Toned):
         self._widest = widest
         self._widths: list[int] = []
         self._shades: list[Color] = []
-        self._notes: list[str] = []
 
     def watch_sheet(self, sheet: Sheet) -> None:
         """Measure the columns."""
@@ -93,16 +99,20 @@ class SheetView(Toned):
         self._widths = [
             min(self._widest, max(cell_len(plain(line[at].text)) for line in lines)) for at in range(len(sheet.head))
         ]
-        self._wrap_notes()
         self.top, self.left = min(self.top, self._last_row()), min(self.left, max(0, len(self._widths) - 2))
 
     def on_resize(self) -> None:
-        """The notes have another width."""
-        self._wrap_notes()
+        """The notes take other lines."""
+        self.top = min(self.top, self._last_row())
 
-    def _wrap_notes(self) -> None:
-        room = max(1, self.size.width - 2)
-        self._notes = [line for note in self.sheet.notes for line in textwrap.wrap(plain(note), room) or [""]]
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        """The lines of the notes.
+
+        They are wrapped as they are drawn: a sheet is given while its tab is hidden and has no width, and drawn in the
+        room it gets before the widget is told of it.
+        """
+        return _wrapped(self.sheet.notes, max(1, self.size.width - 2))
 
     def notify_style_update(self) -> None:
         """Another theme has other shades."""

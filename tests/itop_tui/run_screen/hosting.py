@@ -1,4 +1,4 @@
-"""The real app with a run's screen open in it, and waiting for conditions instead of times."""
+"""The real app with a run's screen open in it, or one widget alone; and waiting for conditions instead of times."""
 
 from __future__ import annotations
 
@@ -6,15 +6,39 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from textual.app import App, ComposeResult
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from db.session import Database
+from itop_tui import theme
 from itop_tui.app import ItopApp
 from itop_tui.poller import DatabaseReader
 from itop_tui.screens.run import RunScreen
 
 NOW = 1_772_000_000.0
 """The time of all tests that look at ages."""
+
+
+class Host(App[None]):
+    """An app with one widget and the themes of itop."""
+
+    CSS = "HeatMap, Chart { height: 1fr; }"
+
+    def __init__(self, widget: Widget) -> None:
+        super().__init__()
+        self._widget = widget
+        for each in theme.THEMES:
+            self.register_theme(each)
+        self.theme = theme.DARK.name
+
+    def compose(self) -> ComposeResult:
+        """The widget alone."""
+        yield self._widget
+
+    def text(self) -> list[str]:
+        """What the screen shows."""
+        return [strip.text for strip in self.screen._compositor.render_strips()]
 
 
 class StillReader(DatabaseReader):

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from textual.app import App, ComposeResult
-from textual.widget import Widget
 
 from itop_tui import theme
 from itop_tui.screens.run.charts import grid_shape
@@ -18,28 +16,7 @@ from itop_tui.widgets.heat_map import HeatMap
 from itop_tui.widgets.layer_table import LayerTable, churn, summary
 from itop_tui.widgets.log_view import LogView
 from tests.itop_tui.run_screen import made
-from tests.itop_tui.run_screen.hosting import NOW
-
-
-class Host(App[None]):
-    """An app with one widget."""
-
-    CSS = "HeatMap, Chart { height: 1fr; }"
-
-    def __init__(self, widget: Widget) -> None:
-        super().__init__()
-        self._widget = widget
-        for each in theme.THEMES:
-            self.register_theme(each)
-        self.theme = theme.DARK.name
-
-    def compose(self) -> ComposeResult:
-        """The widget alone."""
-        yield self._widget
-
-    def text(self) -> list[str]:
-        """What the screen shows."""
-        return [strip.text for strip in self.screen._compositor.render_strips()]
+from tests.itop_tui.run_screen.hosting import NOW, Host
 
 
 def line(y: list[float], label: str = "train", tone: str = "first") -> Line:
