@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
-from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from itop_tui import keymap
 from itop_tui.actions import Scope, find, in_scope
 from itop_tui.poller import DatabaseTrouble, RunsChanged
+from itop_tui.screens.leaving import Leaving
 from itop_tui.widgets.banner import Banner
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 from itop_tui.widgets.top_bar import TopBar
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from itop_tui.app import ItopApp
 
 
-class ItopScreen(Screen[None]):
+class ItopScreen(Leaving[None]):
     """A full screen: top bar, banner, body, key bar.
 
     A subclass names its `SCOPE`, takes its bindings from the registry

@@ -11,10 +11,10 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
+from itop_tui.screens.leaving import Dialog
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class _Search(Input):
             await super()._on_key(event)
 
 
-class CheckList(ModalScreen[T | None], Generic[T]):
+class CheckList(Dialog[T | None], Generic[T]):
     """Lists lines to check; closes with what was chosen, or with None where it is left as it was.
 
     A subclass fills the list, and implements `action_check` and `action_keep`.

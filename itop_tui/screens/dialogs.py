@@ -8,14 +8,14 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, TextArea
 
 from itop_tui.format import plain
+from itop_tui.screens.leaving import Dialog
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Dialog[bool]):
     """Asks before something that cannot be undone.
 
     Only `y` says yes: enter does not, so that a key held too long destroys nothing.
@@ -52,7 +52,7 @@ class Confirm(ModalScreen[bool]):
         self.dismiss(yes)
 
 
-class Ask(ModalScreen[str | None]):
+class Ask(Dialog[str | None]):
     """Asks for a line of text; None where it is left with escape.
 
     Args:
@@ -92,7 +92,7 @@ class Ask(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class AskText(ModalScreen[str | None]):
+class AskText(Dialog[str | None]):
     """Asks for a text of several lines; None where it is left with escape.
 
     Args:

@@ -15,7 +15,6 @@ import numpy as np
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
@@ -27,6 +26,7 @@ from itop_tui.export.text import write_rows
 from itop_tui.format import moment, plain, plural
 from itop_tui.screens.base import ItopScreen
 from itop_tui.screens.dialogs import Confirm
+from itop_tui.screens.leaving import Dialog
 from itop_tui.widgets.chart import Chart, Line
 from itop_tui.widgets.compare_chart import BandLine
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
@@ -47,7 +47,7 @@ class Choice:
     write: Callable[[Database, Path, bool], Sequence[Path]]
 
 
-class ExportDialog(ModalScreen[None]):
+class ExportDialog(Dialog[None]):
     """Asks what to write and where.
 
     Args:
@@ -111,7 +111,7 @@ class ExportDialog(ModalScreen[None]):
 
         def tell(found: Sequence[Path] | Exception) -> None:
             self._busy = False
-            if isinstance(found, AlreadyThereError) and self.is_current:
+            if isinstance(found, AlreadyThereError) and self.is_active:
                 self._ask_to_overwrite(choice, found.targets)
             elif isinstance(found, Exception):
                 self._say(f"Not written: {f'{found}'.strip() or type(found).__name__}")

@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
 from itop_tui.actions import Scope, in_scope, key_name
+from itop_tui.screens.leaving import Dialog
 from itop_tui.theme import STATES
 from itop_tui.widgets.toned import Toned
 
@@ -78,7 +78,7 @@ class _Keys(Toned, Static):
         self.update(table)
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Lists the keys of a screen.
 
     Args:

@@ -9,11 +9,11 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
 from itop_tui.format import plain
 from itop_tui.messages import Severity, Told
+from itop_tui.screens.leaving import Dialog
 from itop_tui.theme import Tone
 from itop_tui.widgets.toned import Toned
 
@@ -49,7 +49,7 @@ class _Messages(Toned, Static):
         self.update(shown)
 
 
-class MessagesScreen(ModalScreen[None]):
+class MessagesScreen(Dialog[None]):
     """Lists what the app has told.
 
     Args:

@@ -273,7 +273,7 @@ class NewRunScreen(PlanAsking):
         )
 
     def _launched(self, launched: Launched) -> None:
-        self.dismiss()
+        self.leave()
         self.itop.runs_launched(launched)
 
     def _not_launched(self) -> None:
@@ -297,7 +297,7 @@ class NewRunScreen(PlanAsking):
 
         def decided(yes: bool | None) -> None:
             if yes:
-                self.dismiss()
+                self.leave()
 
         told = plural(len(self.form.changes), "change")
         self.app.push_screen(Confirm("Leave without launching?", f"{told} would be forgotten.", "Leave"), decided)

@@ -12,11 +12,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from itop_tui.format import plain
+from itop_tui.screens.leaving import Dialog
 from itop_tui.theme import tone_style
 
 
@@ -35,7 +35,7 @@ class Item:
     detail: str = ""
 
 
-class Picker(ModalScreen[str | None]):
+class Picker(Dialog[str | None]):
     """Lists items; typing narrows the list, enter chooses, escape leaves.
 
     Args:

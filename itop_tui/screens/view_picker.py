@@ -10,12 +10,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Label, OptionList
 from textual.widgets.option_list import Option
 
 from itop_tui.format import plain
 from itop_tui.list_state import ListState
+from itop_tui.screens.leaving import Dialog
 from itop_tui.theme import tone_style
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 
@@ -23,7 +23,7 @@ Answer = tuple[str, str]
 """What is to be done ("show", "save" or "delete"), and with the view of which name."""
 
 
-class ViewPicker(ModalScreen[Answer | None]):
+class ViewPicker(Dialog[Answer | None]):
     """Lists the views.
 
     Args:

@@ -195,22 +195,12 @@ class CompareDisplay(ItopScreen):
             self.ids = tuple(run_id for run_id in self.ids if run_id not in gone)
             self.notify(f"{plural(len(gone), 'run')} no longer there.", severity="warning", markup=False)
         if not self.ids:
-            self._leave()
+            self.leave()
             return
         self.make_entries()
         if self._again or found.request != self._request():  # the entries that were read want other curves
             self._again = False
             self.ask()
-
-    def _leave(self) -> None:
-        """Nothing is left to compare: leave, as soon as no question lies over the screen."""
-        if self.is_current:
-            self.dismiss(None)
-
-    def on_screen_resume(self) -> None:
-        """A question that lay over the screen was answered."""
-        if self.read is not None and not self.ids:
-            self._leave()
 
     def _keep_to_the_most(self, runs: Sequence[RunRecord]) -> None:
         """Join the seeds of more runs than can be told apart; where that is not enough, take the first ones."""

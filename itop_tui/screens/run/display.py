@@ -53,7 +53,7 @@ class RunDisplay(RunActions):
         self.view: RunView | None = None
         self._reader: RunReader | None = None
         self._masks: MaskServer | None = None
-        self._gone = self._leaving = False
+        self._gone = False
         self._undrawn: ExitStack | None = None
 
     def compose_body(self) -> Iterable[Widget]:
@@ -147,20 +147,12 @@ class RunDisplay(RunActions):
     def on_read_failed(self, message: ReadFailed) -> None:
         """Leave a run that is gone; say what is wrong otherwise."""
         if message.gone:
+            if not self._gone:
+                self.notify(f"Run {self.run_id} is no longer there.", severity="warning", markup=False)
             self._gone = True
-            self._leave_if_gone()
+            self.leave()
             return
         self.on_database_trouble(DatabaseTrouble(f"The run cannot be read: {message.reason}"))
-
-    def on_screen_resume(self) -> None:
-        """A question that lay over the screen was answered."""
-        self._leave_if_gone()
-
-    def _leave_if_gone(self) -> None:
-        if self._gone and self.is_current and not self._leaving:
-            self._leaving = True  # told once: a screen that is being left may still be resumed, or read
-            self.notify(f"Run {self.run_id} is no longer there.", severity="warning", markup=False)
-            self.dismiss(None)
 
     def _tick(self) -> None:
         """What depends on the time alone: ages, the time left, silence."""

@@ -8,10 +8,10 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 
 from db.records import AttemptRecord
 from itop_tui.format import duration, moment, plain
+from itop_tui.screens.leaving import Dialog
 from itop_tui.theme import Tone, look
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 from itop_tui.widgets.toned import Part, Toned
@@ -103,7 +103,7 @@ class _Page(Toned):
         return text
 
 
-class ProvenanceScreen(ModalScreen[None]):
+class ProvenanceScreen(Dialog[None]):
     """One attempt at a time, the latest first.
 
     Args:
