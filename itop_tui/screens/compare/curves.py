@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Grid, Vertical
+from textual.containers import Grid
 from textual.message import Message
 
-from itop_tui.across import ACROSS, Across, Hours, Scale
+from itop_tui.across import Hours, Scale
 from itop_tui.comparison import Entry
-from itop_tui.comparison_curves import FIGURES, RAW_UP_TO, Curves, CurvesRequest, EntryCurve, Figure, Members
+from itop_tui.comparison_curves import RAW_UP_TO, Curves, CurvesRequest, EntryCurve, Members
+from itop_tui.figures import COMPARED, Figure
+from itop_tui.screens.chart_grid import LEGEND_FROM, ChartGrid, grid_shape
 from itop_tui.screens.compare.reading import Happened
-from itop_tui.screens.run.charts import LEGEND_FROM, SMOOTHING, grid_shape
 from itop_tui.widgets.braille import FloatArray
 from itop_tui.widgets.chart import Chart, ChartData, Event, Line
 from itop_tui.widgets.compare_chart import BandLine, CompareChart
@@ -83,7 +84,7 @@ class Marked:
         return np.unique(np.array(updates)), tuple(told)
 
 
-class CurvesPane(Vertical):
+class CurvesPane(ChartGrid):
     """Charts of a comparison in a grid, or one at full size, with the state of their view."""
 
     @dataclass
@@ -99,14 +100,8 @@ class CurvesPane(Vertical):
         """The view was changed by a person; `state` is worth keeping."""
 
     def __init__(self, widget_id: str | None = None) -> None:
-        super().__init__(id=widget_id)
-        self.full = False
+        super().__init__(widget_id)
         self.chosen = 0
-        self.smoothing = 0.0
-        self.across: Across = "step"
-        self.logarithmic = True
-        self.with_marks = True
-        self.window: tuple[float, float] | None = None
         self.cursor: float | None = None
         self._entries: tuple[Entry, ...] = ()
         self._hidden: frozenset[int] = frozenset()
@@ -116,7 +111,7 @@ class CurvesPane(Vertical):
     def compose(self) -> ComposeResult:
         """One chart; more are made as there is room."""
         with Grid(id="curve-grid"):
-            yield CompareChart(FIGURES[0].title, percent=FIGURES[0].percent)
+            yield CompareChart(COMPARED[0].short_title, percent=COMPARED[0].percent)
         legend = MarkLegend(id="mark-legend")
         legend.display = False
         yield legend
@@ -126,24 +121,13 @@ class CurvesPane(Vertical):
     @property
     def state(self) -> dict[str, Any]:
         """How the charts are shown, as JSON: what another start of the app takes up again."""
-        return {
-            "chart": FIGURES[self.chosen].name,
-            "full": self.full,
-            "smoothing": self.smoothing,
-            "across": self.across,
-            "logarithmic": self.logarithmic,
-            "marks": self.with_marks,
-        }
+        return {**super().state, "chart": COMPARED[self.chosen].name}
 
     def take_up(self, state: Mapping[str, Any]) -> None:
         """Show the charts as they were shown before; whatever in `state` makes no sense is passed over."""
-        names = [figure.name for figure in FIGURES]
+        names = [figure.name for figure in COMPARED]
         self.chosen = names.index(state["chart"]) if state.get("chart") in names else 0
-        self.full = state.get("full") is True
-        self.smoothing = state["smoothing"] if state.get("smoothing") in SMOOTHING else 0.0
-        self.across = state["across"] if state.get("across") in ACROSS else "step"
-        self.logarithmic = state.get("logarithmic") is not False
-        self.with_marks = state.get("marks") is not False
+        super().take_up(state)
         self.lay_out()
 
     # ------------------------------------------------------------------------------------------ what is on the screen
@@ -156,7 +140,7 @@ class CurvesPane(Vertical):
     @property
     def figures(self) -> tuple[Figure, ...]:
         """The figures that are on the screen."""
-        return FIGURES[self._first : self._first + self._count]
+        return COMPARED[self._first : self._first + self._count]
 
     @property
     def _shape(self) -> tuple[int, int]:
@@ -165,7 +149,7 @@ class CurvesPane(Vertical):
     @property
     def _count(self) -> int:
         columns, rows = self._shape
-        return min(columns * rows, len(FIGURES) - self._first)
+        return min(columns * rows, len(COMPARED) - self._first)
 
     @property
     def _first(self) -> int:
@@ -201,7 +185,7 @@ class CurvesPane(Vertical):
             parts.append("hours of training" + (", pauses left out" if paused else ""))
         if self.window is not None:
             parts.append(f"{self.across}s {self.window[0]:,.4g} to {self.window[1]:,.4g} (0 for all)")
-        parts.append(f"{self._first + 1}–{self._first + self._count} of {len(FIGURES)} figures (tab)")
+        parts.append(f"{self._first + 1}–{self._first + self._count} of {len(COMPARED)} figures (tab)")
         return " · ".join(parts)
 
     # ------------------------------------------------------------------------------------------------------ showing
@@ -224,7 +208,7 @@ class CurvesPane(Vertical):
             chart.display = at < self._count
             if chart.display:
                 figure = self.figures[at]
-                chart.title, chart.percent = figure.title, figure.percent
+                chart.title, chart.percent = figure.short_title, figure.percent
                 chart.log_scale = figure.logarithmic and self.logarithmic
                 chart.choose(self._first + at == self.chosen and self._count > 1)
         self.fill()
@@ -281,7 +265,7 @@ class CurvesPane(Vertical):
 
     def choose(self, by: int) -> None:
         """Choose the chart `by` places further."""
-        self.chosen = (self.chosen + by) % len(FIGURES)
+        self.chosen = (self.chosen + by) % len(COMPARED)
         self.lay_out()
         self.post_message(self.Changed())
 
@@ -299,7 +283,7 @@ class CurvesPane(Vertical):
 
     def smooth_more(self) -> None:
         """Take the next smoothing."""
-        self.smoothing = SMOOTHING[(SMOOTHING.index(self.smoothing) + 1) % len(SMOOTHING)]
+        self._take_next_smoothing()
         self.post_message(self.Wanted())
         self.post_message(self.Changed())
 
@@ -312,9 +296,7 @@ class CurvesPane(Vertical):
     def next_across(self) -> None:
         """Take the next thing that can stand across: epochs only where the length of every run's is known."""
         known = all(epoch_length(entry) is not None for entry in self._entries)
-        choices = [each for each in ACROSS if each != "epoch" or known]
-        at = choices.index(self.across) if self.across in choices else 0
-        self.across = choices[(at + 1) % len(choices)]
+        self._take_next_across(epochs=known)
         self.window = self.cursor = None
         self.lay_out()
         self.post_message(self.Changed())

@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.message import Message
 from textual.widget import Widget
 
 from db.records import RunRecord
-from itop_tui.across import ACROSS, Across, Hours, Linear, Scale, hours
+from itop_tui.across import Across, Hours, Linear, Scale, hours
 from itop_tui.happenings import happenings
-from itop_tui.screens.run.curves import CurveRequest, Curves
-from itop_tui.screens.run.figures import (
+from itop_tui.screens.chart_grid import LEGEND_FROM, ChartGrid, grid_shape
+from itop_tui.screens.run.chart_specs import (
     DEFAULT_CHARTS,
     MOST_CHARTS,
     ChartSpec,
@@ -29,25 +28,14 @@ from itop_tui.screens.run.figures import (
     from_setting,
     with_figures,
 )
+from itop_tui.screens.run.curves import CurveRequest, Curves
 from itop_tui.screens.run.plotting import Look, chart_data
 from itop_tui.screens.run.reader import RunView
 from itop_tui.widgets.chart import Chart
 from itop_tui.widgets.mark_legend import MarkLegend
 
-SMOOTHING = (0.0, 0.6, 0.9, 0.98)
-"""Weights of the past in the moving average, from none to much."""
-LEGEND_FROM = 16
-"""Lines of the pane from which on one is spared for the legend of the marks."""
 
-
-def grid_shape(width: int, height: int) -> tuple[int, int]:
-    """How many charts fit side by side and one above the other, so that each can still be read."""
-    columns = 1 if width < 64 else 2 if width < 150 else 3
-    rows = 1 if height < 14 else 2 if height < 30 or (columns == 3 and height < 42) else 3
-    return columns, rows
-
-
-class ChartsPane(Vertical):
+class ChartsPane(ChartGrid):
     """Charts over steps, epochs or hours, with the state of their view."""
 
     @dataclass
@@ -63,15 +51,9 @@ class ChartsPane(Vertical):
         state: Mapping[str, Any]
 
     def __init__(self, widget_id: str | None = None) -> None:
-        super().__init__(id=widget_id)
+        super().__init__(widget_id)
         self.specs: tuple[ChartSpec, ...] = DEFAULT_CHARTS
-        self.full = False
         self.chosen = 0
-        self.smoothing = 0.0
-        self.across: Across = "step"
-        self.logarithmic = True
-        self.with_marks = True
-        self.window: tuple[float, float] | None = None
         self._ready = False
         self._view: RunView | None = None
         self._curves: Curves | None = None
@@ -95,15 +77,7 @@ class ChartsPane(Vertical):
     @property
     def state(self) -> dict[str, Any]:
         """How the charts are shown, as JSON: what another start of the app takes up again."""
-        return {
-            "charts": as_setting(self.specs),
-            "chosen": self.chosen,
-            "full": self.full,
-            "smoothing": self.smoothing,
-            "across": self.across,
-            "logarithmic": self.logarithmic,
-            "marks": self.with_marks,
-        }
+        return {**super().state, "charts": as_setting(self.specs), "chosen": self.chosen}
 
     def take_up(self, state: Mapping[str, Any]) -> None:
         """Show the charts as they were shown before; whatever in `state` makes no sense is passed over."""
@@ -111,11 +85,7 @@ class ChartsPane(Vertical):
             self.specs = from_setting(state["charts"])
         chosen = state.get("chosen")
         self.chosen = chosen if isinstance(chosen, int) and 0 <= chosen < len(self.specs) else 0
-        self.full = state.get("full") is True
-        self.smoothing = state["smoothing"] if state.get("smoothing") in SMOOTHING else 0.0
-        self.across = state["across"] if state.get("across") in ACROSS else "step"
-        self.logarithmic = state.get("logarithmic") is not False
-        self.with_marks = state.get("marks") is not False
+        super().take_up(state)
         self._ready = True
         self._make_charts()
         self.lay_out()
@@ -311,7 +281,7 @@ class ChartsPane(Vertical):
 
     def smooth_more(self) -> float:
         """Take the next weight of `SMOOTHING`; returns it."""
-        self.smoothing = SMOOTHING[(SMOOTHING.index(self.smoothing) + 1) % len(SMOOTHING)]
+        self._take_next_smoothing()
         self._want()
         self._was_changed()
         return self.smoothing
@@ -327,9 +297,7 @@ class ChartsPane(Vertical):
         """Take the next thing that can stand across: epochs only where their length is known; returns it."""
         run = self._run
         known = run is not None and run.total_steps > 0 and run.total_epochs > 0
-        choices = [each for each in ACROSS if each != "epoch" or known]
-        at = choices.index(self.across) if self.across in choices else 0
-        self.across = choices[(at + 1) % len(choices)]
+        self._take_next_across(epochs=known)
         self.point(None)
         self._fill()
         self._want()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from itop_tui import theme
-from itop_tui.screens.run.charts import grid_shape
+from itop_tui.screens.chart_grid import grid_shape
 from itop_tui.widgets import log_view
 from itop_tui.widgets.chart import Chart, ChartData, Line
 from itop_tui.widgets.checkpoint_table import CheckpointTable
