@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from textual.pilot import Pilot
-from textual.widgets import OptionList
+from textual.widgets import Label, OptionList
 
 from itop_tui.app import ItopApp
 from itop_tui.screens.compare import CompareScreen
@@ -78,7 +78,8 @@ async def test_a_file_that_is_there_is_overwritten_only_by_a_clear_yes(opened: O
             await pilot.press("enter")
             await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
             assert f"Overwrite {there.name}?" in screen_text(app)
-            assert "What is in it now is lost." in screen_text(app)
+            # Where its lines break depends on the folder's name, so it is not looked for on the screen.
+            assert "What is in it now is lost." in str(app.screen.query_one(".body", Label).content)
             assert dialog.result == f"Not written: {there.name} is there already"
             await pilot.press(answer)
             if answer == "enter":  # a key held too long says neither yes nor no
