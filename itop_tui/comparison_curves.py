@@ -16,65 +16,23 @@ from numpy.typing import NDArray
 
 from db import attempts, averages, metrics
 from db.moments import moments
-from db.records import Series, StepMetric
+from db.records import Series
 from db.session import Database
 from itop_tui.across import Across, Hours, Linear, Scale, hours
 from itop_tui.comparison import join, smoothed
+from itop_tui.figures import FIGURES
 from itop_tui.happenings import breaks
 
 FloatArray = NDArray[np.float64]
 
 _EXCHANGED = frozenset({"churn", "pruned", "grown"})
-_BY_STEP = frozenset(StepMetric.__dataclass_fields__)
+_BY_STEP = frozenset(figure.name for figure in FIGURES if figure.source == "step")
+_NOISY = frozenset(figure.name for figure in FIGURES if figure.noisy)
 _DOTS_A_COLUMN = 2
 RAW_UP_TO = 4
 """Curves up to which what was recorded stays behind the smoothed ones; more would hide them."""
 _READERS = 4
 """Threads that read at once; SQLite reads without holding the interpreter."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A recorded figure as charts show it.
-
-    Attributes:
-        name: A name of `db.metrics.METRICS`.
-        title: What it is called.
-        percent: Whether it is a share.
-        logarithmic: Whether a logarithmic axis makes sense.
-        noisy: Whether it jumps from step to step, so that smoothing helps.
-    """
-
-    name: str
-    title: str
-    percent: bool = False
-    logarithmic: bool = False
-    noisy: bool = False
-
-
-FIGURES = (
-    Figure("loss", "loss", logarithmic=True, noisy=True),
-    Figure("val_accuracy", "validation accuracy", percent=True),
-    Figure("itop_rate", "R_s explored", percent=True),
-    Figure("accuracy", "accuracy", percent=True, noisy=True),
-    Figure("churn", "churn", percent=True),
-    Figure("val_loss", "validation loss", logarithmic=True),
-    Figure("train_loss", "loss by epoch", logarithmic=True),
-    Figure("train_accuracy", "accuracy by epoch", percent=True),
-    Figure("density", "density", percent=True),
-    Figure("death_rate", "death rate"),
-    Figure("learning_rate", "learning rate", logarithmic=True),
-    Figure("survival", "survival of grown", percent=True),
-    Figure("overlap_previous", "overlap with the mask before", percent=True),
-    Figure("overlap_first", "overlap with the first mask", percent=True),
-    Figure("pruned", "pruned"),
-    Figure("grown", "grown"),
-    Figure("nonzeros", "active weights"),
-    Figure("samples_per_second", "samples/s", noisy=True),
-    Figure("seconds", "seconds an epoch"),
-)
-"""Every figure that is recorded along a run, the most telling first."""
-_NOISY = frozenset(figure.name for figure in FIGURES if figure.noisy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +56,7 @@ class CurvesRequest:
 
     Attributes:
         members: The runs of each entry.
-        figures: Names of `FIGURES`.
+        figures: Names of `itop_tui.figures.FIGURES`.
         window: The part of the x axis, in its unit; None for all.
         columns: Columns of the widest chart.
         smoothing: The weight of the past in the moving average of noisy figures, 0 for none.

@@ -22,9 +22,10 @@ from itop_tui.comparison import (
     setting_of,
     write_stat,
 )
-from itop_tui.comparison_curves import FIGURES, RAW_UP_TO, CurvesRequest, EntryCurve, Figure, Members, read_curves
+from itop_tui.comparison_curves import RAW_UP_TO, CurvesRequest, EntryCurve, Members, read_curves
 from itop_tui.comparison_scatter import scatter_data
 from itop_tui.export.drawing import PAPER, Drawing, Trace, text_of
+from itop_tui.figures import COMPARED, Figure
 from itop_tui.format import moment, plural
 from itop_tui.series_colours import ON_DARK, ON_LIGHT
 
@@ -79,9 +80,9 @@ def curve_drawing(figure: Figure, compared: Sequence[Entry], curves: Sequence[En
     ]
     own = [Trace(entry.letter, entry.label_with_n, at, curve.x, curve.y, curve.std) for at, entry, curve in known]
     return Drawing(
-        figure.title,
+        figure.short_title,
         x_label,
-        figure.title,
+        figure.short_title,
         (*raw, *own),
         logarithmic=figure.logarithmic,
         y_percent=figure.percent,
@@ -159,7 +160,7 @@ def _page(db: Database, compared: Sequence[Entry], seconds: dict[int, float | No
     members = tuple(
         Members(tuple(run.id for run in entry.runs), max(run.step for run in entry.runs)) for entry in compared
     )
-    for figure in FIGURES:  # one at a time: a page of many long runs needs the memory of one plot
+    for figure in COMPARED:  # one at a time: a page of many long runs needs the memory of one plot
         curves = read_curves(
             db, CurvesRequest(members, (figure.name,), columns=_COLUMNS, smoothing=_SMOOTHING)
         ).by_name[figure.name]

@@ -18,9 +18,9 @@ from db import metrics
 from db.moments import moments
 from db.records import MaskUpdate, StepMetric
 from db.session import Database
+from itop_tui.figures import find
 from itop_tui.happenings import drops
 from itop_tui.screens.run.curves import EMPTY, Curve, CurveRequest, Curves, Track
-from itop_tui.screens.run.figures import find
 from itop_tui.screens.run.lineage import Stretch
 from itop_tui.screens.run.sparse_figures import read_sparse
 

@@ -24,7 +24,7 @@ class CurveRequest:
     """What the charts show.
 
     Attributes:
-        names: Figures of `itop_tui.screens.run.figures`.
+        names: Figures of `itop_tui.figures`.
         window: The first and last step wanted; None for all.
         columns: Width of the widest chart in cells.
         smoothing: Weight of the past in the moving average, 0 for none.

@@ -8,8 +8,9 @@ from rich.text import Text
 from textual import on
 from textual.widgets import Input, OptionList
 
+from itop_tui.figures import Figure
 from itop_tui.screens.check_list import CheckList
-from itop_tui.screens.run.figures import MOST_FIGURES, Figure
+from itop_tui.screens.run.chart_specs import MOST_FIGURES
 from itop_tui.theme import tone_style
 from itop_tui.widgets.key_bar import KeyHint
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from db.records import RunRecord
 from itop_tui.across import Scale
+from itop_tui.figures import Figure
 from itop_tui.format import MASK_FIGURES
 from itop_tui.happenings import Happening, drop
+from itop_tui.screens.run.chart_specs import ChartSpec
 from itop_tui.screens.run.curves import EMPTY, Curve, Curves
-from itop_tui.screens.run.figures import ChartSpec, Figure
 from itop_tui.widgets.chart import TONES, ChartData, Event, Line
 
 _MARKERS = "●▲■◆✚★▼○"

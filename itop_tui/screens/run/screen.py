@@ -10,15 +10,16 @@ from db import metrics
 from db.records import LayerMaskStat, RunRecord
 from itop_tui import operations
 from itop_tui.actions import bindings, find, in_scope
+from itop_tui.figures import all_figures
 from itop_tui.format import plain, plural
 from itop_tui.screens.chosen import named
 from itop_tui.screens.dialogs import Confirm
 from itop_tui.screens.run import checkpoint_files
+from itop_tui.screens.run.chart_specs import MOST_CHARTS
 from itop_tui.screens.run.checkpoints import CheckpointsPane
 from itop_tui.screens.run.config import ConfigPane
 from itop_tui.screens.run.display import RunDisplay
 from itop_tui.screens.run.figure_picker import FigurePicker
-from itop_tui.screens.run.figures import MOST_CHARTS, all_figures
 from itop_tui.screens.run.layers import LayersPane
 from itop_tui.screens.run.log import LogPane
 from itop_tui.screens.run.mask import MaskScreen

@@ -11,8 +11,8 @@ import numpy as np
 from db import metrics
 from db.records import LayerMaskStat, MaskUpdate
 from db.session import Database
+from itop_tui.figures import AT_LAYER, Figure, find
 from itop_tui.screens.run.curves import Curve
-from itop_tui.screens.run.figures import AT_LAYER, Figure, find
 from itop_tui.widgets.layer_table import churn, density, explored
 
 _LAYER_VALUES: Mapping[str, Any] = {"density": density, "itop_rate": explored, "churn": churn}
@@ -33,7 +33,7 @@ def read_sparse(
     Args:
         db: The database.
         run_id: The run.
-        names: Figures of `itop_tui.screens.run.figures`.
+        names: Figures of `itop_tui.figures`.
         updates: The run's mask updates.
         after: Only later steps.
         until: Only steps up to and with this one.

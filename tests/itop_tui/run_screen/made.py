@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord, RunStatus, Series
+from itop_tui.figures import find
 from itop_tui.screens.run.curves import Curve, CurveRequest, Curves
-from itop_tui.screens.run.figures import find
 from itop_tui.screens.run.reader import LayerHistory, Request, RunView
 from tests.itop_tui.run_screen.fabricate import layer_stats, settings
 from tests.itop_tui.run_screen.hosting import NOW

@@ -1,35 +1,24 @@
-"""Which figures can be charted, how charts are kept, and what stands across."""
+"""Which figures stand on a chart, how charts are kept, and what stands across."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from db import attempts, metrics, runs
+from db import attempts, runs
 from db.moments import moments
 from db.records import RunStatus, Series
 from db.session import Database
 from db.writer import MetricWriter
 from itop_tui.across import Hours
+from itop_tui.figures import all_figures
+from itop_tui.screens.run.chart_specs import DEFAULT_CHARTS, ChartSpec, as_setting, from_setting
 from itop_tui.screens.run.curve_reader import CurveReader
 from itop_tui.screens.run.curves import CurveRequest
-from itop_tui.screens.run.figures import (
-    DEFAULT_CHARTS,
-    FIGURES,
-    ChartSpec,
-    all_figures,
-    as_setting,
-    find,
-    from_setting,
-)
 from itop_tui.screens.run.lineage import Stretch, lineage
 from itop_tui.screens.run.plotting import Look, chart_data
 from tests.itop_tui.run_screen import made
 from tests.itop_tui.run_screen.fabricate import LAYERS, record_run, settings, start, step_metric
-
-
-def test_every_figure_the_store_can_thin_out_can_be_charted() -> None:
-    assert {figure.name for figure in FIGURES} == set(metrics.METRICS)
 
 
 def test_every_figure_of_a_run_and_of_its_layers_is_read(database: Database) -> None:
@@ -60,8 +49,6 @@ def test_a_chart_is_called_by_what_it_shows() -> None:
     assert ChartSpec(("loss", "val_accuracy")).heading == "loss · validation accuracy"
     assert ChartSpec(("loss", "accuracy")).labels() == {"loss": "loss", "accuracy": "accuracy"}
     assert ChartSpec(("loss", "val_loss")).labels() == {"loss": "train", "val_loss": "val"}
-    assert find("density@") is None
-    assert find("nothing@fc1") is None
 
 
 def test_figures_of_another_unit_have_the_axis_at_the_right_and_markers() -> None:

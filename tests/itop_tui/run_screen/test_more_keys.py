@@ -19,10 +19,10 @@ from engine.launch.processes import host_name
 from itop_tui.app import ItopApp
 from itop_tui.screens.dialogs import Confirm
 from itop_tui.screens.run import RunScreen, checkpoint_files
+from itop_tui.screens.run.chart_specs import DEFAULT_CHARTS, MOST_FIGURES
 from itop_tui.screens.run.checkpoints import CheckpointsPane
 from itop_tui.screens.run.device_strip import DeviceStrip, Reading, strip_parts
 from itop_tui.screens.run.figure_picker import FigurePicker
-from itop_tui.screens.run.figures import DEFAULT_CHARTS, MOST_FIGURES
 from itop_tui.screens.run.provenance import ProvenanceScreen, provenance_lines
 from itop_tui.screens.run.reader import SETTING
 from itop_tui.widgets.chart import GUTTER
