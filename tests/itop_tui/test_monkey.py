@@ -1,7 +1,7 @@
 """A monkey at the keyboard while runs start, train, end and are deleted: the app stays up, whatever is pressed.
 
-The presses are seeded, so that what broke it can be pressed again. Keys that leave the app are not pressed; all others
-are, those of every action and those of typing and editing.
+The presses are seeded, so that what broke it can be pressed again. Nothing that leaves the app is done; all other keys
+are pressed, those of every action and those of typing and editing.
 """
 
 from __future__ import annotations
@@ -121,6 +121,16 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def staying(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The palette can leave the app as the keys do that are not pressed; here it does not."""
+
+    async def stay(_: ItopApp) -> None:
+        return
+
+    monkeypatch.setattr(ItopApp, "action_quit", stay)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
