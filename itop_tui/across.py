@@ -5,7 +5,7 @@ Curves are read by steps; a `Scale` says where a step lies on the axis and which
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -99,6 +99,14 @@ class Hours:
         if not self.left_out:
             return "hours of training"
         return f"hours of training, {plural(self.left_out, 'pause')} of {duration(self.seconds_left_out)} left out"
+
+
+def across_note(scales: Iterable[Scale]) -> str:
+    """What is to be known of the x axis of several runs; empty for steps and epochs."""
+    timed = [scale for scale in scales if isinstance(scale, Hours)]
+    if not timed:
+        return ""
+    return "hours of training" + (", pauses left out" if any(scale.left_out for scale in timed) else "")
 
 
 def hours(moments: Series, attempts: Sequence[AttemptRecord]) -> Hours | None:

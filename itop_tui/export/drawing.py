@@ -7,25 +7,27 @@ background; one that stands alone has those of paper, written out, since not eve
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from html import escape
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from itop_tui.export.marks import Marking, Marks
+from itop_tui.export.svg_text import cut, text_of
 from itop_tui.series_colours import ON_LIGHT, colour, dash
 from itop_tui.widgets import axis
 
 FloatArray = NDArray[np.float64]
 Range = tuple[float, float]
+Part = Literal["own", "raw", "parent"]
 PAPER = {"ink": "#1c2530", "soft": "#5b6875", "grid": "#e3e7ec", "paper": "#ffffff"}
 """The colours of a drawing beside those of its curves: as `--ink` and so on, a page may give others."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 34, 44
+_ROOM = 12
+"""Pixels between the title and the plot, where a row of marks has its place."""
 _LEGEND_LINE = 16
-_CHARACTER = 6.2
-"""About the width of a character."""
 _ONE_COLUMN = 4
 """Curves up to which the legend has one column."""
 _BREAKS_TOLD = 3
@@ -48,7 +50,8 @@ class Trace:
         y: Values, shape (n,); a line is interrupted where one is not finite.
         spread: What a band, or a point's bar, reaches up and down, shape (n,); empty for none.
         across: What a point's bar reaches to either side; 0 for none.
-        faint: Whether it stands behind another one, and not in the legend: what a smoothed curve was made of.
+        part: What it is of: its "own" curve; the "raw" one behind it, of which it was smoothed; or what a "parent"
+            recorded before the fork. Only the first is named in the legend.
         right: Whether its values have the axis at the right.
     """
 
@@ -59,7 +62,7 @@ class Trace:
     y: FloatArray
     spread: FloatArray = field(default_factory=lambda: np.empty(0))
     across: float = 0.0
-    faint: bool = False
+    part: Part = "own"
     right: bool = False
 
 
@@ -78,6 +81,8 @@ class Drawing:
         y_percent: Whether values are.
         right_percent: Whether those of the axis at the right are.
         broken: Where values are not finite, as (position, what to say: "NaN at step 123").
+        marks: What happened on the way.
+        x_range: The positions at the edges of the plot; None for those of the first and last point.
         note: A line below the legend; empty for none.
         width: In pixels.
         height: In pixels, without the legend.
@@ -93,6 +98,8 @@ class Drawing:
     y_percent: bool = False
     right_percent: bool = False
     broken: tuple[tuple[float, str], ...] = ()
+    marks: Marks = field(default_factory=Marks)
+    x_range: Range | None = None
     note: str = ""
     width: int = 560
     height: int = 340
@@ -106,10 +113,15 @@ class Drawing:
         return "".join(_Sheet(self, themed=themed).elements())
 
 
-def text_of(text: str) -> str:
-    """Any text as XML takes it: markup escaped, without characters that XML does not know or that turn text round."""
-    known = re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text)
-    return escape(re.sub("[\u200e\u200f\u202a-\u202e\u2066-\u2069]", "", known), quote=True)
+def note_of(smoothing: float, x_note: str = "") -> str:
+    """How curves are to be read, as a drawing's note; empty where there is nothing to say.
+
+    Args:
+        smoothing: The weight of the past in the moving average that they are, 0 for none.
+        x_note: What is to be known of the x axis.
+    """
+    smooth = f"smoothed by a moving average of weight {smoothing:g}" if smoothing else ""
+    return " · ".join(part for part in (smooth, x_note) if part)
 
 
 class _Sheet:
@@ -126,13 +138,19 @@ class _Sheet:
         self._ys = self._range_of(left)
         self._ys_right = self._range_of([trace for trace in self._traces if trace.right])
         across = [trace.x + offset for trace in self._traces for offset in (-trace.across, trace.across)]
-        self._xs = _range(across) if drawing.points else _range(across, padded=False)
+        self._xs = drawing.x_range or (_range(across) if drawing.points else _range(across, padded=False))
+        colours = {name: self._of(name) for name in PAPER}
+        forked = any(trace.part == "parent" for trace in self._traces)
+        self._marking = Marking(drawing.marks, self._x, self._xs, (_LEFT, self._right), colours, parent=forked)
+        self._top = _TOP + max(0, self._marking.height - _ROOM)
 
     def _of(self, name: str) -> str:
         """A colour of `PAPER`."""
         return f"var(--{name})" if self._themed else PAPER[name]
 
     def _ink(self, trace: Trace) -> str:
+        if trace.part == "parent":
+            return self._of("soft")
         return f"var(--curve-{trace.position % len(ON_LIGHT)})" if self._themed else colour(trace.position, dark=False)
 
     # ------------------------------------------------------------------------------------------------------- scales
@@ -158,18 +176,21 @@ class _Sheet:
 
     def _y(self, value: float, *, right: bool = False) -> float:
         low, high = self._ys_right if right else self._ys
-        return _TOP + (high - value) / (high - low) * (self._bottom - _TOP)
+        return self._top + (high - value) / (high - low) * (self._bottom - self._top)
 
     # -------------------------------------------------------------------------------------------------------- parts
 
     def elements(self) -> Iterable[str]:
         """The elements, in the order in which they lie over each other."""
         drawing = self._drawing
-        legend = [trace for trace in self._traces if (trace.letter or trace.label) and not trace.faint]
+        legend = [trace for trace in self._traces if (trace.letter or trace.label) and trace.part == "own"]
         columns = 1 if len(legend) <= _ONE_COLUMN else 2
         rows = -(-len(legend) // columns)
+        below = drawing.height + 8 + _LEGEND_LINE * rows
+        mark_rows, meanings = self._marking.legend(_LEFT, below, _LEGEND_LINE)
+        lines = rows + mark_rows
         told = [*self._told_broken(), *([drawing.note] if drawing.note else [])]
-        height = drawing.height + _LEGEND_LINE * (rows + len(told)) + (6 if rows or told else 0)
+        height = drawing.height + _LEGEND_LINE * (lines + len(told)) + (6 if lines or told else 0)
         yield (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {drawing.width} {height}" width="{drawing.width}" '
             f'height="{height}" role="img" {_TEXT} font-size="11" class="drawing">'
@@ -180,10 +201,12 @@ class _Sheet:
         )
         yield from self._axes()
         if not self._traces:
+            x, y = (_LEFT + self._right) / 2, (self._top + self._bottom) / 2
             yield (
-                f'<text x="{(_LEFT + self._right) / 2:.1f}" y="{(_TOP + self._bottom) / 2:.1f}" text-anchor="middle" '
-                f'style="fill:{self._of("soft")}">nothing recorded</text>'
+                f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" style="fill:{self._of("soft")}">'
+                f"nothing recorded</text>"
             )
+        yield from self._marking.behind(self._top, self._bottom)
         for trace in self._traces:
             yield from self._point(trace) if drawing.points else self._area(trace)
         if not drawing.points:
@@ -191,14 +214,16 @@ class _Sheet:
                 yield from self._curve(trace)
             yield from self._letters()
             yield from self._crosses()
+        yield from self._marking.before(self._top, self._bottom)
         wide = (drawing.width - _LEFT) / columns
         for number, trace in enumerate(legend):
             across, down = divmod(number, rows)
             yield self._legend(trace, _LEFT + across * wide, drawing.height + 8 + _LEGEND_LINE * down, wide)
-        for number, text in enumerate(told, start=rows):
+        yield from meanings
+        for number, text in enumerate(told, start=lines):
             yield (
                 f'<text x="{_LEFT}" y="{drawing.height + 12 + _LEGEND_LINE * number}" '
-                f'style="fill:{self._of("soft")}">{text_of(_cut(text, drawing.width - _LEFT))}</text>'
+                f'style="fill:{self._of("soft")}">{text_of(cut(text, drawing.width - _LEFT))}</text>'
             )
         yield "</svg>"
 
@@ -227,16 +252,17 @@ class _Sheet:
                 f'<text x="{x:.1f}" y="{self._bottom + 16}" text-anchor="middle" {soft}>'
                 f"{text_of(_tick(tick, drawing.x_percent))}</text>"
             )
-        middle = (_TOP + self._bottom) / 2
+        middle = (self._top + self._bottom) / 2
         yield (
-            f'<path d="M{_LEFT} {_TOP}V{self._bottom}H{self._right}" style="fill:none;stroke:{self._of("soft")}"/>'
+            f'<path d="M{_LEFT} {self._top}V{self._bottom}H{self._right}" '
+            f'style="fill:none;stroke:{self._of("soft")}"/>'
             f'<text x="{(_LEFT + self._right) / 2:.1f}" y="{self._bottom + 34}" text-anchor="middle" '
             f'style="fill:{self._of("ink")}">{text_of(drawing.x_label)}</text>'
             f'<text transform="translate(14 {middle:.1f}) rotate(-90)" text-anchor="middle" '
             f'style="fill:{self._of("ink")}">{text_of(drawing.y_label)}</text>'
         )
         if self._has_right:
-            yield f'<path d="M{self._right} {_TOP}V{self._bottom}" style="fill:none;stroke:{self._of("soft")}"/>'
+            yield f'<path d="M{self._right} {self._top}V{self._bottom}" style="fill:none;stroke:{self._of("soft")}"/>'
             for tick in axis.linear_ticks(*self._ys_right, 6):
                 y = self._y(tick, right=True)
                 yield (
@@ -256,14 +282,18 @@ class _Sheet:
 
     def _curve(self, trace: Trace) -> Iterable[str]:
         values = self._scaled(trace.y, trace)
-        dashes = f";stroke-dasharray:{dash(trace.position)}" if dash(trace.position) and not trace.faint else ""
-        look = "stroke-width:.8;opacity:.3" if trace.faint else f"stroke-width:1.4;stroke-linejoin:round{dashes}"
+        dashes = f";stroke-dasharray:{dash(trace.position)}" if dash(trace.position) else ""
+        look = {
+            "own": f"stroke-width:1.4;stroke-linejoin:round{dashes}",
+            "raw": "stroke-width:.8;opacity:.3",
+            "parent": "stroke-width:1;stroke-dasharray:3 3;opacity:.65",
+        }[trace.part]
         for part in _parts(np.isfinite(values)):
             points = list(zip(trace.x[part], values[part], strict=True))
             if len(points) > 1:
                 path = self._path(points, trace)
                 yield f'<path d="{path}" style="fill:none;stroke:{self._ink(trace)};{look}"/>'
-            if len(points) == 1 or (len(trace.x) <= 40 and not trace.faint):
+            if len(points) == 1 or (len(trace.x) <= 40 and trace.part == "own"):
                 yield from (self._dot(point, trace, 2.0) for point in points)
 
     def _letters(self) -> Iterable[str]:
@@ -274,7 +304,7 @@ class _Sheet:
         ends: list[tuple[float, float, Trace]] = []
         for trace in self._traces:
             known = np.flatnonzero(np.isfinite(trace.y))
-            if trace.letter and not trace.faint and len(known):
+            if trace.letter and trace.part == "own" and len(known):
                 height = float(self._scaled(trace.y, trace)[known[-1]])
                 ends.append((self._x(float(trace.x[known[-1]])) + 2, self._y(height, right=trace.right) - 3, trace))
         placed: list[tuple[float, float]] = []
@@ -295,7 +325,7 @@ class _Sheet:
         for x, text in self._drawing.broken:
             if self._xs[0] <= x <= self._xs[1]:
                 yield (
-                    f'<text x="{self._x(x):.1f}" y="{_TOP + 4}" text-anchor="middle" font-weight="700" '
+                    f'<text x="{self._x(x):.1f}" y="{self._top + 11}" text-anchor="middle" font-weight="700" '
                     f'style="fill:{self._of("ink")}">✗<title>{text_of(text)}</title></text>'
                 )
 
@@ -325,7 +355,7 @@ class _Sheet:
         return (
             f'{spot if self._drawing.points else line}<text x="{x + 28:.1f}" y="{y + 4:.1f}" '
             f'style="fill:{self._of("ink")}"><tspan font-weight="700" style="fill:{self._ink(trace)}">'
-            f"{text_of(trace.letter)}</tspan> {text_of(_cut(f'{trace.label}{side}', wide - 48))}</text>"
+            f"{text_of(trace.letter)}</tspan> {text_of(cut(f'{trace.label}{side}', wide - 48))}</text>"
         )
 
     def _dot(self, point: tuple[float, float], trace: Trace, radius: float) -> str:
@@ -334,12 +364,6 @@ class _Sheet:
 
     def _path(self, points: Sequence[tuple[float, float]], trace: Trace) -> str:
         return "M" + "L".join(f"{self._x(float(x)):.1f} {self._y(float(y), right=trace.right):.1f}" for x, y in points)
-
-
-def _cut(text: str, wide: float) -> str:
-    """A text that fits into so many pixels, about."""
-    most = max(8, int(wide / _CHARACTER))
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _tick(value: float, percent: bool) -> str:

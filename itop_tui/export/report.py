@@ -24,7 +24,8 @@ from itop_tui.comparison import (
 )
 from itop_tui.comparison_curves import RAW_UP_TO, CurvesRequest, EntryCurve, Members, read_curves
 from itop_tui.comparison_scatter import scatter_data
-from itop_tui.export.drawing import PAPER, Drawing, Trace, text_of
+from itop_tui.export.drawing import PAPER, Drawing, Trace, note_of
+from itop_tui.export.svg_text import text_of
 from itop_tui.figures import COMPARED, Figure
 from itop_tui.format import moment, plural
 from itop_tui.series_colours import ON_DARK, ON_LIGHT
@@ -74,7 +75,7 @@ def curve_drawing(figure: Figure, compared: Sequence[Entry], curves: Sequence[En
     """
     known = [(at, entry, curve) for at, (entry, curve) in enumerate(zip(compared, curves, strict=True)) if len(curve.x)]
     raw = [
-        Trace("", "", at, curve.raw_x, curve.raw_y, faint=True)
+        Trace("", "", at, curve.raw_x, curve.raw_y, part="raw")
         for at, _, curve in known
         if len(curve.raw_x) and len(known) <= RAW_UP_TO
     ]
@@ -87,7 +88,7 @@ def curve_drawing(figure: Figure, compared: Sequence[Entry], curves: Sequence[En
         logarithmic=figure.logarithmic,
         y_percent=figure.percent,
         broken=tuple(mark for _, _, curve in known for mark in curve.broken),
-        note=f"smoothed by a moving average of weight {_SMOOTHING:g}" if figure.noisy else "",
+        note=note_of(_SMOOTHING if figure.noisy else 0.0),
     )
 
 

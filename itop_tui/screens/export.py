@@ -19,8 +19,9 @@ from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from db.session import Database
-from itop_tui.export.drawing import Drawing, Trace
+from itop_tui.export.drawing import Drawing, Part, Trace, note_of
 from itop_tui.export.files import AlreadyThereError, comparison_name, safe_name, written
+from itop_tui.export.marks import Marks
 from itop_tui.export.runs import FORMATS, export_runs
 from itop_tui.export.text import write_rows
 from itop_tui.format import moment, plain, plural
@@ -227,14 +228,15 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
     places: dict[str, int] = {}
     for line in chart.data.lines:
         inside = (line.x >= low) & (line.x <= high)
-        faint = line.tone in ("raw", "parent") or line.tone.startswith("dim-")
+        raw = line.tone == "raw" or line.tone.startswith("dim-")
+        part: Part = "raw" if raw else "parent" if line.tone == "parent" else "own"
         band = isinstance(line, BandLine) and len(line.std) == len(line.x)
         spread = line.std[inside] if band and isinstance(line, BandLine) else np.empty(0)
         # What stands behind a curve has its colour: the raw line comes before the smoothed one, of the same label.
         position = line.position if isinstance(line, BandLine) else places.setdefault(_curve_of(line), len(places))
         label = names.get(line.marker) or line.label.strip() or ("" if line.marker else chart.title)
         traces.append(
-            Trace(line.marker, label, position, line.x[inside], line.y[inside], spread, faint=faint, right=line.right)
+            Trace(line.marker, label, position, line.x[inside], line.y[inside], spread, part=part, right=line.right)
         )
     return Drawing(
         chart.title,
@@ -245,6 +247,9 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
         y_percent=chart.percent,
         right_percent=chart.data.right_percent,
         broken=tuple(mark for mark in chart.data.broken if low <= mark[0] <= high),
+        marks=Marks(chart.data.marks, chart.data.events, chart.data.whose),
+        x_range=(low, high),
+        note=note_of(chart.data.smoothing, chart.data.x_note),
     )
 
 

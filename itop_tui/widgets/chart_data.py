@@ -10,6 +10,15 @@ from itop_tui.widgets.braille import FloatArray
 
 EVENT_GLYPHS = {"drop": "▼", "resume": "↻", "fork": "Y", "checkpoint": "◆"}
 """How events are told apart, whatever the colours; mask updates are ╷ or ┊, values that are not finite ✗."""
+MEANINGS = {
+    "update": "mask update",
+    "drop": "learning rate drops",
+    "resume": "resumed",
+    "fork": "forked here",
+    "checkpoint": "checkpoint",
+    "parent": "the parent, up to the fork",
+}
+"""What can be marked, in the order of a legend."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +79,9 @@ class ChartData:
         x_unit: What the x axis counts: "step", "epoch" or "hour".
         events: What happened on the way, marked at the edge of the plot.
         right_percent: Whether the axis at the right is in per cent.
+        whose: Whose marks and events they are, where the curves are of several runs: a letter.
+        smoothing: The weight of the past in the moving average that curves are; 0 where they are what was recorded.
+        x_note: What is to be known of the x axis: "hours of training, pauses left out".
     """
 
     lines: tuple[Line, ...] = ()
@@ -79,6 +91,16 @@ class ChartData:
     x_unit: str = "step"
     events: tuple[Event, ...] = ()
     right_percent: bool = False
+    whose: str = ""
+    smoothing: float = 0.0
+    x_note: str = ""
+
+    @property
+    def marked(self) -> frozenset[str]:
+        """What is marked, of `MEANINGS`."""
+        kinds = {event.kind for event in self.events}
+        kinds |= {"update"} if len(self.marks) else set()
+        return frozenset(kinds | ({"parent"} if any(line.tone == "parent" for line in self.lines) else set()))
 
     @property
     def has_right(self) -> bool:

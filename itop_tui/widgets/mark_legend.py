@@ -5,18 +5,9 @@ from __future__ import annotations
 from rich.text import Text
 from textual.reactive import reactive
 
-from itop_tui.widgets.chart_data import EVENT_GLYPHS
+from itop_tui.widgets.chart_data import EVENT_GLYPHS, MEANINGS
 from itop_tui.widgets.toned import Toned
 
-MEANINGS = {
-    "update": "mask update",
-    "drop": "learning rate drops",
-    "resume": "resumed",
-    "fork": "forked here",
-    "checkpoint": "checkpoint",
-    "parent": "the parent, up to the fork",
-}
-"""What can be marked, in the order of the legend."""
 _GLYPHS = {"update": "╷", "parent": "╌", **EVENT_GLYPHS}
 
 

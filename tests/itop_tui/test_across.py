@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.records import Series
-from itop_tui.across import hours
+from itop_tui.across import Hours, Linear, across_note, hours
 from tests.itop_tui.run_screen import made
 
 
@@ -22,6 +22,14 @@ def test_hours_leave_out_the_pause_between_attempts() -> None:
     assert scale.note == "hours of training, 1 pause of 59m 59s left out"
     # Beyond what is known, it goes on at the mean speed.
     assert scale.place(np.array([11.0]))[0] * 3600 == pytest.approx(10)
+
+
+def test_the_axis_of_several_runs_says_that_pauses_are_left_out() -> None:
+    steps = np.array([1.0, 2.0])
+    whole, paused = Hours(steps, steps), Hours(steps, steps, left_out=2, seconds_left_out=60.0)
+    assert across_note([Linear(), Linear(5.0)]) == ""
+    assert across_note([whole]) == "hours of training"
+    assert across_note([whole, paused]) == "hours of training, pauses left out"
 
 
 def test_one_step_has_no_time() -> None:

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Grid
 from textual.message import Message
 
-from itop_tui.across import Hours, Scale
+from itop_tui.across import Scale, across_note
 from itop_tui.comparison import Entry
 from itop_tui.comparison_curves import RAW_UP_TO, Curves, CurvesRequest, EntryCurve, Members
 from itop_tui.figures import COMPARED, Figure
@@ -179,10 +179,8 @@ class CurvesPane(ChartGrid):
     def note(self) -> str:
         """How the charts are shown, in a few words."""
         parts = [f"smoothing {self.smoothing:g}"] if self.smoothing else []
-        scales = self._curves.scales.values() if self._curves is not None else ()
-        if any(isinstance(scale, Hours) for scale in scales):
-            paused = any(isinstance(scale, Hours) and scale.left_out for scale in scales)
-            parts.append("hours of training" + (", pauses left out" if paused else ""))
+        across = across_note(self._curves.scales.values()) if self._curves is not None else ""
+        parts += [across] if across else []
         if self.window is not None:
             parts.append(f"{self.across}s {self.window[0]:,.4g} to {self.window[1]:,.4g} (0 for all)")
         parts.append(f"{self._first + 1}–{self._first + self._count} of {len(COMPARED)} figures (tab)")
@@ -235,6 +233,7 @@ class CurvesPane(ChartGrid):
             found = None  # of another axis
         marks: FloatArray = np.empty(0)
         happened: tuple[Event, ...] = ()
+        whose = self._marked.letter if self._marked is not None else ""
         if self._marked is not None and found is not None:
             marks, happened = self._marked.places(found.scales)
         for figure, chart in zip(self.figures, self.charts, strict=False):
@@ -253,10 +252,13 @@ class CurvesPane(ChartGrid):
                     empty="none of these runs recorded it",
                     x_unit=self.across,
                     events=happened,
+                    whose=whose,
+                    smoothing=found.request.smoothing if figure.noisy else 0.0,
+                    x_note=across_note(found.scales.values()),
                 )
             )
         legend = self.query_one(MarkLegend)
-        legend.whose = self._marked.letter if self._marked is not None else ""
+        legend.whose = whose
         legend.kinds = frozenset(event.kind for event in happened) | ({"update"} if len(marks) else frozenset())
         legend.display = bool(legend.kinds) and self.size.height >= LEGEND_FROM
         self.post_message(self.Pointed())

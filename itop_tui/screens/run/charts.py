@@ -201,9 +201,7 @@ class ChartsPane(ChartGrid):
                 chart.window = (low, high)
             data = chart_data(spec, self._curves, self._run, look)
             chart.set_series(data)
-            kinds |= {event.kind for event in data.events}
-            kinds |= {"update"} if len(data.marks) else set()
-            kinds |= {"parent"} if any(line.tone == "parent" for line in data.lines) else set()
+            kinds |= data.marked
         legend = self.query_one(MarkLegend)
         legend.kinds = frozenset(kinds)
         legend.display = bool(kinds) and self.size.height >= LEGEND_FROM

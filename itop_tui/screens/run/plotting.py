@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from db.records import RunRecord
-from itop_tui.across import Scale
+from itop_tui.across import Hours, Scale
 from itop_tui.figures import Figure
 from itop_tui.format import MASK_FIGURES
 from itop_tui.happenings import Happening, drop
@@ -78,6 +78,8 @@ def chart_data(spec: ChartSpec, curves: Curves | None, run: RunRecord | None, lo
         x_unit=unit,
         events=_events(curves, look) if look.with_marks else (),
         right_percent=bool(right_ones) and right_ones[0].percent,
+        smoothing=curves.request.smoothing if any(line.tone == "raw" for line in lines) else 0.0,
+        x_note=look.scale.note if isinstance(look.scale, Hours) else "",
     )
 
 

@@ -51,7 +51,9 @@ async def test_what_is_shown_is_exported_and_the_dialog_says_where(opened: Opene
         )
         drawing = ElementTree.parse(tmp_path / "comparison-1-4-loss.svg")
         assert len(drawing.findall(".//{*}path")) >= 3
-        assert "set-d0.05-s1-lenet300-100" in "".join(drawing.getroot().itertext()), "the legend names the letters"
+        texts = ["".join(text.itertext()) for text in drawing.findall(".//{*}text")]
+        assert any("set-d0.05-s1-lenet300-100" in text for text in texts), "the legend names the letters"
+        assert texts[texts.index("A:") :][:2] == ["A:", "mask update"], "and whose mask updates are marked"
         assert await export(pilot, app, "html:") == f"Written to {tmp_path / 'comparison-1-4.html'}"
         assert await export(pilot, app, "csv: the table") == f"Written to {tmp_path / 'comparison-1-4-results.csv'}"
         assert (tmp_path / "comparison-1-4-results.csv").read_text().startswith("run,test acc")
@@ -128,6 +130,11 @@ async def test_a_run_exports_its_chart(opened: Opened, tmp_path: Path) -> None:
         run = app.screen
         assert isinstance(run, RunScreen)
         await until(pilot, lambda: any(len(chart.data.lines) for chart in run.charts.charts), "its curves")
+        await pilot.press("m")
+        await until(pilot, lambda: any(chart.data.smoothing for chart in run.charts.charts), "smooth curves")
         await export(pilot, app, "svg")
     (made,) = tmp_path.glob("*.svg")  # noqa: ASYNC240 - nothing else waits here
-    assert ElementTree.parse(made).getroot().tag.endswith("svg")
+    drawing = ElementTree.parse(made).getroot()
+    texts = [text.text for text in drawing.findall(".//{*}text")]
+    assert "mask update" in texts, "marked as on the screen"
+    assert texts[-1] == "smoothed by a moving average of weight 0.6"

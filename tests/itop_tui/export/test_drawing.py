@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from itop_tui.export.drawing import Drawing, Trace, text_of
+from itop_tui.export.drawing import Drawing, Trace, note_of
+from itop_tui.export.svg_text import text_of
 from itop_tui.series_colours import ON_LIGHT
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -101,7 +102,7 @@ def test_letters_at_the_ends_of_curves_never_hide_each_other() -> None:
 
 
 def test_a_raw_curve_is_faint_and_not_in_the_legend_and_the_right_axis_has_its_own_range() -> None:
-    raw = Trace("", "raw", 0, np.arange(3.0), np.array([0.0, 5.0, 10.0]), faint=True)
+    raw = Trace("", "raw", 0, np.arange(3.0), np.array([0.0, 5.0, 10.0]), part="raw")
     share = Trace("●", "accuracy", 1, np.arange(3.0), np.array([0.5, 0.6, 0.7]), right=True)
     root = parsed(Drawing("", "", "", (raw, share), right_percent=True))
     assert "opacity:.3" in next(
@@ -112,6 +113,11 @@ def test_a_raw_curve_is_faint_and_not_in_the_legend_and_the_right_axis_has_its_o
     assert texts[-1] == "● accuracy (right)"
     first, second = (path[1:].split("L") for path in strokes(root))
     assert [point.split()[1] for point in first] == [point.split()[1] for point in second], "each over the whole height"
+
+
+def test_a_note_says_how_curves_are_to_be_read() -> None:
+    assert note_of(0.0) == ""
+    assert note_of(0.9, "hours of training") == "smoothed by a moving average of weight 0.9 · hours of training"
 
 
 def test_nothing_to_draw_is_said() -> None:
