@@ -17,14 +17,17 @@ from db.records import Series
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Found", "Points", "Source", "level_for", "read"]
+__all__ = ["Found", "Points", "Source", "level_for", "read", "steps_of"]
+
+
+Table = type[StepMetricRow] | type[EpochMetricRow] | type[MaskUpdateRow]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a figure is recorded."""
 
-    table: type[StepMetricRow] | type[EpochMetricRow] | type[MaskUpdateRow]
+    table: Table
     column: Any
     figures: Figures | None
 
@@ -90,9 +93,7 @@ class Found:
 def read(
     session: Session,
     source: Source,
-    run_ids: Sequence[int],
-    first: int | None,
-    last: int | None,
+    ranges: Mapping[int, tuple[int, int] | None],
     buckets: int | None,
     *,
     ends: bool = False,
@@ -102,18 +103,16 @@ def read(
     Args:
         session: A transaction.
         source: The figure.
-        run_ids: The runs.
-        first: Only from this step on.
-        last: Only up to and with this step.
+        ranges: The steps of each run, as `steps_of` finds them.
         buckets: For how many buckets; None reads every point.
         ends: Whether the first and the last point of each range are looked up too.
     """
-    spans = _spans(session, source, run_ids, first, last)
+    spans = {run_id: steps for run_id, steps in ranges.items() if steps is not None}
     plans = {
         run_id: level_for(high - low + 1, buckets) if source.table is StepMetricRow else -1
         for run_id, (low, high) in spans.items()
     }
-    found = {run_id: Found(_concatenated([])) for run_id in run_ids}
+    found = {run_id: Found(_concatenated([])) for run_id in ranges}
     for run_id, points in _gather(session, source, spans, plans).items():
         low, high = spans[run_id]
         block = levels.block_size(plans[run_id]) if plans[run_id] >= 0 else 1
@@ -123,11 +122,18 @@ def read(
     return found
 
 
-def _spans(
-    session: Session, source: Source, run_ids: Sequence[int], first: int | None, last: int | None
-) -> dict[int, tuple[int, int]]:
-    """The first and the last step each run recorded within a range; runs that recorded nothing there are left out."""
-    table = source.table
+def steps_of(
+    session: Session, table: Table, run_ids: Sequence[int], first: int | None, last: int | None
+) -> dict[int, tuple[int, int] | None]:
+    """The first and the last step each run recorded within a range; None for runs that recorded nothing there.
+
+    Args:
+        session: A transaction.
+        table: Where it was recorded.
+        run_ids: The runs.
+        first: Only from this step on.
+        last: Only up to and with this step.
+    """
 
     def end(run_id: Any, order: sa.ColumnElement[Any]) -> sa.ScalarSelect[int]:
         statement = sa.select(table.step).where(table.run_id == run_id)
@@ -137,12 +143,13 @@ def _spans(
             statement = statement.where(table.step <= last)
         return statement.order_by(order).limit(1).scalar_subquery()
 
-    wanted = _values("wanted", ["run_id"], [(run_id,) for run_id in run_ids])
     if not run_ids:
         return {}
+    wanted, options = _values("wanted", ["run_id"], [(run_id,) for run_id in run_ids])
     ask = sa.select(wanted.c.run_id, end(wanted.c.run_id, table.step.asc()), end(wanted.c.run_id, table.step.desc()))
-    found = session.execute(ask, execution_options=_UNCACHED)
-    return {row[0]: (row[1], row[2]) for row in found if row[1] is not None}
+    found = session.execute(ask, execution_options=options)
+    ends = {row[0]: (row[1], row[2]) for row in found if row[1] is not None}
+    return {run_id: ends.get(run_id) for run_id in run_ids}
 
 
 _Interval = tuple[int, int, int]  # a run, and the steps from one up to but without another
@@ -186,7 +193,9 @@ def _gather_level(
             left.append((run_id, high, stop))
     if not whole:
         return left
-    wanted = _values("wanted", ["run_id", "start", "stop"], [(r, a // chunk, (b - 1) // chunk) for r, a, b in whole])
+    wanted, options = _values(
+        "wanted", ["run_id", "start", "stop"], [(r, a // chunk, (b - 1) // chunk) for r, a, b in whole]
+    )
     table = StepChunkRow
     rows = session.execute(
         sa.select(wanted.c.run_id, wanted.c.start, table.chunk, table.entries, table.diverged)
@@ -201,7 +210,7 @@ def _gather_level(
             ),
         )
         .order_by(table.run_id, table.chunk),
-        execution_options=_UNCACHED,
+        execution_options=options,
     ).all()
     by_interval: dict[tuple[int, int], list[Any]] = {}
     for row in rows:
@@ -231,7 +240,7 @@ def _gather_steps(session: Session, source: Source, intervals: list[_Interval], 
     import numpy as np
 
     table = source.table
-    wanted = _values("wanted", ["run_id", "start", "stop"], intervals)
+    wanted, options = _values("wanted", ["run_id", "start", "stop"], intervals)
     found = session.connection().execute(
         sa.select(table.run_id, table.step, source.column, source.code)
         .join(
@@ -239,7 +248,7 @@ def _gather_steps(session: Session, source: Source, intervals: list[_Interval], 
             sa.and_(table.run_id == wanted.c.run_id, table.step >= wanted.c.start, table.step < wanted.c.stop),
         )
         .where(sa.or_(source.column.is_not(None), source.code != 0)),
-        execution_options=_UNCACHED,
+        execution_options=options,
     )
     # The driver's own tuples: the same as rows of SQLAlchemy take thrice as long.
     assert found.cursor is not None
@@ -307,19 +316,24 @@ def _concatenated(parts: Sequence[Points]) -> Points:
     return together.take(np.unique(together.steps, return_index=True)[1])
 
 
-_UNCACHED = {"compiled_cache": None}
-"""For statements with `_values`: each is another text, and keeping the compiled ones would only fill the memory."""
+_FEW = 8
+"""As many rows are parameters of a statement, which is compiled once for all runs and ranges."""
 
 
-def _values(name: str, columns: Sequence[str], rows: Sequence[tuple[int, ...]]) -> sa.CTE:
-    """Some rows of integers as a table to join with.
+def _values(name: str, columns: Sequence[str], rows: Sequence[tuple[int, ...]]) -> tuple[sa.CTE, Mapping[str, Any]]:
+    """Some rows of integers as a table to join with, and the options of the statement that does.
 
-    They are written into the statement: as parameters, a few hundred take longer than the query.
+    Many are written into the statement: as parameters, a few hundred take longer than the query. Each such statement is
+    another text, and keeping the compiled ones would only fill the memory.
     """
-    listed = ", ".join(f"({', '.join(str(int(number)) for number in row)})" for row in rows)
+    few = len(rows) <= _FEW
+    numbers = {f"{name}{at}_{place}": int(number) for at, row in enumerate(rows) for place, number in enumerate(row)}
+    cells = [f":{key}" if few else f"{number}" for key, number in numbers.items()]
+    width = len(columns)
+    listed = ", ".join(f"({', '.join(cells[at : at + width])})" for at in range(0, len(cells), width))
     named = ", ".join(f"column{place} AS {column}" for place, column in enumerate(columns, 1))
-    return (
-        sa.text(f"SELECT {named} FROM (VALUES {listed}) AS listed")
-        .columns(*(sa.column(column, sa.Integer) for column in columns))
-        .cte(name)
-    )
+    values = sa.text(f"SELECT {named} FROM (VALUES {listed}) AS listed")
+    if few:
+        values = values.bindparams(*(sa.bindparam(key, number, sa.BigInteger) for key, number in numbers.items()))
+    options = {} if few else {"compiled_cache": None}
+    return values.columns(*(sa.column(column, sa.Integer) for column in columns)).cte(name), options

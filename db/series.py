@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from db.errors import StoreError
 from db.models import EPOCH_FIGURES, STEP_FIGURES, UPDATE_FIGURES, EpochMetricRow, MaskUpdateRow, StepMetricRow
-from db.points import Source, read
+from db.points import Source, read, steps_of
 from db.records import Series
 from db.session import Database
 
@@ -87,8 +87,11 @@ def several(
     _check_buckets(buckets)
     wanted = list(dict.fromkeys(run_ids))
     with db.read() as session:
+        tables = {source.table for source in sources.values()}
+        ranges = {table: steps_of(session, table, wanted, first, last) for table in tables}
         found = {
-            metric: read(session, source, wanted, first, last, buckets, ends=True) for metric, source in sources.items()
+            metric: read(session, source, ranges[source.table], buckets, ends=True)
+            for metric, source in sources.items()
         }
     return {
         run_id: {metric: found[metric][run_id].thinned(buckets).series() for metric in sources} for run_id in wanted
@@ -116,8 +119,9 @@ def sparks(db: Database, run_ids: Sequence[int], metric: str = "loss", points: i
     source = _source(metric)
     _check_buckets(points)
     small: dict[int, list[float]] = {}
+    wanted = list(dict.fromkeys(run_ids))
     with db.read() as session:
-        found = read(session, source, list(dict.fromkeys(run_ids)), None, None, points)
+        found = read(session, source, steps_of(session, source.table, wanted, None, None), points)
     for run_id, each in found.items():
         thin = each.thinned(points)
         if not len(thin.steps):

@@ -96,38 +96,40 @@ class CurveReader:
         dense = [name for name in request.names if _is_dense(name)]
         wanted = [*dense, _RATE] if request.drops and _RATE not in dense else dense
 
-        def load(name: str) -> Track:
-            return self._read_track(self._run_id, name, request)
-
-        # SQLite reads without holding the interpreter, so threads share the work among the cores.
-        with ThreadPoolExecutor(max_workers=len(wanted) or 1) as pool:
-            self._tracks = dict(zip(wanted, pool.map(load, wanted), strict=True))
+        self._tracks = self._read_tracks(self._run_id, wanted, request)
         self._before = self._read_before(request, wanted, lineage)
         if lineage and self._first is not None:
             starts = [curve.steps[0] for curve in self._before.values() if len(curve.steps)]
             self._first = min([self._first, *map(float, starts)])
 
-    def _read_track(self, run_id: int, name: str, request: CurveRequest, stretch: Stretch | None = None) -> Track:
-        figure = find(name)
-        smoothing = request.smoothing if figure is not None and figure.noisy else 0.0
+    def _read_tracks(
+        self, run_id: int, names: Sequence[str], request: CurveRequest, stretch: Stretch | None = None
+    ) -> dict[str, Track]:
+        """Figures of a run over the steps of the request, and of the stretch of it that lies before a fork."""
+        smoothed = [name for name in names if request.smoothing and _is_noisy(name)]
         buckets = _DOTS_A_COLUMN * request.columns
+        tracks = {name: Track(buckets, request.smoothing if name in smoothed else 0.0) for name in names}
         first, last = self._bounds(request)
-        if stretch is not None:
-            first = stretch.after + 1 if first is None else max(first, stretch.after + 1)
+        begin = None if stretch is None else stretch.after + 1
+        if stretch is not None and begin is not None:
+            first = begin if first is None else max(first, begin)
             last = stretch.until if last is None else min(last, stretch.until)
-        track = Track(buckets, smoothing)
         if first is not None and last is not None and first > last:
-            return track
-        series = metrics.series(
-            self._database,
-            run_id,
-            name,
-            first=(None if stretch is None else stretch.after + 1) if smoothing else first,
-            last=last,
-            buckets=None if smoothing else buckets,
-        )
-        track.extend(series.steps, series.values)
-        return track
+            return tracks
+
+        def read(some: Sequence[str], since: int | None, thinned: int | None) -> None:
+            found = metrics.several(self._database, [run_id], some, first=since, last=last, buckets=thinned)[run_id]
+            for name, series in found.items():
+                tracks[name].extend(series.steps, series.values)
+
+        # Thinned curves are few numbers, and most of the work is asking: it is done once for all of them. Smooth ones
+        # are made of every step, which SQLite reads without holding the interpreter: threads share that work.
+        with ThreadPoolExecutor(max_workers=1 + len(smoothed)) as pool:
+            parts = [pool.submit(read, [name for name in names if name not in smoothed], first, buckets)]
+            parts += [pool.submit(read, [name], begin, None) for name in smoothed]
+        for part in parts:
+            part.result()
+        return tracks
 
     def _read_before(
         self, request: CurveRequest, dense: Sequence[str], lineage: tuple[Stretch, ...]
@@ -135,8 +137,8 @@ class CurveReader:
         """The figures in the ancestors, one after the other, each up to where its descendant was forked from it."""
         parts: dict[str, list[Curve]] = {name: [] for name in (*dense, *request.names)}
         for stretch in lineage:
-            for name in dense:
-                curve = self._read_track(stretch.run_id, name, request, stretch).curve()
+            for name, track in self._read_tracks(stretch.run_id, dense, request, stretch).items():
+                curve = track.curve()
                 # Behind a smooth curve, the raw one of another run would only be in the way.
                 smooth = len(curve.smooth_steps) > 0
                 parts[name].append(Curve(curve.smooth_steps, curve.smooth_values) if smooth else curve)
@@ -185,6 +187,11 @@ def _joined(curves: Sequence[Curve]) -> Curve:
 def _is_dense(name: str) -> bool:
     figure = find(name)
     return figure is not None and figure.source == "step"
+
+
+def _is_noisy(name: str) -> bool:
+    figure = find(name)
+    return figure is not None and figure.noisy
 
 
 def _figure(row: StepMetric, name: str) -> float | None:
