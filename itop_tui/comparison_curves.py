@@ -7,7 +7,7 @@ several seeds, and what is smoothed, rests on the averages of equal ranges of st
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +19,7 @@ from db.moments import moments
 from db.records import Series
 from db.session import Database
 from itop_tui.across import Across, Hours, Linear, Scale, hours
-from itop_tui.comparison import join, smoothed
+from itop_tui.comparison import Entry, join, smoothed
 from itop_tui.figures import FIGURES
 from itop_tui.happenings import breaks
 
@@ -48,6 +48,25 @@ class Members:
     runs: tuple[int, ...]
     reach: int = field(compare=False)
     epoch: float = 1.0
+
+
+def epoch_length(entry: Entry) -> float | None:
+    """Steps of one epoch of an entry's runs; None where that is not known."""
+    run = entry.runs[0]
+    return run.total_steps / run.total_epochs if run.total_steps and run.total_epochs else None
+
+
+def epochs_known(compared: Iterable[Entry]) -> bool:
+    """Whether epochs can stand across: how long each entry's are is known."""
+    return all(epoch_length(entry) is not None for entry in compared)
+
+
+def members_of(compared: Iterable[Entry]) -> tuple[Members, ...]:
+    """The runs of each entry, as they are read."""
+    return tuple(
+        Members(tuple(run.id for run in entry.runs), max(run.step for run in entry.runs), epoch_length(entry) or 1.0)
+        for entry in compared
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from db import attempts
 from db.records import RunRecord
 from db.session import Database
 from engine.config import ConfigError, RunConfig
+from itop_tui.across import ACROSS, Across, across_note
 from itop_tui.command_lines import command_line
 from itop_tui.comparison import (
     RESULTS,
@@ -22,7 +23,7 @@ from itop_tui.comparison import (
     setting_of,
     write_stat,
 )
-from itop_tui.comparison_curves import RAW_UP_TO, CurvesRequest, EntryCurve, Members, read_curves
+from itop_tui.comparison_curves import RAW_UP_TO, Curves, CurvesRequest, epochs_known, members_of, read_curves
 from itop_tui.comparison_scatter import scatter_data
 from itop_tui.export.drawing import PAPER, Drawing, Trace, note_of
 from itop_tui.export.svg_text import text_of
@@ -32,11 +33,14 @@ from itop_tui.series_colours import ON_DARK, ON_LIGHT
 
 _COLUMNS = 260
 """Ranges of steps of a plot: as many as it has pixels, about."""
+_OVER: dict[Across, str] = {"step": "steps", "epoch": "epochs", "hour": "hours of training"}
 _SMOOTHING = 0.9
 """Of noisy figures: two curves that jump from step to step cannot be told apart in a plot."""
 
 
-def write_report(db: Database, runs: Sequence[RunRecord], path: Path, *, grouped: bool | None = None) -> None:
+def write_report(
+    db: Database, runs: Sequence[RunRecord], path: Path, *, grouped: bool | None = None, across: Across = "step"
+) -> None:
     """Write the page.
 
     Args:
@@ -44,6 +48,7 @@ def write_report(db: Database, runs: Sequence[RunRecord], path: Path, *, grouped
         runs: The runs, in order.
         path: The file.
         grouped: Whether runs that differ only by their seed are joined; None joins them where they are too many else.
+        across: What stands across the curves at first; a reader can choose whatever else is known of the runs.
 
     Raises:
         ValueError: There are more runs than are compared.
@@ -52,7 +57,7 @@ def write_report(db: Database, runs: Sequence[RunRecord], path: Path, *, grouped
     now = time.time()
     seconds = {run.id: seconds_taken(attempts.for_run(db, run.id), now) for run in runs}
     with path.open("w", encoding="utf-8") as file:
-        file.writelines(f"{part}\n" for part in _page(db, compared, seconds, now))
+        file.writelines(f"{part}\n" for part in _page(db, compared, seconds, now, across))
 
 
 def _entries(runs: Sequence[RunRecord], grouped: bool | None) -> tuple[Entry, ...]:
@@ -64,16 +69,16 @@ def _entries(runs: Sequence[RunRecord], grouped: bool | None) -> tuple[Entry, ..
         return entries(runs, grouped=True)
 
 
-def curve_drawing(figure: Figure, compared: Sequence[Entry], curves: Sequence[EntryCurve], x_label: str) -> Drawing:
+def curve_drawing(figure: Figure, compared: Sequence[Entry], curves: Curves) -> Drawing:
     """A chart of the comparison as a drawing; entries that did not record the figure are left out.
 
     Args:
         figure: What is drawn.
         compared: The entries, in order.
-        curves: The curve of each.
-        x_label: What lies across.
+        curves: What was read of them, this figure among it.
     """
-    known = [(at, entry, curve) for at, (entry, curve) in enumerate(zip(compared, curves, strict=True)) if len(curve.x)]
+    each = zip(compared, curves.by_name[figure.name], strict=True)
+    known = [(at, entry, curve) for at, (entry, curve) in enumerate(each) if len(curve.x)]
     raw = [
         Trace("", "", at, curve.raw_x, curve.raw_y, part="raw")
         for at, _, curve in known
@@ -82,13 +87,14 @@ def curve_drawing(figure: Figure, compared: Sequence[Entry], curves: Sequence[En
     own = [Trace(entry.letter, entry.label_with_n, at, curve.x, curve.y, curve.std) for at, entry, curve in known]
     return Drawing(
         figure.short_title,
-        x_label,
+        f"{curves.request.across}s",
         figure.short_title,
         (*raw, *own),
         logarithmic=figure.logarithmic,
         y_percent=figure.percent,
         broken=tuple(mark for _, _, curve in known for mark in curve.broken),
-        note=note_of(_SMOOTHING if figure.noisy else 0.0),
+        x_range=(0.0, curves.reach) if curves.reach > 0 else None,
+        note=note_of(_SMOOTHING if figure.noisy else 0.0, across_note(curves.scales.values())),
     )
 
 
@@ -137,7 +143,9 @@ def repeat_command(run: RunRecord) -> str | None:
 # ------------------------------------------------------------------------------------------------------------- the page
 
 
-def _page(db: Database, compared: Sequence[Entry], seconds: dict[int, float | None], now: float) -> Iterable[str]:
+def _page(
+    db: Database, compared: Sequence[Entry], seconds: dict[int, float | None], now: float, across: Across
+) -> Iterable[str]:
     runs = [run for entry in compared for run in entry.runs]
     title = f"itop: {plural(len(runs), 'run')} compared"
     yield (
@@ -157,23 +165,40 @@ def _page(db: Database, compared: Sequence[Entry], seconds: dict[int, float | No
     yield '<h2>Accuracy and what it costs</h2><div class="plots">'
     accuracy = "test_accuracy" if any(run.test_accuracy is not None for run in runs) else "best_val_accuracy"
     yield from (_plot(drawing) for drawing in scatter_drawings(compared, seconds, accuracy))
-    yield '</div><h2>Curves</h2><div class="plots">'
-    members = tuple(
-        Members(tuple(run.id for run in entry.runs), max(run.step for run in entry.runs)) for entry in compared
-    )
-    for figure in COMPARED:  # one at a time: a page of many long runs needs the memory of one plot
-        curves = read_curves(
-            db, CurvesRequest(members, (figure.name,), columns=_COLUMNS, smoothing=_SMOOTHING)
-        ).by_name[figure.name]
-        if any(len(curve.x) for curve in curves):
-            yield _plot(curve_drawing(figure, compared, curves, "step"))
     yield "</div>"
+    yield from _curves(db, compared, across)
     yield from _runs(compared)
     yield "</main></body></html>"
 
 
 def _plot(drawing: Drawing) -> str:
     return f"<figure>{drawing.svg(themed=True)}</figure>"
+
+
+def _curves(db: Database, compared: Sequence[Entry], first: Across) -> Iterable[str]:
+    """The curves over each thing that can stand across, and a choice between them that needs no script."""
+    members = members_of(compared)
+
+    def read(across: Across, *figures: str) -> Curves:
+        return read_curves(db, CurvesRequest(members, figures, None, _COLUMNS, _SMOOTHING, across))
+
+    choices = [across for across in ACROSS if read(across).scales and (across != "epoch" or epochs_known(compared))]
+    chosen = first if first in choices else choices[0]
+    yield '<h2>Curves</h2><div class="curves">'
+    for across in choices if len(choices) > 1 else ():
+        checked = " checked" if across == chosen else ""
+        yield (
+            f'<input type="radio" name="across" id="over-{across}"{checked}>'
+            f'<label for="over-{across}">over {_OVER[across]}</label>'
+        )
+    for across in choices:
+        yield f'<div class="plots over-{across}">'
+        for figure in COMPARED:  # one at a time: a page of many long runs needs the memory of one plot
+            curves = read(across, figure.name)
+            if any(len(curve.x) for curve in curves.by_name[figure.name]):
+                yield _plot(curve_drawing(figure, compared, curves))
+        yield "</div>"
+    yield "</div>"
 
 
 def _results(compared: Sequence[Entry], seconds: dict[int, float | None]) -> Iterable[str]:
@@ -233,6 +258,13 @@ def _variables(colours: Sequence[str]) -> str:
     return "".join(f"--curve-{at}:{colour};" for at, colour in enumerate(colours))
 
 
+# With a choice, only the plots of what is chosen; without one, they are there.
+_SWITCH = (
+    ".curves>label{margin:0 18px 0 4px;cursor:pointer}.curves>input{accent-color:var(--curve-0)}"
+    ".curves>input:checked+label{font-weight:600}.curves>.plots{margin-top:12px}.curves>input~.plots{display:none}"
+    + ",".join(f"#over-{across}:checked~.over-{across}" for across in ACROSS)
+    + "{display:grid}@media print{.curves>input,.curves>label{display:none}}"
+)
 _STYLE = (
     ":root{color-scheme:light dark;"
     + "".join(f"--{name}:{value};" for name, value in PAPER.items())
@@ -249,6 +281,7 @@ _STYLE = (
     "thead th{white-space:normal;vertical-align:bottom}.name{white-space:normal;min-width:16ch;max-width:32ch}"
     "td,summary{overflow-wrap:anywhere}"
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr));gap:20px}"
-    "figure{margin:0}figure svg{width:100%;height:auto}details{margin:6px 0}summary{cursor:pointer}"
+    + _SWITCH
+    + "figure{margin:0}figure svg{width:100%;height:auto}details{margin:6px 0}summary{cursor:pointer}"
     "pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--grid);padding:10px;border-radius:4px}"
 )

@@ -14,7 +14,7 @@ from textual.message import Message
 
 from itop_tui.across import Scale, across_note
 from itop_tui.comparison import Entry
-from itop_tui.comparison_curves import RAW_UP_TO, Curves, CurvesRequest, EntryCurve, Members
+from itop_tui.comparison_curves import RAW_UP_TO, Curves, CurvesRequest, EntryCurve, epochs_known, members_of
 from itop_tui.figures import COMPARED, Figure
 from itop_tui.screens.chart_grid import LEGEND_FROM, ChartGrid, grid_shape
 from itop_tui.screens.compare.reading import Happened
@@ -25,12 +25,6 @@ from itop_tui.widgets.mark_legend import MarkLegend
 
 _BY_LETTER = " "
 """The label of a curve that its letter names already."""
-
-
-def epoch_length(entry: Entry) -> float | None:
-    """Steps of one epoch of an entry's runs; None where that is not known."""
-    run = entry.runs[0]
-    return run.total_steps / run.total_epochs if run.total_steps and run.total_epochs else None
 
 
 def lines_of(curves: Sequence[EntryCurve | None], entries: Sequence[Entry], hidden: frozenset[int]) -> tuple[Line, ...]:
@@ -165,15 +159,9 @@ class CurvesPane(ChartGrid):
         """The curves that are on the screen; None before it is laid out."""
         if not self.size:
             return None
-        members = tuple(
-            Members(
-                tuple(run.id for run in entry.runs), max(run.step for run in entry.runs), epoch_length(entry) or 1.0
-            )
-            for entry in entries
-        )
         columns = max(16, self.size.width // self._shape[0])
         names = tuple(figure.name for figure in self.figures)
-        return CurvesRequest(members, names, self.window, columns, self.smoothing, self.across)
+        return CurvesRequest(members_of(entries), names, self.window, columns, self.smoothing, self.across)
 
     @property
     def note(self) -> str:
@@ -297,8 +285,7 @@ class CurvesPane(ChartGrid):
 
     def next_across(self) -> None:
         """Take the next thing that can stand across: epochs only where the length of every run's is known."""
-        known = all(epoch_length(entry) is not None for entry in self._entries)
-        self._take_next_across(epochs=known)
+        self._take_next_across(epochs=epochs_known(self._entries))
         self.window = self.cursor = None
         self.lay_out()
         self.post_message(self.Changed())

@@ -324,6 +324,7 @@ class CompareScreen(CompareDisplay):
         if self.read is None:
             return
         runs_shown, grouped = [run for entry in self.entries for run in entry.runs], self.grouped
+        across = self.curves.across
         ids = [run.id for run in runs_shown]
         name = comparison_name(ids)
 
@@ -332,7 +333,7 @@ class CompareScreen(CompareDisplay):
 
             target = folder / f"{name}.html"
             with written(target, force=force) as path:
-                write_report(db, runs_shown, path, grouped=grouped)
+                write_report(db, runs_shown, path, grouped=grouped, across=across)
             return [target]
 
         report = Choice("html: this comparison as a page with plots", page)

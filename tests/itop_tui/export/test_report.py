@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from db.session import Database
 from engine.config import RunConfig
 from itop_tui.export.report import repeat_command, write_report
 from itop_tui.export.runs import export_runs
+from tests.itop_tui.run_screen.fabricate import record_run, settings
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -96,3 +98,42 @@ def test_the_export_of_runs_writes_the_page_too(db: Database, seeds: list[RunRec
     (path,) = export_runs(db, [run.id for run in seeds], "html", tmp_path)
     assert path == tmp_path / "comparison-1-2-3.html"
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def sections(page: str) -> dict[str, str]:
+    """The curves over each thing that can stand across."""
+    found = re.split(
+        r'<div class="plots over-(\w+)">', page[page.index("<h2>Curves</h2>") : page.index("<h2>The runs")]
+    )
+    return dict(zip(found[1::2], found[2::2], strict=True))
+
+
+def choices(page: str) -> list[tuple[str, bool]]:
+    """What a reader can choose, and whether it is chosen at first."""
+    return [(name, bool(checked)) for name, checked in re.findall(r'id="over-(\w+)"( checked)?>', page)]
+
+
+def test_a_reader_chooses_steps_epochs_or_hours_without_a_script(page: str) -> None:
+    assert choices(page) == [("step", True), ("epoch", False), ("hour", False)]
+    found = sections(page)
+    assert list(found) == ["step", "epoch", "hour"]
+    assert len({section.count("<svg") for section in found.values()}) == 1, "the same figures over each"
+    assert all(f">{across}s</text>" in section for across, section in found.items())
+    assert "hours of training" in found["hour"]
+    assert "hours of training" not in found["step"]
+    for across in found:
+        assert f"#over-{across}:checked~.over-{across}" in page, "shown by its button alone"
+
+
+def test_what_was_shown_is_shown_first(db: Database, seeds: list[RunRecord], tmp_path: Path) -> None:
+    write_report(db, seeds, tmp_path / "page.html", across="hour")
+    assert choices((tmp_path / "page.html").read_text(encoding="utf-8"))[2] == ("hour", True)
+
+
+def test_what_is_not_known_of_the_runs_cannot_be_chosen(db: Database, tmp_path: Path) -> None:
+    begun = [record_run(db, name=f"s{seed}", steps=1, config=settings(seed=seed)) for seed in (1, 2)]
+    unknown = [replace(run, total_epochs=0) for run in begun]
+    write_report(db, unknown, tmp_path / "page.html", across="hour")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert choices(page) == []
+    assert list(sections(page)) == ["step"]
