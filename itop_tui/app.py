@@ -14,12 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from textual import events, work
+from textual import work
 from textual.command import Provider
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.types import CSSPathType
-from textual.widgets import Input, TextArea
 from textual.worker import get_current_worker
 
 from itop_tui import keymap, notices, preferences, run_view, theme
@@ -124,7 +123,7 @@ class ItopApp(DatabaseApp):
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Tell which runs ended; what is shown anew is the screens' (`DatabaseApp.on_runs_changed` is called next)."""
         if self.snapshot is None:
-            self._warm_up()
+            self._warm_up(message.snapshot.runs[:1])
         self._tell_endings(message.snapshot.ended)
 
     def on_database_trouble(self, message: DatabaseTrouble) -> None:
@@ -172,11 +171,21 @@ class ItopApp(DatabaseApp):
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     @work(thread=True, group="warm-up", exit_on_error=False)
-    def _warm_up(self) -> None:
-        """Import what a run's screen and the form need while nobody waits for them."""
-        for screen in ("run", "new_run"):
-            importlib.import_module(f"itop_tui.screens.{screen}")
-        self._collect_garbage()
+    def _warm_up(self, runs: Sequence[RunRecord]) -> None:
+        """Import what a run's screen and the form need, and have what reads curves compiled, while nobody waits."""
+        try:
+            for screen in ("run", "new_run"):
+                importlib.import_module(f"itop_tui.screens.{screen}")
+            from itop_tui.screens.run.chart_specs import DEFAULT_CHARTS
+            from itop_tui.screens.run.curve_reader import CurveReader
+            from itop_tui.screens.run.curves import CurveRequest
+
+            names = dict.fromkeys(name for chart in DEFAULT_CHARTS for name in chart.names)
+            for run in runs:
+                reader = CurveReader(self.database, run.id)
+                reader.read(CurveRequest(tuple(names), drops=True), generation=0, reached=run.step)
+        finally:
+            self._collect_garbage()
 
     @staticmethod
     def _collect_garbage() -> None:
@@ -255,16 +264,6 @@ class ItopApp(DatabaseApp):
 
             self._planner = PlanServer()
         return self._planner.ask(config)
-
-    def on_key(self, event: events.Key) -> None:
-        """Hand on what was typed in one burst with the key that opened a line to type in, as "/" and a filter may be.
-
-        A line keeps what is typed in it. So a letter that comes up here while one has the focus was sent elsewhere
-        before the focus had moved.
-        """
-        if isinstance(self.focused, Input | TextArea) and event.is_printable:
-            event.prevent_default()
-            self.focused.post_message(events.Key(event.key, event.character))
 
     def action_show_help(self) -> None:
         """Show the keys of the screen one is on."""

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from textual import work
-from textual.app import App
 from textual.message import Message
 
 from itop_tui import opening, operations
 from itop_tui.bin import Bin
 from itop_tui.format import plain, plural
+from itop_tui.key_order import KeysInOrder
 from itop_tui.poller import DatabaseTrouble, Poller, Reader, RunsChanged, Snapshot, View
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class DatabaseOpened(Message, bubble=False):
         super().__init__()
 
 
-class DatabaseApp(App[None]):
+class DatabaseApp(KeysInOrder):
     """An app with one database, which is opened once the first frame is out.
 
     Args:

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from textual import events
-from textual.widgets import Input
 
 from itop_tui import actions, keymap
 from itop_tui.keymap import checked
@@ -83,13 +81,3 @@ async def test_a_chosen_key_works_and_the_old_one_does_not(tmp_path: Path, monke
         await pilot.press("end")
         await wait_for(pilot, lambda: "f1  " in screen_text(app))
     assert actions.find("runs", "mark").key == "z"
-
-
-async def test_what_is_typed_in_one_burst_with_the_slash_reaches_the_filter() -> None:
-    """A terminal may hand over "/" and what follows before the focus has moved."""
-    app = memory_app(MemoryReader([make_run(1)]))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await started(pilot, 1)
-        for key, character in (("slash", "/"), ("d", "d"), ("e", "e"), ("n", "n")):
-            app.post_message(events.Key(key, character))
-        await wait_for(pilot, lambda: isinstance(app.focused, Input) and app.focused.value == "den")

@@ -1,0 +1,71 @@
+"""Keys that act one after the other, however fast they come.
+
+Textual does a priority binding as soon as its key arrives, while the keys before it may still lie in the queue of the
+widget that has the focus; and a letter reaches that widget before a moving key pressed earlier has come back up to be
+looked up. Where keys come one by one that is never seen. Over a slow line, or while the app is busy, they come many at
+a time: "3000" and ^s launched a run of 40 epochs, the text for one field ended in another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+
+from textual import events
+from textual.app import App
+from textual.dom import DOMNode
+
+__all__ = ["KeysInOrder"]
+
+_ROUNDS = 2
+"""A key is done when its messages are: what a widget tells of it follows one step behind it."""
+_PATIENCE = 1.0
+"""Seconds after which a key counts as done in any case: a widget that goes takes what lies in its queue along."""
+
+
+class KeysInOrder(App[None]):
+    """An app in which a key, or a pasted text, is looked at once the one before it has done all it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._typed: deque[events.Key | events.Paste] = deque()
+        self._gives_up: asyncio.TimerHandle | None = None
+
+    async def on_event(self, event: events.Event) -> None:
+        """Do what an event means; what is typed waits for its turn."""
+        if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        self._typed.append(event)
+        if len(self._typed) == 1:
+            await self._do(event)
+
+    async def _do(self, event: events.Key | events.Paste) -> None:
+        loop = asyncio.get_running_loop()
+        self._gives_up = loop.call_later(_PATIENCE, lambda: self.call_later(self._done, event))
+        await super().on_event(event)
+        await self._follow(event, _ROUNDS)
+
+    async def _follow(self, event: events.Key | events.Paste, rounds: int) -> None:
+        """Take the way that a key takes, from the focus up to the app, behind it."""
+        await self._climb(event, rounds, iter((self.focused or self.screen).ancestors_with_self))
+
+    async def _climb(self, event: events.Key | events.Paste, rounds: int, way: Iterator[DOMNode]) -> None:
+        for node in way:
+            if node.call_later(self._climb, event, rounds, way):
+                return
+        if rounds > 1:
+            await self._follow(event, rounds - 1)
+        else:
+            await self._done(event)
+
+    async def _done(self, event: events.Key | events.Paste) -> None:
+        """Go on with what was typed next, if anything was; nothing where that was done already."""
+        if not self._typed or self._typed[0] is not event:
+            return
+        if self._gives_up is not None:
+            self._gives_up.cancel()
+        self._typed.popleft()
+        if self._typed:
+            await self._do(self._typed[0])
