@@ -85,8 +85,7 @@ class Painter:
         logs: FloatArray = np.where(np.isfinite(line.y), np.log10(np.maximum(line.y, foot)), np.nan)
         return logs
 
-    @staticmethod
-    def _y_range(curves: list[tuple[Line, FloatArray]], xs: Range) -> Range:
+    def _y_range(self, curves: list[tuple[Line, FloatArray]], xs: Range) -> Range:
         low, high = np.inf, -np.inf
         for line, values in curves:
             seen = values[(line.x >= xs[0]) & (line.x <= xs[1])]

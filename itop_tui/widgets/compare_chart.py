@@ -94,14 +94,14 @@ class BandPainter(Painter):
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(low > 0, np.log10(low), np.where(np.isnan(low), np.nan, foot)), np.log10(line.y + line.std)
 
-    def _y_range(self, curves: list[tuple[Line, FloatArray]], xs: Range) -> Range:  # type: ignore[override]
+    def _y_range(self, curves: list[tuple[Line, FloatArray]], xs: Range) -> Range:
         """The range of the values, the edges of their bands included."""
         every = list(curves)
         for line, values in curves:
             edges = self._edges(line, values)
             if edges is not None:
                 every += [(line, edge) for edge in edges]
-        return Painter._y_range(every, xs)
+        return super()._y_range(every, xs)
 
     def _paint_lines(self, curves: list[tuple[Line, FloatArray, Range]], xs: Range) -> None:
         codes = np.zeros((self._height, self._width), dtype=np.uint8)

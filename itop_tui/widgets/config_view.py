@@ -13,6 +13,7 @@ from textual.reactive import reactive
 from engine.config import RunConfig
 from engine.fields import FIELD_SECTIONS, field_help, irrelevant_because, setting_text
 from itop_tui.format import fit, plain
+from itop_tui.theme import Tone
 from itop_tui.widgets.toned import Part, Toned
 
 _NAME = 18
@@ -148,7 +149,9 @@ def _block(title: str, rows: Sequence[Setting], width: int) -> list[list[Part]]:
     lines: list[list[Part]] = [[(fit(title, width), "title")]]
     for row in rows:
         mark = "±" if row.parent is not None else "●" if row.default is not None else " "
-        value_tone = "faint" if row.moot else "accent" if row.parent is not None else "text" if row.default else "muted"
+        value_tone: Tone = (
+            "faint" if row.moot else "accent" if row.parent is not None else "text" if row.default else "muted"
+        )
         other = row.parent if row.parent is not None else row.default
         note = f"  {row.moot}" if row.moot else ""
         if not row.moot and other is not None:
@@ -160,7 +163,7 @@ def _block(title: str, rows: Sequence[Setting], width: int) -> list[list[Part]]:
             (f"{mark} ", "accent" if row.parent is not None else "live"),
             (fit(row.name, _NAME), "faint" if row.moot else "muted"),
             (" ", "text"),
-            (value, value_tone),  # type: ignore[list-item]
+            (value, value_tone),
         ]
         if other is not None and not row.moot and cell_len(note) > rest:
             note = f" ({other})"  # the mark before the name says whose value it is

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,8 +18,8 @@ from db.writer import MetricWriter
 from tests.db.helpers import CONFIG, fastest, new_run, start, started
 
 
-def names(db: Database, **query: object) -> list[str]:
-    return [run.name for run in runs.list_runs(db, RunQuery(**query))]  # type: ignore[arg-type]
+def names(db: Database, **query: Any) -> list[str]:
+    return [run.name for run in runs.list_runs(db, RunQuery(**query))]
 
 
 def test_newest_first_and_in_pages(db: Database) -> None:
@@ -36,9 +37,9 @@ def test_a_page_tells_how_many_there_are_in_all(db: Database) -> None:
     for number in range(5):
         new_run(db, name=f"{number} {'even' if number % 2 == 0 else 'odd'}")
 
-    def page(**query: object) -> tuple[list[str], int]:
-        listed, matching = runs.page(db, RunQuery(**query))  # type: ignore[arg-type]
-        assert matching == runs.count(db, RunQuery(**query))  # type: ignore[arg-type]
+    def page(**query: Any) -> tuple[list[str], int]:
+        listed, matching = runs.page(db, RunQuery(**query))
+        assert matching == runs.count(db, RunQuery(**query))
         return [run.name for run in listed], matching
 
     assert page(text="even", limit=2) == (["4 even", "2 even"], 3)

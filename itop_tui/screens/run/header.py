@@ -15,7 +15,7 @@ from db.records import RunRecord, RunStatus
 from itop_tui import run_view
 from itop_tui.format import UNKNOWN, bar, count, duration, figure, fit, percent, plain, rate, share
 from itop_tui.screens.run.reader import RunView
-from itop_tui.theme import look
+from itop_tui.theme import Tone, look
 from itop_tui.widgets import axis
 from itop_tui.widgets.config_view import differences
 from itop_tui.widgets.toned import Part, Toned
@@ -169,8 +169,8 @@ def _figure_lines(run: RunRecord, width: int) -> list[list[Part]]:
         if taken:
             lines[-1].append((_GAP, "text"))
             taken += len(_GAP)
-        tone = "bad" if value in ("NaN", "∞", "-∞") else "text"
-        lines[-1] += [(f"{name} ", "muted"), (value, tone)]  # type: ignore[list-item]
+        tone: Tone = "bad" if value in ("NaN", "∞", "-∞") else "text"
+        lines[-1] += [(f"{name} ", "muted"), (value, tone)]
         taken += size
     return lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 from rich.text import Text
@@ -125,10 +126,9 @@ class MaskScreen(ItopScreen):
             grid = self._reader.grid(chosen.path, layer, rows, columns, window, sha256=chosen.sha256)
         except Exception as error:  # a checkpoint removed meanwhile, a database in trouble: said in the picture's place
             reason = f"{error}".strip() or type(error).__name__
-            call = lambda: self._failed(reason)  # noqa: E731
+            call = partial(self._failed, reason)
         else:
-            shown = chosen
-            call = lambda: self._show(grid, shown, known)  # noqa: E731
+            call = partial(self._show, grid, chosen, known)
         if self.is_mounted:
             self.app.call_from_thread(call)
 

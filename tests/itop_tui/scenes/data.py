@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 from db.records import RunRecord
 from db.session import Database
@@ -55,7 +56,7 @@ def stored(setting: Setting) -> ItopApp:
 
 def nothing(setting: Setting) -> ItopApp:
     """A database without a run."""
-    return setting.app(lambda database: MemoryReader([]), NoDatabase)  # type: ignore[arg-type]
+    return setting.app(lambda database: MemoryReader([]), lambda: cast(Database, NoDatabase()))
 
 
 def unreadable(setting: Setting) -> ItopApp:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from rich.segment import Segment
@@ -41,10 +42,10 @@ class Stage:
             if isinstance(step, str):
                 await self.pilot.press(step)
             else:
-                await wait_for(self.pilot, lambda step=step: step(self.app))  # type: ignore[misc]
+                await wait_for(self.pilot, partial(step, self.app))
         await wait_for(self.pilot, lambda: type(self.app.screen) is self.scene.shows)
         await self.settle()
-        assert not self.scene.tab or self.scene.tab == self.app.screen.tab  # type: ignore[attr-defined]
+        assert not self.scene.tab or self.scene.tab == getattr(self.app.screen, "tab", "")
 
     async def settle(self) -> None:
         """Wait until all of it is on the screen and nothing on the screen changes any more."""
