@@ -10,7 +10,7 @@ from typing import Any
 
 from db.records import RunRecord
 from db.session import Database
-from itop_tui.cli.output import plain_value
+from itop_tui.cli.output import run_document
 from itop_tui.export.files import ExportError
 from itop_tui.export.tables import TABLES
 
@@ -19,9 +19,11 @@ _ROWS = 20_000
 
 
 def write_parquet(db: Database, run: RunRecord, folder: Path) -> None:
-    """Write a run as a folder of Parquet files, one for each table; each file's metadata holds the configuration.
+    """Write a run as a folder of Parquet files, one for each table.
 
-    What was not recorded is null; a figure that diverged is nan or infinite.
+    Each row begins with the run's id, so that files of several runs can be read as one; each file's metadata holds the
+    run's results, state and where it ran (`itop.run`) and its configuration (`itop.config`), both as JSON. What was not
+    recorded is null; a figure that diverged is nan or infinite.
 
     Args:
         db: The database.
@@ -37,17 +39,15 @@ def write_parquet(db: Database, run: RunRecord, folder: Path) -> None:
     except ImportError as error:
         raise ExportError("Parquet needs pyarrow: python -m pip install 'itop[export]' brings it") from error
     types: dict[type, Any] = {int: pa.int64(), float: pa.float64(), str: pa.string(), tuple: pa.list_(pa.int64())}
-    metadata = {
-        "itop.run": json.dumps({"id": run.id, "uid": run.uid, "name": run.name}),
-        "itop.config": json.dumps(plain_value(run.config)),
-    }
+    document = run_document(run)
+    config = document.pop("config")
+    metadata = {"itop.run": json.dumps(document), "itop.config": json.dumps(config)}
     for table in TABLES:
-        schema = pa.schema(
-            [(name, types[kind]) for name, kind in zip(table.columns, table.kinds, strict=True)], metadata=metadata
-        )
+        fields = [(name, types[kind]) for name, kind in zip(table.columns, table.kinds, strict=True)]
+        schema = pa.schema([("run", pa.int64()), *fields], metadata=metadata)
         rows = table.rows(db, run.id)
         with pq.ParquetWriter(folder / f"{table.name}.parquet", schema) as writer:
             while page := list(islice(rows, _ROWS)):
-                fields = zip(zip(*page, strict=True), schema, strict=True)
-                columns = [pa.array(column, type=field.type) for column, field in fields]
+                values = [[run.id] * len(page), *zip(*page, strict=True)]
+                columns = [pa.array(column, type=field.type) for column, field in zip(values, schema, strict=True)]
                 writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))

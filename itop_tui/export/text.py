@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from db import attempts, checkpoints
 from db.records import RunRecord
 from db.session import Database
-from itop_tui.cli.output import plain_value, run_document, timestamp
+from itop_tui.cli.output import Document, plain_value, run_document, timestamp
 from itop_tui.export.tables import TABLES, Table
 
 
 def write_csv(db: Database, run: RunRecord, folder: Path) -> None:
-    """Write a run as a folder of CSV files: one for each table, and `config.csv` with a setting a line.
+    """Write a run as a folder of CSV files, one for each table, and two of JSON values by their names.
 
-    Figures stand as Python writes them ("nan" and "inf" where they diverged), so that they read back as they were
-    recorded; what was not recorded is empty; settings and shapes are JSON.
+    `run.csv` holds the run's results, its state and where it ran, `config.csv` its settings. Each row of a table begins
+    with the run's id, so that files of several runs can be read as one. Figures stand as Python writes them ("nan" and
+    "inf" where they diverged), so that they read back as they were recorded; what was not recorded is empty; shapes are
+    JSON.
 
     Args:
         db: The database.
@@ -27,9 +29,16 @@ def write_csv(db: Database, run: RunRecord, folder: Path) -> None:
         folder: A folder that is there and empty.
     """
     for table in TABLES:
-        write_rows(folder / f"{table.name}.csv", table.columns, table.rows(db, run.id))
-    settings = ((name, json.dumps(plain_value(value))) for name, value in run.config.items())
-    write_rows(folder / "config.csv", ("setting", "value"), settings)
+        rows = ((run.id, *row) for row in table.rows(db, run.id))
+        write_rows(folder / f"{table.name}.csv", ("run", *table.columns), rows)
+    document = run_document(run)
+    settings = document.pop("config")
+    write_rows(folder / "run.csv", ("field", "value"), _lines(document))
+    write_rows(folder / "config.csv", ("setting", "value"), _lines(settings))
+
+
+def _lines(values: Document) -> Iterator[tuple[str, str]]:
+    return ((name, json.dumps(value)) for name, value in values.items())
 
 
 def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -24,7 +24,7 @@ def test_csv_is_the_format_unless_another_is_named(itop: Itop, database: Databas
     done = itop("export", str(run.id), "--out", str(tmp_path))
     assert done.out.strip() == str(tmp_path / f"run-{run.id}-sparse-digits-csv")
     assert {path.name for path in (tmp_path / f"run-{run.id}-sparse-digits-csv").iterdir()} == {
-        "steps.csv", "epochs.csv", "mask_updates.csv", "layers.csv", "config.csv",
+        "steps.csv", "epochs.csv", "mask_updates.csv", "layers.csv", "run.csv", "config.csv",
     }  # fmt: skip
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from db import metrics
-from db.records import RunRecord, StepMetric
+from db import attempts, metrics
+from db.records import RunRecord, RunStatus, StepMetric
 from db.session import Database
 from db.writer import MetricWriter
 from itop_tui.export.files import AlreadyThereError, ExportError
@@ -62,6 +62,29 @@ def test_csv_reads_back_as_the_database_has_it(db: Database, run: RunRecord, tmp
     assert all_same(read_csv(folder / "layers.csv", type(layers[0])), layers)
     with (folder / "config.csv").open(newline="", encoding="utf-8") as file:
         assert {row["setting"]: json.loads(row["value"]) for row in csv.DictReader(file)} == dict(run.config)
+    with (folder / "run.csv").open(newline="", encoding="utf-8") as file:
+        fields = {row["field"]: json.loads(row["value"]) for row in csv.DictReader(file)}
+    assert (fields["id"], fields["name"], fields["status"]) == (run.id, run.name, run.status.value)
+    assert {"test_accuracy", "best_val_accuracy", "training_flops", "tags", "host"} <= set(fields)
+
+
+@pytest.mark.parametrize("known", ["csv", "parquet"])
+def test_files_of_several_runs_can_be_read_as_one(
+    db: Database, seeds: list[RunRecord], tmp_path: Path, known: str
+) -> None:
+    folders = export_runs(db, [run.id for run in seeds], known, tmp_path)
+    read: list[int] = []
+    for folder in folders:
+        if known == "csv":
+            with (folder / "layers.csv").open(newline="", encoding="utf-8") as file:
+                read += [int(row["run"]) for row in csv.DictReader(file)]
+        else:
+            pq = pytest.importorskip("pyarrow.parquet")
+            read += pq.read_table(folder / "layers.parquet")["run"].to_pylist()
+    for run in seeds:
+        assert read.count(run.id) == sum(
+            len(metrics.layer_stats(db, run.id, update.update)) for update in metrics.mask_updates(db, run.id)
+        )
 
 
 def test_json_has_the_names_of_the_command_line(db: Database, run: RunRecord, tmp_path: Path) -> None:
@@ -84,8 +107,9 @@ def test_parquet_reads_back_as_the_database_has_it(db: Database, run: RunRecord,
     pq = pytest.importorskip("pyarrow.parquet")
     (folder,) = export_runs(db, [run.id], "parquet", tmp_path)
     table = pq.read_table(folder / "steps.parquet")
-    rows = [StepMetric(**row) for row in table.to_pylist()]
+    rows = [StepMetric(**row) for row in table.drop_columns(["run"]).to_pylist()]
     assert all_same(rows, metrics.steps(db, run.id))
+    assert json.loads(table.schema.metadata[b"itop.run"])["status"] == run.status.value
     assert json.loads(table.schema.metadata[b"itop.config"]) == dict(run.config)
     layers = pq.read_table(folder / "layers.parquet").to_pylist()
     assert layers[0]["shape"] == [300, 64]
@@ -107,7 +131,34 @@ def test_tensorboard_reads_its_own_format(db: Database, run: RunRecord, tmp_path
     assert math.isinf(losses[250].value)
     assert [event.step for event in read.Scalars("mask/itop_rate")] == [0, 100, 200, 300]
     assert [event.value for event in read.Scalars("layer/fc1/nonzeros")] == [1920.0] * 4
+    updates = {update.step: update.at for update in metrics.mask_updates(db, run.id)}
+    assert {event.step: event.wall_time for event in read.Scalars("layer/fc1/nonzeros")} == updates
     assert b'"seed"' in read.Tensors("config/text_summary")[0].tensor_proto.string_val[0]
+
+
+def test_tensorboard_compares_runs_by_their_settings_and_results(db: Database, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboardX")
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    plugin = pytest.importorskip("tensorboard.plugins.hparams.plugin_data_pb2")
+    run = record_run(db, steps=20, config=settings(lr=0.3))
+    attempt = attempts.latest(db, run.id)
+    assert attempt is not None
+    with MetricWriter(db, run.id, attempt.id) as writer:
+        writer.progress(step=20, epoch=1, test_accuracy=0.9375)
+    attempts.finish(db, attempt.id, status=RunStatus.COMPLETED, reason="finished")
+    (folder,) = export_runs(db, [run.id], "tensorboard", tmp_path)
+    read = accumulator.EventAccumulator(str(folder))
+    read.Reload()
+    (result,) = read.Scalars("result/test_accuracy")
+    assert (result.step, result.value) == (20, 0.9375)
+    told = read.PluginTagToContent("hparams")
+    session = plugin.HParamsPluginData.FromString(told["_hparams_/session_start_info"]).session_start_info
+    assert session.hparams["lr"].number_value == 0.3
+    assert session.hparams["growth"].string_value == run.config["growth"]
+    assert session.hparams["sparse"].bool_value is True
+    shown = plugin.HParamsPluginData.FromString(told["_hparams_/experiment"]).experiment
+    assert "result/test_accuracy" in {metric.name.tag for metric in shown.metric_infos}
+    assert "_hparams_/session_end_info" in told, "it ended well"
 
 
 def test_a_run_without_a_step_is_exported_too(db: Database, tmp_path: Path) -> None:
@@ -116,7 +167,7 @@ def test_a_run_without_a_step_is_exported_too(db: Database, tmp_path: Path) -> N
     empty = runs.create(db, config=settings(), name="nothing yet")
     for known in ("csv", "json", "parquet", "tensorboard"):
         export_runs(db, [empty.id], known, tmp_path)
-    assert (tmp_path / "run-1-nothing-yet-csv" / "steps.csv").read_text().startswith("step,epoch,loss")
+    assert (tmp_path / "run-1-nothing-yet-csv" / "steps.csv").read_text().startswith("run,step,epoch,loss")
 
 
 def test_several_runs_have_a_place_each_named_by_id_and_a_safe_name(
