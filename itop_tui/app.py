@@ -25,7 +25,7 @@ from itop_tui import keymap, notices, preferences, run_view, theme
 from itop_tui.actions import bindings, in_scope
 from itop_tui.database_app import DatabaseApp, open_default
 from itop_tui.format import plain
-from itop_tui.ink import Ink
+from itop_tui.ink import Ink, OnGrounds
 from itop_tui.messages import Severity, Told
 from itop_tui.palette import PaletteProvider
 from itop_tui.poller import DatabaseReader, DatabaseTrouble, Reader, RunsChanged
@@ -89,7 +89,7 @@ class ItopApp(DatabaseApp):
         keymap.apply(self, "app")
         for each in theme.THEMES:
             self.register_theme(each)
-        self.theme = self.preferences.theme or theme.DARK.name
+        self.theme = self.preferences.theme or theme.for_terminal(self.console.color_system).name
 
     # --------------------------------------------------------------------------------------------------- starting
 
@@ -98,9 +98,11 @@ class ItopApp(DatabaseApp):
         return {name: value for name, value in theme.DARK.variables.items() if name.startswith(("tone-", "wrong-"))}
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Where no colour is wanted, draw a theme of the terminal's own colours without any."""
+        """Keep a theme of the terminal's own colours readable; where no colour is wanted, draw it without any."""
         filters = super().get_line_filters()
-        return (Ink(),) if self.no_color and self.native_ansi_color else filters
+        if not self.native_ansi_color:
+            return filters
+        return (Ink(),) if self.no_color else (*filters, OnGrounds())
 
     def get_default_screen(self) -> Screen[None]:
         """The list of runs is what everything else lies on."""

@@ -46,7 +46,10 @@ def tone_style(variables: Mapping[str, str], tone: Tone) -> Style:
 
 @lru_cache(maxsize=64)
 def _style(tone: Tone, color: str) -> Style:
-    return Style(color=Color.parse(color).rich_color, bold=True if tone == "title" else None)
+    ink = Color.parse(color).rich_color
+    # Of the terminal's own ink there is no quieter colour: any of the sixteen may be what it is written on.
+    quiet = tone == "muted" and ink.is_default
+    return Style(color=ink, bold=True if tone == "title" else None, dim=True if quiet else None)
 
 
 DARK = Theme(
@@ -159,7 +162,7 @@ SIXTEEN = Theme(
     name="itop-16",
     ansi=True,
     dark=True,
-    primary="ansi_blue",
+    primary="ansi_bright_blue",
     secondary="ansi_magenta",
     accent="ansi_yellow",
     success="ansi_green",
@@ -180,24 +183,35 @@ SIXTEEN = Theme(
         "input-cursor-foreground": "ansi_black",
         "input-selection-background": "ansi_blue",
         "input-selection-foreground": "ansi_bright_white",
-        "border": "ansi_white",
+        "border": "ansi_default",
         "border-blurred": "ansi_bright_black",
         "scrollbar": "ansi_bright_black",
-        "scrollbar-hover": "ansi_white",
-        "scrollbar-active": "ansi_white",
+        "scrollbar-hover": "ansi_default",
+        "scrollbar-active": "ansi_default",
         "scrollbar-background": "ansi_default",
         "scrollbar-background-hover": "ansi_default",
         "scrollbar-background-active": "ansi_default",
-        "tone-muted": "ansi_white",
+        "tone-muted": "ansi_default",
         "tone-faint": "ansi_bright_black",
         "tone-live": "ansi_cyan",
-        "tone-title": "ansi_bright_white",
+        "tone-title": "ansi_default",
         "wrong-background": "ansi_red",
     },
 )
-"""Only the sixteen colours that the terminal's owner has chosen, on the terminal's own background."""
+"""Only the sixteen colours that the terminal's owner has chosen, on the terminal's own background, dark or light: so no
+white or black, of which one cannot be seen on it."""
 
 THEMES = (DARK, LIGHT, CONTRAST, SIXTEEN)
+
+
+def for_terminal(color_system: str | None) -> Theme:
+    """The theme for somebody who has chosen none.
+
+    Args:
+        color_system: What the terminal can show, as rich calls it: "standard" is sixteen colours, to the nearest of
+            which those of another theme would be moved. They come out as greys.
+    """
+    return SIXTEEN if color_system == "standard" else DARK
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from tests.itop_tui.support import FixedPlanner
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state folder of the test's own, and a time zone that is the same everywhere."""
+    """A state folder of the test's own, and a time zone and colours that are the same everywhere."""
     folder = tmp_path / "home"
     monkeypatch.setenv("ITOP_HOME", str(folder))
     monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("COLORTERM", "truecolor")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     return folder

@@ -110,6 +110,47 @@ async def test_sixteen_colours_without_colour_are_the_terminals_own_ink(
         assert any(segment.style and segment.style.reverse for segment in segments), "the line or the caret"
 
 
+WHITE_OR_BLACK = {0, 7, 15}
+"""The colours that a terminal may have as its background."""
+
+
+async def test_sixteen_colours_can_be_read_on_a_dark_terminal_and_on_a_light_one() -> None:
+    """Titles, heads and keys had been white, on white too; and the line at the cursor in black ink on blue."""
+    app = memory_app(MemoryReader(sample_runs()))
+    app.theme = "itop-16"
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 12)
+        segments = drawn(app)
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen) and app.screen.focused)
+        segments += drawn(app)
+        form_of(app).fields.go_to("model")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker) and "lenet5" in screen_text(app))
+        segments += drawn(app)
+    styles = [segment.style for segment in segments if segment.text.strip() and segment.style]
+    assert len(styles) > 200
+    for style in styles:
+        ink = None if style.color is None or style.color.is_default else style.color.number
+        if style.bgcolor is None or style.bgcolor.is_default:
+            assert ink not in WHITE_OR_BLACK
+        else:
+            assert ink is not None, "the ink may be as dark as the ground"
+
+
+def test_sixteen_colours_are_the_default_where_there_are_no_more() -> None:
+    assert theme.for_terminal("standard") is theme.SIXTEEN
+    assert all(theme.for_terminal(system) is theme.DARK for system in ("256", "truecolor", None))
+
+
+async def test_a_terminal_of_sixteen_colours_starts_in_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("textual.constants.COLOR_SYSTEM", "standard")
+    app = memory_app(MemoryReader(sample_runs()))
+    async with app.run_test() as pilot:
+        await started(pilot, 12)
+        assert app.theme == "itop-16"
+
+
 def write_preferences(home: Path, text: str) -> None:
     """Write the person's file."""
     home.mkdir(parents=True, exist_ok=True)
