@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from textual.binding import Binding, BindingType
 
 from itop_tui.actions import app, compare, form, mask, queue, run, runs
-from itop_tui.actions.action import Action, Scope, When, key_name
+from itop_tui.actions.action import Action, Scope, When, key_name, writes
 
 __all__ = [
     "ACTIONS", "DEFAULTS", "RUN_TABS", "Action", "Scope", "When", "bindings", "find", "in_scope", "key_name",
+    "writes",
 ]  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from db.records import RunRecord
 
-__all__ = ["Action", "Scope", "When", "key_name"]
+__all__ = ["Action", "Scope", "When", "key_name", "writes"]
 
 Scope = Literal["app", "runs", "form", "run", "mask", "compare", "queue"]
 When = Callable[["RunRecord | None"], str | None]
@@ -94,3 +94,8 @@ def key_name(key: str) -> str:
     if modifiers == ["ctrl"]:
         return f"^{name}"
     return "+".join([*modifiers, name])
+
+
+def writes(key: str) -> bool:
+    """Whether a key writes something where one types: letters and signs do, ctrl+s and escape do not."""
+    return key == "space" or (len(key_name(key)) == 1 and key_name(key).isascii())

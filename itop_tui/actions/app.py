@@ -5,7 +5,7 @@ from __future__ import annotations
 from itop_tui.actions.action import Action
 
 ACTIONS = (
-    Action("show_help", "question_mark", "help", "What can be done here, and by which key.", "app", "App"),
+    Action("show_help", "question_mark,f1", "help", "What can be done here, and by which key.", "app", "App"),
     Action("command_palette", "ctrl+p", "palette", "Search everything that can be done.", "app", "App",
            priority=True),
     Action("toggle_theme", "ctrl+t", "theme", "The next theme: dark, light, high contrast, the terminal's 16 colours.",

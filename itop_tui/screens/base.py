@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.widgets import Input, TextArea
 
 from itop_tui import keymap
-from itop_tui.actions import Scope, find, in_scope
+from itop_tui.actions import Scope, find, in_scope, key_name, writes
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.screens.leaving import Leaving
 from itop_tui.widgets.banner import Banner
@@ -91,17 +91,21 @@ class ItopScreen(Leaving[None]):
             self.notify(reason, severity="warning", markup=False)
         return reason is None
 
+    @property
+    def typing(self) -> bool:
+        """Whether what has the focus takes letters, which then are no keys."""
+        return isinstance(self.focused, Input | TextArea)
+
     def key_hints(self) -> Iterable[KeyHint]:
-        """What the key bar shows: the actions that work now."""
-        typing = isinstance(self.focused, Input | TextArea)
+        """What the key bar shows: the actions that work now, each by its first key that does."""
+        typing = self.typing
         for action in in_scope(self.SCOPE, "app"):
-            if not action.footer or (typing and len(action.key.split(",")[0]) == 1):
-                continue
-            if typing and action.key in ("question_mark", "slash"):
-                continue
-            if action.refusal(self.current_run) is None:
+            first, *others = action.key.split(",")
+            keys = [key for key in (first, *others) if not (typing and writes(key))]
+            if action.footer and keys and action.refusal(self.current_run) is None:
+                shown = action.key_shown if keys[0] == first else key_name(keys[0])
                 where = "app" if action.scope == "app" else "screen"
-                yield KeyHint(action.key_shown, action.label, f"{where}.{action.name}", pinned=action.scope == "app")
+                yield KeyHint(shown, action.label, f"{where}.{action.name}", pinned=action.scope == "app")
 
     def refresh_keys(self) -> None:
         """Bring the key bar up to date; called when the current run or its state changes."""

@@ -86,7 +86,7 @@ class HelpScreen(Dialog[None]):
     """
 
     CSS_PATH = "help.tcss"
-    BINDINGS: ClassVar = [("escape,q,question_mark,enter", "leave", "close")]
+    BINDINGS: ClassVar = [("escape,q,question_mark,f1,enter", "leave", "close")]
 
     def __init__(self, scope: Scope) -> None:
         super().__init__()

@@ -154,6 +154,11 @@ class NewRunScreen(PlanAsking):
         current = str(self.form.entry(spec.name)).split(",")[-1]
         self.app.push_screen(Picker(spec.label, items, current=current, free=spec.free), chosen)
 
+    @property
+    def typing(self) -> bool:
+        """Every letter is the form's."""
+        return True
+
     def key_hints(self) -> Iterable[KeyHint]:
         """The form's keys; while something is wrong, launching says so."""
         for hint in super().key_hints():

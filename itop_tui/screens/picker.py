@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual import on
@@ -15,9 +16,13 @@ from textual.containers import Vertical
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
-from itop_tui.format import plain
+from itop_tui.format import fit, plain
 from itop_tui.screens.leaving import Dialog
 from itop_tui.theme import tone_style
+from itop_tui.widgets.key_bar import KeyBar, KeyHint
+
+_WIDEST = 36
+"""The most cells that titles take up beside details; a longer one pushes its own detail on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +71,20 @@ class Picker(Dialog[str | None]):
     def compose(self) -> ComposeResult:
         """Lay out the list."""
         with Vertical(classes="picker"):
-            yield Label(plain(self._title, limit=100), classes="title", markup=False)
-            yield Input(placeholder=self._hint, compact=True)
+            with Vertical(classes="head"):
+                yield Label(plain(self._title, limit=100), classes="title", markup=False)
+                yield Input(placeholder=self._hint, compact=True)
             yield OptionList(compact=True, markup=False)
+            yield KeyBar()
 
     def on_mount(self) -> None:
-        """Fill the list."""
+        """Fill the list, and say which keys there are."""
         self.query_one(OptionList).can_focus = False
+        self.query_one(KeyBar).hints = (
+            KeyHint("↵", "choose, or take what is typed" if self._free else "choose", "screen.choose"),
+            KeyHint("↑↓", "move"),
+            KeyHint("esc", "leave it", "screen.leave"),
+        )
         self._fill("")
 
     def _fill(self, text: str) -> None:
@@ -83,7 +95,10 @@ class Picker(Dialog[str | None]):
         listed = self.query_one(OptionList)
         muted = tone_style(self.app.theme_variables, "muted")
         listed.clear_options()
-        listed.add_options([Option(_line(item, muted)) for item in self._matching])
+        # Of all items, not of those that match: details stay where they are while one types.
+        widths = [cell_len(plain(item.title)) for item in self._items if item.detail]
+        width = max((each for each in widths if each <= _WIDEST), default=0)
+        listed.add_options([Option(_line(item, width, muted)) for item in self._matching])
         if not self._matching and not self._free:
             listed.add_option(Option(Text("nothing of that name", muted), disabled=True))
         if self._matching:
@@ -95,8 +110,9 @@ class Picker(Dialog[str | None]):
         self._fill(event.value)
 
     @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        typed = event.value.strip()
+    def action_choose(self) -> None:
+        """Close with the item at the cursor, or with what was typed."""
+        typed = self.query_one(Input).value.strip()
         at = self.query_one(OptionList).highlighted
         if self._matching and at is not None:
             self.dismiss(self._matching[at].value)
@@ -118,8 +134,11 @@ class Picker(Dialog[str | None]):
         self.dismiss(None)
 
 
-def _line(item: Item, muted: Style) -> Text:
-    text = Text(plain(item.title, limit=100), no_wrap=True, overflow="ellipsis", end="")
+def _line(item: Item, width: int, muted: Style) -> Text:
+    title = plain(item.title, limit=100)
+    if item.detail and cell_len(title) < width:
+        title = fit(title, width)
+    text = Text(title, no_wrap=True, overflow="ellipsis", end="")
     if item.detail:
         text.append(f"  {plain(item.detail, limit=200)}", muted)
     return text

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.timer import Timer
-from textual.widgets import Input, Label
+from textual.widgets import Label
 
 from db.records import RunRecord
 from itop_tui import list_state, operations
@@ -176,10 +176,11 @@ class RunsScreen(ListColumns):
         parts = ["runs" if not self.view_name else f"runs › {plain(self.view_name, limit=40)}"]
         if snapshot.listed < snapshot.matching:
             parts.append(f"first {count(snapshot.listed)} of {count(snapshot.matching)}")
+        elif noun == "group":
+            parts.append(plural(snapshot.matching, noun))
         elif self.view.text:
             among = snapshot.total - (0 if list_state.speaks_of_archive(self.view.text) else snapshot.archived)
-            whole = f"{count(snapshot.matching)} of {plural(among, 'run')}"
-            parts.append(whole if noun == "run" else plural(snapshot.matching, noun))
+            parts.append(f"{count(snapshot.matching)} of {plural(among, 'run')}")
         if self.view.by:
             parts.append("by seeds" if self.view.by == "recipe" else f"by {self.view.by}")
         marked = len(self.table.marked_ids)
@@ -291,11 +292,6 @@ class RunsScreen(ListColumns):
         self.table.curves = dict(self._curves)
 
     # ---------------------------------------------------------------------------------------------------- the key bar
-
-    @property
-    def typing(self) -> bool:
-        """Whether the filter has the focus."""
-        return isinstance(self.focused, Input)
 
     def key_hints(self) -> Iterable[KeyHint]:
         """While the filter is typed, its own keys."""

@@ -50,7 +50,8 @@ class ViewPicker(Dialog[Answer | None]):
     def compose(self) -> ComposeResult:
         """Lay out the list."""
         with Vertical(classes="picker"):
-            yield Label("Views", classes="title")
+            with Vertical(classes="head"):
+                yield Label("Views", classes="title")
             yield OptionList(compact=True, markup=False)
             yield KeyBar()
 

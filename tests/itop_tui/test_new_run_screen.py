@@ -12,10 +12,12 @@ from engine.presets import PRESETS
 from itop_tui.app import ItopApp
 from itop_tui.run_form import ALL_FIELDS, FIELDS
 from itop_tui.screens.dialogs import Confirm
+from itop_tui.screens.help import HelpScreen
 from itop_tui.screens.new_run import NewRunScreen
 from itop_tui.screens.picker import Picker
 from itop_tui.screens.runs import RunsScreen
 from itop_tui.widgets.field_help import FieldHelp
+from itop_tui.widgets.key_bar import KeyBar
 from itop_tui.widgets.plan_pane import PlanPane
 from tests.itop_tui.support import (
     FixedPlanner,
@@ -313,3 +315,17 @@ async def test_what_differs_from_the_start_is_listed() -> None:
         form.fields.go_to("density")
         await pilot.press("ctrl+r")
         await wait_for(pilot, lambda: "1 change: nesterov on → off" in screen_text(app))
+
+
+async def test_help_has_a_key_where_every_letter_is_the_fields() -> None:
+    """The footer named "?", which a field takes as text."""
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await open_form(pilot)
+        hints = {hint.label: hint.key for hint in app.screen.query_one(KeyBar).hints}
+        assert hints["help"] == "f1"
+        await pilot.press("f1")
+        await wait_for(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.press("f1")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        assert form_of(app).form.name == ""

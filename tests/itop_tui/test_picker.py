@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from textual.app import App
 from textual.widgets import OptionList
 
 from itop_tui import list_state, theme
 from itop_tui.screens.picker import Item, Picker
+from itop_tui.widgets.key_bar import KeyBar
 from tests.itop_tui.support import wait_for
 
 
@@ -53,3 +55,31 @@ async def test_a_free_choice_takes_what_nothing_matches() -> None:
         await wait_for(pilot, lambda: app.offered == [])
         await pilot.press("enter")
         await wait_for(pilot, lambda: app.answers == ["mynet:make"])
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_the_last_of_a_long_list_comes_into_sight_above_the_keys(size: tuple[int, int]) -> None:
+    """Two lines of it lay below the edge."""
+    app = _Choosing(free=False)
+    async with app.run_test(size=size) as pilot:
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*["pagedown"] * 8)
+        listed, keys = app.screen.query_one(OptionList), app.screen.query_one(KeyBar)
+        assert listed.highlighted == listed.option_count - 1
+        await wait_for(pilot, lambda: listed.scroll_offset.y + listed.region.height >= listed.option_count)
+        frame = listed.parent
+        assert frame is not None
+        assert listed.region.bottom == keys.region.y
+        assert keys.region.bottom <= frame.region.bottom - 1  # type: ignore[attr-defined]
+
+
+async def test_the_foot_says_what_enter_takes_and_a_click_on_it_does_so() -> None:
+    app = _Choosing(free=True)
+    async with app.run_test() as pilot:
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        keys = app.screen.query_one(KeyBar)
+        assert [hint.key for hint in keys.hints] == ["↵", "↑↓", "esc"]
+        assert "typed" in keys.hints[0].label
+        await pilot.press("down")
+        await pilot.click(KeyBar, offset=(1, 0))
+        await wait_for(pilot, lambda: app.answers == [list_state.groupings()[1][0]])

@@ -158,7 +158,7 @@ async def test_seeds_are_one_line_with_mean_and_deviation(app: ItopApp, database
         lines = await grouped(app, pilot, 2)
         assert {line.group.n for line in lines} == {3}
         text = screen_text(app)
-        assert "by seeds" in text
+        assert "2 groups · by seeds" in text
         assert "92.00 ±2.00%" in text, "the sample's deviation, n - 1"
         assert "95.00 ±0.00%" in text
         assert "×3" in text
