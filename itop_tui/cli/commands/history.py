@@ -95,9 +95,7 @@ def metrics(
     *,
     epochs: Annotated[Switch, Parameter(help="One row an epoch, with validation, instead of one a step.")] = False,
     mask_updates: Annotated[Switch, Parameter(help="One row a mask update instead of one a step.")] = False,
-    after: Annotated[
-        int, AtLeastZero, Parameter(help="Only what was recorded after this step.", show_default=False)
-    ] = 0,
+    after: Annotated[int | None, AtLeastZero, Parameter(help="Only what was recorded after this step.")] = None,
     last: Every = None,
     json: Json = False,
 ) -> int:
@@ -105,17 +103,18 @@ def metrics(
     if epochs and mask_updates:
         raise UsageError("--epochs and --mask-updates: choose one of them")
     latest = last if last is not None else (0 if json else _LATEST)
+    before = -1 if after is None else after  # the first mask is recorded at step 0
     with opened() as database:
         found = store.find(database, run)
         rows: list[StepMetric] | list[EpochMetric] | list[MaskUpdate]
         if epochs:
-            rows = [row for row in metric_store.epochs(database, found.id) if row.step > after]
+            rows = [row for row in metric_store.epochs(database, found.id) if row.step > before]
         elif mask_updates:
-            rows = [row for row in metric_store.mask_updates(database, found.id) if row.step > after]
+            rows = [row for row in metric_store.mask_updates(database, found.id) if row.step > before]
         else:
-            rows = metric_store.steps(database, found.id, after=after, latest=latest or None)
+            rows = metric_store.steps(database, found.id, after=before, latest=latest or None)
         by_step = not (epochs or mask_updates)
-        total = metric_store.count_steps(database, found.id, after=after) if by_step else len(rows)
+        total = metric_store.count_steps(database, found.id, after=before) if by_step else len(rows)
     rows = rows[-latest:] if latest else rows
     if json:
         print_json([document(row) for row in rows])

@@ -48,10 +48,11 @@ def running(database: Database, run: RunRecord) -> int:
 def trained(
     database: Database, name: str = "sparse digits", *, status: RunStatus = RunStatus.COMPLETED, **settings: Any
 ) -> RunRecord:
-    """Make a run with forty recorded steps, four mask updates, two epochs and a last and a best checkpoint."""
+    """Make a run with a first mask, forty recorded steps, four mask updates, two epochs and a last and a best checkpoint."""
     run = queued(database, name, **settings)
     attempt_id = running(database, run)
     writer = MetricWriter(database, run.id, attempt_id)
+    writer.mask_update(*_update(0))
     for step in range(1, STEPS + 1):
         loss = math.nan if step == STEPS else 2.0 / step
         writer.step(
@@ -114,6 +115,7 @@ def log_of(run: RunRecord) -> Path:
 
 def _update(step: int) -> tuple[MaskUpdate, list[LayerMaskStat]]:
     number = step // 10
+    changed = 50 if number else 0
     layers = [
         LayerMaskStat(
             layer=name,
@@ -121,12 +123,12 @@ def _update(step: int) -> tuple[MaskUpdate, list[LayerMaskStat]]:
             shape=shape,
             size=size,
             nonzeros=size // 10,
-            pruned=50,
-            grown=50,
+            pruned=changed,
+            grown=changed,
             explored=size // 10 + 50 * number,
             overlap_previous=0.97,
             overlap_first=0.9,
-            survival=0.5,
+            survival=0.5 if number else None,
             dead_inputs=1,
             dead_outputs=0,
         )
@@ -136,14 +138,14 @@ def _update(step: int) -> tuple[MaskUpdate, list[LayerMaskStat]]:
         update=number,
         step=step,
         death_rate=0.5,
-        pruned=100,
-        grown=100,
+        pruned=2 * changed,
+        grown=2 * changed,
         nonzeros=2_220,
         density=0.1,
         itop_rate=0.1 + number / 100,
         overlap_previous=0.97,
         overlap_first=0.9,
-        survival=0.5,
+        survival=0.5 if number else None,
         churn=0.045,
     )
     return update, layers

@@ -124,8 +124,10 @@ def test_metrics_by_epoch_and_by_mask_update(itop: Itop, database: Database) -> 
     assert [(row["epoch"], row["val_accuracy"]) for row in epochs] == [(1, 0.85), (2, 0.91)]
     updates = itop("metrics", str(run.id), "--mask-updates", "--json").json()
     assert [(row["update"], row["step"], row["grown"]) for row in updates] == [
-        (1, 10, 100), (2, 20, 100), (3, 30, 100), (4, 40, 100)
+        (0, 0, 0), (1, 10, 100), (2, 20, 100), (3, 30, 100), (4, 40, 100)
     ]  # fmt: skip
+    later = itop("metrics", str(run.id), "--mask-updates", "--after", "0", "--last", "0", "--json").json()
+    assert [row["update"] for row in later] == [1, 2, 3, 4]
     assert itop("metrics", str(run.id), "--epochs", "--mask-updates").code == 2
 
 
