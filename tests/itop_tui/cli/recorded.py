@@ -48,7 +48,7 @@ def running(database: Database, run: RunRecord) -> int:
 def trained(
     database: Database, name: str = "sparse digits", *, status: RunStatus = RunStatus.COMPLETED, **settings: Any
 ) -> RunRecord:
-    """Make a run with a first mask, forty recorded steps, four mask updates, two epochs and a last and a best checkpoint."""
+    """Make a run with forty steps, a first mask and four updates, two epochs and a last and a best checkpoint."""
     run = queued(database, name, **settings)
     attempt_id = running(database, run)
     writer = MetricWriter(database, run.id, attempt_id)
