@@ -20,7 +20,10 @@ from itop_tui.widgets.chart_data import EVENT_GLYPHS, Line
 if TYPE_CHECKING:
     from itop_tui.widgets.chart import Chart
 
+_GAP = 2
+"""Columns between two parts of the title line."""
 _LEGEND = {"raw": "╌", "parent": "╌", "second": "┅"}
+_ORDER = tuple(EVENT_GLYPHS)
 _DOT = "•"
 _SPOTS = 5
 """On a line with a marker, it stands so many times across the plot."""
@@ -219,7 +222,8 @@ class Painter:
     def _paint_events(self, xs: Range) -> None:
         """Glyphs at the edge of the plot: checkpoints at its foot, what changes the training at its top."""
         style = self._style("event")
-        for event in self._chart.data.events:
+        # Of two in one column the one that explains the other is seen: a fork, not the drop that came with it.
+        for event in sorted(self._chart.data.events, key=lambda one: _ORDER.index(one.kind)):
             if not xs[0] <= event.x <= xs[1]:
                 continue
             column = self._column(event.x, xs)
@@ -229,7 +233,7 @@ class Painter:
             for row in range(2, self._bottom + 1):
                 if self._canvas.get_pixel(column, row)[0] in " ┄┊":
                     self._put(column, row, "╎", self._style("mark"))
-            self._put(column, 1, EVENT_GLYPHS.get(event.kind, "▼"), style)
+            self._put(column, 1, EVENT_GLYPHS[event.kind], style)
 
     def _paint_broken(self, xs: Range) -> None:
         for x, _ in self._chart.data.broken:
@@ -262,24 +266,39 @@ class Painter:
             more = f" (+{len(broken) - 1:,})" if len(broken) > 1 else ""
             warning = f"{broken[0][1]}{more}"
         room = self._edge - (cell_len(warning) + 2 if warning else 0)
-        for line in lines:
-            if line.tone == "parent":  # the marks' legend tells of it
-                continue
-            value = self._chart.value_text(float(line.y[-1]), line.percent)
-            reading = f"{line.label} {value}{' ▸' if line.right else ''}".strip()
-            glyph = f"{_LEGEND.get(line.tone, '━')}{line.marker or (_DOT if line.dotted else '')}"
-            if column + len(glyph) + 1 + cell_len(reading) > room:
-                break
-            if line.label:
-                column = self._say(column, glyph, self._style(line.tone), gap=1)
+        own = [line for line in lines if line.tone != "parent"]  # the marks' legend tells of that
+        named = [line for line in own if line.label]  # beside them, one without a name is what another was made of
+        parts = [self._legend_part(line) for line in named or own]
+        shown = _fitting([cell_len(f"{glyph} {reading}".lstrip()) for _, glyph, reading in parts], room - column)
+        for tone, glyph, reading in parts[:shown]:
+            if glyph:
+                column = self._say(column, glyph, self._style(tone), gap=1)
             column = self._say(column, reading, self._style("label"))
+        more = f"+{len(parts) - shown}"
+        if named and shown < len(parts) and column + len(more) <= room:
+            column = self._say(column, more, self._style("label"))
         if warning:
             self._say(max(column, self._edge - cell_len(warning)), warning, self._style("broken"))
 
-    def _say(self, column: int, text: str, style: str, *, gap: int = 2) -> int:
+    def _legend_part(self, line: Line) -> tuple[str, str, str]:
+        """What the legend has of a line: its tone, its glyph where it has a name, its name and last value."""
+        value = self._chart.value_text(float(line.y[-1]), line.percent)
+        glyph = f"{_LEGEND.get(line.tone, '━')}{line.marker or (_DOT if line.dotted else '')}"
+        return line.tone, glyph if line.label else "", f"{line.label} {value}{' ▸' if line.right else ''}".strip()
+
+    def _say(self, column: int, text: str, style: str, *, gap: int = _GAP) -> int:
         """Write on the title line as far as it reaches; returns the column after it and a gap."""
         if column >= self._edge:
             return column
         shown = text if cell_len(text) <= self._edge - column else fit(text, self._edge - column)
         self._put(column, 0, shown, style)
         return column + cell_len(shown) + gap
+
+
+def _fitting(widths: list[int], room: int) -> int:
+    """How many parts of the legend have room side by side; where not all have, "+3" has room behind them."""
+    ends = np.cumsum([width + _GAP for width in widths]) - _GAP
+    shown = int(np.searchsorted(ends, room, side="right"))
+    while 0 < shown < len(widths) and ends[shown - 1] + _GAP + len(f"+{len(widths) - shown}") > room:
+        shown -= 1
+    return shown

@@ -51,11 +51,12 @@ class EntryList(Toned):
         position: int
 
     def render(self) -> Text:
-        """Draw the entries, two lines each where there is room."""
-        width, tall = self.size.width, self._tall()
+        """Draw the entries, two lines each where there is room, and how many more there are."""
+        width, tall, shown = self.size.width, self._tall(), self._shown()
         text = Text(no_wrap=True, end="", overflow="crop")
         dark = self.app.current_theme.dark
-        for position, line in enumerate(self.lines):
+        for position in shown:
+            line = self.lines[position]
             here = position == self.cursor
             tint = Style(color=colour(position, dark=dark), bold=True)
             mark = "▸" if here else " "
@@ -79,13 +80,26 @@ class EntryList(Toned):
                 below = line.reading or ("hidden" if line.hidden else "")
                 text.append("\n" + fit(f"    {below}", width), self.tone("muted"))
             text.append("\n")
+        others = ((shown.start, "above"), (len(self.lines) - shown.stop, "below"))
+        if more := ", ".join(f"+{number} {where}" for number, where in others if number):
+            text.append(fit(f"    {more}", width), self.tone("muted"))
         return text
 
     def _tall(self) -> bool:
         return len(self.lines) * 2 <= self.size.height
 
+    def _shown(self) -> range:
+        """The entries there is room for, that at the cursor among them."""
+        count = len(self.lines)
+        if count <= self.size.height:
+            return range(count)
+        room = max(1, self.size.height - 1)  # a line tells of the others
+        first = min(max(0, self.cursor - room + 1), count - room)
+        return range(first, first + room)
+
     def on_click(self, event: events.Click) -> None:
         """Choose the entry that was clicked."""
-        position = event.y // (2 if self._tall() else 1)
-        if 0 <= position < len(self.lines):
+        shown = self._shown()
+        position = shown.start + event.y // (2 if self._tall() else 1)
+        if position in shown:
             self.post_message(self.Clicked(position))

@@ -10,8 +10,9 @@ import pytest
 from itop_tui import theme
 from itop_tui.screens.chart_grid import grid_shape
 from itop_tui.widgets import log_view
-from itop_tui.widgets.chart import Chart, ChartData, Line
+from itop_tui.widgets.chart import TONES, Chart, ChartData, Event, Line
 from itop_tui.widgets.checkpoint_table import CheckpointTable
+from itop_tui.widgets.entry_list import EntryLine, EntryList
 from itop_tui.widgets.heat_map import HeatMap
 from itop_tui.widgets.layer_table import LayerTable, churn, summary
 from itop_tui.widgets.log_view import LogView
@@ -113,6 +114,74 @@ async def test_crossing_curves_both_stay() -> None:
         assert all(drawn[at] for at in (0, len(drawn) // 2, len(drawn) - 1))
         both = [row for row in rows if sum("\u2800" < c <= "\u28ff" for c in row) >= 2]
         assert len(both) >= len(rows) - 2
+
+
+def eight() -> tuple[Line, ...]:
+    """Curves whose legend takes 10 columns each: "━ run0 0.5"."""
+    return tuple(line([1.0, 0.5], f"run{number}", TONES[number]) for number in range(8))
+
+
+@pytest.mark.parametrize(
+    ("width", "legend"),
+    [
+        (101, "━ run0 0.5  ┅ run1 0.5  ━ run2 0.5  ━ run3 0.5  ━ run4 0.5  ━ run5 0.5  ━ run6 0.5  ━ run7 0.5"),
+        (100, "━ run0 0.5  ┅ run1 0.5  ━ run2 0.5  ━ run3 0.5  ━ run4 0.5  ━ run5 0.5  ━ run6 0.5  +1"),
+        (45, "━ run0 0.5  ┅ run1 0.5  ━ run2 0.5  +5"),
+        (44, "━ run0 0.5  ┅ run1 0.5  +6"),
+        (20, "+8"),
+    ],
+)
+async def test_a_legend_without_room_for_all_says_how_many_more_there_are(width: int, legend: str) -> None:
+    chart = Chart("loss")
+    app = Host(chart)
+    async with app.run_test(size=(width, 10)) as pilot:
+        chart.set_series(ChartData(eight()))
+        await pilot.pause()
+        assert app.text()[0].strip().split(maxsplit=1) == ["loss", legend]
+
+
+async def test_the_legend_makes_room_for_what_is_broken_and_counts_no_parent_and_nothing_without_a_name() -> None:
+    chart = Chart("loss")
+    app = Host(chart)
+    async with app.run_test(size=(60, 10)) as pilot:
+        chart.set_series(ChartData(eight(), broken=((1.0, "NaN at step 1"),)))
+        await pilot.pause()
+        assert app.text()[0].strip().split(maxsplit=1)[1] == "━ run0 0.5  ┅ run1 0.5  ━ run2 0.5  +5  NaN at step 1"
+        behind = (line([1.0, 2.0], "", "raw"), line([1.0, 2.0], "parent", "parent"))
+        chart.set_series(ChartData((*behind, *eight()[:2])))
+        await pilot.pause()
+        assert app.text()[0].strip().split(maxsplit=1)[1] == "━ run0 0.5  ┅ run1 0.5"
+
+
+async def test_a_fork_is_seen_over_the_drop_that_came_with_it() -> None:
+    chart = Chart("loss")
+    app = Host(chart)
+    async with app.run_test(size=(60, 10)) as pilot:
+        drop, fork = Event(2.0, "drop", "drops"), Event(2.0, "fork", "forked")
+        for events in ((drop, fork), (fork, drop)):
+            chart.set_series(ChartData((line([1.0, 0.5, 0.2]),), events=events))
+            await pilot.pause()
+            assert "Y" in app.text()[1]
+            assert "▼" not in app.text()[1]
+
+
+async def test_a_long_list_of_entries_says_how_many_more_there_are_and_keeps_the_cursor_in_sight() -> None:
+    entries = EntryList()
+    app = Host(entries)
+    async with app.run_test(size=(30, 5)) as pilot:
+        entries.lines = tuple(EntryLine(letter, f"run {letter}", "completed") for letter in "ABCDEFG")
+        for cursor, first, last, more in (
+            (0, "A", "D", "+3 below"), (4, "B", "E", "+1 above, +2 below"), (6, "D", "G", "+3 above"),
+        ):  # fmt: skip
+            entries.cursor = cursor
+            await pilot.pause()
+            rows = [row.strip() for row in app.text()[:5]]
+            assert (rows[0].split()[-1], rows[3].split()[-1], rows[4]) == (first, last, more)
+            assert f"▸{'ABCDEFG'[cursor]}" in "".join(rows)
+        entries.lines = entries.lines[:5]
+        entries.cursor = 0
+        await pilot.pause()
+        assert not any("+" in row for row in app.text())
 
 
 @pytest.mark.parametrize("size", [(3, 2), (8, 4), (20, 3)])
