@@ -34,5 +34,8 @@ class Leaving(Screen[T], Generic[T]):
             self.dismiss()
 
 
-class Dialog(Leaving[T], ModalScreen[T], Generic[T]):
-    """A question over a screen, which stays in sight."""
+class Dialog(ModalScreen[T], Leaving[T], Generic[T]):
+    """A question over a screen, which stays in sight.
+
+    The order of the two matters: Textual takes a class's styles from the first of those it is made of.
+    """
