@@ -159,7 +159,7 @@ COLUMNS: tuple[Column, ...] = (
            figure="loss", mean=_loss, about="training loss of the last step"),
     Column("curve", "loss curve", 8, 8, "", _curve, short="curve", about="the loss over all steps"),
     Column("speed", "speed", 8, 11, "samples_per_second",
-           number_cell(lambda run: rate(run.samples_per_second) if run.status.is_active else "–", muted=True),
+           number_cell(lambda run: rate(run.samples_per_second) if run.status == "running" else "–", muted=True),
            right=True, about="samples a second, while it runs"),
     Column("flops", "FLOPs", 6, 10, "flops_ratio", number_cell(lambda run: share(run.flops_ratio), muted=True),
            right=True, figure="flops_ratio", mean=share, about="of training it dense"),

@@ -156,6 +156,8 @@ def _elsewhere(state: QueueState) -> list[Line]:
 
 
 def _queue(state: QueueState) -> list[Line]:
+    if not state.host:
+        return [Note(), _heading("waiting"), _say("reading the queue …")]
     if not state.waiting:
         return [Note(), _heading("waiting"), _say("nothing waits")]
     told = plural(state.queued, "run")
@@ -258,7 +260,8 @@ def _active(run: RunRecord, scene: Scene, width: int) -> list[Part]:
     parts += _named(run, width)
     room = max(12, width - _length(parts) - 10)
     parts += run_view.progress_parts(run, scene.now, room)
-    parts.append((fit(rate(run.samples_per_second), 10, right=True), "muted"))
+    speed = run.samples_per_second if run.status == "running" else None
+    parts.append((fit(rate(speed), 10, right=True), "muted"))
     return parts
 
 
@@ -324,6 +327,8 @@ def history(values: Sequence[float | None], top: float, width: int, seen: int) -
 
 def status(state: QueueState, sample: Sample | None) -> list[Part]:
     """The line above: the scheduler, the slots, and how many wait."""
+    if not state.host:
+        return [("reading the queue …", "muted")]
     ready = state.queued - state.held
     if state.scheduler:
         parts: list[Part] = [("✓ the scheduler is running", "good")]

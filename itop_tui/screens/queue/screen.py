@@ -186,6 +186,9 @@ class QueueScreen(RunActions):
                 what = "slot" if device is not None else "priority"
                 sign = "+1" if hint.action.endswith("raise_number") else "-1"
                 yield KeyHint(hint.key, f"{what} {sign}", hint.action)
+            elif hint.action == "screen.pause_all":
+                if self._scene.state.active:
+                    yield KeyHint(hint.key, "pause all" if self._training else "go on, all", hint.action)
             else:
                 yield hint
 
@@ -259,11 +262,14 @@ class QueueScreen(RunActions):
 
         self.with_chosen("raise_number", add)
 
+    @property
+    def _training(self) -> Runs:
+        return tuple(run for run in self._scene.state.active if run.status == "running")
+
     def action_pause_all(self) -> None:
         """Pause every run that is running; where none is, let all paused ones go on."""
-        active = self._scene.state.active
-        running = tuple(run for run in active if run.status == "running")
-        meant = running or tuple(run for run in active if run.status == "paused")
+        running = self._training
+        meant = running or tuple(run for run in self._scene.state.active if run.status == "paused")
         if not meant:
             self.notify("Nothing is running, and nothing is paused.", severity="warning", markup=False)
             return

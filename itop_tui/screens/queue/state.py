@@ -21,7 +21,7 @@ class QueueState:
     """The queue at one moment.
 
     Attributes:
-        host: This host's name.
+        host: This host's name; empty before the queue was read.
         active: The runs that have a device, of every host, by id.
         waiting: The runs that wait, held ones among them, in the order in which they start: the first of them.
         queued: How many wait in all.

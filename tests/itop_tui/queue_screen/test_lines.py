@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from engine.launch.devices import DeviceList
-from itop_tui.screens.queue.lines import Scene, about, draw, history, key_of, lay_out, status
+from itop_tui.screens.queue.lines import ActiveLine, Scene, about, draw, history, key_of, lay_out, status
 from itop_tui.screens.queue.sampling import KEPT, Program, Sample
 from itop_tui.screens.queue.state import QueueState
 from tests.itop_tui.queue_screen.support import CPU, DEVICES, at, sample_state, sample_tracks
@@ -110,6 +110,22 @@ def test_before_the_devices_were_read_the_runs_are_there() -> None:
     shown = text(replace(scene(), sample=None), 77)
     assert "reading the devices" in shown
     assert "waiting" in shown
+
+
+def test_before_the_queue_was_read_nothing_is_said_of_it() -> None:
+    """The devices may be there first: it said that nothing waits, and that no scheduler runs."""
+    unread = QueueState()
+    assert status(unread, Sample(DEVICES)) == [("reading the queue …", "muted")]
+    assert "nothing waits" not in text(scene(unread), 117)
+
+
+def test_only_a_run_that_is_running_has_a_speed() -> None:
+    running, paused = (
+        "".join(part for part, _ in draw(ActiveLine(make_run(3, state, step=730)), scene(), 117))
+        for state in ("running", "paused")
+    )
+    assert running.endswith("9.2k/s")
+    assert paused.endswith(" –")
 
 
 def test_the_schedulers_state_is_said() -> None:

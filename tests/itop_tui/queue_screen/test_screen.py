@@ -189,7 +189,9 @@ async def test_paused_runs_all_go_on_where_none_is_running(app: ItopApp, databas
         attempt = attempts.latest(database, run.id)
         assert attempt is not None
         attempts.set_status(database, attempt.id, RunStatus.PAUSED)
+        assert "P pause all" in screen_text(app)
         await wait_for(pilot, lambda: "‖ paused" in screen_text(app))
+        await wait_for(pilot, lambda: "P go on, all" in screen_text(app))
         await pilot.press("P")
         await wait_for(pilot, lambda: [one.kind for one in commands.pending(database, run.id)] == ["unpause"])
 
