@@ -8,6 +8,8 @@ from collections.abc import Sequence
 __all__ = ["mean_and_spread"]
 
 _HUGE = 1e100
+_ROUNDING = 1e-12
+"""A spread that is less than this part of the largest figure is what is left of adding many numbers up."""
 
 
 def mean_and_spread(values: Sequence[float]) -> tuple[float | None, float | None]:
@@ -28,4 +30,5 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float | None, float | None
     if len(scaled) < 2:
         return average * scale, None
     squares = math.fsum((value - average) ** 2 for value in scaled)
-    return average * scale, math.sqrt(squares / (len(scaled) - 1)) * scale
+    spread = math.sqrt(squares / (len(scaled) - 1))
+    return average * scale, spread * scale if spread > _ROUNDING * largest / scale else 0.0
