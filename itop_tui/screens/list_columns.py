@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from textual import on
 
@@ -127,7 +128,7 @@ class ListColumns(ListViews):
             self._sort_or_reverse(held.column)
 
     def key_hints(self) -> Iterable[KeyHint]:
-        """While a column is held, what can be done with it; while runs are marked, what is done to several first."""
+        """While a column is held, what can be done with it; of several runs, what is done to several first."""
         if self.table.column_held is not None:
             yield KeyHint("esc", "let go", "screen.clear_filter")
             for label, *names in _COLUMN_KEYS:
@@ -135,11 +136,20 @@ class ListColumns(ListViews):
                 yield KeyHint(keys, label, f"screen.{names[-1]}")
             yield from (hint for hint in super().key_hints() if hint.pinned)
             return
-        of_marks = ("compare_runs", "unmark_all") if self.table.marked_ids else ()
-        for name in of_marks:
+        first = ("compare_runs",) if len(self.chosen.ids) > 1 else ()
+        first += ("unmark_all",) if self.table.marked_ids else ()
+        for name in first:
             action = find(self.SCOPE, name)
             yield KeyHint(action.key_shown, action.label, f"screen.{name}")
-        yield from (hint for hint in super().key_hints() if hint.action not in {f"screen.{name}" for name in of_marks})
+        told = {f"screen.{name}" for name in (*first, "compare_runs")}
+        yield from (self._on_group(hint) for hint in super().key_hints() if hint.action not in told)
+
+    def _on_group(self, hint: KeyHint) -> KeyHint:
+        """What a key does at the head of a group, where that is something else."""
+        row = self.table.current_row
+        if hint.action == "screen.open_run" and isinstance(row, GroupLine):
+            return replace(hint, label="close" if row.open else "its runs")
+        return hint
 
     def _turn_columns(self, by: int) -> None:
         number, pages = self.table.column_pages

@@ -77,6 +77,8 @@ async def test_where_runs_are_marked_the_foot_begins_with_what_is_done_to_severa
 
         assert foot().startswith("↵ open")
         await pilot.press("space")
+        assert foot().startswith("u unmark all  ↵ open"), "one run is compared with nothing"
+        await pilot.press("space")
         assert foot().startswith("c compare  u unmark all  ↵ open")
         await pilot.press("u")
         assert foot().startswith("↵ open")

@@ -13,6 +13,7 @@ from itop_tui.screens.dialogs import Ask
 from itop_tui.screens.picker import Picker
 from itop_tui.screens.view_picker import ViewPicker
 from itop_tui.widgets.filter_line import FilterLine
+from itop_tui.widgets.key_bar import KeyBar
 from itop_tui.widgets.run_detail import RunDetail
 from itop_tui.widgets.run_lines import GroupLine
 from tests.itop_tui.made import SIZE, create, seeds
@@ -175,8 +176,12 @@ async def test_a_group_opens_and_closes_by_keys_and_mouse(app: ItopApp, database
         here = table.current_row
         assert isinstance(here, GroupLine)
         assert made[0] in here.group.run_ids, "the cursor goes to the group of its run"
-        await pilot.press("home", "right")
+        await pilot.press("home")
+        foot = app.screen.query_one(KeyBar)
+        assert [(hint.key, hint.label) for hint in foot.hints[:2]] == [("c", "compare"), ("↵", "its runs")]
+        await pilot.press("right")
         await wait_for(pilot, lambda: len(table.lines) == 5)
+        assert ("↵", "close") in [(hint.key, hint.label) for hint in foot.hints]
         assert {run.id for run in table.rows} == set(made[3:])
         await pilot.press("j", "j", "left")
         assert isinstance(table.current_row, GroupLine), "from a member up to its group"
