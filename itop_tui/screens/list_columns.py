@@ -136,7 +136,7 @@ class ListColumns(ListViews):
                 yield KeyHint(keys, label, f"screen.{names[-1]}")
             yield from (hint for hint in super().key_hints() if hint.pinned)
             return
-        first = ("compare_runs",) if len(self.chosen.ids) > 1 else ()
+        first: tuple[str, ...] = ("compare_runs",) if len(self.chosen.ids) > 1 else ()
         first += ("unmark_all",) if self.table.marked_ids else ()
         for name in first:
             action = find(self.SCOPE, name)
