@@ -6,6 +6,7 @@ readings, one for the labels of the x axis, and a gutter for those of the y axis
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _GAP = 2
 """Columns between two parts of the title line."""
 _LEGEND = {"raw": "╌", "parent": "╌", "second": "┅"}
+_Part = tuple[str, str, str]
 _ORDER = tuple(EVENT_GLYPHS)
 _DOT = "•"
 _SPOTS = 5
@@ -266,10 +268,26 @@ class Painter:
             more = f" (+{len(broken) - 1:,})" if len(broken) > 1 else ""
             warning = f"{broken[0][1]}{more}"
         room = self._edge - (cell_len(warning) + 2 if warning else 0)
-        own = [line for line in lines if line.tone != "parent"]  # the marks' legend tells of that
-        named = [line for line in own if line.label]  # beside them, one without a name is what another was made of
-        parts = [self._legend_part(line) for line in named or own]
-        shown = _fitting([cell_len(f"{glyph} {reading}".lstrip()) for _, glyph, reading in parts], room - column)
+        column = self._paint_legend(column, [line for line in lines if line.tone != "parent"], room)
+        if warning:
+            self._say(max(column, self._edge - cell_len(warning)), warning, self._style("broken"))
+
+    def _paint_legend(self, column: int, lines: Sequence[Line], room: int) -> int:
+        """The glyph, name and last value of each line, and how many more there are; returns the column after them.
+
+        Args:
+            column: Where it begins.
+            lines: The lines, without a parent's, of which the marks' legend tells.
+            room: The column at which it has to end.
+        """
+        named = [line for line in lines if line.label]  # beside them, one without a name is what another was made of
+        parts = [self._legend_part(line) for line in named or lines]
+        shown = _fitting(parts, room - column)
+        if shown < len(parts) and all(line.label.strip() for line in named):
+            # Which curve is which comes before what it has come to, which the cursor tells too.
+            bare = [self._legend_part(line, valued=False) for line in named]
+            if _fitting(bare, room - column) == len(bare):
+                parts, shown = bare, len(bare)
         for tone, glyph, reading in parts[:shown]:
             if glyph:
                 column = self._say(column, glyph, self._style(tone), gap=1)
@@ -277,14 +295,14 @@ class Painter:
         more = f"+{len(parts) - shown}"
         if named and shown < len(parts) and column + len(more) <= room:
             column = self._say(column, more, self._style("label"))
-        if warning:
-            self._say(max(column, self._edge - cell_len(warning)), warning, self._style("broken"))
+        return column
 
-    def _legend_part(self, line: Line) -> tuple[str, str, str]:
+    def _legend_part(self, line: Line, *, valued: bool = True) -> _Part:
         """What the legend has of a line: its tone, its glyph where it has a name, its name and last value."""
-        value = self._chart.value_text(float(line.y[-1]), line.percent)
+        value = self._chart.value_text(float(line.y[-1]), line.percent) if valued else ""
         glyph = f"{_LEGEND.get(line.tone, '━')}{line.marker or (_DOT if line.dotted else '')}"
-        return line.tone, glyph if line.label else "", f"{line.label} {value}{' ▸' if line.right else ''}".strip()
+        text = f"{line.label} {value}".strip()
+        return line.tone, glyph if line.label else "", f"{text} ▸" if line.right else text
 
     def _say(self, column: int, text: str, style: str, *, gap: int = _GAP) -> int:
         """Write on the title line as far as it reaches; returns the column after it and a gap."""
@@ -295,9 +313,10 @@ class Painter:
         return column + cell_len(shown) + gap
 
 
-def _fitting(widths: list[int], room: int) -> int:
+def _fitting(parts: Sequence[_Part], room: int) -> int:
     """How many parts of the legend have room side by side; where not all have, "+3" has room behind them."""
-    ends = np.cumsum([width + _GAP for width in widths]) - _GAP
+    widths = [cell_len(f"{glyph} {text}".lstrip()) + _GAP for _, glyph, text in parts]
+    ends = np.cumsum(widths) - _GAP
     shown = int(np.searchsorted(ends, room, side="right"))
     while 0 < shown < len(widths) and ends[shown - 1] + _GAP + len(f"+{len(widths) - shown}") > room:
         shown -= 1

@@ -125,7 +125,9 @@ def eight() -> tuple[Line, ...]:
     ("width", "legend"),
     [
         (101, "━ run0 0.5  ┅ run1 0.5  ━ run2 0.5  ━ run3 0.5  ━ run4 0.5  ━ run5 0.5  ━ run6 0.5  ━ run7 0.5"),
-        (100, "━ run0 0.5  ┅ run1 0.5  ━ run2 0.5  ━ run3 0.5  ━ run4 0.5  ━ run5 0.5  ━ run6 0.5  +1"),
+        (100, "━ run0  ┅ run1  ━ run2  ━ run3  ━ run4  ━ run5  ━ run6  ━ run7"),
+        (69, "━ run0  ┅ run1  ━ run2  ━ run3  ━ run4  ━ run5  ━ run6  ━ run7"),
+        (68, "━ run0 0.5  ┅ run1 0.5  ━ run2 0.5  ━ run3 0.5  +4"),
         (45, "━ run0 0.5  ┅ run1 0.5  ━ run2 0.5  +5"),
         (44, "━ run0 0.5  ┅ run1 0.5  +6"),
         (20, "+8"),
@@ -138,6 +140,16 @@ async def test_a_legend_without_room_for_all_says_how_many_more_there_are(width:
         chart.set_series(ChartData(eight()))
         await pilot.pause()
         assert app.text()[0].strip().split(maxsplit=1) == ["loss", legend]
+
+
+async def test_of_curves_that_letters_name_as_many_values_are_told_as_there_is_room_for() -> None:
+    chart = Chart("loss")
+    app = Host(chart)
+    async with app.run_test(size=(28, 10)) as pilot:
+        x, y = np.array([1.0, 2.0]), np.array([0.5, 0.5])
+        chart.set_series(ChartData(tuple(Line(" ", x, y, marker=letter) for letter in "ABC")))
+        await pilot.pause()
+        assert app.text()[0].strip().split(maxsplit=1)[1] == "━A 0.5  ━B 0.5  +1"
 
 
 async def test_the_legend_makes_room_for_what_is_broken_and_counts_no_parent_and_nothing_without_a_name() -> None:
