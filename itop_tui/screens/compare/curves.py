@@ -236,7 +236,7 @@ class CurvesPane(ChartGrid):
                 ChartData(
                     lines=lines_of(curves, self._entries, self._hidden),
                     marks=marks,
-                    broken=tuple(mark for curve in curves if curve is not None for mark in curve.broken),
+                    broken=self._broken(curves),
                     empty="none of these runs recorded it",
                     x_unit=self.across,
                     events=happened,
@@ -250,6 +250,12 @@ class CurvesPane(ChartGrid):
         legend.kinds = frozenset(event.kind for event in happened) | ({"update"} if len(marks) else frozenset())
         legend.display = bool(legend.kinds) and self.size.height >= LEGEND_FROM
         self.post_message(self.Pointed())
+
+    def _broken(self, curves: Sequence[EntryCurve | None]) -> tuple[tuple[float, str], ...]:
+        """Where values of the entries that are shown are not finite."""
+        each = zip(self._entries, curves, strict=True)
+        seen = [curve for entry, curve in each if curve is not None and entry.key not in self._hidden]
+        return tuple(mark for curve in seen for mark in curve.broken)
 
     # ------------------------------------------------------------------------------------------- what a person does
 

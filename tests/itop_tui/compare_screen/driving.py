@@ -26,6 +26,11 @@ def window(screen: CompareScreen) -> tuple[float, float] | None:
     return screen.curves.window
 
 
+def told_as_broken(screen: CompareScreen) -> list[str]:
+    """What the chosen chart says of values that are not finite."""
+    return [told for _, told in screen.curves.chart.data.broken]
+
+
 def logarithmic(screen: CompareScreen) -> bool:
     return screen.curves.chart.log_scale
 

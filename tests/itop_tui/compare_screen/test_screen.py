@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from textual.widgets import Input
 
 from db import checkpoints, runs
 from db.paths import run_folder
+from db.records import StepMetric
 from db.session import Database
 from engine.training.checkpoint import write
 from itop_tui.screens.compare import CompareScreen
@@ -21,8 +23,9 @@ from itop_tui.widgets.mark_legend import MarkLegend
 from itop_tui.widgets.scatter import Scatter
 from itop_tui.widgets.sheet import SheetView
 from tests.itop_tui.compare_screen.conftest import Opened
-from tests.itop_tui.compare_screen.driving import ids, lines, logarithmic, press, text, window
+from tests.itop_tui.compare_screen.driving import ids, lines, logarithmic, press, text, told_as_broken, window
 from tests.itop_tui.compare_screen.made import EXPLORED, FLOPS, TEST
+from tests.itop_tui.run_screen.fabricate import record_run
 from tests.itop_tui.run_screen.hosting import until
 from tests.itop_tui.support import screen_text
 
@@ -51,6 +54,18 @@ async def test_seeds_are_joined_and_told_apart_again(opened: Opened) -> None:
         assert "3 groups of 6 runs" in screen_text(screen.itop)
         await press(pilot, screen, "g")
         assert len(screen.entries) == 6
+
+
+async def test_what_a_hidden_run_diverged_at_is_hidden_with_it(opened: Opened) -> None:
+    def lost(metric: StepMetric) -> StepMetric:
+        return replace(metric, loss=float("nan")) if metric.step >= 250 else metric
+
+    with closing(Database.open()) as database:
+        diverged = record_run(database, name="lost", steps=300, total_steps=300, alter=lost, kinds=())
+    async with opened(1, diverged.id) as (pilot, screen):
+        assert told_as_broken(screen) == [f"NaN in run {diverged.id} at step 250"]
+        await press(pilot, screen, "down", "space")
+        assert told_as_broken(screen) == []
 
 
 async def test_a_run_is_hidden_moved_taken_out_and_taken_in(opened: Opened) -> None:
