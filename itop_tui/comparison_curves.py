@@ -22,8 +22,7 @@ from itop_tui.across import Across, Hours, Linear, Scale, hours
 from itop_tui.comparison import Entry, join, smoothed
 from itop_tui.figures import FIGURES
 from itop_tui.happenings import breaks
-
-FloatArray = NDArray[np.float64]
+from itop_tui.widgets.braille import FloatArray
 
 _EXCHANGED = frozenset({"churn", "pruned", "grown"})
 _BY_STEP = frozenset(figure.name for figure in FIGURES if figure.source == "step")

@@ -18,9 +18,8 @@ from itop_tui.export.marks import Marking, Marks
 from itop_tui.export.svg_text import cut, text_of
 from itop_tui.series_colours import ON_LIGHT, colour, dash
 from itop_tui.widgets import axis
+from itop_tui.widgets.braille import FloatArray, Range
 
-FloatArray = NDArray[np.float64]
-Range = tuple[float, float]
 Part = Literal["own", "raw", "parent"]
 PAPER = {"ink": "#1c2530", "soft": "#5b6875", "grid": "#e3e7ec", "paper": "#ffffff"}
 """The colours of a drawing beside those of its curves: as `--ink` and so on, a page may give others."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from db import runs
 from db.records import RunRecord
 from db.session import Database
 from itop_tui.export.files import ExportError, comparison_name, refuse_existing, run_name, written, written_folder
+from itop_tui.spelling import hint
 
 Writer = Callable[[Database, RunRecord, Path], None]
 
@@ -53,9 +53,7 @@ def find_format(name: str) -> Format:
         if known.name == name.strip().lower():
             return known
     names = [known.name for known in FORMATS]
-    near = difflib.get_close_matches(name.lower(), names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise ExportError(f"there is no format {name!r}{hint} Allowed: {', '.join(names)}")
+    raise ExportError(f"there is no format {name!r}, only {', '.join(names)}{hint(name.lower(), names)}")
 
 
 def export_runs(

@@ -49,7 +49,7 @@ class Line:
 
 
 TONES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
-"""The component classes of curves side by side."""
+"""The tones of curves side by side; see `itop_tui.widgets.chart_colours`."""
 
 
 @dataclass(frozen=True, slots=True)

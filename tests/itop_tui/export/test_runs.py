@@ -238,7 +238,7 @@ def test_one_file_can_be_named_and_only_one(db: Database, run: RunRecord, tmp_pa
 
 
 def test_an_unknown_format_is_told_with_the_nearest() -> None:
-    with pytest.raises(ExportError, match=r"no format 'parket'; did you mean parquet\?"):
+    with pytest.raises(ExportError, match=r"no format 'parket', only csv, .*, html; did you mean parquet\?"):
         find_format("parket")
     assert [known.name for known in FORMATS] == ["csv", "json", "parquet", "tensorboard", "safetensors", "html"]
 
