@@ -29,7 +29,7 @@ from itop_tui.screens.run.chart_specs import (
     with_figures,
 )
 from itop_tui.screens.run.curves import CurveRequest, Curves
-from itop_tui.screens.run.plotting import Look, chart_data
+from itop_tui.screens.run.plotting import Look, chart_data, limits
 from itop_tui.screens.run.reader import RunView
 from itop_tui.widgets.chart import Chart
 from itop_tui.widgets.mark_legend import MarkLegend
@@ -194,7 +194,7 @@ class ChartsPane(ChartGrid):
         for index, (spec, chart) in enumerate(zip(self.specs, self.charts, strict=False)):
             if index not in shown:
                 continue
-            chart.limits = self._limits(scale)
+            chart.limits = limits(self._curves, scale)
             chart.window = None
             if self.window is not None:
                 low, high = scale.place(np.array(self.window)).tolist()
@@ -215,13 +215,6 @@ class ChartsPane(ChartGrid):
         if self.across == "hour" and curves is not None and curves.moments is not None and view is not None:
             return hours(curves.moments, view.attempts) or Linear()
         return Linear()
-
-    def _limits(self, scale: Scale) -> tuple[float, float] | None:
-        curves = self._curves
-        if curves is None or curves.first is None or curves.last is None or curves.last <= curves.first:
-            return None
-        low, high = scale.place(np.array([curves.first, curves.last])).tolist()
-        return low, high
 
     # ------------------------------------------------------------------------------ what a person does
 

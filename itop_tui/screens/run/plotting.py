@@ -83,6 +83,17 @@ def chart_data(spec: ChartSpec, curves: Curves | None, run: RunRecord | None, lo
     )
 
 
+def limits(curves: Curves | None, scale: Scale) -> tuple[float, float] | None:
+    """The positions of the first and last step, an ancestor's among them where its curve has a place; None for none."""
+    if curves is None or curves.first is None or curves.last is None or curves.last <= curves.first:
+        return None
+    first = curves.first
+    if isinstance(scale, Hours):  # from where it was forked on: an ancestor's own hours are others
+        first = max(first, float(scale.steps[0]) - 1)
+    low, high = scale.place(np.array([first, curves.last])).tolist()
+    return low, high
+
+
 def _line(curve: Curve, *, scale: Scale, figure: Figure, right: bool, label: str, tone: str, marker: str = "") -> Line:
     return Line(
         label=label,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,13 +12,13 @@ from db.moments import moments
 from db.records import RunStatus, Series
 from db.session import Database
 from db.writer import MetricWriter
-from itop_tui.across import Hours
+from itop_tui.across import Hours, Linear
 from itop_tui.figures import all_figures
 from itop_tui.screens.run.chart_specs import DEFAULT_CHARTS, ChartSpec, as_setting, from_setting
 from itop_tui.screens.run.curve_reader import CurveReader
 from itop_tui.screens.run.curves import CurveRequest
 from itop_tui.screens.run.lineage import Stretch, lineage
-from itop_tui.screens.run.plotting import Look, chart_data
+from itop_tui.screens.run.plotting import Look, chart_data, limits
 from tests.itop_tui.run_screen import made
 from tests.itop_tui.run_screen.fabricate import LAYERS, record_run, settings, start, step_metric
 
@@ -109,6 +111,18 @@ def test_a_fork_of_a_fork_shows_each_ancestor_up_to_where_it_was_left(database: 
     data = chart_data(spec, read, runs.get(database, youngest), Look(_steps()))
     assert [line.tone for line in data.lines] == ["first"]  # a parent's own hours are others
     assert lineage(database, runs.get(database, eldest.id)) == ()
+
+
+def test_hours_begin_where_a_run_was_forked_and_steps_where_its_ancestors_began() -> None:
+    own = Hours(np.array([201.0, 301.0]), np.array([0.0, 1.0]))
+    curves = replace(made.curves(CurveRequest(names=("loss",)), last=301), first=1.0)
+    assert limits(curves, Linear()) == (1.0, 301.0)
+    forked = limits(curves, own)
+    assert forked is not None
+    assert forked == pytest.approx((-0.01, 1.0))
+    assert limits(replace(curves, first=201.0), own) == (0.0, 1.0)
+    assert limits(replace(curves, first=None), own) is None
+    assert limits(None, own) is None
 
 
 def test_a_window_before_the_fork_shows_the_parent_alone(database: Database) -> None:
