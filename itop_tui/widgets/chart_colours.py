@@ -59,5 +59,8 @@ def style_of(name: str, variables: Mapping[str, str], behind: Color) -> str:
     """
     look = _LOOKS[name]
     color = Color.parse(variables[look.variable])
+    if color.ansi is not None:  # the terminal's own: nobody knows what it looks like, so it is not mixed with anything
+        named = "default" if color.ansi < 0 else f"color({color.ansi})"
+        return f"{look.text} {'dim ' if look.share < 1 else ''}{named}".strip()
     seen = behind.blend(color.with_alpha(1.0), color.a * look.share)
     return f"{look.text} {seen.hex6}".strip()

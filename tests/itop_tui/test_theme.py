@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from rich.segment import Segment
+from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
 
@@ -15,6 +16,7 @@ from itop_tui.screens.new_run import NewRunScreen
 from itop_tui.screens.picker import Picker
 from itop_tui.screens.runs import RunsScreen
 from itop_tui.theme import TONES
+from itop_tui.widgets.chart_colours import style_of
 from tests.itop_tui.support import MemoryReader, form_of, memory_app, sample_runs, screen_text, started, wait_for
 
 GROUNDS = ("background", "surface", "panel", "block-cursor-background")
@@ -136,6 +138,14 @@ async def test_sixteen_colours_can_be_read_on_a_dark_terminal_and_on_a_light_one
             assert ink not in WHITE_OR_BLACK
         else:
             assert ink is not None, "the ink may be as dark as the ground"
+
+
+def test_charts_are_drawn_in_the_terminals_own_colours() -> None:
+    """They were drawn in those that textual takes the sixteen for: titles in black, on black too."""
+    variables = {**theme.SIXTEEN.variables, "foreground": "ansi_default", "primary": "ansi_bright_blue"}
+    drawn_in = {name: style_of(name, variables, Color.parse("ansi_default")) for name in ("title", "first", "raw")}
+    assert drawn_in == {"title": "bold default", "first": "color(12)", "raw": "dim color(12)"}
+    assert Style.parse(drawn_in["raw"]).color == Color.parse("ansi_bright_blue").rich_color
 
 
 def test_sixteen_colours_are_the_default_where_there_are_no_more() -> None:
