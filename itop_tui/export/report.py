@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from db import attempts
@@ -98,12 +98,18 @@ def curve_drawing(figure: Figure, compared: Sequence[Entry], curves: Curves) -> 
     )
 
 
-def scatter_drawings(compared: Sequence[Entry], seconds: dict[int, float | None], accuracy: str) -> tuple[Drawing, ...]:
-    """R_s and training FLOPs against accuracy, as drawings."""
+def scatter_drawings(
+    compared: Sequence[Entry],
+    seconds: Mapping[int, float | None],
+    accuracy: str,
+    *,
+    hidden: frozenset[int] = frozenset(),
+) -> tuple[Drawing, ...]:
+    """R_s and training FLOPs against accuracy, as drawings; see `itop_tui.comparison_scatter.scatter_data`."""
     import numpy as np
 
     made = []
-    for data in scatter_data(compared, seconds, accuracy):
+    for data in scatter_data(compared, seconds, accuracy, hidden=hidden):
         traces = tuple(
             Trace(
                 point.letter,

@@ -18,7 +18,9 @@ from textual.containers import Vertical
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
+from db.records import RunRecord
 from db.session import Database
+from itop_tui.across import Across
 from itop_tui.export.drawing import Drawing, Part, Trace, note_of
 from itop_tui.export.files import AlreadyThereError, comparison_name, safe_name, written
 from itop_tui.export.marks import Marks
@@ -205,7 +207,16 @@ def chart_choice(chart: Chart, name: str, names: Mapping[str, str] = MappingProx
         name: What the file's name begins with.
         names: What the drawing's legend calls the curves, by their markers.
     """
-    drawing = drawing_of(chart, names)
+    return drawing_choice(drawing_of(chart, names), name)
+
+
+def drawing_choice(drawing: Drawing, name: str) -> Choice:
+    """A drawing as an SVG file.
+
+    Args:
+        drawing: The drawing.
+        name: What the file's name begins with.
+    """
 
     def write(db: Database, folder: Path, force: bool) -> Sequence[Path]:
         target = folder / f"{name}-{safe_name(drawing.title) or 'chart'}.svg"
@@ -214,6 +225,27 @@ def chart_choice(chart: Chart, name: str, names: Mapping[str, str] = MappingProx
         return [target]
 
     return Choice(f"svg: the chart of {plain(drawing.title, 40)}, drawn", write)
+
+
+def report_choice(runs: Sequence[RunRecord], name: str, *, grouped: bool, across: Across) -> Choice:
+    """A comparison as an HTML page.
+
+    Args:
+        runs: The runs, in order.
+        name: What the file is called.
+        grouped: Whether runs that differ only by their seed are joined.
+        across: What stands across its curves at first.
+    """
+
+    def write(db: Database, folder: Path, force: bool) -> Sequence[Path]:
+        from itop_tui.export.report import write_report
+
+        target = folder / f"{name}.html"
+        with written(target, force=force) as path:
+            write_report(db, runs, path, grouped=grouped, across=across)
+        return [target]
+
+    return Choice("html: this comparison as a page with plots", write)
 
 
 def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) -> Drawing:

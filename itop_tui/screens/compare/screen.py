@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 from db import runs
 from db.records import RunRecord
@@ -13,7 +12,7 @@ from itop_tui.actions import bindings, find, in_scope
 from itop_tui.comparison import MOST, entries
 from itop_tui.comparison_scatter import ACCURACIES
 from itop_tui.comparison_state import Left
-from itop_tui.export.files import comparison_name, written
+from itop_tui.export.files import comparison_name
 from itop_tui.format import plain, plural
 from itop_tui.screens.compare import sheets
 from itop_tui.screens.compare.curves import CurvesPane
@@ -319,27 +318,30 @@ class CompareScreen(CompareDisplay):
 
     def action_export(self) -> None:
         """Ask what of the comparison to write, and where."""
-        from itop_tui.screens.export import Choice, chart_choice, offer, run_choices, sheet_choices
+        from itop_tui.screens.export import (
+            chart_choice,
+            drawing_choice,
+            offer,
+            report_choice,
+            run_choices,
+            sheet_choices,
+        )
 
         if self.read is None:
             return
-        runs_shown, grouped = [run for entry in self.entries for run in entry.runs], self.grouped
-        across = self.curves.across
+        runs_shown = [run for entry in self.entries for run in entry.runs]
         ids = [run.id for run in runs_shown]
         name = comparison_name(ids)
+        report = report_choice(runs_shown, name, grouped=self.grouped, across=self.curves.across)
+        drawn = []
+        if self.tab == "curves":
+            labels = {entry.letter: entry.label_with_n for entry in self.entries}
+            drawn = [chart_choice(chart, name, labels) for chart in self.curves.charts if chart.display]
+        elif self.tab == "scatter":
+            from itop_tui.export.report import scatter_drawings
 
-        def page(db: Database, folder: Path, force: bool) -> list[Path]:
-            from itop_tui.export.report import write_report
-
-            target = folder / f"{name}.html"
-            with written(target, force=force) as path:
-                write_report(db, runs_shown, path, grouped=grouped, across=across)
-            return [target]
-
-        report = Choice("html: this comparison as a page with plots", page)
-        labels = {entry.letter: entry.label_with_n for entry in self.entries}
-        charts = [chart for chart in self.curves.charts if chart.display] if self.tab == "curves" else []
-        drawn = [chart_choice(chart, name, labels) for chart in charts]
+            plots = scatter_drawings(self.entries, self.read.seconds, self.accuracy, hidden=self.hidden)
+            drawn = [drawing_choice(plot, name) for plot in plots]
         title, table = self._table()
         others = run_choices(ids, without=("html",))
         offer(self, "Export the comparison", [report, *drawn, *sheet_choices(name, title, table), *others])

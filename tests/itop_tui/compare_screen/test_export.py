@@ -63,6 +63,18 @@ async def test_what_is_shown_is_exported_and_the_dialog_says_where(opened: Opene
         assert (tmp_path / "run-1-rigl-d0.05-s1-lenet300-100.json").is_file()
 
 
+async def test_scatter_plots_are_exported_without_what_is_hidden(opened: Opened, tmp_path: Path) -> None:
+    async with opened(1, 4, 6) as (pilot, screen):
+        await press(pilot, screen, "4", "down", "space")
+        told = await export(pilot, screen.itop, "svg: the chart of R_s")
+        assert told == f"Written to {tmp_path / 'comparison-1-4-6-R_s-and-accuracy.svg'}"
+    drawing = ElementTree.parse(tmp_path / "comparison-1-4-6-R_s-and-accuracy.svg").getroot()
+    letters = [
+        text.text for text in drawing.findall(".//{*}text[@text-anchor='middle']") if text.text in {"A", "B", "C"}
+    ]
+    assert letters == ["A", "C"]
+
+
 async def test_a_file_that_is_there_is_overwritten_only_by_a_clear_yes(opened: Opened, tmp_path: Path) -> None:
     there = tmp_path / "comparison-1-4.html"
     there.write_text("precious")
