@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 from rich.style import Style
-from textual.color import Color
+from textual.color import Color, Gradient
 from textual.theme import Theme
 
 Tone = Literal["text", "muted", "faint", "live", "good", "warn", "bad", "accent", "title"]
@@ -30,6 +30,23 @@ TONES: dict[Tone, str] = {
     "title": "tone-title",
 }
 """The tones and the theme's variables that hold their colours."""
+
+
+_WARMTH = tuple(Color.parse(f"ansi_{name}") for name in ("blue", "cyan", "green", "yellow", "red"))
+
+
+def shades(variables: Mapping[str, str], number: int) -> tuple[Color, ...]:
+    """Colours for a scale, from its lowest value to its highest.
+
+    Args:
+        variables: The theme's variables.
+        number: How many. Of the terminal's own colours, between which there is nothing, there are five.
+    """
+    ends = [Color.parse(variables[name]) for name in ("panel", "primary", "accent")]
+    if any(end.ansi is not None for end in ends):
+        return _WARMTH
+    gradient = Gradient.from_colors(*ends)
+    return tuple(gradient.get_color(at / (number - 1)) for at in range(number))
 
 
 def tone_style(variables: Mapping[str, str], tone: Tone) -> Style:

@@ -9,18 +9,21 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
-from textual.color import Color, Gradient
+from textual.color import Color
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
 from itop_tui.format import fit, share
+from itop_tui.theme import shades
 from itop_tui.widgets.layer_table import fitted
 
 _SHADES = 32
 _TICKS = 5
+_UNKNOWN = RichColor.parse("black")
 
 
 class HeatMap(Widget):
@@ -35,7 +38,7 @@ class HeatMap(Widget):
         self._names: tuple[str, ...] = ()
         self._steps: tuple[int, ...] = ()
         self._values: NDArray[np.float64] = np.zeros((0, 0))
-        self._shades: list[Color] = []
+        self._shades: tuple[Color, ...] = ()
 
     def show(self, names: Sequence[str], steps: Sequence[int], values: NDArray[np.float64]) -> None:
         """Show values.
@@ -50,7 +53,7 @@ class HeatMap(Widget):
 
     def notify_style_update(self) -> None:
         """Another theme has other shades."""
-        self._shades = []
+        self._shades = ()
         super().notify_style_update()
 
     def render_line(self, y: int) -> Strip:
@@ -108,20 +111,15 @@ class HeatMap(Widget):
         low, high = float(finite.min()), float(finite.max())
         return (low, high) if high > low else (0.0, max(high, 1e-9))
 
-    def _shade(self, value: float) -> str:
+    def _shade(self, value: float) -> RichColor:
         if not np.isfinite(value):
-            return "black"
+            return _UNKNOWN
         if not self._shades:
-            theme = self.app.theme_variables
-            gradient = Gradient.from_colors(
-                Color.parse(theme.get("panel", "#1b222b")),
-                Color.parse(theme.get("primary", "#7aa2d6")),
-                Color.parse(theme.get("accent", "#e2b86b")),
-            )
-            self._shades = [gradient.get_color(i / (_SHADES - 1)) for i in range(_SHADES)]
+            self._shades = shades(self.app.theme_variables, _SHADES)
         low, high = self._range()
-        at = int((value - low) / (high - low) * (_SHADES - 1) + 0.5)
-        return self._shades[min(max(at, 0), _SHADES - 1)].hex6
+        last = len(self._shades) - 1
+        at = int((value - low) / (high - low) * last + 0.5)
+        return self._shades[min(max(at, 0), last)].rich_color
 
     def _step_line(self, gutter: int, plot: int, width: int) -> str:
         line = [" "] * width

@@ -11,13 +11,13 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.color import Color, Gradient
+from textual.color import Color
 from textual.reactive import reactive
 from textual.strip import Strip
 
 from itop_tui.format import fit, plain
 from itop_tui.series_colours import colour
-from itop_tui.theme import Tone
+from itop_tui.theme import Tone, shades
 from itop_tui.widgets.toned import Toned
 
 _GAP = 2
@@ -91,7 +91,7 @@ class SheetView(Toned):
         super().__init__(id=widget_id)
         self._widest = widest
         self._widths: list[int] = []
-        self._shades: list[Color] = []
+        self._shades: tuple[Color, ...] = ()
 
     def watch_sheet(self, sheet: Sheet) -> None:
         """Measure the columns."""
@@ -116,7 +116,7 @@ class SheetView(Toned):
 
     def notify_style_update(self) -> None:
         """Another theme has other shades."""
-        self._shades = []
+        self._shades = ()
         super().notify_style_update()
 
     def _last_row(self) -> int:
@@ -211,8 +211,6 @@ class SheetView(Toned):
 
     def _shade(self, value: float) -> Color:
         if not self._shades:
-            theme = self.app.theme_variables
-            ends = [Color.parse(theme[name]) for name in ("panel", "primary", "accent")]
-            gradient = Gradient.from_colors(*ends)
-            self._shades = [gradient.get_color(at / (_SHADES - 1)) for at in range(_SHADES)]
-        return self._shades[min(max(int(value * (_SHADES - 1) + 0.5), 0), _SHADES - 1)]
+            self._shades = shades(self.app.theme_variables, _SHADES)
+        last = len(self._shades) - 1
+        return self._shades[min(max(int(value * last + 0.5), 0), last)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.segment import Segment
 from rich.style import Style
+from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.theme import Theme
 
@@ -17,6 +19,7 @@ from itop_tui.screens.picker import Picker
 from itop_tui.screens.runs import RunsScreen
 from itop_tui.theme import TONES
 from itop_tui.widgets.chart_colours import style_of
+from itop_tui.widgets.heat_map import HeatMap
 from tests.itop_tui.support import MemoryReader, form_of, memory_app, sample_runs, screen_text, started, wait_for
 
 GROUNDS = ("background", "surface", "panel", "block-cursor-background")
@@ -146,6 +149,30 @@ def test_charts_are_drawn_in_the_terminals_own_colours() -> None:
     drawn_in = {name: style_of(name, variables, Color.parse("ansi_default")) for name in ("title", "first", "raw")}
     assert drawn_in == {"title": "bold default", "first": "color(12)", "raw": "dim color(12)"}
     assert Style.parse(drawn_in["raw"]).color == Color.parse("ansi_bright_blue").rich_color
+
+
+class _Heat(App[None]):
+    """A heat map of ten values from low to high."""
+
+    def __init__(self, of: Theme) -> None:
+        super().__init__()
+        self.register_theme(of)
+        self.theme = of.name
+
+    def compose(self) -> ComposeResult:
+        yield HeatMap()
+
+    def on_mount(self) -> None:
+        self.query_one(HeatMap).show(("layer",), range(10), np.linspace(0.0, 1.0, 10).reshape(1, 10))
+
+
+@pytest.mark.parametrize(("of", "least"), [(theme.DARK, 10), (theme.SIXTEEN, 5)], ids=["dark", "sixteen"])
+async def test_a_heat_map_tells_values_apart_in_every_theme(of: Theme, least: int) -> None:
+    """In the terminal's own colours it had two: textual mixes none of those."""
+    app = _Heat(of)
+    async with app.run_test(size=(60, 12)):
+        cells = [segment.style for segment in app.query_one(HeatMap).render_line(1) if segment.style]
+        assert len({style.bgcolor for style in cells if style.bgcolor}) >= least
 
 
 def test_sixteen_colours_are_the_default_where_there_are_no_more() -> None:
