@@ -15,6 +15,8 @@ from rich.style import Style
 from textual.color import Color, Gradient
 from textual.theme import Theme
 
+from itop_tui.series_colours import colour
+
 Tone = Literal["text", "muted", "faint", "live", "good", "warn", "bad", "accent", "title"]
 """What a piece of text means; a theme gives each tone its colour."""
 
@@ -47,6 +49,22 @@ def shades(variables: Mapping[str, str], number: int) -> tuple[Color, ...]:
         return _WARMTH
     gradient = Gradient.from_colors(*ends)
     return tuple(gradient.get_color(at / (number - 1)) for at in range(number))
+
+
+_OWN_CURVES = (12, 3, 2, 5, 6, 1)
+"""Of the terminal's sixteen colours, those that are seen on a dark background and on a light one."""
+
+
+def curve_colour(of: Theme, position: int) -> str:
+    """The colour of a curve by its place in a comparison, as rich writes it.
+
+    Args:
+        of: The theme in use.
+        position: From 0; after some the colours come again, and a curve's letter tells it apart.
+    """
+    if of.ansi:
+        return f"color({_OWN_CURVES[position % len(_OWN_CURVES)]})"
+    return colour(position, dark=of.dark)
 
 
 def tone_style(variables: Mapping[str, str], tone: Tone) -> Style:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from textual_hires_canvas import Canvas
 
-from itop_tui.series_colours import colour
+from itop_tui.theme import curve_colour
 from itop_tui.widgets.braille import FloatArray, Range
 from itop_tui.widgets.chart import GUTTER, Chart, Line
 from itop_tui.widgets.chart_painter import CHARACTERS, Painter
@@ -44,8 +44,10 @@ class CompareChart(Chart):
         if kind not in ("curve", "dim") or not place.isdigit():
             return super().style_of(name)
         if name not in self._styles_of:
-            chosen = colour(int(place), dark=self.app.current_theme.dark)
-            if kind == "dim":
+            chosen = curve_colour(self.app.current_theme, int(place))
+            if kind == "dim" and self.app.current_theme.ansi:
+                chosen = f"dim {chosen}"
+            elif kind == "dim":
                 from textual.color import Color
 
                 chosen = self.background_colors[1].blend(Color.parse(chosen), 0.5).hex6

@@ -11,8 +11,7 @@ from textual.message import Message
 from textual.reactive import reactive
 
 from itop_tui.format import fit
-from itop_tui.series_colours import colour
-from itop_tui.theme import look
+from itop_tui.theme import curve_colour, look
 from itop_tui.widgets.toned import Toned
 
 
@@ -54,11 +53,10 @@ class EntryList(Toned):
         """Draw the entries, two lines each where there is room, and how many more there are."""
         width, tall, shown = self.size.width, self._tall(), self._shown()
         text = Text(no_wrap=True, end="", overflow="crop")
-        dark = self.app.current_theme.dark
         for position in shown:
             line = self.lines[position]
             here = position == self.cursor
-            tint = Style(color=colour(position, dark=dark), bold=True)
+            tint = Style(color=curve_colour(self.app.current_theme, position), bold=True)
             mark = "▸" if here else " "
             state = look(line.status) if line.status else None
             count = f" ×{line.n}" if line.n > 1 else ""

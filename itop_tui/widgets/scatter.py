@@ -9,7 +9,7 @@ from textual.strip import Strip
 
 from itop_tui.comparison_scatter import ScatterData
 from itop_tui.format import fit
-from itop_tui.series_colours import colour
+from itop_tui.theme import curve_colour
 from itop_tui.widgets import axis
 from itop_tui.widgets.toned import Toned
 
@@ -67,9 +67,8 @@ class Scatter(Toned):
         self._paint_axes(xs, ys, right, bottom)
         self._say(1, 1, data.y_label, self.tone("muted"))
         self._say(max(_GUTTER, right + 1 - len(data.x_label)), bottom + 3, data.x_label, self.tone("muted"))
-        dark = self.app.current_theme.dark
         for point in data.points:
-            style = Style(color=colour(point.position, dark=dark))
+            style = Style(color=curve_colour(self.app.current_theme, point.position))
             if point.x_std:
                 ends = column(point.x - point.x_std), column(point.x + point.x_std)
                 self._say(ends[0], row(point.y), "─" * (ends[1] - ends[0] + 1), style)
@@ -82,7 +81,7 @@ class Scatter(Toned):
             while (x, y) in taken:
                 x += 1
             taken.add((x, y))
-            style = Style(color=colour(point.position, dark=dark), bold=True)
+            style = Style(color=curve_colour(self.app.current_theme, point.position), bold=True)
             self._say(x, y, point.letter, style)
 
     def _paint_axes(self, xs: tuple[float, float], ys: tuple[float, float], right: int, bottom: int) -> None:

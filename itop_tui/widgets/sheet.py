@@ -16,8 +16,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from itop_tui.format import fit, plain
-from itop_tui.series_colours import colour
-from itop_tui.theme import Tone, shades
+from itop_tui.theme import Tone, curve_colour, shades
 from itop_tui.widgets.toned import Toned
 
 _GAP = 2
@@ -206,7 +205,7 @@ class SheetView(Toned):
             return Style(color=back.get_contrast_text(1.0).rich_color, bgcolor=back.rich_color, bold=cell.bold or None)
         style = self.rich_style + self.tone(cell.tone)
         if cell.entry is not None:
-            style += Style(color=colour(cell.entry, dark=self.app.current_theme.dark))
+            style += Style(color=curve_colour(self.app.current_theme, cell.entry))
         return style + Style(bold=True) if cell.bold else style
 
     def _shade(self, value: float) -> Color:

@@ -17,6 +17,7 @@ from itop_tui.app import ItopApp
 from itop_tui.screens.new_run import NewRunScreen
 from itop_tui.screens.picker import Picker
 from itop_tui.screens.runs import RunsScreen
+from itop_tui.series_colours import ON_LIGHT
 from itop_tui.theme import TONES
 from itop_tui.widgets.chart_colours import style_of
 from itop_tui.widgets.heat_map import HeatMap
@@ -149,6 +150,13 @@ def test_charts_are_drawn_in_the_terminals_own_colours() -> None:
     drawn_in = {name: style_of(name, variables, Color.parse("ansi_default")) for name in ("title", "first", "raw")}
     assert drawn_in == {"title": "bold default", "first": "color(12)", "raw": "dim color(12)"}
     assert Style.parse(drawn_in["raw"]).color == Color.parse("ansi_bright_blue").rich_color
+
+
+def test_curves_that_are_compared_have_the_terminals_own_colours_too() -> None:
+    own = [theme.curve_colour(theme.SIXTEEN, position) for position in range(6)]
+    assert len(set(own)) == 6
+    assert {Style.parse(name).color.number for name in own}.isdisjoint(WHITE_OR_BLACK)  # type: ignore[union-attr]
+    assert theme.curve_colour(theme.LIGHT, 8) == theme.curve_colour(theme.LIGHT, 0) == ON_LIGHT[0]
 
 
 class _Heat(App[None]):
