@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from itop_tui.export import points
 from itop_tui.export.marks import Marking, Marks
 from itop_tui.export.svg_text import cut, text_of
 from itop_tui.series_colours import ON_LIGHT, colour, dash
@@ -112,17 +113,6 @@ class Drawing:
         return "".join(_Sheet(self, themed=themed).elements())
 
 
-def note_of(smoothing: float, x_note: str = "") -> str:
-    """How curves are to be read, as a drawing's note; empty where there is nothing to say.
-
-    Args:
-        smoothing: The weight of the past in the moving average that they are, 0 for none.
-        x_note: What is to be known of the x axis.
-    """
-    smooth = f"smoothed by a moving average of weight {smoothing:g}" if smoothing else ""
-    return " · ".join(part for part in (smooth, x_note) if part)
-
-
 class _Sheet:
     """One drawing while it is drawn."""
 
@@ -206,9 +196,11 @@ class _Sheet:
                 f"nothing recorded</text>"
             )
         yield from self._marking.behind(self._top, self._bottom)
-        for trace in self._traces:
-            yield from self._point(trace) if drawing.points else self._area(trace)
-        if not drawing.points:
+        if drawing.points:
+            yield from self._points()
+        else:
+            for trace in self._traces:
+                yield from self._area(trace)
             for trace in self._traces:
                 yield from self._curve(trace)
             yield from self._letters()
@@ -288,12 +280,12 @@ class _Sheet:
             "parent": "stroke-width:1;stroke-dasharray:3 3;opacity:.65",
         }[trace.part]
         for part in _parts(np.isfinite(values)):
-            points = list(zip(trace.x[part], values[part], strict=True))
-            if len(points) > 1:
-                path = self._path(points, trace)
+            run = list(zip(trace.x[part], values[part], strict=True))
+            if len(run) > 1:
+                path = self._path(run, trace)
                 yield f'<path d="{path}" style="fill:none;stroke:{self._ink(trace)};{look}"/>'
-            if len(points) == 1 or (len(trace.x) <= 40 and trace.part == "own"):
-                yield from (self._dot(point, trace, 2.0) for point in points)
+            if len(run) == 1 or (len(trace.x) <= 40 and trace.part == "own"):
+                yield from (self._dot(point, trace, 2.0) for point in run)
 
     def _letters(self) -> Iterable[str]:
         """The letter of each curve at its end; where some would hide each other they stand one below the other.
@@ -328,20 +320,31 @@ class _Sheet:
                     f'style="fill:{self._of("ink")}">✗<title>{text_of(text)}</title></text>'
                 )
 
-    def _point(self, trace: Trace) -> Iterable[str]:
-        x, y = self._x(float(trace.x[0])), self._y(float(trace.y[0]))
-        bar = f'style="stroke:{self._ink(trace)}"'
-        if len(trace.spread) and trace.spread[0] > 0:
-            low, high = (self._y(float(edge[0])) for edge in self._band(trace))
-            yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" {bar}/>'
-        if trace.across:
-            left, right = (self._x(float(trace.x[0]) + edge) for edge in (-trace.across, trace.across))
-            yield f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}" {bar}/>'
-        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" style="fill:{self._ink(trace)}"/>'
-        yield (
-            f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle" font-weight="700" '
-            f'style="fill:{self._of("paper")}">{text_of(trace.letter)}</text>'
-        )
+    def _points(self) -> Iterable[str]:
+        """Bars, points, and letters on discs: on their point, or with a line beside it where points lie close."""
+        places = [(self._x(float(trace.x[0])), self._y(float(trace.y[0]))) for trace in self._traces]
+        for (x, y), trace in zip(places, self._traces, strict=True):
+            bar = f'style="stroke:{self._ink(trace)}"'
+            if len(trace.spread) and trace.spread[0] > 0:
+                low, high = (self._y(float(edge[0])) for edge in self._band(trace))
+                yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" {bar}/>'
+            if trace.across:
+                left, right = (self._x(float(trace.x[0]) + edge) for edge in (-trace.across, trace.across))
+                yield f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}" {bar}/>'
+        spots = points.apart(places, (_LEFT, self._top, self._right, self._bottom))
+        beside = [(*place, *spot, trace) for place, spot, trace in zip(places, spots, self._traces, strict=True)
+                  if place != spot]  # fmt: skip
+        for x, y, to_x, to_y, trace in beside:
+            yield f'<path d="M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}" style="stroke:{self._ink(trace)}"/>'
+        for (x, y), trace in zip(spots, self._traces, strict=True):
+            yield (
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{points.RADIUS:g}" style="fill:{self._ink(trace)}"/>'
+                f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle" font-weight="700" '
+                f'style="fill:{self._of("paper")}">{text_of(trace.letter)}</text>'
+            )
+        for x, y, _, _, trace in beside:
+            look = f"fill:{self._ink(trace)};stroke:{self._of('paper')}"
+            yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" style="{look}"/>'
 
     def _legend(self, trace: Trace, x: float, y: float, wide: float) -> str:
         dashes = f";stroke-dasharray:{dash(trace.position)}" if dash(trace.position) else ""
@@ -354,7 +357,7 @@ class _Sheet:
         return (
             f'{spot if self._drawing.points else line}<text x="{x + 28:.1f}" y="{y + 4:.1f}" '
             f'style="fill:{self._of("ink")}"><tspan font-weight="700" style="fill:{self._ink(trace)}">'
-            f"{text_of(trace.letter)}</tspan> {text_of(cut(f'{trace.label}{side}', wide - 48))}</text>"
+            f"{text_of(trace.letter)}</tspan> {text_of(cut(f'{trace.label}{side}', wide - 48, middle=True))}</text>"
         )
 
     def _dot(self, point: tuple[float, float], trace: Trace, radius: float) -> str:

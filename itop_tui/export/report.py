@@ -25,8 +25,8 @@ from itop_tui.comparison import (
 )
 from itop_tui.comparison_curves import RAW_UP_TO, Curves, CurvesRequest, epochs_known, members_of, read_curves
 from itop_tui.comparison_scatter import scatter_data
-from itop_tui.export.drawing import PAPER, Drawing, Trace, note_of
-from itop_tui.export.svg_text import text_of
+from itop_tui.export.drawing import PAPER, Drawing, Trace
+from itop_tui.export.svg_text import note_of, text_of
 from itop_tui.figures import COMPARED, Figure
 from itop_tui.format import moment, plural
 from itop_tui.series_colours import ON_DARK, ON_LIGHT

@@ -1,4 +1,4 @@
-"""Text in drawings and pages: escaped, without what XML does not know, and cut to the room there is."""
+"""Text in drawings and pages: escaped, without what XML does not know, cut to the room there is; and what they note."""
 
 from __future__ import annotations
 
@@ -15,7 +15,27 @@ def text_of(text: str) -> str:
     return escape(re.sub("[\u200e\u200f\u202a-\u202e\u2066-\u2069]", "", known), quote=True)
 
 
-def cut(text: str, wide: float) -> str:
-    """A text that fits into so many pixels, about."""
+def cut(text: str, wide: float, *, middle: bool = False) -> str:
+    """A text that fits into so many pixels, about.
+
+    Args:
+        text: The text.
+        wide: The pixels.
+        middle: Whether it is cut in its middle: of names that begin alike, the end tells more.
+    """
     most = max(8, int(wide / CHARACTER))
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    if len(text) <= most:
+        return text
+    end = most // 2 if middle else 0
+    return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
+
+
+def note_of(smoothing: float, x_note: str = "") -> str:
+    """How curves are to be read, as a drawing's note; empty where there is nothing to say.
+
+    Args:
+        smoothing: The weight of the past in the moving average that they are, 0 for none.
+        x_note: What is to be known of the x axis.
+    """
+    smooth = f"smoothed by a moving average of weight {smoothing:g}" if smoothing else ""
+    return " · ".join(part for part in (smooth, x_note) if part)

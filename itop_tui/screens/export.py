@@ -21,10 +21,11 @@ from textual.widgets.option_list import Option
 from db.records import RunRecord
 from db.session import Database
 from itop_tui.across import Across
-from itop_tui.export.drawing import Drawing, Part, Trace, note_of
+from itop_tui.export.drawing import Drawing, Part, Trace
 from itop_tui.export.files import AlreadyThereError, comparison_name, safe_name, written
 from itop_tui.export.marks import Marks
 from itop_tui.export.runs import FORMATS, export_runs
+from itop_tui.export.svg_text import note_of
 from itop_tui.export.text import write_rows
 from itop_tui.format import moment, plain, plural
 from itop_tui.screens.base import ItopScreen
@@ -51,7 +52,7 @@ class Choice:
 
 
 class ExportDialog(Dialog[None]):
-    """Asks what to write and where.
+    """Asks what to write and where. Leaving it stops nothing: what is being written is written.
 
     Args:
         title: What is exported.
@@ -140,10 +141,6 @@ class ExportDialog(Dialog[None]):
         self.result = text
         if self.is_mounted:
             self.query_one("#outcome", Label).update(plain(text, limit=500))
-
-    def action_leave(self) -> None:
-        """Close the dialog; what is being written is written."""
-        self.dismiss(None)
 
 
 def _loss(there: Sequence[Path]) -> str:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from itop_tui.export.drawing import Drawing, Trace, note_of
-from itop_tui.export.svg_text import text_of
+from itop_tui.export.drawing import Drawing, Trace
+from itop_tui.export.svg_text import note_of, text_of
 from itop_tui.series_colours import ON_LIGHT
 
 SVG = "{http://www.w3.org/2000/svg}"
