@@ -90,7 +90,3 @@ class CheckList(Dialog[T | None], Generic[T]):
         listed = self.query_one(OptionList)
         if listed.option_count:
             listed.highlighted = max(0, min(listed.option_count - 1, self.line + lines))
-
-    def action_leave(self) -> None:
-        """Close and change nothing."""
-        self.dismiss(None)

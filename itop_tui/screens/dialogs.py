@@ -87,10 +87,6 @@ class Ask(Dialog[str | None]):
         """Close with the text."""
         self.dismiss(self.query_one(Input).value)
 
-    def action_leave(self) -> None:
-        """Close without one."""
-        self.dismiss(None)
-
 
 class AskText(Dialog[str | None]):
     """Asks for a text of several lines; None where it is left with escape.
@@ -134,7 +130,3 @@ class AskText(Dialog[str | None]):
     def action_save(self) -> None:
         """Close with the text."""
         self.dismiss(self.query_one(TextArea).text)
-
-    def action_leave(self) -> None:
-        """Close without one."""
-        self.dismiss(None)

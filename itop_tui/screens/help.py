@@ -98,7 +98,3 @@ class HelpScreen(Dialog[None]):
             with VerticalScroll():
                 yield _Keys(self._scope)
             yield Label("↑ ↓ scroll   esc close", id="foot", markup=False)
-
-    def action_leave(self) -> None:
-        """Close the help."""
-        self.dismiss(None)

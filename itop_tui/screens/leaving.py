@@ -28,6 +28,10 @@ class Leaving(Screen[T], Generic[T]):
         self._left = True
         self.dismiss()
 
+    def action_leave(self) -> None:
+        """Leave the screen by key; a screen in which something can be lost asks first."""
+        self.dismiss()
+
     def on_screen_resume(self) -> None:
         """What lay over the screen was left."""
         if self._left:

@@ -78,7 +78,3 @@ class MessagesScreen(Dialog[None]):
         )
         self.app.copy_to_clipboard("\n".join(lines))
         self.notify("Copied.", markup=False)
-
-    def action_leave(self) -> None:
-        """Close them."""
-        self.dismiss(None)

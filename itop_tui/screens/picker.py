@@ -129,10 +129,6 @@ class Picker(Dialog[str | None]):
         if self._matching:
             listed.highlighted = max(0, min(len(self._matching) - 1, (listed.highlighted or 0) + lines))
 
-    def action_leave(self) -> None:
-        """Choose nothing."""
-        self.dismiss(None)
-
 
 def _line(item: Item, width: int, muted: Style) -> Text:
     title = plain(item.title, limit=100)

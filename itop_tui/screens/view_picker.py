@@ -108,7 +108,3 @@ class ViewPicker(Dialog[Answer | None]):
         """Move through the list."""
         listed = self.query_one(OptionList)
         listed.highlighted = max(0, min(len(self._views) - 1, (listed.highlighted or 0) + lines))
-
-    def action_leave(self) -> None:
-        """Choose nothing."""
-        self.dismiss(None)

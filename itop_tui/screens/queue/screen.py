@@ -307,10 +307,6 @@ class QueueScreen(RunActions):
         """Forget all marks."""
         self.board.unmark_all()
 
-    def action_leave(self) -> None:
-        """Back to the list of runs."""
-        self.dismiss()
-
     def show_run(self, run_id: int) -> None:
         """Put the cursor on a run."""
         self.board.go_to(("run", run_id))

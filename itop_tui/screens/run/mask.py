@@ -152,10 +152,6 @@ class MaskScreen(ItopScreen):
 
     # ------------------------------------------------------------------------------ keys
 
-    def action_leave(self) -> None:
-        """Back to the run."""
-        self.dismiss(None)
-
     def _zoom(self, factor: float) -> None:
         grid = self.grid
         if grid is None:

@@ -146,7 +146,3 @@ class ProvenanceScreen(Dialog[None]):
         self.query_one("#provenance").border_title = f"attempt {attempt.number} of {len(self._attempts)}"
         self.query_one(_Page).show(attempt)
         self.query_one(VerticalScroll).scroll_home(animate=False)
-
-    def action_leave(self) -> None:
-        """Close it."""
-        self.dismiss(None)
