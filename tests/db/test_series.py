@@ -70,7 +70,8 @@ def check(db: Database, run_id: int, points: Sequence[tuple[int, float | None]],
     known = [(at, loss) for at, loss in inside if loss is not None]
     found = list(zip(thinned.steps, thinned.values, strict=True))
     assert thinned.steps == sorted(set(thinned.steps))
-    assert {(at, text(loss)) for at, loss in found} <= {(at, text(loss)) for at, loss in known}
+    recorded = dict(known)
+    assert all(at in recorded and text(loss) == text(recorded[at]) for at, loss in found)
     if not known:
         assert found == []
         return
