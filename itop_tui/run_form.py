@@ -148,6 +148,7 @@ class RunForm:
         self.locked = dict(locked or {})
         self.lists = lists
         self.own: dict[str, str] = {"name": name, "tags": " ".join(tags)}
+        self._own_start = dict(self.own)
         self.start: dict[str, Entry] = {
             name: as_entry(name, start[name]) if name in start else spec.default for name, spec in FIELDS.items()
         }
@@ -181,10 +182,9 @@ class RunForm:
             self.entries[name] = entry
             self._validate()
 
-    def reset(self, name: str) -> None:
-        """Give a field the value it had at the start."""
-        if name in self.start:
-            self.set(name, self.start[name])
+    def at_start(self, name: str) -> Entry:
+        """What a field held at the start."""
+        return self._own_start[name] if name in self._own_start else self.start[name]
 
     def settings(self) -> dict[str, Any]:
         """What was typed, as the configuration takes it: an empty text is None where that is allowed."""
@@ -248,6 +248,12 @@ class RunForm:
             return float(entry) != float(start)
         except ValueError:
             return True
+
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """The fields that hold something else than at the start, the run's own texts among them."""
+        own = (name for name, text in self.own.items() if text.strip() != self._own_start[name])
+        return (*own, *self.changes)
 
     @property
     def changes(self) -> tuple[str, ...]:

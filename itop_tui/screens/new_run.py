@@ -179,8 +179,7 @@ class NewRunScreen(PlanAsking):
     def action_reset_field(self) -> None:
         """Give the field the value it had at the start."""
         name = self.fields.current.name
-        if name in self.form.start:
-            self.fields.put(name, self.form.start[name])
+        self.fields.put(name, self.form.at_start(name))
 
     # -------------------------------------------------------------------------------------------------------- start
 
@@ -296,7 +295,8 @@ class NewRunScreen(PlanAsking):
 
     def action_leave(self) -> None:
         """Go back; asks where something was typed."""
-        if not self.form.changes:
+        typed = self.form.typed
+        if not typed:
             self.dismiss()
             return
 
@@ -304,7 +304,7 @@ class NewRunScreen(PlanAsking):
             if yes:
                 self.leave()
 
-        told = plural(len(self.form.changes), "change")
+        told = plural(len(typed), "change")
         self.app.push_screen(Confirm("Leave without launching?", f"{told} would be forgotten.", "Leave"), decided)
 
 

@@ -223,6 +223,11 @@ async def test_leaving_asks_only_where_something_was_changed() -> None:
         assert form.form.entries["seed"] == "171"
         await pilot.press("escape", "y")
         assert isinstance(app.screen, RunsScreen)
+        form = await open_form(pilot)
+        await pilot.press(*"mine", "escape")
+        assert isinstance(app.screen, Confirm), "a name is typed too"
+        await pilot.press("n", "ctrl+r", "escape")
+        assert isinstance(app.screen, RunsScreen)
 
 
 async def test_mouse_and_paste() -> None:

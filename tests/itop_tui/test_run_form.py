@@ -76,7 +76,7 @@ def test_changes_are_counted_against_the_start_and_by_value() -> None:
     typed.set("sparse", False)
     assert list(typed.changes) == ["sparse", "density"]
     assert typed.start_shown("sparse") == "on"
-    typed.reset("density")
+    typed.set("density", typed.at_start("density"))
     assert list(typed.changes) == ["sparse"]
 
 
