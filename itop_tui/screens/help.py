@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Label, Static
 
-from itop_tui.actions import Scope, in_scope, key_name
+from itop_tui.actions import Scope, in_scope, key_name, writes
 from itop_tui.screens.leaving import Dialog
 from itop_tui.theme import STATES
 from itop_tui.widgets.toned import Toned
@@ -65,8 +65,9 @@ class _Keys(Toned, Static):
         heading("Everywhere")
         taken = {key for action in in_scope(self._scope) for key in action.key.split(",")}
         for action in in_scope("app"):
-            # Where the screen has another use for a key, the action's next one is named.
-            free = [key for key in action.key.split(",") if key not in taken]
+            # Where the screen has another use for a key, the action's next one is named: of letters, to type them.
+            lost = {key for key in action.key.split(",") if key in taken or (self._scope == "form" and writes(key))}
+            free = [key for key in action.key.split(",") if key not in lost]
             table.add_row(
                 Text(key_name(free[0]) if free else "", self.tone("accent")), Text(action.help, self.tone("text"))
             )

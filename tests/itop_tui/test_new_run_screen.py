@@ -331,6 +331,10 @@ async def test_help_has_a_key_where_every_letter_is_the_fields() -> None:
         assert hints["help"] == "f1"
         await pilot.press("f1")
         await wait_for(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.press("end")
+        await wait_for(pilot, lambda: "Leave the app" in screen_text(app))
+        keys = [line.split("│")[1].split()[0] for line in screen_text(app).splitlines() if "Leave the app" in line]
+        assert keys == ["^q"], "q is a letter there"
         await pilot.press("f1")
         await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
         assert form_of(app).form.name == ""
