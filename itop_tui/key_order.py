@@ -18,10 +18,11 @@ from textual.dom import DOMNode
 
 __all__ = ["KeysInOrder"]
 
-_ROUNDS = 2
-"""A key is done when its messages are: what a widget tells of it follows one step behind it."""
+_ROUNDS = 4
+"""A key is done when its messages are. Each that tells of another follows one step behind it: enter in the filter is
+told by the line it was typed in, then by the filter, then by its screen, which moves the focus."""
 _PATIENCE = 1.0
-"""Seconds after which a key counts as done in any case: a widget that goes takes what lies in its queue along."""
+"""Seconds after its last step when a key counts as done: a widget that goes takes what lies in its queue along."""
 
 
 class KeysInOrder(App[None]):
@@ -42,16 +43,24 @@ class KeysInOrder(App[None]):
             await self._do(event)
 
     async def _do(self, event: events.Key | events.Paste) -> None:
-        loop = asyncio.get_running_loop()
-        self._gives_up = loop.call_later(_PATIENCE, lambda: self.call_later(self._done, event))
+        self._have_patience(event)
         await super().on_event(event)
         await self._follow(event, _ROUNDS)
+
+    def _have_patience(self, event: events.Key | events.Paste) -> None:
+        if self._gives_up is not None:
+            self._gives_up.cancel()
+        loop = asyncio.get_running_loop()
+        self._gives_up = loop.call_later(_PATIENCE, lambda: self.call_later(self._done, event))
 
     async def _follow(self, event: events.Key | events.Paste, rounds: int) -> None:
         """Take the way that a key takes, from the focus up to the app, behind it."""
         await self._climb(event, rounds, iter((self.focused or self.screen).ancestors_with_self))
 
     async def _climb(self, event: events.Key | events.Paste, rounds: int, way: Iterator[DOMNode]) -> None:
+        if not self._typed or self._typed[0] is not event:
+            return  # It was given up.
+        self._have_patience(event)
         for node in way:
             if node.call_later(self._climb, event, rounds, way):
                 return
