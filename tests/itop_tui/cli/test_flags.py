@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.config import ConfigError, RunConfig
@@ -180,7 +180,17 @@ def test_an_explicit_device_wins_over_no_cuda() -> None:
     assert collect({"no_cuda": True, "device": "cuda:1"}).settings["device"] == "cuda:1"
 
 
-@given(st.text(max_size=6).filter(lambda text: not (text.strip().isdecimal() and int(text) >= 1)))
+def is_a_number_from_one(text: str) -> bool:
+    try:
+        return int(text) >= 1
+    except ValueError:
+        return False
+
+
+@given(st.text(max_size=6).filter(lambda text: not is_a_number_from_one(text)))
+@example("0\x1f")
+@example("1.5")
+@example("-3")
 def test_iters_must_be_a_whole_number(text: str) -> None:
     with pytest.raises(Exception, match="whole number of at least 1"):
         Flags(iters=text).repetitions()
