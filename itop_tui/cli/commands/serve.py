@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import shlex
 import sys
 from typing import Annotated
@@ -32,7 +31,7 @@ def serve(
         from aiohttp import web
         from textual_serve.server import Server
 
-        from itop_tui.cli.origin import refuse_foreign
+        from itop_tui.cli.origin import is_loopback, refuse_foreign
     except ImportError:
         raise CommandError(
             "itop serve needs the package textual-serve, which is not installed",
@@ -40,7 +39,7 @@ def serve(
         ) from None
     from itop_tui.cli.screen import note
 
-    if not _is_loopback(host):
+    if not is_loopback(host):
         note(f"warning: {host} is not this machine alone: {_EVERYWHERE}.", "There is no password and no encryption.")
     else:
         note("Whoever has an account on this machine can open the page too.")
@@ -59,12 +58,3 @@ def serve(
     except OSError as error:
         raise CommandError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
     return Exit.OK
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

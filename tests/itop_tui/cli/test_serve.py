@@ -27,18 +27,26 @@ UPGRADE = {
 
 
 @pytest.mark.parametrize(
-    ("origin", "own"),
+    ("origin", "public_url", "own"),
     [
-        ("http://127.0.0.1:8000", True),
-        ("https://itop.example", True),
-        ("http://127.0.0.1:8001", False),
-        ("https://evil.example", False),
-        ("null", False),
-        ("", False),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000", True),
+        ("http://localhost:8000", "http://127.0.0.1:8000", True),
+        ("http://[::1]:8000", "http://127.0.0.1:8000", True),
+        ("http://127.0.0.1:8000", "http://localhost:8000", True),
+        ("http://localhost", "http://127.0.0.1", True),
+        ("https://itop.example", "https://itop.example", True),
+        ("http://127.0.0.1:8001", "http://127.0.0.1:8000", False),
+        ("http://localhost:8000", "https://itop.example", False),
+        ("http://localhost:8000", "http://0.0.0.0:8000", False),
+        ("http://localhost:nine", "http://127.0.0.1:8000", False),
+        ("http://localhost.evil.example:8000", "http://127.0.0.1:8000", False),
+        ("https://evil.example", "http://127.0.0.1:8000", False),
+        ("null", "http://127.0.0.1:8000", False),
+        ("", "http://127.0.0.1:8000", False),
     ],
 )
-def test_only_its_own_pages_may_talk_to_it(origin: str, own: bool) -> None:
-    assert is_own(origin, "127.0.0.1:8000", "https://itop.example") is own
+def test_only_its_own_pages_may_talk_to_it(origin: str, public_url: str, own: bool) -> None:
+    assert is_own(origin, public_url) is own
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +91,10 @@ def test_the_page_is_there(server: int) -> None:
 
 def test_a_foreign_page_is_refused_and_the_own_one_is_not(server: int) -> None:
     assert answer(server, "/ws", {**UPGRADE, "Origin": "https://evil.example"}).status == 403
+    rebound = f"evil.example:{server}"
+    assert answer(server, "/ws", {**UPGRADE, "Origin": f"http://{rebound}", "Host": rebound}).status == 403
     assert answer(server, "/ws", {**UPGRADE, "Origin": f"http://127.0.0.1:{server}"}).status == 101
+    assert answer(server, "/ws", {**UPGRADE, "Origin": f"http://localhost:{server}"}).status == 101
 
 
 async def test_a_browser_is_shown_the_app(server: int) -> None:
