@@ -1,6 +1,6 @@
 """Makes the README's pictures from the running app over real runs: ``python -m tests.end_to_end.screenshots [FOLDER]``.
 
-Runs are trained first where the state folder (``ITOP_HOME``) has none: ``itop demo`` and a longer one. The pictures go
+Runs are trained first where the state folder (``ITOP_HOME``) has none, by ``itop demo``. The pictures go
 to ``docs/`` unless a folder is named.
 """
 
@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 from db import runs
 from db.records import RunStatus
 from db.session import Database
+from itop_tui import theme
 from itop_tui.app import ItopApp
 from itop_tui.screens.runs import RunsScreen
 
@@ -37,6 +38,7 @@ async def take(run_id: int) -> dict[str, str]:
     """Walks through the app; returns name → SVG of each screen."""
     app = ItopApp()
     app.animation_level = "none"
+    app.theme = theme.DARK.name  # whatever terminal this is typed in
     async with app.run_test(size=SIZE) as pilot:
         pictures = {"runs": await shows(pilot, "RigL-ITOP", "SET-ITOP", "curve", "▁")}
         await pilot.press("n")
