@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from textual.app import App
+from textual.widget import Widget
 from textual.widgets import OptionList
 
 from itop_tui import list_state, theme
@@ -68,9 +69,9 @@ async def test_the_last_of_a_long_list_comes_into_sight_above_the_keys(size: tup
         assert listed.highlighted == listed.option_count - 1
         await wait_for(pilot, lambda: listed.scroll_offset.y + listed.region.height >= listed.option_count)
         frame = listed.parent
-        assert frame is not None
+        assert isinstance(frame, Widget)
         assert listed.region.bottom == keys.region.y
-        assert keys.region.bottom <= frame.region.bottom - 1  # type: ignore[attr-defined]
+        assert keys.region.bottom <= frame.region.bottom - 1
 
 
 async def test_the_foot_says_what_enter_takes_and_a_click_on_it_does_so() -> None:

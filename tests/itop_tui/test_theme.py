@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App, ComposeResult
@@ -155,7 +156,7 @@ def test_charts_are_drawn_in_the_terminals_own_colours() -> None:
 def test_curves_that_are_compared_have_the_terminals_own_colours_too() -> None:
     own = [theme.curve_colour(theme.SIXTEEN, position) for position in range(6)]
     assert len(set(own)) == 6
-    assert {Style.parse(name).color.number for name in own}.isdisjoint(WHITE_OR_BLACK)  # type: ignore[union-attr]
+    assert {RichColor.parse(name).number for name in own}.isdisjoint(WHITE_OR_BLACK)
     assert theme.curve_colour(theme.LIGHT, 8) == theme.curve_colour(theme.LIGHT, 0) == ON_LIGHT[0]
 
 
