@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from db.columns import Lines, Status, Words
-from db.figures import Figures
+from db.history.nonfinite import Figures
 from db.records import RunStatus
 
 __all__ = [
@@ -170,7 +170,7 @@ class RunRow(Base):
     trashed_at: Mapped[float | None]
     # How often in a row it ended before its first step.
     start_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
-    # The same for runs that differ by nothing but the seed; see `db.facets.recipe`.
+    # The same for runs that differ by nothing but the seed; see `db.runs.facets.recipe`.
     recipe: Mapped[str | None] = mapped_column(String(16), index=True)
     # Not a foreign key: the checkpoint may be gone, and its id is never given out again.
     fork_checkpoint_id: Mapped[int | None] = mapped_column(index=True)
@@ -275,7 +275,7 @@ class StepMetricRow(Base):
 
 
 class StepChunkRow(Base):
-    """Some blocks of steps, thinned: one figure at one level; see `db.levels`."""
+    """Some blocks of steps, thinned: one figure at one level; see `db.history.levels`."""
 
     __tablename__ = "step_chunks"
     __table_args__ = {"sqlite_with_rowid": False}

@@ -287,8 +287,8 @@ class RunQuery:
         group: Only this group; None means all.
         archived: Whether archived runs are left out (False), are all there is (True), or come with the others (None).
             A text that itself says `is:archived` wins. Runs in the trash are never listed.
-        sort: A name of `db.runs.SORTS`, or `config.NAME` for a setting. Runs without the figure come last in either
-            direction; the id breaks ties.
+        sort: A name of `db.runs.runs.SORTS`, or `config.NAME` for a setting. Runs without the figure come last in
+            either direction; the id breaks ties.
         descending: Largest first.
         limit: At most so many; None means all.
         offset: Skip so many.

@@ -24,11 +24,12 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from db import migrate, paths, space
+from db import migrate, paths
 from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
 from db.explaining import cause, explained
-from db.sqlite_build import build
-from db.sqlite_file import inspect_file, network_file_system
+from db.sqlite import space
+from db.sqlite.sqlite_build import build
+from db.sqlite.sqlite_file import inspect_file, network_file_system
 from db.text import storable_json
 
 __all__ = ["Database"]

@@ -21,15 +21,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from db import attempts, checkpoints, paths, runs
+from db import paths
 from db.errors import DatabaseUnavailable, StoreError
 from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus
+from db.runs import attempts, checkpoints, runs
 from db.session import Database
-from engine import continuation
-from engine.config import ConfigError, RunConfig
+from engine.config import continuation
+from engine.config.run_config import ConfigError, RunConfig
 from engine.launch import settle, submit
-from engine.launch.endings import Ending, out_of_time
-from engine.launch.files import write_json
+from engine.launch.attempt_files import write_json
+from engine.launch.exit_reasons import Ending, out_of_time
 from engine.launch.processes import ProcessIdentity, host_name
 from engine.training.console import say
 from engine.training.control import Control
@@ -141,7 +142,7 @@ class _Work:
         # First of all, so that git answers while torch is imported.
         code = Inquiry(places(str(self._run.config.get("model", "")), str(self._run.config.get("data", ""))))
 
-        from db.writer import MetricWriter
+        from db.history.writer import MetricWriter
         from engine.training import provenance, setup
         from engine.training.checkpointer import Checkpointer
         from engine.training.console import Console

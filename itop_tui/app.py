@@ -1,6 +1,6 @@
 """The terminal app: what holds the screens together.
 
-Everything a person sees is a screen's or a widget's; everything they can do is in `itop_tui.actions`. The database
+Everything a person sees is a screen's or a widget's; everything they can do is in `itop_tui.keys`. The database
 is `DatabaseApp`'s; here are the theme, the keys, the ways to the screens, and what is told.
 """
 
@@ -21,20 +21,22 @@ from textual.screen import Screen
 from textual.types import CSSPathType
 from textual.worker import get_current_worker
 
-from itop_tui import keymap, notices, preferences, run_view, theme
-from itop_tui.actions import bindings, in_scope
+from itop_tui import notices, preferences
 from itop_tui.database_app import DatabaseApp, open_default
-from itop_tui.format import plain
-from itop_tui.ink import Ink, OnGrounds
-from itop_tui.messages import Severity, Told
+from itop_tui.dialogs.told import Severity, Told
+from itop_tui.figures import run_view
+from itop_tui.figures.format import plain
+from itop_tui.keys import bindings, in_scope, keymap
+from itop_tui.look import theme
+from itop_tui.look.terminal_colours import Ink, OnGrounds
 from itop_tui.palette import PaletteProvider
 from itop_tui.poller import DatabaseReader, DatabaseTrouble, Reader, RunsChanged
 
 if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
     from db.session import Database
-    from engine.config import RunConfig
-    from itop_tui.queue_operations import Launched
+    from engine.config.run_config import RunConfig
+    from itop_tui.service.queue_operations import Launched
 
 _HERE = Path(__file__).parent
 _REMEMBERED = 500
@@ -65,7 +67,7 @@ class ItopApp(DatabaseApp):
 
     TITLE = "itop"
     # The styles of the default screen are not read with it, as those of pushed screens are.
-    CSS_PATH: ClassVar[CSSPathType | None] = [_HERE / "app.tcss", _HERE / "screens" / "runs.tcss"]
+    CSS_PATH: ClassVar[CSSPathType | None] = [_HERE / "app.tcss", _HERE / "runs" / "runs.tcss"]
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {PaletteProvider}
     BINDINGS = bindings(in_scope("app"))
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (160, "-huge")]  # noqa: RUF012 - textual's type
@@ -106,7 +108,7 @@ class ItopApp(DatabaseApp):
 
     def get_default_screen(self) -> Screen[None]:
         """The list of runs is what everything else lies on."""
-        from itop_tui.screens.runs import RunsScreen
+        from itop_tui.runs.runs_screen import RunsScreen
 
         return RunsScreen()
 
@@ -176,11 +178,11 @@ class ItopApp(DatabaseApp):
     def _warm_up(self, runs: Sequence[RunRecord]) -> None:
         """Import what a run's screen and the form need, and have what reads curves compiled, while nobody waits."""
         try:
-            for screen in ("run", "new_run"):
-                importlib.import_module(f"itop_tui.screens.{screen}")
-            from itop_tui.screens.run.chart_specs import DEFAULT_CHARTS
-            from itop_tui.screens.run.curve_reader import CurveReader
-            from itop_tui.screens.run.curves import CurveRequest
+            for screen in ("run.run_screen", "new_run.new_run_screen"):
+                importlib.import_module(f"itop_tui.{screen}")
+            from itop_tui.figures.chart_specs import DEFAULT_CHARTS
+            from itop_tui.figures.curve_reader import CurveReader
+            from itop_tui.figures.curves import CurveRequest
 
             names = dict.fromkeys(name for chart in DEFAULT_CHARTS for name in chart.names)
             for run in runs:
@@ -204,13 +206,13 @@ class ItopApp(DatabaseApp):
 
     def open_run(self, run_id: int) -> None:
         """Open a run's screen."""
-        from itop_tui.screens.run import RunScreen
+        from itop_tui.run.run_screen import RunScreen
 
         self.push_screen(RunScreen(run_id))
 
     def open_queue(self) -> None:
         """Open the queue and the devices."""
-        from itop_tui.screens.queue import QueueScreen
+        from itop_tui.queue.queue_screen import QueueScreen
 
         self.push_screen(QueueScreen())
 
@@ -222,7 +224,7 @@ class ItopApp(DatabaseApp):
                 ones are taken.
             grouped: Whether runs that differ only by their seed are joined at first.
         """
-        from itop_tui.screens.compare import CompareScreen
+        from itop_tui.compare.compare_screen import CompareScreen
 
         self.push_screen(CompareScreen(run_ids, grouped=grouped))
 
@@ -242,13 +244,13 @@ class ItopApp(DatabaseApp):
             parent: The run to fork from.
             checkpoint: The checkpoint of `parent` the new run starts from.
         """
-        from itop_tui.screens.new_run import NewRunScreen
+        from itop_tui.new_run.new_run_screen import NewRunScreen
 
         self.push_screen(NewRunScreen(settings, title=title, parent=parent, checkpoint=checkpoint))
 
     def runs_launched(self, launched: Launched) -> None:
         """Say what was queued, and show it in the list, highlighted."""
-        from itop_tui.screens.runs import RunsScreen
+        from itop_tui.runs.runs_screen import RunsScreen
 
         self.notify(plain(launched.told, limit=200), markup=False)
         for screen in self.screen_stack:
@@ -262,15 +264,15 @@ class ItopApp(DatabaseApp):
             PlanError: There is no such plan.
         """
         if self._planner is None:
-            from engine.planning import PlanServer
+            from engine.helpers.plan_client import PlanServer
 
             self._planner = PlanServer()
         return self._planner.ask(config)
 
     def action_show_help(self) -> None:
         """Show the keys of the screen one is on."""
-        from itop_tui.screens.base import ItopScreen
-        from itop_tui.screens.help import HelpScreen
+        from itop_tui.dialogs.help import HelpScreen
+        from itop_tui.screen import ItopScreen
 
         if isinstance(self.screen, ItopScreen):
             self.push_screen(HelpScreen(self.screen.SCOPE))
@@ -284,6 +286,6 @@ class ItopApp(DatabaseApp):
 
     def action_show_messages(self) -> None:
         """Show what was told since the app was opened."""
-        from itop_tui.screens.messages import MessagesScreen
+        from itop_tui.dialogs.message_log import MessagesScreen
 
         self.push_screen(MessagesScreen(tuple(self.told)))

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 from textual import work
 from textual.message import Message
 
-from itop_tui import opening, operations
-from itop_tui.bin import Bin
-from itop_tui.format import plain, plural
-from itop_tui.key_order import KeysInOrder
+from itop_tui import opening
+from itop_tui.figures.format import plain, plural
+from itop_tui.keys.key_order import KeysInOrder
 from itop_tui.poller import DatabaseTrouble, Poller, Reader, RunsChanged, Snapshot, View
+from itop_tui.service import operations
+from itop_tui.service.trash import Bin
 
 if TYPE_CHECKING:
     from db.session import Database
@@ -112,7 +113,7 @@ class DatabaseApp(KeysInOrder):
 
     def on_database_opened(self, message: DatabaseOpened) -> None:
         """Start to watch the database."""
-        from itop_tui.screens.base import ItopScreen
+        from itop_tui.screen import ItopScreen
 
         self._opened = opened = message.opened
         self.post_message(DatabaseTrouble(None))

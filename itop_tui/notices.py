@@ -10,8 +10,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from itop_tui import run_view
-from itop_tui.format import count, plain, plural
+from itop_tui.figures import run_view
+from itop_tui.figures.format import count, plain, plural
 from itop_tui.preferences import ENDINGS, Notify
 
 if TYPE_CHECKING:

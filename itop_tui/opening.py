@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from itop_tui import operations, shelf_operations
-from itop_tui.bin import OpenApps
+from itop_tui.service import operations, shelf_operations
+from itop_tui.service.trash import OpenApps
 
 if TYPE_CHECKING:
     from db.session import Database

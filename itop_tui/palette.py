@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, cast
 from rich.text import Text
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from itop_tui.actions import in_scope
-from itop_tui.format import plain
-from itop_tui.screens.base import ItopScreen
-from itop_tui.theme import look
+from itop_tui.figures.format import plain
+from itop_tui.keys import in_scope
+from itop_tui.look.theme import look
+from itop_tui.screen import ItopScreen
 
 if TYPE_CHECKING:
     from itop_tui.app import ItopApp

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from textual.message import Message
 
-from itop_tui.format import plural
+from itop_tui.figures.format import plural
 
 if TYPE_CHECKING:
-    from db.endings import Mark
-    from db.grouping import RunGroup
+    from db.finding.grouping import RunGroup
     from db.records import RunQuery, RunRecord, RunTotals
+    from db.runs.endings import Mark
     from db.session import Database
 
 PAGE = 200
@@ -40,13 +40,13 @@ class View:
 
     Attributes:
         text: Only runs that match this query (see `db.query`); empty for all that are not archived.
-        sort: What they are sorted by, a name of `db.runs.SORTS`.
+        sort: What they are sorted by, a name of `db.runs.runs.SORTS`.
         descending: Whether the largest comes first.
         limit: The most runs, or groups, read.
-        by: What they are grouped by, as `db.grouping` calls it; empty for no groups.
+        by: What they are grouped by, as `db.finding.grouping` calls it; empty for no groups.
         opened: The keys of the groups whose runs are listed.
         figures: The figures whose means the groups show.
-        group_sort: What the groups are sorted by, as `db.grouping` calls it.
+        group_sort: What the groups are sorted by, as `db.finding.grouping` calls it.
     """
 
     text: str = ""
@@ -166,8 +166,8 @@ class DatabaseReader:
 
     def read(self, view: View) -> Snapshot:
         """Read a page of runs, the counts beside it, and what has ended."""
-        from db import endings, runs
         from db.records import RunQuery
+        from db.runs import endings, runs
 
         version = self.version()
         query = RunQuery(text=view.text, sort=view.sort, descending=view.descending, limit=view.limit)
@@ -202,8 +202,8 @@ class DatabaseReader:
 
     def _groups(self, view: View, query: RunQuery) -> tuple[tuple[ListedGroup, ...], int]:
         """The first groups of a view, and how many there are."""
-        from db import grouping
-        from itop_tui import operations
+        from db.finding import grouping
+        from itop_tui.service import operations
 
         found = grouping.groups(
             self._database, query, view.by, view.figures, sort=view.group_sort, descending=view.descending
@@ -227,8 +227,8 @@ class DatabaseReader:
 
     def settle(self) -> str | None:
         """Settle the runs of this host, and notice queued runs that nothing will start."""
-        from db import runs
         from db.records import RunQuery, RunStatus
+        from db.runs import runs
         from engine.launch import submit
 
         submit.reconcile(self._database)

@@ -29,8 +29,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from itop_tui.spelling import hint
-from itop_tui.theme import THEMES
+from itop_tui.figures.spelling import hint
+from itop_tui.look.theme import THEMES
 
 __all__ = ["ENDINGS", "Notify", "Preferences", "config_path", "load", "remember"]
 
@@ -60,7 +60,7 @@ class Preferences:
 
     Attributes:
         theme: The theme to start with; None for the default.
-        keys: Keys by action, as they were written; `itop_tui.keymap` makes sense of them.
+        keys: Keys by action, as they were written; `itop_tui.keys.keymap` makes sense of them.
         notify: How endings are told.
         problems: A sentence for each thing in the file that makes no sense and was passed over.
     """

@@ -19,13 +19,13 @@ from itop_tui.cli.application import COMMANDS
 HEAVY = ("torch", "torchvision", "sklearn")
 COMMAND_MODULES = sorted({f"itop_tui.cli.commands.{c.module}" for commands in COMMANDS.values() for c in commands})
 ENGINE_MODULES = (
-    "engine.config",
-    "engine.fields",
-    "engine.presets",
-    "engine.catalogue",
-    "engine.locations",
-    "engine.masks_client",
-    "engine.planning",
+    "engine.config.run_config",
+    "engine.config.field_info",
+    "engine.config.presets",
+    "engine.config.catalogue",
+    "engine.config.locations",
+    "engine.helpers.masks_client",
+    "engine.helpers.plan_client",
     "engine.launch.devices",
     "engine.launch.scheduler",
     "engine.launch.submit",

@@ -115,8 +115,8 @@ _OF_RUNS = (
 )
 # fmt: on
 
-# The settings of `engine.config.RunConfig` that no field above has the name of, with what they mean in a few words
-# (their longer help is the engine's, which this package does not import); a test holds the names together.
+# The settings of `engine.config.run_config.RunConfig` that no field above has the name of, with what they mean in a
+# few words (their longer help is the engine's, which this package does not import); a test compares the names.
 _SETTINGS: dict[tuple[Kind, Unit], dict[str, str]] = {
     ("text", ""): {
         "data_dir": "the folder of the data sets",

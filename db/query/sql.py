@@ -1,7 +1,7 @@
 """From a tree to a condition on the table of runs, for SQLite and PostgreSQL.
 
 Every condition is true or false, never NULL, so that `not` gives exactly the rest: a run without a seed does not match
-`seed:1`, and does match `-seed:1`. Figures that diverged (see `db.figures`) compare like the numbers they are.
+`seed:1`, and does match `-seed:1`. Figures that diverged (`db.history.nonfinite`) compare like the numbers they are.
 """
 
 from __future__ import annotations

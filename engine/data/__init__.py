@@ -1,6 +1,6 @@
 """The data sets: `load_dataset` by name, validation held out, batches normalised and augmented on the device.
 
-Plain PyTorch; the facts about them (sizes, shapes) are in `engine.catalogue`, which needs no torch.
+Plain PyTorch; the facts about them (sizes, shapes) are in `engine.config.catalogue`, which needs no torch.
 """
 
 from engine.data.bundle import Batch, DataBundle, Part, Split, TensorSplit

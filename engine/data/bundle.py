@@ -9,7 +9,7 @@ from typing import Literal, Protocol, Self
 import torch
 from torch import Tensor
 
-from engine.catalogue import DatasetInfo, steps_per_epoch
+from engine.config.catalogue import DatasetInfo, steps_per_epoch
 from engine.data.order import batch_bounds, epoch_order
 from engine.data.transforms import CropFlip, Normalisation, to_device
 

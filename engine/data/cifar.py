@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.catalogue import DatasetInfo
+from engine.config.catalogue import DatasetInfo
+from engine.config.locations import LAYOUTS, Located
 from engine.data.errors import DataCorruptError
-from engine.locations import LAYOUTS, Located
 
 __all__ = ["read_cifar_set", "unpickle"]
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.references import describe
+from engine.config.references import describe
 
 __all__ = ["CLASSES", "TIMEOUT", "download"]
 
@@ -27,7 +27,7 @@ _STALE = 24 * 3600.0
 
 
 def download(name: str, folder: Path) -> str | None:
-    """Fetch a data set into a folder, where `engine.locations` finds it.
+    """Fetch a data set into a folder, where `engine.config.locations` finds it.
 
     It goes into a temporary folder beside first, is verified by its published checksum, and then moved: an
     interrupted download leaves nothing that looks like data, and two at once do no harm.

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from engine.catalogue import DatasetInfo
+from engine.config.catalogue import DatasetInfo
 from engine.data.bundle import Batch
 from engine.data.errors import DataCorruptError
 from engine.data.order import batch_bounds, derive_seed, epoch_order

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from engine.catalogue import DATASETS, DatasetInfo, canonical_dataset, is_reference, validation_size
+from engine.config.catalogue import DATASETS, DatasetInfo, canonical_dataset, is_reference, validation_size
+from engine.config.locations import FIRST_LABELS, LAYOUTS, Located, candidates, data_folder, missing_message
 from engine.data import download as fetching
 from engine.data.bundle import DataBundle, Split, TensorSplit
 from engine.data.cifar import read_cifar_set
@@ -17,8 +18,7 @@ from engine.data.folders import read_folder_set
 from engine.data.idx import read_idx, read_idx_set
 from engine.data.split import stratified_split
 from engine.data.transforms import CropFlip, Normalisation
-from engine.data.user import load_user_set
-from engine.locations import FIRST_LABELS, LAYOUTS, Located, candidates, data_folder, missing_message
+from engine.data.user_data import load_user_set
 
 __all__ = ["load_dataset"]
 
@@ -46,8 +46,8 @@ def load_dataset(
     """Load a data set into memory, its validation part held out of the training set.
 
     Args:
-        name: A name of `engine.catalogue.DATASETS`, in any spelling of it, or `package.module:function` (see
-            `engine.data.user.load_user_set` for what that returns).
+        name: A name of `engine.config.catalogue.DATASETS`, in any spelling of it, or `package.module:function` (see
+            `engine.data.user_data.load_user_set` for what that returns).
         valid_split: Share of the training set held out for validation, of each class; 0 holds out nothing.
         seed: Decides the held-out part, and the order and augmentation of every epoch.
         data_dir: Where its files are looked for and downloaded to; None takes ITOP_DATA_DIR or the default.

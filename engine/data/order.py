@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from engine.catalogue import steps_per_epoch
+from engine.config.catalogue import steps_per_epoch
 
 __all__ = ["batch_bounds", "derive_seed", "epoch_order", "generator"]
 

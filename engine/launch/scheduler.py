@@ -18,12 +18,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from db import attempts, paths, runs, settings
+from db import key_values, paths
 from db.errors import IllegalState, StoreError
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
+from db.runs import attempts, runs
 from db.session import Database
+from engine.launch.attempt_files import AttemptFiles
 from engine.launch.devices import Device, DeviceList, list_devices
-from engine.launch.files import AttemptFiles
 from engine.launch.lock import SchedulerLock, lock_path
 from engine.launch.placement import Limits, place
 from engine.launch.processes import host_name
@@ -127,7 +128,7 @@ class Scheduler:
     def _place(self, active: Sequence[RunRecord]) -> bool:
         """Start every queued run that has a device; returns whether to look again at once."""
         limits = Limits.of(
-            slots=settings.get(self._db, "slots"), free_fraction=settings.get(self._db, "gpu_memory_free_fraction")
+            slots=key_values.get(self._db, "slots"), free_fraction=key_values.get(self._db, "gpu_memory_free_fraction")
         )
         queue = runs.queued(self._db)
         self._runnable = len(queue)
@@ -215,9 +216,9 @@ class Scheduler:
         """Let everybody know why queued runs wait, run id → reason; see `engine.launch.waiting`."""
         key = waiting_key(self._host)
         if self._waiting is None:  # what a scheduler that was killed has left
-            self._waiting = settings.get(self._db, key, {})
+            self._waiting = key_values.get(self._db, key, {})
         if waiting != self._waiting:
-            settings.put(self._db, key, waiting)
+            key_values.put(self._db, key, waiting)
             for run_id in waiting.keys() - self._waiting.keys():
                 _log.info("run %s waits: %s", run_id, waiting[run_id])
             self._waiting = waiting

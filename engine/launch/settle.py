@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from db import attempts, paths, runs
+from db import paths
 from db.errors import DatabaseGone, IllegalState, RunNotFound
 from db.records import AttemptRecord, RunStatus
+from db.runs import attempts, runs
 from db.session import Database
-from engine.launch.endings import KILLED_BY_USER, NEVER_STARTED, REBOOTED, VANISHED, Ending, verdict
-from engine.launch.files import AttemptFiles, read_json, write_json
+from engine.launch.attempt_files import AttemptFiles, read_json, write_json
+from engine.launch.exit_reasons import KILLED_BY_USER, NEVER_STARTED, REBOOTED, VANISHED, Ending, verdict
 from engine.launch.processes import ProcessIdentity, boot_id, host_name
 
 START_PATIENCE = 30.0  # seconds in which a reserved attempt must have got a process

@@ -16,11 +16,12 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from db import attempts, commands, paths, runs
+from db import paths
 from db.errors import IllegalState, StoreError
 from db.records import CommandRecord, RunRecord
+from db.runs import attempts, commands, runs
 from db.session import Database
-from engine.launch.files import AttemptFiles, write_json
+from engine.launch.attempt_files import AttemptFiles, write_json
 from engine.launch.lock import is_locked, lock_path
 from engine.launch.processes import host_name
 from engine.launch.settle import attempt_files, look, processes, reconcile, settle

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from db import settings
+from db import key_values
 from db.session import Database
 
 __all__ = ["WAITS_FOR_ITS_TURN", "published", "waiting_key"]
@@ -20,7 +20,7 @@ def waiting_key(host: str) -> str:
 def published(db: Database) -> dict[int, str]:
     """Why runs wait, by id, in the words of every host's scheduler; where several speak, each with its host's name."""
     said: dict[int, list[tuple[str, str]]] = {}
-    for host, reasons in settings.under(db, _PREFIX).items():
+    for host, reasons in key_values.under(db, _PREFIX).items():
         for run_id, reason in (reasons if isinstance(reasons, dict) else {}).items():
             if str(run_id).isdecimal():
                 said.setdefault(int(run_id), []).append((host, str(reason)))

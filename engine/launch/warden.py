@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.launch.files import AttemptFiles, last_line, read_json, write_json
+from engine.launch.attempt_files import AttemptFiles, last_line, read_json, write_json
 from engine.launch.oom import oom_kills
 from engine.launch.processes import ProcessIdentity, host_name
 

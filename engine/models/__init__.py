@@ -1,6 +1,6 @@
 """The models: `build_model` by name, each at its published shape, for any number of classes and input channels.
 
-Plain PyTorch; the facts about them (sizes, what fits what) are in `engine.catalogue`, which needs no torch.
+Plain PyTorch; the facts about them (sizes, what fits what) are in `engine.config.catalogue`, which needs no torch.
 """
 
 from engine.models.build import BUILDERS, build_model

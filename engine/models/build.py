@@ -8,11 +8,11 @@ from types import MappingProxyType
 
 from torch import nn
 
-from engine.catalogue import MODELS, canonical_model, is_reference
+from engine.config.catalogue import MODELS, canonical_model, is_reference
 from engine.models import alexnet, fully_connected, lenet, resnet, vgg
 from engine.models.errors import ModelError
 from engine.models.shape import InputShape
-from engine.models.user import build_user_model
+from engine.models.user_model import build_user_model
 from engine.models.wide_resnet import WideResNet
 
 __all__ = ["BUILDERS", "build_model"]
@@ -37,14 +37,14 @@ BUILDERS: Mapping[str, Callable[[InputShape], nn.Module]] = MappingProxyType(
         "resnet50-imagenet": resnet.resnet50_imagenet,
     }
 )
-"""One builder for each model of `engine.catalogue.MODELS`."""
+"""One builder for each model of `engine.config.catalogue.MODELS`."""
 
 
 def build_model(name: str, *, classes: int, channels: int, height: int, width: int) -> nn.Module:
     """Build a model for images of a given shape, with freshly drawn weights (torch's global generator).
 
     Args:
-        name: A name of `engine.catalogue.MODELS`, in any spelling of it, or `package.module:function`.
+        name: A name of `engine.config.catalogue.MODELS`, in any spelling of it, or `package.module:function`.
         classes: Number of logits for an image.
         channels: Colour channels of an image.
         height: Rows of an image in pixels.

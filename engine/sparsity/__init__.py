@@ -19,7 +19,6 @@ What a method is made of stands in registries of small functions on tensors: `DI
 """
 
 from engine.sparsity import flops
-from engine.sparsity.config import SparsityConfig
 from engine.sparsity.death import DEATH, per_layer
 from engine.sparsity.distributions import DISTRIBUTIONS
 from engine.sparsity.estimate import expected_itop_rate
@@ -30,6 +29,7 @@ from engine.sparsity.masking import Masking
 from engine.sparsity.redistribution import REDISTRIBUTION
 from engine.sparsity.schedules import SCHEDULES, update_steps
 from engine.sparsity.selection import largest, random_subset, smallest
+from engine.sparsity.sparsity_config import SparsityConfig
 from engine.sparsity.stats import LayerStats, UpdateStats
 
 __all__ = [

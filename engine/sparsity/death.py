@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from engine.sparsity.config import SparsityConfig
 from engine.sparsity.layers import Layer
 from engine.sparsity.registry import Registry
 from engine.sparsity.selection import smallest
+from engine.sparsity.sparsity_config import SparsityConfig
 
 DeathRule = Callable[[Sequence[Layer], Sequence[int], SparsityConfig], list[Tensor]]
 

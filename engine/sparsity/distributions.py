@@ -12,8 +12,8 @@ import math
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
-from engine.sparsity.config import SparsityConfig
 from engine.sparsity.registry import Registry
+from engine.sparsity.sparsity_config import SparsityConfig
 
 Shape = Sequence[int]
 Distribution = Callable[[Sequence[Shape]], list[float]]

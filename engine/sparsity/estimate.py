@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.sparsity.config import SparsityConfig
 from engine.sparsity.initial import LayerPlan
 from engine.sparsity.schedules import SCHEDULES, dying, update_steps
+from engine.sparsity.sparsity_config import SparsityConfig
 
 
 def expected_itop_rate(layers: Sequence[LayerPlan], config: SparsityConfig, total_steps: int) -> float | None:

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from engine.sparsity.config import SparsityConfig
 from engine.sparsity.growth import GROWTH
 from engine.sparsity.layers import MASKABLE, TRANSPOSED, unwrap
 from engine.sparsity.registry import unknown_value
+from engine.sparsity.sparsity_config import SparsityConfig
 
 METHODS = ("dense", "static", "SET", "SNFS", "RigL", "GMP")
 """Methods whose training FLOPs are known; `training_flops` takes growth rules' names as well."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.sparsity.config import SparsityConfig
 from engine.sparsity.distributions import check_room, fixed_counts, layer_counts
 from engine.sparsity.layers import Maskable, Modules, find_maskable
 from engine.sparsity.registry import unknown_value
 from engine.sparsity.selection import largest, random_subset
+from engine.sparsity.sparsity_config import SparsityConfig
 
 GeneratorOn = Callable[[torch.device], torch.Generator]
 

@@ -13,8 +13,8 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor, nn
 
-from engine.sparsity.config import SparsityConfig
 from engine.sparsity.registry import unknown_value
+from engine.sparsity.sparsity_config import SparsityConfig
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)

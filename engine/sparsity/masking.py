@@ -22,12 +22,12 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from engine.sparsity.config import SparsityConfig
 from engine.sparsity.distributions import check_room, fixed_counts
 from engine.sparsity.initial import initial_masks
 from engine.sparsity.layers import Layer, Modules, find_maskable
 from engine.sparsity.optimizer_state import all_finite, group_of, keeps_momentum, momentum_of
 from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
+from engine.sparsity.sparsity_config import SparsityConfig
 from engine.sparsity.stats import Change, LayerStats, UpdateStats, summarise
 from engine.sparsity.update import Updater, needs_of
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from engine.sparsity.config import SparsityConfig
 from engine.sparsity.registry import Registry
+from engine.sparsity.sparsity_config import SparsityConfig
 
 Schedule = Callable[[float, int, int], float]
 

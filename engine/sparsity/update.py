@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from engine.sparsity import redistribution
-from engine.sparsity.config import SparsityConfig
 from engine.sparsity.death import DEATH
 from engine.sparsity.distributions import distribute
 from engine.sparsity.growth import GROWTH
@@ -23,6 +22,7 @@ from engine.sparsity.layers import Layer, fill
 from engine.sparsity.optimizer_state import wipe
 from engine.sparsity.redistribution import REDISTRIBUTION
 from engine.sparsity.schedules import dying
+from engine.sparsity.sparsity_config import SparsityConfig
 from engine.sparsity.stats import Change
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from engine.catalogue import DatasetInfo
+from engine.config.catalogue import DatasetInfo
 from engine.sparsity import LayerStats, Masking, SparsityConfig, flops, plan_layers
 
 __all__ = ["FlopsMeter", "layer_stats"]

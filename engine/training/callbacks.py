@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.sparsity import UpdateStats
-    from engine.training.figures import EpochFigures, StepFigures
     from engine.training.outcome import Outcome
+    from engine.training.results import EpochFigures, StepFigures
     from engine.training.trainer import Trainer
 
 __all__ = ["Callback"]

@@ -19,7 +19,7 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-from engine.durable import sync_folder
+from engine.training.durable import sync_folder
 
 __all__ = [
     "FORMAT",

@@ -14,18 +14,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from db import checkpoints
 from db.errors import DatabaseUnavailable
 from db.records import CheckpointKind, CheckpointRecord
+from db.runs import checkpoints
 from db.session import Database
 from engine.training import checkpoint
 from engine.training.callbacks import Callback
 from engine.training.console import say
 
 if TYPE_CHECKING:
-    from engine.config import RunConfig
-    from engine.training.figures import EpochFigures
+    from engine.config.run_config import RunConfig
     from engine.training.outcome import Outcome
+    from engine.training.results import EpochFigures
     from engine.training.trainer import Trainer
 
 __all__ = ["Checkpointer"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from engine.training.callbacks import Callback
 
 if TYPE_CHECKING:
-    from engine.training.figures import EpochFigures, StepFigures
     from engine.training.outcome import Outcome
+    from engine.training.results import EpochFigures, StepFigures
     from engine.training.trainer import Trainer
 
 __all__ = ["Console", "say"]

@@ -17,8 +17,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from db import attempts, commands
 from db.records import AttemptRecord, CommandRecord, RunStatus
+from db.runs import attempts, commands
 from db.session import Database
 from engine.training.console import say
 from engine.training.control import Control

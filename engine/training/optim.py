@@ -12,7 +12,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from engine.sparsity.layers import MASKABLE
 
 if TYPE_CHECKING:
-    from engine.config import RunConfig
+    from engine.config.run_config import RunConfig
 
 __all__ = ["OPTIMIZERS", "build_optimizer", "l1_penalty", "set_learning_rate"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from db.history.writer import MetricWriter
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
-from db.writer import MetricWriter
 from engine.training.callbacks import Callback
 
 if TYPE_CHECKING:
     from engine.sparsity import LayerStats, UpdateStats
-    from engine.training.figures import EpochFigures, StepFigures
     from engine.training.outcome import Outcome
+    from engine.training.results import EpochFigures, StepFigures
     from engine.training.trainer import Trainer
 
 __all__ = ["Recorder"]

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from engine.catalogue import DatasetInfo
-from engine.config import RunConfig
+from engine.config.catalogue import DatasetInfo
+from engine.config.run_config import RunConfig
 from engine.data import DataBundle, load_dataset
 from engine.models import build_model
 from engine.sparsity import Masking, SparsityConfig

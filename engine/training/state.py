@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from engine import continuation
+from engine.config import continuation
 from engine.training import checkpoint
-from engine.training.figures import EpochSums
 from engine.training.outcome import Best
+from engine.training.results import EpochSums
 
 if TYPE_CHECKING:
     from engine.training.trainer import Trainer

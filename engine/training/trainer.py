@@ -22,24 +22,17 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.data import DataBundle
 from engine.sparsity import LayerStats
 from engine.training import state
 from engine.training.accounting import FlopsMeter, layer_stats
 from engine.training.callbacks import Callback
 from engine.training.evaluate import Evaluation, Interrupted, evaluate
-from engine.training.figures import (
-    EpochFigures,
-    EpochSums,
-    FigureStream,
-    StepFigures,
-    StepHeader,
-    Throughput,
-)
+from engine.training.learning_rate import LearningRate
 from engine.training.optim import build_optimizer, l1_penalty, set_learning_rate
 from engine.training.outcome import Best, Outcome, TestFigures
-from engine.training.schedules import LearningRate
+from engine.training.results import EpochFigures, EpochSums, FigureStream, StepFigures, StepHeader, Throughput
 from engine.training.setup import make_masking
 from engine.training.state import copy_state
 

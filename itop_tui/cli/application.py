@@ -186,7 +186,7 @@ def run(tokens: Sequence[str]) -> int:
 
 def _run_command(tokens: Sequence[str]) -> Any:
     """Let cyclopts parse a command line, and run its command."""
-    from itop_tui.cli.screen import help_console
+    from itop_tui.cli.terminal import help_console
 
     return build(_command_of(tokens))(
         list(tokens),
@@ -217,8 +217,8 @@ def explain(error: Exception, tokens: Sequence[str]) -> tuple[Sequence[str], int
             command = _command_of(tokens)
             asked = f"itop {command} --help" if command else "itop --help"
             return [wrong_usage(error, _command_names()), f"{asked} shows what there is"], Exit.USAGE
-    if "engine.settings" in sys.modules:
-        from engine.settings import ConfigError
+    if "engine.config.setting" in sys.modules:
+        from engine.config.setting import ConfigError
 
         if isinstance(error, ConfigError):
             return [str(problem) for problem in error.problems], Exit.USAGE
@@ -239,8 +239,8 @@ def _fail(problems: Sequence[str], code: int) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from itop_tui.cli.screen import console, write
-    from itop_tui.format import plain
+    from itop_tui.cli.terminal import console, write
+    from itop_tui.figures.format import plain
 
     out = console(stderr=True)
     grid = Table.grid(padding=(0, 1, 0, 0))

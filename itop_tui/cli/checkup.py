@@ -16,20 +16,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db import paths, runs
+from db import paths
 from db.errors import StoreError
-from db.health import examine
 from db.records import ACTIVE, RunQuery
+from db.runs import runs
 from db.session import Database
-from engine.catalogue import DATASETS
+from db.sqlite.health import examine
+from engine.config.catalogue import DATASETS
+from engine.config.locations import FIRST_LABELS, LAYOUTS, Located, candidates, data_folder
 from engine.launch import submit
 from engine.launch.devices import DeviceList, list_devices
-from engine.locations import FIRST_LABELS, LAYOUTS, Located, candidates, data_folder
-from itop_tui import leftovers
-from itop_tui.format import moment, plain, plural, size
+from itop_tui.figures.format import moment, plain, plural, size
+from itop_tui.service import leftovers
 
 if TYPE_CHECKING:
-    from itop_tui.cli.screen import Tone
+    from itop_tui.cli.terminal import Tone
 
 _LOW_DISK, _NO_DISK = 2_000_000_000, 200_000_000
 _IDX_HEADER = 8  # bytes before the labels: magic number and count

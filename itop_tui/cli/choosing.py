@@ -8,9 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from db import runs
 from db.query import QueryError
 from db.records import RunQuery, RunRecord
+from db.runs import runs
 from db.session import Database
 from itop_tui.cli.errors import CommandError, UsageError
 from itop_tui.cli.store import find_all

@@ -16,8 +16,8 @@ from typing import Annotated, Any, get_args
 
 from cyclopts import Group, Parameter
 
-from engine.config import ConfigError, Problem, RunConfig
-from engine.fields import FIELD_SECTIONS, choices_of, field_flags, field_help
+from engine.config.field_info import FIELD_SECTIONS, choices_of, field_flags, field_help
+from engine.config.run_config import ConfigError, Problem, RunConfig
 from itop_tui.cli.errors import UsageError
 
 _ORIGINAL_GROUP = "Flags of the original main.py"
@@ -73,7 +73,7 @@ def resolve(flags: Flags, *, base: Mapping[str, Any] | None = None, preset: str 
     start = dict(base or {})
     problems: list[Problem] = []
     if preset is not None:
-        from engine.presets import preset as find_preset
+        from engine.config.presets import preset as find_preset
 
         try:
             start |= find_preset(preset).settings

@@ -14,13 +14,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from db import attempts, runs
 from db.records import AttemptRecord, RunRecord, RunStatus
+from db.runs import attempts, runs
 from db.session import Database
 from engine.launch import submit
-from itop_tui.cli.screen import STATE_LOOKS, data
-from itop_tui.comparison import seconds_taken
-from itop_tui.format import bar, duration, explored, figure, percent, r_s
+from itop_tui.cli.terminal import STATE_LOOKS, data
+from itop_tui.figures.comparison import seconds_taken
+from itop_tui.figures.format import bar, duration, explored, figure, percent, r_s
 
 _POLL_SECONDS = 0.2
 _CARE_SECONDS = 2.0

@@ -8,18 +8,18 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from db import runs
 from db.records import RunQuery, RunRecord, RunStatus
+from db.runs import runs
 from db.session import Database
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.launch import submit
 from itop_tui.cli.errors import CommandError, Exit
 from itop_tui.cli.follow import follow
-from itop_tui.cli.output import print_json, run_document
-from itop_tui.cli.screen import console, data, next_steps
-from itop_tui.format import plural
-from itop_tui.queue_operations import queue
-from itop_tui.sweeps import seeded
+from itop_tui.cli.terminal import console, data, next_steps
+from itop_tui.figures.format import plural
+from itop_tui.service.json_shape import print_json, run_document
+from itop_tui.service.queue_operations import queue
+from itop_tui.service.sweeps import seeded
 
 
 def queue_seeded(

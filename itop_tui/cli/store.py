@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from db import runs
 from db.records import RunRecord, RunStatus
+from db.runs import runs
 from db.session import Database
 from itop_tui.cli.errors import UsageError
-from itop_tui.cli.screen import note
+from itop_tui.cli.terminal import note
 
 
 @contextmanager

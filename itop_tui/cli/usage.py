@@ -16,7 +16,7 @@ from cyclopts.exceptions import (
     ValidationError,
 )
 
-from itop_tui.spelling import hint
+from itop_tui.figures.spelling import hint
 
 _KINDS: dict[object, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 

@@ -14,12 +14,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from itop_tui.export import points
-from itop_tui.export.marks import Marking, Marks
+from itop_tui.export import point_letters
+from itop_tui.export.chart_marks import Marking, Marks
 from itop_tui.export.svg_text import cut, text_of
-from itop_tui.series_colours import ON_LIGHT, colour, dash
-from itop_tui.widgets import axis
-from itop_tui.widgets.braille import FloatArray, Range
+from itop_tui.figures import axis
+from itop_tui.figures.braille import FloatArray, Range
+from itop_tui.look.series_colours import ON_LIGHT, colour, dash
 
 Part = Literal["own", "raw", "parent"]
 PAPER = {"ink": "#1c2530", "soft": "#5b6875", "grid": "#e3e7ec", "paper": "#ffffff"}
@@ -331,14 +331,14 @@ class _Sheet:
             if trace.across:
                 left, right = (self._x(float(trace.x[0]) + edge) for edge in (-trace.across, trace.across))
                 yield f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}" {bar}/>'
-        spots = points.apart(places, (_LEFT, self._top, self._right, self._bottom))
+        spots = point_letters.apart(places, (_LEFT, self._top, self._right, self._bottom))
         beside = [(*place, *spot, trace) for place, spot, trace in zip(places, spots, self._traces, strict=True)
                   if place != spot]  # fmt: skip
         for x, y, to_x, to_y, trace in beside:
             yield f'<path d="M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}" style="stroke:{self._ink(trace)}"/>'
         for (x, y), trace in zip(spots, self._traces, strict=True):
             yield (
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{points.RADIUS:g}" style="fill:{self._ink(trace)}"/>'
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{point_letters.RADIUS:g}" style="fill:{self._ink(trace)}"/>'
                 f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle" font-weight="700" '
                 f'style="fill:{self._of("paper")}">{text_of(trace.letter)}</text>'
             )

@@ -10,9 +10,9 @@ from typing import Any
 
 from db.records import RunRecord
 from db.session import Database
-from itop_tui.cli.output import run_document
-from itop_tui.export.files import ExportError
 from itop_tui.export.tables import TABLES
+from itop_tui.export.written_files import ExportError
+from itop_tui.service.json_shape import run_document
 
 _ROWS = 20_000
 """Rows in a group of a file: what is held in memory at once."""

@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from db import attempts
 from db.records import RunRecord
+from db.runs import attempts
 from db.session import Database
-from engine.config import ConfigError, RunConfig
-from itop_tui.across import ACROSS, Across, across_note
-from itop_tui.command_lines import command_line
-from itop_tui.comparison import (
+from engine.config.run_config import ConfigError, RunConfig
+from itop_tui.export.drawing import PAPER, Drawing, Trace
+from itop_tui.export.svg_text import note_of, text_of
+from itop_tui.figures.chart_metrics import COMPARED, Figure
+from itop_tui.figures.comparison import (
     RESULTS,
     Entry,
     best,
@@ -23,13 +24,12 @@ from itop_tui.comparison import (
     setting_of,
     write_stat,
 )
-from itop_tui.comparison_curves import RAW_UP_TO, Curves, CurvesRequest, epochs_known, members_of, read_curves
-from itop_tui.comparison_scatter import scatter_data
-from itop_tui.export.drawing import PAPER, Drawing, Trace
-from itop_tui.export.svg_text import note_of, text_of
-from itop_tui.figures import COMPARED, Figure
-from itop_tui.format import moment, plural
-from itop_tui.series_colours import ON_DARK, ON_LIGHT
+from itop_tui.figures.comparison_curves import RAW_UP_TO, Curves, CurvesRequest, epochs_known, members_of, read_curves
+from itop_tui.figures.comparison_scatter import scatter_data
+from itop_tui.figures.format import moment, plural
+from itop_tui.figures.x_axis import ACROSS, Across, across_note
+from itop_tui.look.series_colours import ON_DARK, ON_LIGHT
+from itop_tui.service.command_lines import command_line
 
 _COLUMNS = 260
 """Ranges of steps of a plot: as many as it has pixels, about."""
@@ -105,7 +105,7 @@ def scatter_drawings(
     *,
     hidden: frozenset[int] = frozenset(),
 ) -> tuple[Drawing, ...]:
-    """R_s and training FLOPs against accuracy, as drawings; see `itop_tui.comparison_scatter.scatter_data`."""
+    """R_s and training FLOPs against accuracy, as drawings; see `itop_tui.figures.comparison_scatter.scatter_data`."""
     import numpy as np
 
     made = []

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from db import metrics
+from db.history import metrics
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
 from db.session import Database
 

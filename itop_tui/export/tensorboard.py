@@ -10,9 +10,9 @@ from typing import Any
 
 from db.records import RunRecord, RunStatus
 from db.session import Database
-from itop_tui.cli.output import plain_value
-from itop_tui.export.files import ExportError
 from itop_tui.export.tables import TABLES
+from itop_tui.export.written_files import ExportError
+from itop_tui.service.json_shape import plain_value
 
 _PREFIXES = {"steps": "step", "epochs": "epoch", "mask_updates": "mask", "layers": "layer"}
 _NOT_FIGURES = frozenset({"step", "epoch", "update", "at", "layer", "position", "shape", "size"})

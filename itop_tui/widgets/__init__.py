@@ -1,1 +1,1 @@
-"""Placeholder docstring."""
+"""Widgets that several screens share."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 from textual.reactive import reactive
 
-from itop_tui.format import plain
-from itop_tui.widgets.toned import Toned
+from itop_tui.figures.format import plain
+from itop_tui.look.toned import Toned
 
 
 class Banner(Toned):

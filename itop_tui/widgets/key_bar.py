@@ -10,7 +10,7 @@ from rich.text import Text
 from textual import events
 from textual.reactive import reactive
 
-from itop_tui.widgets.toned import Toned
+from itop_tui.look.toned import Toned
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from textual.color import Color
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from itop_tui.format import fit, plain
-from itop_tui.theme import Tone, curve_colour, shades
-from itop_tui.widgets.toned import Toned
+from itop_tui.figures.format import fit, plain
+from itop_tui.look.theme import Tone, curve_colour, shades
+from itop_tui.look.toned import Toned
 
 _GAP = 2
 _MORE = len(" +99 ›")

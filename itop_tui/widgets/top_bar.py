@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.text import Text
 from textual.reactive import reactive
 
-from itop_tui.format import count, fit, plural
+from itop_tui.figures.format import count, fit, plural
+from itop_tui.look.theme import look
+from itop_tui.look.toned import Part, Toned
 from itop_tui.poller import Snapshot
-from itop_tui.theme import look
-from itop_tui.widgets.toned import Part, Toned
 
 
 class TopBar(Toned):

@@ -18,7 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from db import levels
+from db.history import levels
 from db.models import STEP_FIGURES, RunRow, StepMetricRow
 from db.records import RunStatus
 from db.session import Database

@@ -30,10 +30,10 @@ MINUTES = float(os.environ.get("ITOP_BENCHMARK_MINUTES", "1"))
 TRAINING = """
 import time
 from contextlib import ExitStack
-from db import attempts
+from db.runs import attempts
 from db.session import Database
-from db.writer import MetricWriter
-from tests.itop_tui.run_screen.fabricate import record_run, step_metric
+from db.history.writer import MetricWriter
+from tests.itop_tui.run.fabricate import record_run, step_metric
 
 db = Database.open()
 with ExitStack() as stack:

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from textual.app import App, ComposeResult
 
+from db.history.writer import MetricWriter
 from db.records import StepMetric
 from db.session import Database
-from db.writer import MetricWriter
-from itop_tui import theme
-from itop_tui.comparison_curves import CurvesRequest, Members, read_curves
-from itop_tui.widgets.chart import ChartData
-from itop_tui.widgets.compare_chart import BandLine, CompareChart
-from tests.itop_tui.run_screen.fabricate import record_run
+from itop_tui.chart.chart import ChartData
+from itop_tui.chart.compare_chart import BandLine, CompareChart
+from itop_tui.figures.comparison_curves import CurvesRequest, Members, read_curves
+from itop_tui.look import theme
+from tests.itop_tui.run.fabricate import record_run
 
 pytestmark = pytest.mark.benchmark
 STEPS, RUNS = 100_000, 8

@@ -19,12 +19,12 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils.data import DataLoader, TensorDataset
 
-from engine.catalogue import DATASETS
-from engine.config import RunConfig
+from engine.config.catalogue import DATASETS
+from engine.config.run_config import RunConfig
 from engine.data import DataBundle, TensorSplit
 from engine.training import setup
 from engine.training.callbacks import Callback
-from engine.training.figures import StepFigures
+from engine.training.results import StepFigures
 from engine.training.trainer import Trainer
 
 pytestmark = [

@@ -11,9 +11,10 @@ import time
 
 import pytest
 
-from db import metrics, settings
+from db import key_values
+from db.history import metrics
+from db.history.writer import MetricWriter
 from db.records import RunRecord, RunStatus, StepMetric
-from db.writer import MetricWriter
 from engine.launch import submit
 from tests.engine.launch.conftest import home, lab, template  # noqa: F401 - fixtures
 from tests.engine.launch.tools import Lab
@@ -31,7 +32,7 @@ def running(laboratory: Lab, notes: str) -> RunRecord:
 
 
 def test_an_end_is_known_within_five_seconds(lab: Lab) -> None:  # noqa: F811
-    settings.put(lab.db, "slots", {"cpu": 8})
+    key_values.put(lab.db, "slots", {"cpu": 8})
     seconds: dict[str, float] = {}
     for what in ("worker", "worker without scheduler", "warden and worker", "kill", "stop"):
         run = running(lab, "wait" if what == "stop" else "deaf")

@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db import grouping, runs, shelf
-from db.facets import facets
+from db.finding import grouping
 from db.models import RunRow
 from db.query import complete, known_values, parse
 from db.records import RunQuery, RunRecord, RunStatus
+from db.runs import runs, shelf
+from db.runs.facets import facets
 from db.session import Database
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 
 pytestmark = pytest.mark.benchmark
 RUNS, LIMIT = 10_000, 0.1

@@ -18,13 +18,13 @@ from textual.app import App, ComposeResult
 
 from db.records import StepMetric
 from db.session import Database
-from itop_tui import theme
 from itop_tui.app import ItopApp
-from itop_tui.screens.run import RunScreen
-from itop_tui.widgets.chart import Chart, ChartData, Line
+from itop_tui.chart.chart import Chart, ChartData, Line
+from itop_tui.look import theme
+from itop_tui.run.run_screen import RunScreen
 from tests.benchmarks.measuring import spread
-from tests.itop_tui.run_screen.fabricate import record_run
-from tests.itop_tui.run_screen.hosting import StillReader, shows_curves, until
+from tests.itop_tui.run.fabricate import record_run
+from tests.itop_tui.run.hosting import StillReader, shows_curves, until
 
 pytestmark = pytest.mark.benchmark
 STEPS = 100_000

@@ -17,17 +17,18 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from db import runs
 from db.models import RunRow
 from db.query import parse
+from db.runs import runs
 from db.session import Database
-from engine.presets import PRESETS
-from itop_tui import list_state, operations
+from engine.config.presets import PRESETS
 from itop_tui.app import ItopApp
 from itop_tui.poller import DatabaseReader, View
-from itop_tui.screens.runs import RunsScreen
+from itop_tui.runs import list_state
+from itop_tui.runs.runs_screen import RunsScreen
+from itop_tui.service import operations
 from tests.benchmarks.measuring import spread
-from tests.itop_tui.run_screen.hosting import StillReader, until
+from tests.itop_tui.run.hosting import StillReader, until
 
 pytestmark = pytest.mark.benchmark
 RUNS = 10_000

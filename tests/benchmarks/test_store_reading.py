@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from db import metrics, runs
+from db.history import metrics
 from db.records import RunQuery
+from db.runs import runs
 from db.session import Database
 from tests.benchmarks.build_store import LONG, LONG_RUNS, build
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from db import metrics, runs
+from db.history import metrics
 from db.records import RunQuery
+from db.runs import runs
 from db.session import Database
 from tests.benchmarks.measuring import spread
 from tests.db.helpers import new_run, started

@@ -14,11 +14,12 @@ import pytest
 import torch
 from torch import nn
 
-from db import metrics, runs
+from db.history import metrics
+from db.history.writer import MetricWriter
+from db.runs import runs
 from db.session import Database
-from db.writer import MetricWriter
-from engine.catalogue import DATASETS
-from engine.config import RunConfig
+from engine.config.catalogue import DATASETS
+from engine.config.run_config import RunConfig
 from engine.data import DataBundle, DataError, TensorSplit
 from engine.launch.processes import host_name
 from engine.training import setup

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from db import attempts, runs
 from db.records import AttemptRecord, RunRecord, RunStatus, StepMetric
+from db.runs import attempts, runs
 from db.session import Database
 
 CONFIG: dict[str, Any] = {

@@ -18,8 +18,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Self
 
+from db.history.writer import MetricWriter
 from db.session import Database
-from db.writer import MetricWriter
 from tests.db.helpers import step, wait_for
 
 __all__ = ["Nursery", "Recorder"]

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db import levels, metrics, runs
 from db.errors import StoreError
+from db.history import levels, metrics
+from db.history.writer import MetricWriter
 from db.models import StepChunkRow
+from db.runs import runs
 from db.session import Database
-from db.writer import MetricWriter
 from tests.db.helpers import new_run, python, started, step, wait_for
 from tests.db.recording import Nursery
 
@@ -85,7 +86,7 @@ def test_a_database_that_stays_away_is_said(db: Database, home: Path) -> None:
 _RECORD = """
 import sys
 from db.session import Database
-from db.writer import MetricWriter
+from db.history.writer import MetricWriter
 from tests.db.helpers import step
 
 db = Database.open(sys.argv[1])

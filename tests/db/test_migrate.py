@@ -11,9 +11,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from db import commands, migrate, runs
+from db import migrate
 from db.errors import DatabaseRefused
 from db.models import Base
+from db.runs import commands, runs
 from db.session import Database
 from tests.db.helpers import new_run, started
 

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db import attempts, checkpoints, commands, endings, grouping, history, listing, metrics, queue, runs, settings
+from db import key_values
+from db.finding import grouping, listing
+from db.history import cut_back, metrics
+from db.history.writer import MetricWriter
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, RunQuery, RunRecord, RunStatus
 from db.rows import get_run
+from db.runs import attempts, checkpoints, commands, endings, queue, runs
 from db.session import Database
-from db.writer import MetricWriter
 from tests.db.helpers import new_run, start, started, step
 
 HISTORIES = ("step_metrics", "step_chunks", "epoch_metrics", "mask_updates", "layer_mask_stats")
@@ -89,7 +92,7 @@ LISTS: dict[str, Callable[[Database, RunRecord], object]] = {
     "open attempts": lambda db, run: attempts.open_attempts(db),
     "checkpoints": lambda db, run: checkpoints.for_run(db, run.id),
     "commands": lambda db, run: commands.pending(db, run.id),
-    "settings": lambda db, run: settings.get(db, "theme"),
+    "settings": lambda db, run: key_values.get(db, "theme"),
     "edit": lambda db, run: runs.update_fields(db, run.id, notes="changed"),
 }
 
@@ -109,7 +112,7 @@ def test_what_has_ended_is_found_without_going_through_all_runs(db: Database) ->
 
 def _cut(db: Database, run: RunRecord) -> None:
     with db.write() as session:
-        history.truncate(session, get_run(session, 2), 5000)
+        cut_back.truncate(session, get_run(session, 2), 5000)
 
 
 def _record(db: Database, run: RunRecord) -> None:

@@ -10,13 +10,15 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
-from db import attempts, metrics, migrate, runs
+from db import migrate
 from db.errors import DatabaseRefused, StoreError
-from db.history import truncate
+from db.history import metrics
+from db.history.cut_back import truncate
+from db.history.writer import MetricWriter
 from db.models import RunRow
 from db.records import RunStatus
+from db.runs import attempts, runs
 from db.session import Database
-from db.writer import MetricWriter
 from tests.db.helpers import new_run, output_of, python, start, started, step, wait_for
 from tests.db.server import database_on
 
@@ -120,7 +122,7 @@ def test_a_server_that_crashes_and_recovers_loses_nothing_that_was_acknowledged(
 _RECORD = """
 import sys
 from db.session import Database
-from db.writer import MetricWriter
+from db.history.writer import MetricWriter
 from tests.db.helpers import step
 
 recorder = MetricWriter(Database.open(), int(sys.argv[1]), int(sys.argv[2]))
@@ -150,7 +152,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(db: Database) -> None:
 
 _OPEN = """
 import sys
-from db import runs
+from db.runs import runs
 from db.session import Database
 db = Database.open(sys.argv[1])
 runs.create(db, config={"model": sys.argv[2]})

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from db import attempts, metrics, runs
+from db.history import metrics
 from db.records import RunQuery, RunStatus
+from db.runs import attempts, runs
 from db.session import Database
 from tests.db.helpers import new_run, output_of, python, started
 from tests.db.recording import Nursery
@@ -19,7 +20,7 @@ from tests.db.recording import Nursery
 _TRAIN = """
 import sys
 from db.session import Database
-from db.writer import MetricWriter
+from db.history.writer import MetricWriter
 from tests.db.helpers import step
 
 db = Database.open()
@@ -33,7 +34,7 @@ db.close()
 
 _SCHEDULE = """
 import json, sys
-from db import attempts, runs
+from db.runs import attempts, runs
 from db.records import RunStatus
 from db.session import Database
 

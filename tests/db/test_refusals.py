@@ -13,7 +13,7 @@ import pytest
 from db import migrate
 from db.errors import DatabaseRefused
 from db.session import Database
-from db.sqlite_file import APPLICATION_ID
+from db.sqlite.sqlite_file import APPLICATION_ID
 from tests.db.helpers import new_run, python, wait_for
 
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from db import attempts, checkpoints, commands, metrics, migrate, runs, settings
+from db import key_values, migrate
+from db.history import metrics
+from db.history.writer import MetricWriter
 from db.records import RunStatus
+from db.runs import attempts, checkpoints, commands, runs
 from db.session import Database
-from db.writer import MetricWriter
 from tests.db.helpers import start, step
 
 FILES = sorted((Path(__file__).parent / "released").glob("*.sqlite.gz"))
@@ -86,7 +88,7 @@ def test_every_function_reads_it(released: Path) -> None:
         assert (second.start_step, second.ended_at, second.versions) == (650, None, {"torch": "2.7"})
         assert [each.kind for each in commands.pending(db, run.id)] == ["pause"]
         assert checkpoints.pick(db, run.id, "last").step == 650
-        assert settings.get(db, "theme") == {"name": "dark", "compact": [1, None]}
+        assert key_values.get(db, "theme") == {"name": "dark", "compact": [1, None]}
         steps = metrics.steps(db, run.id)
         assert [each.step for each in steps] == list(range(881))
         assert [each.step for each in steps if each.loss == math.inf] == [301]

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from db import runs, settings
+from db import key_values
 from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
+from db.runs import runs
 from db.session import Database
-from db.sqlite_file import APPLICATION_ID, network_file_system
+from db.sqlite.sqlite_file import APPLICATION_ID, network_file_system
 from tests.db.helpers import new_run, output_of, python, wait_for
 
 
@@ -183,7 +184,7 @@ def test_opening_it_again_in_one_process_keeps_the_locks_of_the_first(db: Databa
     """Else another process that closes it takes itself for the last one, and throws the log away under our feet."""
     new_run(db, name="first")
     Database.open().close()
-    script = "from db import runs; from db.session import Database; db = Database.open()\n"
+    script = "from db.runs import runs; from db.session import Database; db = Database.open()\n"
     output_of(python(script + "runs.create(db, config={}, name='second'); db.close()"))
     assert [run.name for run in runs.list_runs(db)] == ["second", "first"]
     new_run(db, name="third")
@@ -200,7 +201,7 @@ def test_closing_twice_is_fine_and_leaves_no_log_behind(db: Database, home: Path
 
 _OPEN = """
 import sys
-from db import runs
+from db.runs import runs
 from db.session import Database
 db = Database.open(sys.argv[1])
 print("ready", flush=True)
@@ -304,6 +305,6 @@ def test_waiting_for_a_turn_to_write_draws_no_number_of_the_runs(
 
         monkeypatch.setattr("time.sleep", release)
         before = random.getstate()
-        settings.put(db, "written", True)
+        key_values.put(db, "written", True)
     assert waited
     assert random.getstate() == before

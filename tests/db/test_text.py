@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from db import attempts, commands, runs, settings
+from db import key_values
 from db.errors import RunNotFound, StoreError
 from db.records import RunQuery, RunStatus
+from db.runs import attempts, commands, runs
 from db.session import Database
 from tests.db.helpers import CONFIG, new_run, started
 
@@ -52,8 +53,8 @@ def test_what_a_person_writes_is_kept_and_found(db: Database) -> None:
     assert runs.list_runs(db, RunQuery(group=STRANGE)) == [kept]
     assert runs.list_runs(db, RunQuery(text="data_dir~b")) == [kept]
     assert runs.requeue_resume(db, _stopped(db, run.id), None, CONFIG | {"data_dir": STRANGE}).config == kept.config
-    settings.put(db, STRANGE, {STRANGE: [STRANGE, 1]})
-    assert settings.get(db, STRANGE) == {HELD: [HELD, 1]}
+    key_values.put(db, STRANGE, {STRANGE: [STRANGE, 1]})
+    assert key_values.get(db, STRANGE) == {HELD: [HELD, 1]}
 
 
 def _stopped(db: Database, run_id: int) -> int:

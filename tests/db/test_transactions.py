@@ -8,9 +8,10 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
-from db import attempts, runs, settings
+from db import key_values
 from db.models import RunRow
 from db.records import RunStatus
+from db.runs import attempts, runs
 from db.session import Database
 from tests.db.helpers import new_run, started
 
@@ -66,8 +67,8 @@ def test_many_threads_share_one_database(db: Database) -> None:
     def work(number: int) -> None:
         try:
             for index in range(20):
-                settings.put(db, f"{number}-{index}", index)
-                assert settings.get(db, f"{number}-{index}") == index
+                key_values.put(db, f"{number}-{index}", index)
+                assert key_values.get(db, f"{number}-{index}") == index
         except BaseException as error:
             failures.append(error)
 
@@ -77,7 +78,7 @@ def test_many_threads_share_one_database(db: Database) -> None:
     for thread in threads:
         thread.join(60)
     assert failures == []
-    assert all(settings.get(db, f"{number}-19") == 19 for number in range(12))
+    assert all(key_values.get(db, f"{number}-19") == 19 for number in range(12))
 
 
 def test_of_many_words_about_one_ending_exactly_one_is_the_first(db: Database) -> None:

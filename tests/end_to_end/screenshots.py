@@ -13,12 +13,12 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from db import runs
 from db.records import RunStatus
+from db.runs import runs
 from db.session import Database
-from itop_tui import theme
 from itop_tui.app import ItopApp
-from itop_tui.screens.runs import RunsScreen
+from itop_tui.look import theme
+from itop_tui.runs.runs_screen import RunsScreen
 
 SIZE = (132, 36)
 PATIENCE = 60.0

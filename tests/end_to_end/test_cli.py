@@ -20,10 +20,11 @@ from typing import Any
 
 import pytest
 
-from db import attempts, checkpoints, commands, metrics, runs
+from db.history import metrics
 from db.records import RunRecord, RunStatus
+from db.runs import attempts, checkpoints, commands, runs
 from db.session import Database
-from engine.catalogue import DATASETS, validation_size
+from engine.config.catalogue import DATASETS, validation_size
 from engine.launch import submit
 
 DENSITY, UPDATE_FREQUENCY, BATCH, EPOCHS = 0.1, 10, 50, 3

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from db import views
+from db.finding import views
 from db.records import RunStatus
 from db.session import Database
 from tests.end_to_end.terminal import Terminal, needs_tmux
-from tests.itop_tui.run_screen.fabricate import record_run, settings
+from tests.itop_tui.run.fabricate import record_run, settings
 
 pytestmark = needs_tmux
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from db import checkpoints, runs
+from db.runs import checkpoints, runs
 from db.session import Database
 from engine.training import checkpoint
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from db import attempts, checkpoints, metrics, runs
+from db.history import metrics
 from db.records import RunQuery, RunStatus
+from db.runs import attempts, checkpoints, runs
 from db.session import Database
 from tests.end_to_end.terminal import Terminal, needs_tmux
 

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import torch
 
-from db import attempts, checkpoints, commands, metrics, paths, runs
+from db import paths
+from db.history import metrics
 from db.records import CheckpointRecord, RunRecord, RunStatus
+from db.runs import attempts, checkpoints, commands, runs
 from db.session import Database
 from engine import worker
 from engine.launch.processes import host_name

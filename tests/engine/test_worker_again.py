@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from db import attempts, checkpoints, metrics, paths, runs
+from db import paths
+from db.history import metrics
 from db.records import CheckpointRecord, RunRecord, RunStatus
+from db.runs import attempts, checkpoints, runs
 from db.session import Database
 from engine import worker
 from engine.training import checkpoint

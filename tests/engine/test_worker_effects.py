@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from db import metrics
+from db.history import metrics
 from db.records import LayerMaskStat, RunRecord
 from db.session import Database
 from engine.sparsity.schedules import dying

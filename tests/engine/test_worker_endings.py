@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from db import attempts, runs
+from db.history.writer import MetricWriter
 from db.records import RunStatus
+from db.runs import attempts, runs
 from db.session import Database
-from db.writer import MetricWriter
 from engine import worker
 from engine.launch import settle
-from engine.launch.endings import verdict
-from engine.launch.files import read_json
+from engine.launch.attempt_files import read_json
+from engine.launch.exit_reasons import verdict
 from tests.engine.worker_runs import create, trained
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from db import attempts, checkpoints, metrics, runs
+from db.history import metrics
 from db.records import RunStatus
+from db.runs import attempts, checkpoints, runs
 from db.session import Database
 from engine import worker
 from tests.engine.worker_runs import create, last_state

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from db import metrics, runs
+from db.history import metrics
 from db.records import RunStatus
+from db.runs import runs
 from db.session import Database
-from engine import plan
+from engine.helpers import plan
 from tests.engine.training.helpers import config
 from tests.engine.worker_runs import failed
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from db import checkpoints, metrics, runs
+from db.history import metrics
 from db.records import RunRecord, RunStatus
+from db.runs import checkpoints, runs
 from db.session import Database
 from engine import worker
 from engine.launch.processes import host_name

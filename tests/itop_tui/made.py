@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from db import attempts, checkpoints, runs
 from db.paths import run_folder
 from db.records import RunRecord, RunStatus
+from db.runs import attempts, checkpoints, runs
 from db.session import Database
-from engine.presets import PRESETS
+from engine.config.presets import PRESETS
 from itop_tui.app import ItopApp
 
 SIZE = (120, 40)

@@ -14,13 +14,13 @@ from typing import Any
 from textual.pilot import Pilot
 
 from db.records import RunRecord, RunStatus
-from engine.config import RunConfig
-from engine.presets import PRESETS
+from engine.config.presets import PRESETS
+from engine.config.run_config import RunConfig
 from itop_tui.app import ItopApp
+from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.poller import Snapshot, View
-from itop_tui.screens.new_run import NewRunScreen
-from itop_tui.screens.runs import RunsScreen
-from itop_tui.widgets.run_table import RunTable
+from itop_tui.runs.run_table import RunTable
+from itop_tui.runs.runs_screen import RunsScreen
 
 NOW = 1_772_000_000.0
 """The time at which the tests' clocks stand."""

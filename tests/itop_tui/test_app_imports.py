@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-FIRST_FRAME = "import itop_tui.app, itop_tui.screens.runs"
+FIRST_FRAME = "import itop_tui.app, itop_tui.runs.runs_screen"
 EVERYTHING = """
 import importlib, pkgutil, itop_tui
 for module in pkgutil.walk_packages(itop_tui.__path__, "itop_tui."):

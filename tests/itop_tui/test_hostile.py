@@ -8,15 +8,16 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from db import runs, views
+from db.finding import views
+from db.runs import runs
 from db.session import Database
-from engine.presets import PRESETS
+from engine.config.presets import PRESETS
 from itop_tui.app import ItopApp
+from itop_tui.dialogs.questions import Ask, AskText, Confirm
+from itop_tui.dialogs.view_picker import ViewPicker
+from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.poller import DatabaseReader
-from itop_tui.screens.dialogs import Ask, AskText, Confirm
-from itop_tui.screens.new_run import NewRunScreen
-from itop_tui.screens.view_picker import ViewPicker
-from itop_tui.widgets.filter_line import FilterLine
+from itop_tui.runs.filter_line import FilterLine
 from tests.itop_tui.support import MemoryReader, make_run, memory_app, screen_text, started, table_of, wait_for
 
 HOSTILE = {

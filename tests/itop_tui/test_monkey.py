@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from db import attempts, runs
 from db.errors import StoreError
+from db.history.writer import MetricWriter
 from db.records import CheckpointKind, RunStatus
+from db.runs import attempts, runs
 from db.session import Database
-from db.writer import MetricWriter
-from itop_tui.actions import DEFAULTS
 from itop_tui.app import ItopApp
-from tests.itop_tui.run_screen.fabricate import record_run, settings, step_metric
+from itop_tui.keys import DEFAULTS
+from tests.itop_tui.run.fabricate import record_run, settings, step_metric
 from tests.itop_tui.support import wait_for
 
 NAMES = ("a run", "[bold]x[/]", "\x1b[2Jcls", "\u202eright to left", "🦖" * 40, "n" * 10_000)

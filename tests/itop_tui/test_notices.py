@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from db import commands, shelf
 from db.records import RunStatus
+from db.runs import commands, shelf
 from db.session import Database
 from itop_tui.app import ItopApp
+from itop_tui.dialogs.message_log import MessagesScreen
+from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.notices import kind, post, sentences, start_commands, wanted
 from itop_tui.preferences import ENDINGS, Notify
-from itop_tui.screens.messages import MessagesScreen
-from itop_tui.screens.new_run import NewRunScreen
 from tests.itop_tui.made import SIZE, create, finish, run_it, toasts, told
 from tests.itop_tui.support import MemoryReader, make_run, memory_app, screen_text, started, wait_for
 

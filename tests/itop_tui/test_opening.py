@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from db import paths, runs, shelf
+from db import paths
+from db.runs import runs, shelf
 from db.session import Database
-from engine.presets import PRESETS
+from engine.config.presets import PRESETS
 from itop_tui import opening
 from itop_tui.app import ItopApp
-from itop_tui.bin import Bin, OpenApps
-from itop_tui.screens.picker import Picker
+from itop_tui.dialogs.picker import Picker
+from itop_tui.service.trash import Bin, OpenApps
 from tests.itop_tui.made import SIZE, create, toasts
 from tests.itop_tui.support import screen_text, started, table_of, wait_for
 

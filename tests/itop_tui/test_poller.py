@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 from textual.message import Message
 
-from db import runs, shelf
 from db.records import RunTotals
+from db.runs import runs, shelf
 from db.session import Database
-from engine.presets import PRESETS
+from engine.config.presets import PRESETS
 from itop_tui.poller import DatabaseReader, DatabaseTrouble, Poller, RunsChanged, View
 from tests.itop_tui.support import MemoryReader, make_run
 
@@ -181,8 +181,8 @@ def test_the_archive_is_counted_but_not_listed(database: Database) -> None:
 
 
 def test_every_column_sorts_by_something_the_database_knows(database: Database) -> None:
-    from itop_tui.widgets.run_columns import COLUMNS
-    from itop_tui.widgets.run_fields import FIELDS, settings_columns
+    from itop_tui.runs.run_columns import COLUMNS
+    from itop_tui.runs.run_fields import FIELDS, settings_columns
 
     for column in (*COLUMNS, *FIELDS, *settings_columns()):
         if column.sort:
@@ -191,10 +191,10 @@ def test_every_column_sorts_by_something_the_database_knows(database: Database) 
 
 
 def test_every_grouping_that_is_offered_is_one_and_every_figure_has_a_mean(database: Database) -> None:
-    from itop_tui import list_state
-    from itop_tui.widgets.run_columns import COLUMNS
-    from itop_tui.widgets.run_fields import FIELDS
-    from itop_tui.widgets.run_layout import Chosen
+    from itop_tui.runs import list_state
+    from itop_tui.runs.run_columns import COLUMNS
+    from itop_tui.runs.run_fields import FIELDS
+    from itop_tui.runs.run_layout import Chosen
 
     for seed in range(2):
         runs.create(database, config=PRESETS["digits-set"].config(seed=seed).as_dict())

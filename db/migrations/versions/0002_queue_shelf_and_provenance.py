@@ -24,7 +24,7 @@ _RUN_COLUMNS = (
 )
 _INDEXED = ("recipe", "fork_checkpoint_id")
 
-# As `db.facets` had it at this revision: a migration must not change with the code.
+# As `db.runs.facets` had it at this revision: a migration must not change with the code.
 _NOT_IN_RECIPE = frozenset(
     {
         "seed",

@@ -1,7 +1,7 @@
 """Thinned copies of the steps, for charts; filled for the runs there are.
 
-What a chunk holds, and why, is told in `db.levels`. This is that code as it was at this revision: a migration must not
-change with the code.
+What a chunk holds, and why, stands in `db.history.levels`. This is that code as it was at this revision: a migration
+must not change with the code.
 """
 
 from __future__ import annotations

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from db import checkpoints as checkpoint_store
-from db import runs as store
 from db.records import CheckpointRecord, RunRecord, RunStatus
+from db.runs import checkpoints as checkpoint_store
+from db.runs import runs as store
 from db.session import Database
-from engine.config import RunConfig
-from engine.continuation import recomputed, refusal, resumable
+from engine.config.continuation import recomputed, refusal, resumable
+from engine.config.run_config import RunConfig
 from itop_tui.cli.errors import CommandError, UsageError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.parameters import CheckpointName, GroupName, Json, NewName, Notes, Priority, RunName, Tags, Wait
 from itop_tui.cli.queueing import queue_seeded, report
-from itop_tui.cli.screen import note
 from itop_tui.cli.store import opened
-from itop_tui.format import plain
-from itop_tui.sweeps import as_settings
+from itop_tui.cli.terminal import note
+from itop_tui.figures.format import plain
+from itop_tui.service.sweeps import as_settings
 
 _LENGTH = frozenset({"epochs", "multiplier", "max_steps"})
 _FROM_CHECKPOINT = "Going on from the {kind} checkpoint {id}, at step {step:,}."

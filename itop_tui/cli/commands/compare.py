@@ -10,14 +10,14 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.text import Text
 
-from db import attempts
 from db.records import RunRecord
+from db.runs import attempts
 from itop_tui.cli.errors import CommandError, UsageError
-from itop_tui.cli.output import Document, print_json, run_document
 from itop_tui.cli.parameters import Json, RunNames
-from itop_tui.cli.screen import Cell, Column, data, note, print_table, state
 from itop_tui.cli.store import find_all, opened
-from itop_tui.comparison import (
+from itop_tui.cli.terminal import Cell, Column, data, note, print_table, state
+from itop_tui.export.written_files import ExportError, written
+from itop_tui.figures.comparison import (
     RESULTS,
     Entry,
     Result,
@@ -31,8 +31,8 @@ from itop_tui.comparison import (
     setting_of,
     write_stat,
 )
-from itop_tui.export.files import ExportError, written
-from itop_tui.format import plain
+from itop_tui.figures.format import plain
+from itop_tui.service.json_shape import Document, print_json, run_document
 
 
 def compare(

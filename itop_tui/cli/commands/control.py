@@ -8,17 +8,17 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from db import commands as command_store
-from db import runs as store
 from db.errors import StoreError
 from db.records import CommandKind, CommandRecord, RunRecord, RunStatus
+from db.runs import commands as command_store
+from db.runs import runs as store
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.errors import Exit
-from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import Json, RunNames
-from itop_tui.cli.screen import console, data, note, state
 from itop_tui.cli.store import find_all, opened
+from itop_tui.cli.terminal import console, data, note, state
+from itop_tui.service.json_shape import print_json, run_document
 
 _ANSWER_SECONDS = 2.0
 _POLL_SECONDS = 0.05

@@ -8,21 +8,21 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from db import attempts
-from db import runs as store
 from db.records import RunRecord, RunStatus
-from engine.config import RunConfig
-from engine.presets import PRESETS
+from db.runs import attempts
+from db.runs import runs as store
+from engine.config.presets import PRESETS
+from engine.config.run_config import RunConfig
 from itop_tui.cli.errors import Exit
 from itop_tui.cli.follow import follow
-from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import Json
 from itop_tui.cli.queueing import start_scheduler
-from itop_tui.cli.screen import Cell, Column, console, data, next_steps, print_table, state
 from itop_tui.cli.store import opened
-from itop_tui.comparison import seconds_taken
-from itop_tui.format import duration, explored, percent, r_s, share, short_count
-from itop_tui.queue_operations import queue
+from itop_tui.cli.terminal import Cell, Column, console, data, next_steps, print_table, state
+from itop_tui.figures.comparison import seconds_taken
+from itop_tui.figures.format import duration, explored, percent, r_s, share, short_count
+from itop_tui.service.json_shape import print_json, run_document
+from itop_tui.service.queue_operations import queue
 
 GROUP = "demo"
 PRESET_NAMES = ("digits-dense", "digits-set", "digits-rigl")

@@ -8,15 +8,15 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from db import runs as store
+from db.runs import runs as store
 from engine.launch.devices import Device, list_devices
-from itop_tui import queue_operations
 from itop_tui.cli.errors import UsageError
-from itop_tui.cli.output import plain_value, print_json
 from itop_tui.cli.parameters import Json
-from itop_tui.cli.screen import Cell, Column, console, data, print_table
 from itop_tui.cli.store import opened
-from itop_tui.format import UNKNOWN, size
+from itop_tui.cli.terminal import Cell, Column, console, data, print_table
+from itop_tui.figures.format import UNKNOWN, size
+from itop_tui.service import queue_operations
+from itop_tui.service.json_shape import plain_value, print_json
 
 _COLUMNS = (
     Column("DEVICE"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from itop_tui.cli.checkup import Check, every_check
 from itop_tui.cli.errors import Exit
-from itop_tui.cli.output import plain_value, print_json
 from itop_tui.cli.parameters import Json
-from itop_tui.cli.screen import console, data, heading, verdict, write
-from itop_tui.format import plural
+from itop_tui.cli.terminal import console, data, heading, verdict, write
+from itop_tui.figures.format import plural
+from itop_tui.service.json_shape import plain_value, print_json
 
 
 def doctor(*, json: Json = False) -> int:

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from itop_tui.cli.errors import CommandError
-from itop_tui.cli.output import print_json
 from itop_tui.cli.parameters import Json, RunNames
-from itop_tui.cli.screen import console, data
 from itop_tui.cli.store import find_all, opened
-from itop_tui.export.files import ExportError
-from itop_tui.export.runs import export_runs
+from itop_tui.cli.terminal import console, data
+from itop_tui.export.run_export import export_runs
+from itop_tui.export.written_files import ExportError
+from itop_tui.service.json_shape import print_json
 
 Kind = Literal["csv", "json", "parquet", "tensorboard", "safetensors", "html"]
 

@@ -9,16 +9,16 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.text import Text
 
-from db import checkpoints as checkpoint_store
-from db import metrics as metric_store
-from db import runs as store
+from db.history import metrics as metric_store
 from db.records import CheckpointRecord, EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
+from db.runs import checkpoints as checkpoint_store
+from db.runs import runs as store
 from itop_tui.cli.errors import UsageError
-from itop_tui.cli.output import document, layer_document, print_json
 from itop_tui.cli.parameters import AtLeastZero, Json, RunName
-from itop_tui.cli.screen import Cell, Column, console, data, note, print_table
 from itop_tui.cli.store import opened
-from itop_tui.format import age, count, figure, percent, r_s, rate, size
+from itop_tui.cli.terminal import Cell, Column, console, data, note, print_table
+from itop_tui.figures.format import age, count, figure, percent, r_s, rate, size
+from itop_tui.service.json_shape import document, layer_document, print_json
 
 CHECKPOINT_COLUMNS = (
     Column("CHECKPOINT", right=True),

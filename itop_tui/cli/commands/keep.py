@@ -8,16 +8,16 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.text import Text
 
-from db import runs as store
-from db import shelf
 from db.records import RunRecord
+from db.runs import runs as store
+from db.runs import shelf
 from db.session import Database
 from itop_tui.cli.choosing import QueryText, chosen
 from itop_tui.cli.errors import UsageError
-from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import Json, RunName, RunNames
-from itop_tui.cli.screen import console, data
 from itop_tui.cli.store import opened
+from itop_tui.cli.terminal import console, data
+from itop_tui.service.json_shape import print_json, run_document
 
 
 def star(*run: RunNames, query: QueryText = None, json: Json = False) -> int:

@@ -18,26 +18,27 @@ def keys(*, json: Annotated[bool, Parameter(help="Print one JSON document.")] = 
     Other keys are chosen in config.toml in ITOP_HOME, by the ids: a table [keys] with lines such as "runs.stop_run" =
     "S".
     """
-    from itop_tui import actions, keymap, preferences
-    from itop_tui.cli.output import print_json
-    from itop_tui.cli.screen import Column, note, print_table
+    from itop_tui import keys, preferences
+    from itop_tui.cli.terminal import Column, note, print_table
+    from itop_tui.keys import keymap
+    from itop_tui.service.json_shape import print_json
 
     given = preferences.load()
     chosen, problems = keymap.checked(given.keys)
     keymap.install(chosen)
     if json:
-        print_json([{"id": one.id, "keys": _keys(one.key), "help": one.help} for one in actions.ACTIONS])
+        print_json([{"id": one.id, "keys": _keys(one.key), "help": one.help} for one in keys.ACTIONS])
     else:
         print_table(
             [Column("ACTION"), Column("KEYS"), Column("WHERE", rank=2), Column("WHAT", shrink=True, rank=1)],
             [
                 (
                     Text(one.id + (" *" if one.id in chosen else "")),
-                    Text("  ".join(actions.key_name(key) for key in _keys(one.key))),
+                    Text("  ".join(keys.key_name(key) for key in _keys(one.key))),
                     Text(_PLACES.get(one.scope, one.scope)),
                     Text(one.help),
                 )
-                for one in actions.ACTIONS
+                for one in keys.ACTIONS
             ],
         )
         note(f"Your own keys: a table [keys] in {preferences.config_path()}; * marks what it changes.")

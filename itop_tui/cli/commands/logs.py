@@ -10,16 +10,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from db import runs as store
 from db.paths import run_folder
 from db.records import RunStatus
+from db.runs import runs as store
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.errors import UsageError
-from itop_tui.cli.output import print_json
 from itop_tui.cli.parameters import AtLeastZero, Json, RunName
-from itop_tui.cli.screen import note
 from itop_tui.cli.store import opened
+from itop_tui.cli.terminal import note
+from itop_tui.service.json_shape import print_json
 
 _POLL_SECONDS = 0.2
 _LONGEST_LINE = 65_536

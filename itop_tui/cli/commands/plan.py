@@ -10,16 +10,16 @@ from rich.console import Console
 from rich.text import Text
 
 from db.errors import StoreError
-from engine.config import RunConfig
-from engine.fields import explores_less
+from engine.config.field_info import explores_less
+from engine.config.run_config import RunConfig
 from itop_tui.cli.errors import CommandError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
-from itop_tui.cli.output import print_json
 from itop_tui.cli.parameters import Json, PresetName
-from itop_tui.cli.screen import Cell, Column, console, data, heading, note, print_facts, print_table
 from itop_tui.cli.store import opened
-from itop_tui.estimates import Estimate, estimate
-from itop_tui.format import UNKNOWN, count, duration, percent, r_s, share, short_count, size
+from itop_tui.cli.terminal import Cell, Column, console, data, heading, note, print_facts, print_table
+from itop_tui.figures.format import UNKNOWN, count, duration, percent, r_s, share, short_count, size
+from itop_tui.service.estimates import Estimate, estimate
+from itop_tui.service.json_shape import print_json
 
 _LAYER_COLUMNS = (
     Column("LAYER", shrink=True),
@@ -40,7 +40,7 @@ def plan(*, flags: Flags, preset: PresetName = None, json: Json = False) -> int:
     flags.repetitions()
     note(*flags.remarks)
 
-    from engine.planning import PlanError, request_plan
+    from engine.helpers.plan_client import PlanError, request_plan
 
     out = console()
     try:

@@ -8,19 +8,19 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 from rich.text import Text
 
-from db import runs as store
 from db.errors import StoreError
-from db.queue import Direction
 from db.records import RunRecord
+from db.runs import runs as store
+from db.runs.queue import Direction
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.errors import Exit
 from itop_tui.cli.follow import remaining_seconds
-from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import MOST, Json, RunName, RunNames
-from itop_tui.cli.screen import Cell, Column, console, data, heading, note, print_table, state
 from itop_tui.cli.store import find_all, opened
-from itop_tui.format import UNKNOWN, duration, steps
+from itop_tui.cli.terminal import Cell, Column, console, data, heading, note, print_table, state
+from itop_tui.figures.format import UNKNOWN, duration, steps
+from itop_tui.service.json_shape import print_json, run_document
 
 _RUNNING_COLUMNS = (
     Column("DEVICE"),

@@ -8,22 +8,22 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from db import grouping, views
-from db import runs as store
 from db.errors import QueryError, StoreError
-from db.grouping import RunGroup
+from db.finding import grouping, views
+from db.finding.grouping import RunGroup
+from db.finding.views import SavedView
 from db.query import FIELDS
 from db.records import RunQuery, RunRecord, RunStatus
+from db.runs import runs as store
 from db.session import Database
-from db.views import SavedView
 from itop_tui.cli.choosing import explained
 from itop_tui.cli.errors import UsageError
-from itop_tui.cli.output import document, print_json, run_document, timestamp
 from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
-from itop_tui.cli.screen import Cell, Column, console, data, note, print_table, state
 from itop_tui.cli.store import opened
-from itop_tui.format import UNKNOWN, age, explored, figure, percent, r_s, share
-from itop_tui.spelling import hint
+from itop_tui.cli.terminal import Cell, Column, console, data, note, print_table, state
+from itop_tui.figures.format import UNKNOWN, age, explored, figure, percent, r_s, share
+from itop_tui.figures.spelling import hint
+from itop_tui.service.json_shape import document, print_json, run_document, timestamp
 
 COLUMNS = (
     Column("ID", right=True),

@@ -37,7 +37,7 @@ def serve(
             "itop serve needs the package textual-serve, which is not installed",
             "pip install 'itop[serve]' (in a clone: pip install -e '.[serve]') installs it",
         ) from None
-    from itop_tui.cli.screen import note
+    from itop_tui.cli.terminal import note
 
     if not is_loopback(host):
         note(f"warning: {host} is not this machine alone: {_EVERYWHERE}.", "There is no password and no encryption.")

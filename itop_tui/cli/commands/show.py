@@ -11,25 +11,35 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from db import attempts as attempt_store
-from db import changes as change_store
-from db import checkpoints as checkpoint_store
-from db import metrics as metric_store
-from db import runs as store
-from db.changes import ConfigChange
+from db.history import metrics as metric_store
 from db.paths import run_folder
 from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus, Series
-from engine.config import RunConfig
-from engine.continuation import recomputed
-from engine.fields import FIELD_SECTIONS, setting_text
+from db.runs import attempts as attempt_store
+from db.runs import changes as change_store
+from db.runs import checkpoints as checkpoint_store
+from db.runs import runs as store
+from db.runs.changes import ConfigChange
+from engine.config.continuation import recomputed
+from engine.config.field_info import FIELD_SECTIONS, setting_text
+from engine.config.run_config import RunConfig
 from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS, checkpoint_row
 from itop_tui.cli.follow import remaining_seconds
-from itop_tui.cli.output import print_json, run_document
 from itop_tui.cli.parameters import Json, RunName
-from itop_tui.cli.screen import Cell, Column, console, data, heading, next_steps, note, print_facts, print_table, state
 from itop_tui.cli.store import opened, waits_for
-from itop_tui.comparison import seconds_taken
-from itop_tui.format import (
+from itop_tui.cli.terminal import (
+    Cell,
+    Column,
+    console,
+    data,
+    heading,
+    next_steps,
+    note,
+    print_facts,
+    print_table,
+    state,
+)
+from itop_tui.figures.comparison import seconds_taken
+from itop_tui.figures.format import (
     MASK_FIGURES,
     UNKNOWN,
     bar,
@@ -47,7 +57,8 @@ from itop_tui.format import (
     sparkline,
     steps,
 )
-from itop_tui.sweeps import as_settings
+from itop_tui.service.json_shape import print_json, run_document
+from itop_tui.service.sweeps import as_settings
 
 _CURVES = (("loss", "loss"), ("accuracy", "accuracy"), ("itop_rate", "R_s"), ("death_rate", "death rate"))
 

@@ -7,17 +7,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from itop_tui import sweeps
 from itop_tui.cli.errors import UsageError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
-from itop_tui.cli.output import print_json
 from itop_tui.cli.parameters import GroupName, Json, Notes, PresetName, Priority, Tags, Wait
 from itop_tui.cli.queueing import report
-from itop_tui.cli.screen import Column, console, data, note, print_table
 from itop_tui.cli.store import opened
-from itop_tui.format import plural
-from itop_tui.queue_operations import queue
-from itop_tui.sweeps import Grid, GridTooLargeError
+from itop_tui.cli.terminal import Column, console, data, note, print_table
+from itop_tui.figures.format import plural
+from itop_tui.service import sweeps
+from itop_tui.service.json_shape import print_json
+from itop_tui.service.queue_operations import queue
+from itop_tui.service.sweeps import Grid, GridTooLargeError
 
 DryRun = Annotated[
     bool, Parameter(name="--dry-run", negative=(), show_default=False, help="Show the grid and queue nothing.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.parameters import GroupName, Json, NewName, Notes, PresetName, Priority, Tags, Wait
-from itop_tui.cli.screen import note
+from itop_tui.cli.terminal import note
 
 
 @takes_settings

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db import runs
-from db.facets import facets
 from db.models import RUN_FIGURES, RunRow
 from db.query import FIELDS, And, Compare, Field, Node, Not, Or, Query, Word, find_field, known_values, parse
 from db.query.fields import FLAGS, STATES
 from db.records import RunQuery, RunRecord, RunStatus
+from db.runs import runs
+from db.runs.facets import facets
 from db.session import Database
 from tests.db.helpers import CONFIG, new_run
 from tests.db.query.reference import matches

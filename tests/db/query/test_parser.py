@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.query import FIELDS, And, Compare, Node, Not, Or, Query, QueryError, Word, find_field, parse, quoted
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 
 A, B, C = Word("a"), Word("b"), Word("c")
 

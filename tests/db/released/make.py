@@ -20,10 +20,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from db import attempts, checkpoints, commands, runs, settings
+from db import key_values
+from db.history.writer import MetricWriter
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, RunStatus, StepMetric
+from db.runs import attempts, checkpoints, commands, runs
 from db.session import Database
-from db.writer import MetricWriter
 
 _CONFIG: dict[str, Any] = {
     "model": "vgg-c",
@@ -107,7 +108,7 @@ def _fill(db: Database) -> None:
     runs.create(
         db, config={"model": "lenet5", "data": "mnist", "sparse": False, "seed": None}, name="dense", priority=3
     )
-    settings.put(db, "theme", {"name": "dark", "compact": [1, None]})
+    key_values.put(db, "theme", {"name": "dark", "compact": [1, None]})
 
 
 def _main() -> None:

@@ -33,13 +33,14 @@ from typing import Any
 
 import psutil
 
-from db import checkpoints, runs, settings
+from db import key_values
 from db.errors import StoreError
 from db.records import RunRecord, RunStatus
+from db.runs import checkpoints, runs
 from db.session import Database
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.launch import submit
-from itop_tui import operations
+from itop_tui.service import operations
 from tests.engine.launch.conftest import processes_of
 from tests.engine.launch.tools import wait_for
 from tests.engine.training.helpers import same
@@ -121,7 +122,7 @@ def home(folder: Path) -> Iterator[Database]:
     os.environ.pop("ITOP_DATABASE_URL", None)
     try:
         with contextlib.closing(Database.open()) as db:
-            settings.put(db, "slots", {"cpu": 3})  # the fourth waits in the queue
+            key_values.put(db, "slots", {"cpu": 3})  # the fourth waits in the queue
             yield db
     finally:
         wait_for(lambda: not kill_all(folder), "every process of the storm to be gone")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.catalogue import DATASETS
+from engine.config.catalogue import DATASETS
 from engine.data import Batch, DataBundle, Part, TensorSplit, load_dataset
 from engine.data.transforms import CropFlip, Normalisation
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from engine.catalogue import DATASETS
+from engine.config.catalogue import DATASETS
+from engine.config.locations import locate
 from engine.data import DataCorruptError, load_dataset
 from engine.data.cifar import read_cifar_set, unpickle
-from engine.locations import locate
 from tests.engine.data.files import cifar_files, cifar_pickle, write_cifar, write_cifar_archive
 
 _FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.catalogue import DATASETS
+from engine.config.catalogue import DATASETS
+from engine.config.locations import FIRST_LABELS, LAYOUTS, data_folder, locate
 from engine.data import DataCorruptError, DataError, DataMissingError, load_dataset
 from engine.data import download as fetching
-from engine.locations import FIRST_LABELS, LAYOUTS, data_folder, locate
 from tests.engine.data.files import IDX_NAMES, write_cifar_archive, write_mnist
 
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")

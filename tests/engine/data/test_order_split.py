@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.catalogue import steps_per_epoch
+from engine.config.catalogue import steps_per_epoch
 from engine.data.order import batch_bounds, derive_seed, epoch_order
 from engine.data.split import evenly_spaced_split, stratified_split
 

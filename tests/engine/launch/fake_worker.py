@@ -18,10 +18,10 @@ import subprocess
 import sys
 import time
 
-from db import attempts, commands, runs
+from db.history.writer import MetricWriter
 from db.records import RunStatus, StepMetric
+from db.runs import attempts, commands, runs
 from db.session import Database
-from db.writer import MetricWriter
 from engine.launch.processes import ProcessIdentity
 
 

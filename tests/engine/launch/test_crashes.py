@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from db import attempts
 from db.records import RunStatus
+from db.runs import attempts
 from engine.launch import submit
 from tests.engine.launch.tools import Lab, wait_for
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from db import runs
 from db.records import RunRecord
+from db.runs import runs
 from db.session import Database
 from engine.launch.devices import Device, DeviceList, DeviceProcess
 from engine.launch.placement import Limits, Plan, place

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from db import attempts, checkpoints, metrics, runs
+from db.history import metrics
 from db.records import RunStatus
-from engine.config import RunConfig
+from db.runs import attempts, checkpoints, runs
+from engine.config.run_config import RunConfig
 from engine.launch import submit
 from tests.engine.launch.tools import Lab, wait_for
 

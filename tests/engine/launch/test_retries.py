@@ -9,8 +9,9 @@ import time
 
 import pytest
 
-from db import attempts, runs, settings
+from db import key_values
 from db.records import RunRecord, RunStatus
+from db.runs import attempts, runs
 from db.session import Database
 from engine.launch import submit
 from engine.launch.lock import SchedulerLock
@@ -58,7 +59,7 @@ def test_what_a_run_waits_for_after_a_failed_start_is_published(lab: Lab) -> Non
 
     def told() -> str | None:
         serving.tick()
-        reasons: dict[str, str] = settings.get(lab.db, waiting_key(host_name()), {})
+        reasons: dict[str, str] = key_values.get(lab.db, waiting_key(host_name()), {})
         return reasons.get(str(run.id))
 
     again = wait_for(told, "the reason")
@@ -132,7 +133,7 @@ def test_a_worker_that_answers_the_warden_at_its_time_limit_stops_as_it_says(lab
 
 
 def test_why_each_run_waits(lab: Lab) -> None:
-    settings.put(lab.db, waiting_key(host_name()), {"1": "cpu is busy", "x": "nonsense"})
+    key_values.put(lab.db, waiting_key(host_name()), {"1": "cpu is busy", "x": "nonsense"})
     first, second, held, third = (lab.queue("wait") for _ in range(4))
     runs.hold(lab.db, held.id)
     runs.hold(lab.db, second.id, "until Monday")

@@ -13,9 +13,10 @@ import sys
 import psutil
 import pytest
 
-from db import attempts, runs, settings
+from db import key_values
 from db.errors import IllegalState, RunNotFound
 from db.records import RunStatus
+from db.runs import attempts, runs
 from engine.launch import scheduler as scheduler_module
 from engine.launch import submit
 from engine.launch.devices import Device, DeviceList
@@ -39,17 +40,17 @@ def test_three_runs_on_one_slot_run_one_after_another_by_priority_then_age(lab: 
 
 
 def test_two_slots_run_two_at_a_time(lab: Lab) -> None:
-    settings.put(lab.db, "slots", {"cpu": 2})
+    key_values.put(lab.db, "slots", {"cpu": 2})
     three = [lab.queue("wait") for _ in range(3)]
     lab.ensure_scheduler()
     wait_for(lambda: sum(lab.get(run).status in LIVE for run in three) == 2, "two to run")
     key = f"waiting:{host_name()}"
-    reason = wait_for(lambda: settings.get(lab.db, key, {}).get(str(three[2].id)), "the third's reason")
+    reason = wait_for(lambda: key_values.get(lab.db, key, {}).get(str(three[2].id)), "the third's reason")
     assert reason == "cpu is busy (2 of 2 slots taken)"
     submit.stop(lab.db, three[0].id)
     lab.wait_status(three[2], *LIVE)
     assert lab.get(three[1]).status in LIVE
-    wait_for(lambda: settings.get(lab.db, key) == {}, "nobody to wait")
+    wait_for(lambda: key_values.get(lab.db, key) == {}, "nobody to wait")
 
 
 def test_killing_the_scheduler_kills_no_run_and_the_next_one_adopts_it(lab: Lab) -> None:
@@ -68,7 +69,7 @@ def test_killing_the_scheduler_kills_no_run_and_the_next_one_adopts_it(lab: Lab)
 
 
 def test_how_runs_ended_while_there_was_no_scheduler_is_known(lab: Lab) -> None:
-    settings.put(lab.db, "slots", {"cpu": 2})
+    key_values.put(lab.db, "slots", {"cpu": 2})
     run, other = lab.queue("deaf"), lab.queue("finish 1")
     lab.ensure_scheduler()
     lab.identity(other, "worker")
@@ -252,9 +253,9 @@ def test_a_run_whose_warden_cannot_be_started_fails_with_the_reason(lab: Lab, mo
 
 def test_what_a_dead_scheduler_had_said_about_the_queue_is_taken_back(lab: Lab) -> None:
     key = f"waiting:{host_name()}"
-    settings.put(lab.db, key, {"7": "cpu is busy (1 of 1 slot taken)"})
+    key_values.put(lab.db, key, {"7": "cpu is busy (1 of 1 slot taken)"})
     Scheduler(lab.db, worker=lab.worker).tick()
-    assert settings.get(lab.db, key) == {}
+    assert key_values.get(lab.db, key) == {}
 
 
 def test_held_runs_are_not_waited_for(lab: Lab) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from db import attempts
 from db.records import RunStatus
+from db.runs import attempts
 from db.session import Database
 from engine.launch import submit
 from tests.db.conftest import server  # noqa: F401 - a fixture

@@ -13,12 +13,12 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from db import attempts, runs
+from db.history.writer import MetricWriter
 from db.records import AttemptRecord, RunRecord, RunStatus, StepMetric
-from db.writer import MetricWriter
+from db.runs import attempts, runs
 from engine.launch import settle, submit
-from engine.launch.endings import Ending
-from engine.launch.files import AttemptFiles, write_json
+from engine.launch.attempt_files import AttemptFiles, write_json
+from engine.launch.exit_reasons import Ending
 from engine.launch.processes import ProcessIdentity, host_name
 from engine.launch.settle import look
 from tests.engine.launch.tools import Lab, wait_for

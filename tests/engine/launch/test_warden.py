@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from db import attempts, commands, runs
 from db.records import RunStatus
+from db.runs import attempts, commands, runs
 from engine.launch import warden as warden_module
-from engine.launch.files import AttemptFiles, read_json, write_json
+from engine.launch.attempt_files import AttemptFiles, read_json, write_json
 from engine.launch.processes import ProcessIdentity, host_name
 from engine.launch.warden import Task, Warden
 from tests.engine.launch.tools import Lab, wait_for

@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 
 import psutil
 
-from db import attempts, paths, runs
+from db import paths
 from db.records import AttemptRecord, RunRecord, RunStatus
+from db.runs import attempts, runs
 from db.session import Database
 from engine.launch import submit
-from engine.launch.files import AttemptFiles, read_json
+from engine.launch.attempt_files import AttemptFiles, read_json
 from engine.launch.lock import lock_path
 from engine.launch.processes import ProcessIdentity, host_name
 from engine.launch.warden import Task

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.catalogue import DATASETS, MODELS, DatasetInfo
+from engine.config.catalogue import DATASETS, MODELS, DatasetInfo
 from engine.models import BUILDERS, ModelError, build_model
 from engine.models.shape import InputShape
 

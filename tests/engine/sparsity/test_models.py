@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from engine.catalogue import DATASETS, MODELS
+from engine.config.catalogue import DATASETS, MODELS
 from engine.models import build_model
 from engine.sparsity import SparsityConfig
 from engine.sparsity.distributions import layer_counts

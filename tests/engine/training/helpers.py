@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.training import setup
 from engine.training.callbacks import Callback
-from engine.training.figures import EpochFigures, StepFigures
 from engine.training.outcome import Outcome
+from engine.training.results import EpochFigures, StepFigures
 from engine.training.trainer import Trainer
 
 CPU = torch.device("cpu")

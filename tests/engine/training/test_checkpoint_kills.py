@@ -22,10 +22,12 @@ from pathlib import Path
 
 import pytest
 
-from db import attempts, checkpoints, commands, metrics, paths, runs
-from db.health import examine
+from db import paths
+from db.history import metrics
 from db.records import RunRecord, RunStatus
+from db.runs import attempts, checkpoints, commands, runs
 from db.session import Database
+from db.sqlite.health import examine
 from engine import worker
 from engine.launch import submit
 from engine.training import checkpoint

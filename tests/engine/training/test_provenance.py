@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from db import attempts
+from db.runs import attempts
 from db.session import Database
 from engine.training import code_state, provenance
 from engine.training.code_state import CodeState, Inquiry, state_of

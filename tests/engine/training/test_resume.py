@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.training import checkpoint
 from engine.training.state import TrainingError
 from tests.engine.examples import examples

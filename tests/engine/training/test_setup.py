@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.training import setup
 from engine.training.setup import SetupError, set_threads
 from tests.engine.training.helpers import config

@@ -11,7 +11,7 @@ import torch
 from engine.training import setup
 from engine.training.callbacks import Callback
 from engine.training.control import Control
-from engine.training.figures import EpochFigures
+from engine.training.results import EpochFigures
 from engine.training.setup import SetupError
 from engine.training.trainer import Trainer
 from tests.engine.training.helpers import Rows, StopAt, config, trainer

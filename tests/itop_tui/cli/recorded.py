@@ -6,11 +6,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from db import attempts, checkpoints, paths, runs
+from db import paths
+from db.history.writer import MetricWriter
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, RunRecord, RunStatus, StepMetric
+from db.runs import attempts, checkpoints, runs
 from db.session import Database
-from db.writer import MetricWriter
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.launch.processes import host_name
 
 STEPS = 40

@@ -79,7 +79,7 @@ def test_a_foreign_database_is_refused_without_a_traceback(itop: Itop, home: Pat
 
 
 def test_a_defect_is_one_line_and_a_traceback_on_request(itop: Itop, monkeypatch: pytest.MonkeyPatch) -> None:
-    from db import runs
+    from db.runs import runs
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("by design")

@@ -8,14 +8,15 @@ import time
 
 import pytest
 
-from db import attempts, checkpoints, commands, paths, runs, settings
-from db.health import examine
+from db import key_values, paths
 from db.records import RunQuery, RunStatus
+from db.runs import attempts, checkpoints, commands, runs
 from db.session import Database
-from engine.config import RunConfig
+from db.sqlite.health import examine
+from engine.config.run_config import RunConfig
 from engine.launch import submit
 from itop_tui.cli.commands import delete as delete_module
-from itop_tui.shelf_operations import footprint
+from itop_tui.service.shelf_operations import footprint
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import queued, running, trained
 
@@ -277,7 +278,7 @@ def test_a_fork_with_masks_of_another_density_or_distribution_is_refused(itop: I
 def test_devices_and_their_slots(itop: Itop, database: Database) -> None:
     assert itop("devices", "--json").json()[0]["slots"] == 1
     assert itop("devices", "--slots", "cpu=3", "--json").json()[0]["slots"] == 3
-    assert settings.get(database, "slots", None) == {"cpu": 3}
+    assert key_values.get(database, "slots", None) == {"cpu": 3}
     running(database, queued(database))
     (cpu, *_) = itop("devices", "--json").json()
     assert (cpu["name"], cpu["runs"], cpu["slots"]) == ("cpu", 1, 3)
@@ -285,7 +286,7 @@ def test_devices_and_their_slots(itop: Itop, database: Database) -> None:
     assert wrong.code == 2
     assert len(wrong.err.splitlines()) == 2
     assert "must name one of this machine's devices" in itop("devices", "--slots", "tpu=1").err
-    assert settings.get(database, "slots", None) == {"cpu": 3}
+    assert key_values.get(database, "slots", None) == {"cpu": 3}
 
 
 def test_a_scheduler_that_does_not_start_loses_no_run(

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 from rich.console import Console
 
-from db import attempts, runs
+from db.history.writer import MetricWriter
 from db.records import RunRecord, RunStatus
+from db.runs import attempts, runs
 from db.session import Database
-from db.writer import MetricWriter
 from itop_tui.cli.commands import demo as demo_module
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import running

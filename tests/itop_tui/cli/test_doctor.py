@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from db import paths, runs
+from db import paths
+from db.runs import runs
 from db.session import Database
+from engine.config.locations import FIRST_LABELS
 from engine.launch.devices import Device, DeviceList
-from engine.locations import FIRST_LABELS
 from itop_tui.cli import checkup
 from itop_tui.cli.checkup import every_check
 from tests.itop_tui.cli.conftest import Itop

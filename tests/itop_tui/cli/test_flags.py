@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.config import ConfigError, RunConfig
-from engine.fields import choices_of, field_flags
+from engine.config.field_info import choices_of, field_flags
+from engine.config.run_config import ConfigError, RunConfig
 from itop_tui.cli.application import build
 from itop_tui.cli.flags import Flags, collect, resolve
 from tests.itop_tui.cli.conftest import Itop

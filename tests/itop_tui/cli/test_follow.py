@@ -12,8 +12,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from db import attempts, runs
 from db.records import RunRecord, RunStatus
+from db.runs import attempts, runs
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli import follow as follow_module
@@ -26,7 +26,7 @@ from itop_tui.cli.follow import (
     plain_line,
     remaining_seconds,
 )
-from itop_tui.comparison import seconds_taken
+from itop_tui.figures.comparison import seconds_taken
 from tests.itop_tui.cli.recorded import queued, running, trained
 
 

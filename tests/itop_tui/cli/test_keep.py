@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from db import runs
 from db.records import RunQuery, RunRecord
+from db.runs import runs
 from db.session import Database
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import queued, trained

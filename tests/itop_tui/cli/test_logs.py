@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db import attempts
 from db.records import RunStatus
+from db.runs import attempts
 from db.session import Database
 from itop_tui.cli.commands.logs import Tail, harmless
 from tests.itop_tui.cli.conftest import Itop

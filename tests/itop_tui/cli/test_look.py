@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from db import attempts, runs, settings
+from db import key_values
 from db.records import RunStatus
+from db.runs import attempts, runs
 from db.session import Database
 from engine.launch import submit
 from engine.launch.processes import host_name
@@ -94,7 +95,7 @@ def test_show_says_why_a_run_ended_and_why_one_waits(
 ) -> None:
     monkeypatch.setattr(submit, "scheduler_running", lambda db: True)
     run = queued(database)
-    settings.put(database, f"waiting:{host_name()}", {str(run.id): "cpu is busy (1 of 1 slot taken)"})
+    key_values.put(database, f"waiting:{host_name()}", {str(run.id): "cpu is busy (1 of 1 slot taken)"})
     assert "cpu is busy (1 of 1 slot taken)" in itop("show", str(run.id)).out
     attempt = running(database, run)
     assert "cpu is busy" not in itop("show", str(run.id)).out

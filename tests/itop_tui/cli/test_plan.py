@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from db import runs
 from db.errors import StoreError
+from db.runs import runs
 from db.session import Database
-from engine.planning import PlanError
+from engine.helpers.plan_client import PlanError
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.test_flags import PUBLISHED
 
@@ -53,7 +53,7 @@ def test_a_plan_that_cannot_be_made(itop: Itop, monkeypatch: pytest.MonkeyPatch)
     def refuse(_: object) -> None:
         raise PlanError("the model does not build\nfor this reason")
 
-    monkeypatch.setattr("engine.planning.request_plan", refuse)
+    monkeypatch.setattr("engine.helpers.plan_client.request_plan", refuse)
     outcome = itop("plan")
     assert outcome.code == 1
     assert outcome.err == "itop: the model does not build\n      for this reason\n"

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from db import attempts, commands, runs, settings
+from db import key_values
 from db.records import RunRecord, RunStatus
+from db.runs import attempts, commands, runs
 from db.session import Database
 from engine.launch import submit
 from engine.launch.processes import host_name
@@ -32,7 +33,7 @@ def test_the_queue_shows_what_runs_where_and_why_the_others_wait(
     active, waits, held = three
     running(database, active)
     runs.hold(database, held.id, "until [b]Monday")
-    settings.put(database, waiting_key(host_name()), {str(waits.id): "cpu is busy (1 of 1 slot taken)"})
+    key_values.put(database, waiting_key(host_name()), {str(waits.id): "cpu is busy (1 of 1 slot taken)"})
     monkeypatch.setattr(submit, "scheduler_running", lambda db: True)
     shown = itop("queue").out
     assert "Running" in shown

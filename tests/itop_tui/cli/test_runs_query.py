@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from db import views
+from db.finding import views
+from db.finding.views import SavedView
 from db.query import FIELDS
 from db.session import Database
-from db.views import SavedView
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import queued, trained
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from db import attempts, runs
 from db.records import RunQuery, RunRecord, RunStatus
+from db.runs import attempts, runs
 from db.session import Database
 from tests.itop_tui.cli.conftest import Itop
 

@@ -9,7 +9,7 @@ import pytest
 
 from db.records import RunRecord, StepMetric
 from db.session import Database
-from tests.itop_tui.run_screen.fabricate import record_run, settings
+from tests.itop_tui.run.fabricate import record_run, settings
 
 HOSTILE = '<script>alert(1)</script> "quoted" & \x1b[31mred\u202e =SUM(A1) ' + "../../etc " * 20
 

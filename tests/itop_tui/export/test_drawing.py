@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from itop_tui.export.drawing import Drawing, Trace
 from itop_tui.export.svg_text import note_of, text_of
-from itop_tui.series_colours import ON_LIGHT
+from itop_tui.look.series_colours import ON_LIGHT
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -10,10 +10,10 @@ import pytest
 
 from db.records import RunRecord
 from db.session import Database
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from itop_tui.export.report import repeat_command, write_report
-from itop_tui.export.runs import export_runs
-from tests.itop_tui.run_screen.fabricate import record_run, settings
+from itop_tui.export.run_export import export_runs
+from tests.itop_tui.run.fabricate import record_run, settings
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 

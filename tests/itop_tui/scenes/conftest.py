@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from db import runs, views
+from db.finding import views
 from db.records import RunStatus, StepMetric
+from db.runs import runs
 from db.session import Database
-from tests.itop_tui.compare_screen.made import compared
-from tests.itop_tui.run_screen.fabricate import record_run, settings
+from tests.itop_tui.compare.made import compared
+from tests.itop_tui.run.fabricate import record_run, settings
 from tests.itop_tui.scenes.scene import HOSTILE, KNOT, Setting
 from tests.itop_tui.support import NOW
 

@@ -10,11 +10,11 @@ from db.records import RunRecord
 from db.session import Database
 from engine.launch.devices import Device, DeviceList
 from itop_tui.app import ItopApp
-from itop_tui.estimates import Estimate
-from itop_tui.screens.queue import sampling
-from itop_tui.screens.queue.state import QueueState
-from tests.itop_tui.queue_screen.support import DEVICES, sample_state, sample_tracks
-from tests.itop_tui.run_screen.hosting import StillReader
+from itop_tui.queue import sampling
+from itop_tui.queue.queue_state import QueueState
+from itop_tui.service.estimates import Estimate
+from tests.itop_tui.queue.support import DEVICES, sample_state, sample_tracks
+from tests.itop_tui.run.hosting import StillReader
 from tests.itop_tui.scenes.scene import Data, Setting
 from tests.itop_tui.support import MemoryReader, NoDatabase, sample_runs
 
@@ -33,9 +33,10 @@ def listing(runs: Sequence[RunRecord] | None = None) -> Data:
 
     def make(setting: Setting) -> ItopApp:
         curve = [setting.figure(value) for value in CURVE]
-        setting.patch.setattr("itop_tui.operations.loss_curve", lambda db, run_id, buckets: curve)
+        setting.patch.setattr("itop_tui.service.operations.loss_curve", lambda db, run_id, buckets: curve)
         setting.patch.setattr(
-            "itop_tui.operations.loss_curves", lambda db, ids, points: {one: tuple(curve[:points]) for one in ids}
+            "itop_tui.service.operations.loss_curves",
+            lambda db, ids, points: {one: tuple(curve[:points]) for one in ids},
         )
         given = [setting.run(run) for run in (sample_runs() if runs is None else runs)]
         return setting.app(lambda database: MemoryReader(given))
@@ -99,11 +100,11 @@ def _queue(state: QueueState) -> Data:
             reasons={run_id: setting.text(reason) for run_id, reason in state.reasons.items()},
         )
         devices = DeviceList(tuple(_device(setting, device) for device in DEVICES.devices))
-        setting.patch.setattr("itop_tui.screens.queue.state.read", lambda database: told)
-        setting.patch.setattr("itop_tui.screens.queue.state.scheduler_runs", lambda database: told.scheduler)
+        setting.patch.setattr("itop_tui.queue.queue_state.read", lambda database: told)
+        setting.patch.setattr("itop_tui.queue.queue_state.scheduler_runs", lambda database: told.scheduler)
         setting.patch.setattr("engine.launch.devices.list_devices", lambda: devices)
-        setting.patch.setattr("itop_tui.screens.queue.sampling._name", lambda pid: setting.text("python3"))
-        setting.patch.setattr("itop_tui.screens.queue.screen.Tracks", sample_tracks)
+        setting.patch.setattr("itop_tui.queue.sampling._name", lambda pid: setting.text("python3"))
+        setting.patch.setattr("itop_tui.queue.queue_screen.Tracks", sample_tracks)
         setting.patch.setattr(sampling, "_FIRST", 3600.0)
         return listing()(setting)
 
@@ -120,9 +121,9 @@ def form(taken: Estimate = KNOWN) -> Data:
     """The list, and estimates for the form that is opened from it."""
 
     def make(setting: Setting) -> ItopApp:
-        setting.patch.setattr("itop_tui.screens.plan_asking.estimate", lambda database, configs, plan: taken)
+        setting.patch.setattr("itop_tui.new_run.plan_asking.estimate", lambda database, configs, plan: taken)
         setting.patch.setattr(
-            "itop_tui.operations.past_runs", lambda database: [setting.run(run) for run in sample_runs()]
+            "itop_tui.service.operations.past_runs", lambda database: [setting.run(run) for run in sample_runs()]
         )
         return listing()(setting)
 

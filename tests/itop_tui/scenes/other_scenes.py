@@ -6,13 +6,13 @@ from textual.command import CommandPalette
 from textual.widgets import OptionList
 
 from itop_tui.app import ItopApp
-from itop_tui.screens.dialogs import Confirm
-from itop_tui.screens.help import HelpScreen
-from itop_tui.screens.new_run import NewRunScreen
-from itop_tui.screens.picker import Picker
-from itop_tui.screens.queue import QueueScreen
-from itop_tui.screens.queue.board import QueueBoard
-from itop_tui.widgets.plan_pane import PlanPane
+from itop_tui.dialogs.help import HelpScreen
+from itop_tui.dialogs.picker import Picker
+from itop_tui.dialogs.questions import Confirm
+from itop_tui.new_run.new_run_screen import NewRunScreen
+from itop_tui.new_run.plan_pane import PlanPane
+from itop_tui.queue.board import QueueBoard
+from itop_tui.queue.queue_screen import QueueScreen
 from tests.itop_tui.scenes.data import KNOWN, UNKNOWN, empty_queue, form, queue
 from tests.itop_tui.scenes.scene import Scene, Step, listed, on
 

@@ -12,13 +12,13 @@ import numpy as np
 from db.paths import run_folder
 from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord, RunStatus
 from db.session import Database
-from engine.masks_client import MaskError, MaskGrid, MaskLayer, Overlaps
+from engine.helpers.masks_client import MaskError, MaskGrid, MaskLayer, Overlaps
 from itop_tui.app import ItopApp
-from itop_tui.screens.compare.reading import MasksRead
-from itop_tui.screens.run.curves import Curve
-from itop_tui.screens.run.device_strip import Reading
-from itop_tui.screens.run.reader import LayerHistory, Request, RunReader, RunView
-from tests.itop_tui.run_screen import made
+from itop_tui.compare.reading import MasksRead
+from itop_tui.figures.curves import Curve
+from itop_tui.run.device_strip import Reading
+from itop_tui.run.run_reader import LayerHistory, Request, RunReader, RunView
+from tests.itop_tui.run import made
 from tests.itop_tui.scenes.data import stored
 from tests.itop_tui.scenes.scene import KNOT, Data, Setting
 from tests.itop_tui.support import NOW, MemoryReader
@@ -52,12 +52,12 @@ def watched(view: View = made.view, log: str = LOG) -> Data:
         run = view(Request()).run
         patch = setting.patch
         patch.setattr(RunReader, "read", read)
-        patch.setattr("itop_tui.screens.run.display.host_name", lambda: "atlas")
-        patch.setattr("itop_tui.screens.run.display.MaskServer", _Masks)
-        patch.setattr("itop_tui.screens.run.device_strip.Prober", lambda: probe)
-        patch.setattr("itop_tui.screens.run.device_strip._EVERY", 3600.0)
+        patch.setattr("itop_tui.run.run_display.host_name", lambda: "atlas")
+        patch.setattr("itop_tui.run.run_display.MaskServer", _Masks)
+        patch.setattr("itop_tui.run.device_strip.Prober", lambda: probe)
+        patch.setattr("itop_tui.run.device_strip._EVERY", 3600.0)
         patch.setattr(
-            "itop_tui.screens.run.mask.checkpoints.for_run",
+            "itop_tui.run.mask_screen.checkpoints.for_run",
             lambda db, run_id: [_checkpoint(setting, one) for one in view(Request()).checkpoints],
         )
         folder = run_folder(run.uid)
@@ -214,7 +214,7 @@ def compared(setting: Setting) -> ItopApp:
         problems = tuple(None if run in sparse else setting.text("a dense run has no masks") for run in ids)
         return MasksRead(ids, sparse, overlaps, problems)
 
-    setting.patch.setattr("itop_tui.screens.compare.display.read_masks", read)
+    setting.patch.setattr("itop_tui.compare.compare_display.read_masks", read)
     return stored(setting)
 
 
@@ -225,5 +225,5 @@ def unreadable_masks(setting: Setting) -> ItopApp:
         raise MaskError(setting.text("the process that reads checkpoints ended: out of memory"))
 
     app = compared(setting)
-    setting.patch.setattr("itop_tui.screens.compare.display.read_masks", fail)
+    setting.patch.setattr("itop_tui.compare.compare_display.read_masks", fail)
     return app

@@ -9,21 +9,21 @@ from textual.screen import Screen
 from textual.widgets import OptionList
 
 from itop_tui.app import ItopApp
-from itop_tui.screens.compare import CompareScreen
-from itop_tui.screens.dialogs import Ask, Confirm
-from itop_tui.screens.export import ExportDialog
-from itop_tui.screens.help import HelpScreen
-from itop_tui.screens.picker import Picker
-from itop_tui.screens.run import RunScreen
-from itop_tui.screens.run.device_strip import DeviceStrip
-from itop_tui.screens.run.figure_picker import FigurePicker
-from itop_tui.screens.run.mask import MaskScreen
-from itop_tui.screens.run.provenance import ProvenanceScreen
-from itop_tui.screens.run.reader import Request
-from itop_tui.widgets.heat_map import HeatMap
-from itop_tui.widgets.log_view import LogView
-from tests.itop_tui.run_screen import made
-from tests.itop_tui.run_screen.hosting import shows_curves
+from itop_tui.chart.heat_map import HeatMap
+from itop_tui.compare.compare_screen import CompareScreen
+from itop_tui.dialogs.export_dialog import ExportDialog
+from itop_tui.dialogs.help import HelpScreen
+from itop_tui.dialogs.picker import Picker
+from itop_tui.dialogs.questions import Ask, Confirm
+from itop_tui.run.device_strip import DeviceStrip
+from itop_tui.run.log_view import LogView
+from itop_tui.run.mask_screen import MaskScreen
+from itop_tui.run.metric_picker import FigurePicker
+from itop_tui.run.provenance_screen import ProvenanceScreen
+from itop_tui.run.run_reader import Request
+from itop_tui.run.run_screen import RunScreen
+from tests.itop_tui.run import made
+from tests.itop_tui.run.hosting import shows_curves
 from tests.itop_tui.scenes import run_data as data
 from tests.itop_tui.scenes.scene import Data, Scene, Step, listed, on
 

@@ -14,7 +14,7 @@ import pytest
 from pytest_textual_snapshot import SVGImageExtension
 from syrupy.assertion import SnapshotAssertion
 
-from itop_tui import theme
+from itop_tui.look import theme
 from tests.itop_tui.scenes.scene import Scene, Setting
 from tests.itop_tui.scenes.stage import SIZES, on_stage
 from tests.itop_tui.scenes.table import SCENES

@@ -9,17 +9,18 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from db import attempts, levels, runs
+from db.history import levels
+from db.history.writer import MetricWriter
 from db.records import RunStatus
+from db.runs import attempts, runs
 from db.session import Database
-from db.writer import MetricWriter
 from itop_tui.app import ItopApp
-from itop_tui.export.runs import export_runs
-from itop_tui.screens.compare import CompareScreen
-from itop_tui.widgets.braille import FloatArray
-from itop_tui.widgets.chart import Chart
-from tests.itop_tui.run_screen.fabricate import record_run
-from tests.itop_tui.run_screen.hosting import StillReader, run_screen, shows_curves, until
+from itop_tui.chart.chart import Chart
+from itop_tui.compare.compare_screen import CompareScreen
+from itop_tui.export.run_export import export_runs
+from itop_tui.figures.braille import FloatArray
+from tests.itop_tui.run.fabricate import record_run
+from tests.itop_tui.run.hosting import StillReader, run_screen, shows_curves, until
 
 MILLION = 1_000_000
 PEAKS = {123_457: 41.5, 500_003: 77.25, 999_999: 12.75}

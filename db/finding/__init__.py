@@ -1,0 +1,1 @@
+"""Finding runs: listing, grouping, saved views."""

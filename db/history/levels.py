@@ -1,0 +1,223 @@
+"""Thinned copies of a run's steps, so that a chart of any length reads a bounded number of rows.
+
+A level cuts the steps into blocks of 16, 256 or 4,096 (aligned to multiples of that) and keeps of each block and figure
+the smallest and the largest value with the first step where each occurs, and for each of nan, inf and -inf the first
+and the last step where it occurs. Sixteen blocks make a chunk, one row. A chunk is written once, in the transaction
+that records its last step; the steps after the last chunk are few and are read as they are. So recording never rewrites
+a chunk, and nothing is half written after a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.history.nonfinite import VALUES
+from db.models import STEP_FIGURES, StepChunkRow, StepMetricRow, table_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "LEVELS",
+    "block_size",
+    "chunk_size",
+    "cut",
+    "diverged_points",
+    "ends_of_each",
+    "entries",
+    "first_of_each",
+    "seal",
+]
+
+LEVELS = 3
+_FAN = 16  # blocks a chunk, and chunks of one level in one block of the level after next
+
+
+def block_size(level: int) -> int:
+    """How many steps a block of a level spans."""
+    return int(_FAN ** (level + 1))
+
+
+def chunk_size(level: int) -> int:
+    """How many steps a chunk of a level spans: as many as a block of the next."""
+    return block_size(level + 1)
+
+
+def seal(session: Session, run_id: int, first: int, last: int) -> None:
+    """Write the chunks that newly recorded steps complete.
+
+    Args:
+        session: The write transaction that recorded the steps.
+        run_id: The run.
+        first: The first of the new steps.
+        last: The last of them; every later step of the run will be larger.
+    """
+    for level in range(LEVELS):
+        size = chunk_size(level)
+        stop = (last + 1) // size
+        if first // size >= stop:
+            return  # nor is any larger chunk complete
+        key = (StepChunkRow.run_id == run_id, StepChunkRow.level == level, StepChunkRow.figure == 0)
+        newest = session.scalar(sa.select(sa.func.max(StepChunkRow.chunk)).where(*key))
+        start = 0 if newest is None else newest + 1
+        if level == 0:
+            rows = _from_steps(session, run_id, start * size, stop * size)
+        else:
+            rows = _from_chunks(session, run_id, level, start, stop)
+        if rows:
+            session.connection().execute(sa.insert(table_of(StepChunkRow)), rows)
+
+
+def cut(session: Session, run_id: int, after: int) -> None:
+    """Delete the chunks that hold steps after one; what is left of theirs is read from the steps."""
+    for level in range(LEVELS):
+        session.execute(
+            sa.delete(StepChunkRow).where(
+                StepChunkRow.run_id == run_id,
+                StepChunkRow.level == level,
+                StepChunkRow.chunk >= (after + 1) // chunk_size(level),
+            ),
+            execution_options={"synchronize_session": False},
+        )
+
+
+def entries(packed: Sequence[bytes]) -> NDArray[Any]:
+    """The blocks of some chunks, by step: an array with fields `low`, `high`, `low_step`, `high_step`."""
+    import numpy as np
+
+    return np.frombuffer(b"".join(packed), dtype=_entry_type())
+
+
+def diverged_points(packed: Sequence[bytes | None]) -> NDArray[Any]:
+    """Where some chunks are not finite: an array with fields `step` and `code` (see `db.history.nonfinite`)."""
+    import numpy as np
+
+    return np.frombuffer(b"".join(filter(None, packed)), dtype=_diverged_type())
+
+
+def _entry_type() -> np.dtype[Any]:
+    import numpy as np
+
+    return np.dtype([("low", "<f8"), ("high", "<f8"), ("low_step", "<u4"), ("high_step", "<u4")])
+
+
+def _diverged_type() -> np.dtype[Any]:
+    import numpy as np
+
+    return np.dtype([("step", "<u4"), ("code", "u1")])
+
+
+def _from_steps(session: Session, run_id: int, start: int, stop: int) -> list[dict[str, Any]]:
+    """The rows of the first level's chunks from one step up to another."""
+    import numpy as np
+
+    columns = [getattr(StepMetricRow, name) for name in STEP_FIGURES.names]
+    found = session.execute(
+        sa.select(StepMetricRow.step, StepMetricRow.nonfinite, *columns)
+        .where(StepMetricRow.run_id == run_id, StepMetricRow.step >= start, StepMetricRow.step < stop)
+        .order_by(StepMetricRow.step)
+    ).all()
+    if not found:
+        return []
+    table = np.array([tuple(row) for row in found], dtype=np.float64)  # None becomes nan
+    steps, bits = table[:, 0].astype(np.uint32), table[:, 1].astype(np.int64)
+    chunks = np.unique(steps // chunk_size(0))
+    rows: list[dict[str, Any]] = []
+    for figure in range(len(STEP_FIGURES.names)):
+        values, codes = table[:, 2 + figure], (bits >> (2 * figure)) & 3
+        finite = ~np.isnan(values)
+        points = np.empty(int(finite.sum()), dtype=_entry_type())
+        points["low"] = points["high"] = values[finite]
+        points["low_step"] = points["high_step"] = steps[finite]
+        lost = np.empty(int((codes != 0).sum()), dtype=_diverged_type())
+        lost["step"], lost["code"] = steps[codes != 0], codes[codes != 0]
+        rows += _chunk_rows(run_id, figure, 0, chunks, points, lost)
+    return rows
+
+
+def _from_chunks(session: Session, run_id: int, level: int, start: int, stop: int) -> list[dict[str, Any]]:
+    """The rows of a level's chunks, from those of the level below."""
+    import numpy as np
+
+    rows: list[dict[str, Any]] = []
+    for figure in range(len(STEP_FIGURES.names)):
+        found = session.execute(
+            sa.select(StepChunkRow.chunk, StepChunkRow.entries, StepChunkRow.diverged)
+            .where(
+                StepChunkRow.run_id == run_id,
+                StepChunkRow.level == level - 1,
+                StepChunkRow.figure == figure,
+                StepChunkRow.chunk >= start * _FAN,
+                StepChunkRow.chunk < stop * _FAN,
+            )
+            .order_by(StepChunkRow.chunk)
+        ).all()
+        chunks = np.unique(np.array([row[0] for row in found], dtype=np.int64) // _FAN)
+        below = entries([row[1] for row in found])
+        rows += _chunk_rows(run_id, figure, level, chunks, below, diverged_points([row[2] for row in found]))
+    return rows
+
+
+def _chunk_rows(
+    run_id: int, figure: int, level: int, chunks: NDArray[Any], points: NDArray[Any], lost: NDArray[Any]
+) -> list[dict[str, Any]]:
+    """The rows of some chunks of one figure; a chunk without a value is a row too, so that it counts as written."""
+    import numpy as np
+
+    block, chunk = block_size(level), chunk_size(level)
+    lowest = points[first_of_each(points["low_step"] // block, points["low"])]
+    highest = points[first_of_each(points["high_step"] // block, -points["high"])]
+    blocks = lowest.copy()
+    blocks["high"], blocks["high_step"] = highest["high"], highest["high_step"]
+    kept = lost[ends_of_each(lost["step"] // block, lost["code"])]
+    chunk_of_block, chunk_of_lost = blocks["low_step"] // chunk, kept["step"] // chunk
+    return [
+        {
+            "run_id": run_id,
+            "figure": figure,
+            "level": level,
+            "chunk": int(number),
+            "entries": blocks[chunk_of_block == number].tobytes(),
+            "diverged": kept[chunk_of_lost == number].tobytes() or None,
+        }
+        for number in np.asarray(chunks)
+    ]
+
+
+def first_of_each(group: NDArray[Any], value: NDArray[Any]) -> NDArray[Any]:
+    """The index of each group's smallest value, the first of equal ones; groups ascend, no value is nan."""
+    import numpy as np
+
+    begins = _changes(group)
+    if not len(begins):
+        return begins
+    lengths = np.diff(np.append(begins, len(group)))
+    (smallest,) = np.nonzero(value == np.repeat(np.minimum.reduceat(value, begins), lengths))
+    return np.asarray(smallest[_changes(group[smallest])])
+
+
+def ends_of_each(group: NDArray[Any], code: NDArray[Any]) -> NDArray[Any]:
+    """The indexes of the first and the last of each kind (code) in each group, ascending; the arrays are by step."""
+    import numpy as np
+
+    chosen = [np.empty(0, dtype=np.intp)]
+    for kind in VALUES:
+        (places,) = np.nonzero(code == kind)
+        first = _changes(group[places])
+        last = np.append(first[1:] - 1, len(places) - 1) if len(places) else first
+        chosen += [places[first], places[last]]
+    return np.unique(np.concatenate(chosen))
+
+
+def _changes(ordered: NDArray[Any]) -> NDArray[Any]:
+    """Where each run of equal values begins."""
+    import numpy as np
+
+    if not len(ordered):
+        return np.empty(0, dtype=np.intp)
+    return np.append(0, np.nonzero(ordered[1:] != ordered[:-1])[0] + 1)

@@ -1,0 +1,144 @@
+"""Reading what a run recorded: steps, epochs, mask updates, layers; and curves for charts, from `db.history.series`.
+
+Written by `db.history.writer`. Reads go through Core: as ORM objects, 100,000 rows take over a second. A run that
+does not exist has recorded nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import sqlalchemy as sa
+
+from db.history.series import METRICS, series, several, sparks
+from db.models import (
+    EPOCH_FIGURES,
+    LAYER_FIGURES,
+    STEP_FIGURES,
+    UPDATE_FIGURES,
+    Base,
+    EpochMetricRow,
+    LayerMaskStatRow,
+    MaskUpdateRow,
+    StepMetricRow,
+)
+from db.records import EpochMetric, LayerMaskStat, MaskUpdate, Recorded, StepMetric
+from db.session import Database
+
+__all__ = [
+    "METRICS",
+    "count_steps",
+    "epochs",
+    "layer_history",
+    "layer_stats",
+    "mask_updates",
+    "series",
+    "several",
+    "sparks",
+    "steps",
+]
+
+
+def _columns(table: type[Base], record: type[Recorded]) -> list[sa.ColumnElement[Any]]:
+    """A record's columns under its own names, and the bits of its figures."""
+    names = (*(field.name for field in fields(record)), "nonfinite")
+    return [getattr(table, name).label(name) for name in names]
+
+
+_STEP = _columns(StepMetricRow, StepMetric)
+_EPOCH = _columns(EpochMetricRow, EpochMetric)
+_UPDATE = _columns(MaskUpdateRow, MaskUpdate)
+_LAYER = _columns(LayerMaskStatRow, LayerMaskStat)
+
+
+def _layer(row: dict[str, Any]) -> LayerMaskStat:
+    fields = LAYER_FIGURES.decode(row)
+    fields["shape"] = tuple(fields["shape"])
+    return LayerMaskStat(**fields)
+
+
+def steps(
+    db: Database,
+    run_id: int,
+    *,
+    after: int = -1,
+    until: int | None = None,
+    limit: int | None = None,
+    latest: int | None = None,
+) -> list[StepMetric]:
+    """The steps of a run, in order.
+
+    Args:
+        db: The database.
+        run_id: The run.
+        after: Only later ones: the last step one has seen.
+        until: Only up to and with this one.
+        limit: At most so many, the earliest.
+        latest: At most so many, the latest; no other steps are read.
+    """
+    statement = sa.select(*_STEP).where(StepMetricRow.run_id == run_id, StepMetricRow.step > after)
+    if until is not None:
+        statement = statement.where(StepMetricRow.step <= until)
+    with db.read() as session:
+        # Positional: 100,000 rows through mappings take twice as long.
+        if latest is not None:
+            rows = session.execute(statement.order_by(StepMetricRow.step.desc()).limit(latest)).all()[::-1]
+        else:
+            rows = session.execute(statement.order_by(StepMetricRow.step).limit(limit)).all()
+    return [
+        StepMetric(*row[:-1]) if not row[-1] else StepMetric(**STEP_FIGURES.decode({**row._mapping})) for row in rows
+    ]
+
+
+def count_steps(db: Database, run_id: int, *, after: int = -1) -> int:
+    """How many steps a run recorded after one."""
+    own = sa.select(sa.func.count()).where(StepMetricRow.run_id == run_id, StepMetricRow.step > after)
+    with db.read() as session:
+        return int(session.scalar(own) or 0)
+
+
+def epochs(db: Database, run_id: int) -> list[EpochMetric]:
+    """The epochs of a run, in order."""
+    statement = sa.select(*_EPOCH).where(EpochMetricRow.run_id == run_id).order_by(EpochMetricRow.epoch)
+    with db.read() as session:
+        return [EpochMetric(**EPOCH_FIGURES.decode({**row})) for row in session.execute(statement).mappings()]
+
+
+def mask_updates(db: Database, run_id: int) -> list[MaskUpdate]:
+    """The mask updates of a run, in order; the first is the first mask."""
+    statement = sa.select(*_UPDATE).where(MaskUpdateRow.run_id == run_id).order_by(MaskUpdateRow.update)
+    with db.read() as session:
+        return [MaskUpdate(**UPDATE_FIGURES.decode({**row})) for row in session.execute(statement).mappings()]
+
+
+def layer_stats(db: Database, run_id: int, update: int | None = None) -> list[LayerMaskStat]:
+    """What a mask update (by default the latest) did to each layer, by position."""
+    number: Any = update
+    if number is None:
+        number = (
+            sa.select(sa.func.max(LayerMaskStatRow.update)).where(LayerMaskStatRow.run_id == run_id).scalar_subquery()
+        )
+    statement = (
+        sa.select(*_LAYER)
+        .where(LayerMaskStatRow.run_id == run_id, LayerMaskStatRow.update == number)
+        .order_by(LayerMaskStatRow.position)
+    )
+    with db.read() as session:
+        return [_layer({**row}) for row in session.execute(statement).mappings()]
+
+
+def layer_history(db: Database, run_id: int, layer: str) -> list[tuple[int, LayerMaskStat]]:
+    """What each mask update did to one layer: pairs of the update's step and the layer's figures, in order."""
+    statement = (
+        sa.select(MaskUpdateRow.step.label("update_step"), *_LAYER)
+        .join(
+            MaskUpdateRow,
+            sa.and_(MaskUpdateRow.run_id == LayerMaskStatRow.run_id, MaskUpdateRow.update == LayerMaskStatRow.update),
+        )
+        .where(LayerMaskStatRow.run_id == run_id, LayerMaskStatRow.layer == layer)
+        .order_by(LayerMaskStatRow.update)
+    )
+    with db.read() as session:
+        rows = [dict(row) for row in session.execute(statement).mappings()]
+    return [(row.pop("update_step"), _layer(row)) for row in rows]

@@ -1,0 +1,1 @@
+"""What happens to runs: queue, attempts, commands, checkpoints, archive, forks."""

@@ -1,0 +1,1 @@
+"""`RunConfig`, and all that is known of a run without torch."""

@@ -1,0 +1,384 @@
+"""`RunConfig`: the one schema behind the flags, the form, the database and the trainer.
+
+Every setting of a run is declared once, here, with its range, its meaning in the terms of the papers, the section it
+belongs to and the spellings the original ``main.py`` gave it. The command line turns the fields into flags, the form
+into inputs (both through `engine.config.field_info`), the database keeps `RunConfig.as_dict`, and the trainer reads the
+attributes. The module is torch-free, so that all of them may import it.
+
+Wrong settings raise one `ConfigError` that lists every problem, each naming the field, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+
+from engine.config import durations
+from engine.config.catalogue import (
+    DATASETS,
+    MODELS,
+    canonical_dataset,
+    canonical_model,
+    steps_per_epoch,
+    validation_size,
+)
+from engine.config.setting import ConfigError, Problem, Section, known, nearest, problems_of, setting, spelled_like
+
+__all__ = ["ConfigError", "Problem", "RunConfig"]
+
+SparseInit = Literal["uniform", "ER", "ERK", "lottery_ticket", "GMP", "resume"]
+Growth = Literal["random", "random_unfired", "gradient", "momentum", "momentum_neuron"]
+Death = Literal["magnitude", "SET", "threshold", "Taylor_FO", "global_magnitude"]
+Redistribution = Literal["none", "magnitude", "momentum", "nonzeros"]
+DecaySchedule = Literal["cosine", "linear", "constant"]
+Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+def _device(value: str) -> str:
+    name = value.strip().lower()
+    if name.startswith("cuda:") and not name.removeprefix("cuda:").isdecimal():
+        raise ValueError("must be auto, cpu, cuda, or cuda:N with the number of a GPU")
+    if name not in ("auto", "cpu", "cuda") and not name.startswith("cuda:"):
+        hint = "; did you mean cuda?" if "gpu" in name else nearest(name, ["auto", "cpu", "cuda"])
+        raise ValueError(f"must be auto, cpu, cuda, or cuda:N with the number of a GPU{hint}")
+    return name
+
+
+def _time_limit(value: object) -> object:
+    return None if value is None else durations.parse(value)
+
+
+class RunConfig(BaseModel):
+    """All settings of one run, validated and immutable.
+
+    Build one with `RunConfig.create`, which raises `ConfigError` with readable problems. The defaults are the
+    published ones of In-Time Over-Parameterization (Liu et al., ICML 2021, arXiv:2102.02887).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    # ------------------------------------------------------------------ model and data
+    model: Annotated[str, known(canonical_model)] = setting(
+        "lenet300-100",
+        Section.MODEL,
+        "The network, by its name in the field, or package.module:function for one of your own: the function is "
+        "called with classes, channels, height and width and returns a torch Module.",
+    )
+    data: Annotated[str, known(canonical_dataset)] = setting(
+        "mnist",
+        Section.MODEL,
+        "The data set, or package.module:function for one of your own. digits is bundled and needs no download.",
+    )
+    valid_split: float = setting(
+        0.1,
+        Section.MODEL,
+        "Share of the training images held out for validation, from which the best checkpoint is chosen. The test "
+        "set is looked at once, at the end. 0 trains on everything and the last weights count as the best.",
+        ge=0,
+        lt=1,
+    )
+    augment: bool = setting(
+        True,
+        Section.MODEL,
+        "Use the data set's published augmentation on training images (CIFAR: pad 4, random crop, horizontal flip).",
+    )
+    data_dir: str | None = setting(
+        None,
+        Section.MODEL,
+        "Folder in which data sets are looked for and downloaded to; empty: ITOP_DATA_DIR, else itop's data folder.",
+    )
+
+    # ------------------------------------------------------------------ sparsity
+    sparse: bool = setting(False, Section.SPARSITY, "Train with masked weights. Off: a dense run, the baseline.")
+    fix: bool = setting(
+        False,
+        Section.SPARSITY,
+        "Keep the first mask for the whole run (static sparse training): nothing dies, nothing grows.",
+    )
+    density: float = setting(
+        0.33,
+        Section.SPARSITY,
+        "Share of all maskable weights that is active, over the whole network; exact to the weight. "
+        "0.05 is 95 % sparsity.",
+        gt=0,
+        le=1,
+    )
+    sparse_init: Annotated[SparseInit, spelled_like(SparseInit)] = setting(
+        "ERK",
+        Section.SPARSITY,
+        "How the density is spread over the layers: uniform; ER (Erdős–Rényi, (in + out) / (in · out)); ERK (the same "
+        "with kernel sizes, the usual choice); lottery_ticket (largest weights of all); GMP (dense at first, pruned "
+        "gradually); resume (the nonzeros of the weights given).",
+    )
+    dense_first_layer: bool = setting(
+        False,
+        Section.SPARSITY,
+        "Leave the first layer dense, as RigL's uniform distribution does, and spread the rest.",
+    )
+    growth: Annotated[Growth, spelled_like(Growth)] = setting(
+        "random",
+        Section.SPARSITY,
+        "Which inactive weights grow: random (SET), random_unfired (never active ones first), gradient (RigL: the "
+        "largest dense gradient), momentum (SNFS), momentum_neuron.",
+    )
+    death: Annotated[Death, spelled_like(Death)] = setting(
+        "magnitude",
+        Section.SPARSITY,
+        "Which active weights die: magnitude (smallest |w|), SET (nearest to zero among the positive and among the "
+        "negative), threshold (every |w| below the threshold), Taylor_FO (smallest (w·g)²), global_magnitude.",
+    )
+    redistribution: Annotated[Redistribution, spelled_like(Redistribution)] = setting(
+        "none",
+        Section.SPARSITY,
+        "Where what died may grow again: none (in its own layer), or shared among the layers by their mean magnitude, "
+        "momentum, or nonzeros.",
+    )
+    death_rate: float = setting(
+        0.5,
+        Section.SPARSITY,
+        "ζ: share of a layer's active weights that dies at a mask update, at the start of the schedule.",
+        ge=0,
+        le=1,
+    )
+    decay_schedule: Annotated[DecaySchedule, spelled_like(DecaySchedule)] = setting(
+        "cosine",
+        Section.SPARSITY,
+        "How the death rate falls over the run: cosine or linear to 0.005 at the last step, or constant.",
+    )
+    update_frequency: int = setting(
+        100,
+        Section.SPARSITY,
+        "ΔT: training steps between two mask updates. Longer lets new weights grow before they are judged "
+        "(published: 1500 for SET-ITOP, 4000 for RigL-ITOP on CIFAR).",
+        ge=1,
+    )
+    last_update: int | None = setting(
+        None,
+        Section.SPARSITY,
+        "Step after which the mask is no longer updated (for GMP: the step at which the target density is reached); "
+        "empty: the whole run.",
+        ge=1,
+    )
+    threshold: float = setting(
+        0.001, Section.SPARSITY, "For threshold death: active weights with |w| below this value die.", ge=0
+    )
+
+    # ------------------------------------------------------------------ optimisation
+    optimizer: Annotated[Optimizer, spelled_like(Optimizer)] = setting(
+        "sgd", Section.OPTIMISATION, "The optimizer: sgd, adam, adamw or rmsprop."
+    )
+    lr: float = setting(0.1, Section.OPTIMISATION, "Learning rate at the start (after warm-up).", gt=0)
+    momentum: float = setting(0.9, Section.OPTIMISATION, "Momentum of sgd and rmsprop.", ge=0, lt=1)
+    nesterov: bool = setting(
+        True, Section.OPTIMISATION, "Nesterov momentum for sgd; without momentum it does not apply."
+    )
+    l2: float = setting(
+        5e-4, Section.OPTIMISATION, "Weight decay (decoupled for adamw).", flags=("--weight-decay",), ge=0
+    )
+    l1: float = setting(0.0, Section.OPTIMISATION, "L1 penalty on the maskable weights.", ge=0)
+    batch_size: int = setting(100, Section.OPTIMISATION, "Images a batch; the gradient is their mean.", ge=1)
+    test_batch_size: int = setting(
+        100, Section.OPTIMISATION, "Images a batch in validation and test; changes no result.", ge=1
+    )
+    accumulate: int = setting(
+        1, Section.OPTIMISATION, "Batches whose gradients are averaged into one optimizer step.", ge=1
+    )
+    epochs: int = setting(250, Section.OPTIMISATION, "Passes over the training data, before the multiplier.", ge=1)
+    multiplier: int = setting(
+        1,
+        Section.OPTIMISATION,
+        "Extended training of ITOP: epochs and learning-rate milestones are multiplied by this (published: 5).",
+        ge=1,
+    )
+    decay_frequency: int | None = setting(
+        None,
+        Section.OPTIMISATION,
+        "Steps between two drops of the learning rate. Empty: drops at 1/2 and 3/4 of the run.",
+        ge=1,
+    )
+    lr_decay: float = setting(0.1, Section.OPTIMISATION, "Factor on the learning rate at each drop.", gt=0, le=1)
+    warmup_epochs: int = setting(
+        0,
+        Section.OPTIMISATION,
+        "Epochs over which the learning rate rises linearly to its start value.",
+        ge=0,
+    )
+    label_smoothing: float = setting(
+        0.0, Section.OPTIMISATION, "Share of the target spread over all classes (ImageNet: 0.1).", ge=0, lt=1
+    )
+    clip_norm: float | None = setting(
+        None, Section.OPTIMISATION, "Largest norm of the whole gradient; empty: no clipping.", gt=0
+    )
+
+    # ------------------------------------------------------------------ run
+    seed: int = setting(
+        17,
+        Section.RUN,
+        "Seed of Python, NumPy, torch, masks, data order and augmentation.",
+        ge=0,
+        le=2**32 - 1,
+    )
+    device: Annotated[str, AfterValidator(_device)] = setting(
+        "auto", Section.RUN, "auto (a free GPU, else the CPU), cpu, cuda, or cuda:N."
+    )
+    precision: Annotated[Precision, spelled_like(Precision)] = setting(
+        "fp32", Section.RUN, "Arithmetic of forward and backward: fp32, or bf16 or fp16 by torch.amp."
+    )
+    channels_last: bool = setting(False, Section.RUN, "Keep images and convolutions in channels-last layout.")
+    compile: bool = setting(False, Section.RUN, "Compile the model with torch.compile.")
+    deterministic: bool = setting(
+        False,
+        Section.RUN,
+        "Only deterministic kernels on the GPU; slower. On the CPU runs repeat exactly anyway.",
+    )
+    loader_workers: int = setting(
+        4,
+        Section.RUN,
+        "Worker processes that read images for data sets too large to hold in memory.",
+        flags=("--max-threads",),
+        ge=0,
+    )
+    max_steps: int | None = setting(
+        None, Section.RUN, "End the run after so many steps; the schedules keep the full length.", ge=1
+    )
+    checkpoint_every: int = setting(
+        0, Section.RUN, "Epochs between checkpoints that are kept; 0 keeps only the last and the best.", ge=0
+    )
+    keep_last: int = setting(
+        2,
+        Section.RUN,
+        "How many of the checkpoints that are written after each epoch are kept, the newest. With more than one, a run "
+        "whose last file was damaged goes on from the one before.",
+        ge=1,
+    )
+    keep_best: int = setting(
+        1,
+        Section.RUN,
+        "How many of the checkpoints with the best validation accuracy so far are kept, the newest; 0 writes none.",
+        ge=0,
+    )
+    stop_on_nonfinite: bool = setting(True, Section.RUN, "End the run as failed when its loss becomes NaN or infinite.")
+    weights: str | None = setting(
+        None,
+        Section.RUN,
+        "File with weights to start from (a checkpoint of itop or a state_dict).",
+        flags=("--resume",),
+    )
+    save: str | None = setting(None, Section.RUN, "Also write the best weights to this file at the end.")
+    time_limit: Annotated[float | None, BeforeValidator(_time_limit)] = setting(
+        None,
+        Section.RUN,
+        "Time after which the run is stopped, with a checkpoint to go on from: 90m, 12h, 2d, 1h30m, or seconds. It "
+        "counts from each start or resume. Empty: no limit.",
+        allowed=f"{durations.ALLOWED}; or empty",
+    )
+    start_epoch: int = setting(
+        1, Section.RUN, "Epoch to start from; the schedules stand where they would stand then.", ge=1
+    )
+    log_interval: int = setting(100, Section.RUN, "Steps between two lines in the console log.", ge=1)
+
+    @model_validator(mode="after")
+    def _settings_agree(self) -> Self:
+        # Pydantic has no place for the field of a whole-model check: `problems_of` reads field and message back.
+        wrong = [f"{field}\x00{message}" for field, message in self._disagreements()]
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return self
+
+    def _disagreements(self) -> Iterable[tuple[str, str]]:
+        """Yields (field, message) for settings that are fine alone and wrong together."""
+        if self.fix and not self.sparse:
+            yield "fix", "keeps a mask, so it needs a sparse run: turn sparse on too"
+        if self.fix and self.sparse_init == "GMP":
+            yield (
+                "fix",
+                "keeps the first mask, but sparse_init GMP starts dense and prunes: choose one of them",
+            )
+        if self.sparse and self.sparse_init == "GMP":
+            if self.redistribution != "none":
+                yield "redistribution", "must be none with sparse_init GMP, which regrows nothing that could be moved"
+            if self.death == "threshold":
+                yield "death", "cannot be threshold with sparse_init GMP: both would state how many weights die"
+        if self.sparse and self.sparse_init == "resume":
+            if self.weights is None:
+                yield "sparse_init", "resume takes the mask from given weights: name their file in weights"
+            if self.dense_first_layer:
+                yield "dense_first_layer", "must be off with sparse_init resume, which takes each layer's mask as it is"
+        if self.warmup_epochs >= self.total_epochs > 0 and self.warmup_epochs:
+            yield "warmup_epochs", f"must be fewer than the {self.total_epochs} epochs of the whole run"
+        if self.start_epoch > self.total_epochs:
+            yield "start_epoch", f"must be one of the {self.total_epochs} epochs of the whole run"
+        if self.model in MODELS and self.data in DATASETS:
+            reason = MODELS[self.model].fits(DATASETS[self.data])
+            if reason is not None:
+                yield "model", reason
+
+    # ------------------------------------------------------------------ building and showing
+    @classmethod
+    def create(cls, settings: Mapping[str, Any] | None = None, /, **more: Any) -> RunConfig:
+        """Validates settings given by field name.
+
+        Args:
+            settings: Field names and values; what is absent takes its default.
+            **more: The same, as keywords; these win.
+
+        Raises:
+            ConfigError: With every problem found, each naming field, value, what is allowed and the nearest spelling.
+        """
+        given = {**(settings or {}), **more}
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise ConfigError(problems_of(error, cls, given)) from None
+
+    def with_changes(self, **changes: Any) -> RunConfig:
+        """Returns a validated copy with some settings changed; raises like `create`."""
+        return RunConfig.create(self.as_dict(), **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns all settings as plain JSON values, in the order of declaration."""
+        return self.model_dump(mode="json")
+
+    def changes(self, other: RunConfig) -> dict[str, tuple[Any, Any]]:
+        """Returns field → (mine, theirs) for every setting in which two configurations differ."""
+        mine, theirs = self.as_dict(), other.as_dict()
+        return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+    @property
+    def method(self) -> str:
+        """The method's name in the field: dense, static, SET-ITOP, RigL-ITOP, SNFS, GMP, or growth+death."""
+        if not self.sparse:
+            return "dense"
+        if self.sparse_init == "GMP":
+            return "GMP"
+        if self.fix:
+            return "static"
+        rules = (self.growth, self.death, self.redistribution)
+        if rules in (("random", "magnitude", "none"), ("random", "SET", "none")):
+            return "SET-ITOP"
+        if rules == ("gradient", "magnitude", "none"):
+            return "RigL-ITOP"
+        if rules == ("momentum", "magnitude", "momentum"):
+            return "SNFS"
+        return "+".join(rules[:2] if self.redistribution == "none" else rules)
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs of the whole run: epochs × multiplier."""
+        return self.epochs * self.multiplier
+
+    def steps_in_epoch(self, train_size: int) -> int:
+        """Returns the optimizer steps of one epoch over ``train_size`` images (the last, partial one counts)."""
+        return math.ceil(steps_per_epoch(train_size, self.batch_size) / self.accumulate)
+
+    def planned_steps(self) -> int | None:
+        """Returns the steps of the whole run, or None where the data set's size is not known beforehand."""
+        if self.data not in DATASETS:
+            return None
+        size = DATASETS[self.data].train_size
+        steps = self.total_epochs * self.steps_in_epoch(size - validation_size(size, self.valid_split))
+        return steps if self.max_steps is None else min(steps, self.max_steps)

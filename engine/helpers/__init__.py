@@ -1,0 +1,1 @@
+"""The processes that import torch to answer for a program that does not."""

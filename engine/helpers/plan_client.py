@@ -1,0 +1,53 @@
+"""The torch-free client of :mod:`engine.helpers.plan`: what a run would be, asked of a helper process.
+
+The layers of a plan come from the real model, so a plan needs torch; the app and the command line must not. They
+ask here: once with :func:`request_plan`, or again and again, as a form is typed into, of a :class:`PlanServer` that
+keeps its process (and torch, which takes a second or two to import) alive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.config.run_config import RunConfig
+from engine.helpers.helper_process import HelperProcess
+
+__all__ = ["PlanError", "PlanServer", "request_plan"]
+
+
+class PlanError(Exception):
+    """There is no such plan; the message says why, in a line for each wrong setting."""
+
+
+def request_plan(config: RunConfig | Mapping[str, Any], *, timeout: float = 120.0) -> dict[str, Any]:
+    """Return the plan of a run, as ``itop plan --json`` prints it.
+
+    Args:
+        config: The run's settings.
+        timeout: Seconds to wait for the answer.
+
+    Raises:
+        PlanError: The settings are wrong, the model does not build, or no answer came.
+    """
+    with PlanServer(timeout=timeout) as server:
+        return server.ask(config)
+
+
+class PlanServer(HelperProcess):
+    """A helper process that answers plans until it is closed. Thread safe: questions are answered one at a time.
+
+    Args:
+        timeout: Seconds to wait for one answer, the first import of torch included.
+    """
+
+    def __init__(self, *, timeout: float = 120.0) -> None:
+        super().__init__("engine.helpers.plan", answer="plan", work="planning", failure=PlanError, timeout=timeout)
+
+    def ask(self, config: RunConfig | Mapping[str, Any]) -> dict[str, Any]:
+        """Return the plan of a run; blocks until it is there.
+
+        Raises:
+            PlanError: The settings are wrong, the model does not build, or no answer came.
+        """
+        return self._exchange(config.as_dict() if isinstance(config, RunConfig) else dict(config))

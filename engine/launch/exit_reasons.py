@@ -1,0 +1,115 @@
+"""How a worker ended, in a state and words a person understands.
+
+The warden writes what the kernel told it to the exit file; here that becomes a verdict. Warden and `submit.reconcile`
+use the same rules, so it does not matter which of them comes to write it down.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from db.records import RunStatus
+from engine.config import durations
+from engine.launch.processes import signal_name
+
+EXIT_STOPPED = 3  # the worker's own code for "stopped as asked, checkpoint written"
+
+KILLED_BY_USER = "killed by user"
+VANISHED = "the process vanished without a word"
+REBOOTED = "host rebooted"
+NEVER_STARTED = "never started: no process came up for it"
+
+
+class Ending(NamedTuple):
+    """The end of an attempt as `db.runs.attempts.finish` takes it; the reason is empty where there is nothing to say.
+
+    `may_mend` says that trying again may help, should the attempt have ended before its first step.
+    """
+
+    status: RunStatus
+    reason: str
+    exit_code: int | None = None
+    signal: int | None = None
+    ended_at: float | None = None  # unix seconds, None for now
+    traceback: str | None = None
+    may_mend: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The parts by name, for a JSON file."""
+        return self._asdict()
+
+    @classmethod
+    def from_dict(cls, values: object) -> Ending | None:
+        """The inverse of `as_dict`; None for what it never wrote."""
+        if not isinstance(values, Mapping):
+            return None
+        try:
+            status = RunStatus(values["status"])
+            known = {name: values[name] for name in cls._fields if name in values}
+        except (KeyError, ValueError):
+            return None
+        return cls(**{**known, "status": status}) if status.is_terminal and "reason" in known else None
+
+
+def out_of_time(limit: float) -> str:
+    """The reason of a run that was stopped at its time limit.
+
+    >>> out_of_time(43_200.0)
+    'time limit of 12 h reached'
+    """
+    return f"time limit of {durations.spoken(limit)} reached"
+
+
+def verdict(record: Mapping[str, Any], *, kill_asked: bool) -> Ending:
+    """Judge an exit that the worker itself has not explained in the database.
+
+    Args:
+        record: What the warden saw: `exit_code` or `signal`; `problem` if the worker could not even be started;
+            `said` if the worker left a word that it may not have brought to the database; `stop_forwarded` if the
+            warden passed a request to stop on; `time_limit` in seconds if the warden had to end the worker for it;
+            `out_of_memory` if the kernel killed for want of memory just then; `peak_memory` in bytes; `last_line` of
+            the console; `ended_at`.
+        kill_asked: Whether a person asked for its death.
+    """
+    ended_at = record.get("ended_at")
+    ending = Ending.from_dict(record.get("said")) or _judge(record, kill_asked)
+    return ending._replace(ended_at=float(ended_at)) if isinstance(ended_at, int | float) else ending
+
+
+def _judge(record: Mapping[str, Any], kill_asked: bool) -> Ending:
+    code, number = record.get("exit_code"), record.get("signal")
+    if problem := record.get("problem"):
+        return Ending(RunStatus.FAILED, str(problem), code, may_mend=True)
+    limit = record.get("time_limit")
+    if isinstance(limit, int | float) and not kill_asked:
+        how = "" if number is None else f"; it did not answer and was ended by {signal_name(int(number))}"
+        return Ending(RunStatus.STOPPED, out_of_time(limit) + how, code, number)
+    if number is not None:
+        return _killed(record, int(number), kill_asked)
+    if code == EXIT_STOPPED:
+        return Ending(RunStatus.STOPPED, "stopped", code)
+    if code == 0:
+        # A worker records its result before it exits, so this one was ended by something else from inside.
+        reason = "exited with code 0 before it had recorded a result"
+    else:
+        line = record.get("last_line")
+        reason = str(line) if line else f"exited with code {code} and printed nothing"
+    return Ending(RunStatus.FAILED, reason, code, may_mend=True)
+
+
+def _killed(record: Mapping[str, Any], number: int, kill_asked: bool) -> Ending:
+    if kill_asked:
+        return Ending(RunStatus.KILLED, KILLED_BY_USER, signal=number)
+    if number == signal.SIGKILL and record.get("out_of_memory"):
+        peak = record.get("peak_memory")
+        reason = "out of memory: killed by the kernel"
+        if peak:
+            reason += f" (its memory had reached {int(peak) / 2**30:.1f} GiB)"
+        return Ending(RunStatus.KILLED, reason, signal=number, may_mend=True)
+    if number == signal.SIGTERM and record.get("stop_forwarded"):
+        # The signal came before the worker had set up its handler: there was nothing to save yet.
+        return Ending(RunStatus.STOPPED, "stopped before training began", signal=number)
+    reason = f"killed by {signal_name(number)} (signal {number})"
+    return Ending(RunStatus.KILLED, reason, signal=number, may_mend=True)

@@ -1,0 +1,65 @@
+"""Models of the user's own, by `package.module:function`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import torch
+from torch import nn
+
+from engine.config.references import ReferenceProblem, accepted, describe, import_function
+from engine.models.errors import ModelError
+from engine.models.shape import InputShape
+
+__all__ = ["build_user_model"]
+
+
+def build_user_model(reference: str, shape: InputShape) -> nn.Module:
+    """Call the user's function and see that what it returns takes such images.
+
+    It is called with those of `classes`, `channels`, `height` and `width` that it accepts. Two blank images are sent
+    through the module once, in evaluation mode; lazy layers get their shapes and weights by that.
+
+    Raises:
+        ModelError: when it cannot be imported or called, returns no module, or the module does not answer one row of
+            `classes` logits for an image.
+    """
+    try:
+        function = import_function(reference)
+    except ReferenceProblem as problem:
+        raise ModelError(f"model {reference!r}: {problem}") from problem.__cause__
+    try:
+        model = function(**accepted(function, asdict(shape)))
+    except Exception as error:  # the function is the user's: anything can happen in it
+        raise ModelError(f"model {reference!r}: calling it failed with {describe(error)}") from error
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            f"model {reference!r}: it returned an object of type {type(model).__name__}, not a torch.nn.Module"
+        )
+    _check_output(reference, model, shape)
+    return model
+
+
+def _check_output(reference: str, model: nn.Module, shape: InputShape) -> None:
+    size = (shape.channels, shape.height, shape.width)
+    where = next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
+    was_training = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            output = model(torch.zeros(2, *size, device=where))
+    except Exception as error:
+        given = "×".join(str(side) for side in size)
+        raise ModelError(f"model {reference!r}: it does not take images of {given}: {describe(error)}") from error
+    finally:
+        for module, training in was_training.items():
+            module.training = training
+    if not isinstance(output, torch.Tensor):
+        raise ModelError(
+            f"model {reference!r}: it answers an object of type {type(output).__name__}, not one tensor of logits"
+        )
+    if tuple(output.shape) != (2, shape.classes):
+        raise ModelError(
+            f"model {reference!r}: for 2 images it answers shape {tuple(output.shape)}, "
+            f"not {(2, shape.classes)} (one logit for each of {shape.classes} classes)"
+        )

@@ -1,0 +1,1 @@
+"""Charts, heat maps and scatter plots as widgets."""

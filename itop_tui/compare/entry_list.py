@@ -1,0 +1,103 @@
+"""The legend of a comparison: its entries with letter, colour, name and a reading, and a cursor for the keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.message import Message
+from textual.reactive import reactive
+
+from itop_tui.figures.format import fit
+from itop_tui.look.theme import curve_colour, look
+from itop_tui.look.toned import Toned
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLine:
+    """An entry as the legend shows it.
+
+    Attributes:
+        letter: Its letter.
+        label: Its name.
+        status: The state of its run, or of its runs where they share one; empty where they do not.
+        n: How many runs it joins.
+        hidden: Whether its curves are left out.
+        reading: Its value on the chosen chart; empty for none.
+    """
+
+    letter: str
+    label: str
+    status: str
+    n: int = 1
+    hidden: bool = False
+    reading: str = ""
+
+
+class EntryList(Toned):
+    """Lists the entries of a comparison."""
+
+    DEFAULT_CSS = "EntryList { height: 1fr; }"
+    lines: reactive[tuple[EntryLine, ...]] = reactive(())
+    cursor: reactive[int] = reactive(0)
+
+    @dataclass
+    class Clicked(Message):
+        """An entry was clicked."""
+
+        position: int
+
+    def render(self) -> Text:
+        """Draw the entries, two lines each where there is room, and how many more there are."""
+        width, tall, shown = self.size.width, self._tall(), self._shown()
+        text = Text(no_wrap=True, end="", overflow="crop")
+        for position in shown:
+            line = self.lines[position]
+            here = position == self.cursor
+            tint = Style(color=curve_colour(self.app.current_theme, position), bold=True)
+            mark = "▸" if here else " "
+            state = look(line.status) if line.status else None
+            count = f" ×{line.n}" if line.n > 1 else ""
+            reading = "" if tall else line.reading
+            if len(reading) > max(0, width - 14):
+                reading = ""
+            room = max(3, width - 6 - len(count) - (len(reading) + 1 if reading else 0))
+            text.append(mark, self.tone("accent"))
+            text.append(line.letter, tint)
+            text.append(" ")
+            text.append(state.glyph if state else "·", self.tone(state.tone if state else "muted"))
+            style = self.tone("faint") if line.hidden else self.tone("title" if here else "text")
+            name = fit(line.label, room)
+            text.append(" " + (f"({fit(line.label, room - 2).rstrip()})".ljust(room) if line.hidden else name), style)
+            text.append(count, self.tone("muted"))
+            if reading:
+                text.append(f" {reading}", self.tone("muted"))
+            if tall:
+                below = line.reading or ("hidden" if line.hidden else "")
+                text.append("\n" + fit(f"    {below}", width), self.tone("muted"))
+            text.append("\n")
+        others = ((shown.start, "above"), (len(self.lines) - shown.stop, "below"))
+        if more := ", ".join(f"+{number} {where}" for number, where in others if number):
+            text.append(fit(f"    {more}", width), self.tone("muted"))
+        return text
+
+    def _tall(self) -> bool:
+        return len(self.lines) * 2 <= self.size.height
+
+    def _shown(self) -> range:
+        """The entries there is room for, that at the cursor among them."""
+        count = len(self.lines)
+        if count <= self.size.height:
+            return range(count)
+        room = max(1, self.size.height - 1)  # a line tells of the others
+        first = min(max(0, self.cursor - room + 1), count - room)
+        return range(first, first + room)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the entry that was clicked."""
+        shown = self._shown()
+        position = shown.start + event.y // (2 if self._tall() else 1)
+        if position in shown:
+            self.post_message(self.Clicked(position))

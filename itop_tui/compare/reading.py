@@ -1,0 +1,184 @@
+"""What a comparison reads from the database and from checkpoints: plain functions, called in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from db import key_values
+from db.errors import RunNotFound, StoreError
+from db.history import metrics
+from db.records import LayerMaskStat, RunRecord
+from db.runs import attempts, checkpoints, runs
+from db.session import Database
+from engine.helpers.masks_client import MaskServer, Overlaps
+from itop_tui.compare.comparison_state import SETTING, Left, with_left
+from itop_tui.figures.braille import FloatArray
+from itop_tui.figures.comparison import seconds_taken
+from itop_tui.figures.comparison_curves import Curves, CurvesRequest, read_curves
+from itop_tui.figures.events import Happening, drop, drops, happenings
+
+_RATE_BUCKETS = 1_000
+"""How finely the learning rate is read to find where it drops: a step of a bucket, of the width of any screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the screen shows now.
+
+    Attributes:
+        ids: The runs, in order.
+        curves: The charts; None while they are not on the screen.
+        layers: Whether the layers are.
+        masks: Whether the masks are.
+    """
+
+    ids: tuple[int, ...]
+    curves: CurvesRequest | None = None
+    layers: bool = False
+    masks: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Read:
+    """What was read.
+
+    Attributes:
+        request: What was asked for.
+        runs: The runs that are there, in order.
+        seconds: How long each took, by its id.
+        curves: The charts, where they were asked for.
+        layers: The layers of each run at its latest mask update, by its id; where they were asked for.
+        checkpoints: The last checkpoint of each run, None where it has none; where the masks are on the screen.
+        kept: How comparisons were left, from the settings; only in what is read first.
+    """
+
+    request: Request
+    runs: tuple[RunRecord, ...]
+    seconds: dict[int, float | None]
+    curves: Curves | None = None
+    layers: dict[int, tuple[LayerMaskStat, ...]] | None = None
+    checkpoints: tuple[int | None, ...] | None = None
+    kept: object = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Happened:
+    """What charts mark of one run.
+
+    Attributes:
+        updates: Steps of its mask updates, shape (n,).
+        happenings: Drops of the learning rate, resumes, forks and checkpoints.
+    """
+
+    updates: FloatArray
+    happenings: tuple[Happening, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MasksRead:
+    """How far the final masks of runs agree.
+
+    Attributes:
+        runs: All runs, in order.
+        ids: Those that have a checkpoint, in order.
+        overlaps: What their checkpoints share; None of fewer than two.
+        problems: For each run, why it cannot be compared; None where it can.
+    """
+
+    runs: tuple[int, ...]
+    ids: tuple[int, ...]
+    overlaps: Overlaps | None
+    problems: tuple[str | None, ...]
+
+
+def read_runs(db: Database, ids: Sequence[int]) -> tuple[RunRecord, ...]:
+    """Read runs, in order; those that are gone are left out."""
+    found: list[RunRecord] = []
+    for run_id in ids:
+        try:
+            found.append(runs.get(db, run_id))
+        except RunNotFound:
+            continue
+    return tuple(found)
+
+
+def read(db: Database, request: Request, now: float, *, first: bool = False) -> Read:
+    """Read what is asked for; runs that are gone are left out.
+
+    Args:
+        db: The database.
+        request: What is on the screen.
+        now: The time.
+        first: Whether how comparisons were left is wanted too.
+    """
+    found = read_runs(db, request.ids)
+    return Read(
+        request,
+        found,
+        {run.id: seconds_taken(attempts.for_run(db, run.id), now) for run in found},
+        read_curves(db, request.curves) if request.curves is not None else None,
+        {run.id: tuple(metrics.layer_stats(db, run.id)) for run in found} if request.layers else None,
+        tuple(_last_checkpoint(db, run) for run in found) if request.masks else None,
+        key_values.get(db, SETTING) if first else None,
+    )
+
+
+def _last_checkpoint(db: Database, run: RunRecord) -> int | None:
+    try:
+        return checkpoints.pick(db, run.id, "last").id
+    except StoreError:
+        return None
+
+
+def keep(db: Database, left: Left, view: Mapping[str, Any]) -> None:
+    """Keep how a comparison is left, beside what other windows of the app keep of others."""
+    key_values.put(db, SETTING, with_left(key_values.get(db, SETTING), left, view))
+
+
+def read_happened(db: Database, compared: Sequence[RunRecord]) -> dict[int, Happened]:
+    """Read what charts mark of runs, by their ids."""
+    found = {}
+    for run in compared:
+        updates = [update.step for update in metrics.mask_updates(db, run.id) if update.update]
+        rate = metrics.series(db, run.id, "learning_rate", buckets=_RATE_BUCKETS)
+        steps, rates = np.asarray(rate.steps, dtype=np.float64), np.asarray(rate.values, dtype=np.float64)
+        told = happenings(run, attempts.for_run(db, run.id), checkpoints.for_run(db, run.id))
+        falls = tuple(drop(step, steps, rates) for step in drops(steps, rates).tolist())
+        found[run.id] = Happened(np.asarray(updates, dtype=np.float64), (*told, *falls))
+    return found
+
+
+def read_masks(db: Database, server: MaskServer, compared: Sequence[RunRecord]) -> MasksRead:
+    """Read the masks in each run's last checkpoint, and count what they share.
+
+    Raises:
+        MaskError: No answer came.
+    """
+    problems: dict[int, str] = {}
+    chosen = []
+    for run in compared:
+        if run.method == "dense":
+            problems[run.id] = "a dense run has no masks"
+            continue
+        try:
+            chosen.append((run.id, checkpoints.pick(db, run.id, "last")))
+        except StoreError:
+            problems[run.id] = "it has no checkpoint"
+    overlaps = None
+    if len(chosen) > 1:
+        overlaps = server.overlaps(
+            [checkpoint.path for _, checkpoint in chosen], sha256s=[checkpoint.sha256 for _, checkpoint in chosen]
+        )
+        for (run_id, _), problem in zip(chosen, overlaps.problems, strict=True):
+            if problem is not None:
+                problems[run_id] = problem
+    return MasksRead(
+        tuple(run.id for run in compared),
+        tuple(run_id for run_id, _ in chosen),
+        overlaps,
+        tuple(problems.get(run.id) for run in compared),
+    )

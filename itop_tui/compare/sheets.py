@@ -1,0 +1,177 @@
+"""The tables of a comparison, made of what was read: pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from db.records import LayerMaskStat, RunRecord
+from itop_tui.compare.reading import MasksRead
+from itop_tui.figures.comparison import (
+    RESULTS,
+    Entry,
+    Stat,
+    best,
+    entry_settings,
+    results,
+    setting_of,
+    statistic,
+    write_stat,
+)
+from itop_tui.figures.format import UNKNOWN, figure, percent, plural, share
+from itop_tui.widgets.sheet import Cell, Sheet
+
+LAYER_MEASURES = ("density", "R_s", "churn", "active weights")
+OVERLAP_MEASURES = ("overlap", "overlap beyond chance", "share of the row's weights")
+
+
+def heads(compared: Sequence[Entry], corner: str) -> tuple[Cell, ...]:
+    """A head for each entry: its letter, and how many runs it joins."""
+    return (
+        Cell(corner, "muted"),
+        *(
+            Cell(entry.letter + (f" ×{entry.n}" if entry.n > 1 else ""), "title", bold=True, entry=at)
+            for at, entry in enumerate(compared)
+        ),
+    )
+
+
+def results_sheet(compared: Sequence[Entry], seconds: Mapping[int, float | None], *, named: bool = True) -> Sheet:
+    """The results, a row for each entry; the best of each is starred and bold.
+
+    Args:
+        compared: The entries.
+        seconds: How long each run took.
+        named: Whether rows have the names beside the letters; a legend may tell them already.
+    """
+    found = results(compared, seconds)
+    shown = [result for result in RESULTS if any(stat.n for stat in found[result.name])]
+    marked = {result.name: best(found[result.name], result.best) for result in shown}
+
+    def cell(name: str, text: str, at: int) -> Cell:
+        is_best = at in marked[name]
+        return Cell(("★ " if is_best else "") + text, "good" if is_best else "text", bold=is_best)
+
+    rows = tuple(
+        (
+            Cell(f"{entry.letter} {entry.label}" if named else entry.letter, bold=not named, entry=at),
+            *(cell(result.name, write_stat(found[result.name][at], result.write), at) for result in shown),
+        )
+        for at, entry in enumerate(compared)
+    )
+    notes = ["★ the best of the column"]
+    if any(entry.n > 1 for entry in compared):
+        notes.append("± one sample standard deviation over the runs of a group")
+    short = [
+        f"{entry.letter}: {result.label} of {found[result.name][at].n} of {plural(entry.n, 'run')}"
+        for result in shown
+        for at, entry in enumerate(compared)
+        if entry.n > 1 and 0 < found[result.name][at].n < entry.n
+    ]
+    return Sheet((Cell("run", "muted"), *(Cell(result.short, "muted") for result in shown)), rows, (*notes, *short))
+
+
+def settings_sheet(compared: Sequence[Entry]) -> Sheet:
+    """The settings that differ, a row each."""
+    differing = entry_settings(compared)
+    if not differing:
+        return Sheet(notes=("These runs have the same settings.",))
+    rows = tuple((Cell(name), *(Cell(setting_of(name, values)) for values in row)) for name, row in differing.items())
+    return Sheet(heads(compared, "setting"), rows, ("Settings that are the same in all runs are left out.",))
+
+
+def layers_sheet(compared: Sequence[Entry], layers: Mapping[int, Sequence[LayerMaskStat]], measure: str) -> Sheet:
+    """A measure of each layer, side by side, shaded between its smallest and largest value."""
+    runs = [run for entry in compared for run in entry.runs]
+    names = list(dict.fromkeys(stat.layer for run in runs for stat in layers.get(run.id, ())))
+    if not names:
+        return Sheet(title=f"layers · {measure}", notes=("None of these runs has recorded a mask yet.",))
+    by_name = {run: {stat.layer: stat for stat in stats} for run, stats in layers.items()}
+
+    def stat(name: str, entry: Entry) -> Stat:
+        known = (by_name.get(run.id, {}).get(name) for run in entry.runs)
+        return statistic(_measured(one, measure) if one is not None else None for one in known)
+
+    table = [[stat(name, entry) for entry in compared] for name in names]
+    means = [one.mean for row in table for one in row if one.mean is not None]
+    low, high = (0.0, max(means, default=1.0)) if measure != "active weights" else (min(means), max(means))
+    write = share if measure != "active weights" else lambda value: figure(value, 7)
+
+    def cell(one: Stat) -> Cell:
+        if one.mean is None:
+            return Cell(UNKNOWN, "faint")
+        return Cell(write_stat(one, write), shade=(one.mean - low) / (high - low) if high > low else 0.0)
+
+    rows = tuple((Cell(name), *map(cell, row)) for name, row in zip(names, table, strict=True))
+    dense = [entry.letter for entry in compared if all(run.method == "dense" for run in entry.runs)]
+    notes = [f"At the latest mask update of each run. v: {', '.join(LAYER_MEASURES)}."]
+    notes += [f"{', '.join(dense)}: dense, without masks."] if dense else []
+    return Sheet(heads(compared, "layer"), rows, tuple(notes), f"layers · {measure}")
+
+
+def _measured(stat: LayerMaskStat, measure: str) -> float | None:
+    if measure == "active weights":
+        return float(stat.nonzeros)
+    if measure == "churn":
+        return stat.grown / stat.nonzeros if stat.nonzeros else None
+    if not stat.size:
+        return None
+    return (stat.explored if measure == "R_s" else stat.nonzeros) / stat.size
+
+
+def run_labels(compared: Sequence[Entry]) -> dict[int, tuple[str, int]]:
+    """What each run of a comparison is called, and the place of its entry: "A", or "A2" within a group."""
+    return {
+        run.id: (entry.letter + (str(number) if entry.n > 1 else ""), at)
+        for at, entry in enumerate(compared)
+        for number, run in enumerate(entry.runs, 1)
+    }
+
+
+def overlap_sheet(
+    compared: Sequence[Entry], masks: MasksRead | None, problem: str | None, layer: str | None, measure: str
+) -> Sheet:
+    """How far the final masks agree, a matrix of runs, of one layer or of all."""
+    title = f"final masks · {measure} · {layer or 'all layers'}"
+    if problem is not None:
+        return Sheet(title=title, notes=(f"The masks cannot be read: {problem}",))
+    if masks is None:
+        return Sheet(title=title, notes=("Reading the masks from the checkpoints …",))
+    labels = run_labels(compared)
+    runs: list[RunRecord] = [run for entry in compared for run in entry.runs]
+    told = [
+        f"{labels[run.id][0]} (run {run.id}): {why}"
+        for run, why in zip(runs, masks.problems, strict=True)
+        if why is not None
+    ]
+    overlaps = masks.overlaps
+    if overlaps is None or overlaps.problems.count(None) < 2:
+        return Sheet(title=title, notes=("There are no two masks to compare.", *told))
+    if not overlaps.layers:
+        return Sheet(title=title, notes=("These runs have no layer in common: their models differ.", *told))
+    if overlaps.left_out:
+        told.append(f"{plural(len(overlaps.left_out), 'layer')} left out: not the same in all of these models.")
+    places = [at for at, why in enumerate(overlaps.problems) if why is None]
+    values = overlaps.shared_active(layer) if measure == OVERLAP_MEASURES[2] else overlaps.jaccard(layer)
+    chance = overlaps.by_chance(layer)
+    if measure == OVERLAP_MEASURES[1]:
+        values = values - chance
+    rows = []
+    for row in places:
+        label, entry = labels[masks.ids[row]]
+        cells = [Cell(f"{label} step {overlaps.steps[row] or 0:,}", entry=entry)]
+        for column in places:
+            value = float(values[row, column])
+            if row == column and measure != OVERLAP_MEASURES[2]:
+                cells.append(Cell("·", "faint"))
+            elif math.isnan(value):
+                cells.append(Cell(UNKNOWN, "faint"))
+            else:
+                cells.append(Cell(percent(value, 1), shade=min(1.0, max(0.0, value))))
+        rows.append(tuple(cells))
+    head = (Cell("run", "muted"), *(Cell(labels[masks.ids[at]][0], entry=labels[masks.ids[at]][1]) for at in places))
+    off = [float(chance[a, b]) for a in places for b in places if a < b and not math.isnan(chance[a, b])]
+    explained = "|A ∩ B| / |A ∪ B|" if measure != OVERLAP_MEASURES[2] else "|A ∩ B| / |A|, A the row"
+    by_chance = f" Random masks of these densities: {percent(sum(off) / len(off), 1)}." if off else ""
+    notes = (f"{explained} of active weights.{by_chance} n, N: layer. v: measure.", *told)
+    return Sheet(head, tuple(rows), notes, title)

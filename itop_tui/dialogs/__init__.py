@@ -1,0 +1,1 @@
+"""Dialogs and pickers that several screens open."""

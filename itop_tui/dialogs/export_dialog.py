@@ -1,0 +1,317 @@
+"""Exporting what is on the screen: a dialog that asks for format and folder, writes in a thread, and says where.
+
+A screen calls `offer_runs` or, with choices of its own, `offer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar, cast
+
+import numpy as np
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Input, Label, OptionList
+from textual.widgets.option_list import Option
+
+from db.records import RunRecord
+from db.session import Database
+from itop_tui.chart.chart import Chart, Line
+from itop_tui.chart.compare_chart import BandLine
+from itop_tui.dialogs.leaving import Dialog
+from itop_tui.dialogs.questions import Confirm
+from itop_tui.export.chart_marks import Marks
+from itop_tui.export.csv_json import write_rows
+from itop_tui.export.drawing import Drawing, Part, Trace
+from itop_tui.export.run_export import FORMATS, export_runs
+from itop_tui.export.svg_text import note_of
+from itop_tui.export.written_files import AlreadyThereError, comparison_name, safe_name, written
+from itop_tui.figures.format import moment, plain, plural
+from itop_tui.figures.x_axis import Across
+from itop_tui.screen import ItopScreen
+from itop_tui.widgets.key_bar import KeyBar, KeyHint
+from itop_tui.widgets.sheet import Sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Something that can be exported.
+
+    Attributes:
+        label: What it is.
+        write: Writes it into a folder and returns the files; called in a thread. Where some are there, it replaces them
+            if its last argument is true, and raises `AlreadyThereError` otherwise.
+    """
+
+    label: str
+    write: Callable[[Database, Path, bool], Sequence[Path]]
+
+
+class ExportDialog(Dialog[None]):
+    """Asks what to write and where. Leaving it stops nothing: what is being written is written.
+
+    Args:
+        title: What is exported.
+        choices: What can be written.
+    """
+
+    CSS_PATH = "dialogs.tcss"
+    DEFAULT_CSS = """
+    ExportDialog OptionList { height: auto; max-height: 12; border: none; background: $panel; margin: 1 0 0 0; }
+    ExportDialog OptionList:focus { border: none; }
+    """
+    BINDINGS: ClassVar = [("escape", "leave", "leave it")]
+
+    def __init__(self, title: str, choices: Sequence[Choice]) -> None:
+        super().__init__()
+        self._title, self._choices = title, tuple(choices)
+        self.result = ""
+        self._busy = False
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question."""
+        with Vertical(classes="dialog"):
+            yield Label(plain(self._title, limit=100), classes="title", markup=False)
+            yield OptionList(*(Option(choice.label) for choice in self._choices), markup=False)
+            yield Input(str(Path.cwd()), placeholder="the folder to write into", id="folder", compact=True)
+            yield Label("", classes="body", id="outcome", markup=False)
+            yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Show the keys."""
+        self.query_one(KeyBar).hints = (
+            KeyHint("↵", "write it"),
+            KeyHint("tab", "folder"),
+            KeyHint("esc", "close", "screen.leave"),
+        )
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        self._write(self._choices[event.option_index])
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        highlighted = self.query_one(OptionList).highlighted
+        self._write(self._choices[highlighted or 0])
+
+    def _write(self, choice: Choice, *, force: bool = False) -> None:
+        from itop_tui.app import ItopApp
+
+        if self._busy:
+            return
+        folder = Path(self.query_one(Input).value.strip() or ".").expanduser()
+        self._busy = True
+        self._say("writing …")
+
+        def write(db: Database) -> Sequence[Path] | Exception:
+            try:
+                return choice.write(db, folder, force)
+            except Exception as error:  # said in the dialog, where another folder can be chosen
+                return error
+
+        def tell(found: Sequence[Path] | Exception) -> None:
+            self._busy = False
+            if isinstance(found, AlreadyThereError) and self.is_active:
+                self._ask_to_overwrite(choice, found.targets)
+            elif isinstance(found, Exception):
+                self._say(f"Not written: {f'{found}'.strip() or type(found).__name__}")
+            else:
+                more = f" and {plural(len(found) - 1, 'more')}" if len(found) > 1 else ""
+                self._say(f"Written to {found[0].absolute()}{more}")
+
+        cast(ItopApp, self.app).operate(write, tell)
+
+    def _ask_to_overwrite(self, choice: Choice, there: Sequence[Path]) -> None:
+        """Ask before anything that is there is replaced."""
+        more = len(there) - 1
+        what = f"{there[0].name} and {plural(more, 'more')}" if more else there[0].name
+        self._say(f"Not written: {what} {'are' if more else 'is'} there already")
+
+        def decided(yes: bool | None) -> None:
+            if yes:
+                self._write(choice, force=True)
+
+        self.app.push_screen(Confirm(f"Overwrite {what}?", _loss(there), "Overwrite"), decided)
+
+    def _say(self, text: str) -> None:
+        self.result = text
+        if self.is_mounted:
+            self.query_one("#outcome", Label).update(plain(text, limit=500))
+
+
+def _loss(there: Sequence[Path]) -> str:
+    """What overwriting means: where it is, how old it is, and what would be lost."""
+    where = there[0].absolute()
+    try:
+        when = f", last written {moment(where.stat().st_mtime)}"
+    except OSError:  # gone meanwhile
+        when = ""
+    if where.is_dir():
+        return f"{where}{when}. Files of the same names in it are replaced, others stay."
+    return f"{where}{when}. What is in it now is lost."
+
+
+def run_choices(ids: Sequence[int], *, without: Iterable[str] = ()) -> list[Choice]:
+    """A choice for each format of runs.
+
+    Args:
+        ids: The runs.
+        without: Formats to leave out.
+    """
+    return [
+        Choice(f"{known.name}: {known.label}", _writer(tuple(ids), known.name))
+        for known in FORMATS
+        if known.name not in without
+    ]
+
+
+def _writer(ids: tuple[int, ...], format_name: str) -> Callable[[Database, Path, bool], Sequence[Path]]:
+    return lambda db, folder, force: export_runs(db, ids, format_name, _folder(folder), force=force)
+
+
+def _folder(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def offer(screen: ItopScreen, title: str, choices: Sequence[Choice]) -> None:
+    """Ask what of some choices to write, and where."""
+    screen.app.push_screen(ExportDialog(title, choices))
+
+
+def offer_runs(screen: ItopScreen, ids: Sequence[int], *charts: Chart) -> None:
+    """Ask in which format to write runs, and where.
+
+    Args:
+        screen: The screen that asks.
+        ids: The runs.
+        *charts: Charts on the screen, each offered as an SVG drawing.
+    """
+    name = f"run-{ids[0]}" if len(ids) == 1 else comparison_name(ids)
+    drawn = [chart_choice(chart, name) for chart in charts]
+    offer(screen, f"Export {plural(len(ids), 'run')}", [*drawn, *run_choices(ids)])
+
+
+def chart_choice(chart: Chart, name: str, names: Mapping[str, str] = MappingProxyType({})) -> Choice:
+    """A chart as an SVG drawing, as it is shown now.
+
+    Args:
+        chart: The chart.
+        name: What the file's name begins with.
+        names: What the drawing's legend calls the curves, by their markers.
+    """
+    return drawing_choice(drawing_of(chart, names), name)
+
+
+def drawing_choice(drawing: Drawing, name: str) -> Choice:
+    """A drawing as an SVG file.
+
+    Args:
+        drawing: The drawing.
+        name: What the file's name begins with.
+    """
+
+    def write(db: Database, folder: Path, force: bool) -> Sequence[Path]:
+        target = folder / f"{name}-{safe_name(drawing.title) or 'chart'}.svg"
+        with written(target, force=force) as path:
+            path.write_text(drawing.svg(), encoding="utf-8")
+        return [target]
+
+    return Choice(f"svg: the chart of {plain(drawing.title, 40)}, drawn", write)
+
+
+def report_choice(runs: Sequence[RunRecord], name: str, *, grouped: bool, across: Across) -> Choice:
+    """A comparison as an HTML page.
+
+    Args:
+        runs: The runs, in order.
+        name: What the file is called.
+        grouped: Whether runs that differ only by their seed are joined.
+        across: What stands across its curves at first.
+    """
+
+    def write(db: Database, folder: Path, force: bool) -> Sequence[Path]:
+        from itop_tui.export.report import write_report
+
+        target = folder / f"{name}.html"
+        with written(target, force=force) as path:
+            write_report(db, runs, path, grouped=grouped, across=across)
+        return [target]
+
+    return Choice("html: this comparison as a page with plots", write)
+
+
+def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) -> Drawing:
+    """A chart as it is shown, as a drawing: its curves within the window, on the same axes.
+
+    Args:
+        chart: The chart.
+        names: What the legend calls the curves, by their markers; the others as the chart does.
+    """
+    low, high = chart.extent
+    traces: list[Trace] = []
+    places: dict[str, int] = {}
+    for line in chart.data.lines:
+        inside = (line.x >= low) & (line.x <= high)
+        raw = line.tone == "raw" or line.tone.startswith("dim-")
+        part: Part = "raw" if raw else "parent" if line.tone == "parent" else "own"
+        band = isinstance(line, BandLine) and len(line.std) == len(line.x)
+        spread = line.std[inside] if band and isinstance(line, BandLine) else np.empty(0)
+        # What stands behind a curve has its colour: the raw line comes before the smoothed one, of the same label.
+        position = line.position if isinstance(line, BandLine) else places.setdefault(_curve_of(line), len(places))
+        label = names.get(line.marker) or line.label.strip() or ("" if line.marker else chart.title)
+        traces.append(
+            Trace(line.marker, label, position, line.x[inside], line.y[inside], spread, part=part, right=line.right)
+        )
+    return Drawing(
+        chart.title,
+        f"{chart.data.x_unit}s",
+        chart.title,
+        tuple(traces),
+        logarithmic=chart.log_scale,
+        y_percent=chart.percent,
+        right_percent=chart.data.right_percent,
+        broken=tuple(mark for mark in chart.data.broken if low <= mark[0] <= high),
+        marks=Marks(chart.data.marks, chart.data.events, chart.data.whose),
+        x_range=(low, high),
+        note=note_of(chart.data.smoothing, chart.data.x_note),
+    )
+
+
+def _curve_of(line: Line) -> str:
+    """What a line is of, whether it is raw, smooth or the parent's."""
+    return line.label.removesuffix("smooth").removesuffix("raw").removesuffix("parent").strip()
+
+
+def sheet_choices(name: str, title: str, sheet: Sheet) -> list[Choice]:
+    """A table as CSV and as JSON.
+
+    Args:
+        name: What the files' names begin with.
+        title: What the table is of.
+        sheet: The table.
+    """
+    heads = [cell.text for cell in sheet.head]
+    rows = [[cell.text for cell in row] for row in sheet.rows]
+
+    def write_csv(db: Database, folder: Path, force: bool) -> Sequence[Path]:
+        target = folder / f"{name}-{title}.csv"
+        with written(target, force=force) as path:
+            write_rows(path, heads, rows)
+        return [target]
+
+    def write_json(db: Database, folder: Path, force: bool) -> Sequence[Path]:
+        import json
+
+        target = folder / f"{name}-{title}.json"
+        with written(target, force=force) as path:
+            path.write_text(
+                json.dumps([dict(zip(heads, row, strict=True)) for row in rows], indent=2) + "\n", encoding="utf-8"
+            )
+        return [target]
+
+    return [Choice(f"csv: the table of {title}", write_csv), Choice(f"json: the table of {title}", write_json)]

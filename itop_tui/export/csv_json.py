@@ -1,0 +1,88 @@
+"""CSV and JSON, by the standard library alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from db.records import RunRecord
+from db.runs import attempts, checkpoints
+from db.session import Database
+from itop_tui.export.tables import TABLES, Table
+from itop_tui.service.json_shape import Document, plain_value, run_document, timestamp
+
+
+def write_csv(db: Database, run: RunRecord, folder: Path) -> None:
+    """Write a run as a folder of CSV files, one for each table, and two of JSON values by their names.
+
+    `run.csv` holds the run's results, its state and where it ran, `config.csv` its settings. Each row of a table begins
+    with the run's id, so that files of several runs can be read as one. Figures stand as Python writes them ("nan" and
+    "inf" where they diverged), so that they read back as they were recorded; what was not recorded is empty; shapes are
+    JSON.
+
+    Args:
+        db: The database.
+        run: The run.
+        folder: A folder that is there and empty.
+    """
+    for table in TABLES:
+        rows = ((run.id, *row) for row in table.rows(db, run.id))
+        write_rows(folder / f"{table.name}.csv", ("run", *table.columns), rows)
+    document = run_document(run)
+    settings = document.pop("config")
+    write_rows(folder / "run.csv", ("field", "value"), _lines(document))
+    write_rows(folder / "config.csv", ("setting", "value"), _lines(settings))
+
+
+def _lines(values: Document) -> Iterator[tuple[str, str]]:
+    return ((name, json.dumps(value)) for name, value in values.items())
+
+
+def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write one CSV file."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([_cell(value) for value in row] for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, tuple | list) else value
+
+
+def write_json(db: Database, run: RunRecord, path: Path) -> None:
+    """Write a run as one JSON document, by the names of `itop show --json` and `itop metrics --json`.
+
+    Beside the run's own fields, its checkpoints and attempts it holds `steps`, `epochs`, `mask_updates` and `layers`, a
+    list of objects each.
+
+    Args:
+        db: The database.
+        run: The run.
+        path: The file.
+    """
+    document = run_document(run, checkpoints=checkpoints.for_run(db, run.id), attempts=attempts.for_run(db, run.id))
+    with path.open("w", encoding="utf-8") as file:
+        file.write("{\n")
+        for name, value in document.items():
+            file.write(f"  {json.dumps(name)}: {json.dumps(value, allow_nan=False)},\n")
+        for position, table in enumerate(TABLES):
+            _write_table(file, db, run, table)
+            file.write(",\n" if position < len(TABLES) - 1 else "\n")
+        file.write("}\n")
+
+
+def _write_table(file: TextIO, db: Database, run: RunRecord, table: Table) -> None:
+    # The run has a figure `step` and a count `epoch` of its own: none of the tables' names is one of a run's fields.
+    file.write(f"  {json.dumps(table.name)}: [")
+    moments = frozenset(name for name in table.columns if name == "at")
+    for position, row in enumerate(table.rows(db, run.id)):
+        shaped = {
+            name: timestamp(value) if name in moments else plain_value(value)
+            for name, value in zip(table.columns, row, strict=True)
+        }
+        file.write(("" if position == 0 else ",") + "\n    " + json.dumps(shaped, allow_nan=False))
+    file.write("\n  ]")

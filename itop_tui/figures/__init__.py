@@ -1,0 +1,1 @@
+"""What is shown, computed: pure functions and frozen values, no widget."""

@@ -1,0 +1,108 @@
+"""What a chart shows: curves, and what happened on the way. Frozen; a screen makes it, `Chart` paints it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from itop_tui.figures.braille import FloatArray
+
+EVENT_GLYPHS = {"drop": "▼", "resume": "↻", "fork": "Y", "checkpoint": "◆"}
+"""How events are told apart, whatever the colours; mask updates are ╷ or ┊, values that are not finite ✗."""
+MEANINGS = {
+    "update": "mask update",
+    "drop": "learning rate drops",
+    "resume": "resumed",
+    "fork": "forked here",
+    "checkpoint": "checkpoint",
+    "parent": "the parent, up to the fork",
+}
+"""What can be marked, in the order of a legend."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """One curve.
+
+    Attributes:
+        label: What the legend and the cursor call it.
+        x: Positions, ascending, shape (n,).
+        y: Values, shape (n,); NaN and infinite ones interrupt the line and are marked.
+        tone: What colours it: one of `TONES`, "raw" (dim, behind a smoothed one) or "parent" (dim,
+            what went before).
+        dotted: Whether each point is marked, for a curve with few of them.
+        marker: A character that stands on the line here and there and in the legend, so that lines can be told apart
+            without colour; empty for none.
+        right: Whether its values have the axis at the right.
+        percent: Whether its values are shares; None as the chart's.
+    """
+
+    label: str
+    x: FloatArray
+    y: FloatArray
+    tone: str = "first"
+    dotted: bool = False
+    marker: str = ""
+    right: bool = False
+    percent: bool | None = None
+
+
+TONES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+"""The tones of curves side by side; see `itop_tui.chart.chart_colours`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at a position.
+
+    Attributes:
+        x: The position.
+        kind: "drop" of the learning rate, "resume", "fork" or "checkpoint"; each has a glyph of its own.
+        text: What happened, for the cursor: "resumed".
+    """
+
+    x: float
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChartData:
+    """Everything a chart shows.
+
+    Attributes:
+        lines: The curves; later ones are drawn over earlier ones.
+        marks: Positions marked on the x axis (mask updates).
+        broken: Where values are not finite, as (position, what to say: "NaN at step 123").
+        empty: What to say while there is nothing to draw.
+        x_unit: What the x axis counts: "step", "epoch" or "hour".
+        events: What happened on the way, marked at the edge of the plot.
+        right_percent: Whether the axis at the right is in per cent.
+        whose: Whose marks and events they are, where the curves are of several runs: a letter.
+        smoothing: The weight of the past in the moving average that curves are; 0 where they are what was recorded.
+        x_note: What is to be known of the x axis: "hours of training, pauses left out".
+    """
+
+    lines: tuple[Line, ...] = ()
+    marks: FloatArray = field(default_factory=lambda: np.empty(0))
+    broken: tuple[tuple[float, str], ...] = ()
+    empty: str = "no data yet"
+    x_unit: str = "step"
+    events: tuple[Event, ...] = ()
+    right_percent: bool = False
+    whose: str = ""
+    smoothing: float = 0.0
+    x_note: str = ""
+
+    @property
+    def marked(self) -> frozenset[str]:
+        """What is marked, of `MEANINGS`."""
+        kinds = {event.kind for event in self.events}
+        kinds |= {"update"} if len(self.marks) else set()
+        return frozenset(kinds | ({"parent"} if any(line.tone == "parent" for line in self.lines) else set()))
+
+    @property
+    def has_right(self) -> bool:
+        """Whether there is an axis at the right."""
+        return any(line.right and len(line.x) for line in self.lines)

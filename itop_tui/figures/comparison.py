@@ -1,0 +1,369 @@
+"""Runs side by side, without a widget: which settings differ, which result is best, and seeds joined into one curve.
+
+What is compared is an `Entry`: one run, or the runs of one recipe that differ by their seed. A figure of a group is its
+mean ± the sample standard deviation (n − 1), as papers report it, and n is always told.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from db.finding.spread import mean_and_spread
+from itop_tui.figures.format import UNKNOWN, count, duration, explored, figure, percent, r_s, rate, share, short_count
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from db.records import AttemptRecord, RunRecord
+
+    FloatArray = NDArray[np.float64]
+
+MOST = 20
+"""The most entries that are compared: more letters and lines than that, nobody tells apart."""
+LETTERS = "ABCDEFGHIJKLMNOPQRST"
+
+
+# ------------------------------------------------------------------------------------------------------------ entries
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that is compared: a run, or the runs of one recipe.
+
+    Attributes:
+        letter: What it is called on charts and in tables.
+        label: Its name; of a group, what its runs' names have in common.
+        runs: Its runs, one at least.
+    """
+
+    letter: str
+    label: str
+    runs: tuple[RunRecord, ...]
+
+    @property
+    def n(self) -> int:
+        """How many runs it joins."""
+        return len(self.runs)
+
+    @property
+    def label_with_n(self) -> str:
+        """Its name, with the number of its runs where it joins several."""
+        return f"{self.label} (n = {self.n})" if self.n > 1 else self.label
+
+    @property
+    def status(self) -> str:
+        """The state of its runs; empty where they do not share one."""
+        states = {run.status for run in self.runs}
+        return self.runs[0].status if len(states) == 1 else ""
+
+    @property
+    def key(self) -> int:
+        """What stays the same when entries are ordered anew: the id of its first run."""
+        return self.runs[0].id
+
+
+def entries(runs: Sequence[RunRecord], *, grouped: bool = False) -> tuple[Entry, ...]:
+    """Make the entries of a comparison, in the order of the runs.
+
+    Args:
+        runs: The runs.
+        grouped: Whether runs that differ by nothing but the seed become one entry.
+
+    Raises:
+        ValueError: They make more entries than are compared.
+    """
+    parts: dict[object, list[RunRecord]] = {}
+    for run in runs:
+        parts.setdefault(_recipe(run) if grouped else run.id, []).append(run)
+    if len(parts) > MOST:
+        things = "groups of seeds" if grouped else "runs"
+        raise ValueError(f"{len(parts)} {things} are too many to compare: {MOST} at most")
+    return tuple(
+        Entry(letter, common_name([run.name for run in members]), tuple(members))
+        for letter, members in zip(LETTERS, parts.values(), strict=False)
+    )
+
+
+def fitting(runs: Sequence[RunRecord], *, grouped: bool) -> tuple[bool, int]:
+    """How runs can be told apart: whether their seeds are joined, and how many of them, the first ones, are compared.
+
+    Args:
+        runs: The runs, any number.
+        grouped: Whether seeds are to be joined where that leaves several groups.
+    """
+    groups = len({_recipe(run) for run in runs})
+    if len(runs) <= MOST:
+        return grouped and groups > 1, len(runs)  # of one group, its seeds are what can be compared
+    return (True, len(runs)) if groups <= MOST else (False, MOST)
+
+
+def _recipe(run: RunRecord) -> str:
+    if run.recipe is not None:
+        return run.recipe
+    from db.runs.facets import recipe
+
+    return recipe(run.config)  # a run recorded before recipes were
+
+
+def common_name(names: Sequence[str]) -> str:
+    """Return what names have in common, word by word; a word in which they differ is written as "*".
+
+    >>> common_name(["rigl-d0.05-s1-vgg", "rigl-d0.05-s2-vgg"])
+    'rigl-d0.05-*-vgg'
+    """
+    if len(set(names)) == 1:
+        return names[0]
+    words = [re.split(r"([-_ ./,:]+)", name) for name in names]
+    if len({len(each) for each in words}) == 1:
+        kept = [parts[0] if len(set(parts)) == 1 else "*" for parts in zip(*words, strict=True)]
+        if any(re.search(r"\w", word) for word in kept):
+            return "".join(kept)
+    return f"{names[0]} (+{len(names) - 1})"
+
+
+# ----------------------------------------------------------------------------------------------------------- settings
+
+
+def differing_settings(runs: Sequence[RunRecord]) -> dict[str, list[Any]]:
+    """Return the settings in which runs differ, each with the value of every run, in the runs' order.
+
+    A setting that a run's stored configuration does not have is None there.
+    """
+    from engine.config.run_config import RunConfig
+
+    names = [*RunConfig.model_fields, *(name for run in runs for name in run.config)]
+    values = {name: [run.config.get(name) for run in runs] for name in dict.fromkeys(names)}
+    return {name: row for name, row in values.items() if any(value != row[0] for value in row)}
+
+
+def entry_settings(compared: Sequence[Entry]) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the settings in which any runs of a comparison differ: of each entry, its distinct values in order."""
+    runs = [run for entry in compared for run in entry.runs]
+    places = {run.id: position for position, run in enumerate(runs)}
+    return {
+        name: [_distinct(values[places[run.id]] for run in entry.runs) for entry in compared]
+        for name, values in differing_settings(runs).items()
+    }
+
+
+def setting_of(name: str, values: Sequence[Any]) -> str:
+    """The values that a setting has in the runs of an entry."""
+    from engine.config.field_info import setting_text
+
+    return ", ".join(UNKNOWN if value is None else setting_text(name, value) for value in values)
+
+
+def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
+    seen: list[Any] = []
+    for value in values:  # a setting may be a list: it has no hash
+        if value not in seen:
+            seen.append(value)
+    return tuple(seen)
+
+
+# ------------------------------------------------------------------------------------------------------------ results
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A figure in which runs are compared.
+
+    Attributes:
+        name: Its name in records and JSON.
+        label: Its name in a table.
+        short: The same in a table's head.
+        write: How it is written.
+        best: Whether the largest (1) or the smallest (-1) is the best; 0 where neither is.
+    """
+
+    name: str
+    label: str
+    short: str
+    write: Callable[[Any], str]
+    best: int = 0
+
+
+def whole(value: float | None) -> str:
+    """Write a count, or the mean of some, without decimals: "13,310"."""
+    return count(round(value)) if value is not None and math.isfinite(value) else figure(value)
+
+
+RESULTS = (
+    Result("test_accuracy", "test accuracy", "test acc", percent, 1),
+    Result("best_val_accuracy", "best validation", "val acc", percent, 1),
+    Result("loss", "loss", "loss", figure, -1),
+    Result("density", "density", "density", share),
+    Result("nonzeros", "active weights", "active", whole),
+    Result("itop_rate", "R_s", "R_s", r_s),
+    Result("training_flops", "training FLOPs", "FLOPs", short_count),
+    Result("flops_ratio", "share of dense", "of dense", share),
+    Result("step", "steps", "steps", whole),
+    Result("seconds", "time", "time", duration),
+    Result("samples_per_second", "samples a second", "samples", rate, 1),
+)
+"""The figures compared, in a table's order; `seconds` is worked out, the others are a run's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """A figure of an entry.
+
+    Attributes:
+        mean: Over the runs that have it; None where none has. A run that diverged makes it nan or infinite.
+        std: The sample standard deviation; None of fewer than two runs.
+        n: How many runs have the figure.
+    """
+
+    mean: float | None
+    std: float | None
+    n: int
+
+
+def statistic(values: Iterable[float | None]) -> Stat:
+    """Return mean and sample standard deviation of the values that are known.
+
+    >>> statistic([1.0, 3.0, None])
+    Stat(mean=2.0, std=1.4142135623730951, n=2)
+    """
+    known = [float(value) for value in values if value is not None]
+    if not all(map(math.isfinite, known)):
+        return Stat(sum(known) / len(known), math.nan if len(known) > 1 else None, len(known))
+    return Stat(*mean_and_spread(known), len(known))
+
+
+def result_of(run: RunRecord, name: str, seconds: Mapping[int, float | None]) -> float | None:
+    """Return one result of one run.
+
+    Args:
+        run: The run.
+        name: A name of `RESULTS`.
+        seconds: How long each run took, by its id.
+    """
+    if name == "seconds":
+        return seconds.get(run.id)
+    value: float | None = explored(run) if name == "itop_rate" else getattr(run, name)
+    return value
+
+
+def results(compared: Sequence[Entry], seconds: Mapping[int, float | None]) -> dict[str, list[Stat]]:
+    """Return each result of every entry, in the order of `RESULTS`."""
+    return {
+        result.name: [statistic(result_of(run, result.name, seconds) for run in entry.runs) for entry in compared]
+        for result in RESULTS
+    }
+
+
+def best(stats: Sequence[Stat], direction: int) -> frozenset[int]:
+    """Return the positions of the best means, several where they are equal; none where fewer than two are known.
+
+    Args:
+        stats: A result of every entry.
+        direction: 1 where the largest is the best, -1 where the smallest is, 0 where none is.
+    """
+    known = [stat.mean for stat in stats if stat.mean is not None and math.isfinite(stat.mean)]
+    if not direction or len(known) < 2:
+        return frozenset()
+    chosen = max(known) if direction > 0 else min(known)
+    return frozenset(position for position, stat in enumerate(stats) if stat.mean == chosen)
+
+
+def write_stat(stat: Stat, write: Callable[[Any], str]) -> str:
+    """Write a figure of an entry: "93.10%", or "93.10% ± 0.12%" where there are several runs.
+
+    A deviation of significant digits has two of them: of a few runs, no more of it is known.
+    """
+    text = write(stat.mean)
+    if stat.std is None:
+        return text
+    return f"{text} ± {figure(stat.std, 2) if write is figure else write(stat.std)}"
+
+
+def seconds_taken(taken: Sequence[AttemptRecord], now: float) -> float | None:
+    """Return how long attempts of one run took together, or have taken until now; None where there was none."""
+    if not taken:
+        return None
+    return sum((one.ended_at if one.ended_at is not None else now) - one.started_at for one in taken)
+
+
+# ------------------------------------------------------------------------------------------------------------- curves
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Joined:
+    """Curves of several seeds as one.
+
+    Attributes:
+        steps: The common grid, ascending, shape (m,).
+        mean: The mean over the seeds that reach a step, shape (m,); nan where none does.
+        std: Their sample standard deviation; nan where fewer than two do.
+        n: How many seeds reach it, shape (m,).
+    """
+
+    steps: FloatArray
+    mean: FloatArray
+    std: FloatArray
+    n: NDArray[np.intp]
+
+
+def join(curves: Sequence[tuple[FloatArray, FloatArray]]) -> Joined:
+    """Join curves recorded at different steps.
+
+    The common grid holds every step at which any of them has a point. Between its own points a curve is a straight
+    line; before its first and after its last one, and beside a value that is not finite, it has no value and does not
+    count.
+
+    Args:
+        curves: Of each seed, its steps (ascending) and values, both of shape (points,).
+    """
+    import numpy as np
+
+    filled = [(steps, values) for steps, values in curves if len(steps)]
+    if not filled:
+        empty = np.empty(0)
+        return Joined(empty, empty, empty, np.empty(0, dtype=np.intp))
+    grid = np.unique(np.concatenate([steps for steps, _ in filled]))
+    rows = np.stack([
+        np.interp(grid, steps, np.where(np.isfinite(values), values, np.nan), left=np.nan, right=np.nan)
+        for steps, values in filled
+    ])  # fmt: skip
+    known = np.isfinite(rows)
+    n = known.sum(axis=0)
+    some = np.maximum(n, 1)
+    # Away from zero, so that a figure that hardly changes keeps its digits in the squares.
+    shift = np.where(known, rows, 0.0).max(axis=0)
+    mean = shift + np.where(known, rows - shift, 0.0).sum(axis=0) / some
+    squares = (np.where(known, rows - mean, 0.0) ** 2).sum(axis=0)
+    std = np.where(n > 1, np.sqrt(squares / np.maximum(n - 1, 1)), np.nan)
+    return Joined(grid, np.where(n > 0, mean, np.nan), std, n)
+
+
+def smoothed(steps: FloatArray, values: FloatArray, weight: float) -> FloatArray:
+    """Return the exponential moving average of a curve whose points may lie any number of steps apart.
+
+    A point that comes d steps after another weighs as if the value between them had been recorded d times, so that a
+    thinned curve is smoothed as the whole one would be. The start is corrected for.
+
+    Args:
+        steps: Ascending, shape (n,).
+        values: Shape (n,); what is not finite is left out, and nan in the result.
+        weight: Of the past, for one step, in [0, 1).
+    """
+    import numpy as np
+
+    result = np.full(len(values), np.nan)
+    total = norm = 0.0
+    before: float | None = None
+    for index, (step, value) in enumerate(zip(steps.tolist(), values.tolist(), strict=True)):
+        if not math.isfinite(value):
+            continue
+        past = weight ** (step - before) if before is not None else weight
+        total = past * total + (1 - past) * value
+        norm = past * norm + (1 - past)
+        result[index] = total / norm
+        before = step
+    return result

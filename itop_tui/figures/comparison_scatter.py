@@ -1,0 +1,102 @@
+"""The paper's own figures of a comparison: what a run explored, or cost, against its accuracy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from db.records import RunRecord
+from itop_tui.figures import axis
+from itop_tui.figures.comparison import Entry, result_of, statistic
+
+ACCURACIES = {"test_accuracy": "test accuracy", "best_val_accuracy": "best validation accuracy"}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An entry of a comparison as a point.
+
+    Attributes:
+        letter: Its letter.
+        position: Its place, which gives its colour.
+        x: Its position.
+        y: Its height.
+        x_std: What its bar reaches to either side; 0 for none.
+        y_std: What its bar reaches up and down.
+    """
+
+    letter: str
+    position: int
+    x: float
+    y: float
+    x_std: float = 0.0
+    y_std: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScatterData:
+    """What a scatter plot shows.
+
+    Attributes:
+        title: What it is called.
+        x_label: What lies across, in per cent.
+        y_label: What goes up, in per cent.
+        points: The points; shares.
+        missing: What to say of those that are not known.
+    """
+
+    title: str = ""
+    x_label: str = ""
+    y_label: str = ""
+    points: tuple[Point, ...] = ()
+    missing: str = ""
+
+    def ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """The ranges of both axes, bars included."""
+        xs = [edge for point in self.points for edge in (point.x - point.x_std, point.x + point.x_std)]
+        ys = [edge for point in self.points for edge in (point.y - point.y_std, point.y + point.y_std)]
+        return axis.padded(min(xs), max(xs)), axis.padded(min(ys), max(ys))
+
+
+def scatter_data(
+    compared: Sequence[Entry],
+    seconds: Mapping[int, float | None],
+    accuracy: str,
+    *,
+    hidden: frozenset[int] = frozenset(),
+) -> tuple[ScatterData, ScatterData]:
+    """R_s against accuracy, and training FLOPs against accuracy: the figures of the paper.
+
+    A dense network explores all of its weights: it stands at R_s 1.
+
+    Args:
+        compared: The entries, in order.
+        seconds: How long each run took, by its id.
+        accuracy: A name of `ACCURACIES`.
+        hidden: Entries to leave out, by their `key`; the others keep their places.
+    """
+    plots = []
+    for name, title, label in (
+        ("itop_rate", "R_s and accuracy", "R_s explored"),
+        ("flops_ratio", "FLOPs and accuracy", "training FLOPs of dense"),
+    ):
+        points, missing = [], []
+        for at, entry in enumerate(compared):
+            if entry.key in hidden:
+                continue
+            across = statistic(_across(run, name, seconds) for run in entry.runs)
+            up = statistic(result_of(run, accuracy, seconds) for run in entry.runs)
+            if across.mean is None or up.mean is None or not math.isfinite(across.mean + up.mean):
+                missing.append(entry.letter)
+                continue
+            points.append(Point(entry.letter, at, across.mean, up.mean, across.std or 0.0, up.std or 0.0))
+        told = f"without {label} or {ACCURACIES[accuracy]}: {', '.join(missing)}" if missing else ""
+        plots.append(ScatterData(title, label, ACCURACIES[accuracy], tuple(points), told))
+    return plots[0], plots[1]
+
+
+def _across(run: RunRecord, name: str, seconds: Mapping[int, float | None]) -> float | None:
+    if name == "itop_rate" and run.method == "dense":
+        return 1.0
+    return result_of(run, name, seconds)

@@ -1,0 +1,156 @@
+"""A run's curves as arrays ready to draw, thinned out so that no peak is lost.
+
+A smoothed curve is the exponential moving average over every recorded step, corrected for its start; it is
+computed from all of them and only then thinned out, since the average of a thinned curve would be a lie.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from db.records import Series
+from itop_tui.figures.braille import FloatArray, extremes
+from itop_tui.figures.events import breaks
+
+_POINTS_PER_BUCKET = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CurveRequest:
+    """What the charts show.
+
+    Attributes:
+        names: Figures of `itop_tui.figures.chart_metrics`.
+        window: The first and last step wanted; None for all.
+        columns: Width of the widest chart in cells.
+        smoothing: Weight of the past in the moving average, 0 for none.
+        timed: Whether the times of steps are wanted, for an axis of hours.
+        drops: Whether the drops of the learning rate are wanted, to mark them.
+    """
+
+    names: tuple[str, ...] = ("loss", "accuracy", "itop_rate", "death_rate")
+    window: tuple[float, float] | None = None
+    columns: int = 80
+    smoothing: float = 0.0
+    timed: bool = False
+    drops: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """One figure over the steps, thinned out.
+
+    Attributes:
+        steps: Ascending, shape (n,).
+        values: Shape (n,); NaN and infinities as recorded.
+        smooth_steps: Positions of the smoothed curve; empty where it is not wanted.
+        smooth_values: The smoothed curve.
+    """
+
+    steps: FloatArray
+    values: FloatArray
+    smooth_steps: FloatArray = field(default_factory=lambda: np.empty(0))
+    smooth_values: FloatArray = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def broken(self) -> tuple[tuple[float, str], ...]:
+        """Where the curve begins to be not finite: (step, "NaN at step 123")."""
+        return tuple(breaks(self.steps, self.values))
+
+
+EMPTY = Curve(np.empty(0), np.empty(0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curves:
+    """All curves of one moment.
+
+    Attributes:
+        request: What was asked.
+        by_name: Each figure of the request.
+        updates: Steps of mask updates.
+        first: The first recorded step, an ancestor's where the run is a fork; None without any.
+        last: The last one.
+        before: Each figure of the request in the runs it was forked from, up to the fork.
+        drops: Steps at which the learning rate dropped.
+        moments: Times of some steps, where they are wanted.
+    """
+
+    request: CurveRequest
+    by_name: dict[str, Curve]
+    updates: FloatArray
+    first: float | None
+    last: float | None
+    before: dict[str, Curve] = field(default_factory=dict)
+    drops: FloatArray = field(default_factory=lambda: np.empty(0))
+    moments: Series | None = None
+
+
+class Average:
+    """An exponential moving average, corrected for its start, that can be continued.
+
+    Args:
+        weight: Weight of the past, in [0, 1).
+    """
+
+    def __init__(self, weight: float) -> None:
+        self._weight = weight
+        self._sum = 0.0
+        self._norm = 0.0
+
+    def extend(self, values: Sequence[float]) -> FloatArray:
+        """Return the average after each further value: NaN where the value is not finite, which it leaves out."""
+        result = np.empty(len(values))
+        total, norm, past = self._sum, self._norm, self._weight
+        for index, value in enumerate(values):
+            if math.isfinite(value):
+                total = past * total + (1 - past) * value
+                norm = past * norm + (1 - past)
+                result[index] = total / norm
+            else:
+                result[index] = math.nan
+        self._sum, self._norm = total, norm
+        return result
+
+
+class Track:
+    """One figure while it grows, thinned out again when points pile up.
+
+    Args:
+        buckets: How finely it is kept.
+        smoothing: Weight of the past in its moving average, 0 for none.
+    """
+
+    def __init__(self, buckets: int, smoothing: float) -> None:
+        self._buckets = buckets
+        self._average = Average(smoothing) if smoothing else None
+        self._steps, self._values = np.empty(0), np.empty(0)
+        self._smooth_steps, self._smooth_values = np.empty(0), np.empty(0)
+
+    @property
+    def last(self) -> float:
+        """The last step."""
+        return float(self._steps[-1]) if len(self._steps) else -math.inf
+
+    def extend(self, steps: Sequence[float], values: Sequence[float]) -> None:
+        """Append later points."""
+        x, y = np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64)
+        self._steps, self._values = self._thin(np.concatenate([self._steps, x]), np.concatenate([self._values, y]))
+        if self._average is not None:
+            self._smooth_steps, self._smooth_values = self._thin(
+                np.concatenate([self._smooth_steps, x]),
+                np.concatenate([self._smooth_values, self._average.extend(values)]),
+            )
+
+    def _thin(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        if len(x) <= 2 * _POINTS_PER_BUCKET * self._buckets:
+            return x, y
+        return extremes(x, y, self._buckets)
+
+    def curve(self) -> Curve:
+        """The figure as it stands."""
+        return Curve(self._steps, self._values, self._smooth_steps, self._smooth_values)

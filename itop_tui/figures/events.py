@@ -1,0 +1,86 @@
+"""What happened to a run, as charts mark it: resumes, forks, checkpoints, drops of the learning rate, divergence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from db.records import AttemptRecord, CheckpointRecord, RunRecord
+from itop_tui.figures.axis import label
+from itop_tui.figures.braille import FloatArray
+from itop_tui.figures.format import figure, plain
+
+_KINDS = {"last": "latest", "nan": "before it diverged"}
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened at a step; see `itop_tui.chart.chart.Event`."""
+
+    step: int
+    kind: str
+    text: str
+
+
+def happenings(
+    run: RunRecord, attempts: Sequence[AttemptRecord], checkpoints: Sequence[CheckpointRecord]
+) -> tuple[Happening, ...]:
+    """Forks, resumes and checkpoints of a run, by step."""
+    found = [
+        Happening(attempt.start_step, "resume", f"resumed at {attempt.start_step:,} (attempt {attempt.number})")
+        for attempt in attempts
+        if attempt.number > 1
+    ]
+    if run.fork_step is not None:
+        found.append(Happening(run.fork_step, "fork", f"forked from run {run.parent_id} at {run.fork_step:,}"))
+    kinds: dict[int, list[str]] = {}
+    for checkpoint in checkpoints:
+        kinds.setdefault(checkpoint.step, []).append(_KINDS.get(checkpoint.kind, plain(checkpoint.kind, 20)))
+    for step, names in kinds.items():
+        found.append(Happening(step, "checkpoint", f"checkpoint {step:,} ({', '.join(names)})"))
+    return tuple(sorted(found, key=lambda one: (one.step, one.kind)))
+
+
+def drops(steps: FloatArray, rates: FloatArray) -> FloatArray:
+    """The steps at which a learning rate fell by a third or more after it had stood still, as at a milestone.
+
+    A rate that slides down all the time, as a cosine does, has no drops.
+
+    Args:
+        steps: Ascending, shape (n,).
+        rates: The learning rate there, shape (n,).
+    """
+    if len(rates) < 3 or not np.isfinite(rates).all():
+        return np.empty(0)
+    fell = rates[2:] < rates[1:-1] * 0.67
+    still = np.abs(rates[1:-1] - rates[:-2]) <= 0.01 * np.abs(rates[:-2])
+    return steps[2:][fell & still]
+
+
+def drop(step: float, steps: FloatArray, rates: FloatArray) -> Happening:
+    """A drop of the learning rate, told with what it drops to where that is known.
+
+    Args:
+        step: Where it drops.
+        steps: Ascending, shape (n,).
+        rates: The learning rate there, shape (n,).
+    """
+    rate = rates[steps == step]
+    to = f" to {label(float(rate[0]))}" if len(rate) else ""
+    return Happening(int(step), "drop", f"learning rate drops{to} at {step:,.0f}")
+
+
+def breaks(steps: FloatArray, values: FloatArray, whose: str = "") -> list[tuple[float, str]]:
+    """Where values begin to be not finite: steps, each with what to say, "NaN at step 123".
+
+    Args:
+        steps: Ascending, shape (n,).
+        values: Shape (n,).
+        whose: What they are of, where that is not plain: "run 7".
+    """
+    bad = ~np.isfinite(values)
+    begins = np.flatnonzero(bad & ~np.concatenate([[False], bad[:-1]])) if len(bad) else ()
+    of = f" in {whose}" if whose else ""
+    return [(float(steps[at]), f"{figure(float(values[at]))}{of} at step {steps[at]:,.0f}") for at in begins]

@@ -1,0 +1,144 @@
+"""What a screen says about a run: its state, how far it is, how long it still takes. Pure functions of a record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+from db.records import RunRecord, RunStatus
+from itop_tui.figures.format import UNKNOWN, age, bar, duration, fit, percent, plain, share
+from itop_tui.look.theme import Tone, look
+from itop_tui.look.toned import Part
+
+SILENT_AFTER = 15.0
+"""Seconds without a heartbeat after which a screen says that nothing was heard of a running run."""
+
+_AT_WORK = (RunStatus.RUNNING, RunStatus.STOPPING)
+
+
+def progress(run: RunRecord) -> float | None:
+    """The share of its steps a run has done, between 0 and 1; None where its length is not known."""
+    if run.total_steps <= 0:
+        return None
+    return min(1.0, max(0.0, run.step / run.total_steps))
+
+
+def silence(run: RunRecord, now: float) -> float | None:
+    """For how long nothing was heard of a run that should be at work, where that is too long; else None."""
+    if run.status not in _AT_WORK or run.heartbeat_at is None:
+        return None
+    quiet = now - run.heartbeat_at
+    return quiet if quiet > SILENT_AFTER else None
+
+
+def seconds_left(run: RunRecord, now: float) -> float | None:
+    """How long a running run still takes, by the speed it has now; None where that cannot be said.
+
+    A run that has gone silent has no time left to tell.
+    """
+    if run.status is not RunStatus.RUNNING or run.total_steps <= run.step or silence(run, now) is not None:
+        return None
+    speed = run.samples_per_second
+    if speed is None or not math.isfinite(speed) or speed <= 0:
+        return None
+    try:
+        samples_a_step = int(run.config.get("batch_size") or 0) * int(run.config.get("accumulate") or 1)
+    except (TypeError, ValueError):
+        return None
+    return (run.total_steps - run.step) * samples_a_step / speed if samples_a_step else None
+
+
+def elapsed(run: RunRecord, now: float) -> float | None:
+    """How long a run takes or took since its first start, breaks between its attempts included; None before it."""
+    if run.started_at is None:
+        return None
+    return max(0.0, (run.ended_at if run.ended_at is not None else now) - run.started_at)
+
+
+def name(run: RunRecord, width: int) -> str:
+    """A run's name in exactly `width` cells.
+
+    Names that itop makes begin with the method, and what tells the runs of a sweep apart comes after it: where such a
+    name is too long, its beginning is cut off rather than what differs.
+    """
+    whole, method = plain(run.name, limit=4 * width + 200), f"{run.method.lower()}-"
+    if cell_len(whole) > width and whole.startswith(method):
+        whole = f"…{whole.removeprefix(method)}"
+    return fit(whole, width)
+
+
+def state(run: RunRecord, now: float) -> list[Part]:
+    """The glyph and the word of a run's state; a running run that has gone silent says so."""
+    shown = look(run.status)
+    if run.status is RunStatus.QUEUED and run.held:
+        return [("◌ held", "warn")]
+    if silence(run, now) is not None:
+        return [(f"{shown.glyph} silent", "warn")]
+    return [(f"{shown.glyph} {shown.word}", shown.tone)]
+
+
+def progress_tone(run: RunRecord) -> Tone:
+    """The colour of the progress bar of a run that is heard of."""
+    if run.status is RunStatus.COMPLETED:
+        return "good"
+    return look(run.status).tone if run.status.is_active else "muted"
+
+
+def progress_parts(run: RunRecord, now: float, width: int) -> list[Part]:
+    """A progress bar with the percentage and the time left, in exactly `width` cells (at least 12)."""
+    done = progress(run)
+    if done is None or (run.status is RunStatus.QUEUED and run.step == 0):
+        return [(" " * width, "faint")]
+    left = seconds_left(run, now)
+    # Rounded down, so that nothing short of the end reads 100%.
+    share_done = f" {math.floor(done * 100 + 1e-9):3d}%"
+    time_left = f" {age(left) if left is not None else '':>3}"
+    filled, empty = bar(done, width - len(share_done) - len(time_left))
+    tone = "warn" if silence(run, now) is not None else progress_tone(run)
+    return [
+        (filled, tone),
+        (empty, "faint"),
+        (share_done, "text" if run.status.is_active else "muted"),
+        (time_left, "live"),
+    ]
+
+
+def reason_parts(run: RunRecord, now: float) -> list[Part]:
+    """Why a run is in the state it is in, in a sentence; empty where there is nothing to add."""
+    quiet = silence(run, now)
+    if quiet is not None:
+        return [(f"nothing heard for {duration(quiet)}", "warn")]
+    if run.status is RunStatus.QUEUED:
+        return [("held: it does not start by itself" if run.held else run.reason or "waits for its device", "muted")]
+    if not run.reason:
+        return []
+    return [(run.reason, look(run.status).tone if run.status.is_terminal else "muted")]
+
+
+def density(run: RunRecord) -> str:
+    """The density a run aims at: "dense" for a dense one."""
+    if run.method == "dense":
+        return "dense"
+    return share(run.target_density if run.target_density is not None else run.density)
+
+
+def method(run: RunRecord) -> str:
+    """The method, with the length of an extended run: "RigL-ITOP 5×"."""
+    multiplier = run.config.get("multiplier")
+    return f"{run.method} {multiplier}×" if isinstance(multiplier, int) and multiplier > 1 else run.method
+
+
+def tags(names: Sequence[str]) -> str:
+    """Tags in one line."""
+    return " ".join(f"#{name}" for name in names) or UNKNOWN
+
+
+def ending(run: RunRecord) -> tuple[str, bool]:
+    """How a run ended, in a sentence, and whether that is how it was meant to."""
+    words = f"Run {run.id} ({fit(run.name, 30).rstrip()}) {look(run.status).word}"
+    well = run.status in (RunStatus.COMPLETED, RunStatus.STOPPED)
+    if run.status is RunStatus.COMPLETED and run.best_val_accuracy is not None:
+        return f"{words}: best validation accuracy {percent(run.best_val_accuracy)}.", well
+    return (f"{words}: {plain(run.reason, limit=200)}" if run.reason and not well else f"{words}."), well

@@ -1,0 +1,135 @@
+"""What stands on the x axis of charts: steps, epochs, or the hours that training took.
+
+Curves are read by steps; a `Scale` says where a step lies on the axis and which step a place on it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from db.records import AttemptRecord, Series
+from itop_tui.figures.braille import FloatArray
+from itop_tui.figures.format import duration, plural
+
+Across = Literal["step", "epoch", "hour"]
+ACROSS: tuple[Across, ...] = ("step", "epoch", "hour")
+"""What can stand on the x axis, in the order a key goes through them."""
+
+
+class Scale(Protocol):
+    """The x axis."""
+
+    @property
+    def unit(self) -> Across:
+        """What it counts."""
+
+    def place(self, steps: FloatArray) -> FloatArray:
+        """Where steps lie on the axis."""
+
+    def step(self, place: float) -> float:
+        """Which step a place on the axis is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """Steps, or epochs of so many steps."""
+
+    steps: float = 1.0
+
+    @property
+    def unit(self) -> Across:
+        """What it counts."""
+        return "step" if self.steps == 1.0 else "epoch"
+
+    def place(self, steps: FloatArray) -> FloatArray:
+        """Where steps lie on the axis."""
+        return steps / self.steps
+
+    def step(self, place: float) -> float:
+        """Which step a place on the axis is."""
+        return place * self.steps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hours:
+    """The hours that training took, without the pauses between attempts.
+
+    Attributes:
+        steps: Some steps, ascending.
+        hours: When each was taken, from the first one on, strictly ascending.
+        left_out: How many pauses between attempts there were.
+        seconds_left_out: How long they were together.
+    """
+
+    steps: FloatArray
+    hours: FloatArray
+    left_out: int = 0
+    seconds_left_out: float = 0.0
+
+    @property
+    def unit(self) -> Across:
+        """What it counts."""
+        return "hour"
+
+    def place(self, steps: FloatArray) -> FloatArray:
+        """Where steps lie on the axis; what lies before the first one (a parent's) goes on at the mean speed."""
+        placed: FloatArray = np.interp(steps, self.steps, self.hours)
+        pace = (self.hours[-1] - self.hours[0]) / (self.steps[-1] - self.steps[0])
+        before, after = steps < self.steps[0], steps > self.steps[-1]
+        placed[before] = self.hours[0] - (self.steps[0] - steps[before]) * pace
+        placed[after] = self.hours[-1] + (steps[after] - self.steps[-1]) * pace
+        return placed
+
+    def step(self, place: float) -> float:
+        """Which step a place on the axis is."""
+        pace = (self.steps[-1] - self.steps[0]) / (self.hours[-1] - self.hours[0])
+        if place < self.hours[0]:
+            return float(self.steps[0] - (self.hours[0] - place) * pace)
+        if place > self.hours[-1]:
+            return float(self.steps[-1] + (place - self.hours[-1]) * pace)
+        return float(np.interp(place, self.hours, self.steps))
+
+    @property
+    def note(self) -> str:
+        """What was left out, in a few words."""
+        if not self.left_out:
+            return "hours of training"
+        return f"hours of training, {plural(self.left_out, 'pause')} of {duration(self.seconds_left_out)} left out"
+
+
+def across_note(scales: Iterable[Scale]) -> str:
+    """What is to be known of the x axis of several runs; empty for steps and epochs."""
+    timed = [scale for scale in scales if isinstance(scale, Hours)]
+    if not timed:
+        return ""
+    return "hours of training" + (", pauses left out" if any(scale.left_out for scale in timed) else "")
+
+
+def hours(moments: Series, attempts: Sequence[AttemptRecord]) -> Hours | None:
+    """The scale of a run's own time; None while fewer than two steps are known.
+
+    Between the last step before an attempt and its first one lies a pause, which is left out.
+
+    Args:
+        moments: Times of some steps, those beside the attempts' start steps among them.
+        attempts: All attempts.
+    """
+    if len(moments.steps) < 2:
+        return None
+    steps = np.asarray(moments.steps, dtype=np.float64)
+    seconds = np.diff(np.asarray(moments.values, dtype=np.float64))
+    usual = float(np.median(seconds / np.diff(steps)))
+    starts = {attempt.start_step for attempt in attempts if attempt.start_step > 0}
+    paused, gone = 0, 0.0
+    for index in range(len(seconds)):
+        if int(steps[index]) in starts and steps[index + 1] == steps[index] + 1:
+            pause = max(0.0, float(seconds[index]) - usual)
+            paused, gone = paused + 1, gone + pause
+            seconds[index] -= pause
+    # A clock that was set back, or two steps in one tick of it: time stands still at most.
+    passed = np.concatenate([[0.0], np.cumsum(np.maximum(seconds, 1e-6))])
+    return Hours(steps, passed / 3600, paused, gone)

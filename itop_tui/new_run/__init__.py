@@ -1,0 +1,1 @@
+"""The form of a new run, with its plan beside it."""

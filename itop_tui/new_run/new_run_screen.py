@@ -1,0 +1,315 @@
+"""The form of a new run: from a preset or a past run, validated as one types, with the plan beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container, VerticalScroll
+from textual.widgets import Static
+
+from engine.config.catalogue import DATASETS, MODELS
+from engine.config.presets import PRESETS
+from itop_tui.dialogs.picker import Item, Picker
+from itop_tui.dialogs.questions import Confirm
+from itop_tui.figures.format import count, fit, plain, plural
+from itop_tui.keys import bindings, in_scope
+from itop_tui.look.theme import look
+from itop_tui.look.toned import TonedLine
+from itop_tui.new_run.field_help import FieldHelp
+from itop_tui.new_run.plan_asking import PlanAsking
+from itop_tui.new_run.plan_pane import PlanPane
+from itop_tui.new_run.run_form import FIELDS, RunForm
+from itop_tui.new_run.settings_form import SettingsForm
+from itop_tui.service import operations, queue_operations
+from itop_tui.service.queue_operations import Launched, Where
+from itop_tui.widgets.key_bar import KeyHint
+
+if TYPE_CHECKING:
+    from db.records import CheckpointRecord, RunRecord
+
+_FORK_LOCKS = {"model": "as in the checkpoint", "data": "as in the checkpoint"}
+
+
+class _Status(TonedLine):
+    """Whether the run can be launched, and what it would be."""
+
+    def tell(self, form: RunForm) -> None:
+        """Show the state of a form."""
+        problem = form.summary()
+        if problem is not None:
+            self.parts = (("✗ ", "bad"), (plain(problem, limit=200), "bad"))
+            return
+        assert form.config is not None
+        planned = form.config.planned_steps()
+        parts = [form.size()] if form.size() else []
+        if not form.size():
+            parts += [form.config.method, f"{count(planned)} steps" if planned is not None else "length not known"]
+        parts.append(plural(len(form.changes), "change") if form.changes else "nothing changed")
+        self.parts = (("✓ ready  ", "good"), (" · ".join(parts), "text"))
+
+
+class _Pane(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """Scrolls with the mouse; the keys are the form's."""
+
+
+class NewRunScreen(PlanAsking):
+    """Sets up and launches a run.
+
+    Args:
+        settings: What to start from; None for the first preset.
+        title: What the start is called.
+        parent: The run to fork from.
+        checkpoint: The checkpoint of `parent` to start from.
+    """
+
+    SCOPE = "form"
+    CSS_PATH = "new_run.tcss"
+    BINDINGS = bindings(in_scope("form"))
+    AUTO_FOCUS = "SettingsForm"
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        title: str = "",
+        parent: RunRecord | None = None,
+        checkpoint: CheckpointRecord | None = None,
+    ) -> None:
+        super().__init__()
+        first = next(iter(PRESETS.values()))
+        self._fork_of, self._checkpoint = parent, checkpoint
+        self._start_title = title if settings is not None else first.title
+        self.form = RunForm(
+            settings if settings is not None else first.config().as_dict(),
+            _FORK_LOCKS if checkpoint else None,
+            name=f"{plain(parent.name, limit=60)} fork" if parent else "",
+            tags=parent.tags if parent else (),
+            lists=parent is None,
+        )
+        self._launching = False
+
+    @property
+    def heading(self) -> str:
+        """What the top bar says."""
+        if self._fork_of is not None and self._checkpoint is not None:
+            return f"fork of run {self._fork_of.id} at step {self._checkpoint.step:,}"
+        return "new run"
+
+    def compose_body(self) -> ComposeResult:
+        """Lay out the fields, their help and the plan."""
+        yield Static(id="start")
+        with Container(id="body"):
+            yield SettingsForm(self.form)
+            with _Pane(id="side"):
+                yield FieldHelp()
+                yield PlanPane()
+        yield _Status(widget_id="status")
+
+    def on_mount(self) -> None:
+        """Show the start."""
+        help_pane = self.query_one(FieldHelp)
+        help_pane.lists, help_pane.spec = self.form.lists, self.fields.current
+        self._show_all()
+
+    # ------------------------------------------------------------------------------------------------------ showing
+
+    @property
+    def fields(self) -> SettingsForm:
+        """The fields."""
+        return self.query_one(SettingsForm)
+
+    def _show_all(self) -> None:
+        self.query_one(_Status).tell(self.form)
+        line = Text("from ", overflow="ellipsis")
+        line.append(plain(self._start_title, limit=80), "bold")
+        if self.form.changes:
+            told = plain(", ".join(self.form.differences()), limit=1000)
+            line.append(f"   {plural(len(self.form.changes), 'change')}: {told}")
+        self.query_one("#start", Static).update(line)
+        self.refresh_keys()
+        self.plan_later()
+
+    @on(SettingsForm.Edited)
+    def _edited(self) -> None:
+        self._show_all()
+
+    @on(SettingsForm.Moved)
+    def _moved(self, message: SettingsForm.Moved) -> None:
+        self.query_one(FieldHelp).spec = message.spec
+
+    @on(SettingsForm.ListWanted)
+    def _list_choices(self, message: SettingsForm.ListWanted) -> None:
+        spec = message.spec
+
+        def chosen(value: str | None) -> None:
+            if value is not None:
+                self.fields.choose(value)
+
+        items = [Item(choice, choice, _described(spec.name, choice)) for choice in spec.choices]
+        current = str(self.form.entry(spec.name)).split(",")[-1]
+        self.app.push_screen(Picker(spec.label, items, current=current, free=spec.free), chosen)
+
+    @property
+    def typing(self) -> bool:
+        """Every letter is the form's."""
+        return True
+
+    def key_hints(self) -> Iterable[KeyHint]:
+        """The form's keys; while something is wrong, launching says so."""
+        for hint in super().key_hints():
+            if hint.action == "screen.launch" and self.form.problems:
+                wrong = plural(len(self.form.problems), "field")
+                yield KeyHint(hint.key, f"({wrong} to mend)", hint.action)
+            elif hint.action != "app.quit":
+                yield hint
+
+    def action_next_section(self) -> None:
+        """Go to the next section."""
+        self.fields.move_section(1)
+
+    def action_previous_section(self) -> None:
+        """Go to the section before."""
+        self.fields.move_section(-1)
+
+    def action_reset_field(self) -> None:
+        """Give the field the value it had at the start."""
+        name = self.fields.current.name
+        self.fields.put(name, self.form.at_start(name))
+
+    # -------------------------------------------------------------------------------------------------------- start
+
+    def action_choose_start(self) -> None:
+        """Choose a preset or a past run to start from."""
+        if self._checkpoint is not None:
+            self.notify("A fork starts from its parent's settings.", severity="warning", markup=False)
+            return
+        self.itop.operate(operations.past_runs, self._offer_starts, failing="Past runs cannot be read")
+
+    def _offer_starts(self, past: Sequence[RunRecord]) -> None:
+        """List the presets, and every past run."""
+        items = [Item(f"preset:{preset.name}", preset.title, preset.description) for preset in PRESETS.values()]
+        for run in past:
+            title = f"{look(run.status).glyph} run {run.id}  {fit(run.name, 24).rstrip()}"
+            items.append(Item(f"run:{run.id}", title, f"{run.model} {run.data} {run.method}"))
+        known = {f"run:{run.id}": run for run in past}
+
+        def chosen(value: str | None) -> None:
+            if value in known:
+                self.start_from(known[value].config, f"run {known[value].id}")
+            elif value is not None:
+                preset = PRESETS[value.removeprefix("preset:")]
+                self.start_from(preset.config().as_dict(), preset.title)
+
+        self.app.push_screen(Picker("Start from", items), chosen)
+
+    def start_from(self, settings: Mapping[str, Any], title: str) -> None:
+        """Fill the form anew.
+
+        Args:
+            settings: What it holds from now on.
+            title: What that is called.
+        """
+        self._start_title = title
+        self.form = RunForm(settings, name=self.form.name, tags=self.form.tags)
+        self.fields.show_form(self.form)
+        self._show_all()
+
+    # ------------------------------------------------------------------------------------------------------ leaving
+
+    def action_launch(self) -> None:
+        """Queue the run, or go to the first field that is wrong."""
+        self._launch("queue")
+
+    def action_launch_first(self) -> None:
+        """The same, in front of all that wait."""
+        self._launch("front")
+
+    def action_launch_held(self) -> None:
+        """The same, held."""
+        self._launch("held")
+
+    def _launch(self, where: Where) -> None:
+        if self._launching:
+            return
+        problem = self.form.summary()
+        if problem is not None or self.form.config is None or self.form.grid is None:
+            self.notify(plain(problem or "", limit=300), severity="warning", markup=False)
+            first = next((name for name in self.form.problems if name in FIELDS), None)
+            if first is not None:
+                self.fields.go_to(first)
+            return
+        steps = self.form.config.planned_steps()
+        if self._checkpoint is not None and steps is not None and steps <= self._checkpoint.step:
+            self.notify(
+                f"Nothing would be left to train: the checkpoint is at step {self._checkpoint.step:,} of {steps:,}. "
+                "Raise epochs, or fork from an earlier checkpoint.",
+                severity="warning",
+                markup=False,
+            )
+            self.fields.go_to("epochs")
+            return
+        self._launching = True
+        self.query_one(_Status).parts = (("… queueing", "text"),)
+        group = self.form.group
+        origin: dict[str, Any] = {}
+        if self._fork_of is not None:
+            origin["parent_id"] = self._fork_of.id
+        if self._fork_of is not None and self._checkpoint is not None:
+            origin |= {"start_checkpoint_id": self._checkpoint.id, "fork_step": self._checkpoint.step}
+        self.itop.operate(
+            partial(
+                queue_operations.launch,
+                configs=self.form.grid.configs,
+                where=where,
+                name=self.form.name or None if group is None else None,
+                group=group,
+                tags=self.form.tags,
+                **origin,
+            ),
+            self._launched,
+            otherwise=self._not_launched,
+            failing="The run could not be launched",
+        )
+
+    def _launched(self, launched: Launched) -> None:
+        self.leave()
+        self.itop.runs_launched(launched)
+
+    def _not_launched(self) -> None:
+        self._launching = False
+        self.query_one(_Status).tell(self.form)
+
+    def action_copy_command(self) -> None:
+        """Copy the command line that launches the same run."""
+        command = self.form.command_line()
+        if command is None:
+            self.notify("There is no command line while a field is wrong.", severity="warning", markup=False)
+            return
+        self.app.copy_to_clipboard(command)
+        self.notify(plain(command, limit=600), title="Copied", timeout=8, markup=False)
+
+    def action_leave(self) -> None:
+        """Go back; asks where something was typed."""
+        typed = self.form.typed
+        if not typed:
+            self.dismiss()
+            return
+
+        def decided(yes: bool | None) -> None:
+            if yes:
+                self.leave()
+
+        told = plural(len(typed), "change")
+        self.app.push_screen(Confirm("Leave without launching?", f"{told} would be forgotten.", "Leave"), decided)
+
+
+def _described(field: str, choice: str) -> str:
+    """What the catalogue says of a model or a data set."""
+    if field == "model":
+        return MODELS[choice].description
+    return DATASETS[choice].description if field == "data" else ""

@@ -1,0 +1,123 @@
+"""What the run would be: layers, sizes, FLOPs, length. Told by a helper process while the form is typed into."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.text import Text
+from textual.reactive import reactive
+
+from itop_tui.figures.format import UNKNOWN, bar, count, duration, fit, plain, ratio, share, short_count, size
+from itop_tui.look.toned import Part, Toned
+from itop_tui.service.estimates import Estimate
+
+_LABEL = 14
+
+
+class PlanPane(Toned):
+    """Shows a plan, or why there is none."""
+
+    plan: reactive[Mapping[str, Any] | None] = reactive(None, layout=True)
+    """The plan, by the names of `itop plan --json`."""
+    at_most = False
+    """Whether the plan's R_s is one that the run will stay below; set before the plan."""
+    taken: reactive[Estimate | None] = reactive(None, layout=True)
+    """How long it will take, and how much disk, with what that is judged by; of a sweep, all runs together."""
+    of: reactive[str] = reactive("", layout=True)
+    """Which run of a sweep the plan is of; empty for a single run."""
+    note: reactive[str] = reactive("", layout=True)
+    """What is to be said instead of a plan, or beside one that is out of date."""
+
+    def render(self) -> Text:
+        """Draw the plan."""
+        text = Text(overflow="ellipsis", no_wrap=True, end="")
+        text.append("plan", self.tone("title"))
+        if self.of:
+            text.append(f" {self.of}", self.tone("muted"))
+        if self.plan is None:
+            self._why_none(text)
+            return text
+        if self.note:
+            text.append(f"  {plain(self.note, limit=300)}", self.tone("muted"))
+        text.append("\n")
+        for label, parts in (*self._facts(self.plan), *self._takes()):
+            text.append(f"{label:<{_LABEL}}", self.tone("muted"))
+            text.append_text(self.toned(parts)).append("\n")
+        layers = self.plan.get("layers") or ()
+        if layers:
+            text.append("\n")
+            self._layers(text, layers)
+        return text
+
+    def _why_none(self, text: Text) -> None:
+        """Say beside the title, or below it where that is too long, why there is no plan."""
+        note = plain(self.note, limit=300)
+        width = max(24, self.content_size.width)
+        beside = len(note) + len("plan  ") <= width
+        lines = [f"  {note}"] if beside else ["", *textwrap.wrap(note, width)]
+        text.append("\n".join(lines), self.tone("muted")).append("\n")
+
+    def _facts(self, plan: Mapping[str, Any]) -> list[tuple[str, list[Part]]]:
+        parameters, maskable, nonzeros = (plan.get(key) for key in ("parameters", "maskable", "nonzeros"))
+        forward, dense = plan.get("forward_flops"), plan.get("dense_forward_flops")
+        training, dense_training = plan.get("training_flops"), plan.get("dense_training_flops")
+        return [
+            ("parameters", [(count(parameters), "text"), (f"  {count(maskable)} maskable", "muted")]),
+            ("active", [(count(nonzeros), "text"), (f"  {share(_ratio(nonzeros, maskable))}", "title")]),
+            ("forward", _flops(forward, dense)),
+            ("training", _flops(training, dense_training)),
+            ("steps", [(count(plan.get("steps")), "text")]),
+            ("mask updates", [(count(plan.get("mask_updates")), "text")]),
+            ("expected R_s", self._expected(plan.get("expected_itop_rate"))),
+        ]
+
+    def _takes(self) -> list[tuple[str, list[Part]]]:
+        if self.taken is None:
+            return []
+        width = max(24, self.content_size.width) - _LABEL
+        rows = [
+            ("takes about", duration(self.taken.seconds), self.taken.seconds is not None, self.taken.seconds_from),
+            ("disk about", size(self.taken.bytes), self.taken.bytes is not None, self.taken.bytes_from),
+        ]
+        told: list[tuple[str, list[Part]]] = []
+        for label, shown, known, why in rows:
+            beside = known and len(shown) + 2 + len(why) <= width
+            if known:
+                told.append((label, [(shown, "title"), (f"  {why}" if beside else "", "muted")]))
+            if not beside:
+                lines = textwrap.wrap(why, width)
+                told += [("" if known or number else label, [(line, "muted")]) for number, line in enumerate(lines)]
+        return told
+
+    def _expected(self, rate: float | None) -> list[Part]:
+        bound: list[Part] = [("at most ", "muted")] if self.at_most and rate is not None else []
+        return [*bound, (ratio(rate, 3), "title")]
+
+    def _layers(self, text: Text, layers: Sequence[Mapping[str, Any]]) -> None:
+        width = max(24, self.content_size.width)
+        name_width = max(8, width - 29)
+        text.append(f"{'layer':<{name_width}} {'shape':>13} {'density':>13}\n", self.tone("muted"))
+        for layer in layers:
+            shape = "×".join(str(extent) for extent in layer.get("shape") or ())
+            density = layer.get("density")
+            filled, empty = bar(density if isinstance(density, float | int) else 0.0, 6)
+            text.append(fit(str(layer.get("name", "")), name_width), self.tone("text"))
+            text.append(f" {fit(shape, 13, right=True)} ", self.tone("muted"))
+            text.append(filled, self.tone("live"))
+            text.append(empty, self.tone("faint"))
+            text.append(f"{share(density) if density is not None else UNKNOWN:>7}\n", self.tone("text"))
+
+
+def _ratio(part: object, whole: object) -> float | None:
+    if isinstance(part, int | float) and isinstance(whole, int | float) and whole:
+        return part / whole
+    return None
+
+
+def _flops(number: object, dense: object) -> list[Part]:
+    if not isinstance(number, int | float):
+        return [(UNKNOWN, "faint")]
+    of_dense: list[Part] = [(share(_ratio(number, dense)), "title"), (" of dense", "muted")]
+    return [(short_count(number), "text"), (" FLOPs  ", "muted"), *of_dense]

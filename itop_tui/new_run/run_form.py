@@ -1,0 +1,323 @@
+"""What the form of a new run knows, without a widget: fields, what was typed, what is wrong, what changed.
+
+Everything is read from `engine.config.run_config` (through `engine.config.field_info`), so that a setting declared
+there is in the form without a word written here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from engine.config.field_info import FIELD_SECTIONS, choices_of, field_help, irrelevant_because, setting_text
+from engine.config.run_config import ConfigError, RunConfig
+from engine.config.setting import Section, allowed
+from itop_tui.service import command_lines, sweeps
+from itop_tui.service.sweeps import Grid, GridTooLargeError
+
+Kind = Literal["switch", "choice", "text"]
+Entry = str | bool
+"""What a field's editor holds: a switch a bool, everything else its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One field of the form.
+
+    Attributes:
+        name: The setting's name.
+        section: The part of the form it stands in; empty for the run's own name and tags.
+        kind: How it is edited.
+        choices: What may be chosen; further text is allowed where `free`.
+        free: Whether text beyond the choices may be given (a user's own model, say).
+        optional: Whether it may be empty.
+        help: What it means.
+        allowed: What it may be, in words.
+        default: Its default, as its editor holds it.
+    """
+
+    name: str
+    section: str
+    kind: Kind
+    choices: tuple[str, ...]
+    free: bool
+    optional: bool
+    help: str
+    allowed: str
+    default: Entry
+
+    @property
+    def label(self) -> str:
+        """The name as people read it."""
+        return self.name.replace("_", " ")
+
+    @property
+    def listed(self) -> str:
+        """How a list is made of it, in words; empty where none can be."""
+        if not self.section or self.kind == "switch" or not sweeps.may_list(self.name):
+            return ""
+        if self.kind == "choice":
+            return "a comma adds another choice."
+        whole = int in sweeps.kinds_of(self.name)
+        return "a list, as in 1,2,5 or 1..5." if whole else "a list, with commas between."
+
+
+def as_entry(name: str, value: object) -> Entry:
+    """A setting's value as its editor holds it."""
+    return value if isinstance(value, bool) else setting_text(name, value)
+
+
+def _spec(name: str, section: Section) -> FieldSpec:
+    info = RunConfig.model_fields[name]
+    kinds = set(get_args(info.annotation)) or {info.annotation}
+    choices = choices_of(name)
+    if name == "device":
+        choices = ("auto", "cpu", "cuda")
+    free = name in ("model", "data", "device")
+    kind: Kind = "switch" if bool in kinds else "choice" if choices else "text"
+    if free:
+        words = f"one of the {len(choices)} in the list, or package.module:function"
+        words = "auto, cpu, cuda or cuda:N" if name == "device" else words
+    else:
+        words = "one of " + ", ".join(choices) if choices else allowed(RunConfig, name)
+        words = "on or off" if kind == "switch" else words
+    return FieldSpec(
+        name=name,
+        section=section,
+        kind=kind,
+        choices=choices,
+        free=free,
+        optional=type(None) in kinds,
+        help=field_help(name),
+        allowed=words,
+        default=as_entry(name, info.default),
+    )
+
+
+FIELDS: dict[str, FieldSpec] = {
+    name: _spec(name, section) for section, names in FIELD_SECTIONS.items() for name in names
+}
+"""All fields by name, in the order of the form."""
+
+
+def _own(name: str, allowed_words: str, meaning: str) -> FieldSpec:
+    return FieldSpec(name, "", "text", (), False, True, meaning, allowed_words, "")
+
+
+OWN_FIELDS: dict[str, FieldSpec] = {
+    "name": _own(
+        "name",
+        "any text",
+        "What the run is called in every list; of a sweep, what its group is called. Empty: named for the settings.",
+    ),
+    "tags": _own("tags", "words, with spaces between", "Words to find the run by later: paper, baseline, try."),
+}
+"""What is the run's own and no setting."""
+
+ALL_FIELDS: dict[str, FieldSpec] = {**OWN_FIELDS, **FIELDS}
+"""Everything the form holds, in its order."""
+
+
+class RunForm:
+    """The settings being typed, compared with what they started from.
+
+    Args:
+        start: The settings to start from; fields that no longer exist are left out, missing ones take their default.
+        locked: Fields that cannot be changed, each with the reason.
+        name: The name to start from.
+        tags: The tags to start from.
+        lists: Whether lists in fields make a sweep; a fork is one run.
+
+    Attributes:
+        grid: The runs that would be launched; None while something is wrong.
+        config: The first of them.
+        problems: What is wrong, by field.
+    """
+
+    def __init__(
+        self,
+        start: Mapping[str, Any],
+        locked: Mapping[str, str] | None = None,
+        *,
+        name: str = "",
+        tags: Sequence[str] = (),
+        lists: bool = True,
+    ) -> None:
+        self.locked = dict(locked or {})
+        self.lists = lists
+        self.own: dict[str, str] = {"name": name, "tags": " ".join(tags)}
+        self._own_start = dict(self.own)
+        self.start: dict[str, Entry] = {
+            name: as_entry(name, start[name]) if name in start else spec.default for name, spec in FIELDS.items()
+        }
+        self.entries: dict[str, Entry] = dict(self.start)
+        self.grid: Grid | None = None
+        self.config: RunConfig | None = None
+        self.problems: dict[str, str] = {}
+        self._variants: tuple[Mapping[str, Any], ...] = ()
+        self._validate()
+
+    @property
+    def name(self) -> str:
+        """The name that was typed; empty for none."""
+        return self.own["name"].strip()
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that were typed, each once, without their "#"."""
+        words = (word.lstrip("#") for word in self.own["tags"].replace(",", " ").split())
+        return tuple(dict.fromkeys(word for word in words if word))
+
+    def entry(self, name: str) -> Entry:
+        """What a field holds."""
+        return self.own[name] if name in self.own else self.entries[name]
+
+    def set(self, name: str, entry: Entry) -> None:
+        """Take what was typed into a field, and validate the whole."""
+        if name in self.own:
+            self.own[name] = str(entry)
+        elif entry != self.entries[name]:
+            self.entries[name] = entry
+            self._validate()
+
+    def at_start(self, name: str) -> Entry:
+        """What a field held at the start."""
+        return self._own_start[name] if name in self._own_start else self.start[name]
+
+    def settings(self) -> dict[str, Any]:
+        """What was typed, as the configuration takes it: an empty text is None where that is allowed."""
+        return {
+            name: None if entry == "" and FIELDS[name].optional else entry.strip() if isinstance(entry, str) else entry
+            for name, entry in self.entries.items()
+        }
+
+    def _validate(self) -> None:
+        settings, self.grid, self.config = self.settings(), None, None
+        try:
+            axes = sweeps.axes_of(settings) if self.lists else {}
+            self._variants = tuple(_variants(settings, axes))
+            self.grid = sweeps.expand(settings) if self.lists else Grid({}, (RunConfig.create(settings),))
+            self.config, self.problems = self.grid.configs[0], {}
+        except ConfigError as error:
+            self._variants = self._variants or (settings,)
+            self.problems = {}
+            for problem in error.problems:
+                listed = problem.field in FIELDS and str(problem.value) != str(settings[problem.field])
+                message = f"{problem.value}: {problem.message}" if listed else problem.message
+                self.problems.setdefault(problem.field, message)
+        except GridTooLargeError as error:
+            self._variants = self._variants or (settings,)
+            longest = max(FIELDS, key=lambda name: len(str(self.entries[name])) if name in self.listed else -1)
+            self.problems = {longest: str(error)}
+
+    @property
+    def listed(self) -> frozenset[str]:
+        """The fields that hold a list, whether or not it is right."""
+        if not self.lists:
+            return frozenset()
+        return frozenset(
+            name for name, entry in self.entries.items() if isinstance(entry, str) and _is_list(name, entry)
+        )
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether some field holds a list."""
+        return bool(self.listed)
+
+    @property
+    def group(self) -> str | None:
+        """The group of a sweep: the name that was typed, else one of its settings; None for a single run."""
+        if self.grid is None or not self.grid.axes:
+            return None
+        return self.name or sweeps.group_name(self.grid)
+
+    def size(self) -> str:
+        """How many runs there are, and of what; empty for a single run."""
+        return sweeps.size_shown(self.grid) if self.grid is not None and self.grid.axes else ""
+
+    def changed(self, name: str) -> bool:
+        """Whether a setting differs from the start."""
+        if name in self.own:
+            return False
+        entry, start = self.entries[name], self.start[name]
+        if isinstance(entry, bool) or isinstance(start, bool) or entry.strip() == start:
+            return entry != start if isinstance(entry, bool) else entry.strip() != start
+        try:  # 0.10 is no change from 0.1
+            return float(entry) != float(start)
+        except ValueError:
+            return True
+
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """The fields that hold something else than at the start, the run's own texts among them."""
+        own = (name for name, text in self.own.items() if text.strip() != self._own_start[name])
+        return (*own, *self.changes)
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The fields that differ from the start."""
+        return tuple(name for name in FIELDS if self.changed(name))
+
+    def without_effect(self, name: str) -> str | None:
+        """Why a field has no effect as things stand, or cannot be changed; None where it can and has.
+
+        A field that is wrong always counts, so that it can be mended.
+        """
+        if name in self.locked:
+            return self.locked[name]
+        if name in self.problems or name in self.own:
+            return None
+        reasons = [irrelevant_because(variant, name) for variant in self._variants]
+        return reasons[0] if all(reasons) else None
+
+    def differences(self) -> tuple[str, ...]:
+        """Each change against the start in words: "lr 0.1 → 0.05"."""
+        return tuple(
+            f"{FIELDS[name].label} {self.start_shown(name)} → {shown(self.entries[name])}" for name in self.changes
+        )
+
+    def start_shown(self, name: str) -> str:
+        """What a field was at the start, in words."""
+        return shown(self.start[name])
+
+    def summary(self) -> str | None:
+        """Why the run cannot be launched, naming the first wrong field; None where it can."""
+        if not self.problems:
+            return None
+        names = [FIELDS[name].label if name in FIELDS else name for name in self.problems]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        return f"{names[0]}{more}: {next(iter(self.problems.values()))}"
+
+    def command_line(self) -> str | None:
+        """The command that launches the same run or the same sweep; None while something is wrong."""
+        if self.config is None or self.grid is None:
+            return None
+        axes = {name: "".join(str(self.entries[name]).split()) for name in self.grid.axes}
+        return command_lines.command_line(self.config, name=self.name, tags=self.tags, axes=axes)
+
+
+def _is_list(name: str, entry: str) -> bool:
+    try:
+        return bool(sweeps.values_of(name, entry))
+    except (ConfigError, GridTooLargeError):
+        return True
+
+
+_MOST_VARIANTS = 64
+
+
+def _variants(settings: Mapping[str, Any], axes: Mapping[str, Sequence[str]]) -> Iterator[Mapping[str, Any]]:
+    """The settings of some points: all combinations of what is chosen by name, which is what other fields hang on."""
+    chosen = {name: values for name, values in axes.items() if FIELDS[name].kind == "choice"}
+    first = {name: values[0] for name, values in axes.items()}
+    for values in itertools.islice(itertools.product(*chosen.values()), _MOST_VARIANTS):
+        yield {**settings, **first, **dict(zip(chosen, values, strict=True))}
+
+
+def shown(entry: Entry) -> str:
+    """An entry in words."""
+    if isinstance(entry, bool):
+        return "on" if entry else "off"
+    return entry or "empty"

@@ -1,0 +1,1 @@
+"""What runs where, what waits and why, and what the devices do."""

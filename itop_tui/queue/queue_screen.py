@@ -1,0 +1,312 @@
+"""The screen of the queue: read again when the database changes, its devices looked at every two seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.message import Message
+
+from db.records import RunRecord
+from itop_tui.dialogs.chosen import Chosen, Runs, counted
+from itop_tui.dialogs.run_changes import RunActions
+from itop_tui.figures.format import plural
+from itop_tui.keys import bindings, in_scope
+from itop_tui.look.toned import TonedLine
+from itop_tui.poller import RunsChanged
+from itop_tui.queue import queue_state
+from itop_tui.queue.board import QueueBoard
+from itop_tui.queue.lines import Scene, about, status
+from itop_tui.queue.queue_state import QueueState
+from itop_tui.queue.sampling import EVERY, Probe, Sample, Sampler, Tracks, default_probe
+from itop_tui.service import operations, queue_operations
+from itop_tui.widgets.key_bar import KeyHint
+
+if TYPE_CHECKING:
+    from db.runs.queue import Direction
+
+_REST, _LONGEST_REST = 20, 0.5
+"""A reading is followed by a rest of twenty times what it took, within bounds: a long queue is not read all the time,
+and what is shown stays less than a second old."""
+
+
+class QueueScreen(RunActions):
+    """Shows what runs where, what waits and why, and lets a person change it.
+
+    Args:
+        probe: Reads the devices of this host.
+    """
+
+    SCOPE = "queue"
+    CSS_PATH = "queue.tcss"
+    BINDINGS = bindings(in_scope("queue"))
+    AUTO_FOCUS = "QueueBoard"
+
+    class Read(Message):
+        """The queue was read."""
+
+        def __init__(self, state: QueueState) -> None:
+            self.state = state
+            super().__init__()
+
+    class Sampled(Message):
+        """The devices were read."""
+
+        def __init__(self, sample: Sample) -> None:
+            self.sample = sample
+            super().__init__()
+
+    def __init__(self, probe: Probe | None = None) -> None:
+        super().__init__()
+        self._tracks = Tracks()
+        self._scene = Scene(tracks=self._tracks)
+        self._sampler = Sampler(probe or default_probe, self._post_sample)
+        self._reading = self._again = False
+
+    @property
+    def heading(self) -> str:
+        """What the top bar says."""
+        return "queue and devices"
+
+    @property
+    def board(self) -> QueueBoard:
+        """The list."""
+        return self.query_one(QueueBoard)
+
+    @property
+    def current_run(self) -> RunRecord | None:
+        """The run at the cursor."""
+        return self.board.run if self.is_mounted else None
+
+    @property
+    def chosen(self) -> Chosen:
+        """The marked runs, or else the one at the cursor."""
+        marked = self.board.marked
+        return Chosen(tuple(run.id for run in marked), {run.id: run for run in marked}) if marked else super().chosen
+
+    def compose_body(self) -> ComposeResult:
+        """Lay out the scheduler's line and the list."""
+        yield TonedLine(("reading the queue …", "muted"), widget_id="queue-status")
+        yield QueueBoard(self._scene)
+        yield TonedLine(widget_id="queue-about", wraps=True)
+
+    def on_mount(self) -> None:
+        """Read the queue, and look at the devices from now on."""
+        self._read_soon()
+        self._sample()
+        self.set_interval(1.0, lambda: self.board.tick(self.itop.clock()))
+        # Whether a scheduler runs is no change of the database.
+        self.set_interval(EVERY, self._look_for_scheduler)
+
+    def on_unmount(self) -> None:
+        """Look at the devices no more."""
+        self._sampler.stop()
+
+    # ------------------------------------------------------------------------------------------------------ reading
+
+    def on_runs_changed(self, message: RunsChanged) -> None:
+        """Read the queue again."""
+        super().on_runs_changed(message)
+        self._read_soon()
+
+    def _read_soon(self) -> None:
+        if not self.itop.is_open:
+            return
+        if self._reading:
+            self._again = True
+            return
+        self._reading = True
+        self._read()
+
+    @work(thread=True, group="scheduler", exclusive=True, exit_on_error=False)
+    def _look_for_scheduler(self) -> None:
+        known = self._scene.state
+        if known.host and self.itop.is_open and queue_state.scheduler_runs(self.itop.database) != known.scheduler:
+            self.app.call_from_thread(self._read_soon)
+
+    @work(thread=True, group="queue", exit_on_error=False)
+    def _read(self) -> None:
+        before = time.monotonic()
+        try:
+            self.post_message(self.Read(queue_state.read(self.itop.database)))
+        except Exception:  # a database that cannot be read is told by the poller's banner
+            self.log.warning("the queue cannot be read")
+        took = time.monotonic() - before
+        if self.is_attached:
+            self.app.call_from_thread(self.set_timer, min(_LONGEST_REST, _REST * took), self._rested)
+
+    def _rested(self) -> None:
+        self._reading = False
+        if self._again:
+            self._again = False
+            self._read_soon()
+
+    @on(Read)
+    def _show_state(self, message: Read) -> None:
+        self._show(replace(self._scene, state=message.state))
+
+    @work(thread=True, group="devices", exit_on_error=False)
+    def _sample(self) -> None:
+        self._sampler.run()
+
+    def _post_sample(self, sample: Sample) -> None:
+        self.post_message(self.Sampled(sample))
+
+    @on(Sampled)
+    def _show_sample(self, message: Sampled) -> None:
+        self._tracks.add(message.sample.devices)
+        self._show(replace(self._scene, sample=message.sample))
+
+    def _show(self, scene: Scene) -> None:
+        self._scene = replace(scene, now=self.itop.clock())
+        self.board.show(self._scene)
+        self.query_one("#queue-status", TonedLine).parts = tuple(status(scene.state, scene.sample))
+
+    @on(QueueBoard.Highlighted)
+    def _moved(self) -> None:
+        self.refresh_keys()
+        parts = about(self.board.run, self.board.device, self._scene)
+        self.query_one("#queue-about", TonedLine).parts = tuple(parts)
+
+    @on(QueueBoard.Opened)
+    def _open(self, message: QueueBoard.Opened) -> None:
+        self.itop.open_run(message.run.id)
+
+    def key_hints(self) -> Iterable[KeyHint]:
+        """The keys that work at the cursor: on a device, plus and minus change its slots."""
+        device = self.board.device if self.is_mounted else None
+        for hint in super().key_hints():
+            if hint.action in ("screen.raise_number", "screen.lower_number"):
+                if device is None and (self.current_run is None or self.current_run.status != "queued"):
+                    continue
+                what = "slot" if device is not None else "priority"
+                sign = "+1" if hint.action.endswith("raise_number") else "-1"
+                yield KeyHint(hint.key, f"{what} {sign}", hint.action)
+            elif hint.action == "screen.pause_all":
+                if self._scene.state.active:
+                    yield KeyHint(hint.key, "pause all" if self._training else "go on, all", hint.action)
+            else:
+                yield hint
+
+    # ------------------------------------------------------------------------------------------------- the queue
+
+    def action_move_up(self) -> None:
+        """Let the chosen runs start one place earlier."""
+        self._move("move_up", "up")
+
+    def action_move_down(self) -> None:
+        """Let the chosen runs start one place later."""
+        self._move("move_down", "down")
+
+    def action_move_top(self) -> None:
+        """Let the chosen runs start first of their priority."""
+        self._move("move_top", "top")
+
+    def action_move_bottom(self) -> None:
+        """Let the chosen runs start last of their priority."""
+        self._move("move_bottom", "bottom")
+
+    def _move(self, name: str, to: Direction) -> None:
+        def move(runs: Runs) -> None:
+            ids = [run.id for run in runs]
+            self.itop.operate(
+                lambda db: queue_operations.move(db, ids, to), self.tell_problems, failing="Could not move"
+            )
+
+        self.with_chosen(name, move)
+
+    def action_hold_run(self) -> None:
+        """Hold the chosen runs; where all are held, release them."""
+        self.with_chosen("hold_run", self._hold)
+
+    def _hold(self, runs: Runs) -> None:
+        free = tuple(run for run in runs if not run.held)
+        meant, words = (free, "is held") if free else (runs, "is released")
+        ids = [run.id for run in meant]
+        what = queue_operations.hold if free else queue_operations.release
+        self.itop.operate(
+            lambda db: what(db, ids),
+            self.tell(lambda n: f"{counted(meant)(n).capitalize()} {words if n == 1 else words.replace('is', 'are')}."),
+            failing="Could not hold" if free else "Could not release",
+        )
+
+    def action_raise_number(self) -> None:
+        """Raise the priority of the chosen runs, or the slots of the device at the cursor."""
+        self._add(1)
+
+    def action_lower_number(self) -> None:
+        """Lower the priority of the chosen runs, or the slots of the device at the cursor."""
+        self._add(-1)
+
+    def _add(self, by: int) -> None:
+        device = self.board.device
+        if device is not None:
+            self.itop.operate(
+                lambda db: queue_operations.add_slots(db, device, by),
+                lambda _: self._read_soon(),
+                failing="Could not change the slots",
+            )
+            return
+
+        def add(runs: Runs) -> None:
+            ids = [run.id for run in runs]
+            self.itop.operate(
+                lambda db: queue_operations.add_priority(db, ids, by),
+                self.tell_problems,
+                failing="Could not change the priority",
+            )
+
+        self.with_chosen("raise_number", add)
+
+    @property
+    def _training(self) -> Runs:
+        return tuple(run for run in self._scene.state.active if run.status == "running")
+
+    def action_pause_all(self) -> None:
+        """Pause every run that is running; where none is, let all paused ones go on."""
+        running = self._training
+        meant = running or tuple(run for run in self._scene.state.active if run.status == "paused")
+        if not meant:
+            self.notify("Nothing is running, and nothing is paused.", severity="warning", markup=False)
+            return
+        words = "pause; the memory stays held" if running else "go on"
+        self.itop.operate(
+            lambda db: operations.pause_all(db, meant),
+            self.tell(lambda n: f"Asked {plural(n, 'run')} to {words}."),
+            failing="Could not pause",
+        )
+
+    def action_start_scheduler(self) -> None:
+        """See to it that a scheduler is there."""
+        if self._scene.state.scheduler:
+            self.notify("A scheduler is running already.", markup=False)
+        elif not self._scene.state.waiting:
+            self.notify("Nothing waits: a scheduler would leave at once.", severity="warning", markup=False)
+        else:
+            self.itop.operate(operations.start_scheduler, self._started, failing="The scheduler did not start")
+
+    def _started(self, _: None) -> None:
+        self.notify("A scheduler is running.", markup=False)
+        self._read_soon()
+
+    # --------------------------------------------------------------------------------------------------------- marks
+
+    def action_mark(self) -> None:
+        """Mark the run at the cursor."""
+        self.board.toggle_mark()
+
+    def action_mark_waiting(self) -> None:
+        """Mark every run that waits."""
+        self.board.mark_waiting()
+
+    def action_unmark_all(self) -> None:
+        """Forget all marks."""
+        self.board.unmark_all()
+
+    def show_run(self, run_id: int) -> None:
+        """Put the cursor on a run."""
+        self.board.go_to(("run", run_id))

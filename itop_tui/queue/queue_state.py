@@ -1,0 +1,83 @@
+"""What the database knows of the queue: what runs, what waits and why, and how many runs each device takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from db.records import RunRecord
+
+if TYPE_CHECKING:
+    from db.session import Database
+
+
+LISTED = 500
+"""So many of the runs that wait are listed, the first ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """The queue at one moment.
+
+    Attributes:
+        host: This host's name; empty before the queue was read.
+        active: The runs that have a device, of every host, by id.
+        waiting: The runs that wait, held ones among them, in the order in which they start: the first of them.
+        queued: How many wait in all.
+        held: How many of them are held.
+        reasons: Why each of them waits, by its id.
+        slots: Runs at a time by device; 1 where it names none.
+        scheduler: Whether a scheduler of this host serves the database.
+    """
+
+    host: str = ""
+    active: tuple[RunRecord, ...] = ()
+    waiting: tuple[RunRecord, ...] = ()
+    queued: int = 0
+    held: int = 0
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    slots: Mapping[str, int] = field(default_factory=dict)
+    scheduler: bool = False
+
+    def slots_of(self, device: str) -> int:
+        """How many runs at a time the device takes."""
+        return self.slots.get(device, 1)
+
+    def taken(self, device: str) -> int:
+        """How many runs of this host hold the device now."""
+        return sum(device in devices_of(run) for run in self.active if run.host == self.host)
+
+
+def devices_of(run: RunRecord) -> tuple[str, ...]:
+    """The devices a run holds."""
+    return tuple(name for name in (run.device or "").split(",") if name)
+
+
+def scheduler_runs(db: Database) -> bool:
+    """Whether a scheduler of this host serves the database. For a thread."""
+    from engine.launch import submit
+
+    return submit.scheduler_running(db)
+
+
+def read(db: Database) -> QueueState:
+    """Read the queue; a few queries, whatever its length. For a thread."""
+    from db import key_values
+    from db.runs import runs
+    from engine.launch import submit
+    from engine.launch.placement import Limits
+    from engine.launch.processes import host_name
+
+    waiting = tuple(runs.waiting(db, limit=LISTED))
+    queued, held = runs.how_many_wait(db)
+    return QueueState(
+        host=host_name(),
+        active=tuple(runs.active(db)),
+        waiting=waiting,
+        queued=queued,
+        held=held,
+        reasons=submit.why_waiting(db, waiting),
+        slots=Limits.of(key_values.get(db, "slots"), None).slots,
+        scheduler=submit.scheduler_running(db),
+    )

@@ -1,0 +1,62 @@
+"""The files behind checkpoints: whether they are what was written, and deleting one. Called in threads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from db.records import CheckpointRecord
+from db.runs import checkpoints
+from db.session import Database
+from itop_tui.figures.format import size
+from itop_tui.service.shelf_operations import remove
+
+MISSING, DAMAGED = "missing", "damaged"
+
+
+def glance(row: CheckpointRecord) -> str:
+    """What a look at the file says without reading it: missing, damaged (another size), or nothing to complain of."""
+    try:
+        found = Path(row.path).stat().st_size
+    except FileNotFoundError:
+        return MISSING
+    except OSError as error:
+        return f"unreadable ({error.strerror})"
+    return "" if found == row.bytes else DAMAGED
+
+
+def verify(row: CheckpointRecord) -> str:
+    """The same after all of its bytes were read and compared with their checksum."""
+    seen = glance(row)
+    if seen:
+        return seen
+    try:
+        with Path(row.path).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return f"unreadable ({error.strerror})"
+    return "" if digest == row.sha256 else DAMAGED
+
+
+def freed(row: CheckpointRecord, others: Iterable[CheckpointRecord]) -> str:
+    """What deleting a checkpoint gives back, in a sentence."""
+    sharing = [other for other in others if other.id != row.id and other.path == row.path]
+    if sharing:
+        return f"Frees nothing: its file is also the checkpoint {sharing[0].kind!r} of step {sharing[0].step:,}."
+    try:
+        found = Path(row.path).stat()
+    except OSError:
+        return "Its file is gone already: only the record is removed."
+    if found.st_nlink > 1:
+        return f"Frees nothing yet: its {size(found.st_size)} have another name, that of another checkpoint."
+    return f"Frees {size(found.st_size)}."
+
+
+def delete(db: Database, checkpoint_id: int) -> list[str]:
+    """Forget a checkpoint and delete its file; returns a sentence for what could not be removed.
+
+    Raises:
+        IllegalState: A fork or a waiting run needs it.
+    """
+    return remove(checkpoints.remove(db, checkpoint_id))

@@ -1,0 +1,319 @@
+"""The mask of one layer as a checkpoint holds it: its pattern, zoomed and moved about, and the other checkpoints'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Protocol
+
+from rich.text import Text
+from textual import events, work
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from db.records import CheckpointRecord, RunRecord
+from db.runs import checkpoints
+from engine.helpers.masks_client import MaskError, MaskGrid, MaskLayer, Window
+from itop_tui.dialogs.picker import Item, Picker
+from itop_tui.figures.format import count, figure, plain, share
+from itop_tui.keys import bindings, in_scope
+from itop_tui.look.toned import Part, Toned
+from itop_tui.run.layer_table import shape_text
+from itop_tui.run.mask_map import STATES, MaskMap
+from itop_tui.screen import ItopScreen
+
+_ZOOM = 2.0
+_PAN = 0.25
+_LEAST = 4
+"""Rows and columns of weights that stay in sight however far one zooms in."""
+
+
+class Reader(Protocol):
+    """Reads the masks of checkpoints; blocks while it does. `engine.helpers.masks_client.MaskServer` is one."""
+
+    def grid(
+        self, path: str, layer: str | None, rows: int, cols: int, window: Window | None, *, sha256: str | None
+    ) -> MaskGrid:
+        """The pattern of a layer."""
+
+
+class MaskHead(Toned):
+    """Two lines: which layer as of when, and what the states are called."""
+
+    parts: reactive[tuple[tuple[Part, ...], ...]] = reactive((), layout=True)
+    """The lines."""
+
+    DEFAULT_CSS = "MaskHead { height: auto; padding: 0 1; }"
+
+    def render(self) -> Text:
+        """Draw the lines."""
+        return Text("\n", end="").join(self.toned(line) for line in self.parts)
+
+
+class MaskScreen(ItopScreen):
+    """A layer's pattern.
+
+    Args:
+        run: The run.
+        layer: The layer to begin with.
+        reader: Who reads checkpoints.
+        checkpoint_id: The checkpoint to begin with; None for the latest.
+    """
+
+    SCOPE = "mask"
+    CSS_PATH = "mask.tcss"
+    BINDINGS = bindings(in_scope("mask"))
+
+    def __init__(self, run: RunRecord, layer: str, reader: Reader, checkpoint_id: int | None = None) -> None:
+        super().__init__()
+        self._run = run
+        self._reader = reader
+        self.layer_name = layer
+        self.checkpoint_id = checkpoint_id
+        self.window: Window | None = None
+        self.grid: MaskGrid | None = None
+        self._checkpoints: tuple[CheckpointRecord, ...] = ()
+        self._asking = False
+        self._again = False
+
+    @property
+    def heading(self) -> str:
+        """Which run's."""
+        return f"run {self._run.id} · {plain(self._run.name, 200)} · masks"
+
+    @property
+    def current_run(self) -> RunRecord | None:
+        """The run."""
+        return self._run
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Two lines of words and the picture."""
+        yield MaskHead()
+        yield MaskMap(widget_id="mask-map")
+
+    def on_mount(self) -> None:
+        """Where there is no colour, states are glyphs."""
+        self.picture.glyphs = self.app.no_color
+        self.picture.note = "reading the checkpoint …  (the first time, torch is loaded: a second or two)"
+
+    @property
+    def picture(self) -> MaskMap:
+        """The picture."""
+        return self.query_one(MaskMap)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another resolution."""
+        self.call_after_refresh(self._ask)
+
+    # ------------------------------------------------------------------------------ reading
+
+    def _ask(self) -> None:
+        """Read what is to be shown now; what is asked meanwhile is read after it."""
+        if self._asking:
+            self._again = True
+            return
+        self._asking = True
+        rows, columns = self.picture.room
+        self._read(self.layer_name, self.checkpoint_id, rows, columns, self.window)
+
+    @work(thread=True, group="mask", exit_on_error=False)
+    def _read(self, layer: str, wanted: int | None, rows: int, columns: int, window: Window | None) -> None:
+        """Read in a thread; every way out hands something back to the event loop."""
+        call: Callable[[], object]
+        try:
+            known = tuple(row for row in checkpoints.for_run(self.itop.database, self._run.id) if row.kind != "nan")
+            chosen = _chosen(known, wanted)
+            grid = self._reader.grid(chosen.path, layer, rows, columns, window, sha256=chosen.sha256)
+        except Exception as error:  # a checkpoint removed meanwhile, a database in trouble: said in the picture's place
+            reason = f"{error}".strip() or type(error).__name__
+            call = partial(self._failed, reason)
+        else:
+            call = partial(self._show, grid, chosen, known)
+        if self.is_mounted:
+            self.app.call_from_thread(call)
+
+    def _finished(self) -> None:
+        self._asking = False
+        if self._again:
+            self._again = False
+            self._ask()
+
+    def _failed(self, reason: str) -> None:
+        self.grid = self.picture.grid = None
+        self.picture.note = f"No mask can be shown: {plain(reason, 300)}."
+        self.query_one(MaskHead).parts = ((("layer ", "muted"), (plain(self.layer_name, 200), "title")),)
+        self._finished()
+
+    def _show(self, grid: MaskGrid, shown: CheckpointRecord, known: tuple[CheckpointRecord, ...]) -> None:
+        self.checkpoint_id, self._checkpoints, self.grid = shown.id, known, grid
+        self.picture.grid = grid
+        self.query_one(MaskHead).parts = head(grid, shown, known)
+        self._finished()
+
+    # ------------------------------------------------------------------------------ keys
+
+    def _zoom(self, factor: float) -> None:
+        grid = self.grid
+        if grid is None:
+            return
+        spans = []
+        for low, high, size in self._sides(grid):
+            span = min(max((high - low) / factor, min(_LEAST, size)), size)
+            start = min(max((low + high) / 2 - span / 2, 0), size - span)
+            spans.append((round(start), round(start + span)))
+        self._look_at(grid, spans)
+
+    def _pan(self, down: float, right: float) -> None:
+        grid = self.grid
+        if grid is None:
+            return
+        spans = []
+        for (low, high, size), by in zip(self._sides(grid), (down, right), strict=True):
+            move = round(by * (high - low)) or (1 if by > 0 else -1 if by < 0 else 0)
+            start = min(max(low + move, 0), size - (high - low))
+            spans.append((start, start + high - low))
+        self._look_at(grid, spans)
+
+    @staticmethod
+    def _sides(grid: MaskGrid) -> list[tuple[int, int, int]]:
+        height, width = grid.layer.matrix
+        return [(grid.window[0], grid.window[1], height), (grid.window[2], grid.window[3], width)]
+
+    def _look_at(self, grid: MaskGrid, spans: list[tuple[int, int]]) -> None:
+        whole = spans == [(0, grid.layer.matrix[0]), (0, grid.layer.matrix[1])]
+        self.window = None if whole else (*spans[0], *spans[1])
+        self._ask()
+
+    def action_zoom_in(self) -> None:
+        """Show half of the rows and columns."""
+        self._zoom(_ZOOM)
+
+    def action_zoom_out(self) -> None:
+        """Show twice as many."""
+        self._zoom(1 / _ZOOM)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel zooms."""
+        self._zoom(_ZOOM)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel zooms."""
+        self._zoom(1 / _ZOOM)
+
+    def action_zoom_reset(self) -> None:
+        """Show the whole layer."""
+        self.window = None
+        self._ask()
+
+    def action_pan_left(self) -> None:
+        """Show earlier columns."""
+        self._pan(0, -_PAN)
+
+    def action_pan_right(self) -> None:
+        """Show later columns."""
+        self._pan(0, _PAN)
+
+    def action_pan_up(self) -> None:
+        """Show earlier rows."""
+        self._pan(-_PAN, 0)
+
+    def action_pan_down(self) -> None:
+        """Show later rows."""
+        self._pan(_PAN, 0)
+
+    def _step_layer(self, by: int) -> None:
+        if self.grid is not None:
+            names = [layer.name for layer in self.grid.layers]
+            self._take_layer(names[(names.index(self.grid.layer.name) + by) % len(names)])
+
+    def _take_layer(self, name: str | None) -> None:
+        if name is not None:
+            self.layer_name, self.window = name, None
+            self._ask()
+
+    def action_next_layer(self) -> None:
+        """Show the next layer."""
+        self._step_layer(1)
+
+    def action_previous_layer(self) -> None:
+        """Show the layer before."""
+        self._step_layer(-1)
+
+    def action_choose_layer(self) -> None:
+        """Choose a layer from a list."""
+        if self.grid is not None:
+            items = [Item(layer.name, layer.name, _about(layer)) for layer in self.grid.layers]
+            self.app.push_screen(Picker("Layer", items, current=self.layer_name), self._take_layer)
+
+    def _step_checkpoint(self, by: int) -> None:
+        ids = [row.id for row in self._checkpoints]
+        if self.checkpoint_id in ids:
+            at = min(max(ids.index(self.checkpoint_id) + by, 0), len(ids) - 1)
+            self._take_checkpoint(str(ids[at]))
+
+    def _take_checkpoint(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            self.checkpoint_id = int(checkpoint)
+            self._ask()
+
+    def action_next_checkpoint(self) -> None:
+        """Show the mask in the next checkpoint."""
+        self._step_checkpoint(1)
+
+    def action_previous_checkpoint(self) -> None:
+        """Show the mask in the checkpoint before."""
+        self._step_checkpoint(-1)
+
+    def action_choose_checkpoint(self) -> None:
+        """Choose a checkpoint from a list."""
+        items = [
+            Item(str(row.id), f"step {row.step:,}", f"{row.kind}, epoch {row.epoch:,}")
+            for row in reversed(self._checkpoints)
+        ]
+        if items:
+            title = "Masks as of which checkpoint"
+            self.app.push_screen(Picker(title, items, current=str(self.checkpoint_id)), self._take_checkpoint)
+
+    def action_toggle_glyphs(self) -> None:
+        """Show states as glyphs, or as coloured half blocks."""
+        self.picture.glyphs = not self.picture.glyphs
+        self._ask()
+
+
+def _chosen(known: tuple[CheckpointRecord, ...], wanted: int | None) -> CheckpointRecord:
+    """The checkpoint of an id, else the latest one."""
+    if not known:
+        raise MaskError("there is no checkpoint yet, and masks are kept in checkpoints")
+    return next((row for row in known if row.id == wanted), known[-1])
+
+
+def _about(layer: MaskLayer) -> str:
+    return f"{shape_text(layer.shape)}, density {share(round(layer.nonzeros / max(1, layer.size), 4))}"
+
+
+def head(grid: MaskGrid, shown: CheckpointRecord, known: tuple[CheckpointRecord, ...]) -> tuple[tuple[Part, ...], ...]:
+    """What the picture is of, and what its states are, in two or three lines."""
+    layer = grid.layer
+    height, width = layer.matrix
+    size = max(1, layer.size)
+    rows, columns = grid.active.shape
+    down, across = (grid.window[1] - grid.window[0]) / rows, (grid.window[3] - grid.window[2]) / columns
+    cell = "each cell is one weight" if down == across == 1 else f"a cell is {down:.3g} × {across:.3g} weights"
+    place = [row.id for row in known].index(shown.id) + 1
+    first: list[Part] = [
+        (layer.name, "title"),
+        (f"  {shape_text(layer.shape)}", "text"),
+        (f" as {count(height)} × {count(width)}" if len(layer.shape) > 2 else "", "muted"),
+        (f"  density {share(round(layer.nonzeros / size, 4))}  R_s {figure(layer.explored / size, 3)}", "text"),
+        (f"  as of step {grid.step:,}", "accent"),
+        (f" (checkpoint {place} of {len(known)}: {plain(shown.kind, 20)}; {count(grid.updates)} updates)", "muted"),
+    ]
+    second: list[Part] = []
+    grown = float(grid.grown.mean())
+    active, explored = float(grid.active.mean()), float(grid.explored.mean())
+    for (glyph, name, tone), value in zip(
+        STATES, (1 - explored, explored - active, active - grown, grown), strict=True
+    ):
+        second += [(f"{glyph} ", tone), (f"{name} {share(round(max(0.0, value), 4))}  ", "muted")]
+    second.append((f"in sight · {cell}", "muted"))
+    return tuple(first), tuple(second)

@@ -1,0 +1,140 @@
+"""From what was read to what a chart shows: pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from db.records import RunRecord
+from itop_tui.chart.chart import TONES, ChartData, Event, Line
+from itop_tui.figures.chart_metrics import Figure
+from itop_tui.figures.chart_specs import ChartSpec
+from itop_tui.figures.curves import EMPTY, Curve, Curves
+from itop_tui.figures.events import Happening, drop
+from itop_tui.figures.format import MASK_FIGURES
+from itop_tui.figures.x_axis import Hours, Scale
+
+_MARKERS = "●▲■◆✚★▼○"
+"""On each line of a chart with several, so that they can be told apart without colour."""
+_OF_UPDATES = frozenset({"update", "layer"})
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How charts are shown.
+
+    Attributes:
+        scale: The x axis.
+        with_marks: Whether mask updates and other happenings are marked.
+        happenings: What is known of the run beside its curves.
+    """
+
+    scale: Scale
+    with_marks: bool = True
+    happenings: tuple[Happening, ...] = ()
+
+
+def chart_data(spec: ChartSpec, curves: Curves | None, run: RunRecord | None, look: Look) -> ChartData:
+    """What a chart shows of what was read."""
+    unit = look.scale.unit
+    figures = spec.figures
+    if curves is None or any(figure.name not in curves.by_name for figure in figures):
+        return ChartData(empty="reading …", x_unit=unit)
+    lines: list[Line] = []
+    broken: list[tuple[float, str]] = []
+    labels = spec.labels()
+    for number, figure in enumerate(figures):
+        curve = curves.by_name[figure.name]
+        if _says_nothing(figure, run):
+            continue
+        right = figure.unit != figures[0].unit
+        name = labels[figure.name]
+        draw = partial(_line, scale=look.scale, figure=figure, right=right)
+        before = curves.before.get(figure.name, EMPTY)
+        # A parent's own hours are others: its curve has no place among this run's.
+        if len(before.steps) and unit != "hour":
+            lines.append(draw(before, label=f"{name} parent".strip(), tone="parent"))
+        marker = _MARKERS[number % len(_MARKERS)] if len(figures) > 2 or (right and number) else ""
+        tone = TONES[number % len(TONES)]
+        if len(curve.smooth_steps):
+            lines.append(draw(curve, label=name or "raw", tone="raw"))
+            smoothed = Curve(curve.smooth_steps, curve.smooth_values)
+            lines.append(draw(smoothed, label=f"{name} smooth".strip(), tone=tone, marker=marker))
+        else:
+            lines.append(draw(curve, label=name, tone=tone, marker=marker))
+        places = look.scale.place(np.array([step for step, _ in curve.broken]))
+        told = [text if number == 0 else f"{name} {text}" for _, text in curve.broken]
+        broken += zip(places.tolist(), told, strict=True)
+    if not any(len(line.x) for line in lines):
+        lines = []
+    right_ones = [figure for figure in figures if figure.unit != figures[0].unit]
+    return ChartData(
+        lines=tuple(lines),
+        marks=look.scale.place(curves.updates) if look.with_marks else np.empty(0),
+        broken=tuple(broken),
+        empty=why_empty(spec, run),
+        x_unit=unit,
+        events=_events(curves, look) if look.with_marks else (),
+        right_percent=bool(right_ones) and right_ones[0].percent,
+        smoothing=curves.request.smoothing if any(line.tone == "raw" for line in lines) else 0.0,
+        x_note=look.scale.note if isinstance(look.scale, Hours) else "",
+    )
+
+
+def limits(curves: Curves | None, scale: Scale) -> tuple[float, float] | None:
+    """The positions of the first and last step, an ancestor's among them where its curve has a place; None for none."""
+    if curves is None or curves.first is None or curves.last is None or curves.last <= curves.first:
+        return None
+    first = curves.first
+    if isinstance(scale, Hours):  # from where it was forked on: an ancestor's own hours are others
+        first = max(first, float(scale.steps[0]) - 1)
+    low, high = scale.place(np.array([first, curves.last])).tolist()
+    return low, high
+
+
+def _line(curve: Curve, *, scale: Scale, figure: Figure, right: bool, label: str, tone: str, marker: str = "") -> Line:
+    return Line(
+        label=label,
+        x=scale.place(curve.steps),
+        y=curve.values,
+        tone=tone,
+        dotted=figure.source != "step" and tone != "parent",
+        marker=marker,
+        right=right,
+        percent=figure.percent,
+    )
+
+
+def _events(curves: Curves, look: Look) -> tuple[Event, ...]:
+    rate = curves.by_name.get("learning_rate", EMPTY)
+    found = [*look.happenings, *(drop(step, rate.steps, rate.values) for step in curves.drops.tolist())]
+    places = look.scale.place(np.array([one.step for one in found], dtype=np.float64))
+    return tuple(Event(place, one.kind, one.text) for place, one in zip(places.tolist(), found, strict=True))
+
+
+def _says_nothing(figure: Figure, run: RunRecord | None) -> bool:
+    of_masks = figure.name in MASK_FIGURES or figure.source in _OF_UPDATES
+    return of_masks and run is not None and run.method == "dense"
+
+
+def why_empty(spec: ChartSpec, run: RunRecord | None) -> str:
+    """Why there is nothing on a chart."""
+    figures = spec.figures
+    if not figures:
+        return "choose figures for this chart (e)"
+    if run is None:
+        return "reading …"
+    if all(_says_nothing(figure, run) for figure in figures):
+        return "a dense run has no mask"
+    if run.config.get("fix") and all(figure.name == "death_rate" or figure.source == "update" for figure in figures):
+        return "the mask is fixed: nothing dies"
+    if run.status == "queued":
+        return "waiting for its device"
+    if not run.status.is_active:
+        return "nothing was recorded"
+    sources = {figure.source for figure in figures}
+    if sources <= _OF_UPDATES:
+        return "no mask update yet"
+    return "no epoch yet" if sources == {"epoch"} else "no step yet"

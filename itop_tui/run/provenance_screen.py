@@ -1,0 +1,148 @@
+"""Where an attempt came from: commit, what the working tree differed by, versions, variables, command, ending."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+
+from db.records import AttemptRecord
+from itop_tui.dialogs.leaving import Dialog
+from itop_tui.figures.format import duration, moment, plain
+from itop_tui.look.theme import Tone, look
+from itop_tui.look.toned import Part, Toned
+from itop_tui.widgets.key_bar import KeyBar, KeyHint
+
+_LONGEST = 2_000
+"""Lines of a difference or a traceback that are shown; a person who needs more has the commit."""
+
+
+def _section(title: str, lines: Sequence[list[Part]]) -> list[list[Part]]:
+    return [[(title, "title")], *(lines or [[("  not recorded", "muted")]]), []]
+
+
+def _diff_tone(line: str) -> Tone:
+    if line.startswith(("+++", "---", "diff ", "index ")):
+        return "muted"
+    if line.startswith("@@"):
+        return "accent"
+    return "good" if line.startswith("+") else "bad" if line.startswith("-") else "text"
+
+
+def _cut(text: str, tone: Tone | None = None) -> list[list[Part]]:
+    lines = text.splitlines()
+    shown: list[list[Part]] = [[(plain(line, 500), tone or _diff_tone(line))] for line in lines[:_LONGEST]]
+    if len(lines) > _LONGEST:
+        shown.append([(f"… and {len(lines) - _LONGEST:,} more lines", "muted")])
+    return shown
+
+
+def provenance_lines(attempt: AttemptRecord) -> list[list[Part]]:
+    """Everything that is known of an attempt."""
+    seen = look(attempt.status)
+    ended = f"  {moment(attempt.ended_at)}" if attempt.ended_at is not None else ""
+    ending: list[list[Part]] = [[(f"  {seen.glyph} {seen.word}", seen.tone), (ended, "text")]]
+    if attempt.ended_at is not None:
+        ending[0].append((f"  after {duration(attempt.ended_at - attempt.started_at)}", "muted"))
+    if attempt.exit_code is not None:
+        ending.append([(f"  exit code {attempt.exit_code}", "text")])
+    if attempt.signal is not None:
+        ending.append([(f"  signal {attempt.signal}", "text")])
+    if attempt.reason:
+        ending.append([(f"  {plain(attempt.reason, 600)}", seen.tone)])
+    where = (("host", attempt.host), ("device", attempt.device), ("pid", attempt.pid), ("boot", attempt.boot_id))
+    place: list[list[Part]] = [
+        [(f"  {name} ", "muted"), (plain(str(value), 200), "text")] for name, value in where if value is not None
+    ]
+    tree = {True: "the working tree had changes, below", False: "the working tree was clean", None: ""}[attempt.dirty]
+    commit: list[list[Part]] = (
+        [[(f"  {plain(attempt.commit, 60)}", "text"), (f"  {tree}", "muted")]] if attempt.commit else []
+    )
+
+    def table(values: Mapping[str, str]) -> list[list[Part]]:
+        return [
+            [(f"  {plain(name, 60)} ", "muted"), (plain(str(values[name]), 400), "text")] for name in sorted(values)
+        ]
+
+    lines = _section("Ending", ending) + _section("Where", place)
+    command = plain(attempt.command_line or "", 4_000)
+    lines += _section("Command line", [[(f"  {command}", "text")]] if command else [])
+    lines += _section("Commit", commit) + _section("Versions", table(attempt.versions))
+    lines += _section("Environment", table(attempt.environment or {}))
+    if attempt.diff:
+        lines += _section("What the working tree differed by", _cut(attempt.diff))
+    if attempt.traceback:
+        lines += _section("Traceback", _cut(attempt.traceback, "bad"))
+    return lines
+
+
+class _Page(Toned):
+    """The lines of one attempt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[list[Part]] = []
+
+    def show(self, attempt: AttemptRecord) -> None:
+        self._lines = provenance_lines(attempt)
+        self.refresh(layout=True)
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        return len(self.render().wrap(self.app.console, max(width, 1)))
+
+    def render(self) -> Text:
+        text = Text(end="", overflow="fold")
+        for number, line in enumerate(self._lines):
+            if number:
+                text.append("\n")
+            for content, tone in line:
+                text.append(content, self.tone(tone))
+        return text
+
+
+class ProvenanceScreen(Dialog[None]):
+    """One attempt at a time, the latest first.
+
+    Args:
+        attempts: All of a run, at least one.
+    """
+
+    CSS_PATH = "provenance.tcss"
+    BINDINGS: ClassVar = [
+        ("escape,q,enter,w", "leave", "close"),
+        ("left_square_bracket,left,h", "step(-1)", "attempt before"),
+        ("right_square_bracket,right,l", "step(1)", "next attempt"),
+    ]
+
+    def __init__(self, attempts: Sequence[AttemptRecord]) -> None:
+        super().__init__()
+        self._attempts = sorted(attempts, key=lambda attempt: attempt.number)
+        self.at = len(self._attempts) - 1
+
+    def compose(self) -> ComposeResult:
+        """Lay out the page."""
+        with Vertical(id="provenance"):
+            with VerticalScroll():
+                yield _Page()
+            yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Show the latest attempt."""
+        self.query_one(KeyBar).hints = (
+            KeyHint("↑ ↓", "scroll"),
+            KeyHint("[ ]", "other attempts", "screen.step(-1)"),
+            KeyHint("esc", "close", "screen.leave"),
+        )
+        self.query_one(VerticalScroll).focus()
+        self.action_step(0)
+
+    def action_step(self, by: int) -> None:
+        """Show another attempt."""
+        self.at = min(max(self.at + by, 0), len(self._attempts) - 1)
+        attempt = self._attempts[self.at]
+        self.query_one("#provenance").border_title = f"attempt {attempt.number} of {len(self._attempts)}"
+        self.query_one(_Page).show(attempt)
+        self.query_one(VerticalScroll).scroll_home(animate=False)

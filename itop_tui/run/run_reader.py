@@ -1,0 +1,230 @@
+"""The thread behind a run's screen: reads when something changed, and posts frozen snapshots.
+
+One thread reads for the whole screen, one thing after the other, so nothing is read twice at once and the
+newest request always wins.  It sleeps until it is woken: by a commit (the app's poller sees those) or by the
+reader of the screen, who zoomed or chose another tab.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from textual.message import Message
+
+from db import key_values
+from db.errors import RunNotFound
+from db.history import metrics
+from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
+from db.runs import attempts, checkpoints, runs
+from db.session import Database
+from itop_tui.figures.curve_reader import CurveReader
+from itop_tui.figures.curves import CurveRequest, Curves
+from itop_tui.figures.lineage import Stretch, lineage
+from itop_tui.run import checkpoint_files
+
+SETTING = "ui.run"
+"""Under which name the settings keep how the view was left."""
+_PAUSE = 0.4
+"""Seconds between two reads of what was committed; a worker commits ten times a second, an eye needs fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the screen shows now.
+
+    Attributes:
+        curves: The charts, None while they are not on the screen.
+        layers: Whether the layers are on the screen.
+        history: Whether the layers' history is.
+        files: Whether the checkpoints' files are to be looked at.
+    """
+
+    curves: CurveRequest | None = None
+    layers: bool = False
+    history: bool = False
+    files: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LayerHistory:
+    """What the mask updates did to each layer.
+
+    Attributes:
+        steps: Step of each update.
+        layers: For each layer, in order, its name and its figures at each update.
+    """
+
+    steps: tuple[int, ...]
+    layers: tuple[tuple[str, tuple[LayerMaskStat, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunView:
+    """A run as the database held it at one moment; parts that are not on the screen are None.
+
+    Attributes:
+        run: The run.
+        parent: The run it was forked from.
+        attempts: All of them, the first one first.
+        checkpoints: All of them.
+        curves: The charts.
+        files: What is wrong with the file of each checkpoint, by its id; empty where nothing is.
+        kept: How the view was left the last time, from the settings; only in the first one that is read.
+        layers: The layers at the latest mask update; empty for a dense run.
+        history: The layers at all mask updates.
+    """
+
+    run: RunRecord
+    parent: RunRecord | None
+    attempts: tuple[AttemptRecord, ...]
+    checkpoints: tuple[CheckpointRecord, ...]
+    curves: Curves | None = None
+    layers: tuple[LayerMaskStat, ...] | None = None
+    history: LayerHistory | None = None
+    files: Mapping[int, str] | None = None
+    kept: Mapping[str, Any] | None = None
+
+
+class ViewRead(Message, bubble=False):
+    """The run was read."""
+
+    def __init__(self, view: RunView) -> None:
+        self.view = view
+        super().__init__()
+
+
+class ReadFailed(Message, bubble=False):
+    """The run could not be read; `gone` says that it does not exist (any more)."""
+
+    def __init__(self, reason: str, *, gone: bool) -> None:
+        self.reason = reason
+        self.gone = gone
+        super().__init__()
+
+
+class RunReader:
+    """Reads one run in a thread of its own.
+
+    Args:
+        database: Where it is.
+        run_id: Which run.
+        post: Called with each message, from the reader's thread.
+    """
+
+    def __init__(self, database: Database, run_id: int, post: Callable[[Message], object]) -> None:
+        self._database = database
+        self._run_id = run_id
+        self._post = post
+        self._curves = CurveReader(database, run_id)
+        self._parent: RunRecord | None = None
+        self._lineage: tuple[Stretch, ...] | None = None
+        self._wake = threading.Event()
+        self._urgent = threading.Event()
+        self._ended = False
+        self._request = Request()
+        self._shown = False
+
+    @property
+    def request(self) -> Request:
+        """What is read."""
+        return self._request
+
+    def ask(self, request: Request) -> None:
+        """Read this from now on, and read it soon."""
+        if request != self._request:
+            self._request = request
+            self._urgent.set()
+            self._wake.set()
+
+    def ask_curves(self, curves: CurveRequest | None) -> None:
+        """Read these curves from now on."""
+        self.ask(replace(self._request, curves=curves))
+
+    def wake(self) -> None:
+        """Something changed: read again."""
+        self._wake.set()
+
+    def end(self) -> None:
+        """End the thread at its next turn."""
+        self._ended = True
+        self._urgent.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        """What the thread does until `end`."""
+        self._wake.set()
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            if self._ended:
+                return
+            self.look()
+            self._urgent.wait(_PAUSE)
+            self._urgent.clear()
+
+    def look(self) -> None:
+        """Read once and post what was read."""
+        try:
+            if not self._shown:
+                # The head of the run is known in a millisecond; its curves may take a hundred.
+                kept = key_values.get(self._database, SETTING, {})
+                head = replace(self.read(with_curves=False), kept=kept if isinstance(kept, dict) else {})
+                self._post(ViewRead(head))
+                self._shown = True
+            view = self.read()
+        except RunNotFound as error:
+            self._post(ReadFailed(str(error), gone=True))
+        except Exception as error:  # a locked or vanished database must not end the screen: it is said, and tried again
+            self._post(ReadFailed(f"{error}".strip() or type(error).__name__, gone=False))
+        else:
+            self._post(ViewRead(view))
+
+    def read(self, *, with_curves: bool = True) -> RunView:
+        """Read what is asked for.
+
+        Args:
+            with_curves: Whether curves are read where they are asked for.
+
+        Raises:
+            RunNotFound: If there is no such run.
+        """
+        request = self._request
+        run = runs.get(self._database, self._run_id)
+        found = tuple(checkpoints.for_run(self._database, run.id))
+        tries = tuple(attempts.for_run(self._database, run.id))
+        return RunView(
+            run=run,
+            parent=self._read_parent(run),
+            attempts=tries,
+            checkpoints=found,
+            files={row.id: checkpoint_files.glance(row) for row in found} if request.files else None,
+            curves=self._read_curves(run, request.curves, tries) if request.curves and with_curves else None,
+            layers=tuple(metrics.layer_stats(self._database, run.id)) if request.layers else None,
+            history=self._read_history(run.id) if request.history else None,
+        )
+
+    def _read_curves(self, run: RunRecord, request: CurveRequest, tries: Sequence[AttemptRecord]) -> Curves:
+        if self._lineage is None:  # whom a run was forked from, and where, does not change
+            self._lineage = lineage(self._database, run)
+        starts = [attempt.start_step for attempt in tries if attempt.start_step > 0]
+        return self._curves.read(
+            request, generation=run.attempt_count, reached=run.step, lineage=self._lineage, starts=starts
+        )
+
+    def _read_parent(self, run: RunRecord) -> RunRecord | None:
+        """The parent's settings do not change: it is read once."""
+        if run.parent_id is not None and self._parent is None:
+            try:
+                self._parent = runs.get(self._database, run.parent_id)
+            except RunNotFound:  # deleted since; the child goes on without it
+                return None
+        return self._parent
+
+    def _read_history(self, run_id: int) -> LayerHistory:
+        latest = metrics.layer_stats(self._database, run_id)
+        histories = [(layer.layer, metrics.layer_history(self._database, run_id, layer.layer)) for layer in latest]
+        steps = tuple(step for step, _ in histories[0][1]) if histories else ()
+        return LayerHistory(steps, tuple((name, tuple(stat for _, stat in rows)) for name, rows in histories))

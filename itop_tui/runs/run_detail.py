@@ -1,0 +1,202 @@
+"""The pane beside the list: the highlighted run's key figures, why it is where it is, and its loss in one line."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+
+from rich.text import Text
+from textual.message import Message
+from textual.reactive import reactive
+
+from db.records import RunRecord
+from itop_tui.figures import run_view
+from itop_tui.figures.format import (
+    UNKNOWN,
+    age,
+    count,
+    duration,
+    figure,
+    moment,
+    percent,
+    plain,
+    rate,
+    ratio,
+    share,
+    sparkline,
+    steps,
+)
+from itop_tui.look.toned import Part, Toned
+from itop_tui.runs import run_groups
+from itop_tui.runs.run_lines import GroupLine
+
+_LABEL = 11
+_COLUMN, _GAP = 38, 2
+"""A column of facts needs so many cells; between two of them stay so many."""
+
+
+class RunDetail(Toned):
+    """Describes one run.
+
+    Args:
+        clock: The time, in unix seconds.
+        id: The widget's id.
+    """
+
+    class Shown(Message):
+        """The pane came into sight."""
+
+    run: reactive[RunRecord | None] = reactive(None)
+    """The run described."""
+    group: reactive[GroupLine | None] = reactive(None)
+    """The group described, where the cursor is on one."""
+    losses: reactive[tuple[float, ...]] = reactive(())
+    """Its loss over its steps, decimated."""
+
+    def __init__(self, clock: Callable[[], float], *, id: str | None = None) -> None:  # noqa: A002 - textual's name
+        super().__init__(id=id)
+        self._clock = clock
+        self._drawn_at = 0.0
+
+    def on_show(self) -> None:
+        """What nobody saw was not read."""
+        self.post_message(self.Shown())
+
+    def tick(self) -> None:
+        """Draw times that moved on; not where the pane was just drawn anyhow, as it is all the time of a live run."""
+        if self.display and self.run is not None and self.run.status.is_active and self._clock() - self._drawn_at > 0.9:
+            self.refresh()
+
+    @property
+    def room(self) -> int:
+        """The cells of a line."""
+        return max(10, self.content_size.width)
+
+    def render(self) -> Text:
+        """Draw the pane: below each other where it is narrow, in columns where it is wide."""
+        now = self._drawn_at = self._clock()
+        columns = max(1, self.content_size.width // _COLUMN)
+        room = self.room // columns
+        if self.group is not None:
+            lines = [self.toned(run_groups.title(self.group))]
+            facts = run_groups.blocks(self.group, room - _LABEL - _GAP)
+        elif self.run is not None:
+            lines = self._title(self.run, now, wide=columns > 1)
+            facts = self._blocks(self.run, now, room - _LABEL - _GAP)
+        else:
+            return self.toned([("No run is highlighted.", "muted")])
+        blocks = [[self._fact(*fact) for fact in block] for block in facts]
+        if columns == 1:
+            for block in blocks:
+                lines += [Text(), *block]
+        else:
+            lines += [Text(), *_beside(_shared_out(blocks, columns), room)]
+        return Text("\n", end="", overflow="ellipsis", no_wrap=True).join(lines)
+
+    def _title(self, run: RunRecord, now: float, *, wide: bool) -> list[Text]:
+        """Name, state and reason: in one line where there is room, else below each other."""
+        star = "★ " if run.starred_at is not None else ""
+        name: Part = (star + plain(run.name, limit=200), "title")
+        state: list[Part] = [
+            *run_view.state(run, now),
+            (f"   run {run.id} · {age(now - run.created_at)} old", "muted"),
+        ]
+        if run.archived_at is not None:
+            state.append((" · archived", "muted"))
+        reason = [(plain(content, limit=400), tone) for content, tone in run_view.reason_parts(run, now)]
+        if wide:
+            return [self.toned([name, ("   ", "text"), *state, ("   ", "text"), *reason])]
+        lines = [self.toned([name]), self.toned(state)]
+        for content, tone in reason:
+            lines += [self.toned([(piece, tone)]) for piece in _wrapped(content, self.room, most=4)]
+        return lines
+
+    def _fact(self, label: str, parts: Sequence[Part]) -> Text:
+        return self.toned([(f"{label:<{_LABEL}}", "muted"), *parts])
+
+    def _blocks(self, run: RunRecord, now: float, width: int) -> list[list[tuple[str, list[Part]]]]:
+        """What is known of a run, in blocks of facts that belong together; `width` cells for each fact."""
+        since_start: list[Part] = [(duration(run_view.elapsed(run, now)), "text"), *self._left(run, now)]
+        progress: list[tuple[str, list[Part]]] = [
+            ("progress", run_view.progress_parts(run, now, max(12, min(width, 30)))),
+            ("steps", [(steps(run.step, run.total_steps), "text")]),
+            ("epoch", [(steps(run.epoch, run.total_epochs), "text")]),
+            ("time" if run.attempt_count < 2 else "in all", since_start),
+        ]
+        results: list[tuple[str, list[Part]]] = [
+            ("best val", [(percent(run.best_val_accuracy), "title")]),
+            ("test", [(percent(run.test_accuracy), "text")]),
+            ("loss", [self._number(figure(run.loss))]),
+        ]
+        if self.losses:
+            results.append(("loss curve", [(sparkline(self.losses, max(8, min(width, 40))), "live")]))
+        trained: list[tuple[str, list[Part]]] = [
+            ("model", [(plain(run.model), "text"), (" on ", "muted"), (plain(run.data), "text")]),
+            ("method", [(plain(run_view.method(run)), "text")]),
+        ]
+        if run.method != "dense":
+            interval = run.config.get("update_frequency", UNKNOWN)
+            trained += [
+                ("density", [(share(run.density), "text"), (f"  target {share(run.target_density)}", "muted")]),
+                ("nonzeros", [(count(run.nonzeros), "text")]),
+                ("R_s", [(ratio(run.itop_rate, 3), "title")]),
+                ("ζ now", [(figure(run.death_rate, 3), "text"), (f"  ΔT {interval}", "muted")]),
+                ("FLOPs", [(share(run.flops_ratio), "text"), ("  of dense training", "muted")]),
+            ]
+        made: list[tuple[str, list[Part]]] = [
+            ("lr", [(figure(run.learning_rate, 3), "text"), (f"  seed {run.seed}", "muted")]),
+            ("speed", [(rate(run.samples_per_second), "text")]),
+            ("device", [(run.device or UNKNOWN, "text"), (f"  {run.host}" if run.host else "", "muted")]),
+            ("attempts", [(str(run.attempt_count), "text")]),
+            ("created", [(moment(run.created_at), "muted")]),
+        ]
+        if run.parent_id is not None:
+            made.append(("fork of", [(f"run {run.parent_id}", "text"), (f" at step {run.fork_step}", "muted")]))
+        if run.group:
+            made.append(("group", [(plain(run.group, limit=200), "text")]))
+        if run.tags:
+            made.append(("tags", [(plain(run_view.tags(run.tags), limit=200), "accent")]))
+        if run.notes:
+            pieces = _wrapped(plain(run.notes, limit=600), max(10, width), most=4)
+            made += [("notes" if not at else "", [(piece, "text")]) for at, piece in enumerate(pieces)]
+        return [progress, results, trained, made]
+
+    @staticmethod
+    def _left(run: RunRecord, now: float) -> list[Part]:
+        left = run_view.seconds_left(run, now)
+        return [] if left is None else [(f"  {duration(left)} left", "live")]
+
+    @staticmethod
+    def _number(shown: str) -> Part:
+        return (shown, "bad" if shown in ("NaN", "∞", "-∞") else "text")
+
+
+def _wrapped(text: str, width: int, *, most: int) -> list[str]:
+    """Break a text into lines, at most so many."""
+    lines = textwrap.wrap(text, width, break_long_words=True) or [""]
+    return lines if len(lines) <= most else [*lines[: most - 1], lines[most - 1][: width - 1] + "…"]
+
+
+def _shared_out(blocks: Sequence[list[Text]], columns: int) -> list[list[Text]]:
+    """Deal blocks out to columns in order: to the next column once one holds its part of all lines."""
+    part = sum(map(len, blocks)) / columns
+    shared: list[list[Text]] = [[]]
+    for block in blocks:
+        if shared[-1] and len(shared) < columns and len(shared[-1]) + len(block) > part + 1:
+            shared.append([])
+        shared[-1] += block
+    return shared
+
+
+def _beside(columns: Sequence[Sequence[Text]], width: int) -> list[Text]:
+    """Put columns of lines beside each other, each so many cells wide."""
+    lines: list[Text] = []
+    for row in zip_longest(*columns, fillvalue=Text()):
+        line = Text(no_wrap=True, overflow="ellipsis", end="")
+        for cell in row:
+            cell = cell.copy()
+            cell.truncate(width - _GAP, overflow="ellipsis")
+            line.append_text(cell).append(" " * (width - cell.cell_len))
+        lines.append(line)
+    return lines

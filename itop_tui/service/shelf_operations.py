@@ -1,0 +1,137 @@
+"""What the app does to keep runs in order: stars, the archive, the trash, and the disk space of what is deleted.
+
+Plain functions of a database, called in thread workers, never on the event loop.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from itop_tui.service.operations import Outcome
+
+if TYPE_CHECKING:
+    from db.session import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a run takes on the disk.
+
+    Attributes:
+        bytes: Of its folder, checkpoints and log together.
+        checkpoints: How many it has.
+    """
+
+    bytes: int
+    checkpoints: int
+
+
+def star(db: Database, run_ids: Sequence[int], on: bool) -> Outcome:
+    """Give runs a star, or take it away."""
+    from db.runs import shelf
+
+    shelf.star(db, run_ids, on=on)
+    return Outcome(tuple(run_ids), ())
+
+
+def archive(db: Database, run_ids: Sequence[int], on: bool) -> Outcome:
+    """Put runs away, or bring them back."""
+    from db.runs import shelf
+
+    shelf.archive(db, run_ids, on=on)
+    return Outcome(tuple(run_ids), ())
+
+
+def trash(db: Database, run_ids: Sequence[int]) -> Outcome:
+    """Delete runs so that it can be taken back: nothing lists them any more."""
+    from db.runs import shelf
+
+    tried = shelf.trash(db, run_ids)
+    done = tuple(each.run_id for each in tried if each.problem is None)
+    return Outcome(done, tuple(each.problem for each in tried if each.problem is not None))
+
+
+def restore(db: Database, run_ids: Sequence[int]) -> Outcome:
+    """Take a deletion back."""
+    from db.runs import shelf
+
+    shelf.restore(db, run_ids)
+    return Outcome(tuple(run_ids), ())
+
+
+def trashed(db: Database) -> tuple[int, ...]:
+    """The runs that were deleted and can be taken back."""
+    from db.runs import shelf
+
+    return tuple(run.id for run in shelf.trashed(db))
+
+
+def purge(db: Database) -> list[str]:
+    """Forget all deleted runs for good, with everything written of them, and give the disk space back.
+
+    Returns:
+        What could not be removed.
+    """
+    from db.runs import shelf
+
+    left: list[str] = []
+    purged = 0
+    for gone in shelf.purge(db):
+        left += remove(gone)
+        purged += 1
+    if purged:
+        give_back_space(db)
+    return left
+
+
+def give_back_space(db: Database) -> int:
+    """Make the database's file shorter by what was deleted from it; returns by how many bytes.
+
+    Where others keep it too busy, the space is used for new rows, or given back with the next deletion.
+    """
+    from db.errors import DatabaseUnavailable
+
+    try:
+        return db.give_back_space()
+    except DatabaseUnavailable:
+        return 0
+
+
+def remove(paths: Iterable[str]) -> list[str]:
+    """Remove the folders and files of deleted runs, as much as can be; says of each that stays why it does."""
+    problems: list[str] = []
+    for path in map(Path, paths):
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            shutil.rmtree(path, ignore_errors=True)
+            where = error.filename if isinstance(error.filename, str) else path.name
+            problems.append(
+                f"{path} is nobody's now but could not be removed; remove it by hand. "
+                f"({where}: {error.strerror or error})"
+            )
+    return problems
+
+
+def footprint(uids: Iterable[str]) -> Footprint:
+    """Add up what the folders of runs hold. A file with two names counts once: the last and the best may share one."""
+    from db.paths import run_folder
+
+    total = checkpoints = 0
+    seen: set[tuple[int, int]] = set()
+    for uid in uids:
+        for path in run_folder(uid).rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                status = path.stat()
+                if (status.st_dev, status.st_ino) not in seen:
+                    seen.add((status.st_dev, status.st_ino))
+                    total += status.st_size
+                checkpoints += path.suffix == ".pt"
+    return Footprint(total, checkpoints)

@@ -1,0 +1,224 @@
+"""Lists in settings make a grid of runs: reading them, the points of the grid, and what a group still misses.
+
+"0.05,0.1" is a list; "1..5" among whole numbers is 1,2,3,4,5. The command line and the form share all of this, so that
+the same grid is the same group wherever it was made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from engine.config.run_config import ConfigError, Problem, RunConfig
+
+if TYPE_CHECKING:
+    from db.records import RunRecord
+    from db.session import Database
+
+MOST = 1000
+"""The most runs of one grid."""
+
+_ONE_VALUE = frozenset({"data_dir", "weights", "save"})
+"""Settings that are paths, in which a comma is a comma."""
+_RANGE = re.compile(r"(\d+)\s*\.\.\s*(\d+)", re.ASCII)
+_LIKE_A_RANGE = re.compile(r"[-+.\de]*\d\s*\.\.\s*[-+.\d]*", re.ASCII | re.IGNORECASE)
+
+
+class GridTooLargeError(ValueError):
+    """A grid has more runs than anybody means.
+
+    Attributes:
+        points: How many.
+    """
+
+    def __init__(self, points: int) -> None:
+        self.points = points
+        super().__init__(f"this grid has {points:,} runs, more than the {MOST:,} that one sweep may queue")
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The runs that lists make.
+
+    Attributes:
+        axes: The settings that are lists, each with its values as text, in the order of the form.
+        configs: A configuration for each point, the last axis varying fastest; equal ones once.
+    """
+
+    axes: Mapping[str, tuple[str, ...]]
+    configs: tuple[RunConfig, ...]
+
+
+def kinds_of(name: str) -> set[Any]:
+    """The types a setting's value may have."""
+    annotation = RunConfig.model_fields[name].annotation
+    return set(get_args(annotation)) or {annotation}
+
+
+def may_list(name: str) -> bool:
+    """Whether a list may be written for a setting."""
+    return name not in _ONE_VALUE
+
+
+def values_of(name: str, text: str) -> tuple[str, ...] | None:
+    """The values of a list as it was written, each once; None where the text is no list.
+
+    Args:
+        name: The setting.
+        text: What was written.
+
+    Raises:
+        ConfigError: A range in it makes no sense.
+        GridTooLargeError: It has more values than a grid may.
+    """
+    if not may_list(name):
+        return None
+    kinds = kinds_of(name)
+    numbers = bool(kinds & {int, float})
+    if "," not in text and not (numbers and ".." in text):
+        return None
+    values: list[str] = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        values += _range(name, part, whole=int in kinds) if numbers and ".." in part else [part]
+    return tuple(dict.fromkeys(values))
+
+
+def _range(name: str, part: str, *, whole: bool) -> Sequence[str]:
+    found = _RANGE.fullmatch(part)
+    if not whole and _LIKE_A_RANGE.fullmatch(part):
+        raise ConfigError([Problem(name, part, "a range is for whole numbers; write a list, as in 0.05,0.1")])
+    if found is None:
+        raise ConfigError([Problem(name, part, "must be a range as in 1..5, or a list as in 1,2,5")])
+    if len(found[1]) > 12 or len(found[2]) > 12:
+        raise ConfigError([Problem(name, part, "must be a range of numbers that a setting may have")])
+    low, high = int(found[1]), int(found[2])
+    if low > high:
+        raise ConfigError([Problem(name, part, f"a range goes upwards: {high}..{low}")])
+    if high - low >= MOST:
+        raise GridTooLargeError(high - low + 1)
+    return [str(number) for number in range(low, high + 1)]
+
+
+def axes_of(settings: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The settings that are lists, in the order of the form.
+
+    Raises:
+        ConfigError: With each range that makes no sense.
+        GridTooLargeError: A list is too long.
+    """
+    axes: dict[str, tuple[str, ...]] = {}
+    problems: list[Problem] = []
+    for name in RunConfig.model_fields:
+        text = settings.get(name)
+        if not isinstance(text, str):
+            continue
+        try:
+            values = values_of(name, text)
+        except ConfigError as error:
+            problems += error.problems
+        else:
+            if values:
+                axes[name] = values
+    if problems:
+        raise ConfigError(problems)
+    return axes
+
+
+def expand(
+    settings: Mapping[str, Any],
+    make: Callable[[Mapping[str, Any]], RunConfig] = RunConfig.create,
+    *,
+    repetitions: int = 1,
+) -> Grid:
+    """Make the configurations of a grid; settings without a list give a grid of one point.
+
+    Args:
+        settings: What was given, lists among it.
+        make: Makes a configuration of the settings of one point.
+        repetitions: How many runs with consecutive seeds each point has.
+
+    Raises:
+        ConfigError: With each problem of any point once.
+        GridTooLargeError: It has more than `MOST` runs.
+    """
+    axes = axes_of(settings)
+    points = repetitions * math.prod(map(len, axes.values()))
+    if points > MOST:
+        raise GridTooLargeError(points)
+    configs: dict[str, RunConfig] = {}
+    problems: dict[str, Problem] = {}
+    for values in itertools.product(*axes.values()):
+        try:
+            config = make({**settings, **dict(zip(axes, values, strict=True))})
+        except ConfigError as error:
+            problems |= {str(problem): problem for problem in error.problems}
+            continue
+        for one in seeded(config, repetitions):
+            configs.setdefault(_key(one.as_dict()), one)  # 0.1 and 0.10 are one point
+    if problems:
+        raise ConfigError(list(problems.values()))
+    return Grid(axes, tuple(configs.values()))
+
+
+def seeded(config: RunConfig, repetitions: int) -> list[RunConfig]:
+    """Give configurations with consecutive seeds, the first with the configuration's own."""
+    return [config, *(config.with_changes(seed=config.seed + offset) for offset in range(1, repetitions))]
+
+
+def group_name(grid: Grid) -> str:
+    """Name a group by its axes and, shortly, by all its settings: the same grid gives the same name."""
+    keys = "\n".join(sorted(_key(config.as_dict()) for config in grid.configs))
+    digest = hashlib.blake2b(keys.encode(), digest_size=3).hexdigest()
+    return "-".join(["sweep", *grid.axes, digest])
+
+
+def missing(db: Database, group: str, configs: Sequence[RunConfig]) -> list[RunConfig]:
+    """The configurations that no run of the group has, will have or is working on: not at all, or only failed ones."""
+    from db.records import RunQuery, RunStatus
+    from db.runs import runs
+
+    gone = (RunStatus.FAILED, RunStatus.KILLED, RunStatus.LOST)
+    known = runs.list_runs(db, RunQuery(group=group, archived=None, limit=None))
+    had = {_key_of_run(run) for run in known if run.status not in gone}
+    return [config for config in configs if _key(config.as_dict()) not in had]
+
+
+def as_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a stored configuration's settings as far as this version knows them."""
+    return {name: value for name, value in config.items() if name in RunConfig.model_fields}
+
+
+def _key_of_run(run: RunRecord) -> str:
+    try:
+        return _key(RunConfig.create(as_settings(run.config)).as_dict())
+    except ConfigError:  # of another version: no point of this grid
+        return ""
+
+
+def _key(settings: Mapping[str, Any]) -> str:
+    return json.dumps(settings, sort_keys=True)
+
+
+_MANY = {"data": "data sets", "lr": "learning rates", "epochs": "numbers of epochs", "l1": "l1 penalties",
+         "l2": "weight decays", "momentum": "momenta", "max_steps": "largest steps", "weights": "weights"}  # fmt: skip
+
+
+def many_of(name: str, number: int) -> str:
+    """So many values of a setting, in words: "2 densities", "1 seed"."""
+    label = name.replace("_", " ")
+    if number != 1:
+        label = _MANY.get(name) or re.sub(r"y$", "ie", label) + ("es" if label.endswith(("s", "ch")) else "s")
+    return f"{number:,} {label}"
+
+
+def size_shown(grid: Grid) -> str:
+    """How large a grid is, and of what: "12 runs: 2 densities × 2 growths × 3 seeds"."""
+    of = " × ".join(many_of(name, len(values)) for name, values in grid.axes.items())
+    runs = f"{len(grid.configs):,} run{'s' if len(grid.configs) != 1 else ''}"
+    return f"{runs}: {of}" if of else runs

@@ -1,0 +1,43 @@
+"""Presses keys on a comparison, and tells what it shows: calls, so that no earlier value is taken for granted."""
+
+from __future__ import annotations
+
+from textual.pilot import Pilot
+
+from itop_tui.chart.compare_chart import BandLine
+from itop_tui.compare.compare_screen import CompareScreen
+from itop_tui.widgets.sheet import SheetView
+from tests.itop_tui.run.hosting import until
+
+
+async def press(pilot: Pilot[None], screen: CompareScreen, *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await until(pilot, lambda: screen.is_settled, f"what {key} asks for")
+
+
+def ids(screen: CompareScreen) -> tuple[int, ...]:
+    """The runs that are compared now."""
+    return screen.ids
+
+
+def window(screen: CompareScreen) -> tuple[float, float] | None:
+    """What the charts show now."""
+    return screen.curves.window
+
+
+def told_as_broken(screen: CompareScreen) -> list[str]:
+    """What the chosen chart says of values that are not finite."""
+    return [told for _, told in screen.curves.chart.data.broken]
+
+
+def logarithmic(screen: CompareScreen) -> bool:
+    return screen.curves.chart.log_scale
+
+
+def lines(screen: CompareScreen) -> list[BandLine]:
+    return [line for line in screen.curves.chart.data.lines if isinstance(line, BandLine) and line.marker]
+
+
+def text(screen: CompareScreen, sheet: str) -> str:
+    return screen.query_one(f"#{sheet}", SheetView).sheet.as_text()

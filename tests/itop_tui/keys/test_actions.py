@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+from itop_tui.app import ItopApp
+from itop_tui.compare.compare_screen import CompareScreen
+from itop_tui.keys import ACTIONS, Action, find, in_scope, key_name
+from itop_tui.new_run.new_run_screen import NewRunScreen
+from itop_tui.queue.queue_screen import QueueScreen
+from itop_tui.run.mask_screen import MaskScreen
+from itop_tui.run.run_screen import RunScreen
+from itop_tui.runs.runs_screen import RunsScreen
+from tests.itop_tui.support import make_run
+
+HOMES = {
+    "app": ItopApp,
+    "runs": RunsScreen,
+    "form": NewRunScreen,
+    "run": RunScreen,
+    "mask": MaskScreen,
+    "compare": CompareScreen,
+    "queue": QueueScreen,
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
+def test_every_action_is_implemented_and_explained(action: Action) -> None:
+    assert callable(getattr(HOMES[action.scope], f"action_{action.name}"))
+    assert action.label
+    assert action.help.endswith(".")
+
+
+@pytest.mark.parametrize("scope", HOMES)
+def test_no_key_does_two_things_on_one_screen_at_once(scope: str) -> None:
+    taken: dict[str, list[Action]] = {}
+    for action in in_scope(scope, "app"):  # type: ignore[arg-type]
+        for key in action.key.split(","):
+            taken.setdefault(key, []).append(action)
+    for key, actions in taken.items():
+        # On a run's screen a key may mean one thing on each tab, and "back" stands before "quit".
+        own = [action for action in actions if action.scope != "app"]
+        assert len(own) <= 1 or scope == "run", (key, actions)
+        assert len(actions) == len(own) or not own or own[0].name == "leave", (key, actions)
+
+
+def test_ids_are_unique() -> None:
+    ids = [action.id for action in ACTIONS]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(
+    ("name", "able"),
+    [
+        ("stop_run", {"queued", "starting", "running", "paused"}),
+        ("kill_run", {"starting", "running", "paused", "stopping"}),
+        ("resume_run", {"stopped", "failed", "killed", "preempted", "lost"}),
+        ("delete_run", {"queued", "completed", "stopped", "failed", "killed", "preempted", "lost"}),
+        ("pause_run", {"running", "paused"}),
+        ("checkpoint_now", {"starting", "running", "paused"}),
+    ],
+)
+def test_an_action_is_refused_with_a_reason_where_it_cannot_be_done(name: str, able: set[str]) -> None:
+    from db.records import RunStatus
+
+    action = find("runs", name)
+    for status in RunStatus:
+        refusal = action.refusal(make_run(7, status))
+        assert (refusal is None) == (status in able), status
+        assert refusal is None or ("Run 7" in refusal and refusal.endswith("."))
+    assert action.refusal(None)
+
+
+def test_keys_are_written_as_people_write_them() -> None:
+    assert [key_name(key) for key in ("ctrl+s", "question_mark", "K", "escape")] == ["^s", "?", "K", "esc"]

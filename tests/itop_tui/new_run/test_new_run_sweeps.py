@@ -1,0 +1,91 @@
+"""Lists in the fields of the form: grids of runs."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from db.records import RunQuery
+from db.runs import runs
+from db.session import Database
+from itop_tui.app import ItopApp
+from itop_tui.dialogs.picker import Picker
+from itop_tui.new_run.new_run_screen import NewRunScreen
+from itop_tui.runs.runs_screen import RunsScreen
+from tests.itop_tui.support import form_app, form_of, open_form, screen_text, started, wait_for
+
+
+def is_shown(app: ItopApp, words: str) -> bool:
+    return words in screen_text(app)
+
+
+async def test_lists_make_a_sweep_that_queues_what_its_group_has_not(
+    app: ItopApp, database: Database, scheduled: list[str]
+) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 0)
+        for seeds in ("1..2", "1..3"):
+            await pilot.press("n")
+            await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+            form = form_of(app)
+            await pilot.press(*"the paper")
+            form.fields.go_to("density")
+            await pilot.press("ctrl+u", *"0.05,0.1")
+            form.fields.go_to("growth")
+            await pilot.press("r", "comma")
+            form.fields.go_to("seed")
+            await pilot.press("ctrl+u", *seeds)
+            number = 4 * int(seeds[-1])
+            told = f"{number} runs: 2 densities × 2 growths × {seeds[-1]} seeds"
+            await wait_for(pilot, partial(is_shown, app, told))
+            await wait_for(pilot, partial(is_shown, app, f"of the first of {number} runs"))
+            await pilot.press("ctrl+y")
+            assert app.clipboard.startswith("itop sweep ")
+            assert f"--seed {seeds}" in app.clipboard
+            assert "--group 'the paper'" in app.clipboard
+            await pilot.press("ctrl+s")
+            await wait_for(pilot, lambda: isinstance(app.screen, RunsScreen))
+        made = runs.list_runs(database, RunQuery(group="the paper", descending=False, limit=None))
+        assert [run.seed for run in made] == [1, 2] * 4 + [3] * 4
+        assert {(run.config["density"], run.config["growth"]) for run in made} == {
+            (density, growth) for density in (0.05, 0.1) for growth in ("random", "random_unfired")
+        }
+        assert len({run.name for run in made}) == 12
+        assert "8 of 12 were there already" in app.told[-1].text
+        assert len(scheduled) == 2
+
+
+async def test_a_grid_too_large_or_wrong_at_one_point_is_not_launched() -> None:
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        form = await open_form(pilot)
+        form.fields.go_to("seed")
+        await pilot.press("ctrl+u", *"1..5000")
+        await wait_for(pilot, lambda: "this grid has 5,000 runs" in screen_text(app))
+        await pilot.press("ctrl+u", *"1..5")
+        form.fields.go_to("density")
+        await pilot.press("ctrl+u", *"0.1,7")
+        await wait_for(pilot, lambda: "density: 7: must be" in screen_text(app))
+        await pilot.press("ctrl+s")
+        assert isinstance(app.screen, NewRunScreen)
+
+
+async def test_choices_become_lists_by_a_comma_and_shorter_by_backspace() -> None:
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        form = await open_form(pilot)
+        form.fields.go_to("growth")
+        for key, entry in (
+            ("comma", "gradient,momentum"),
+            ("right", "gradient,momentum_neuron"),
+            ("comma", "gradient,momentum_neuron,random"),
+            ("backspace", "gradient,momentum_neuron"),
+            ("delete", "gradient"),
+            ("backspace", "gradient"),
+            ("r", "random"),
+        ):
+            await pilot.press(key)
+            assert form.form.entries["growth"] == entry
+        await pilot.press("comma", "enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*"momentum_n", "enter")
+        await wait_for(pilot, lambda: form.form.entries["growth"] == "random,momentum_neuron")

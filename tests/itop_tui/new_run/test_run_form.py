@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from engine.config.field_info import FIELD_SECTIONS
+from engine.config.presets import PRESETS
+from engine.config.run_config import RunConfig
+from itop_tui.new_run.run_form import FIELDS, RunForm
+
+
+def form(preset: str = "digits-rigl") -> RunForm:
+    return RunForm(PRESETS[preset].config().as_dict())
+
+
+def config_of(form: RunForm) -> RunConfig:
+    """The configuration of a form in which nothing is wrong."""
+    assert form.config is not None, form.problems
+    return form.config
+
+
+def group_of(form: RunForm) -> str:
+    return form.group or ""
+
+
+def problems_of(form: RunForm) -> set[str]:
+    return set(form.problems)
+
+
+def test_every_setting_has_a_field_with_help_and_limits() -> None:
+    assert list(FIELDS) == [name for names in FIELD_SECTIONS.values() for name in names]
+    assert set(FIELDS) == set(RunConfig.model_fields)
+    for spec in FIELDS.values():
+        assert spec.help
+        assert spec.allowed
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_starts_valid_and_unchanged(preset: str) -> None:
+    started = form(preset)
+    assert started.problems == {}
+    assert started.changes == ()
+    assert started.config == PRESETS[preset].config()
+
+
+def test_what_is_typed_is_validated_at_once() -> None:
+    typed = form()
+    typed.set("density", "2")
+    assert problems_of(typed)
+    assert "at most 1" in typed.problems["density"]
+    assert typed.summary() == f"density: {typed.problems['density']}"
+    typed.set("lr", "fast")
+    assert problems_of(typed) == {"density", "lr"}
+    assert (typed.summary() or "").startswith("density and 1 more") or (typed.summary() or "").startswith("lr and 1")
+    typed.set("density", "0.1")
+    typed.set("lr", "0.1")
+    assert config_of(typed).density == 0.1
+
+
+def test_an_empty_text_is_none_where_that_is_allowed_and_wrong_where_it_is_not() -> None:
+    typed = form()
+    typed.set("max_steps", "50")
+    assert config_of(typed).max_steps == 50
+    typed.set("max_steps", "")
+    assert config_of(typed).max_steps is None
+    typed.set("epochs", "")
+    assert "epochs" in typed.problems
+
+
+def test_changes_are_counted_against_the_start_and_by_value() -> None:
+    typed = form()
+    typed.set("density", "0.050")
+    assert not typed.changes
+    typed.set("density", "0.06")
+    typed.set("sparse", False)
+    assert list(typed.changes) == ["sparse", "density"]
+    assert typed.start_shown("sparse") == "on"
+    typed.set("density", typed.at_start("density"))
+    assert list(typed.changes) == ["sparse"]
+
+
+def test_fields_without_effect_say_why_unless_they_are_wrong() -> None:
+    typed = form("digits-dense")
+    assert typed.without_effect("density") == "only for sparse runs"
+    typed.set("density", "7")
+    assert typed.without_effect("density") is None
+    locked = RunForm(PRESETS["dense"].config().as_dict(), {"model": "as in the checkpoint"})
+    assert locked.without_effect("model") == "as in the checkpoint"
+
+
+def test_a_model_that_does_not_fit_the_data_is_told_at_the_model() -> None:
+    typed = form()
+    typed.set("model", "vgg-like")
+    assert "32×32" in typed.problems["model"]
+
+
+def test_tags_are_words_each_once() -> None:
+    typed = form()
+    typed.set("tags", " paper, #try paper # ")
+    typed.set("name", "  my run ")
+    assert typed.tags == ("paper", "try")
+    assert typed.name == "my run"
+    assert not typed.changes
+
+
+def test_the_command_line_gives_the_same_configuration_back() -> None:
+    typed = form()
+    typed.set("nesterov", False)
+    typed.set("clip_norm", "1.5")
+    typed.set("name", "it's mine")
+    typed.set("tags", "a b")
+    command = typed.command_line()
+    assert command is not None
+    words = shlex.split(command)
+    assert words[:2] == ["itop", "train"]
+    assert "--no-nesterov" in words
+    assert words[words.index("--name") + 1] == "it's mine"
+    assert words.count("--tag") == 2
+    settings: dict[str, object] = {}
+    rest = words[2 : words.index("--name")]
+    while rest:
+        flag = rest.pop(0).removeprefix("--")
+        if rest and not rest[0].startswith("--"):
+            settings[flag.replace("-", "_")] = rest.pop(0)
+        else:
+            settings[flag.removeprefix("no-").replace("-", "_")] = not flag.startswith("no-")
+    assert RunConfig.create(settings) == typed.config
+    typed.set("lr", "-1")
+    assert typed.command_line() is None
+
+
+def test_a_start_from_another_version_loses_nothing_that_is_known() -> None:
+    old = RunForm({"model": "vgg-c", "data": "cifar10", "no_longer": 3})
+    assert old.problems == {}
+    assert old.entries["model"] == "vgg-c"
+    assert old.entries["lr"] == "0.1"
+
+
+def test_a_time_limit_is_typed_shown_and_launched_as_people_write_it() -> None:
+    typed = RunForm({"time_limit": 43_200.0})
+    assert typed.entry("time_limit") == "12h"
+    typed.set("time_limit", "90 m")
+    assert typed.config is not None
+    assert typed.config.time_limit == 5400.0
+    assert typed.command_line() == "itop train --time-limit 1h30m"
+    typed.set("time_limit", "late")
+    assert typed.problems["time_limit"].startswith("must be a length of time above 0, such as 90m, 12h")
+    typed.set("time_limit", "")
+    assert typed.problems == {}
+    assert FIELDS["time_limit"].allowed.endswith("or empty")
+
+
+def test_lists_make_a_grid_and_each_combination_is_checked() -> None:
+    typed = form()
+    assert typed.size() == ""
+    assert not typed.is_sweep
+    assert group_of(typed) == ""
+    typed.set("density", "0.05, 0.1")
+    typed.set("seed", "1..3")
+    assert typed.size() == "6 runs: 2 densities × 3 seeds"
+    assert typed.listed == {"density", "seed"}
+    assert (config_of(typed).density, config_of(typed).seed) == (0.05, 1)
+    assert group_of(typed).startswith("sweep-density-seed-")
+    typed.set("name", "paper")
+    assert group_of(typed) == "paper"
+    typed.set("density", "0.05,2")
+    assert typed.problems == {"density": "2: must be a number above 0 and at most 1"}
+    assert (typed.grid, typed.config, typed.command_line()) == (None, None, None)
+    typed.set("density", "0.05")
+    typed.set("seed", "3..1")
+    assert "a range goes upwards" in typed.problems["seed"]
+    typed.set("seed", "1..9999")
+    assert "9,999 runs" in typed.problems["seed"]
+    typed.set("seed", "4")
+    assert typed.problems == {}
+    assert not typed.is_sweep
+
+
+def test_a_field_counts_where_any_run_of_the_sweep_uses_it() -> None:
+    typed = form("digits-dense")
+    typed.set("optimizer", "adam,sgd")
+    assert typed.without_effect("momentum") is None
+    typed.set("optimizer", "adam,adamw")
+    assert typed.without_effect("momentum") == "adam has no such momentum"
+
+
+def test_the_command_of_a_sweep_makes_the_same_group() -> None:
+    from itop_tui.cli.commands.sweep import grid
+    from itop_tui.cli.flags import collect
+    from itop_tui.service.sweeps import group_name
+
+    typed = form("digits-set")
+    typed.set("growth", "random,gradient")
+    typed.set("density", "0.05, 0.1")
+    typed.set("seed", "1..3")
+    typed.set("nesterov", False)
+    typed.set("tags", "paper")
+    command = typed.command_line()
+    assert command is not None
+    words = shlex.split(command)
+    assert words[:2] == ["itop", "sweep"]
+    assert words[-2:] == ["--tag", "paper"]
+    given: dict[str, object] = {}
+    rest = words[2:-2]
+    while rest:
+        flag = rest.pop(0).removeprefix("--")
+        if rest and not rest[0].startswith("--"):
+            given[flag.replace("-", "_")] = rest.pop(0)
+        else:
+            given[flag.removeprefix("no-").replace("-", "_")] = not flag.startswith("no-")
+    made = grid(collect(given), preset=None)
+    assert typed.grid is not None
+    assert made.configs == typed.grid.configs
+    assert group_name(made) == typed.group
+
+
+def test_a_fork_is_one_run() -> None:
+    typed = RunForm(PRESETS["digits-set"].config().as_dict(), lists=False)
+    typed.set("seed", "1,2")
+    assert typed.problems["seed"].startswith("must be a whole number")
+    assert not typed.is_sweep
+
+
+def test_how_a_list_is_made_is_said_of_each_field_that_takes_one() -> None:
+    assert FIELDS["seed"].listed == "a list, as in 1,2,5 or 1..5."
+    assert FIELDS["lr"].listed == "a list, with commas between."
+    assert FIELDS["growth"].listed == "a comma adds another choice."
+    assert FIELDS["sparse"].listed == FIELDS["save"].listed == ""

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.config.run_config import ConfigError, RunConfig
+from itop_tui.service import sweeps
+from itop_tui.service.sweeps import MOST, GridTooLargeError, expand, group_name, size_shown, values_of
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "values"),
+    [
+        ("density", "0.05,0.1", ("0.05", "0.1")),
+        ("density", " 0.05 , 0.1, ", ("0.05", "0.1")),
+        ("density", "0.05,", ("0.05",)),
+        ("density", "0.05", None),
+        ("seed", "1,2,3", ("1", "2", "3")),
+        ("seed", "1..5", ("1", "2", "3", "4", "5")),
+        ("seed", "7 .. 7", ("7",)),
+        ("seed", "1..3,9,2..4", ("1", "2", "3", "9", "4")),
+        ("growth", "random,gradient", ("random", "gradient")),
+        ("model", "my..net:make", None),
+        ("model", "lenet5,vgg-c", ("lenet5", "vgg-c")),
+        ("time_limit", "12h,1d", ("12h", "1d")),
+        ("save", "a,b.pt", None),
+        ("weights", "../weights.pt", None),
+        ("last_update", "100..102", ("100", "101", "102")),
+    ],
+)
+def test_a_list_is_read_as_it_is_written(name: str, text: str, values: tuple[str, ...] | None) -> None:
+    assert values_of(name, text) == values
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("seed", "5..1", "a range goes upwards: 1..5"),
+        ("seed", "1..", "must be a range as in 1..5"),
+        ("seed", "1...5", "must be a range as in 1..5"),
+        ("density", "0.1..0.5", "a range is for whole numbers; write a list, as in 0.05,0.1"),
+        ("seed", f"1..{10**20}", "numbers that a setting may have"),
+    ],
+)
+def test_a_range_that_makes_no_sense_says_what_would(name: str, text: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        expand({name: text})
+    assert caught.value.problems[0].field == name
+    assert told in caught.value.problems[0].message
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(0, 500).map(lambda number: (str(number), [number])),
+            st.tuples(st.integers(0, 500), st.integers(0, 20)).map(
+                lambda pair: (f"{pair[0]}..{sum(pair)}", list(range(pair[0], sum(pair) + 1)))
+            ),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.sampled_from([",", " , ", ",,", ", "]),
+)
+def test_lists_and_ranges_of_whole_numbers_are_what_they_say(parts: list[tuple[str, list[int]]], comma: str) -> None:
+    text = comma.join(part for part, _ in parts) + ","
+    expected = dict.fromkeys(number for _, numbers in parts for number in numbers)
+    assert values_of("seed", text) == tuple(map(str, expected))
+
+
+@given(st.sampled_from(["seed", "density", "growth", "model", "time_limit", "clip_norm"]), st.text(max_size=30))
+def test_no_text_breaks_the_reading(name: str, text: str) -> None:
+    try:
+        values = values_of(name, text)
+    except (ConfigError, GridTooLargeError):
+        return
+    assert values is None or all(value.strip() == value and value for value in values)
+    assert values is None or len(set(values)) == len(values)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.floats(0.01, 1, allow_nan=False), min_size=1, max_size=3, unique=True),
+    st.lists(st.sampled_from(["random", "gradient", "momentum"]), min_size=1, max_size=3, unique=True),
+    st.lists(st.integers(0, 99), min_size=1, max_size=3, unique=True),
+)
+def test_a_grid_has_each_combination_once_the_last_axis_fastest(
+    densities: list[float], growths: list[str], seeds: list[int]
+) -> None:
+    made = expand(
+        {"data": "digits", "sparse": True, "seed": ",".join(map(str, seeds)) + ",",
+         "growth": ",".join(growths) + ",", "density": ",".join(map(repr, densities)) + ","}
+    )  # fmt: skip
+    assert list(made.axes) == ["density", "growth", "seed"]
+    found = [(one.density, one.growth, one.seed) for one in made.configs]
+    assert found == [(d, g, s) for d in densities for g in growths for s in seeds]
+
+
+def test_settings_without_a_list_are_one_run() -> None:
+    made = expand({"data": "digits"})
+    assert made.axes == {}
+    assert made.configs == (RunConfig.create(data="digits"),)
+    assert size_shown(made) == "1 run"
+
+
+def test_the_size_is_said_in_words() -> None:
+    made = expand({"sparse": True, "density": "0.05,0.1", "growth": "random,gradient", "seed": "1..3"})
+    assert size_shown(made) == "12 runs: 2 densities × 2 growths × 3 seeds"
+    assert size_shown(expand({"lr": "0.1,0.10", "batch_size": "50,100"})) == "2 runs: 2 learning rates × 2 batch sizes"
+    for name in RunConfig.model_fields:
+        assert re.fullmatch(r"1 [\w ]+", sweeps.many_of(name, 1))
+        assert sweeps.many_of(name, 2)[2:].endswith("s") or name == "momentum"
+
+
+def test_every_combination_is_checked_and_each_problem_told_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        expand({"sparse": True, "density": "0.1,7", "growth": "gradient,gradiant", "seed": "1..9"})
+    assert sorted(problem.field for problem in caught.value.problems) == ["density", "growth"]
+    with pytest.raises(ConfigError) as caught:
+        expand({"data": "digits", "model": "lenet300-100,vgg-like"})
+    assert [problem.field for problem in caught.value.problems] == ["model"]
+
+
+def test_a_grid_too_large_is_not_built() -> None:
+    for given_settings, points in (({"seed": "1..1000000000"}, 10**9), ({"seed": "1..100", "epochs": "1..11"}, 1100)):
+        with pytest.raises(GridTooLargeError) as caught:
+            expand(given_settings)
+        assert caught.value.points == points > MOST
+    assert math.isclose(len(expand({"seed": "1..100"}).configs), 100)
+
+
+def test_the_same_grid_written_otherwise_is_the_same_group() -> None:
+    one = expand({"seed": "1..3", "lr": "0.1,0.2"})
+    other = expand({"lr": "0.10,0.2,", "seed": "1,2,3"})
+    assert group_name(one) == group_name(other)
+    assert group_name(one).startswith("sweep-lr-seed-")
+    assert group_name(one) != group_name(expand({"seed": "1..4", "lr": "0.1,0.2"}))
