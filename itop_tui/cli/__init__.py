@@ -1,7 +1,9 @@
 """The `itop` command.
 
 `application` knows every command by name and imports a command's module only when it is run; `flags` generates the
-settings' flags from `engine.config.run_config.RunConfig`; `terminal` is the one place that writes for people, `itop_tui.service.json_shape` the one that gives JSON its shape; each module of `commands` holds commands that belong together.
+settings' flags from `engine.config.run_config.RunConfig`; `terminal` is the one place
+that writes for people, `itop_tui.service.json_shape` the one that gives JSON its shape; each module of `commands` holds
+commands that belong together.
 """
 
 from __future__ import annotations

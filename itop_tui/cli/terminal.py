@@ -1,6 +1,7 @@
 """What `itop` writes for people: consoles, tables that fit the terminal, and how a run's state looks.
 
-Everything that comes from a user, a log or a file goes through `format.plain` into `rich.text.Text`: it is data, never markup and never a terminal escape. Piped output is plain: no colour, no lines, nothing cut off.
+Everything that comes from a user, a log or a file goes through `format.plain` into `rich.text.Text`: it is data, never
+markup and never a terminal escape. Piped output is plain: no colour, no lines, nothing cut off.
 """
 
 from __future__ import annotations

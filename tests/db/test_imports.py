@@ -8,8 +8,8 @@ import pytest
 from tests.db.helpers import output_of, python
 
 _MODULES = (
-    "runs.attempts", "runs.checkpoints", "runs.commands", "runs.runs", "runs.shelf", "finding.grouping", "finding.views",
-    "history.metrics", "history.writer", "sqlite.health", "query", "session", "key_values",
+    "runs.attempts", "runs.checkpoints", "runs.commands", "runs.runs", "runs.shelf", "finding.grouping",
+    "finding.views", "history.metrics", "history.writer", "sqlite.health", "query", "session", "key_values",
 )  # fmt: skip
 
 _CODE = """
