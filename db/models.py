@@ -174,6 +174,8 @@ class RunRow(Base):
     recipe: Mapped[str | None] = mapped_column(String(16), index=True)
     # Not a foreign key: the checkpoint may be gone, and its id is never given out again.
     fork_checkpoint_id: Mapped[int | None] = mapped_column(index=True)
+    # Where it was submitted, as ASCII JSON: the name of a folder need not be UTF-8. No list reads it.
+    submission: Mapped[str | None] = mapped_column(deferred=True)
 
 
 class AttemptRow(Base):

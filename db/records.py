@@ -16,6 +16,7 @@ __all__ = [
     "ACTIVE",
     "TERMINAL",
     "AttemptRecord",
+    "BatchResult",
     "CheckpointKind",
     "CheckpointRecord",
     "CommandKind",
@@ -30,10 +31,14 @@ __all__ = [
     "RunTotals",
     "Series",
     "StepMetric",
+    "Where",
 ]
 
 CheckpointKind = Literal["last", "best", "epoch", "stop", "manual", "nan"]
 CommandKind = Literal["stop", "pause", "unpause", "checkpoint"]
+
+Where = Literal["queue", "front", "held"]
+"""Where in the queue new runs are put: behind those that wait, in front of all of them, or held."""
 
 
 class RunStatus(StrEnum):
@@ -319,6 +324,19 @@ class RunTotals:
     archived: int
     active: int
     queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """The result of one change of several runs.
+
+    Attributes:
+        done: The runs that were changed, in the order in which they were given.
+        problems: For each run that could not be changed, a sentence that says why.
+    """
+
+    done: tuple[int, ...]
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

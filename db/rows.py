@@ -18,10 +18,13 @@ __all__ = [
     "get_attempt",
     "get_checkpoint",
     "get_run",
+    "get_runs",
     "listed",
     "lock_attempt",
     "run_record",
 ]
+
+_IN_A_QUERY = 10_000  # SQLite takes at most 32,766 parameters
 
 _RUN_COLUMNS = (*(name for name in RunRecord.__dataclass_fields__), "nonfinite")
 _ATTEMPT_COLUMNS = tuple(AttemptRecord.__dataclass_fields__)
@@ -59,6 +62,19 @@ def get_run(session: Session, run_id: int, *, lock: bool = False) -> RunRow:
     if row is None:
         raise RunNotFound(f"There is no run {run_id}.")
     return row
+
+
+def get_runs(session: Session, run_ids: Iterable[int], *, lock: bool = False) -> dict[int, RunRow]:
+    """The runs with these ids that are there, by id; with `lock`, no other transaction can change them meanwhile.
+
+    They are locked by ascending id, as in every transaction over many runs, so that no two wait for each other.
+    """
+    wanted = sorted(set(run_ids))
+    found: dict[int, RunRow] = {}
+    for start in range(0, len(wanted), _IN_A_QUERY):
+        chosen = sa.select(RunRow).where(RunRow.id.in_(wanted[start : start + _IN_A_QUERY])).order_by(RunRow.id)
+        found.update((row.id, row) for row in session.scalars(chosen.with_for_update() if lock else chosen))
+    return found
 
 
 def get_attempt(session: Session, attempt_id: int) -> AttemptRow:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.errors import IllegalState, StoreError
 from db.models import CommandRow, RunRow
-from db.records import CommandKind, CommandRecord, RunStatus
+from db.records import BatchResult, CommandKind, CommandRecord, RunStatus
 from db.rows import command_record, get_run
+from db.runs.batch import change_each
 from db.session import Database
 
-__all__ = ["acknowledge", "for_run", "pending", "send"]
+__all__ = ["acknowledge", "for_run", "pending", "send", "send_many"]
 
 _ALLOWED: dict[str, tuple[RunStatus, ...]] = {
     "stop": (RunStatus.STARTING, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.STOPPING),
@@ -41,33 +42,52 @@ def send(db: Database, run_id: int, kind: CommandKind) -> CommandRecord:
         RunNotFound: There is no such run.
         IllegalState: The state of the run does not allow it; the message says why.
     """
-    if kind not in _ALLOWED:
-        raise StoreError(f"{kind!r} is not a command; allowed are {', '.join(_ALLOWED)}.")
-    now = time.time()
+    _check_kind(kind)
     with db.write() as session:
-        run = get_run(session, run_id, lock=True)
-        if kind == "stop" and run.status == RunStatus.QUEUED:
-            row = _stop_queued(run, now)
-            session.add(row)
-            session.flush()
-            return command_record(row)
-        waiting = _pending(session, run_id)
-        if waiting and waiting[-1].kind == kind:
-            return command_record(waiting[-1])
-        if kind in ("stop", "checkpoint"):
-            for row in waiting:
-                if row.kind == kind:
-                    return command_record(row)
-        expected = run.status
-        for row in waiting:
-            expected = _LEADS_TO.get(row.kind, expected)
-        if expected not in _ALLOWED[kind]:
-            described = expected if expected == run.status else f"{run.status} and about to be {expected}"
-            raise IllegalState(f"Run {run.id} ({run.name}) is {described}; only {_NEEDS[kind]}.")
-        row = CommandRow(run_id=run_id, kind=kind, created_at=now)
-        session.add(row)
+        row = _send(session, get_run(session, run_id, lock=True), kind)
         session.flush()
         return command_record(row)
+
+
+def send_many(db: Database, kinds: Mapping[int, CommandKind]) -> BatchResult:
+    """Ask something of several runs, as `send` does, in one transaction.
+
+    Args:
+        db: The database.
+        kinds: The command for each run, by its id.
+    """
+    for kind in kinds.values():
+        _check_kind(kind)
+    return change_each(db, kinds, lambda session, run: _send(session, run, kinds[run.id]))
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in _ALLOWED:
+        raise StoreError(f"{kind!r} is not a command; allowed are {', '.join(_ALLOWED)}.")
+
+
+def _send(session: Session, run: RunRow, kind: CommandKind) -> CommandRow:
+    now = time.time()
+    if kind == "stop" and run.status == RunStatus.QUEUED:
+        row = _stop_queued(run, now)
+        session.add(row)
+        return row
+    waiting = _pending(session, run.id)
+    if waiting and waiting[-1].kind == kind:
+        return waiting[-1]
+    if kind in ("stop", "checkpoint"):
+        for row in waiting:
+            if row.kind == kind:
+                return row
+    expected = run.status
+    for row in waiting:
+        expected = _LEADS_TO.get(row.kind, expected)
+    if expected not in _ALLOWED[kind]:
+        described = expected if expected == run.status else f"{run.status} and about to be {expected}"
+        raise IllegalState(f"Run {run.id} ({run.name}) is {described}; only {_NEEDS[kind]}.")
+    row = CommandRow(run_id=run.id, kind=kind, created_at=now)
+    session.add(row)
+    return row
 
 
 def pending(db: Database, run_id: int) -> list[CommandRecord]:

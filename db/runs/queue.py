@@ -1,35 +1,56 @@
 """The runs that wait: in which order they start, and what people change about that.
 
 Of two waiting runs the one of higher priority starts first; among equals the one that stands further ahead, which is
-the older one unless somebody moved it. A held run keeps its place and does not start.
+the older one unless a person moved it. A held run keeps its place and does not start.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import pairwise
 from typing import Literal, get_args
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
-from db.errors import IllegalState, StoreError
+from db.errors import IllegalState, RunNotFound, StoreError
 from db.models import RunRow
-from db.records import RunRecord, RunStatus
-from db.rows import get_run, run_record
+from db.records import BatchResult, RunRecord, RunStatus
+from db.rows import get_run, get_runs, run_record
+from db.runs.batch import change_each
 from db.session import Database
 
-__all__ = ["Direction", "hold", "how_many_wait", "move", "queued", "release", "set_priority", "waiting"]
+__all__ = [
+    "HELD_BY_USER",
+    "Direction",
+    "add_priority",
+    "hold",
+    "hold_many",
+    "how_many_wait",
+    "move",
+    "move_many",
+    "places_in_front",
+    "queued",
+    "release",
+    "release_many",
+    "set_priority",
+    "waiting",
+]
 
 Direction = Literal["top", "bottom", "up", "down"]
 
-_HELD_BY_USER = "held by user"
+HELD_BY_USER = "held by user"
+"""The reason of a run that a person held without giving one."""
+
+_LOCK = "itop queue"
 _STEP = 0.001  # seconds between two places that are given out anew
 _LARGEST_PRIORITY = 2**31 - 1
 
 _PLACE = sa.func.coalesce(RunRow.position, RunRow.queued_at)
 _WAITING = (RunRow.status == RunStatus.QUEUED, RunRow.trashed_at.is_(None))
+_PLACED = (RunRow.id, RunRow.name, RunRow.priority, RunRow.position, RunRow.queued_at, RunRow.created_at)
 _ORDER = (RunRow.priority.desc(), _PLACE, RunRow.id)
 
 
@@ -68,21 +89,51 @@ def move(db: Database, run_id: int, to: Direction) -> RunRecord:
         IllegalState: It does not wait, or only another priority would take it past its neighbour.
         StoreError: There is no such direction.
     """
-    if to not in get_args(Direction):
-        raise StoreError(f"A run cannot be moved to {to!r}; allowed are {', '.join(get_args(Direction))}.")
+    _check_direction(to)
     with db.write() as session:
-        db.exclusive(session, "itop queue")
-        run = _get_waiting(session, run_id, "moved")
-        rows = session.scalars(sa.select(RunRow).where(*_WAITING, RunRow.priority == run.priority).order_by(*_ORDER))
-        equals = list(rows)
-        here = equals.index(run)
-        there = {"top": 0, "bottom": len(equals) - 1, "up": here - 1, "down": here + 1}[to]
-        if 0 <= there < len(equals):
-            _put(equals, here, there)
-        else:
-            _check_end_of_queue(session, run, ahead=there < 0)
+        db.exclusive(session, _LOCK)
+        run = _check_waits(get_run(session, run_id, lock=True), "moved")
+        if _move_block(session, [run], to):
+            _check_end_of_queue(session, run, ahead=to == "up")
         session.flush()
         return run_record(run)
+
+
+def move_many(db: Database, run_ids: Iterable[int], to: Direction) -> BatchResult:
+    """Move waiting runs, all in one transaction; those of one priority move as a block that keeps its order.
+
+    One that cannot go further up or down stays where it is, and is not among those done; of a single run the problem
+    says why.
+
+    Args:
+        db: The database.
+        run_ids: The runs.
+        to: "top" or "bottom" of the runs of their priority, or one place "up" or "down".
+
+    Raises:
+        StoreError: There is no such direction.
+    """
+    _check_direction(to)
+    wanted = tuple(dict.fromkeys(run_ids))
+    problems: list[str] = []
+    movable: list[RunRow] = []
+    with db.write() as session:
+        db.exclusive(session, _LOCK)
+        rows = get_runs(session, wanted, lock=True)
+        for run_id in wanted:
+            try:
+                if run_id not in rows:
+                    raise RunNotFound(f"There is no run {run_id}.")
+                movable.append(_check_waits(rows[run_id], "moved"))
+            except StoreError as error:
+                problems.append(str(error))
+        stuck = _move_block(session, movable, to)
+        if stuck and len(movable) == 1:
+            try:
+                _check_end_of_queue(session, movable[0], ahead=to == "up")
+            except IllegalState as error:
+                problems.append(str(error))
+        return BatchResult(tuple(row.id for row in movable if row.id not in stuck), tuple(problems))
 
 
 def hold(db: Database, run_id: int, reason: str | None = None) -> RunRecord:
@@ -97,12 +148,18 @@ def hold(db: Database, run_id: int, reason: str | None = None) -> RunRecord:
         RunNotFound: There is no such run.
         IllegalState: It does not wait.
     """
-    with db.write() as session:
-        run = _get_waiting(session, run_id, "held")
-        if not run.held or reason is not None:
-            run.held, run.reason = True, reason or _HELD_BY_USER
-        session.flush()
-        return run_record(run)
+    return _change_one(db, run_id, lambda run: _hold(run, reason))
+
+
+def hold_many(db: Database, run_ids: Iterable[int], reason: str | None = None) -> BatchResult:
+    """Keep waiting runs from starting, as `hold` does, in one transaction."""
+    return change_each(db, run_ids, lambda _, run: _hold(run, reason))
+
+
+def _hold(run: RunRow, reason: str | None) -> None:
+    _check_waits(run, "held")
+    if not run.held or reason is not None:
+        run.held, run.reason = True, reason or HELD_BY_USER
 
 
 def release(db: Database, run_id: int) -> RunRecord:
@@ -112,12 +169,18 @@ def release(db: Database, run_id: int) -> RunRecord:
         RunNotFound: There is no such run.
         IllegalState: It does not wait.
     """
-    with db.write() as session:
-        run = _get_waiting(session, run_id, "released")
-        if run.held:
-            run.held, run.reason, run.start_failures = False, None, 0
-        session.flush()
-        return run_record(run)
+    return _change_one(db, run_id, _release)
+
+
+def release_many(db: Database, run_ids: Iterable[int]) -> BatchResult:
+    """Let held runs start when their turn comes, as `release` does, in one transaction."""
+    return change_each(db, run_ids, lambda _, run: _release(run))
+
+
+def _release(run: RunRow) -> None:
+    _check_waits(run, "released")
+    if run.held:
+        run.held, run.reason, run.start_failures = False, None, 0
 
 
 def set_priority(db: Database, run_id: int, priority: int) -> RunRecord:
@@ -133,22 +196,58 @@ def set_priority(db: Database, run_id: int, priority: int) -> RunRecord:
         IllegalState: It does not wait.
         StoreError: The number is too large for a database.
     """
+    return _change_one(db, run_id, lambda run: _set_priority(run, priority))
+
+
+def add_priority(db: Database, run_ids: Iterable[int], by: int) -> BatchResult:
+    """Raise the priority of waiting runs by a number from what it is, in one transaction; each then stands by its age.
+
+    Args:
+        db: The database.
+        run_ids: The runs.
+        by: How much; negative lowers it.
+    """
+    return change_each(db, run_ids, lambda _, run: _set_priority(run, run.priority + by))
+
+
+def _set_priority(run: RunRow, priority: int) -> None:
     if abs(priority) > _LARGEST_PRIORITY:
         raise StoreError(f"priority = {priority}: must be between -{_LARGEST_PRIORITY} and {_LARGEST_PRIORITY}.")
+    _check_waits(run, "given another priority")
+    if run.priority != priority:
+        run.priority, run.position = priority, None
+
+
+def places_in_front(db: Database, session: Session, number: int) -> list[tuple[int, float | None]]:
+    """The priority and the position of each of so many new runs that are to start before all others.
+
+    Nothing else may be moved in the queue before the transaction ends.
+    """
+    db.exclusive(session, _LOCK)
+    priority = session.scalar(sa.select(sa.func.max(RunRow.priority)).where(*_WAITING, RunRow.held.is_(False)))
+    priority = max(0, priority or 0)
+    first = session.scalar(sa.select(sa.func.min(_PLACE)).where(*_WAITING, RunRow.priority == priority))
+    return [(priority, None if first is None else first - (number - place)) for place in range(number)]
+
+
+def _change_one(db: Database, run_id: int, change: Callable[[RunRow], None]) -> RunRecord:
     with db.write() as session:
-        run = _get_waiting(session, run_id, "given another priority")
-        if run.priority != priority:
-            run.priority, run.position = priority, None
+        run = get_run(session, run_id, lock=True)
+        change(run)
         session.flush()
         return run_record(run)
 
 
-def _get_waiting(session: Session, run_id: int, what: str) -> RunRow:
-    run = get_run(session, run_id, lock=True)
+def _check_waits(run: RunRow, what: str) -> RunRow:
     if run.status != RunStatus.QUEUED or run.trashed_at is not None:
         state = run.status if run.trashed_at is None else "deleted"
         raise IllegalState(f"Run {run.id} ({run.name}) is {state}; only a run that waits in the queue can be {what}.")
     return run
+
+
+def _check_direction(to: str) -> None:
+    if to not in get_args(Direction):
+        raise StoreError(f"A run cannot be moved to {to!r}; allowed are {', '.join(get_args(Direction))}.")
 
 
 def _check_end_of_queue(session: Session, run: RunRow, *, ahead: bool) -> None:
@@ -164,26 +263,74 @@ def _check_end_of_queue(session: Session, run: RunRow, *, ahead: bool) -> None:
         )
 
 
-def _put(rows: Sequence[RunRow], here: int, there: int) -> None:
-    """Give the run at one place of the queue a place among the others; all get new ones where there is no room."""
-    others = [row for row in rows if row is not rows[here]]
-    if len(others) == 0 or here == there:
+def _move_block(session: Session, chosen: Iterable[RunRow], to: Direction) -> set[int]:
+    """Move runs among the waiting ones of their priorities; returns those that cannot go further up or down."""
+    by_priority: dict[int, set[int]] = {}
+    for run in chosen:
+        by_priority.setdefault(run.priority, set()).add(run.id)
+    stuck: set[int] = set()
+    for priority, ids in by_priority.items():
+        before = list(
+            session.scalars(
+                sa.select(RunRow)
+                .where(*_WAITING, RunRow.priority == priority)
+                .order_by(*_ORDER)
+                .options(load_only(*_PLACED, raiseload=True))
+            )
+        )
+        if to in ("top", "bottom"):
+            block, rest = [row for row in before if row.id in ids], [row for row in before if row.id not in ids]
+            after = [*block, *rest] if to == "top" else [*rest, *block]
+        elif to == "up":
+            after, cannot = _one_up(before, ids)
+            stuck |= cannot
+        else:
+            after, cannot = _one_up(before[::-1], ids)
+            after.reverse()
+            stuck |= cannot
+        if after != before:
+            _give_places(after, ids - stuck)
+    return stuck
+
+
+def _one_up(rows: Sequence[RunRow], ids: Collection[int]) -> tuple[list[RunRow], set[int]]:
+    """The rows with the chosen ones one place further ahead, and those of them that have no place to go to."""
+    after = list(rows)
+    stuck: set[int] = set()
+    for here, row in enumerate(rows):
+        if row.id not in ids:
+            continue
+        if here == 0 or after[here - 1].id in ids:  # one that went ahead has left another row in its place
+            stuck.add(row.id)
+        else:
+            after[here - 1], after[here] = row, after[here - 1]
+    return after, stuck
+
+
+def _give_places(rows: Sequence[RunRow], moved: Collection[int]) -> None:
+    """Give the moved ones of some rows places in the order of the rows; all get new ones where there is no room."""
+    fixed = [number for number, row in enumerate(rows) if row.id not in moved]
+    if not fixed:
         return
-    if there == 0:
-        place = _place(others[0]) - 1
-    elif there == len(others):
-        # Not before what is submitted from now on, which stands at its own time.
-        place = max(time.time(), math.nextafter(_place(others[-1]), math.inf))
-    else:
-        before, after = _place(others[there - 1]), _place(others[there])
-        place = (before + after) / 2
-        if not before < place < after:
-            ordered = [*others[:there], rows[here], *others[there:]]
-            last = _place(rows[-1])
-            for number, row in enumerate(reversed(ordered)):
-                row.position = last - number * _STEP
-            return
-    rows[here].position = place
+    places: dict[int, float] = {}
+    for before, after in zip([-1, *fixed], [*fixed, len(rows)], strict=True):
+        between = range(before + 1, after)
+        if after == len(rows):  # behind all others
+            place = _place(rows[before])
+            for number in between:
+                # Not before what is submitted from now on, which stands at its own time.
+                place = places[number] = max(time.time(), math.nextafter(place, math.inf))
+        elif before == -1:
+            places |= {number: _place(rows[after]) - (after - number) for number in between}
+        else:
+            low, high = _place(rows[before]), _place(rows[after])
+            places |= {number: low + (high - low) * (number - before) / (after - before) for number in between}
+    all_places = [places.get(number, _place(row)) for number, row in enumerate(rows)]
+    if any(places.keys() & {here, here + 1} and not a < b for here, (a, b) in enumerate(pairwise(all_places))):
+        last = max(map(_place, rows))
+        places = {number: last - (len(rows) - 1 - number) * _STEP for number in range(len(rows))}
+    for number, place in places.items():
+        rows[number].position = place
 
 
 def _place(row: RunRow) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,103 +17,182 @@ from db.errors import IllegalState, StoreError
 from db.finding.listing import SORTS, check_sort, count, find, list_runs, page, totals
 from db.history.cut_back import truncate
 from db.models import AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
-from db.records import ACTIVE, AttemptRecord, RunQuery, RunRecord, RunStatus
-from db.rows import attempt_record, get_checkpoint, get_run, run_record
-from db.runs import changes
+from db.records import ACTIVE, AttemptRecord, BatchResult, RunQuery, RunRecord, RunStatus, Where
+from db.rows import attempt_record, get_checkpoint, get_run, get_runs, run_record
+from db.runs import changes as config_changes
+from db.runs.batch import change_each
 from db.runs.facets import clean_config, clean_name, clean_tags, default_name, facets
 from db.runs.forks import check_deletable
-from db.runs.queue import hold, how_many_wait, move, queued, release, set_priority, waiting
+from db.runs.queue import (
+    HELD_BY_USER,
+    hold,
+    hold_many,
+    how_many_wait,
+    move,
+    move_many,
+    places_in_front,
+    queued,
+    release,
+    release_many,
+    set_priority,
+    waiting,
+)
 from db.session import Database
 
 __all__ = [
     "SORTS",
+    "NewRun",
     "RunQuery",
     "active",
     "check_sort",
     "count",
     "create",
+    "create_many",
     "delete",
     "find",
     "get",
+    "get_many",
     "hold",
+    "hold_many",
     "how_many_wait",
     "list_runs",
     "move",
+    "move_many",
     "page",
     "queued",
     "release",
+    "release_many",
     "requeue_resume",
     "reserve",
     "set_priority",
+    "submission",
     "totals",
     "update_fields",
+    "update_many",
     "waiting",
 ]
 
 _EDITABLE = frozenset({"name", "tags", "notes", "group", "priority", "held", "total_steps", "total_epochs"})
 
 
-def create(
-    db: Database,
-    *,
-    config: Mapping[str, Any],
-    name: str | None = None,
-    tags: Iterable[str] = (),
-    notes: str = "",
-    group: str | None = None,
-    parent_id: int | None = None,
-    start_checkpoint_id: int | None = None,
-    fork_step: int | None = None,
-    priority: int = 0,
-    total_steps: int = 0,
-) -> RunRecord:
-    """Queue a new run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run that is to be queued.
 
-    Args:
-        db: The database.
+    Attributes:
         config: The whole configuration, as JSON values.
         name: What people call it; by default made of model, data set, method, density and seed. Need not be unique.
         tags: Short words to find it by; blanks around them and repetitions are dropped.
-        notes: Anything.
+        notes: Any text.
         group: The sweep or experiment it belongs to.
         parent_id: The run it was forked from.
         start_checkpoint_id: The checkpoint it starts from; None starts from the first step.
         fork_step: The parent's step at which it was forked.
         priority: Larger starts earlier.
         total_steps: The optimizer steps it will take, where that is known.
+    """
+
+    config: Mapping[str, Any]
+    name: str | None = None
+    tags: Iterable[str] = ()
+    notes: str = ""
+    group: str | None = None
+    parent_id: int | None = None
+    start_checkpoint_id: int | None = None
+    fork_step: int | None = None
+    priority: int = 0
+    total_steps: int = 0
+
+
+def create(
+    db: Database, *, where: Where = "queue", submission: Mapping[str, Any] | None = None, **values: Any
+) -> RunRecord:
+    """Queue a new run.
+
+    Args:
+        db: The database.
+        where: Where in the queue.
+        submission: Where it was submitted; see `create_many`.
+        **values: What `NewRun` takes.
 
     Raises:
         RunNotFound: There is no run `parent_id`.
         StoreError: There is no such checkpoint, the name is blank, or the configuration is not JSON.
     """
-    now = time.time()
+    return create_many(db, [NewRun(**values)], where=where, submission=submission)[0]
+
+
+def create_many(
+    db: Database, new: Sequence[NewRun], *, where: Where = "queue", submission: Mapping[str, Any] | None = None
+) -> list[RunRecord]:
+    """Queue new runs, all in one transaction: a scheduler sees all of them, each in its place, or none.
+
+    Args:
+        db: The database.
+        new: The runs, in the order in which they are to start.
+        where: "queue" behind those that wait; "front" before all that may start, with the largest priority among
+            those, instead of its own; "held" by user.
+        submission: Where they were submitted: the folder, and the variables that affect a training, as
+            `engine.launch.submit.submission` gives them.
+
+    Raises:
+        RunNotFound: There is no run `parent_id`.
+        StoreError: There is no such checkpoint, a name is blank, or a configuration is not JSON. Nothing was queued.
+    """
     with db.write() as session:
-        if parent_id is not None:
-            get_run(session, parent_id)
-        if start_checkpoint_id is not None:
-            get_checkpoint(session, start_checkpoint_id)
-        config = clean_config(config)
-        row = RunRow(
-            uid=secrets.token_hex(6),
-            name=default_name(config) if name is None else clean_name(name),
-            status=RunStatus.QUEUED,
-            config=config,
-            tags=clean_tags(tags),
-            notes=notes,
-            group=group,
-            parent_id=parent_id,
-            start_checkpoint_id=start_checkpoint_id,
-            fork_step=fork_step,
-            fork_checkpoint_id=start_checkpoint_id if parent_id is not None else None,
-            priority=priority,
-            total_steps=total_steps,
-            created_at=now,
-            queued_at=now,
-            **facets(config),
-        )
-        session.add(row)
+        changes: list[dict[str, Any]] = [{} for _ in new]
+        if where == "held":
+            changes = [{"held": True, "reason": HELD_BY_USER} for _ in new]
+        elif where == "front":
+            changes = [
+                {"priority": priority, "position": place} for priority, place in places_in_front(db, session, len(new))
+            ]
+        common = {"queued_at": time.time(), "submission": _as_text(submission)}
+        rows = [_row(session, one, common | change) for one, change in zip(new, changes, strict=True)]
+        session.add_all(rows)
         session.flush()
-        return run_record(row)
+        return [run_record(row) for row in rows]
+
+
+def _row(session: Session, new: NewRun, changes: Mapping[str, Any]) -> RunRow:
+    if new.parent_id is not None:
+        get_run(session, new.parent_id)
+    if new.start_checkpoint_id is not None:
+        get_checkpoint(session, new.start_checkpoint_id)
+    config = clean_config(new.config)
+    values: dict[str, Any] = {
+        "uid": secrets.token_hex(6),
+        "name": default_name(config) if new.name is None else clean_name(new.name),
+        "status": RunStatus.QUEUED,
+        "config": config,
+        "tags": clean_tags(new.tags),
+        "notes": new.notes,
+        "group": new.group,
+        "parent_id": new.parent_id,
+        "start_checkpoint_id": new.start_checkpoint_id,
+        "fork_step": new.fork_step,
+        "fork_checkpoint_id": new.start_checkpoint_id if new.parent_id is not None else None,
+        "priority": new.priority,
+        "total_steps": new.total_steps,
+        "created_at": changes["queued_at"],
+        **facets(config),
+    }
+    return RunRow(**(values | dict(changes)))
+
+
+def submission(db: Database, run_id: int) -> dict[str, Any] | None:
+    """Where a run was submitted, as it was given when it was queued; None where it was not.
+
+    Raises:
+        RunNotFound: There is no such run.
+    """
+    with db.read() as session:
+        written = get_run(session, run_id).submission
+    return None if written is None else dict(json.loads(written))
+
+
+def _as_text(submission: Mapping[str, Any] | None) -> str | None:
+    return None if submission is None else json.dumps(submission)
 
 
 def get(db: Database, run_id: int) -> RunRecord:
@@ -122,6 +203,14 @@ def get(db: Database, run_id: int) -> RunRecord:
     """
     with db.read() as session:
         return run_record(get_run(session, run_id))
+
+
+def get_many(db: Database, run_ids: Iterable[int]) -> list[RunRecord]:
+    """The runs with these ids, in this order; those that are not there, or in the trash, are left out."""
+    wanted = tuple(run_ids)
+    with db.read() as session:
+        found = get_runs(session, wanted)
+        return [run_record(found[run_id]) for run_id in wanted if run_id in found and not found[run_id].trashed_at]
 
 
 def active(db: Database, host: str | None = None) -> list[RunRecord]:
@@ -209,18 +298,20 @@ def requeue_resume(
     *,
     total_steps: int | None = None,
     reason: str | None = None,
+    submission: Mapping[str, Any] | None = None,
 ) -> RunRecord:
-    """Queue a run that has ended, to go on from a checkpoint or, with None, to begin again.
+    """Queue a run that has ended, to resume from a checkpoint or, with None, to begin again.
 
     What it recorded stays until the attempt starts.
 
     Args:
         db: The database.
         run_id: The run.
-        checkpoint_id: Where to go on from.
+        checkpoint_id: Where to resume from.
         config: A changed configuration; None keeps the old one. `db.runs.changes` keeps what it changes.
         total_steps: The optimizer steps it will take, where they change and are known.
-        reason: Why it waits again, where nobody asked for it.
+        reason: Why it waits again, where no person asked for it.
+        submission: Where this was asked for; a run keeps the place of its first submission where that is known.
 
     Raises:
         IllegalState: The run has not ended, or is in the trash.
@@ -243,13 +334,14 @@ def requeue_resume(
         run.held, run.start_failures = False, 0
         run.start_checkpoint_id = checkpoint_id
         run.reason = reason
+        run.submission = run.submission or _as_text(submission)
         run.exit_code = run.signal = run.ended_at = run.pid = None
         if checkpoint_id is None:
             run.started_at = None
         if total_steps is not None:
             run.total_steps = total_steps
         if config is not None:
-            changes.note(session, run, clean_config(config))
+            config_changes.note(session, run, clean_config(config))
             run.config = clean_config(config)
             for name, value in facets(run.config).items():
                 setattr(run, name, value)
@@ -264,20 +356,40 @@ def update_fields(db: Database, run_id: int, **fields: Any) -> RunRecord:
         RunNotFound: There is no such run.
         StoreError: Another field was named, or the name is blank.
     """
+    cleaned = _clean_fields(fields)
+    with db.write() as session:
+        run = get_run(session, run_id, lock=True)
+        _set_fields(run, cleaned)
+        session.flush()
+        return run_record(run)
+
+
+def update_many(db: Database, fields: Mapping[int, Mapping[str, Any]]) -> BatchResult:
+    """Change what people may change of several runs, in one transaction.
+
+    Args:
+        db: The database.
+        fields: For each run, by its id, the fields of `update_fields`.
+    """
+    return change_each(db, fields, lambda _, run: _set_fields(run, _clean_fields(fields[run.id])))
+
+
+def _clean_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(fields) - _EDITABLE)
     if unknown:
         allowed = ", ".join(sorted(_EDITABLE))
         raise StoreError(f"The field {unknown[0]!r} of a run cannot be edited. Allowed: {allowed}.")
-    if "name" in fields:
-        fields["name"] = clean_name(fields["name"])
-    if "tags" in fields:
-        fields["tags"] = clean_tags(fields["tags"])
-    with db.write() as session:
-        run = get_run(session, run_id, lock=True)
-        for name, value in fields.items():
-            setattr(run, name, value)
-        session.flush()
-        return run_record(run)
+    cleaned = dict(fields)
+    if "name" in cleaned:
+        cleaned["name"] = clean_name(cleaned["name"])
+    if "tags" in cleaned:
+        cleaned["tags"] = clean_tags(cleaned["tags"])
+    return cleaned
+
+
+def _set_fields(run: RunRow, fields: Mapping[str, Any]) -> None:
+    for name, value in fields.items():
+        setattr(run, name, value)
 
 
 def delete(db: Database, run_id: int, *, force: bool = False, only_trashed: bool = False) -> list[str]:
@@ -309,7 +421,7 @@ def delete(db: Database, run_id: int, *, force: bool = False, only_trashed: bool
                 sa.select(CheckpointRow.path).where(CheckpointRow.path.in_(outside), CheckpointRow.run_id != run.id)
             )
         )
-        changes.forget(session, run.id)
+        config_changes.forget(session, run.id)
         session.execute(sa.delete(RunRow).where(RunRow.id == run.id))
     return [str(folder), *(path for path in outside if path not in shared)]
 

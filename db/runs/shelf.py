@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from db.errors import IllegalState, RunNotFound
 from db.models import RunRow
 from db.records import RunRecord
-from db.rows import run_record
+from db.rows import get_runs, run_record
 from db.runs import runs
 from db.runs.forks import check_deletable
 from db.session import Database
@@ -70,12 +70,10 @@ def trash(db: Database, ids: Iterable[int], *, force: bool = False) -> list[Tras
     results = {run_id: Trashed(run_id, f"There is no run {run_id}.") for run_id in wanted}
     now = time.time()
     with db.write() as session:
-        rows = session.scalars(
-            sa.select(RunRow).where(RunRow.id.in_(wanted)).order_by(RunRow.id).with_for_update()
-        ).all()
+        rows = get_runs(session, wanted, lock=True)
         going = {*wanted, *session.scalars(sa.select(RunRow.id).where(RunRow.trashed_at.is_not(None)))}
         # The youngest first: a fork that has to stay keeps the run it came from.
-        for run in reversed(rows):
+        for run in reversed(rows.values()):
             try:
                 check_deletable(session, run, force=force, going=going)
             except IllegalState as refusal:

@@ -39,4 +39,4 @@ def test_a_record_is_its_table_without_the_stores_own_columns(record: type, tabl
     fields = set(record.__dataclass_fields__)  # type: ignore[attr-defined]
     columns = set(table.__mapper__.columns.keys())
     assert fields <= columns
-    assert columns - fields <= {"nonfinite", "run_id", "update"}
+    assert columns - fields <= {"nonfinite", "submission", "run_id", "update"}
