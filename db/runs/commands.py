@@ -12,7 +12,7 @@ from db.errors import IllegalState, StoreError
 from db.models import CommandRow, RunRow
 from db.records import BatchResult, CommandKind, CommandRecord, RunStatus
 from db.rows import command_record, get_run
-from db.runs.batch import change_each
+from db.runs.change_many import change_each
 from db.session import Database
 
 __all__ = ["acknowledge", "for_run", "pending", "send", "send_many"]

@@ -19,7 +19,7 @@ from db.errors import IllegalState, RunNotFound, StoreError
 from db.models import RunRow
 from db.records import BatchResult, RunRecord, RunStatus
 from db.rows import get_run, get_runs, run_record
-from db.runs.batch import change_each
+from db.runs.change_many import change_each
 from db.session import Database
 
 __all__ = [

@@ -20,7 +20,7 @@ from db.models import AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
 from db.records import ACTIVE, AttemptRecord, BatchResult, RunQuery, RunRecord, RunStatus, Where
 from db.rows import attempt_record, get_checkpoint, get_run, get_runs, run_record
 from db.runs import changes as config_changes
-from db.runs.batch import change_each
+from db.runs.change_many import change_each
 from db.runs.facets import clean_config, clean_name, clean_tags, default_name, facets
 from db.runs.forks import check_deletable
 from db.runs.queue import (

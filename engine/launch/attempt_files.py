@@ -2,9 +2,9 @@
 
 `console.log` is what the worker printed. `warden-N.json` names the two processes of attempt N while they live.
 `exit-N.json` says how the worker ended, `said-N.json` what the worker itself had to say about that and perhaps could
-not bring to the database. `kill-N.json` says that somebody asked for its death. `origin.json` is where the run was
-submitted. Each is written whole (to a temporary file, brought to the disk, renamed), so a reader finds all of it or
-nothing.
+not bring to the database. `kill-N.json` says that a person asked for its end. `origin.json` says where a run of an
+earlier version was submitted; today its row does. Each is written whole (to a temporary file, brought to the disk,
+renamed), so a reader finds all of it or nothing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class AttemptFiles(NamedTuple):
 
     @property
     def origin(self) -> Path:
-        """Where the run was submitted: the folder that its relative paths and its user's own functions are found in."""
+        """Where a run of an earlier version was submitted: its folder and variables, which are now in the run's row."""
         return self.folder / "origin.json"
 
     @property

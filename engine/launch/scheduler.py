@@ -36,7 +36,6 @@ TICK_SECONDS = 0.25
 IDLE_SECONDS = 5.0
 _REPLAN_SECONDS = 2.0  # a GPU may become free, or a setting change, without anything happening to a run
 _ADOPT_SECONDS = 1.0
-_ORIGIN_SECONDS = 1.0
 _BACKOFF_SECONDS = 5.0
 _GIVE_UP_SECONDS = 3600.0  # a database that is gone for good must not be asked for ever
 _RETRY_SECONDS = (5.0, 20.0)  # pauses after a first and a second start that failed; after a third the run is held
@@ -133,10 +132,8 @@ class Scheduler:
         queue = runs.queued(self._db)
         self._runnable = len(queue)
         resting = {run.id: until for run in queue if (until := self._rests_until(run)) > time.time()}
-        awake = [run for run in queue if run.id not in resting]
-        ready = [run for run in awake if _is_submitted(run)]
         plan = place(
-            ready,
+            [run for run in queue if run.id not in resting],
             active,
             self._devices(),
             limits,
@@ -165,7 +162,7 @@ class Scheduler:
                 again = time.strftime("%H:%M:%S", time.localtime(resting[run.id]))
                 told[str(run.id)] = f"{run.reason}; tried again at {again}"
         self._publish(told)
-        return bool(plan.starts or plan.refused or len(ready) < len(awake))
+        return bool(plan.starts or plan.refused)
 
     def _rests_until(self, run: RunRecord) -> float:
         """When a run whose last start failed may be tried again, in unix seconds; 0 for every other."""
@@ -181,7 +178,8 @@ class Scheduler:
         visible = (device.uuid if device else None) or attempt.device.partition(":")[2]
         limit = run.config.get("time_limit")
         limit = float(limit) if isinstance(limit, int | float) else None
-        task = Task(run.id, attempt.id, files, attempt.device, visible, self._worker, limit)
+        submission = runs.submission(self._db, run.id)
+        task = Task(run.id, attempt.id, files, attempt.device, visible, self._worker, limit, submission=submission)
         try:
             files.folder.mkdir(parents=True, exist_ok=True)
             warden = subprocess.Popen(
@@ -222,13 +220,6 @@ class Scheduler:
             for run_id in waiting.keys() - self._waiting.keys():
                 _log.info("run %s waits: %s", run_id, waiting[run_id])
             self._waiting = waiting
-
-
-def _is_submitted(run: RunRecord) -> bool:
-    """Whether the submitter has said where the run comes from, or has had the time to."""
-    if run.queued_at is None or time.time() - run.queued_at > _ORIGIN_SECONDS:
-        return True
-    return AttemptFiles(paths.run_folder(run.uid), run.attempt_count + 1).origin.exists()
 
 
 def serve(scheduler: Scheduler, lock: SchedulerLock, *, idle_seconds: float, log: LogFile | None) -> None:

@@ -15,13 +15,14 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from db import paths
 from db.errors import IllegalState, StoreError
 from db.records import CommandRecord, RunRecord
 from db.runs import attempts, commands, runs
 from db.session import Database
-from engine.launch.attempt_files import AttemptFiles, write_json
+from engine.launch.attempt_files import AttemptFiles, read_json, write_json
 from engine.launch.lock import is_locked, lock_path
 from engine.launch.processes import host_name
 from engine.launch.settle import attempt_files, look, processes, reconcile, settle
@@ -32,14 +33,14 @@ __all__ = [
     "SchedulerError",
     "ensure_scheduler",
     "kill",
-    "note_origins",
     "reconcile",
     "scheduler_running",
     "stop",
+    "submission",
     "why_waiting",
 ]
 
-_ORIGIN_VARIABLES = ("ITOP_DATA_DIR", "ITOP_THREADS", "PYTHONPATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_SUBMITTED_VARIABLES = ("ITOP_DATA_DIR", "ITOP_THREADS", "PYTHONPATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _START_SECONDS = 30.0
 _DEATH_SECONDS = 2.0
 
@@ -66,7 +67,6 @@ def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
     Raises:
         SchedulerError: It did not come up; the message is its own last line.
     """
-    note_origins(db)
     if scheduler_running(db):
         return
     environment = outer_environment(os.environ)
@@ -115,26 +115,23 @@ def why_waiting(db: Database, waiting: Iterable[RunRecord] | None = None) -> dic
     return reasons
 
 
-def note_origins(db: Database) -> None:
-    """Keep with every run that was just queued where that was done: the current folder, and what bears on a training.
+def submission(run: RunRecord | None = None) -> dict[str, Any]:
+    """Where this process submits a run, for its row: the current folder, and the variables that affect a training.
 
-    A scheduler that has been running for long was started somewhere else, perhaps with other variables; a worker gets
-    those of the person who submitted its run. A run that is queued again keeps its first origin.
+    A scheduler may have been started in another folder and with other variables; the worker gets those of the person
+    who submitted the run.
+
+    Args:
+        run: A run that is queued again: one of an earlier version of itop keeps its first submission in a file.
     """
+    if run is not None and (earlier := read_json(AttemptFiles(paths.run_folder(run.uid), 1).origin)) is not None:
+        return earlier
     try:
         folder = str(Path.cwd())
-    except FileNotFoundError:  # deleted under our feet: then there is nothing to be found in it
+    except FileNotFoundError:  # deleted: then there is nothing to be found in it
         folder = None
-    origin = {
-        "folder": folder,
-        "environment": {name: os.environ[name] for name in _ORIGIN_VARIABLES if name in os.environ},
-    }
-    for run in runs.queued(db):
-        path = AttemptFiles(paths.run_folder(run.uid), run.attempt_count + 1).origin
-        if not path.exists():
-            with contextlib.suppress(OSError):  # a full disk will be met, and told, by what needs it more
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_json(path, origin, exclusive=True, durable=False)
+    environment = {name: os.environ[name] for name in _SUBMITTED_VARIABLES if name in os.environ}
+    return {"folder": folder, "environment": environment}
 
 
 def _listen(launcher: subprocess.Popen[bytes], deadline: float) -> list[str]:

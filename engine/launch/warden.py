@@ -9,6 +9,7 @@ not tell itself. It imports little, for it stays in memory as long as the worker
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import select
@@ -31,8 +32,9 @@ _RETRY_FIRST, _RETRY_LAST, _RETRY_TOTAL = 0.2, 5.0, 600.0
 
 USAGE = (
     "usage: python -m engine.launch.warden RUN_ID ATTEMPT_ID --folder FOLDER --number N --device DEVICE "
-    "[--visible UUID] [--time-limit SECONDS] [--grace SECONDS] [-- WORKER COMMAND]"
+    "[--visible UUID] [--time-limit SECONDS] [--grace SECONDS] [--submission JSON] [-- WORKER COMMAND]"
 )
+_OPTIONS = frozenset({"--folder", "--number", "--device", "--visible", "--time-limit", "--grace", "--submission"})
 
 
 class Task(NamedTuple):
@@ -47,6 +49,8 @@ class Task(NamedTuple):
         command: The worker, without the run and the attempt.
         time_limit: Seconds after which the worker ends itself; None for never.
         grace: Seconds it may take over that before the warden sends SIGTERM, and again before SIGKILL.
+        submission: The folder and the variables with which the run was submitted; None for a run of an earlier version,
+            which has them in a file.
     """
 
     run_id: int
@@ -57,14 +61,16 @@ class Task(NamedTuple):
     command: tuple[str, ...]
     time_limit: float | None = None
     grace: float = _GRACE_SECONDS
+    submission: Mapping[str, Any] | None = None
 
     def arguments(self) -> list[str]:
         """The command line after the module's name."""
         limited = () if self.time_limit is None else ("--time-limit", repr(self.time_limit))
+        submitted = () if self.submission is None else ("--submission", json.dumps(self.submission))
         return [
             *(str(self.run_id), str(self.attempt_id), "--folder", str(self.files.folder)),
             *("--number", str(self.files.number), "--device", self.device, "--visible", self.visible),
-            *(*limited, "--grace", repr(self.grace), "--", *self.command),
+            *(*limited, "--grace", repr(self.grace), *submitted, "--", *self.command),
         ]
 
     @classmethod
@@ -78,7 +84,7 @@ class Task(NamedTuple):
         command = tuple(words[words.index("--") + 1 :]) if "--" in words else ()
         words = words[: words.index("--")] if "--" in words else words
         options = dict(zip(words[2::2], words[3::2], strict=True))
-        unknown = set(options) - {"--folder", "--number", "--device", "--visible", "--time-limit", "--grace"}
+        unknown = set(options) - _OPTIONS
         try:
             if unknown:
                 raise ValueError(f"unknown option {min(unknown)}")
@@ -92,6 +98,7 @@ class Task(NamedTuple):
                 command or default_worker(),
                 float(options["--time-limit"]) if "--time-limit" in options else None,
                 float(options.get("--grace", _GRACE_SECONDS)),
+                json.loads(options["--submission"]) if "--submission" in options else None,
             )
         except (KeyError, IndexError) as error:
             raise ValueError(f"missing argument {error}") from None
@@ -205,14 +212,16 @@ class Warden:
         return console
 
     def _start(self, console: Any) -> subprocess.Popen[bytes]:
-        origin = read_json(self._files.origin) or {}
-        folder = str(origin.get("folder") or self._files.folder)
+        submission = self._task.submission
+        if submission is None:
+            submission = read_json(self._files.origin) or {}
+        folder = str(submission.get("folder") or self._files.folder)
         return subprocess.Popen(
             [*self._task.command, str(self._task.run_id), "--attempt", str(self._task.attempt_id)],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
-            env=inner_environment(os.environ | _origin_environment(origin), self._task),
+            env=inner_environment(os.environ | _submitted_environment(submission), self._task),
             cwd=folder if Path(folder).is_dir() else self._files.folder,
             start_new_session=True,
         )
@@ -294,8 +303,8 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     return process.poll() is not None
 
 
-def _origin_environment(origin: Mapping[str, Any]) -> dict[str, str]:
-    values = origin.get("environment")
+def _submitted_environment(submission: Mapping[str, Any]) -> dict[str, str]:
+    values = submission.get("environment")
     return {str(name): str(value) for name, value in values.items()} if isinstance(values, dict) else {}
 
 

@@ -30,7 +30,7 @@ def real(lab: Lab) -> Lab:
 
 def queue(lab: Lab, model: str = f"{MODELS}:slow", **settings: Any) -> RunRecord:
     chosen = {"data": "digits", "model": model, "device": "cpu", "batch_size": 100, "epochs": 1000, **settings}
-    run = runs.create(lab.db, config=RunConfig.create(chosen).as_dict())
+    run = runs.create(lab.db, config=RunConfig.create(chosen).as_dict(), submission=submit.submission())
     lab.ensure_scheduler()
     return run
 

@@ -15,6 +15,7 @@ import pytest
 
 from db.records import RunStatus
 from db.runs import attempts, commands, runs
+from engine.launch import submit
 from engine.launch import warden as warden_module
 from engine.launch.attempt_files import AttemptFiles, read_json, write_json
 from engine.launch.processes import ProcessIdentity, host_name
@@ -26,6 +27,8 @@ def test_a_task_survives_its_command_line(lab: Lab) -> None:
     run = lab.queue("wait")
     task = Task(run.id, 7, lab.files(run, 2), "cuda:1", "GPU-1", ("worker", "--", "x"))
     assert Task.parse(task.arguments()) == task
+    submitted = task._replace(submission={"folder": b"/\xff".decode("utf-8", "surrogateescape"), "environment": {}})
+    assert Task.parse(submitted.arguments()) == submitted
     assert Task.parse(task.arguments()[:-4]).command == warden_module.default_worker()
 
 
@@ -176,6 +179,18 @@ def test_the_worker_stands_where_its_run_was_submitted(
     worker = psutil.Process(lab.identity(run, "worker").pid)
     assert worker.cwd() == str(folder)
     assert worker.environ()["ITOP_DATA_DIR"] == "theirs"
+
+
+def test_a_run_of_an_earlier_version_has_its_submission_in_a_file(lab: Lab, tmp_path: Path) -> None:
+    run = runs.create(lab.db, config={}, notes="deaf")
+    files = lab.files(run)
+    files.folder.mkdir(parents=True)
+    write_json(files.origin, {"folder": str(tmp_path), "environment": {"ITOP_DATA_DIR": "theirs"}})
+    lab.start_warden(run)
+    worker = psutil.Process(lab.identity(run, "worker").pid)
+    assert (worker.cwd(), worker.environ()["ITOP_DATA_DIR"]) == (str(tmp_path), "theirs")
+    assert submit.submission(run)["folder"] == str(tmp_path)
+    assert submit.submission()["folder"] == str(Path.cwd())
 
 
 def test_a_worker_whose_origin_is_gone_stands_in_its_runs_folder(

@@ -60,8 +60,9 @@ class Lab:
     # Runs
 
     def queue(self, notes: str, *, device: str = "cpu", priority: int = 0) -> RunRecord:
-        run = runs.create(self.db, config={"device": device}, notes=notes, priority=priority)
-        submit.note_origins(self.db)
+        here = submit.submission()
+        run = runs.create(self.db, config={"device": device}, notes=notes, priority=priority, submission=here)
+        self.files(run).folder.mkdir(parents=True)  # as a scheduler does, for tests that write the files themselves
         return run
 
     def get(self, run: RunRecord) -> RunRecord:
@@ -110,7 +111,8 @@ class Lab:
     ) -> subprocess.Popen[bytes]:
         files = self.files(run, attempt.number)
         files.folder.mkdir(parents=True, exist_ok=True)
-        task = Task(run.id, attempt.id, files, device, device.partition(":")[2], self.worker, time_limit, grace)
+        visible, submission = device.partition(":")[2], runs.submission(self.db, run.id)
+        task = Task(run.id, attempt.id, files, device, visible, self.worker, time_limit, grace, submission)
         return self.spawn("engine.launch.warden", *task.arguments(), env=env)
 
     def start_scheduler(self, *options: str) -> subprocess.Popen[bytes]:
