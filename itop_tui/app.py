@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
     from db.session import Database
     from engine.config.run_config import RunConfig
-    from itop_tui.service.queue_operations import Launched
+    from itop_tui.service.launching import Launched
 
 _HERE = Path(__file__).parent
 _REMEMBERED = 500

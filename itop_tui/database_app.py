@@ -17,7 +17,7 @@ from itop_tui import opening
 from itop_tui.figures.format import plain, plural
 from itop_tui.keys.key_order import KeysInOrder
 from itop_tui.poller import DatabaseTrouble, Poller, Reader, RunsChanged, Snapshot, View
-from itop_tui.service import operations
+from itop_tui.service import launching
 from itop_tui.service.trash import Bin
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class DatabaseApp(KeysInOrder):
             self.poller.refresh()
             if self.snapshot is not None and self.snapshot.queued:
                 self.operate(
-                    operations.start_scheduler,
+                    launching.start_scheduler,
                     lambda _: self.notify("A scheduler is running.", markup=False),
                     failing="The scheduler did not start",
                 )

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from itop_tui.service import operations, shelf_operations
+from itop_tui.runs import saved_lists
+from itop_tui.service import shelving
 from itop_tui.service.trash import OpenApps
 
 if TYPE_CHECKING:
@@ -51,12 +52,12 @@ def open_database(opener: Callable[[], Database]) -> Opened:
 
     opened = Opened(opener())
     with contextlib.suppress(Exception):  # the list is shown as at first; a failing database is told by the poller
-        opened.remembered = operations.remembered(opened.database, LIST_STATE)
+        opened.remembered = saved_lists.remembered(opened.database, LIST_STATE)
         apps = OpenApps(paths.home(), opened.database.url)
         first = apps.join()
         opened.apps = apps
         # While another app is open, what is in the trash is that one's.
-        opened.leftovers = shelf_operations.trashed(opened.database) if first else ()
+        opened.leftovers = shelving.trashed(opened.database) if first else ()
     return opened
 
 
@@ -65,7 +66,7 @@ def leave(opened: Opened) -> list[str]:
     problems: list[str] = []
     with contextlib.suppress(Exception):  # a database that is gone cannot be tidied up; the next app does it
         if opened.apps is not None and opened.apps.alone():
-            problems = shelf_operations.purge(opened.database)
+            problems = shelving.purge(opened.database)
     if opened.apps is not None:
         opened.apps.leave()
     opened.database.close()

@@ -203,7 +203,7 @@ class DatabaseReader:
     def _groups(self, view: View, query: RunQuery) -> tuple[tuple[ListedGroup, ...], int]:
         """The first groups of a view, and how many there are."""
         from db.finding import grouping
-        from itop_tui.service import operations
+        from itop_tui.service import run_reading
 
         found = grouping.groups(
             self._database, query, view.by, view.figures, sort=view.group_sort, descending=view.descending
@@ -212,7 +212,7 @@ class DatabaseReader:
         wanted = {group.key: tuple(group.run_ids[:MEMBERS]) for group in shown if group.key in view.opened}
         samples = {group.run_ids[0] for group in shown if group.run_ids}
         ids = dict.fromkeys([*samples, *(run_id for members in wanted.values() for run_id in members)])
-        known = {run.id: run for run in operations.read(self._database, tuple(ids))}
+        known = {run.id: run for run in run_reading.read(self._database, tuple(ids))}
         listed = tuple(
             ListedGroup(
                 group,

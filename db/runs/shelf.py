@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from db.errors import IllegalState, RunNotFound
 from db.models import RunRow
-from db.records import RunRecord
+from db.records import BatchResult, RunRecord
 from db.rows import get_runs, run_record
 from db.runs import runs
 from db.runs.forks import check_deletable
@@ -36,22 +36,22 @@ class Trashed:
     problem: str | None = None
 
 
-def star(db: Database, ids: Iterable[int], on: bool = True) -> None:
+def star(db: Database, ids: Iterable[int], on: bool = True) -> BatchResult:
     """Give runs a star, or take it away; one that has a star keeps the time at which it got it.
 
     Raises:
         RunNotFound: One of them is not there; nothing was changed.
     """
-    _mark(db, ids, "starred_at", on=on)
+    return _mark(db, ids, "starred_at", on=on)
 
 
-def archive(db: Database, ids: Iterable[int], on: bool = True) -> None:
+def archive(db: Database, ids: Iterable[int], on: bool = True) -> BatchResult:
     """Put runs away, so that lists leave them out unless they are asked for; or bring them back.
 
     Raises:
         RunNotFound: One of them is not there; nothing was changed.
     """
-    _mark(db, ids, "archived_at", on=on)
+    return _mark(db, ids, "archived_at", on=on)
 
 
 def trash(db: Database, ids: Iterable[int], *, force: bool = False) -> list[Trashed]:
@@ -85,13 +85,13 @@ def trash(db: Database, ids: Iterable[int], *, force: bool = False) -> list[Tras
     return [results[run_id] for run_id in wanted]
 
 
-def restore(db: Database, ids: Iterable[int]) -> None:
+def restore(db: Database, ids: Iterable[int]) -> BatchResult:
     """Take runs out of the trash; those that are not in it stay as they are.
 
     Raises:
         RunNotFound: One of them is gone for good; nothing was changed.
     """
-    _mark(db, ids, "trashed_at", on=False)
+    return _mark(db, ids, "trashed_at", on=False)
 
 
 def trashed(db: Database) -> list[RunRecord]:
@@ -127,15 +127,16 @@ def purge(db: Database, ids: Iterable[int] | None = None) -> Iterator[list[str]]
         yield gone
 
 
-def _mark(db: Database, ids: Iterable[int], column: str, *, on: bool) -> None:
-    wanted = set(ids)
+def _mark(db: Database, ids: Iterable[int], column: str, *, on: bool) -> BatchResult:
+    wanted = tuple(dict.fromkeys(ids))
     marked: sa.ColumnElement[float] = getattr(RunRow, column)
     chosen = RunRow.id.in_(sorted(wanted))
     with db.write() as session:
         # Locked by ascending id, as every transaction over many runs does, so that no two wait for each other.
         there = session.scalars(sa.select(RunRow.id).where(chosen).order_by(RunRow.id).with_for_update()).all()
-        missing = sorted(wanted.difference(there))
+        missing = sorted(set(wanted).difference(there))
         if missing:
             raise RunNotFound(f"There is no run {missing[0]}.")
         value = sa.func.coalesce(marked, sa.literal(time.time(), sa.Double)) if on else sa.null()
         session.execute(sa.update(RunRow).where(chosen).values({column: value}))
+    return BatchResult(wanted)

@@ -17,8 +17,8 @@ from itop_tui.cli.errors import CommandError, Exit
 from itop_tui.cli.follow import follow
 from itop_tui.cli.terminal import console, data, next_steps
 from itop_tui.figures.format import plural
+from itop_tui.service import launching
 from itop_tui.service.json_shape import print_json, run_document
-from itop_tui.service.queue_operations import queue
 from itop_tui.service.sweeps import seeded
 
 
@@ -30,6 +30,7 @@ def queue_seeded(
     name: str | None,
     group: str | None,
     group_of_one: str | None = None,
+    tags: Sequence[str] = (),
     **about: Any,
 ) -> list[RunRecord]:
     """Queue runs with consecutive seeds; several are one group, each with its seed in its name.
@@ -41,25 +42,25 @@ def queue_seeded(
         name: Their name, where they have one.
         group: Their group; without one, several runs get a new one.
         group_of_one: The group of a single run that was given none.
-        **about: What else `queue` takes.
+        tags: Their tags.
+        **about: What else `launching.queue_runs` takes.
     """
     several = repetitions > 1
     if group is None:
         group = group_of(config, database) if several else group_of_one
-    return [
-        queue(database, one, name=numbered(name, one.seed, several), group=group, **about)
-        for one in seeded(config, repetitions)
-    ]
+    configs = seeded(config, repetitions)
+    names = [numbered(name, one.seed, several) for one in configs]
+    return launching.queue_runs(database, configs, names=names, tags=[tags] * repetitions, group=group, **about)
 
 
 def start_scheduler(database: Database, queued: Sequence[RunRecord]) -> None:
-    """See to it that queued runs are started.
+    """Make sure that queued runs are started.
 
     Raises:
         CommandError: If the scheduler does not start; the runs stay queued, and the message says so.
     """
     try:
-        submit.ensure_scheduler(database)
+        launching.start_scheduler(database)
     except submit.SchedulerError as error:
         ids = ", ".join(str(run.id) for run in queued)
         raise CommandError(str(error), f"queued for now: {ids}; itop runs tries to start the scheduler again") from None

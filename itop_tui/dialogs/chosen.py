@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from db.records import RunRecord
+from db.records import BatchResult, RunRecord
 from itop_tui.figures.format import fit, plain, plural
 from itop_tui.keys import find
 from itop_tui.screen import ItopScreen
-from itop_tui.service import operations
-from itop_tui.service.operations import Outcome
+from itop_tui.service import run_reading
 
 Runs = tuple[RunRecord, ...]
 
@@ -73,12 +72,12 @@ class ChosenRuns(ItopScreen):
         if all(run_id in chosen.known for run_id in chosen.ids):
             go_on(tuple(chosen.known[run_id] for run_id in chosen.ids))
         else:
-            self.itop.operate(lambda db: operations.read(db, chosen.ids), go_on, failing="The runs cannot be read")
+            self.itop.operate(lambda db: run_reading.read(db, chosen.ids), go_on, failing="The runs cannot be read")
 
-    def tell(self, sentence: Callable[[int], str]) -> Callable[[Outcome], None]:
+    def tell(self, sentence: Callable[[int], str]) -> Callable[[BatchResult], None]:
         """Make the message about an outcome from what is said of a number of runs."""
 
-        def tell(outcome: Outcome) -> None:
+        def tell(outcome: BatchResult) -> None:
             if outcome.done:
                 self.notify(sentence(len(outcome.done)), markup=False)
             for problem in outcome.problems[:3]:

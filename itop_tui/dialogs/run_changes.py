@@ -9,7 +9,7 @@ from itop_tui.dialogs.picker import Item, Picker
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.dialogs.shelf_changes import ShelfActions
 from itop_tui.figures.format import plural
-from itop_tui.service import operations
+from itop_tui.service import launching, run_reading, run_requests
 
 
 class RunActions(ShelfActions):
@@ -42,7 +42,7 @@ class RunActions(ShelfActions):
             self.notify("The demonstration is queued: dense, SET-ITOP and RigL-ITOP on the digits.", markup=False)
             self.show_run(made[0].id)
 
-        self.itop.operate(operations.launch_demo, tell, failing="The demonstration could not be queued")
+        self.itop.operate(launching.launch_demo, tell, failing="The demonstration could not be queued")
 
     def action_open_database(self) -> None:
         """Ask for another database, and open it."""
@@ -65,7 +65,7 @@ class RunActions(ShelfActions):
     def _stop(self, runs: Runs) -> None:
         ids = [run.id for run in runs]
         self.itop.operate(
-            lambda db: operations.stop(db, ids),
+            lambda db: run_requests.stop(db, ids),
             self.tell(lambda n: f"Asked {counted(runs)(n)} to stop."),
             failing="Could not stop",
         )
@@ -80,7 +80,7 @@ class RunActions(ShelfActions):
         def decided(yes: bool | None) -> None:
             if yes:
                 self.itop.operate(
-                    lambda db: operations.kill(db, ids),
+                    lambda db: run_requests.kill(db, ids),
                     self.tell(lambda n: f"Killed {counted(runs)(n)}."),
                     failing="Could not kill",
                 )
@@ -101,7 +101,7 @@ class RunActions(ShelfActions):
     def _checkpoint(self, runs: Runs) -> None:
         ids = [run.id for run in runs]
         self.itop.operate(
-            lambda db: operations.checkpoint_now(db, ids),
+            lambda db: run_requests.checkpoint_now(db, ids),
             self.tell(lambda n: f"Asked {counted(runs)(n)} for a checkpoint: it is written between two steps."),
             failing="Could not ask for a checkpoint",
         )
@@ -114,7 +114,7 @@ class RunActions(ShelfActions):
         running = tuple(run for run in runs if run.status != "paused")
         meant, words = (running, "pause; the memory stays held") if running else (runs, "go on")
         self.itop.operate(
-            lambda db: operations.pause_all(db, meant),
+            lambda db: run_requests.pause_all(db, meant),
             self.tell(lambda n: f"Asked {counted(meant)(n)} to {words}."),
             failing="Could not pause",
         )
@@ -127,7 +127,7 @@ class RunActions(ShelfActions):
         if len(runs) > 1:
             ids = [run.id for run in runs]
             self.itop.operate(
-                lambda db: operations.resume_all(db, ids),
+                lambda db: launching.resume_all(db, ids),
                 self.tell(lambda n: f"{plural(n, 'run')} queued to go on from the last checkpoint."),
                 failing="Could not resume",
             )
@@ -137,7 +137,7 @@ class RunActions(ShelfActions):
             start = "from its last checkpoint" if queued.start_checkpoint_id else "from the beginning: no checkpoint"
             self.notify(f"{named(queued).capitalize()} is queued to go on {start}.", markup=False)
 
-        self.itop.operate(lambda db: operations.resume(db, runs[0].id), tell, failing="Could not resume")
+        self.itop.operate(lambda db: launching.resume(db, runs[0].id), tell, failing="Could not resume")
 
     def action_fork_run(self) -> None:
         """Open the form for a fork from the run's last checkpoint."""
@@ -152,7 +152,7 @@ class RunActions(ShelfActions):
             else:
                 self.itop.open_new_run(run.config, title=run.name, parent=run, checkpoint=checkpoint)
 
-        self.itop.operate(lambda db: operations.last_checkpoint(db, run.id), fork, failing="Could not fork")
+        self.itop.operate(lambda db: run_reading.last_checkpoint(db, run.id), fork, failing="Could not fork")
 
     def action_duplicate_run(self) -> None:
         """Open the form with the run's settings; of several runs, queue a copy each after asking."""
@@ -165,7 +165,7 @@ class RunActions(ShelfActions):
         def decided(yes: bool | None) -> None:
             if yes:
                 self.itop.operate(
-                    lambda db: operations.launch_copies(db, runs),
+                    lambda db: launching.launch_copies(db, runs),
                     lambda made: self.notify(f"{plural(len(made), 'copy', 'copies')} queued.", markup=False),
                     failing="Could not queue the copies",
                 )

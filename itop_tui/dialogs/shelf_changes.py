@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from db.records import BatchResult
 from itop_tui.dialogs.chosen import ChosenRuns, Runs, counted, named_all
 from itop_tui.dialogs.questions import Ask, AskText, Confirm
 from itop_tui.figures.format import plural, size
-from itop_tui.service import operations, shelf_operations
-from itop_tui.service.shelf_operations import Footprint
+from itop_tui.service import labels, shelving
+from itop_tui.service.shelving import Footprint
 
 
 class ShelfActions(ChosenRuns):
@@ -24,18 +25,18 @@ class ShelfActions(ChosenRuns):
         def decided(text: str | None) -> None:
             if text is None or not text.strip() or (not many and text == runs[0].name):
                 return
-            names = {run.id: operations.pattern_name(text, run) if many else text.strip() for run in runs}
+            names = {run.id: labels.pattern_name(text, run) if many else text.strip() for run in runs}
             self.itop.operate(
-                lambda db: operations.rename(db, names),
+                lambda db: labels.rename(db, names),
                 self.tell(lambda n: f"Renamed {counted(runs)(n)}.") if many else self.tell_problems,
                 failing="Could not rename",
             )
 
         self.app.push_screen(Ask(title, "{name}" if many else runs[0].name, hint), decided)
 
-    def tell_problems(self, outcome: operations.Outcome) -> None:
+    def tell_problems(self, outcome: BatchResult) -> None:
         """Say what went wrong only: what went well is seen in the list."""
-        self.tell(lambda _: "")(operations.Outcome((), outcome.problems))
+        self.tell(lambda _: "")(BatchResult((), outcome.problems))
 
     def action_tag_run(self) -> None:
         """Ask for the tags of the chosen runs."""
@@ -49,7 +50,7 @@ class ShelfActions(ChosenRuns):
             if text is not None:
                 tags = tuple(dict.fromkeys(tag.strip().lstrip("#") for tag in text.replace(",", " ").split()))
                 self.itop.operate(
-                    lambda db: operations.set_tags(db, ids, tuple(tag for tag in tags if tag)),
+                    lambda db: labels.set_tags(db, ids, tuple(tag for tag in tags if tag)),
                     self.tell(lambda n: f"Tags of {plural(n, 'run')} changed."),
                     failing="Could not change the tags",
                 )
@@ -69,7 +70,7 @@ class ShelfActions(ChosenRuns):
             if text is not None and (differ or text.rstrip() != shared):
                 ids = [run.id for run in runs]
                 self.itop.operate(
-                    lambda db: operations.set_notes(db, ids, text.rstrip()),
+                    lambda db: labels.set_notes(db, ids, text.rstrip()),
                     self.tell(lambda n: f"Notes of {counted(runs)(n)} saved."),
                     failing="Could not save the notes",
                 )
@@ -84,7 +85,7 @@ class ShelfActions(ChosenRuns):
         on = any(run.starred_at is None for run in runs)
         ids = [run.id for run in runs]
         self.itop.operate(
-            lambda db: shelf_operations.star(db, ids, on),
+            lambda db: shelving.star(db, ids, on),
             self.tell(lambda n: f"{'Starred' if on else 'Took the star from'} {counted(runs)(n)}."),
             failing="Could not star",
         )
@@ -98,7 +99,7 @@ class ShelfActions(ChosenRuns):
         ids = [run.id for run in runs]
         hint = " is:archived shows what is archived." if on else ""
         self.itop.operate(
-            lambda db: shelf_operations.archive(db, ids, on),
+            lambda db: shelving.archive(db, ids, on),
             self.tell(lambda n: f"{'Archived' if on else 'Brought back'} {counted(runs)(n)}.{hint}"),
             failing="Could not archive",
         )
@@ -115,9 +116,9 @@ class ShelfActions(ChosenRuns):
         def decided(yes: bool | None) -> None:
             if yes:
                 ids = tuple(run.id for run in runs)
-                self.itop.operate(lambda db: shelf_operations.trash(db, ids), deleted, failing="Could not delete")
+                self.itop.operate(lambda db: shelving.trash(db, ids), deleted, failing="Could not delete")
 
-        def deleted(outcome: operations.Outcome) -> None:
+        def deleted(outcome: BatchResult) -> None:
             if outcome.done:
                 self.itop.bin.add(outcome.done)
             self.tell(lambda n: f"Deleted {counted(runs)(n)}. U takes it back until the app is left.")(outcome)
@@ -133,7 +134,7 @@ class ShelfActions(ChosenRuns):
                 decided,
             )
 
-        self.itop.operate(lambda db: shelf_operations.footprint(uids), ask, failing="Cannot look at the run's folder")
+        self.itop.operate(lambda db: shelving.footprint(uids), ask, failing="Cannot look at the run's folder")
 
     def action_undo_delete(self) -> None:
         """Take back what was deleted last."""
@@ -142,12 +143,12 @@ class ShelfActions(ChosenRuns):
             self.notify("Nothing was deleted that could be taken back.", severity="warning", markup=False)
             return
 
-        def restored(outcome: operations.Outcome) -> None:
+        def restored(outcome: BatchResult) -> None:
             self.itop.bin.remove(ids)
             self.tell(lambda n: f"Took back {plural(n, 'deleted run')}.")(outcome)
 
         self.itop.operate(
-            lambda db: shelf_operations.restore(db, ids),
+            lambda db: shelving.restore(db, ids),
             restored,
             # Another app emptied the trash: the deletion before it may still be taken back.
             otherwise=lambda: self.itop.bin.remove(ids),

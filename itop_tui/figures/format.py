@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, chop_cells
 
+from itop_tui.service.words import UNKNOWN as UNKNOWN
+from itop_tui.service.words import no_number
+from itop_tui.service.words import plural as plural
+from itop_tui.service.words import rate as rate
+from itop_tui.service.words import short_count as short_count
+
 if TYPE_CHECKING:
     from db.records import RunRecord
-
-UNKNOWN = "–"
 
 MASK_FIGURES = frozenset({"itop_rate", "death_rate"})
 """Figures of a step that say nothing of a dense run: it explores nothing, and nothing of it dies."""
@@ -122,20 +126,9 @@ def moment(at: float | None) -> str:
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _strange(value: float | None) -> str | None:
-    """Name a figure that is not a finite number, or give None for one that is."""
-    if value is None:
-        return UNKNOWN
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    return None
-
-
 def percent(value: float | None, digits: int = 2) -> str:
     """Write a share between 0 and 1: 0.9861 becomes "98.61%"."""
-    strange = _strange(value)
+    strange = no_number(value)
     if strange is not None or value is None:
         return strange or UNKNOWN
     return f"{value * 100:.{digits}f}%"
@@ -143,7 +136,7 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 def share(value: float | None) -> str:
     """Write a share with as many digits as it needs: "100%", "5%", "12.5%", "0.1%", "0.05%"."""
-    strange = _strange(value)
+    strange = no_number(value)
     if strange is not None or value is None:
         return strange or UNKNOWN
     number = value * 100
@@ -154,7 +147,7 @@ def share(value: float | None) -> str:
 
 def figure(value: float | None, digits: int = 4) -> str:
     """Write a number with at most `digits` significant digits: "2.303", "0.0312", "5e-07", "1.235e+09"."""
-    strange = _strange(value)
+    strange = no_number(value)
     if strange is not None or value is None:
         return strange or UNKNOWN
     if value == 0:
@@ -173,7 +166,7 @@ def _trimmed(number: str) -> str:
 
 def ratio(value: float | None, digits: int = 2) -> str:
     """Write a number between 0 and 1 with so many decimals: "0.34"."""
-    strange = _strange(value)
+    strange = no_number(value)
     return strange if strange is not None else f"{value:.{digits}f}"
 
 
@@ -192,24 +185,9 @@ def explored(run: RunRecord) -> float | None:
     return None if run.method == "dense" else run.itop_rate
 
 
-def short_count(value: float | None) -> str:
-    """Write a number in at most five characters: "950", "266k", "11.3M", "8.2G"."""
-    strange = _strange(value)
-    if strange is not None or value is None:
-        return strange or UNKNOWN
-    size = float(value)
-    for letter in ("", "k", "M", "G", "T", "P", "E"):
-        if abs(size) < 999.5 or letter == "E":
-            break
-        size /= 1000
-    if not letter:
-        return f"{size:.0f}"
-    return (f"{size:.1f}" if abs(size) < 99.95 else f"{size:.0f}") + letter
-
-
 def size(number: float | None) -> str:
     """Write an amount of memory or disk: "512 B", "12.4 MB"."""
-    strange = _strange(number)
+    strange = no_number(number)
     if strange is not None or number is None:
         return strange or UNKNOWN
     amount = float(number)
@@ -220,20 +198,9 @@ def size(number: float | None) -> str:
     return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
-def rate(value: float | None) -> str:
-    """Write samples a second: "12.3k/s"."""
-    strange = _strange(value)
-    return strange if strange is not None else f"{short_count(value)}/s"
-
-
 def steps(step: int, total: int) -> str:
     """Write how far a run is: "1,200 / 97,750"; only the first where the length is not known."""
     return f"{step:,} / {total:,}" if total > 0 else f"{step:,}"
-
-
-def plural(number: int, noun: str, many: str | None = None) -> str:
-    """Write a number with its noun: "1 run", "3 runs"."""
-    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
 
 
 def bar(fraction: float, width: int) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
 
+from db.records import Where
 from engine.config.catalogue import DATASETS, MODELS
 from engine.config.presets import PRESETS
 from itop_tui.dialogs.picker import Item, Picker
@@ -25,8 +26,8 @@ from itop_tui.new_run.plan_asking import PlanAsking
 from itop_tui.new_run.plan_pane import PlanPane
 from itop_tui.new_run.run_form import FIELDS, RunForm
 from itop_tui.new_run.settings_form import SettingsForm
-from itop_tui.service import operations, queue_operations
-from itop_tui.service.queue_operations import Launched, Where
+from itop_tui.service import launching, run_reading
+from itop_tui.service.launching import Launched
 from itop_tui.widgets.key_bar import KeyHint
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class NewRunScreen(PlanAsking):
         if self._checkpoint is not None:
             self.notify("A fork starts from its parent's settings.", severity="warning", markup=False)
             return
-        self.itop.operate(operations.past_runs, self._offer_starts, failing="Past runs cannot be read")
+        self.itop.operate(run_reading.past_runs, self._offer_starts, failing="Past runs cannot be read")
 
     def _offer_starts(self, past: Sequence[RunRecord]) -> None:
         """List the presets, and every past run."""
@@ -263,7 +264,7 @@ class NewRunScreen(PlanAsking):
             origin |= {"start_checkpoint_id": self._checkpoint.id, "fork_step": self._checkpoint.step}
         self.itop.operate(
             partial(
-                queue_operations.launch,
+                launching.launch,
                 configs=self.form.grid.configs,
                 where=where,
                 name=self.form.name or None if group is None else None,

@@ -23,7 +23,7 @@ from itop_tui.queue.board import QueueBoard
 from itop_tui.queue.lines import Scene, about, status
 from itop_tui.queue.queue_state import QueueState
 from itop_tui.queue.sampling import EVERY, Probe, Sample, Sampler, Tracks, default_probe
-from itop_tui.service import operations, queue_operations
+from itop_tui.service import launching, queue_changes, run_requests
 from itop_tui.widgets.key_bar import KeyHint
 
 if TYPE_CHECKING:
@@ -213,9 +213,7 @@ class QueueScreen(RunActions):
     def _move(self, name: str, to: Direction) -> None:
         def move(runs: Runs) -> None:
             ids = [run.id for run in runs]
-            self.itop.operate(
-                lambda db: queue_operations.move(db, ids, to), self.tell_problems, failing="Could not move"
-            )
+            self.itop.operate(lambda db: queue_changes.move(db, ids, to), self.tell_problems, failing="Could not move")
 
         self.with_chosen(name, move)
 
@@ -227,7 +225,7 @@ class QueueScreen(RunActions):
         free = tuple(run for run in runs if not run.held)
         meant, words = (free, "is held") if free else (runs, "is released")
         ids = [run.id for run in meant]
-        what = queue_operations.hold if free else queue_operations.release
+        what = queue_changes.hold if free else queue_changes.release
         self.itop.operate(
             lambda db: what(db, ids),
             self.tell(lambda n: f"{counted(meant)(n).capitalize()} {words if n == 1 else words.replace('is', 'are')}."),
@@ -246,7 +244,7 @@ class QueueScreen(RunActions):
         device = self.board.device
         if device is not None:
             self.itop.operate(
-                lambda db: queue_operations.add_slots(db, device, by),
+                lambda db: queue_changes.add_slots(db, device, by),
                 lambda _: self._read_soon(),
                 failing="Could not change the slots",
             )
@@ -255,7 +253,7 @@ class QueueScreen(RunActions):
         def add(runs: Runs) -> None:
             ids = [run.id for run in runs]
             self.itop.operate(
-                lambda db: queue_operations.add_priority(db, ids, by),
+                lambda db: queue_changes.add_priority(db, ids, by),
                 self.tell_problems,
                 failing="Could not change the priority",
             )
@@ -275,7 +273,7 @@ class QueueScreen(RunActions):
             return
         words = "pause; the memory stays held" if running else "go on"
         self.itop.operate(
-            lambda db: operations.pause_all(db, meant),
+            lambda db: run_requests.pause_all(db, meant),
             self.tell(lambda n: f"Asked {plural(n, 'run')} to {words}."),
             failing="Could not pause",
         )
@@ -287,7 +285,7 @@ class QueueScreen(RunActions):
         elif not self._scene.state.waiting:
             self.notify("Nothing waits: a scheduler would leave at once.", severity="warning", markup=False)
         else:
-            self.itop.operate(operations.start_scheduler, self._started, failing="The scheduler did not start")
+            self.itop.operate(launching.start_scheduler, self._started, failing="The scheduler did not start")
 
     def _started(self, _: None) -> None:
         self.notify("A scheduler is running.", markup=False)

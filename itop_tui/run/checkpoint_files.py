@@ -10,7 +10,7 @@ from db.records import CheckpointRecord
 from db.runs import checkpoints
 from db.session import Database
 from itop_tui.figures.format import size
-from itop_tui.service.shelf_operations import remove
+from itop_tui.service.shelving import remove
 
 MISSING, DAMAGED = "missing", "damaged"
 

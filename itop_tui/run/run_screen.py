@@ -24,7 +24,7 @@ from itop_tui.run.metric_picker import FigurePicker
 from itop_tui.run.provenance_screen import ProvenanceScreen
 from itop_tui.run.run_display import RunDisplay
 from itop_tui.run.tabs import TABS
-from itop_tui.service import operations
+from itop_tui.service import launching
 from itop_tui.widgets.key_bar import KeyHint
 
 _ZOOM = 1.5
@@ -124,7 +124,7 @@ class RunScreen(RunDisplay):
                 start = "from the beginning: it has no checkpoint"
             self.notify(f"{named(queued).capitalize()} is queued to go on {start}.", markup=False)
 
-        self.itop.operate(lambda db: operations.resume(db, run.id, which), tell, failing="Could not resume")
+        self.itop.operate(lambda db: launching.resume(db, run.id, which), tell, failing="Could not resume")
 
     def action_fork_here(self) -> None:
         """Open the form of a new run that starts from the checkpoint at the cursor."""

@@ -15,12 +15,11 @@ from itop_tui.dialogs.run_changes import RunActions
 from itop_tui.dialogs.view_picker import ViewPicker
 from itop_tui.opening import LIST_STATE
 from itop_tui.poller import PAGE, View
-from itop_tui.runs import list_state
+from itop_tui.runs import list_state, saved_lists
 from itop_tui.runs.filter_line import FilterLine, Suggestion, Wrong
 from itop_tui.runs.list_state import ListState
 from itop_tui.runs.run_lines import GroupLine
 from itop_tui.runs.run_table import RunTable
-from itop_tui.service import operations
 
 _REST = 0.5
 """Seconds after a change before it is kept, so that a column that is dragged is written once."""
@@ -103,7 +102,7 @@ class ListViews(RunActions):
     @work(thread=True, exclusive=True, group="keep", exit_on_error=False)
     def _write(self) -> None:
         if self.itop.is_open:
-            operations.remember(self.itop.database, LIST_STATE, list_state.to_json(self.state))
+            saved_lists.remember(self.itop.database, LIST_STATE, list_state.to_json(self.state))
 
     # --------------------------------------------------------------------------------------------------- the filter
 
@@ -132,7 +131,7 @@ class ListViews(RunActions):
     @work(thread=True, exclusive=True, group="complete", exit_on_error=False)
     def _complete(self, text: str, caret: int, wrong: Wrong | None) -> None:
         if self.itop.is_open:
-            found = operations.suggestions(self.itop.database, text, caret)
+            found = saved_lists.suggestions(self.itop.database, text, caret)
             self.app.call_from_thread(self._suggest, text, caret, found, wrong)
 
     def _suggest(self, text: str, caret: int, found: tuple[Suggestion, ...], wrong: Wrong | None) -> None:
@@ -203,7 +202,7 @@ class ListViews(RunActions):
 
     def action_choose_view(self) -> None:
         """Choose a view, keep the present one under a name, or delete one."""
-        self.itop.operate(operations.saved_views, self._offer_views, failing="The views cannot be read")
+        self.itop.operate(saved_lists.saved_views, self._offer_views, failing="The views cannot be read")
 
     def _offer_views(self, saved: tuple[ListState, ...]) -> None:
         self._known_views = (*list_state.BUILT_IN, *saved)
@@ -220,7 +219,7 @@ class ListViews(RunActions):
                     self.app.push_screen(Ask("Save this view as", self.view_name, "its name"), self._save_view)
                 case ("delete", name):
                     self.itop.operate(
-                        lambda db: operations.remove_view(db, name),
+                        lambda db: saved_lists.remove_view(db, name),
                         lambda _: self.notify(f"The view {name} is deleted.", markup=False),
                         failing="Could not delete the view",
                     )
@@ -244,4 +243,4 @@ class ListViews(RunActions):
             self.keep()
             self.notify(f"Saved the view {cleaned}.", markup=False)
 
-        self.itop.operate(lambda db: operations.save_view(db, state), saved, failing="Could not save the view")
+        self.itop.operate(lambda db: saved_lists.save_view(db, state), saved, failing="Could not save the view")

@@ -24,7 +24,7 @@ from itop_tui.runs.list_columns import ListColumns
 from itop_tui.runs.run_detail import RunDetail
 from itop_tui.runs.run_lines import GroupLine, Row
 from itop_tui.runs.run_table import RunTable
-from itop_tui.service import operations
+from itop_tui.service import run_reading
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.top_bar import TopBar
 
@@ -245,7 +245,7 @@ class RunsScreen(ListColumns):
         if run is None or run.step == 0 or not self.itop.is_open:
             return
         try:
-            losses = operations.loss_curve(self.itop.database, run.id, _SPARK_COLUMNS)
+            losses = run_reading.loss_curve(self.itop.database, run.id, _SPARK_COLUMNS)
         except Exception:  # the banner tells of a failing database; the pane does without its curve
             return
         self.app.call_from_thread(self._show_curve, run.id, run.step, losses)
@@ -282,7 +282,7 @@ class RunsScreen(ListColumns):
         if not wanted or not self.itop.is_open:
             return
         try:
-            curves = operations.loss_curves(self.itop.database, tuple(wanted), _CURVE_POINTS)
+            curves = run_reading.loss_curves(self.itop.database, tuple(wanted), _CURVE_POINTS)
         except Exception:  # as above: the list does without them
             return
         self.app.call_from_thread(self._show_curves, wanted, curves)

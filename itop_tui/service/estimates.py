@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine.config.run_config import RunConfig
-from itop_tui.figures.format import plural, rate
+from itop_tui.service.words import plural, rate
 
 if TYPE_CHECKING:
     from db.records import RunRecord

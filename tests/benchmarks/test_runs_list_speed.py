@@ -24,9 +24,8 @@ from db.session import Database
 from engine.config.presets import PRESETS
 from itop_tui.app import ItopApp
 from itop_tui.poller import DatabaseReader, View
-from itop_tui.runs import list_state
+from itop_tui.runs import list_state, saved_lists
 from itop_tui.runs.runs_screen import RunsScreen
-from itop_tui.service import operations
 from tests.benchmarks.measuring import spread
 from tests.itop_tui.run.hosting import StillReader, until
 
@@ -153,7 +152,7 @@ def test_what_a_page_and_the_groups_cost() -> None:
         # What is shown may be a second old at most.
         assert min(taken) < 1.0, what
     began = time.perf_counter()
-    operations.suggestions(database, "model:", 6)
+    saved_lists.suggestions(database, "model:", 6)
     print(f"\nvalues of a field: {(time.perf_counter() - began) * 1e3:.0f} ms")
     database.close()
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from db.records import CheckpointRecord, RunRecord, RunStatus
-from db.runs import checkpoints as checkpoint_store
 from db.runs import runs as store
-from db.session import Database
 from engine.config.continuation import recomputed, refusal, resumable
 from engine.config.run_config import RunConfig
 from itop_tui.cli.errors import CommandError, UsageError
@@ -17,6 +15,7 @@ from itop_tui.cli.queueing import queue_seeded, report
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import note
 from itop_tui.figures.format import plain
+from itop_tui.service import launching
 from itop_tui.service.sweeps import as_settings
 
 _LENGTH = frozenset({"epochs", "multiplier", "max_steps"})
@@ -37,7 +36,7 @@ def resume(
         found = store.find(database, run)
         before = RunConfig.create(as_settings(found.config))
         config, total = _changed(found, before, flags)
-        chosen = _choose(database, found, checkpoint)
+        chosen = launching.checkpoint_to_resume(database, found, checkpoint)
         # One that was cut after its last step still has its test to come.
         if found.status is RunStatus.COMPLETED and chosen is not None and chosen.step >= total > 0:
             raise CommandError(
@@ -50,12 +49,8 @@ def resume(
                 f"run {found.id} would end at step {total:,}, before checkpoint {chosen.id} (step {chosen.step:,})",
                 f"itop checkpoints {found.id} lists earlier ones; or give it more steps",
             )
-        queued = store.requeue_resume(
-            database,
-            found.id,
-            None if chosen is None else chosen.id,
-            config.as_dict() if changes else None,
-            total_steps=total if changes else None,
+        queued = launching.queue_again(
+            database, found, chosen, config.as_dict() if changes else None, total if changes else None
         )
         note(*flags.remarks)
         if chosen is None:
@@ -88,7 +83,7 @@ def fork(
     """
     with opened() as database:
         parent = store.find(database, run)
-        chosen = _choose(database, parent, checkpoint)
+        chosen = launching.checkpoint_to_resume(database, parent, checkpoint)
         if chosen is None:
             raise CommandError(
                 f"run {parent.id} has no checkpoint to fork from", "itop checkpoints lists what a run has kept"
@@ -132,16 +127,6 @@ def _changed(run: RunRecord, before: RunConfig, flags: Flags) -> tuple[RunConfig
 def _tell_changes(changes: Mapping[str, tuple[object, object]]) -> None:
     for field, (new, old) in changes.items():
         note(f"  {field}: {plain(str(old))} → {plain(str(new))}")
-
-
-def _choose(database: Database, run: RunRecord, which: str | None) -> CheckpointRecord | None:
-    """Find the checkpoint that is asked for; without a word the last one, or None where there is none at all.
-
-    A fork that has not written one yet goes on from its parent's.
-    """
-    if which is None and not checkpoint_store.for_run(database, run.id):
-        return checkpoint_store.get(database, run.start_checkpoint_id) if run.start_checkpoint_id else None
-    return checkpoint_store.pick(database, run.id, which or "last")
 
 
 def _check_goes_on(parent: RunRecord, chosen: CheckpointRecord, config: RunConfig) -> None:

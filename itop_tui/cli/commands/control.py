@@ -1,15 +1,14 @@
-"""`itop stop`, `pause`, `unpause`, `checkpoint` and `kill`: what is asked of runs that are going."""
+"""`itop stop`, `pause`, `unpause`, `checkpoint` and `kill`: what is asked of active runs."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from rich.text import Text
 
-from db.errors import StoreError
-from db.records import CommandKind, CommandRecord, RunRecord, RunStatus
+from db.records import BatchResult, CommandKind, CommandRecord, RunRecord, RunStatus
 from db.runs import commands as command_store
 from db.runs import runs as store
 from db.session import Database
@@ -18,6 +17,7 @@ from itop_tui.cli.errors import Exit
 from itop_tui.cli.parameters import Json, RunNames
 from itop_tui.cli.store import find_all, opened
 from itop_tui.cli.terminal import console, data, note, state
+from itop_tui.service import run_requests
 from itop_tui.service.json_shape import print_json, run_document
 
 _ANSWER_SECONDS = 2.0
@@ -37,47 +37,47 @@ class _Asked(NamedTuple):
 
 
 def stop(*run: RunNames, json: Json = False) -> int:
-    """Stop runs; each writes a checkpoint first, so that `itop resume` can go on with it."""
-    return _ask(run, submit.stop, lambda asked: asked.run.status.is_terminal, "stop", json=json)
+    """Stop runs; each writes a checkpoint first, from which `itop resume` continues."""
+    return _ask(run, run_requests.stop, lambda asked: asked.run.status.is_terminal, "stop", json=json)
 
 
 def kill(*run: RunNames, json: Json = False) -> int:
     """End runs at once, without a checkpoint; what they recorded until then is kept."""
-    return _ask(run, submit.kill, lambda asked: asked.run.status.is_terminal, "kill", json=json)
+    return _ask(run, run_requests.kill, lambda asked: asked.run.status.is_terminal, "kill", json=json)
 
 
 def pause(*run: RunNames, json: Json = False) -> int:
-    """Pause runs; their memory, on the device too, stays held until they go on."""
+    """Pause runs; their memory, on the device too, stays allocated until they continue."""
     return _ask(run, _sender("pause"), lambda asked: asked.run.status is RunStatus.PAUSED, "pause", json=json)
 
 
 def unpause(*run: RunNames, json: Json = False) -> int:
-    """Let paused runs go on."""
+    """Let paused runs continue."""
     return _ask(run, _sender("unpause"), lambda asked: asked.run.status is RunStatus.RUNNING, "unpause", json=json)
 
 
 def checkpoint(*run: RunNames, json: Json = False) -> int:
-    """Let runs write a checkpoint now, beside those they write by themselves; they go on afterwards."""
-    return _ask(run, _sender("checkpoint"), lambda asked: asked.answer is not None, "checkpoint", json=json)
+    """Let runs save a checkpoint now, beside those they write by themselves; they continue afterwards."""
+    return _ask(run, run_requests.checkpoint_now, lambda asked: asked.answer is not None, "checkpoint", json=json)
 
 
-def _sender(kind: CommandKind) -> Callable[[Database, int], CommandRecord]:
-    return lambda database, run_id: command_store.send(database, run_id, kind)
+def _sender(kind: CommandKind) -> Callable[[Database, Sequence[int]], BatchResult]:
+    return lambda database, run_ids: run_requests.ask(database, run_ids, kind)
 
 
 def _ask(
     names: Iterable[str],
-    ask: Callable[[Database, int], CommandRecord | None],
+    ask: Callable[[Database, Sequence[int]], BatchResult],
     done: Callable[[_Asked], bool],
     verb: str,
     *,
     json: bool,
 ) -> int:
-    """Ask something of each run, and wait a little for the answers.
+    """Ask something of runs, and wait a little for the answers.
 
     Args:
         names: The runs.
-        ask: Sends the request for one run; raises `StoreError` with the reason where its state does not allow it.
+        ask: Sends the request.
         done: Whether what was asked for is done.
         verb: What was asked, for the messages.
         json: Whether to print the runs as a JSON list, each with its `answer`.
@@ -86,22 +86,23 @@ def _ask(
         1 where any request was refused, otherwise 0: one that is pending is not a failure.
     """
     with opened() as database:
-        sent: dict[int, CommandRecord | None] = {}
-        refused = False
-        for found in find_all(database, names):
-            try:
-                sent[found.id] = ask(database, found.id)
-            except StoreError as error:
-                refused = True
-                note(f"itop: {error}")
+        asked = ask(database, [run.id for run in find_all(database, names)])
+        note(*(f"itop: {problem}" for problem in asked.problems))
+        sent = {run_id: _sent(database, run_id, verb) for run_id in asked.done}
         latest = _await(database, sent, done)
     if json:
-        print_json([{**run_document(asked.run), "answer": asked.answer} for asked in latest])
+        print_json([{**run_document(one.run), "answer": one.answer} for one in latest])
     else:
         out = console()
-        for asked in latest:
-            out.print(_told(asked, done=done(asked), verb=verb), soft_wrap=True)
-    return Exit.FAILED if refused else Exit.OK
+        for one in latest:
+            out.print(_told(one, done=done(one), verb=verb), soft_wrap=True)
+    return Exit.FAILED if asked.problems else Exit.OK
+
+
+def _sent(database: Database, run_id: int, verb: str) -> CommandRecord | None:
+    """The command that a run was just sent; None where it was killed, which is no command."""
+    sent = [one for one in command_store.for_run(database, run_id) if one.kind == verb]
+    return sent[-1] if sent else None
 
 
 def _told(asked: _Asked, *, done: bool, verb: str) -> Text:
@@ -115,7 +116,7 @@ def _told(asked: _Asked, *, done: bool, verb: str) -> Text:
     elif verb == "checkpoint":
         told.append_text(Text.assemble("  ", data(asked.answer or "", "dim")))
     if run.status is RunStatus.PAUSED:
-        told.append("  its memory stays held", style="dim")
+        told.append(" (memory still allocated)", style="dim")
     return told
 
 

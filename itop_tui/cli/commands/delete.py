@@ -16,7 +16,7 @@ from itop_tui.cli.store import find_all, opened
 from itop_tui.cli.terminal import console, data, note, state
 from itop_tui.figures.format import plural, size
 from itop_tui.service.json_shape import print_json
-from itop_tui.service.shelf_operations import footprint, give_back_space, remove
+from itop_tui.service.shelving import footprint, give_back_space, remove
 
 
 def delete(

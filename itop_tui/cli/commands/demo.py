@@ -21,11 +21,8 @@ from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import Cell, Column, console, data, next_steps, print_table, state
 from itop_tui.figures.comparison import seconds_taken
 from itop_tui.figures.format import duration, explored, percent, r_s, share, short_count
+from itop_tui.service import launching
 from itop_tui.service.json_shape import print_json, run_document
-from itop_tui.service.queue_operations import queue
-
-GROUP = "demo"
-PRESET_NAMES = ("digits-dense", "digits-set", "digits-rigl")
 
 _COLUMNS = (
     Column("RUN", right=True),
@@ -47,10 +44,9 @@ def demo(*, json: Json = False) -> int:
     """
     out = console(stderr=json)
     with opened() as database:
-        configs = [PRESETS[name].config() for name in PRESET_NAMES]
-        out.print(Text(_introduction(configs[-1])))
+        out.print(Text(_introduction(PRESETS[launching.DEMO_PRESETS[-1]].config())))
         out.print()
-        queued = [queue(database, config, name=f"demo-{config.method.lower()}", group=GROUP) for config in configs]
+        queued = launching.queue_demo(database)
         start_scheduler(database, queued)
         ended = follow(database, [run.id for run in queued], out=out)
         finished = [store.get(database, run.id) for run in queued]
@@ -87,7 +83,7 @@ def _print_results(finished: Sequence[RunRecord], taken: Sequence[float | None],
     failed = [run for run in finished if run.status is not RunStatus.COMPLETED]
     if failed:
         steps = [(f"itop logs {run.id}", "why it ended") for run in failed]
-        steps.append(("itop doctor", "what is wrong here, and how to mend it"))
+        steps.append(("itop doctor", "what is wrong here, and how to fix it"))
         first = failed[0]
     out.print(Text("Next, type:" if not failed else f"Run {first.id} did not complete. Next, type:"))
     next_steps(steps, out=out)

@@ -15,7 +15,7 @@ from itop_tui.cli.parameters import Json
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import Cell, Column, console, data, print_table
 from itop_tui.figures.format import UNKNOWN, size
-from itop_tui.service import queue_operations
+from itop_tui.service import queue_changes
 from itop_tui.service.json_shape import plain_value, print_json
 
 _COLUMNS = (
@@ -50,7 +50,7 @@ def devices(
     with opened() as database:
         found = list_devices()
         _check_known(changes, {device.name for device in found})
-        chosen = queue_operations.set_slots(database, changes)
+        chosen = queue_changes.set_slots(database, changes)
         busy = Counter(run.device for run in store.active(database) if run.device)
     if json:
         print_json([_document(device, busy[device.name], chosen.get(device.name, 1)) for device in found])

@@ -1,4 +1,4 @@
-"""`itop star`, `archive`, `note`, `tag`, `rename`: keeping runs in order."""
+"""`itop star`, `archive`, `note`, `tag`, `rename`: organizing runs."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.text import Text
 
-from db.records import RunRecord
+from db.records import BatchResult, RunRecord
 from db.runs import runs as store
-from db.runs import shelf
 from db.session import Database
 from itop_tui.cli.choosing import QueryText, chosen
-from itop_tui.cli.errors import UsageError
+from itop_tui.cli.errors import CommandError, UsageError
 from itop_tui.cli.parameters import Json, RunName, RunNames
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import console, data
+from itop_tui.service import labels, shelving
 from itop_tui.service.json_shape import print_json, run_document
 
 
 def star(*run: RunNames, query: QueryText = None, json: Json = False) -> int:
     """Mark runs with a star."""
-    return _shelve(run, query, lambda database, ids: shelf.star(database, ids), "starred", json=json)
+    return _shelve(run, query, lambda database, ids: shelving.star(database, ids, True), "starred", json=json)
 
 
 def unstar(*run: RunNames, query: QueryText = None, json: Json = False) -> int:
     """Take the star from runs."""
-    return _shelve(run, query, lambda database, ids: shelf.star(database, ids, on=False), "not starred", json=json)
+    return _shelve(run, query, lambda database, ids: shelving.star(database, ids, False), "not starred", json=json)
 
 
 def archive(*run: RunNames, query: QueryText = None, json: Json = False) -> int:
-    """Put runs away: lists leave them out, unless --archived or is:archived asks for them."""
-    return _shelve(run, query, lambda database, ids: shelf.archive(database, ids), "archived", json=json)
+    """Archive runs: lists leave them out, unless --archived or is:archived asks for them."""
+    return _shelve(run, query, lambda database, ids: shelving.archive(database, ids, True), "archived", json=json)
 
 
 def unarchive(*run: RunNames, query: QueryText = None, json: Json = False) -> int:
     """Bring archived runs back into the lists."""
-    return _shelve(run, query, lambda database, ids: shelf.archive(database, ids, on=False), "not archived", json=json)
+    return _shelve(run, query, lambda database, ids: shelving.archive(database, ids, False), "not archived", json=json)
 
 
 def note(
@@ -50,7 +50,7 @@ def note(
     """Write the notes of a run, in the place of those it had."""
     with opened() as database:
         found = store.find(database, run)
-        return _tell([store.update_fields(database, found.id, notes=text)], "noted", json=json)
+        return _written(database, labels.set_notes(database, [found.id], text), "noted", json=json)
 
 
 def tag(
@@ -71,11 +71,13 @@ def tag(
         raise UsageError("which tags? Name at least one: +TAG gives it, -TAG takes it")
     names = [word for word in words if word[:1] not in ("+", "-")]
     with opened() as database:
-        changed = [
-            store.update_fields(database, found.id, tags=[*(tag for tag in found.tags if tag not in taken), *given])
+        tags = {
+            found.id: [*(tag for tag in found.tags if tag not in taken), *given]
             for found in chosen(database, names, query)
-        ]
-        return _tell(changed, lambda run: "tags: " + (", ".join(run.tags) or "none"), json=json)
+        }
+        return _written(
+            database, labels.retag(database, tags), lambda run: "tags: " + (", ".join(run.tags) or "none"), json=json
+        )
 
 
 def rename(
@@ -88,14 +90,13 @@ def rename(
     """Give a run another name."""
     with opened() as database:
         found = store.find(database, run)
-        renamed = store.update_fields(database, found.id, name=name)
-        return _tell([renamed], f"was {found.name}", json=json)
+        return _written(database, labels.rename(database, {found.id: name}), f"was {found.name}", json=json)
 
 
 def _shelve(
     names: Iterable[str],
     query: str | None,
-    mark: Callable[[Database, Sequence[int]], None],
+    mark: Callable[[Database, Sequence[int]], BatchResult],
     told: str,
     *,
     json: bool,
@@ -103,7 +104,16 @@ def _shelve(
     with opened() as database:
         ids = [run.id for run in chosen(database, names, query)]
         mark(database, ids)
-        return _tell([store.get(database, run_id) for run_id in ids], told, json=json)
+        return _tell(store.get_many(database, ids), told, json=json)
+
+
+def _written(database: Database, result: BatchResult, told: str | Callable[[RunRecord], str], *, json: bool) -> int:
+    """Show the runs on which something was written; fails where that was refused."""
+    if result.done:
+        _tell(store.get_many(database, result.done), told, json=json)
+    if result.problems:
+        raise CommandError(*result.problems[:2])
+    return 0
 
 
 def _tell(changed: Sequence[RunRecord], told: str | Callable[[RunRecord], str], *, json: bool) -> int:

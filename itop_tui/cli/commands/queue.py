@@ -8,8 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 from rich.text import Text
 
-from db.errors import StoreError
-from db.records import RunRecord
+from db.records import BatchResult, RunRecord
 from db.runs import runs as store
 from db.runs.queue import Direction
 from db.session import Database
@@ -20,6 +19,7 @@ from itop_tui.cli.parameters import MOST, Json, RunName, RunNames
 from itop_tui.cli.store import find_all, opened
 from itop_tui.cli.terminal import Cell, Column, console, data, heading, note, print_table, state
 from itop_tui.figures.format import UNKNOWN, duration, steps
+from itop_tui.service import queue_changes
 from itop_tui.service.json_shape import print_json, run_document
 
 _RUNNING_COLUMNS = (
@@ -79,21 +79,21 @@ def move(
     json: Json = False,
 ) -> int:
     """Move a waiting run among those of its priority."""
-    return _change([run], lambda database, run_id: store.move(database, run_id, to), json=json)
+    return _change([run], lambda database, ids: queue_changes.move(database, ids, to), json=json)
 
 
 def hold(
     *run: RunNames,
-    reason: Annotated[str | None, Parameter(help="Why, for whoever looks at the queue.", metavar="TEXT")] = None,
+    reason: Annotated[str | None, Parameter(help="Why, for those who look at the queue.", metavar="TEXT")] = None,
     json: Json = False,
 ) -> int:
     """Keep waiting runs from starting until `itop release`; they keep their places."""
-    return _change(run, lambda database, run_id: store.hold(database, run_id, reason), json=json)
+    return _change(run, lambda database, ids: queue_changes.hold(database, ids, reason), json=json)
 
 
 def release(*run: RunNames, json: Json = False) -> int:
     """Let held runs start when their turn comes; failed starts are forgotten."""
-    return _change(run, store.release, json=json)
+    return _change(run, queue_changes.release, json=json)
 
 
 def priority(
@@ -107,28 +107,22 @@ def priority(
     json: Json = False,
 ) -> int:
     """Give a waiting run another priority; among those of that priority its age decides."""
-    return _change([run], lambda database, run_id: store.set_priority(database, run_id, number), json=json)
+    return _change([run], lambda database, ids: queue_changes.set_priority(database, ids, number), json=json)
 
 
-def _change(names: Iterable[str], change: Callable[[Database, int], RunRecord], *, json: bool) -> int:
-    """Change the queue for each run, and show where it stands then; 1 where any change was refused."""
-    refused = False
+def _change(names: Iterable[str], change: Callable[[Database, Sequence[int]], BatchResult], *, json: bool) -> int:
+    """Change the queue for some runs, and show where each stands then; 1 where any change was refused."""
     with opened() as database:
-        changed: list[int] = []
-        for found in find_all(database, names):
-            try:
-                changed.append(change(database, found.id).id)
-            except StoreError as error:
-                refused = True
-                note(f"itop: {error}")
-        if changed and store.queued(database):
+        result = change(database, [run.id for run in find_all(database, names)])
+        note(*(f"itop: {problem}" for problem in result.problems))
+        if result.done and store.queued(database):
             submit.ensure_scheduler(database)
         waiting = store.waiting(database)
     if json:
-        print_json([run_document(run) for run in waiting if run.id in changed])
+        print_json([run_document(run) for run in waiting if run.id in result.done])
     else:
-        _print_places(waiting, changed)
-    return Exit.FAILED if refused else Exit.OK
+        _print_places(waiting, result.done)
+    return Exit.FAILED if result.problems else Exit.OK
 
 
 def _print_places(waiting: Sequence[RunRecord], changed: Sequence[int]) -> None:

@@ -14,9 +14,8 @@ from itop_tui.cli.queueing import report
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import Column, console, data, note, print_table
 from itop_tui.figures.format import plural
-from itop_tui.service import sweeps
+from itop_tui.service import launching, sweeps
 from itop_tui.service.json_shape import print_json
-from itop_tui.service.queue_operations import queue
 from itop_tui.service.sweeps import Grid, GridTooLargeError
 
 DryRun = Annotated[
@@ -57,7 +56,8 @@ def sweep(
             if json:
                 print_json([])
             return 0
-        queued = [queue(database, config, tags=tag, notes=notes, group=group, priority=priority) for config in missing]
+        tags = [tag] * len(missing)
+        queued = launching.queue_runs(database, missing, tags=tags, notes=notes, group=group, priority=priority)
         return report(database, queued, verb="Queued", wait=wait, json=json, as_list=True)
 
 

@@ -40,7 +40,7 @@ from db.runs import checkpoints, runs
 from db.session import Database
 from engine.config.run_config import RunConfig
 from engine.launch import submit
-from itop_tui.service import operations
+from itop_tui.service import launching
 from tests.engine.launch.conftest import processes_of
 from tests.engine.launch.tools import wait_for
 from tests.engine.training.helpers import same
@@ -108,6 +108,11 @@ def configuration(name: str, epochs: int) -> dict[str, Any]:
     return RunConfig.create(base, epochs=epochs, update_frequency=20, **RUNS[name]).as_dict()
 
 
+def launch(db: Database, name: str, epochs: int) -> RunRecord:
+    """Queue one of `RUNS`."""
+    return launching.launch(db, [RunConfig.create(configuration(name, epochs))], name=name).runs[0]
+
+
 def without_clocks(state: dict[str, Any]) -> dict[str, Any]:
     """A final state without what only a clock decides."""
     return {name: value for name, value in state.items() if "second" not in name and "time" not in name}
@@ -160,7 +165,7 @@ def hit(folder: Path, modules: tuple[str, ...], choose: random.Random | None = N
 def undisturbed(folder: Path, epochs: int) -> dict[str, Undisturbed]:
     """Train every one of `RUNS` to its end, in peace."""
     with home(folder) as db:
-        queued = {name: operations.launch(db, configuration(name, epochs), name=name) for name in RUNS}
+        queued = {name: launch(db, name, epochs) for name in RUNS}
         wait_for(
             lambda: all(runs.get(db, run.id).status.is_terminal for run in queued.values()), "the runs", seconds=900
         )
@@ -193,9 +198,7 @@ class Storm:
         self._epochs = epochs
         self._seen: dict[int, tuple[int, int]] = {}
         self.report = Report(seed)
-        self._runs = {
-            operations.launch(db, configuration(name, epochs), name=name).id: name for name in sorted(expected)
-        }
+        self._runs = {launch(db, name, epochs).id: name for name in sorted(expected)}
 
     def rage(self, kills: int) -> Report:
         """Kill so many times, with a new round of runs whenever all are through; then let them come to their ends."""
@@ -290,7 +293,7 @@ class Storm:
             elif run.status.is_terminal and run.status is not RunStatus.COMPLETED:
                 assert run.status in (RunStatus.KILLED, RunStatus.LOST, RunStatus.FAILED), (run.status, run.reason)
                 assert run.status is not RunStatus.FAILED or "start" in (run.reason or ""), run.reason
-                operations.resume(self._db, run_id)
+                launching.resume(self._db, run_id)
                 self.report.resumes += 1
         if any(runs.get(self._db, run_id).status is RunStatus.QUEUED for run_id in self._runs):
             submit.ensure_scheduler(self._db)
@@ -318,10 +321,7 @@ class Storm:
                 for path in runs.delete(self._db, run_id, force=True):
                     shutil.rmtree(path, ignore_errors=True)
         self._seen.clear()
-        self._runs = {
-            operations.launch(self._db, configuration(name, self._epochs), name=name).id: name
-            for name in sorted(self._expected)
-        }
+        self._runs = {launch(self._db, name, self._epochs).id: name for name in sorted(self._expected)}
 
 
 def storm(

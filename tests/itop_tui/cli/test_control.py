@@ -16,7 +16,7 @@ from db.sqlite.health import examine
 from engine.config.run_config import RunConfig
 from engine.launch import submit
 from itop_tui.cli.commands import delete as delete_module
-from itop_tui.service.shelf_operations import footprint
+from itop_tui.service.shelving import footprint
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import queued, running, trained
 
@@ -56,7 +56,7 @@ def test_an_answer_is_waited_for(itop: Itop, database: Database) -> None:
     outcome = itop("pause", str(run.id))
     worker.join()
     assert "‖ paused" in outcome.out
-    assert "its memory stays held" in outcome.out
+    assert "paused (memory still allocated)" in outcome.out
     assert "pending" not in outcome.out
 
 

@@ -147,7 +147,7 @@ async def test_the_field_at_the_cursor_is_explained_with_range_and_default() -> 
 
 
 async def test_a_start_can_be_chosen_from_presets_and_any_past_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("itop_tui.service.operations.past_runs", lambda db: sample_runs())
+    monkeypatch.setattr("itop_tui.service.run_reading.past_runs", lambda db: sample_runs())
     app = form_app()
     async with app.run_test(size=(120, 40)) as pilot:
         form = await open_form(pilot)

@@ -33,9 +33,9 @@ def listing(runs: Sequence[RunRecord] | None = None) -> Data:
 
     def make(setting: Setting) -> ItopApp:
         curve = [setting.figure(value) for value in CURVE]
-        setting.patch.setattr("itop_tui.service.operations.loss_curve", lambda db, run_id, buckets: curve)
+        setting.patch.setattr("itop_tui.service.run_reading.loss_curve", lambda db, run_id, buckets: curve)
         setting.patch.setattr(
-            "itop_tui.service.operations.loss_curves",
+            "itop_tui.service.run_reading.loss_curves",
             lambda db, ids, points: {one: tuple(curve[:points]) for one in ids},
         )
         given = [setting.run(run) for run in (sample_runs() if runs is None else runs)]
@@ -123,7 +123,7 @@ def form(taken: Estimate = KNOWN) -> Data:
     def make(setting: Setting) -> ItopApp:
         setting.patch.setattr("itop_tui.new_run.plan_asking.estimate", lambda database, configs, plan: taken)
         setting.patch.setattr(
-            "itop_tui.service.operations.past_runs", lambda database: [setting.run(run) for run in sample_runs()]
+            "itop_tui.service.run_reading.past_runs", lambda database: [setting.run(run) for run in sample_runs()]
         )
         return listing()(setting)
 

@@ -11,7 +11,7 @@ from db.runs import commands, runs
 from db.runs.queue import Direction
 from db.session import Database
 from engine.config.run_config import RunConfig
-from itop_tui.service import queue_operations, sweeps
+from itop_tui.service import launching, queue_changes, sweeps
 
 CONFIG = RunConfig.create(data="digits").as_dict()
 
@@ -41,17 +41,17 @@ def test_several_runs_move_as_a_block_that_keeps_its_order(
     database: Database, to: Direction, chosen: str, expected: str
 ) -> None:
     ids = dict(zip("abcde", queue(database, 5), strict=True))
-    queue_operations.move(database, [ids[letter] for letter in reversed(chosen)], to)
+    queue_changes.move(database, [ids[letter] for letter in reversed(chosen)], to)
     assert order(database) == [ids[letter] for letter in expected]
 
 
 def test_a_block_stops_at_the_runs_of_another_priority(database: Database) -> None:
     first, second, third, fourth = queue(database, 4)
     runs.set_priority(database, first, 1)
-    outcome = queue_operations.move(database, [second, third], "up")
+    outcome = queue_changes.move(database, [second, third], "up")
     assert outcome.problems == ()
     assert order(database) == [first, second, third, fourth]
-    alone = queue_operations.move(database, [second], "up")
+    alone = queue_changes.move(database, [second], "up")
     assert "needs another priority" in alone.problems[0]
 
 
@@ -63,7 +63,7 @@ def test_moving_changes_the_order_alone_and_keeps_the_block_in_its_own(database:
     ids = queue(database, 5)
     chosen = data.draw(st.lists(st.sampled_from(ids), unique=True, max_size=5))
     to: Direction = data.draw(st.sampled_from(get_args(Direction)))
-    outcome = queue_operations.move(database, chosen, to)
+    outcome = queue_changes.move(database, chosen, to)
     after = order(database)
     assert outcome.problems == ()
     assert sorted(after) == ids
@@ -73,10 +73,10 @@ def test_moving_changes_the_order_alone_and_keeps_the_block_in_its_own(database:
 
 def test_holding_and_releasing_tell_what_could_not_be_done(database: Database, scheduled: list[str]) -> None:
     first, second = queue(database, 2)
-    assert queue_operations.hold(database, [first, 99, second]).done == (first, second)
+    assert queue_changes.hold(database, [first, 99, second]).done == (first, second)
     assert runs.queued(database) == []
     assert scheduled == []
-    outcome = queue_operations.release(database, [second, 99])
+    outcome = queue_changes.release(database, [second, 99])
     assert outcome.done == (second,)
     assert "99" in outcome.problems[0]
     assert [run.id for run in runs.queued(database)] == [second]
@@ -85,26 +85,26 @@ def test_holding_and_releasing_tell_what_could_not_be_done(database: Database, s
 
 def test_priorities_and_slots(database: Database) -> None:
     first, second = queue(database, 2)
-    queue_operations.add_priority(database, [second], 2)
-    queue_operations.add_priority(database, [second, first], 1)
+    queue_changes.add_priority(database, [second], 2)
+    queue_changes.add_priority(database, [second, first], 1)
     assert [(run.id, run.priority) for run in runs.waiting(database)] == [(second, 3), (first, 1)]
-    assert queue_operations.add_slots(database, "cpu", 1) == 2
-    assert queue_operations.add_slots(database, "cuda:0", -1) == 0
-    assert queue_operations.add_slots(database, "cuda:0", -1) == 0
+    assert queue_changes.add_slots(database, "cpu", 1) == 2
+    assert queue_changes.add_slots(database, "cuda:0", -1) == 0
+    assert queue_changes.add_slots(database, "cuda:0", -1) == 0
     assert kept.get(database, "slots") == {"cpu": 2, "cuda:0": 0}
-    assert queue_operations.add_slots(database, "cpu", 1000) == 64
+    assert queue_changes.add_slots(database, "cpu", 1000) == 64
 
 
 def test_a_group_that_has_all_is_told_and_nothing_is_started(database: Database, scheduled: list[str]) -> None:
     made = sweeps.expand({"data": "digits", "seed": "1..3"})
-    first = queue_operations.launch(database, made.configs, group="seeds", tags=("paper",))
+    first = launching.launch(database, made.configs, group="seeds", tags=("paper",))
     assert first.told == "3 runs queued in group seeds."
     assert {run.tags for run in first.runs} == {("paper",)}
     assert all(run.total_steps > 0 for run in first.runs)
-    again = queue_operations.launch(database, made.configs, group="seeds", where="front")
+    again = launching.launch(database, made.configs, group="seeds", where="front")
     assert again.told == "Nothing to queue: group seeds has all 3 runs."
     wider = sweeps.expand({"data": "digits", "seed": "1..4"})
-    ahead = queue_operations.launch(database, wider.configs, group="seeds", where="front")
+    ahead = launching.launch(database, wider.configs, group="seeds", where="front")
     assert ahead.told == "1 run queued in front of all that wait in group seeds; 3 of 4 were there already."
     assert order(database) == [4, 1, 2, 3]
     assert len(scheduled) == 2
@@ -114,8 +114,8 @@ def test_a_sweep_at_the_front_keeps_its_order(database: Database, scheduled: lis
     queue(database, 2)
     runs.set_priority(database, 2, 7)
     made = sweeps.expand({"data": "digits", "seed": "1..3"})
-    queue_operations.launch(database, made.configs, group="seeds", where="front")
+    launching.launch(database, made.configs, group="seeds", where="front")
     assert order(database) == [3, 4, 5, 2, 1]
-    held = queue_operations.launch(database, made.configs[:1], name="later", where="held")
+    held = launching.launch(database, made.configs[:1], name="later", where="held")
     assert held.told == "Run 6 is queued, and held: later"
     assert [run.id for run in runs.queued(database)] == [3, 4, 5, 2, 1]

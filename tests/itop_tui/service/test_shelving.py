@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from db.paths import run_folder
-from itop_tui.service import shelf_operations
+from itop_tui.service import shelving
 
 
 def test_what_cannot_be_removed_is_told_and_the_rest_is_removed(tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ def test_what_cannot_be_removed_is_told_and_the_rest_is_removed(tmp_path: Path) 
     file.touch()
     beyond = file / "last.pt"  # no such place: what should be a folder is a file
 
-    problems = shelf_operations.remove([str(beyond), str(folder)])
+    problems = shelving.remove([str(beyond), str(folder)])
 
     assert not folder.exists()
     assert len(problems) == 1
@@ -27,7 +27,7 @@ def test_what_cannot_be_removed_is_told_and_the_rest_is_removed(tmp_path: Path) 
 
 
 def test_what_is_gone_already_is_no_problem(tmp_path: Path) -> None:
-    assert shelf_operations.remove([str(tmp_path / "never made")]) == []
+    assert shelving.remove([str(tmp_path / "never made")]) == []
 
 
 def test_a_file_with_two_names_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,4 +37,4 @@ def test_a_file_with_two_names_is_counted_once(tmp_path: Path, monkeypatch: pyte
     (folder / "last.pt").write_bytes(b"x" * 100)
     (folder / "best.pt").hardlink_to(folder / "last.pt")
     (folder / "console.log").write_bytes(b"y" * 10)
-    assert shelf_operations.footprint(["abc"]) == shelf_operations.Footprint(bytes=110, checkpoints=2)
+    assert shelving.footprint(["abc"]) == shelving.Footprint(bytes=110, checkpoints=2)

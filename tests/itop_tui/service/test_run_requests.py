@@ -10,7 +10,7 @@ import pytest
 from db.runs import checkpoints, commands, runs
 from db.session import Database
 from engine.launch import submit
-from itop_tui.service import operations
+from itop_tui.service import launching, run_requests
 from tests.itop_tui.cli.recorded import trained
 
 
@@ -21,7 +21,7 @@ def test_a_checkpoint_is_asked_of_the_runs_that_can_write_one(tmp_path: Path, mo
         active, waiting = (runs.create(db, config={}) for _ in range(2))
         assert runs.reserve(db, active.id, host="h", device="cpu", slots=1)
         for _ in range(2):
-            outcome = operations.checkpoint_now(db, [active.id, waiting.id])
+            outcome = run_requests.checkpoint_now(db, [active.id, waiting.id])
             assert outcome.done == (active.id,)
             assert "only a running or paused run can write a checkpoint" in outcome.problems[0]
         assert [command.kind for command in commands.pending(db, active.id)] == ["checkpoint"]
@@ -39,5 +39,5 @@ def test_a_fork_that_never_ran_is_resumed_from_its_parents_checkpoint(
         database, config=parent.config, parent_id=parent.id, start_checkpoint_id=at.id, fork_step=at.step
     )
     commands.send(database, fork.id, "stop")
-    assert operations.resume(database, fork.id).start_checkpoint_id == at.id
+    assert launching.resume(database, fork.id).start_checkpoint_id == at.id
     database.close()

@@ -1,7 +1,4 @@
-"""What the app does to keep runs in order: stars, the archive, the trash, and the disk space of what is deleted.
-
-Plain functions of a database, called in thread workers, never on the event loop.
-"""
+"""Organizing runs: stars, the archive, the trash, and the disk space of what is deleted."""
 
 from __future__ import annotations
 
@@ -11,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from itop_tui.service.operations import Outcome
-
 if TYPE_CHECKING:
+    from db.records import BatchResult
     from db.session import Database
 
 
@@ -30,48 +26,46 @@ class Footprint:
     checkpoints: int
 
 
-def star(db: Database, run_ids: Sequence[int], on: bool) -> Outcome:
+def star(db: Database, run_ids: Sequence[int], on: bool) -> BatchResult:
     """Give runs a star, or take it away."""
     from db.runs import shelf
 
-    shelf.star(db, run_ids, on=on)
-    return Outcome(tuple(run_ids), ())
+    return shelf.star(db, run_ids, on=on)
 
 
-def archive(db: Database, run_ids: Sequence[int], on: bool) -> Outcome:
-    """Put runs away, or bring them back."""
+def archive(db: Database, run_ids: Sequence[int], on: bool) -> BatchResult:
+    """Archive runs, so that lists leave them out, or bring them back."""
     from db.runs import shelf
 
-    shelf.archive(db, run_ids, on=on)
-    return Outcome(tuple(run_ids), ())
+    return shelf.archive(db, run_ids, on=on)
 
 
-def trash(db: Database, run_ids: Sequence[int]) -> Outcome:
-    """Delete runs so that it can be taken back: nothing lists them any more."""
+def trash(db: Database, run_ids: Sequence[int]) -> BatchResult:
+    """Delete runs in such a way that they can be restored: no list shows them any more."""
+    from db.records import BatchResult
     from db.runs import shelf
 
     tried = shelf.trash(db, run_ids)
     done = tuple(each.run_id for each in tried if each.problem is None)
-    return Outcome(done, tuple(each.problem for each in tried if each.problem is not None))
+    return BatchResult(done, tuple(each.problem for each in tried if each.problem is not None))
 
 
-def restore(db: Database, run_ids: Sequence[int]) -> Outcome:
-    """Take a deletion back."""
+def restore(db: Database, run_ids: Sequence[int]) -> BatchResult:
+    """Restore deleted runs."""
     from db.runs import shelf
 
-    shelf.restore(db, run_ids)
-    return Outcome(tuple(run_ids), ())
+    return shelf.restore(db, run_ids)
 
 
 def trashed(db: Database) -> tuple[int, ...]:
-    """The runs that were deleted and can be taken back."""
+    """The deleted runs that can be restored."""
     from db.runs import shelf
 
     return tuple(run.id for run in shelf.trashed(db))
 
 
 def purge(db: Database) -> list[str]:
-    """Forget all deleted runs for good, with everything written of them, and give the disk space back.
+    """Remove all deleted runs permanently, with everything recorded of them, and free the disk space.
 
     Returns:
         What could not be removed.
@@ -114,7 +108,7 @@ def remove(paths: Iterable[str]) -> list[str]:
             shutil.rmtree(path, ignore_errors=True)
             where = error.filename if isinstance(error.filename, str) else path.name
             problems.append(
-                f"{path} is nobody's now but could not be removed; remove it by hand. "
+                f"{path} belongs to no run any more but could not be removed; remove it by hand. "
                 f"({where}: {error.strerror or error})"
             )
     return problems

@@ -1,0 +1,213 @@
+"""Queueing runs: new ones, the runs of a sweep, copies, the demonstration, and runs that are resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from itop_tui.service.run_requests import each
+from itop_tui.service.words import plural
+
+if TYPE_CHECKING:
+    from db.records import BatchResult, CheckpointRecord, RunRecord, Where
+    from db.session import Database
+    from engine.config.run_config import RunConfig
+
+DEMO_GROUP = "demo"
+DEMO_PRESETS = ("digits-dense", "digits-set", "digits-rigl")
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """What was queued.
+
+    Attributes:
+        runs: The new runs, in order.
+        wanted: How many were asked for: those that a group has already are not queued again.
+        group: The group of a sweep.
+        where: Where in the queue they are.
+    """
+
+    runs: tuple[RunRecord, ...]
+    wanted: int
+    group: str | None
+    where: Where
+
+    @property
+    def told(self) -> str:
+        """What was done, in a sentence."""
+        state = {"queue": "queued", "front": "queued in front of all that wait", "held": "queued, and held"}[self.where]
+        if self.group is None:
+            run = self.runs[0]
+            return f"Run {run.id} is {state}: {run.name}"
+        there = self.wanted - len(self.runs)
+        if not self.runs:
+            return f"Nothing to queue: group {self.group} has all {plural(self.wanted, 'run')}."
+        rest = f"; {there} of {self.wanted} were there already" if there else ""
+        return f"{plural(len(self.runs), 'run')} {state} in group {self.group}{rest}."
+
+
+def queue_runs(
+    db: Database,
+    configs: Sequence[RunConfig],
+    *,
+    where: Where = "queue",
+    names: Sequence[str | None] = (),
+    tags: Sequence[Sequence[str]] = (),
+    **about: Any,
+) -> list[RunRecord]:
+    """Queue runs in one transaction, each with its length where the data set's size is known; starts no scheduler.
+
+    Args:
+        db: The database.
+        configs: Their settings.
+        where: "queue" behind those that wait, at the "front" of all of them, or "held".
+        names: Their names, None for one that the database makes; empty where it makes all.
+        tags: Their tags, for each run; empty for none.
+        **about: What else `NewRun` takes, the same for all: notes, group, priority, and what concerns a fork.
+    """
+    from db.runs import runs
+    from engine.launch import submit
+
+    new = [
+        runs.NewRun(
+            config=config.as_dict(),
+            name=names[number] if names else None,
+            tags=tags[number] if tags else (),
+            total_steps=config.planned_steps() or 0,
+            **about,
+        )
+        for number, config in enumerate(configs)
+    ]
+    return runs.create_many(db, new, where=where, submission=submit.submission())
+
+
+def launch(
+    db: Database,
+    configs: Sequence[RunConfig],
+    *,
+    where: Where = "queue",
+    name: str | None = None,
+    group: str | None = None,
+    tags: Sequence[str] = (),
+    **about: Any,
+) -> Launched:
+    """Queue a run, or those of a sweep that its group has not yet, and make sure that a scheduler starts them.
+
+    Args:
+        db: The database.
+        configs: Their settings.
+        where: "queue" behind those that wait, at the "front" of all of them, or "held".
+        name: The name of a single run.
+        group: The group of a sweep; None for a single run.
+        tags: Their tags.
+        **about: What else `queue_runs` takes.
+    """
+    from itop_tui.service import sweeps
+
+    wanted = configs if group is None else sweeps.missing(db, group, configs)
+    names, all_tags = [name] * len(wanted), [tags] * len(wanted)
+    made = queue_runs(db, wanted, where=where, names=names, tags=all_tags, group=group, **about)
+    if made and where != "held":
+        start_scheduler(db)
+    return Launched(tuple(made), len(configs), group, where)
+
+
+def launch_copies(db: Database, runs: Iterable[RunRecord]) -> list[RunRecord]:
+    """Queue a copy of each run, the oldest first: the same settings and tags, from the beginning."""
+    from engine.config.run_config import RunConfig
+
+    originals = sorted(runs, key=lambda run: run.id)
+    made = queue_runs(db, [RunConfig.create(run.config) for run in originals], tags=[run.tags for run in originals])
+    start_scheduler(db)
+    return made
+
+
+def queue_demo(db: Database) -> list[RunRecord]:
+    """Queue the demonstration: dense, SET-ITOP and RigL-ITOP on the bundled digits; starts no scheduler."""
+    from engine.config.presets import PRESETS
+
+    configs = [PRESETS[name].config() for name in DEMO_PRESETS]
+    return queue_runs(db, configs, names=[f"demo-{one.method.lower()}" for one in configs], group=DEMO_GROUP)
+
+
+def launch_demo(db: Database) -> list[RunRecord]:
+    """Queue the demonstration, and make sure that a scheduler starts it."""
+    made = queue_demo(db)
+    start_scheduler(db)
+    return made
+
+
+def start_scheduler(db: Database) -> None:
+    """Make sure that a scheduler starts what is queued."""
+    from engine.launch import submit
+
+    submit.ensure_scheduler(db)
+
+
+def checkpoint_to_resume(db: Database, run: RunRecord, which: str | None = None) -> CheckpointRecord | None:
+    """The checkpoint that a run resumes from; None where it has none, and none is asked for.
+
+    Args:
+        db: The database.
+        run: The run.
+        which: "last", "best", or the id of a checkpoint; None for the last. A fork that has not written one yet resumes
+            from its parent's.
+    """
+    from db.runs import checkpoints
+
+    if which is None and not checkpoints.for_run(db, run.id):
+        return checkpoints.get(db, run.start_checkpoint_id) if run.start_checkpoint_id else None
+    return checkpoints.pick(db, run.id, which or "last")
+
+
+def queue_again(
+    db: Database,
+    run: RunRecord,
+    checkpoint: CheckpointRecord | None,
+    config: Mapping[str, Any] | None = None,
+    total_steps: int | None = None,
+) -> RunRecord:
+    """Queue a run that has ended to resume from a checkpoint, from scratch without one; starts no scheduler.
+
+    Args:
+        db: The database.
+        run: The run.
+        checkpoint: Where it resumes.
+        config: Its changed settings; None where they stay.
+        total_steps: Its length, where that changes.
+    """
+    from db.runs import runs
+    from engine.launch import submit
+
+    start = None if checkpoint is None else checkpoint.id
+    return runs.requeue_resume(db, run.id, start, config, total_steps=total_steps, submission=submit.submission(run))
+
+
+def resume(db: Database, run_id: int, which: str | None = None) -> RunRecord:
+    """Queue a run that has ended to resume from a checkpoint, from scratch where it has none.
+
+    Args:
+        db: The database.
+        run_id: The run.
+        which: What `checkpoint_to_resume` takes.
+    """
+    queued = _resume(db, run_id, which)
+    start_scheduler(db)
+    return queued
+
+
+def resume_all(db: Database, run_ids: Iterable[int]) -> BatchResult:
+    """Queue runs that have ended to resume from their last checkpoints."""
+    result = each(run_ids, lambda run_id: _resume(db, run_id))
+    if result.done:
+        start_scheduler(db)
+    return result
+
+
+def _resume(db: Database, run_id: int, which: str | None = None) -> RunRecord:
+    from db.runs import runs
+
+    run = runs.get(db, run_id)
+    return queue_again(db, run, checkpoint_to_resume(db, run, which))
