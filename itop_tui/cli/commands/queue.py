@@ -115,8 +115,6 @@ def _change(names: Iterable[str], change: Callable[[Database, Sequence[int]], Ba
     with opened() as database:
         result = change(database, [run.id for run in find_all(database, names)])
         note(*(f"itop: {problem}" for problem in result.problems))
-        if result.done and store.queued(database):
-            submit.ensure_scheduler(database)
         waiting = store.waiting(database)
     if json:
         print_json([run_document(run) for run in waiting if run.id in result.done])
