@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 from db import migrate, paths
 from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
 from db.explaining import cause, explained
+from db.retrying import tries
 from db.sqlite import space
 from db.sqlite.sqlite_build import build
 from db.sqlite.sqlite_file import inspect_file, network_file_system
@@ -320,17 +321,15 @@ def _begin_fairly(connection: Connection) -> None:
     """
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
-    deadline = time.monotonic() + _BUSY_SECONDS
     driver.execute("PRAGMA busy_timeout = 0")
     try:
-        while True:
+        for last in tries(_BUSY_SECONDS, lambda: _PAUSES.uniform(*_ASK_SECONDS)):
             try:
                 driver.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                if last or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, for SQLAlchemy to raise it as its own
                     return
-                time.sleep(_PAUSES.uniform(*_ASK_SECONDS))
             else:
                 return
     finally:
@@ -339,12 +338,11 @@ def _begin_fairly(connection: Connection) -> None:
 
 def _begin_patiently(session: Session) -> None:
     """Take the write lock; a crowd of writers can keep one waiting longer than SQLite's own timeout."""
-    deadline = time.monotonic() + _WRITE_PATIENCE_SECONDS
-    while True:
+    for last in tries(_WRITE_PATIENCE_SECONDS):
         try:
             session.connection()
         except OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > deadline:
+            if last or not _is_busy(error):
                 raise
         else:
             return
@@ -357,9 +355,8 @@ def _is_busy(error: DBAPIError) -> bool:
 
 def _set_journal(path: Path, mode: str) -> None:
     """Set the journal mode; SQLite does not wait for other connections here, so this does."""
-    deadline = time.monotonic() + _BUSY_SECONDS
     with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
-        while True:
+        for last in tries(_BUSY_SECONDS, 0.02):
             try:
                 current = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
                 if current != mode:
@@ -369,9 +366,8 @@ def _set_journal(path: Path, mode: str) -> None:
                 problem = sqlite3.OperationalError(f"its journal mode stays {current}")
             except sqlite3.OperationalError as error:
                 problem = error
-            if time.monotonic() > deadline:
+            if last:
                 raise problem
-            time.sleep(0.02)
 
 
 def _lock_server(connection: Connection, key: str) -> None:

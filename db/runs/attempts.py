@@ -20,7 +20,12 @@ __all__ = ["START_TRIES", "finish", "for_run", "get", "latest", "open_attempts",
 START_TRIES = 3
 """So often in a row a run may end before its first step; then it is held."""
 
-_LIVE = frozenset({RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.STOPPING})
+_BEFORE = {
+    RunStatus.RUNNING: frozenset({RunStatus.STARTING, RunStatus.RUNNING, RunStatus.PAUSED}),
+    RunStatus.PAUSED: frozenset({RunStatus.STARTING, RunStatus.RUNNING, RunStatus.PAUSED}),
+    RunStatus.STOPPING: frozenset({RunStatus.STARTING, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.STOPPING}),
+}
+"""From which states an attempt may come to one: an attempt that is stopping stays so until it has ended."""
 
 
 def get(db: Database, attempt_id: int) -> AttemptRecord:
@@ -75,17 +80,19 @@ def running(
 def set_status(db: Database, attempt_id: int, status: RunStatus) -> bool:
     """Make an attempt and its run running, paused or stopping.
 
+    Several threads of a worker report states: one that is late must not hide that the attempt is stopping.
+
     Returns:
-        False where the attempt had ended before; then nothing changed.
+        False where the attempt had ended before, or is stopping and shall run or pause; then nothing changed.
 
     Raises:
         StoreError: Another status was given; an ending is for `finish`.
     """
-    if status not in _LIVE:
-        raise StoreError(f"An attempt cannot be set to {status}; allowed are {', '.join(sorted(_LIVE))}.")
+    if status not in _BEFORE:
+        raise StoreError(f"An attempt cannot be set to {status}; allowed are {', '.join(sorted(_BEFORE))}.")
     with db.write() as session:
         attempt, run = lock_attempt(session, attempt_id)
-        if attempt.ended_at is not None:
+        if attempt.ended_at is not None or attempt.status not in _BEFORE[status]:
             return False
         attempt.status = run.status = status
         return True

@@ -10,8 +10,9 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import time
 from pathlib import Path
+
+from db.retrying import tries
 
 
 def lock_path(home: Path, url: str) -> Path:
@@ -32,19 +33,16 @@ class SchedulerLock:
 
     def acquire(self, *, patience: float = 0.0) -> bool:
         """Take the lock, trying for `patience` seconds; False if another process has it."""
-        deadline = time.monotonic() + patience
-        while True:
+        for _ in tries(patience, 0.02):
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
-                if time.monotonic() >= deadline:
-                    return False
-                time.sleep(0.02)
             else:
                 self._descriptor = descriptor
                 return True
+        return False
 
     def release(self) -> None:
         """Give the lock up; harmless if it is not held."""

@@ -20,6 +20,7 @@ from typing import Any
 from db import paths
 from db.errors import IllegalState, StoreError
 from db.records import CommandRecord, RunRecord
+from db.retrying import tries
 from db.runs import attempts, commands, runs
 from db.session import Database
 from engine.launch.attempt_files import AttemptFiles, read_json, write_json
@@ -193,9 +194,9 @@ def kill(db: Database, run_id: int) -> None:
         raise IllegalState(f"Run {run_id} ({run.name}) belongs to another user of this machine.") from error
     if warden is not None and warden.alive():
         return
-    deadline = time.monotonic() + _DEATH_SECONDS  # nobody waits for this worker: write down its end ourselves
-    while worker is not None and worker.alive() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    for _ in tries(_DEATH_SECONDS, 0.01):  # no warden waits for this worker: record its end here
+        if worker is None or not worker.alive():
+            break
     ending = look(attempt, files)
     if ending is not None:
         settle(db, attempt.id, files, ending)

@@ -9,6 +9,7 @@ not tell itself. It imports little, for it stays in memory as long as the worker
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import resource
@@ -21,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from db.retrying import tries
 from engine.launch.attempt_files import AttemptFiles, last_line, read_json, write_json
 from engine.launch.oom import oom_kills
 from engine.launch.processes import ProcessIdentity, host_name
@@ -279,9 +281,10 @@ class Warden:
 
     def _settle(self, record: dict[str, Any]) -> None:
         """Tell the database, again and again if it is away; the exit file stays for `reconcile` whatever happens."""
-        deadline = time.monotonic() + _RETRY_TOTAL
-        pause = _RETRY_FIRST
-        while self._files.folder.is_dir():  # a run that was deleted needs no verdict
+        pauses = (min(_RETRY_FIRST * 2**number, _RETRY_LAST) for number in itertools.count())
+        for _ in tries(_RETRY_TOTAL, lambda: next(pauses)):
+            if not self._files.folder.is_dir():  # a run that was deleted needs no verdict
+                return
             try:
                 from engine.launch.settle import settle_from_files  # brings the database with it
 
@@ -290,10 +293,6 @@ class Warden:
                 _log(f"the database does not take the end of attempt {self._task.attempt_id}: {error}")
             else:
                 return
-            if time.monotonic() > deadline:
-                return
-            time.sleep(pause)
-            pause = min(pause * 2, _RETRY_LAST)
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:

@@ -6,7 +6,7 @@ from db.errors import IllegalState, RunNotFound, StoreError
 from db.records import RunStatus
 from db.runs import attempts, commands, runs
 from db.session import Database
-from tests.db.helpers import new_run, start, started
+from tests.db.helpers import end, new_run, start, started
 
 
 def test_an_attempt_from_reservation_to_its_end(db: Database) -> None:
@@ -127,3 +127,17 @@ def test_what_does_not_exist_is_said(db: Database) -> None:
         attempts.get(db, 5)
     with pytest.raises(IllegalState, match="no attempt 5"):
         attempts.finish(db, 5, status=RunStatus.LOST, reason=None)
+
+
+def test_a_late_word_does_not_hide_that_a_run_is_stopping(db: Database) -> None:
+    """The training's thread leaves its pause and reports "running" after the listener has reported "stopping"."""
+    run, attempt = started(db)
+    assert attempts.set_status(db, attempt.id, RunStatus.PAUSED)
+    assert attempts.set_status(db, attempt.id, RunStatus.STOPPING)
+    for late in (RunStatus.RUNNING, RunStatus.PAUSED):
+        assert not attempts.set_status(db, attempt.id, late)
+        assert runs.get(db, run.id).status is RunStatus.STOPPING
+        assert attempts.get(db, attempt.id).status is RunStatus.STOPPING
+    assert attempts.set_status(db, attempt.id, RunStatus.STOPPING)
+    end(db, run)
+    assert not attempts.set_status(db, attempt.id, RunStatus.STOPPING)

@@ -92,3 +92,18 @@ def test_what_does_not_exist_is_said(db: Database) -> None:
         commands.send(db, new_run(db).id, "dance")  # type: ignore[arg-type]
     assert not commands.acknowledge(db, 5, "x")
     assert commands.pending(db, 5) == []
+
+
+def test_a_command_that_was_carried_out_but_not_answered_does_not_swallow_the_next(db: Database) -> None:
+    """An answer may fail: the command stays pending, can be answered later, and what is asked afterwards is asked."""
+    run, attempt = started(db)
+    attempts.set_status(db, attempt.id, RunStatus.PAUSED)
+    unanswered = commands.send(db, run.id, "unpause")
+    attempts.set_status(db, attempt.id, RunStatus.RUNNING)  # carried out; its answer failed
+    commands.send(db, run.id, "pause")
+    attempts.set_status(db, attempt.id, RunStatus.PAUSED)
+    again = commands.send(db, run.id, "unpause")
+    assert again.id != unanswered.id
+    assert [command.kind for command in commands.pending(db, run.id)] == ["unpause", "pause", "unpause"]
+    assert commands.acknowledge(db, unanswered.id, "resumed")
+    assert [command.id for command in commands.pending(db, run.id)][-1] == again.id
