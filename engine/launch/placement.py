@@ -44,7 +44,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Placement:
     """What to do with the queue now.
 
     Attributes:
@@ -66,7 +66,7 @@ def place(
     *,
     our_pids: Collection[int] = (),
     only_host: bool = True,
-) -> Plan:
+) -> Placement:
     """Choose devices for queued runs.
 
     Args:
@@ -100,7 +100,7 @@ def place(
             reasons.append(reason)
         else:
             waiting[run.id] = "; ".join(reasons)
-    return Plan(tuple(starts), tuple(refused), waiting)
+    return Placement(tuple(starts), tuple(refused), waiting)
 
 
 def _candidates(wanted: str, devices: DeviceList) -> tuple[list[Device], str]:

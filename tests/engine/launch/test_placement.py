@@ -9,7 +9,7 @@ from db.records import RunRecord
 from db.runs import runs
 from db.session import Database
 from engine.launch.devices import Device, DeviceList, DeviceProcess
-from engine.launch.placement import Limits, Plan, place
+from engine.launch.placement import Limits, Placement, place
 
 GIB = 2**30
 CPU = Device("cpu", "toy processor")
@@ -51,7 +51,7 @@ def queue(template: RunRecord) -> Queue:
     return Queue(template)
 
 
-def starts(plan: Plan) -> list[tuple[int, str]]:
+def starts(plan: Placement) -> list[tuple[int, str]]:
     return [(run.id, device.name) for run, device in plan.starts]
 
 
