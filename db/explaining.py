@@ -56,6 +56,6 @@ def cause(error: DBAPIError) -> str:
 
 
 def _lacks_a_table(error: DBAPIError) -> bool:
-    """Whether a table or column is missing, which SQLite tells in the same way as what may pass."""
+    """Whether a table or column is missing, which SQLite reports as it does what is temporary."""
     code = getattr(error.orig, "sqlite_errorcode", None)
     return code == sqlite3.SQLITE_ERROR and str(error.orig).startswith(("no such table", "no such column"))

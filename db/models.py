@@ -2,7 +2,7 @@
 
 Rows stay inside `db`. Foreign keys cascade, so that deleting a run takes everything recorded for it along. Metric
 tables are keyed by the run and then by what orders them, which is the order they are read in; SQLite stores them in
-that order (WITHOUT ROWID). Columns whose natural names are SQL keywords are called otherwise in the database.
+that order (WITHOUT ROWID). Columns whose natural names are SQL keywords have other names in the database.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ LAYER_FIGURES = Figures(("overlap_previous", "overlap_first", "survival"))
 
 
 class Base(DeclarativeBase):
-    """The base of all tables; names every constraint so that a migration can speak of it on any database."""
+    """The base of all tables; names every constraint so that a migration can name it on any database."""
 
     metadata = MetaData(
         naming_convention={
@@ -100,12 +100,12 @@ def table_of(row: type[Base]) -> Table:
 
 
 class RunRow(Base):
-    """A run, with copies of its latest and best figures so that a list never scans a history."""
+    """A run, with copies of its latest and best metrics so that a list never scans a history."""
 
     __tablename__ = "runs"
     __table_args__ = (
         Index(None, "status", "priority", "queued_at"),
-        # Ids are never given out twice, so that a number in a notebook means one run for ever.
+        # Ids are never given out twice, so that a number in a notebook always means the same run.
         {"sqlite_autoincrement": True},
     )
 
@@ -162,11 +162,11 @@ class RunRow(Base):
     host: Mapped[str | None]
     device: Mapped[str | None]
     pid: Mapped[int | None]
-    # Where it stands among the waiting runs of its priority; None: by its age. Moving a run sets it.
+    # Its place among the waiting runs of its priority; None: by its age. Moving a run sets it.
     position: Mapped[float | None]
     starred_at: Mapped[float | None]
     archived_at: Mapped[float | None]
-    # Deleted by a person who may still take it back; nothing lists it.
+    # Deleted by a person who may still restore it; no list shows it.
     trashed_at: Mapped[float | None]
     # How often in a row it ended before its first step.
     start_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))

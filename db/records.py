@@ -1,6 +1,6 @@
 """What leaves the store: frozen dataclasses, never ORM rows.
 
-Every `*_at` is in unix seconds (UTC). A figure is None only where nothing was recorded; a figure that diverged is nan
+Every `*_at` is in unix seconds (UTC). A metric is None only where nothing was recorded; a metric that diverged is nan
 or an infinity.
 """
 
@@ -63,7 +63,7 @@ class RunStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the run has ended and stays as it is until somebody resumes it."""
+        """Whether the run has ended and stays as it is until a person resumes it."""
         return self in TERMINAL
 
 
@@ -76,12 +76,12 @@ TERMINAL = tuple(status for status in RunStatus if status is not RunStatus.QUEUE
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run with its configuration, its progress and its latest and best figures.
+    """A run with its configuration, its progress and its latest and best metrics.
 
     `model` to `target_density` are copies of what people filter by in `config`; `host`, `device` and `pid` are those of
     the latest attempt. `start_checkpoint_id` is the checkpoint the next attempt starts from, `fork_checkpoint_id` the
     one it was forked from. `position` orders the waiting runs of one priority (None: by age). A run with `trashed_at`
-    was deleted by a person who may still take it back. `start_failures` counts how often in a row it ended
+    was deleted by a person who may still restore it. `start_failures` counts how often in a row it ended
     before its first step. Runs of one `recipe` differ by nothing but the seed.
     """
 
@@ -207,7 +207,7 @@ class CommandRecord:
 
 @dataclass(frozen=True, slots=True)
 class StepMetric:
-    """The figures of one optimizer step; `accuracy` is that of its batch."""
+    """The metrics of one optimizer step; `accuracy` is that of its batch."""
 
     step: int
     epoch: int
@@ -223,7 +223,7 @@ class StepMetric:
 
 @dataclass(frozen=True, slots=True)
 class EpochMetric:
-    """The figures of one epoch; `step` is the last step of it."""
+    """The metrics of one epoch; `step` is the last step of it."""
 
     epoch: int
     step: int
@@ -292,7 +292,7 @@ class RunQuery:
         group: Only this group; None means all.
         archived: Whether archived runs are left out (False), are all there is (True), or come with the others (None).
             A text that itself says `is:archived` wins. Runs in the trash are never listed.
-        sort: A name of `db.runs.runs.SORTS`, or `config.NAME` for a setting. Runs without the figure come last in
+        sort: A name of `db.runs.runs.SORTS`, or `config.NAME` for a setting. Runs without the metric come last in
             either direction; the id breaks ties.
         descending: Largest first.
         limit: At most so many; None means all.
@@ -341,7 +341,7 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One figure over the steps: `values[i]` was recorded at `steps[i]`; steps increase strictly."""
+    """One metric over the steps: `values[i]` was recorded at `steps[i]`; steps increase strictly."""
 
     steps: list[int]
     values: list[float]

@@ -204,7 +204,7 @@ class Database:
             _lock_server(session.connection(), key)
 
     def data_version(self) -> int:
-        """A number that differs from the last one whenever anything was committed since, by whomever.
+        """A number that differs from the last one whenever anything was committed since, by any process.
 
         It costs microseconds on SQLite and one round trip on PostgreSQL, where other databases of the same server move
         it too. It means nothing beyond this object.
@@ -215,7 +215,7 @@ class Database:
                 # Any transaction that writes takes an id, so the snapshot's text moves when one begins or ends.
                 snapshot = connection.execute(text("SELECT CAST(pg_current_snapshot() AS text)")).scalar_one()
             return int.from_bytes(hashlib.blake2b(str(snapshot).encode(), digest_size=7).digest(), "big")
-        # The pragma tells of the commits of other connections, hence one that never writes.
+        # The pragma shows the commits of other connections only: hence a connection that never writes.
         with self._watch_lock:
             try:
                 if self._watch is None:
@@ -230,13 +230,13 @@ class Database:
                 raise DatabaseUnavailable(f"The database {self._path} cannot be read: {error}.") from error
 
     def give_back_space(self) -> int:
-        """Give the disk space of what was deleted back, without keeping others waiting for more than moments.
+        """Free the disk space of what was deleted, in short steps, so that others wait little.
 
         Returns:
             How many bytes the file is shorter by. 0 on PostgreSQL, whose own autovacuum frees the space for new rows.
 
         Raises:
-            DatabaseUnavailable: The file is away, or others hold the lock for too long.
+            DatabaseUnavailable: The file is unavailable, or others hold the lock for too long.
         """
         return space.give_back(self.write, self._path) if self._path else 0
 
@@ -260,7 +260,7 @@ class Database:
         self._log_due = now + self._log_pause
 
     def _check_present(self) -> None:
-        # SQLite goes on writing into a file that was unlinked or moved, and all of it would be lost without a word.
+        # SQLite would write into a file that was unlinked or moved, and all of it would be lost silently.
         if self._path and _identity(self._path) != self._identity:
             raise DatabaseGone(f"The database {self._path} was moved, deleted or replaced since it was opened.")
 
@@ -295,7 +295,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _control_transactions(engine: Engine, *, synchronous: str) -> None:
-    """Take BEGIN away from the driver, which would begin late or not at all, and set what each connection needs."""
+    """Do not let the driver write BEGIN, which would begin late or not at all, and set what each connection needs."""
 
     @event.listens_for(engine, "connect")
     def connect(connection: sqlite3.Connection, _record: object) -> None:

@@ -128,7 +128,7 @@ class _Work:
             reason, expected = _reason(error)
             trace = traceback.format_exc()
             say(f"failed: {reason}" if expected else f"{trace}failed: {reason}")
-            self._finish(RunStatus.FAILED, reason, EXIT_FAILED, trace, may_mend=_may_mend(error))
+            self._finish(RunStatus.FAILED, reason, EXIT_FAILED, trace, retry_may_help=_retry_may_help(error))
             return EXIT_FAILED
         if outcome is None:
             return EXIT_FAILED
@@ -249,11 +249,19 @@ class _Work:
         )
 
     def _finish(
-        self, status: RunStatus, reason: str | None, code: int, trace: str | None = None, *, may_mend: bool = False
+        self,
+        status: RunStatus,
+        reason: str | None,
+        code: int,
+        trace: str | None = None,
+        *,
+        retry_may_help: bool = False,
     ) -> None:
-        may_mend = may_mend and not self._by_hand  # who debugs by hand wants to see the failure, not its repetition
+        retry_may_help = (
+            retry_may_help and not self._by_hand
+        )  # who debugs by hand wants to see the failure, not its repetition
         said = settle.attempt_files_of(self._run.uid, self._attempt).said
-        word = Ending(status, reason or "", code, ended_at=time.time(), traceback=trace, may_mend=may_mend)
+        word = Ending(status, reason or "", code, ended_at=time.time(), traceback=trace, retry_may_help=retry_may_help)
         with contextlib.suppress(OSError):  # for a database that is away: the warden passes it on
             write_json(said, word.as_dict())
         taken = self._insist(
@@ -264,7 +272,7 @@ class _Work:
                 reason=reason,
                 exit_code=code,
                 traceback=trace,
-                may_mend=may_mend,
+                retry_may_help=retry_may_help,
             ),
             "the ending",
             Exception,  # whatever the driver raises; the warden knows the exit code
@@ -354,7 +362,7 @@ def _explained() -> tuple[type[Exception], ...]:
     return DataError, ModelError, SetupError, StartError, StoreError, TrainingError
 
 
-def _may_mend(error: Exception) -> bool:
+def _retry_may_help(error: Exception) -> bool:
     """Whether the run may do better at another try: all but a full disk and a mistake that the error explains."""
     if _is_full_disk(error):
         return False

@@ -1,4 +1,4 @@
-"""Groups of runs with the mean, the spread and the range of their figures: seeds of one experiment above all.
+"""Groups of runs with the mean, the spread and the range of their metrics: seeds of one experiment above all.
 
 One pass over a few columns of the table of runs; neither configurations nor histories are read.
 """
@@ -28,17 +28,17 @@ from db.session import Database
 __all__ = ["FIGURES", "GROUP_SORTS", "SHARED", "RunGroup", "groups"]
 
 FIGURES = ("best_val_accuracy", "test_accuracy", "itop_rate", "loss")
-"""The figures that are averaged unless others are asked for."""
+"""The metrics that are averaged unless others are asked for."""
 
 SHARED = ("method", "model", "data", "target_density", "seed", "group", "total_epochs")
-"""What is told of a group where all its members have the same."""
+"""What is reported of a group where all its members have the same."""
 
 GROUP_SORTS = ("key", "label", "n", "latest")
 """What groups can be sorted by, beside everything that is a number (by its mean)."""
 
 RECIPE = "recipe"
 
-# Nobody reads further, and each costs a configuration to be read.
+# No person reads further, and each costs a configuration to be read.
 _TOLD_APART = 300
 
 _SHIFTS = {name: 2 * index for index, name in enumerate(RUN_FIGURES.names)}
@@ -48,7 +48,7 @@ _SHIFTS = {name: 2 * index for index, name in enumerate(RUN_FIGURES.names)}
 class RunGroup:
     """Runs that have something in common.
 
-    A figure that diverged (NaN or infinite) counts in `diverged` and in nothing else: means are over the finite ones.
+    A metric that diverged (NaN or infinite) counts in `diverged` and in nothing else: means are over the finite ones.
 
     Attributes:
         key: What they have in common: the value of the field, as text; empty where they have none.
@@ -58,12 +58,12 @@ class RunGroup:
         shared: Of `SHARED`, what all members have the same, by name.
         statuses: How many are in each state.
         latest: When the newest of them was made, in unix seconds.
-        count: By figure, how many runs have a finite one.
-        diverged: By figure, how many runs have one that is NaN or infinite.
-        mean: By figure, the mean of the finite ones; None where there is none.
-        std: By figure, the sample standard deviation (n - 1); None for fewer than two.
-        minimum: By figure, the smallest; None where there is none.
-        maximum: By figure, the largest; None where there is none.
+        count: By metric, how many runs have a finite one.
+        diverged: By metric, how many runs have one that is NaN or infinite.
+        mean: By metric, the mean of the finite ones; None where there is none.
+        std: By metric, the sample standard deviation (n - 1); None for fewer than two.
+        minimum: By metric, the smallest; None where there is none.
+        maximum: By metric, the largest; None where there is none.
     """
 
     key: str
@@ -100,13 +100,13 @@ def groups(
         figures: Fields that hold numbers, by their names in a query or in a `RunRecord` (where these mean different
             things, as `accuracy` does, the query's); the result names them as they are given here.
         sort: One of `GROUP_SORTS`, or anything that a list can be sorted by: numbers count by their mean, text by the
-            label. Groups without the figure come last in either direction.
+            label. Groups without the metric come last in either direction.
         descending: Largest first.
         limit: At most so many groups; None means all.
 
     Raises:
         QueryError: The query's text cannot be understood.
-        StoreError: There is no such field to group or sort by, or a figure is no number.
+        StoreError: There is no such field to group or sort by, or a metric is not a number.
     """
     grouped = _grouped_field(by)
     averaged = {name: _number_field(name) for name in figures}
@@ -151,7 +151,7 @@ def _grouped_field(name: str) -> Field:
 def _number_field(name: str) -> Field:
     field = _number_named(name)
     if field is None:
-        raise StoreError(f"{name!r} is no figure that could be averaged.")
+        raise StoreError(f"{name!r} is not a metric that can be averaged.")
     return field
 
 

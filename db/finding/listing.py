@@ -1,4 +1,4 @@
-"""Finding runs: one by what somebody typed, many by a query. `db.runs.runs` offers these as its own.
+"""Finding runs: one by what a person typed, many by a query. `db.runs.runs` offers these as its own.
 
 The cost depends on the number of runs, never on what they recorded: a list reads only the table of runs.
 """
@@ -55,7 +55,7 @@ _SETTING = re.compile(re.escape(CONFIG_PREFIX) + NAME)
 
 
 def find(db: Database, token: str | int) -> RunRecord:
-    """The run somebody means: by id, by uid, or by a name that only one run has.
+    """The run that a person means: by id, by uid, or by a name that only one run has.
 
     Raises:
         RunNotFound: There is none, or it is in the trash; the message names the nearest.
@@ -104,7 +104,7 @@ def page(db: Database, query: RunQuery) -> tuple[list[RunRecord], int]:
     with db.read() as session:
         found = session.execute(counted).all()
         listed = _records(session, [run_id for run_id, _ in found])
-    beyond = not found and query.offset > 0  # a page after the last one tells no number
+    beyond = not found and query.offset > 0  # a page after the last one has no count
     return listed, count(db, query) if beyond else found[0][1] if found else 0
 
 

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of figures, as groups of runs and comparisons tell them."""
+"""Mean and standard deviation of metrics, as groups of runs and comparisons show them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["mean_and_spread"]
 
 _HUGE = 1e100
 _ROUNDING = 1e-12
-"""A spread that is less than this part of the largest figure is what is left of adding many numbers up."""
+"""A spread that is less than this part of the largest value is what is left of adding many numbers up."""
 
 
 def mean_and_spread(values: Sequence[float]) -> tuple[float | None, float | None]:
@@ -25,7 +25,7 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float | None, float | None
     usual = largest == 0 or 1 / _HUGE < largest < _HUGE
     scale = 1.0 if usual else math.ldexp(1.0, math.frexp(largest)[1] - 1)
     scaled = values if scale == 1.0 else [value / scale for value in values]
-    # Equal figures have no spread; a sum that is rounded must not invent one.
+    # Equal values have no spread; a sum that is rounded must not invent one.
     average = scaled[0] if min(scaled) == max(scaled) else math.fsum(scaled) / len(scaled)
     if len(scaled) < 2:
         return average * scale, None

@@ -5,7 +5,7 @@
     name~vgg                          a field holds this text
     density<0.1  acc>=93%             numbers; also != and =
     created>2d  created>2026-11-01    times: later than two days ago, later than that day
-    duration>1h  loss:nan             lengths of time; figures that diverged
+    duration>1h  loss:nan             lengths of time; metrics that diverged
     -tag:old  not is:archived         what does not match
     (model:vgg or model:wrn) growth:gradient
 

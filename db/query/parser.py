@@ -13,7 +13,7 @@ from db.query.values import NOTHING, boolean, number, span
 
 __all__ = ["parse"]
 
-# Databases have a largest depth of expression; nobody types queries near these limits.
+# Databases have a largest depth of expression; no person types queries near these limits.
 _MOST_CHARACTERS, _MOST_TERMS, _MOST_VALUES, _MOST_DEPTH = 20_000, 150, 500, 30
 
 _BLANKS = re.compile(r"\s*")
@@ -28,7 +28,7 @@ def parse(text: str) -> Query:
     """Read a query.
 
     Args:
-        text: What somebody typed; an empty one matches every run.
+        text: What a person typed; an empty one matches every run.
 
     Raises:
         QueryError: It cannot be understood.
@@ -152,9 +152,9 @@ class _Parser:
 
     def _compare(self, field: Field, operator: str, start: int) -> Compare:
         values = self._values()
-        told = self.text[start : self.at]
+        written = self.text[start : self.at]
         if not values:
-            raise QueryError(f"{told} needs a value: {_example(field)}.", start, self.at - start)
+            raise QueryError(f"{written} needs a value: {_example(field)}.", start, self.at - start)
         if len(values) > _MOST_VALUES:
             raise QueryError(f"A field can be compared with {_MOST_VALUES} values.", start, self.at - start)
         _check_operator(field, operator, values, start)
@@ -232,7 +232,7 @@ def _check_operator(field: Field, operator: str, values: list[_Value], start: in
 def _checked(field: Field, operator: str, value: _Value) -> str:
     """The value as it is kept, once it is known to mean something."""
     ordered = operator in ("<", "<=", ">", ">=")
-    told = f"{field.name}{operator}{value.text}"
+    written = f"{field.name}{operator}{value.text}"
     where = value.start, value.end - value.start
     if field.kind in ("number", "any", "time") and value.text.lower() in NOTHING and not ordered:
         return value.text if field.kind == "any" else ""
@@ -241,17 +241,17 @@ def _checked(field: Field, operator: str, value: _Value) -> str:
         if parsed is None:
             more = " (like 90, 15m or 1h30m)" if field.unit == "seconds" else ""
             more = " (like 0.93 or 93%)" if field.unit == "share" else more
-            raise QueryError(f"{told}: must be a number{more}.", *where)
+            raise QueryError(f"{written}: must be a number{more}.", *where)
         if ordered and parsed != parsed:
-            raise QueryError(f"{told}: nothing is smaller or larger than NaN; write {field.name}:nan.", *where)
+            raise QueryError(f"{written}: nothing is smaller or larger than NaN; write {field.name}:nan.", *where)
     elif field.kind == "time":
         if span(value.text, time.time()) is None:
-            raise QueryError(f"{told}: must be a time, like 2d, 3h, today, 2026-11-01 or 2026-11-01T14:05.", *where)
+            raise QueryError(f"{written}: must be a time, like 2d, 3h, today, 2026-11-01 or 2026-11-01T14:05.", *where)
     elif field.kind == "state":
         return _known(value, "state", STATES)
     elif field.kind == "flag" and field.setting:
         if boolean(value.text) is None:
-            raise QueryError(f"{told}: must be true or false.", *where)
+            raise QueryError(f"{written}: must be true or false.", *where)
     elif field.kind == "flag":
         return _known(value, "is", (*FLAGS, *STATES))
     return value.text

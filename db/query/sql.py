@@ -1,7 +1,7 @@
 """From a tree to a condition on the table of runs, for SQLite and PostgreSQL.
 
 Every condition is true or false, never NULL, so that `not` gives exactly the rest: a run without a seed does not match
-`seed:1`, and does match `-seed:1`. Figures that diverged (`db.history.nonfinite`) compare like the numbers they are.
+`seed:1`, and does match `-seed:1`. Metrics that diverged (`db.history.nonfinite`) compare like the numbers they are.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HAYSTACK = functools.reduce(lambda left, right: left + "\n" + right, _TEXTS)
 
 _NONFINITE = sa.type_coerce(RunRow.nonfinite, sa.Integer)
 
-# Nobody means to tell apart 0.01 and what 0.1 · 0.1 is in binary.
+# 0.01 and what 0.1 · 0.1 is in binary are meant to be the same.
 _TOLERANCE = 1e-9
 
 
@@ -112,7 +112,7 @@ def _alternatives(field: Field, operator: str, values: Iterable[str], now: float
 
 
 def _meant(value: str, words: tuple[str, ...]) -> list[str]:
-    """The words of a fixed list that a value stands for: itself, or those that begin with it."""
+    """The words of a fixed list that a value means: itself, or those that begin with it."""
     return [value] if value in words else [word for word in words if word.startswith(value)]
 
 

@@ -100,7 +100,7 @@ class Query:
         return "" if self.root is None else str(self.root)
 
     def comparisons(self) -> Iterator[Compare]:
-        """Every comparison in the query, wherever it stands, from left to right."""
+        """Every comparison in the query, at any depth, from left to right."""
         return iter(()) if self.root is None else _comparisons(self.root)
 
     def states(self, field: str, value: str) -> bool:

@@ -13,7 +13,7 @@ from db.query.fields import Unit
 __all__ = ["NOTHING", "Span", "boolean", "number", "span"]
 
 NOTHING = ("", "none")
-"""What stands for "nothing was recorded" where a number or a time is asked for."""
+"""What means "nothing was recorded" where a number or a time is asked for."""
 
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)([%kMGT]?)", re.ASCII)
 _SUFFIXES = {"": Decimal(1), "%": Decimal("0.01"), "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9)}
@@ -40,7 +40,7 @@ def boolean(text: str) -> bool | None:
 
 
 def number(text: str, unit: Unit = "") -> float | int | None:
-    """A number as somebody writes it: 5, 1e-4, 93%, 100k, nan, -inf, and with unit seconds also 1h30m.
+    """A number as a person writes it: 5, 1e-4, 93%, 100k, nan, -inf, and with unit seconds also 1h30m.
 
     Returns:
         An int where the value is whole, otherwise a float; None where the text is no number.

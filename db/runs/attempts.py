@@ -108,13 +108,13 @@ def finish(
     signal: int | None = None,
     traceback: str | None = None,
     ended_at: float | None = None,
-    may_mend: bool = False,
+    retry_may_help: bool = False,
 ) -> bool:
     """End an attempt and its run. Commands that are still pending are acknowledged with what happened.
 
     Worker, warden and scheduler may each report an ending; the first word wins.
 
-    Where trying again may help, and the attempt took no step, and nobody asked it to stop, the run goes back to its
+    Where trying again may help, and the attempt took no step, and no person asked it to stop, the run goes back to its
     place in the queue; after `START_TRIES` such ends in a row it is held there, with the reason.
 
     Args:
@@ -126,7 +126,7 @@ def finish(
         signal: The signal that killed the worker, where one did.
         traceback: Of the exception that ended it.
         ended_at: When it ended; None for now.
-        may_mend: Whether trying again may help: it was no mistake of the one who made the run.
+        retry_may_help: Whether trying again may help: the cause is not a mistake in the run's settings.
 
     Returns:
         False where it had ended before; then nothing changed, except that an exit code, signal or traceback that was
@@ -157,7 +157,7 @@ def finish(
         took_a_step = run.step > attempt.start_step
         if took_a_step:
             run.start_failures = 0
-        if may_mend and not took_a_step and not _was_asked_to_stop(session, run):
+        if retry_may_help and not took_a_step and not _was_asked_to_stop(session, run):
             _queue_again(run, reason or status)
         else:
             run.status, run.reason, run.ended_at = status, reason, ended_at

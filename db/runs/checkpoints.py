@@ -142,7 +142,7 @@ def for_run(db: Database, run_id: int) -> list[CheckpointRecord]:
 
 
 def pick(db: Database, run_id: int, which: str | int) -> CheckpointRecord:
-    """The checkpoint somebody means: `last` (the furthest that is not of a diverged state), `best`, or an id.
+    """The checkpoint that a person means: `last` (the furthest that is not of a diverged state), `best`, or an id.
 
     `last` and `best` pass over checkpoints that the run has since gone back behind: what was recorded up to them is
     gone. Their ids still name them.

@@ -36,7 +36,7 @@ def send(db: Database, run_id: int, kind: CommandKind) -> CommandRecord:
     """Ask something of a run. An equal command that is still pending is returned instead of a second one.
 
     A run that waits in the queue is stopped at once. Whether a command is allowed is judged by the state the run will
-    be in once the commands before it are done: a pause that is still pending can be taken back by unpause.
+    be in once the commands before it are done: a pause that is still pending can be undone by unpause.
 
     Raises:
         RunNotFound: There is no such run.

@@ -1,4 +1,4 @@
-"""Which runs have ended since one last asked, in whatever list they stand.
+"""Which runs have ended since the last call, in all lists.
 
 A run ends when its attempt does, or when it is stopped before it has one. So it is enough to look at the attempts that
 were open the last time and at the attempts and stops that came since: the cost depends on what is at work and on what
@@ -37,7 +37,7 @@ class Mark:
 def since(db: Database, mark: Mark | None) -> tuple[Mark, tuple[RunRecord, ...]]:
     """The runs that ended since a mark and have not begun again, by id; those in the trash are left out.
 
-    Both are of one moment, so that asking with one mark after the other tells of each ending once.
+    Both are of one moment, so that each ending is given once where each call passes the mark of the one before.
 
     Args:
         db: The database.

@@ -1,6 +1,6 @@
 """The runs that wait: in which order they start, and what people change about that.
 
-Of two waiting runs the one of higher priority starts first; among equals the one that stands further ahead, which is
+Of two waiting runs the one of higher priority starts first; among equals the one that is further ahead, which is
 the older one unless a person moved it. A held run keeps its place and does not start.
 """
 
@@ -46,7 +46,7 @@ HELD_BY_USER = "held by user"
 """The reason of a run that a person held without giving one."""
 
 _LOCK = "itop queue"
-_STEP = 0.001  # seconds between two places that are given out anew
+_STEP = 0.001  # seconds between two places when all are given new ones
 _LARGEST_PRIORITY = 2**31 - 1
 
 _PLACE = sa.func.coalesce(RunRow.position, RunRow.queued_at)
@@ -143,7 +143,7 @@ def hold(db: Database, run_id: int, reason: str | None = None) -> RunRecord:
     Args:
         db: The database.
         run_id: The run.
-        reason: Why; None says that a person wished it.
+        reason: Why; None says that a person did it.
 
     Raises:
         RunNotFound: There is no such run.
@@ -206,7 +206,7 @@ def set_priorities(db: Database, run_ids: Iterable[int], priority: int) -> Batch
 
 
 def add_priority(db: Database, run_ids: Iterable[int], by: int) -> BatchResult:
-    """Raise the priority of waiting runs by a number from what it is, in one transaction; each then stands by its age.
+    """Raise the priority of waiting runs by a number, in one transaction; each is then placed by its age.
 
     Args:
         db: The database.
@@ -324,7 +324,7 @@ def _give_places(rows: Sequence[RunRow], moved: Collection[int]) -> None:
         if after == len(rows):  # behind all others
             place = _place(rows[before])
             for number in between:
-                # Not before what is submitted from now on, which stands at its own time.
+                # Not before what is submitted from now on, which is placed at its own time.
                 place = places[number] = max(time.time(), math.nextafter(place, math.inf))
         elif before == -1:
             places |= {number: _place(rows[after]) - (after - number) for number in between}

@@ -393,16 +393,16 @@ def _set_fields(run: RunRow, fields: Mapping[str, Any]) -> None:
 
 
 def delete(db: Database, run_id: int, *, force: bool = False, only_trashed: bool = False) -> list[str]:
-    """Forget a run and all it recorded.
+    """Delete a run and all it recorded.
 
     Args:
         db: The database.
         run_id: The run.
         force: Also where other runs were forked from it; they lose their parent.
-        only_trashed: Only while it is in the trash, which another program may take it out of at any moment.
+        only_trashed: Only while it is in the trash, from which another program may restore it at any moment.
 
     Returns:
-        The folder and files that are now nobody's, for the caller to delete.
+        The folder and files that belong to no run any more, for the caller to delete.
 
     Raises:
         IllegalState: The run is active, or other runs were forked from it, or wait to start from it, or it is not in

@@ -1,4 +1,4 @@
-"""Keeping runs in order: stars, the archive, and the trash, from which a deletion can be taken back.
+"""Organizing runs: stars, the archive, and the trash, from which deleted runs can be restored.
 
 Each function takes many runs and is one transaction. A run in the trash is in no list, count or queue; what it recorded
 stays until `purge`.
@@ -46,7 +46,7 @@ def star(db: Database, ids: Iterable[int], on: bool = True) -> BatchResult:
 
 
 def archive(db: Database, ids: Iterable[int], on: bool = True) -> BatchResult:
-    """Put runs away, so that lists leave them out unless they are asked for; or bring them back.
+    """Archive runs, so that lists leave them out unless they are asked for; or bring them back.
 
     Raises:
         RunNotFound: One of them is not there; nothing was changed.
@@ -55,7 +55,7 @@ def archive(db: Database, ids: Iterable[int], on: bool = True) -> BatchResult:
 
 
 def trash(db: Database, ids: Iterable[int], *, force: bool = False) -> list[Trashed]:
-    """Delete runs in such a way that it can be taken back.
+    """Delete runs in such a way that they can be restored.
 
     Args:
         db: The database.
@@ -89,7 +89,7 @@ def restore(db: Database, ids: Iterable[int]) -> BatchResult:
     """Take runs out of the trash; those that are not in it stay as they are.
 
     Raises:
-        RunNotFound: One of them is gone for good; nothing was changed.
+        RunNotFound: One of them was removed permanently; nothing was changed.
     """
     return _mark(db, ids, "trashed_at", on=False)
 
@@ -104,18 +104,18 @@ def trashed(db: Database) -> list[RunRecord]:
 
 
 def purge(db: Database, ids: Iterable[int] | None = None) -> Iterator[list[str]]:
-    """Forget runs of the trash for good, with all they recorded, one for each step of the iteration.
+    """Remove runs of the trash permanently, with all they recorded, one for each step of the iteration.
 
     Runs that are not in the trash stay, also those that are taken out of it meanwhile; and so does one that a waiting
-    run starts from. One at a time, so that the caller can delete a run's files before the next is forgotten: whatever
-    ends it in the middle, at most one run's files are left with no record of them.
+    run starts from. One at a time, so that the caller can delete a run's files before the next is removed: if
+    it is interrupted, at most one run's files are left with no record of them.
 
     Args:
         db: The database.
         ids: Which of them; None means all.
 
     Yields:
-        The folder and files of one run that are now nobody's, for the caller to delete.
+        The folder and files of one run that belong to no run any more, for the caller to delete.
     """
     chosen = None if ids is None else set(ids)
     # The youngest first, so that a fork goes before the run that it may wait for.

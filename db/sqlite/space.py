@@ -80,12 +80,12 @@ def enable(path: Path) -> str | None:
 
 
 def trim_log(path: Path) -> bool:
-    """Empty the log of a SQLite file if it has grown long; the file stays usable for everybody meanwhile.
+    """Empty the log of a SQLite file if it has grown long; the file stays usable for all meanwhile.
 
-    SQLite starts a log anew only at an instant when nobody reads, which among many readers may never come. Here the
-    last of them are waited for, for moments, with the write lock held; those who come later no longer need the log. The
-    longer it has grown the longer the moments (16 times for a log four times as long): so readers that never rest do
-    not make it grow for ever, and only those who read for long keep writers waiting for long.
+    SQLite starts a new log only at an instant when there is no reader, which with many readers may never come. Here
+    the last of them are waited for, shortly, with the write lock held; later ones no longer need the log. The longer
+    it has grown the longer the wait (16 times for a log four times as long): so readers that never rest do not make
+    it grow forever, and only those that read for long keep writers waiting for long.
 
     Returns:
         Whether it may be looked at again soon. False where a transaction that stays open keeps the log from being
@@ -107,7 +107,7 @@ def _write_back(path: Path, *, patience: float) -> bool:
         try:
             # Without the write lock first: what is then left to be done with it is short.
             busy = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[0]
-            # Busy already here: somebody else is at the same.
+            # Busy already here: another process does the same.
             return bool(busy) or not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.OperationalError:
             return False

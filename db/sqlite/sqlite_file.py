@@ -102,7 +102,7 @@ def _revision(path: Path) -> str | None:
             try:
                 rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
             except sqlite3.OperationalError:
-                # A journal left by a crash can only be rolled back by a writer: opening for writing will tell.
+                # A journal left by a crash can only be rolled back by a writer: opening for writing shows that.
                 return None
             except sqlite3.DatabaseError as error:
                 if not last_try:  # another process may just have begun to write
@@ -129,7 +129,7 @@ def _has_log(path: Path) -> bool:
 
 
 def network_file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
-    """The type of the network file system that `path` is on, or None where it is local or cannot be told.
+    """The type of the network file system that `path` is on, or None where it is local or not known.
 
     Args:
         path: A file or folder; it need not exist.

@@ -59,7 +59,7 @@ class AttemptFiles(NamedTuple):
 
     @property
     def said(self) -> Path:
-        """What the worker itself said about its end, before it told the database."""
+        """What the worker itself said about its end, before it recorded that in the database."""
         return self.folder / f"said-{self.number}.json"
 
     @property
@@ -105,7 +105,7 @@ def write_json(path: Path, values: Mapping[str, Any], *, exclusive: bool = False
 
 
 def _claim(path: Path, whole: Path) -> None:
-    """Give a file that is whole a name that nobody has yet; raises FileExistsError where somebody has."""
+    """Give a complete file a name that is free; raises FileExistsError where it is not."""
     try:
         path.hardlink_to(whole)
     except FileExistsError:
@@ -129,7 +129,7 @@ def last_line(path: Path, *, start: int = 0) -> str | None:
 
     Args:
         path: A log file.
-        start: Where to begin, in bytes; what stands before is not looked at.
+        start: Where to begin, in bytes; what is before that is not read.
 
     Returns:
         At most 400 characters, or None if there is nothing, or no such file.

@@ -67,7 +67,7 @@ class DeviceList:
     Attributes:
         devices: One entry a device.
         problem: Why there is no GPU among them, or why the GPUs could not be read; None if they were.
-        unreadable: Whether there are GPUs here, or may be, that the driver would not tell about. Nothing must be
+        unreadable: Whether there are GPUs here, or may be, that the driver does not report. Nothing must be
             started on the guess that they are free, or absent.
     """
 
@@ -146,14 +146,14 @@ def _list_gpus() -> tuple[list[Device], str | None, bool]:
         code = getattr(error, "value", None)
         if code == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND:
             return [], "no NVIDIA driver library (libnvidia-ml)", False
-        # A driver that is installed and not loaded serves nobody; one that answers anything else has GPUs in use.
+        # A driver that is installed and not loaded serves no process; one that answers anything else has GPUs in use.
         unreadable = code != pynvml.NVML_ERROR_DRIVER_NOT_LOADED
         return [], f"the NVIDIA driver does not answer: {error}", unreadable
     try:
         count = int(nvml.nvmlDeviceGetCount())
         gpus = [_gpu(nvml, index) for index in range(count)]
     except pynvml.NVMLError as error:
-        return [], f"the NVIDIA driver does not tell its devices: {error}", True
+        return [], f"the NVIDIA driver does not report its devices: {error}", True
     finally:
         nvml.nvmlShutdown()
     if not gpus:
@@ -177,7 +177,7 @@ def _gpu(pynvml: Any, index: int) -> Device:
     def optional(read: Any) -> Any:
         try:
             return read()
-        except pynvml.NVMLError:  # not every card has a thermometer or tells its load
+        except pynvml.NVMLError:  # not every card has a thermometer or reports its load
             return None
 
     load = optional(lambda: pynvml.nvmlDeviceGetUtilizationRates(handle))

@@ -1,6 +1,6 @@
 """How a worker ended, in a state and words a person understands.
 
-The warden writes what the kernel told it to the exit file; here that becomes a verdict. Warden and `submit.reconcile`
+The warden writes what the kernel reported to the exit file; here that becomes a verdict. Warden and `submit.reconcile`
 use the same rules, so it does not matter which of them comes to write it down.
 """
 
@@ -25,7 +25,7 @@ NEVER_STARTED = "never started: no process came up for it"
 class Ending(NamedTuple):
     """The end of an attempt as `db.runs.attempts.finish` takes it; the reason is empty where there is nothing to say.
 
-    `may_mend` says that trying again may help, should the attempt have ended before its first step.
+    `retry_may_help` says that trying again may help, should the attempt have ended before its first step.
     """
 
     status: RunStatus
@@ -34,7 +34,7 @@ class Ending(NamedTuple):
     signal: int | None = None
     ended_at: float | None = None  # unix seconds, None for now
     traceback: str | None = None
-    may_mend: bool = False
+    retry_may_help: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The parts by name, for a JSON file."""
@@ -71,7 +71,7 @@ def verdict(record: Mapping[str, Any], *, kill_asked: bool) -> Ending:
             warden passed a request to stop on; `time_limit` in seconds if the warden had to end the worker for it;
             `out_of_memory` if the kernel killed for want of memory just then; `peak_memory` in bytes; `last_line` of
             the console; `ended_at`.
-        kill_asked: Whether a person asked for its death.
+        kill_asked: Whether a person asked to kill it.
     """
     ended_at = record.get("ended_at")
     ending = Ending.from_dict(record.get("said")) or _judge(record, kill_asked)
@@ -81,7 +81,7 @@ def verdict(record: Mapping[str, Any], *, kill_asked: bool) -> Ending:
 def _judge(record: Mapping[str, Any], kill_asked: bool) -> Ending:
     code, number = record.get("exit_code"), record.get("signal")
     if problem := record.get("problem"):
-        return Ending(RunStatus.FAILED, str(problem), code, may_mend=True)
+        return Ending(RunStatus.FAILED, str(problem), code, retry_may_help=True)
     limit = record.get("time_limit")
     if isinstance(limit, int | float) and not kill_asked:
         how = "" if number is None else f"; it did not answer and was ended by {signal_name(int(number))}"
@@ -96,7 +96,7 @@ def _judge(record: Mapping[str, Any], kill_asked: bool) -> Ending:
     else:
         line = record.get("last_line")
         reason = str(line) if line else f"exited with code {code} and printed nothing"
-    return Ending(RunStatus.FAILED, reason, code, may_mend=True)
+    return Ending(RunStatus.FAILED, reason, code, retry_may_help=True)
 
 
 def _killed(record: Mapping[str, Any], number: int, kill_asked: bool) -> Ending:
@@ -107,9 +107,9 @@ def _killed(record: Mapping[str, Any], number: int, kill_asked: bool) -> Ending:
         reason = "out of memory: killed by the kernel"
         if peak:
             reason += f" (its memory had reached {int(peak) / 2**30:.1f} GiB)"
-        return Ending(RunStatus.KILLED, reason, signal=number, may_mend=True)
+        return Ending(RunStatus.KILLED, reason, signal=number, retry_may_help=True)
     if number == signal.SIGTERM and record.get("stop_forwarded"):
         # The signal came before the worker had set up its handler: there was nothing to save yet.
         return Ending(RunStatus.STOPPED, "stopped before training began", signal=number)
     reason = f"killed by {signal_name(number)} (signal {number})"
-    return Ending(RunStatus.KILLED, reason, signal=number, may_mend=True)
+    return Ending(RunStatus.KILLED, reason, signal=number, retry_may_help=True)

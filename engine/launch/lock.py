@@ -66,7 +66,7 @@ def is_locked(path: Path) -> bool:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:  # not there, or nothing one could lock: whoever tries to will say what is wrong with it
+    except OSError:  # not there, or cannot be locked: the process that tries to lock it reports why
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Whether the kernel has been killing for want of memory: it says so in counters, not in the exit status."""
+"""Whether the kernel has been killing for lack of memory: it says so in counters, not in the exit status."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 
 
 def oom_kills(root: Path = Path("/")) -> int | None:
-    """How many processes the kernel has killed for want of memory, as far as this process can see.
+    """How many processes the kernel has killed for lack of memory, as far as this process can see.
 
     The sum of the counters of our own control group (version 2 and version 1) and of the whole machine: only its
-    growth means anything. None where the system tells nothing.
+    growth means anything. None where the system does not report it.
     """
     counters = []
     for group, version in _own_groups(root):
         base = root / "sys/fs/cgroup" / ("" if version == 2 else "memory")
         name = "memory.events" if version == 2 else "memory.oom_control"
-        # In a container the path is often that of the host, and our group stands at the top.
+        # In a container the path is often that of the host, and our group is at the top.
         for folder in (base / group, base):
             if (value := _counter(folder / name)) is not None:
                 counters.append(value)

@@ -1,7 +1,7 @@
 """Which queued run starts on which device now, and why the others wait: a pure function of what is known.
 
 Nothing is started on a guess: a GPU whose state cannot be read, or that another program fills, takes no run. A run
-whose device this host does not have at all fails with that reason, for it would wait for ever.
+whose device this host does not have at all fails with that reason, because it would wait forever.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def place(
         devices: This host's devices.
         limits: What the user allows.
         our_pids: Processes of our own runs: their GPU memory is not another program's.
-        only_host: Whether no other host takes runs from this queue, so that a device missing here is missing for good.
+        only_host: Whether no other host takes runs from this queue, so that a missing device will not come.
     """
     taken = Counter(name for run in active for name in (run.device or "").split(",") if name)
     starts: list[tuple[RunRecord, Device]] = []
@@ -134,7 +134,7 @@ def _obstacle(device: Device, taken: int, limits: Limits, our_pids: Collection[i
     if not device.is_cuda:
         return None
     if device.problem is not None or not device.memory_total or device.memory_used is None:
-        return f"{device.name} cannot be read: {device.problem or 'the driver does not tell its memory'}"
+        return f"{device.name} cannot be read: {device.problem or 'the driver does not report its memory'}"
     ours = sum(one.memory or 0 for one in device.processes if one.pid in our_pids)
     free = (device.memory_total - max(device.memory_used - ours, 0)) / device.memory_total
     if free < limits.free_fraction:

@@ -37,7 +37,7 @@ IDLE_SECONDS = 5.0
 _REPLAN_SECONDS = 2.0  # a GPU may become free, or a setting change, without anything happening to a run
 _ADOPT_SECONDS = 1.0
 _BACKOFF_SECONDS = 5.0
-_GIVE_UP_SECONDS = 3600.0  # a database that is gone for good must not be asked for ever
+_GIVE_UP_SECONDS = 3600.0  # a database that does not come back must not be tried forever
 _RETRY_SECONDS = (5.0, 20.0)  # pauses after a first and a second start that failed; after a third the run is held
 _LOCK_PATIENCE = 0.5  # those who only ask whether the lock is taken hold it for a moment too
 _LOG_BYTES = 1_000_000
@@ -46,7 +46,7 @@ _log = logging.getLogger("itop.scheduler")
 
 
 class Scheduler:
-    """What one scheduler does; whether it is the only one is its caller's affair.
+    """What one scheduler does; its caller ensures that it is the only one.
 
     Args:
         db: The database.
@@ -99,7 +99,7 @@ class Scheduler:
         return bool(active) or self._runnable > 0
 
     def has_work(self) -> bool:
-        """Whether there is a queued run that is not held, or an active one of this host, or no way to tell."""
+        """Whether there is a queued run that is not held, or an active one of this host, or this cannot be known."""
         try:
             return bool(runs.queued(self._db)) or bool(runs.active(self._db, self._host))
         except StoreError:
@@ -144,7 +144,7 @@ class Scheduler:
             wanted = str(run.config.get("device") or "auto")
             attempt = runs.reserve(self._db, run.id, host=self._host, device=wanted, slots=1_000_000)
             if attempt is not None:
-                self._fail(attempt, reason, may_mend=False)
+                self._fail(attempt, reason, retry_may_help=False)
         for run, device in plan.starts:
             slots = limits.slots_of(device.name)
             files = AttemptFiles(paths.run_folder(run.uid), run.attempt_count + 1)
@@ -156,12 +156,12 @@ class Scheduler:
                 continue  # stopped, or its slot taken, since we looked
             _log.info("starting run %d, attempt %d, on %s", run.id, attempt.number, device.name)
             self._launch(run, attempt, files._replace(number=attempt.number), device)
-        told = {str(run_id): reason for run_id, reason in plan.waiting.items()}
+        reasons = {str(run_id): reason for run_id, reason in plan.waiting.items()}
         for run in queue:
             if run.id in resting:
                 again = time.strftime("%H:%M:%S", time.localtime(resting[run.id]))
-                told[str(run.id)] = f"{run.reason}; tried again at {again}"
-        self._publish(told)
+                reasons[str(run.id)] = f"{run.reason}; tried again at {again}"
+        self._publish(reasons)
         return bool(plan.starts or plan.refused)
 
     def _rests_until(self, run: RunRecord) -> float:
@@ -194,9 +194,9 @@ class Scheduler:
         with contextlib.suppress(IllegalState):  # killed at once: it has ended before we could say that it began
             attempts.spawned(self._db, attempt.id, warden_pid=warden.pid)
 
-    def _fail(self, attempt: AttemptRecord, reason: str, *, may_mend: bool = True) -> None:
+    def _fail(self, attempt: AttemptRecord, reason: str, *, retry_may_help: bool = True) -> None:
         _log.warning("run %d, attempt %d: %s", attempt.run_id, attempt.number, reason)
-        attempts.finish(self._db, attempt.id, status=RunStatus.FAILED, reason=reason, may_mend=may_mend)
+        attempts.finish(self._db, attempt.id, status=RunStatus.FAILED, reason=reason, retry_may_help=retry_may_help)
 
     def _reap(self) -> None:
         """Take leave of wardens that have ended; one that never got as far as claiming its attempt fails it."""
@@ -205,13 +205,13 @@ class Scheduler:
             if code is None:
                 continue
             del self._wardens[pid]
-            # After a good life it has settled its attempt; after any other, its files tell `reconcile` the rest.
+            # One that ended well has settled its attempt; of any other, `reconcile` reads the rest from its files.
             if code != 0 and not files.claim.exists() and not files.exit.exists():
                 how = f"exit code {code}" if code > 0 else f"signal {-code}"
                 self._fail(attempt, f"could not be started: its warden ended with {how} (see scheduler.log)")
 
     def _publish(self, waiting: dict[str, str]) -> None:
-        """Let everybody know why queued runs wait, run id → reason; see `engine.launch.waiting`."""
+        """Publish why queued runs wait, run id → reason; see `engine.launch.waiting`."""
         key = waiting_key(self._host)
         if self._waiting is None:  # what a scheduler that was killed has left
             self._waiting = key_values.get(self._db, key, {})
@@ -232,7 +232,7 @@ def serve(scheduler: Scheduler, lock: SchedulerLock, *, idle_seconds: float, log
                 busy_at = time.monotonic()
             elif time.monotonic() - busy_at > idle_seconds:
                 lock.release()
-                # Whoever queues a run looks at the lock afterwards; so we, having let go of it, look at the queue.
+                # A process that queues a run looks at the lock afterwards; so this looks at the queue without the lock.
                 if not scheduler.has_work() or not lock.acquire(patience=_LOCK_PATIENCE):
                     _log.info("nothing to do: leaving")
                     return
@@ -322,14 +322,14 @@ def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
     try:
         serve(Scheduler(db, worker=worker), lock, idle_seconds=idle_seconds, log=log)
     except KeyboardInterrupt:
-        _log.info("interrupted: leaving; runs go on")
+        _log.info("interrupted: leaving; runs continue")
     finally:
         db.close()
     return 0
 
 
 def _answer(word: str) -> None:
-    """Tell whoever started the scheduler, and waits for this line, how it went."""
+    """Report to the process that started the scheduler, and waits for this line."""
     sys.stdout.write(word + "\n")
     sys.stdout.flush()
 

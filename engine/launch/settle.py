@@ -1,4 +1,4 @@
-"""Writing down the end of an attempt that its worker did not write down itself.
+"""Recording the end of an attempt that its worker did not record itself.
 
 The warden does it as soon as the worker is dead. `reconcile` does it for attempts whose warden could not: it looks at
 the files the warden left and at whether the processes still live. The database keeps the first word it hears, so any
@@ -26,7 +26,7 @@ START_PATIENCE = 30.0  # seconds in which a reserved attempt must have got a pro
 
 
 def reconcile(db: Database) -> int:
-    """Settle the attempts of this host that have ended without anybody writing it down.
+    """Settle the attempts of this host that have ended without a record of it.
 
     Cheap where nothing is active: one query. Safe to call from any process, at any time, as often as wanted.
 
@@ -45,7 +45,7 @@ def reconcile(db: Database) -> int:
         ending = look(attempt, files)
         if ending is None:
             continue
-        if ending.status is RunStatus.LOST:  # nobody saw the end; the last sign of life is the nearest to it
+        if ending.status is RunStatus.LOST:  # no process saw the end; the last sign of life is the nearest to it
             ending = ending._replace(ended_at=_last_sign(db, attempt))
         settled += settle(db, attempt.id, files, ending)
     return settled
@@ -98,14 +98,14 @@ def look(attempt: AttemptRecord, files: AttemptFiles) -> Ending | None:
             return None
         if files.kill.exists():
             return Ending(RunStatus.KILLED, KILLED_BY_USER)
-        return Ending(RunStatus.FAILED, NEVER_STARTED, may_mend=True)
+        return Ending(RunStatus.FAILED, NEVER_STARTED, retry_may_help=True)
     if files.kill.exists():
         return Ending(RunStatus.KILLED, KILLED_BY_USER)
     if (said := Ending.from_dict(read_json(files.said))) is not None:
         return said
     if all(process.boot_id != boot_id() for process in known):
-        return Ending(RunStatus.LOST, REBOOTED, may_mend=True)
-    return Ending(RunStatus.LOST, VANISHED, may_mend=True)
+        return Ending(RunStatus.LOST, REBOOTED, retry_may_help=True)
+    return Ending(RunStatus.LOST, VANISHED, retry_may_help=True)
 
 
 def processes(attempt: AttemptRecord, files: AttemptFiles) -> tuple[ProcessIdentity | None, ProcessIdentity | None]:
@@ -121,7 +121,7 @@ def processes(attempt: AttemptRecord, files: AttemptFiles) -> tuple[ProcessIdent
 
 
 def settle(db: Database, attempt_id: int, files: AttemptFiles, ending: Ending) -> bool:
-    """Record an ending and clear away the claim; False if the attempt had already ended, or was deleted.
+    """Record an ending and remove the claim; False if the attempt had already ended, or was deleted.
 
     Raises:
         StoreError: The database cannot be written.
@@ -137,7 +137,7 @@ def settle(db: Database, attempt_id: int, files: AttemptFiles, ending: Ending) -
             signal=ending.signal,
             traceback=ending.traceback,
             ended_at=ending.ended_at,
-            may_mend=ending.may_mend,
+            retry_may_help=ending.retry_may_help,
         )
     with contextlib.suppress(OSError):
         files.claim.unlink(missing_ok=True)
@@ -148,7 +148,7 @@ def settle_from_files(attempt_id: int, files: AttemptFiles, record: Mapping[str,
     """The warden's last act: open the database that the environment names and settle its attempt.
 
     Raises:
-        StoreError: The database cannot be reached; `DatabaseGone` if its file is away (it is not made anew).
+        StoreError: The database cannot be reached; `DatabaseGone` if its file is missing (no new one is made).
     """
     url = paths.database_url()
     path = url.removeprefix("sqlite:///")

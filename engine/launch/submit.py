@@ -1,4 +1,4 @@
-"""What the app and the commands do to runs in the background: see that they start, stop them, kill them.
+"""What the app and the commands do to runs in the background: start, stop and kill them.
 
 Nothing here waits for a worker; what was asked becomes visible in the database when it has happened.
 """
@@ -56,7 +56,7 @@ def scheduler_running(db: Database) -> bool:
 
 
 def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
-    """See to it that a scheduler serves this database: start one, detached from us, if none does.
+    """Make sure that a scheduler serves this database: start one, detached from this process, if none does.
 
     Call it after a run was queued, not before: a scheduler that is about to leave looks at the queue once more after
     giving up its lock, so that either it or a new one finds the run.
@@ -150,7 +150,7 @@ def _listen(launcher: subprocess.Popen[bytes], deadline: float) -> list[str]:
             if not part:
                 break
             heard += part
-    # The launcher itself has only forked; what it forked is nobody's child here.
+    # The launcher itself has only forked; the fork is not a child of this process.
     with contextlib.suppress(subprocess.TimeoutExpired):
         launcher.wait(max(0.1, deadline - time.monotonic()))
     return [line for line in heard.decode("utf-8", errors="replace").splitlines() if line.strip()]
@@ -183,7 +183,7 @@ def kill(db: Database, run_id: int) -> None:
         raise IllegalState(f"Run {run_id} ({run.name}) runs on {attempt.host}: kill it there (this is {host_name()}).")
     files = attempt_files(db, attempt)
     files.folder.mkdir(parents=True, exist_ok=True)
-    # The wish first, then the signal: a warden that starts the worker in between reads the wish and kills it itself.
+    # The request first, then the signal: a warden that starts the worker in between reads it and kills that.
     write_json(files.kill, {"by": _user(), "at": time.time()})
     warden, worker = processes(attempt, files)
     try:

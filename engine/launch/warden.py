@@ -2,8 +2,9 @@
 
 It leads a session of its own, so neither the scheduler's death nor the closing of a terminal reaches it. It claims the
 attempt (of two wardens for one attempt the second leaves again), starts the worker in another session with its output
-in the run's console log, waits, writes how the worker ended to a file, and then tells the database what the worker did
-not tell itself. It imports little, for it stays in memory as long as the worker does; the database only at the end.
+in the run's console log, waits, writes how the worker ended to a file, and then records in the database what the worker
+did not record itself. It imports little, because it stays in memory as long as the worker does; the database only at
+the end.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class Task(NamedTuple):
 
 
 def default_worker() -> tuple[str, ...]:
-    """The command that trains; with `-P`, so that a folder `db` where the user stands is not imported for ours."""
+    """The command that trains; with `-P`, so that a folder `db` in the current one is not imported instead of ours."""
     return (sys.executable, "-P", "-m", "engine.worker")
 
 
@@ -146,7 +147,7 @@ class Warden:
         self._task = task
         self._files = task.files
         self._stops_asked = self._stops_forwarded = 0
-        self._pressed = 0  # how often the worker was told, by the warden itself, that its time is up
+        self._pressed = 0  # how often the warden itself asked the worker to end because its time is up
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -206,7 +207,7 @@ class Warden:
         }
 
     def _open_console(self) -> Any:
-        """The console log, with a line that tells where this attempt begins."""
+        """The console log, with a line where this attempt begins."""
         console = self._files.console.open("ab", buffering=0)
         when = time.strftime("%Y-%m-%d %H:%M:%S")
         where = f"on {self._task.device} of {host_name()}"
@@ -255,7 +256,7 @@ class Warden:
                 counted = oom_kills()
 
     def _press(self, process: subprocess.Popen[bytes]) -> None:
-        """End a worker whose time is up and who does not see it: first as `itop stop` would, then for good."""
+        """End a worker whose time is up and who does not see it: first as `itop stop` would, then by SIGKILL."""
         self._pressed += 1
         _log(f"run {self._task.run_id} is over its time limit: {'asked to stop' if self._pressed == 1 else 'killed'}")
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -280,7 +281,7 @@ class Warden:
     # The verdict
 
     def _settle(self, record: dict[str, Any]) -> None:
-        """Tell the database, again and again if it is away; the exit file stays for `reconcile` whatever happens."""
+        """Record the end in the database, again and again if it is unavailable; the exit file stays for `reconcile`."""
         pauses = (min(_RETRY_FIRST * 2**number, _RETRY_LAST) for number in itertools.count())
         for _ in tries(_RETRY_TOTAL, lambda: next(pauses)):
             if not self._files.folder.is_dir():  # a run that was deleted needs no verdict
@@ -289,14 +290,14 @@ class Warden:
                 from engine.launch.settle import settle_from_files  # brings the database with it
 
                 settle_from_files(self._task.attempt_id, self._files, record)
-            except Exception as error:  # whatever the driver raises: there is nobody to pass it to
+            except Exception as error:  # whatever the driver raises: no caller could handle it
                 _log(f"the database does not take the end of attempt {self._task.attempt_id}: {error}")
             else:
                 return
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether the worker is dead; not reaped where the system can tell without, so its number stays its own."""
+    """Whether the worker is dead; not reaped where the system can say so without, so its number stays its own."""
     if hasattr(os, "waitid"):
         return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     return process.poll() is not None

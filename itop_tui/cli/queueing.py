@@ -106,10 +106,10 @@ def announce(queued: Sequence[RunRecord], *, verb: str, out: Console, hints: boo
         out.print(Text.assemble(f"{verb} run ", (str(first.id), "bold"), "  ", data(first.name)), soft_wrap=True)
     else:
         ids = f"{first.id}–{queued[-1].id}"
-        told = Text.assemble(f"{verb} {plural(len(queued), 'run')} ", (ids, "bold"))
+        line = Text.assemble(f"{verb} {plural(len(queued), 'run')} ", (ids, "bold"))
         if first.group:
-            told += Text.assemble(" in group ", data(first.group))
-        out.print(told, soft_wrap=True)
+            line += Text.assemble(" in group ", data(first.group))
+        out.print(line, soft_wrap=True)
     if hints:
         next_steps(
             [

@@ -12,7 +12,7 @@ from engine.config.run_config import RunConfig
 def command_line(
     config: RunConfig, *, name: str = "", tags: Sequence[str] = (), axes: Mapping[str, str] | None = None
 ) -> str:
-    """The command that launches runs of these settings; what is as it comes is left out.
+    """The command that launches runs of these settings; settings with their default values are left out.
 
     Args:
         config: The settings.

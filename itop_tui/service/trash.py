@@ -1,9 +1,9 @@
-"""What was deleted and can still be taken back.
+"""What was deleted and can still be restored.
 
 A deletion puts runs into the store's trash. The bin knows what this app put there, the latest last. When the last app
 on this host and database is left, it empties the trash: what it deleted itself, and what an app that was killed had
-left behind (which is told at the next start, and can be taken back until then). While another app is open nothing is
-emptied, so that its undo goes on working; the lock that tells is the kernel's and goes with the process.
+left behind (which is reported at the next start, and can be restored until then). While another app is open nothing is
+emptied, so that its undo continues to work; the lock that shows this is the kernel's and ends with the process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Bin:
 
     @property
     def latest(self) -> tuple[int, ...]:
-        """The runs that were deleted last, together; empty where none can be taken back."""
+        """The runs that were deleted last, together; empty where none can be restored."""
         return self._batches[-1] if self._batches else ()
 
     def add(self, ids: Iterable[int]) -> None:
@@ -31,17 +31,17 @@ class Bin:
         self._batches.append(tuple(ids))
 
     def adopt(self, ids: Iterable[int]) -> None:
-        """Remember what another app left behind, as the deletion that is taken back after all others."""
+        """Remember what another app left behind, as the deletion that is restored after all others."""
         self._batches.insert(0, tuple(ids))
 
     def remove(self, ids: tuple[int, ...]) -> None:
-        """Forget a deletion that was taken back."""
+        """Forget a deletion that was restored."""
         if ids in self._batches:
             self._batches.remove(ids)
 
 
 class OpenApps:
-    """Tells whether other apps are open on the same database of this host.
+    """Knows whether other apps are open on the same database of this host.
 
     Args:
         home: The folder of the lock file.
@@ -53,7 +53,7 @@ class OpenApps:
         self._descriptor: int | None = None
 
     def join(self) -> bool:
-        """Be one of the open apps, until `leave` or the end of the process; tells whether it is the first one.
+        """Be one of the open apps, until `leave` or the end of the process; returns whether it is the first one.
 
         Raises:
             OSError: The lock file cannot be made, or locks do not work there.
@@ -78,7 +78,7 @@ class OpenApps:
         return True
 
     def leave(self) -> None:
-        """Be open no more."""
+        """Stop being one of the open apps."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

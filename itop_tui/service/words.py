@@ -9,7 +9,7 @@ UNKNOWN = "–"
 
 
 def no_number(value: float | None) -> str | None:
-    """Name a figure that is not a finite number, or give None for one that is."""
+    """Name a value that is not a finite number, or give None for one that is."""
     if value is None:
         return UNKNOWN
     if math.isnan(value):

@@ -1,4 +1,4 @@
-"""`itop resume` and `itop fork`: go on from a checkpoint."""
+"""`itop resume` and `itop fork`: continue from a checkpoint."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from itop_tui.service import launching
 from itop_tui.service.sweeps import as_settings
 
 _LENGTH = frozenset({"epochs", "multiplier", "max_steps"})
-_FROM_CHECKPOINT = "Going on from the {kind} checkpoint {id}, at step {step:,}."
+_RESUMES = "Run {run} is queued to resume from step {step:,}, the {kind} checkpoint {id}."
+_FORKS = "The fork starts from step {step:,}, the {kind} checkpoint {id}."
 
 
 @takes_settings
 def resume(
     run: RunName, /, *, flags: Flags, checkpoint: CheckpointName = None, wait: Wait = False, json: Json = False
 ) -> int:
-    """Go on with a run that has ended, from its last checkpoint or another one.
+    """Resume a run that has ended, from its last checkpoint or another one.
 
-    What it recorded after that checkpoint is replaced as it goes on. A run that has no checkpoint starts again from
+    What it recorded after that checkpoint is replaced when it continues. A run that has no checkpoint starts again from
     the beginning. Settings may be given that change its length, how long it may take and what is kept of it: the
     schedules are then those of the new length from the checkpoint on. For others, fork it.
     """
@@ -56,7 +57,7 @@ def resume(
         if chosen is None:
             note(f"Run {found.id} has no checkpoint: it starts again from the beginning.")
         else:
-            note(_FROM_CHECKPOINT.format(kind=chosen.kind, id=chosen.id, step=chosen.step))
+            note(_RESUMES.format(run=found.id, kind=chosen.kind, id=chosen.id, step=chosen.step))
         _tell_changes(changes)
         note(*(f"  recomputed: {sentence}" for sentence in recomputed(config, before)))
         return report(database, [queued], verb="Queued again:", wait=wait, json=json)
@@ -91,7 +92,7 @@ def fork(
         base = as_settings(parent.config)
         config = resolve(flags, base=base)
         _check_goes_on(parent, chosen, config)
-        note(*flags.remarks, _FROM_CHECKPOINT.format(kind=chosen.kind, id=chosen.id, step=chosen.step))
+        note(*flags.remarks, _FORKS.format(kind=chosen.kind, id=chosen.id, step=chosen.step))
         _tell_changes(config.changes(RunConfig.create(base)))
         queued = queue_seeded(
             database,
@@ -111,14 +112,14 @@ def fork(
 
 
 def _changed(run: RunRecord, before: RunConfig, flags: Flags) -> tuple[RunConfig, int]:
-    """The settings to go on with, and the steps of the whole run under them; 0 where nobody knows."""
+    """The settings to resume with, and the steps of the whole run under them; 0 where that is not known."""
     if flags.repetitions() > 1:
         raise UsageError("iters: a run is resumed once; itop fork makes several runs of it")
     config = resolve(flags, base=before.as_dict())
     changes = config.changes(before)
     refused = resumable(changes)
     if refused is not None:
-        raise CommandError(plain(refused), f"itop fork {run.id} goes on as a new run, with whatever settings")
+        raise CommandError(plain(refused), f"itop fork {run.id} continues as a new run, with any settings")
     if not _LENGTH & changes.keys():
         return config, run.total_steps
     return config, config.planned_steps() or 0
@@ -130,10 +131,12 @@ def _tell_changes(changes: Mapping[str, tuple[object, object]]) -> None:
 
 
 def _check_goes_on(parent: RunRecord, chosen: CheckpointRecord, config: RunConfig) -> None:
-    """Refuse what a checkpoint cannot go on with: another model, masks of another density, or no step left to train."""
+    """Refuse what a checkpoint cannot continue with: another model, masks of another density, or no step left."""
     refused = refusal(config.as_dict(), parent.config)
     if refused is not None:
-        raise CommandError(plain(refused), f"run {parent.id} is what the fork goes on from; itop train starts afresh")
+        raise CommandError(
+            plain(refused), f"run {parent.id} is what the fork continues from; itop train starts a new one"
+        )
     planned = config.planned_steps()
     if planned is not None and chosen.step >= planned:
         raise CommandError(

@@ -95,7 +95,7 @@ def _ask(
     else:
         out = console()
         for one in latest:
-            out.print(_told(one, done=done(one), verb=verb), soft_wrap=True)
+            out.print(_line(one, done=done(one), verb=verb), soft_wrap=True)
     return Exit.FAILED if asked.problems else Exit.OK
 
 
@@ -105,19 +105,19 @@ def _sent(database: Database, run_id: int, verb: str) -> CommandRecord | None:
     return sent[-1] if sent else None
 
 
-def _told(asked: _Asked, *, done: bool, verb: str) -> Text:
+def _line(asked: _Asked, *, done: bool, verb: str) -> Text:
     """Write in one line what has become of a request."""
     run = asked.run
-    told = Text.assemble(f"run {run.id}  ", data(run.name), "  ", state(run.status.value))
+    line = Text.assemble(f"run {run.id}  ", data(run.name), "  ", state(run.status.value))
     if run.status.is_terminal and run.reason:
-        told.append_text(Text.assemble("  ", data(run.reason, "dim")))
+        line.append_text(Text.assemble("  ", data(run.reason, "dim")))
     elif not done:
-        told.append(f"  {verb} is pending: the run answers between two steps", style="dim")
+        line.append(f"  {verb} is pending: the run answers between two steps", style="dim")
     elif verb == "checkpoint":
-        told.append_text(Text.assemble("  ", data(asked.answer or "", "dim")))
+        line.append_text(Text.assemble("  ", data(asked.answer or "", "dim")))
     if run.status is RunStatus.PAUSED:
-        told.append(" (memory still allocated)", style="dim")
-    return told
+        line.append(" (memory still allocated)", style="dim")
+    return line
 
 
 def _await(database: Database, sent: dict[int, CommandRecord | None], done: Callable[[_Asked], bool]) -> list[_Asked]:

@@ -61,9 +61,9 @@ def _confirm(found: list[RunRecord], freed: dict[int, int], heirs: list[RunRecor
     """Show what would be deleted and ask; ends the command unless the answer is yes."""
     out = console(stderr=True)
     for run in found:
-        told = Text.assemble((f"{run.id}  ", "bold"), data(run.name), "  ", state(run.status.value))
-        told.append(f"  {size(freed[run.id])}", style="dim")
-        out.print(told, soft_wrap=True)
+        line = Text.assemble((f"{run.id}  ", "bold"), data(run.name), "  ", state(run.status.value))
+        line.append(f"  {size(freed[run.id])}", style="dim")
+        out.print(line, soft_wrap=True)
     for heir in heirs:
         note(
             f"Run {heir.id} was forked from run {heir.parent_id}; it stays, and its parent's curve and checkpoints go."

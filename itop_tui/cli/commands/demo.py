@@ -78,7 +78,7 @@ def _print_results(finished: Sequence[RunRecord], taken: Sequence[float | None],
         ("itop", "open the app: these runs with live charts, and a form for your own"),
         (f"itop show {last.id}", "everything about one run"),
         (f"itop compare {' '.join(str(run.id) for run in finished)}", "settings and results side by side"),
-        (f"itop resume {last.id} --checkpoint best", "go on from its best checkpoint"),
+        (f"itop resume {last.id} --checkpoint best", "resume from its best checkpoint"),
     ]
     failed = [run for run in finished if run.status is not RunStatus.COMPLETED]
     if failed:

@@ -97,32 +97,32 @@ def _shelve(
     names: Iterable[str],
     query: str | None,
     mark: Callable[[Database, Sequence[int]], BatchResult],
-    told: str,
+    words: str,
     *,
     json: bool,
 ) -> int:
     with opened() as database:
         ids = [run.id for run in chosen(database, names, query)]
         mark(database, ids)
-        return _tell(store.get_many(database, ids), told, json=json)
+        return _tell(store.get_many(database, ids), words, json=json)
 
 
-def _written(database: Database, result: BatchResult, told: str | Callable[[RunRecord], str], *, json: bool) -> int:
+def _written(database: Database, result: BatchResult, words: str | Callable[[RunRecord], str], *, json: bool) -> int:
     """Show the runs on which something was written; fails where that was refused."""
     if result.done:
-        _tell(store.get_many(database, result.done), told, json=json)
+        _tell(store.get_many(database, result.done), words, json=json)
     if result.problems:
         raise CommandError(*result.problems[:2])
     return 0
 
 
-def _tell(changed: Sequence[RunRecord], told: str | Callable[[RunRecord], str], *, json: bool) -> int:
+def _tell(changed: Sequence[RunRecord], words: str | Callable[[RunRecord], str], *, json: bool) -> int:
     """Print what became of the runs."""
     if json:
         print_json([run_document(run) for run in changed])
         return 0
     out = console()
     for run in changed:
-        words = told if isinstance(told, str) else told(run)
+        words = words if isinstance(words, str) else words(run)
         out.print(Text.assemble(f"run {run.id}  ", data(run.name), "  ", data(words, "dim")), soft_wrap=True)
     return 0

@@ -59,7 +59,7 @@ def queue(*, json: Json = False) -> int:
         return 0
     out = console()
     if not active and not waiting:
-        out.print("Nothing runs and nothing waits.", style="dim")
+        out.print("Queue is empty.", style="dim")
         return 0
     if active:
         heading("Running", out=out)
@@ -128,8 +128,8 @@ def _print_places(waiting: Sequence[RunRecord], changed: Sequence[int]) -> None:
     for place, run in enumerate(waiting, 1):
         if run.id in changed:
             held = f", held: {run.reason or 'by user'}" if run.held else ""
-            told = Text.assemble(f"run {run.id}  ", data(run.name), f"  place {place} of {len(waiting)}", data(held))
-            out.print(told.append(f", priority {run.priority}"), soft_wrap=True)
+            line = Text.assemble(f"run {run.id}  ", data(run.name), f"  place {place} of {len(waiting)}", data(held))
+            out.print(line.append(f", priority {run.priority}"), soft_wrap=True)
 
 
 def _running_row(run: RunRecord) -> list[Cell]:

@@ -22,7 +22,7 @@ def train(
 ) -> int:
     """Queue a run and start it in the background.
 
-    The run goes on when the terminal is closed. Settings that are not given take the published defaults; every flag
+    The run continues when the terminal is closed. Settings that are not given take the published defaults; every flag
     may be written with dashes or underscores.
     """
     config = resolve(flags, preset=preset)

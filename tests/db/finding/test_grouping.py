@@ -144,7 +144,7 @@ def test_what_cannot_be_grouped_sorted_or_averaged_is_refused(db: Database) -> N
     for by in ("created", "is"):
         with pytest.raises(StoreError, match="cannot be grouped by"):
             grouping.groups(db, by=by)
-    with pytest.raises(StoreError, match="'name' is no figure"):
+    with pytest.raises(StoreError, match="'name' is not a metric"):
         grouping.groups(db, figures=("name",))
     with pytest.raises(StoreError, match="cannot be sorted by 'nme'"):
         grouping.groups(db, sort="nme")

@@ -66,7 +66,7 @@ def test_asking_a_run_to_stop_is_not_its_end(db: Database) -> None:
 def test_an_attempt_after_which_the_run_waits_again_is_no_end_of_it(db: Database) -> None:
     run, attempt = started(db)
     mark, _ = endings.since(db, None)
-    assert attempts.finish(db, attempt.id, status=RunStatus.FAILED, reason="a full disk", may_mend=True)
+    assert attempts.finish(db, attempt.id, status=RunStatus.FAILED, reason="a full disk", retry_may_help=True)
     assert runs.get(db, run.id).status == "queued"
     mark, told = endings.since(db, mark)
     assert told == ()

@@ -50,7 +50,7 @@ def transactions(db: Database) -> Iterator[list[tuple[int, int]]]:
             looking.clear()
 
     looking: list[bool] = []
-    db._engine.dialect.do_commit = committed  # type: ignore[method-assign]
+    db._engine.dialect.do_commit = committed  # type: ignore[method-assign, assignment]
     try:
         yield seen
     finally:

@@ -166,7 +166,9 @@ class TestFailedStarts:
     def fail(self, db: Database, run: RunRecord, *, status: RunStatus = RunStatus.KILLED) -> RunRecord:
         attempt = runs.reserve(db, run.id, host="h", device="cpu", slots=1)
         assert attempt is not None
-        attempts.finish(db, attempt.id, status=status, reason="killed by SIGKILL (signal 9)", signal=9, may_mend=True)
+        attempts.finish(
+            db, attempt.id, status=status, reason="killed by SIGKILL (signal 9)", signal=9, retry_may_help=True
+        )
         ended = attempts.get(db, attempt.id)
         assert (ended.status, ended.signal) == (status, 9)
         return runs.get(db, run.id)
@@ -197,7 +199,7 @@ class TestFailedStarts:
             row = session.get(RunRow, run.id)
             assert row is not None
             row.step = 1
-        attempts.finish(db, attempt.id, status=RunStatus.KILLED, reason="r", may_mend=True)
+        attempts.finish(db, attempt.id, status=RunStatus.KILLED, reason="r", retry_may_help=True)
         ended = runs.get(db, run.id)
         assert (ended.status, ended.start_failures) == ("killed", 0)
 
@@ -209,7 +211,7 @@ class TestFailedStarts:
             if asked == "under way":
                 commands.acknowledge(db, command.id, "stopping")
                 attempts.set_status(db, attempt.id, RunStatus.STOPPING)
-            attempts.finish(db, attempt.id, status=RunStatus.FAILED, reason="r", may_mend=True)
+            attempts.finish(db, attempt.id, status=RunStatus.FAILED, reason="r", retry_may_help=True)
             assert runs.get(db, run.id).status is RunStatus.FAILED
 
     def test_what_trying_again_cannot_mend_ends(self, db: Database) -> None:
@@ -222,7 +224,9 @@ class TestFailedStarts:
         waits = self.fail(db, run)
         attempt = attempts.latest(db, run.id)
         assert attempt is not None
-        assert not attempts.finish(db, attempt.id, status=RunStatus.FAILED, reason="late", exit_code=1, may_mend=True)
+        assert not attempts.finish(
+            db, attempt.id, status=RunStatus.FAILED, reason="late", exit_code=1, retry_may_help=True
+        )
         assert runs.get(db, run.id) == waits
 
 

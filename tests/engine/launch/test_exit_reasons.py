@@ -60,11 +60,11 @@ from engine.launch.oom import oom_kills
     ],
 )
 def test_each_end_is_told_from_the_others(record: dict[str, Any], kill_asked: bool, expected: Ending) -> None:
-    assert verdict(record, kill_asked=kill_asked)._replace(may_mend=False) == expected
+    assert verdict(record, kill_asked=kill_asked)._replace(retry_may_help=False) == expected
 
 
 @pytest.mark.parametrize(
-    ("record", "kill_asked", "may_mend"),
+    ("record", "kill_asked", "retry_may_help"),
     [
         ({"signal": 9}, False, True),
         ({"signal": 9, "out_of_memory": True}, False, True),
@@ -77,8 +77,8 @@ def test_each_end_is_told_from_the_others(record: dict[str, Any], kill_asked: bo
         ({"signal": 9, "time_limit": 60.0}, False, False),
     ],
 )
-def test_what_nobody_wished_may_be_tried_again(record: dict[str, Any], kill_asked: bool, may_mend: bool) -> None:
-    assert verdict(record, kill_asked=kill_asked).may_mend is may_mend
+def test_what_nobody_wished_may_be_tried_again(record: dict[str, Any], kill_asked: bool, retry_may_help: bool) -> None:
+    assert verdict(record, kill_asked=kill_asked).retry_may_help is retry_may_help
 
 
 def test_a_worker_that_had_to_be_ended_at_its_time_limit() -> None:
@@ -93,7 +93,7 @@ def test_a_worker_that_had_to_be_ended_at_its_time_limit() -> None:
 
 
 def test_the_workers_own_word_is_the_verdict() -> None:
-    word = Ending(RunStatus.FAILED, "ValueError: no", 1, ended_at=7.0, traceback="Traceback", may_mend=True)
+    word = Ending(RunStatus.FAILED, "ValueError: no", 1, ended_at=7.0, traceback="Traceback", retry_may_help=True)
     record = {"exit_code": 1, "said": json.loads(json.dumps(word.as_dict())), "ended_at": 8.0}
     assert verdict(record, kill_asked=False) == word._replace(ended_at=8.0)
     for said in (None, "nonsense", {}, {"status": "dancing", "reason": ""}, {"status": "running", "reason": ""}):

@@ -173,7 +173,9 @@ def resume(db: Database, run: RunRecord) -> None:
     latest = attempts.latest(db, run.id)
     if runs.get(db, run.id).status is RunStatus.STARTING:  # dead before it said who it is, which a warden would know
         assert latest is not None
-        attempts.finish(db, latest.id, status=RunStatus.KILLED, reason="killed by SIGKILL", signal=9, may_mend=True)
+        attempts.finish(
+            db, latest.id, status=RunStatus.KILLED, reason="killed by SIGKILL", signal=9, retry_may_help=True
+        )
     now = runs.get(db, run.id)
     if now.status is RunStatus.QUEUED:  # killed before it had reserved the run, or before its first step
         if now.held:
