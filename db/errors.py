@@ -1,4 +1,4 @@
-"""What the store raises. Every message is written for the person who reads it; the names say what is the matter."""
+"""What the store raises. Every message is written for the person who reads it; the names say what is wrong."""
 
 from __future__ import annotations
 

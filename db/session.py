@@ -25,8 +25,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from db import migrate, paths
+from db.driver_errors import cause, explained
 from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
-from db.explaining import cause, explained
 from db.retrying import tries
 from db.sqlite import space
 from db.sqlite.sqlite_build import build
@@ -215,7 +215,7 @@ class Database:
                 # Any transaction that writes takes an id, so the snapshot's text moves when one begins or ends.
                 snapshot = connection.execute(text("SELECT CAST(pg_current_snapshot() AS text)")).scalar_one()
             return int.from_bytes(hashlib.blake2b(str(snapshot).encode(), digest_size=7).digest(), "big")
-        # The pragma shows the commits of other connections only: hence a connection that never writes.
+        # The pragma shows the commits of other connections only: so this is a connection that never writes.
         with self._watch_lock:
             try:
                 if self._watch is None:

@@ -252,7 +252,7 @@ class ItopApp(DatabaseApp):
         """Say what was queued, and show it in the list, highlighted."""
         from itop_tui.runs.runs_screen import RunsScreen
 
-        self.notify(plain(launched.told, limit=200), markup=False)
+        self.notify(plain(launched.sentence, limit=200), markup=False)
         for screen in self.screen_stack:
             if isinstance(screen, RunsScreen) and launched.runs:
                 screen.show_run(launched.runs[0].id)

@@ -83,7 +83,7 @@ def set_status(db: Database, attempt_id: int, status: RunStatus) -> bool:
     Several threads of a worker report states: one that is late must not hide that the attempt is stopping.
 
     Returns:
-        False where the attempt had ended before, or is stopping and shall run or pause; then nothing changed.
+        False where the attempt had ended before, or is stopping and the new status is another; then nothing changed.
 
     Raises:
         StoreError: Another status was given; an ending is for `finish`.

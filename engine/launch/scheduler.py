@@ -39,7 +39,7 @@ _ADOPT_SECONDS = 1.0
 _BACKOFF_SECONDS = 5.0
 _GIVE_UP_SECONDS = 3600.0  # a database that does not come back must not be tried forever
 _RETRY_SECONDS = (5.0, 20.0)  # pauses after a first and a second start that failed; after a third the run is held
-_LOCK_PATIENCE = 0.5  # those who only ask whether the lock is taken hold it for a moment too
+_LOCK_PATIENCE = 0.5  # a process that only checks the lock holds it shortly too
 _LOG_BYTES = 1_000_000
 
 _log = logging.getLogger("itop.scheduler")

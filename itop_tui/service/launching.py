@@ -35,7 +35,7 @@ class Launched:
     where: Where
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """What was done, in a sentence."""
         state = {"queue": "queued", "front": "queued in front of all that wait", "held": "queued, and held"}[self.where]
         if self.group is None:

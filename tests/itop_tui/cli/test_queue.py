@@ -51,7 +51,7 @@ def test_the_queue_shows_what_runs_where_and_why_the_others_wait(
 
 
 def test_an_empty_queue_says_so(itop: Itop) -> None:
-    assert itop("queue").out == "Nothing runs and nothing waits.\n"
+    assert itop("queue").out == "Queue is empty.\n"
 
 
 def test_without_a_scheduler_that_is_why(itop: Itop, database: Database, three: list[RunRecord]) -> None:

@@ -98,14 +98,14 @@ def test_priorities_and_slots(database: Database) -> None:
 def test_a_group_that_has_all_is_told_and_nothing_is_started(database: Database, scheduled: list[str]) -> None:
     made = sweeps.expand({"data": "digits", "seed": "1..3"})
     first = launching.launch(database, made.configs, group="seeds", tags=("paper",))
-    assert first.told == "3 runs queued in group seeds."
+    assert first.sentence == "3 runs queued in group seeds."
     assert {run.tags for run in first.runs} == {("paper",)}
     assert all(run.total_steps > 0 for run in first.runs)
     again = launching.launch(database, made.configs, group="seeds", where="front")
-    assert again.told == "Nothing to queue: group seeds has all 3 runs."
+    assert again.sentence == "Nothing to queue: group seeds has all 3 runs."
     wider = sweeps.expand({"data": "digits", "seed": "1..4"})
     ahead = launching.launch(database, wider.configs, group="seeds", where="front")
-    assert ahead.told == "1 run queued in front of all that wait in group seeds; 3 of 4 were there already."
+    assert ahead.sentence == "1 run queued in front of all that wait in group seeds; 3 of 4 were there already."
     assert order(database) == [4, 1, 2, 3]
     assert len(scheduled) == 2
 
@@ -117,5 +117,5 @@ def test_a_sweep_at_the_front_keeps_its_order(database: Database, scheduled: lis
     launching.launch(database, made.configs, group="seeds", where="front")
     assert order(database) == [3, 4, 5, 2, 1]
     held = launching.launch(database, made.configs[:1], name="later", where="held")
-    assert held.told == "Run 6 is queued, and held: later"
+    assert held.sentence == "Run 6 is queued, and held: later"
     assert [run.id for run in runs.queued(database)] == [3, 4, 5, 2, 1]
