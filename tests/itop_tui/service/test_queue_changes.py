@@ -11,7 +11,7 @@ from db.runs import commands, runs
 from db.runs.queue import Direction
 from db.session import Database
 from engine.config.run_config import RunConfig
-from itop_tui.service import launching, queue_changes, sweeps
+from itop_tui.service import queue_changes
 
 CONFIG = RunConfig.create(data="digits").as_dict()
 
@@ -93,29 +93,3 @@ def test_priorities_and_slots(database: Database) -> None:
     assert queue_changes.add_slots(database, "cuda:0", -1) == 0
     assert kept.get(database, "slots") == {"cpu": 2, "cuda:0": 0}
     assert queue_changes.add_slots(database, "cpu", 1000) == 64
-
-
-def test_a_group_that_has_all_is_told_and_nothing_is_started(database: Database, scheduled: list[str]) -> None:
-    made = sweeps.expand({"data": "digits", "seed": "1..3"})
-    first = launching.launch(database, made.configs, group="seeds", tags=("paper",))
-    assert first.sentence == "3 runs queued in group seeds."
-    assert {run.tags for run in first.runs} == {("paper",)}
-    assert all(run.total_steps > 0 for run in first.runs)
-    again = launching.launch(database, made.configs, group="seeds", where="front")
-    assert again.sentence == "Nothing to queue: group seeds has all 3 runs."
-    wider = sweeps.expand({"data": "digits", "seed": "1..4"})
-    ahead = launching.launch(database, wider.configs, group="seeds", where="front")
-    assert ahead.sentence == "1 run queued in front of all that wait in group seeds; 3 of 4 were there already."
-    assert order(database) == [4, 1, 2, 3]
-    assert len(scheduled) == 2
-
-
-def test_a_sweep_at_the_front_keeps_its_order(database: Database, scheduled: list[str]) -> None:
-    queue(database, 2)
-    runs.set_priority(database, 2, 7)
-    made = sweeps.expand({"data": "digits", "seed": "1..3"})
-    launching.launch(database, made.configs, group="seeds", where="front")
-    assert order(database) == [3, 4, 5, 2, 1]
-    held = launching.launch(database, made.configs[:1], name="later", where="held")
-    assert held.sentence == "Run 6 is queued, and held: later"
-    assert [run.id for run in runs.queued(database)] == [3, 4, 5, 2, 1]
