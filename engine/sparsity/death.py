@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from engine.sparsity.layers import Layer
-from engine.sparsity.registry import Registry
+from engine.sparsity.registry import Registry, family
 from engine.sparsity.selection import smallest
 from engine.sparsity.sparsity_config import SparsityConfig
 
 DeathRule = Callable[[Sequence[Layer], Sequence[int], SparsityConfig], list[Tensor]]
 
-DEATH: Registry[DeathRule] = Registry("death")
+DEATH: Registry[DeathRule] = family("death")
 
 
 def per_layer(rule: Callable[[Layer, int], Tensor]) -> DeathRule:

@@ -12,13 +12,13 @@ import math
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
-from engine.sparsity.registry import Registry
+from engine.sparsity.registry import Registry, family
 from engine.sparsity.sparsity_config import SparsityConfig
 
 Shape = Sequence[int]
 Distribution = Callable[[Sequence[Shape]], list[float]]
 
-DISTRIBUTIONS: Registry[Distribution] = Registry("distribution")
+DISTRIBUTIONS: Registry[Distribution] = family("distribution")
 
 
 @DISTRIBUTIONS.register("lottery_ticket")

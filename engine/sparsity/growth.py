@@ -14,12 +14,12 @@ from torch import Tensor
 
 from engine.sparsity.distributions import apportion
 from engine.sparsity.layers import Layer
-from engine.sparsity.registry import Registry
+from engine.sparsity.registry import Registry, family
 from engine.sparsity.selection import largest, largest_of_each_row, random_subset
 
 GrowthRule = Callable[[Layer, int, torch.Generator], Tensor]
 
-GROWTH: Registry[GrowthRule] = Registry("growth")
+GROWTH: Registry[GrowthRule] = family("growth")
 
 
 @GROWTH.register("random")

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from engine.sparsity.distributions import apportion
 from engine.sparsity.layers import Layer
-from engine.sparsity.registry import Registry
+from engine.sparsity.registry import Registry, family
 
 RedistributionRule = Callable[[Layer], Tensor]
 
-REDISTRIBUTION: Registry[RedistributionRule] = Registry("redistribution")
+REDISTRIBUTION: Registry[RedistributionRule] = family("redistribution")
 
 
 @REDISTRIBUTION.register("none")

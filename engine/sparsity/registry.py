@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Rule = TypeVar("Rule", bound=Callable[..., object])
 
@@ -92,3 +92,14 @@ class Registry(Generic[Rule]):
 
     def __len__(self) -> int:
         return len(self._rules)
+
+
+FAMILIES: dict[str, Registry[Any]] = {}
+"""The registry of each configuration field that chooses a rule. Importing `engine.sparsity` fills it."""
+
+
+def family(field: str) -> Registry[Rule]:
+    """Makes the registry of a configuration field, by which `SparsityConfig` checks the field's value."""
+    registry: Registry[Rule] = Registry(field)
+    FAMILIES[field] = registry
+    return registry

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from engine.sparsity.registry import Registry
+from engine.sparsity.registry import Registry, family
 from engine.sparsity.sparsity_config import SparsityConfig
 
 Schedule = Callable[[float, int, int], float]
 
-SCHEDULES: Registry[Schedule] = Registry("schedule")
+SCHEDULES: Registry[Schedule] = family("schedule")
 
 FLOOR = 0.005
 """Where the cosine ends: the death rate of the last step."""
