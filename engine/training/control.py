@@ -15,7 +15,7 @@ from engine.training.callbacks import Callback
 
 if TYPE_CHECKING:
     from engine.training.outcome import Outcome
-    from engine.training.trainer import Trainer
+    from engine.training.training import Training
 
 __all__ = ["Control"]
 
@@ -39,7 +39,7 @@ class Control(Callback):
         self._pause_answers: list[Answer] = []
         self._checkpoint_answers: list[Answer] = []
         self.on_pause: Callable[[bool], None] = lambda paused: None
-        self.save: Callable[[Trainer], str] = lambda trainer: "this run writes no checkpoints"
+        self.save: Callable[[Training], str] = lambda trainer: "this run writes no checkpoints"
 
     @property
     def stop_reason(self) -> str | None:
@@ -83,7 +83,7 @@ class Control(Callback):
             self._checkpoint_answers.append(answer)
             self._changed.notify_all()
 
-    def on_step_end(self, trainer: Trainer) -> None:
+    def on_step_end(self, trainer: Training) -> None:
         """Carry out what was wished for since the last step."""
         if not (self._stop_reason or self._paused or self._checkpoint_answers or self._pause_answers):
             return  # the usual step: no lock is taken
@@ -117,7 +117,7 @@ class Control(Callback):
         """Why an evaluation should be broken off, or None."""
         return self._stop_reason
 
-    def on_end(self, trainer: Trainer, outcome: Outcome) -> None:
+    def on_end(self, trainer: Training, outcome: Outcome) -> None:
         """Answer what came too late."""
         with self._changed:
             answers = self._pause_answers + self._checkpoint_answers

@@ -27,6 +27,7 @@ from engine.training.callbacks import Callback
 from engine.training.control import Control
 from engine.training.recorder import Recorder
 from engine.training.trainer import Trainer
+from engine.training.training import Training
 
 CPU = torch.device("cpu")
 BATCH, STEPS, ROUNDS = 100, 540, 7
@@ -67,10 +68,10 @@ class Clock(Callback):
         self.writer = writer
         self.cost = Cost()
 
-    def on_start(self, trainer: Trainer) -> None:
+    def on_start(self, trainer: Training) -> None:
         self.cost = Cost.now()
 
-    def on_step_end(self, trainer: Trainer) -> None:
+    def on_step_end(self, trainer: Training) -> None:
         if trainer.step == STEPS:
             trainer.flush()
             self.writer.flush()
