@@ -180,7 +180,7 @@ def test_commands_pause_checkpoint_unpause_stop(db: Database) -> None:
         beat = runs.get(db, run.id).heartbeat_at
         wait_for(lambda: runs.get(db, run.id).heartbeat_at != beat, "a heartbeat while paused")
         assert runs.get(db, run.id).step == held
-        assert answer("unpause") == "going on"
+        assert answer("unpause") == "resumed"
         wait_for(lambda: runs.get(db, run.id).step > held, "the next step")
         assert runs.get(db, run.id).status is RunStatus.RUNNING
         assert answer("pause").startswith("paused")
