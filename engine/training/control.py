@@ -41,6 +41,7 @@ class Control(Callback):
         self._due_reason = ""
         self._paused = False
         self._pause_answers: list[Answer] = []
+        self._unpause_answers: list[Answer] = []
         self._checkpoint_answers: list[Answer] = []
         self.holding = False
         self.on_pause: Callable[[bool], None] = lambda paused: None
@@ -76,10 +77,11 @@ class Control(Callback):
             self._pause_answers.append(answer)
             self._changed.notify_all()
 
-    def request_unpause(self) -> None:
-        """Let a paused training resume."""
+    def request_unpause(self, answer: Answer = lambda outcome: None) -> None:
+        """Let a paused training resume; ``answer`` is called when it does, or before its next step."""
         with self._changed:
             self._paused = False
+            self._unpause_answers.append(answer)
             self._changed.notify_all()
 
     def request_checkpoint(self, answer: Answer = lambda outcome: None) -> None:
@@ -90,12 +92,13 @@ class Control(Callback):
 
     def on_step_end(self, trainer: Training) -> None:
         """Carry out what was requested since the last step."""
-        if not (self._stop_reason or self._paused or self._checkpoint_answers or self._pause_answers):
+        if self._stop_reason is None and not self._paused and not self._unanswered():
             return  # the usual step: no lock is taken
         while True:
             with self._changed:
                 checkpoints, self._checkpoint_answers = self._checkpoint_answers, []
                 pauses, self._pause_answers = self._pause_answers, []
+                unpauses, self._unpause_answers = self._unpause_answers, []
                 hold = self._paused and self._stop_reason is None
             if hold and not self.holding:
                 trainer.flush()
@@ -106,6 +109,7 @@ class Control(Callback):
                 _give(checkpoints, self.save(trainer))
             if not hold:
                 break
+            _give(unpauses, "not resumed: paused again first")
             with self._changed:
                 self._changed.wait_for(self._has_news)
         if self.holding:
@@ -113,6 +117,7 @@ class Control(Callback):
             trainer.throughput.restart()
             if self._stop_reason is None:  # stopping is not resuming
                 self.on_pause(False)
+        _give(unpauses, "resumed" if self._stop_reason is None else "not resumed: stopped first")
         if self._stop_reason is not None:
             trainer.stop(self._stop_reason)
 
@@ -123,14 +128,15 @@ class Control(Callback):
     def on_end(self, trainer: Training, outcome: Outcome) -> None:
         """Answer what came too late."""
         with self._changed:
-            answers = self._pause_answers + self._checkpoint_answers
-            self._pause_answers, self._checkpoint_answers = [], []
+            answers = self._unanswered()
+            self._pause_answers, self._unpause_answers, self._checkpoint_answers = [], [], []
         _give(answers, f"too late: the run has {outcome.status}")
 
     def _has_news(self) -> bool:
-        return bool(
-            not self._paused or self._stop_reason is not None or self._checkpoint_answers or self._pause_answers
-        )
+        return not self._paused or self._stop_reason is not None or bool(self._unanswered())
+
+    def _unanswered(self) -> list[Answer]:
+        return self._pause_answers + self._unpause_answers + self._checkpoint_answers
 
 
 def _give(answers: Iterable[Answer], outcome: str) -> None:

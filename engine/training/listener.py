@@ -121,7 +121,6 @@ class Listener(threading.Thread):
         elif command.kind == "pause":
             self._control.request_pause(answer)
         elif command.kind == "unpause":
-            self._control.request_unpause()
-            answer("resumed")
+            self._control.request_unpause(answer)
         else:
             self._control.request_checkpoint(answer)

@@ -108,7 +108,7 @@ def test_commands_are_answered_once_the_database_is_back(heard: Heard) -> None:
     assert heard.answers() == [None, None]
     heard.available = True
     wait_for(lambda: None not in heard.answers(), "both answers")
-    assert heard.answers()[0] == "paused after step 0"
+    assert heard.answers() == ["paused after step 0", "resumed"]
 
 
 def test_a_pause_is_recorded_before_it_is_answered(heard: Heard) -> None:
@@ -160,5 +160,13 @@ def test_the_listener_alone_writes_the_state(heard: Heard, monkeypatch: pytest.M
     wait_for(lambda: heard.status is RunStatus.PAUSED, "the pause")
     heard.control.request_unpause()
     thread.join(60)
-    wait_for(lambda: heard.status is RunStatus.RUNNING, "going on")
+    wait_for(lambda: heard.status is RunStatus.RUNNING, "the state after the pause")
     assert writers == {"listener"}
+
+
+def test_an_unpause_before_the_training_holds_is_answered_too() -> None:
+    control, heard = Control(), list[str]()
+    control.request_pause(heard.append)
+    control.request_unpause(heard.append)
+    assert trainer(config(epochs=1), [control]).fit().status == "completed"
+    assert heard == ["not paused: resumed or stopped first", "resumed"]
