@@ -18,7 +18,7 @@ from db.models import AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
 from db.records import ACTIVE, AttemptRecord, RunQuery, RunRecord, RunStatus
 from db.rows import attempt_record, get_checkpoint, get_run, run_record
 from db.runs import changes
-from db.runs.facets import clean_config, clean_name, clean_tags, default_name, facets
+from db.runs.facets import Experiment, clean_config, clean_name, clean_tags, default_name, facets
 from db.runs.forks import check_deletable
 from db.runs.queue import hold, how_many_wait, move, queued, release, set_priority, waiting
 from db.session import Database
@@ -55,6 +55,7 @@ def create(
     db: Database,
     *,
     config: Mapping[str, Any],
+    experiment: Experiment | None = None,
     name: str | None = None,
     tags: Iterable[str] = (),
     notes: str = "",
@@ -70,6 +71,7 @@ def create(
     Args:
         db: The database.
         config: The whole configuration, as JSON values.
+        experiment: Its method and recipe, as `engine.config.experiments` gives them.
         name: What people call it; by default made of model, data set, method, density and seed. Need not be unique.
         tags: Short words to find it by; blanks around them and repetitions are dropped.
         notes: Anything.
@@ -93,7 +95,7 @@ def create(
         config = clean_config(config)
         row = RunRow(
             uid=secrets.token_hex(6),
-            name=default_name(config) if name is None else clean_name(name),
+            name=default_name(config, experiment) if name is None else clean_name(name),
             status=RunStatus.QUEUED,
             config=config,
             tags=clean_tags(tags),
@@ -107,7 +109,7 @@ def create(
             total_steps=total_steps,
             created_at=now,
             queued_at=now,
-            **facets(config),
+            **facets(config, experiment),
         )
         session.add(row)
         session.flush()
@@ -207,6 +209,7 @@ def requeue_resume(
     checkpoint_id: int | None,
     config: Mapping[str, Any] | None = None,
     *,
+    experiment: Experiment | None = None,
     total_steps: int | None = None,
     reason: str | None = None,
 ) -> RunRecord:
@@ -219,6 +222,7 @@ def requeue_resume(
         run_id: The run.
         checkpoint_id: Where to go on from.
         config: A changed configuration; None keeps the old one. `db.runs.changes` keeps what it changes.
+        experiment: The changed configuration's method and recipe.
         total_steps: The optimizer steps it will take, where they change and are known.
         reason: Why it waits again, where nobody asked for it.
 
@@ -251,7 +255,7 @@ def requeue_resume(
         if config is not None:
             changes.note(session, run, clean_config(config))
             run.config = clean_config(config)
-            for name, value in facets(run.config).items():
+            for name, value in facets(run.config, experiment).items():
                 setattr(run, name, value)
         session.flush()
         return run_record(run)

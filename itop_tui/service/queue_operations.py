@@ -46,10 +46,11 @@ def queue(
         **origin: For a fork: `parent_id`, `start_checkpoint_id` and `fork_step`.
     """
     from db.runs import runs
+    from engine.config.experiments import as_stored
 
     return runs.create(
         db,
-        config=config.as_dict(),
+        **as_stored(config),
         name=name,
         tags=tuple(tags),
         notes=notes,

@@ -19,6 +19,7 @@ from db.history.writer import MetricWriter
 from db.runs import runs
 from db.session import Database
 from engine.config.catalogue import DATASETS
+from engine.config.experiments import as_stored
 from engine.config.run_config import RunConfig
 from engine.data import DataBundle, DataError, TensorSplit
 from engine.launch.processes import host_name
@@ -113,7 +114,7 @@ def bare(config: RunConfig, data: DataBundle) -> Cost:
 
 def recorded(config: RunConfig, data: DataBundle, db: Database) -> Cost:
     """An epoch of the trainer, every step and mask update going into a database."""
-    run = runs.create(db, config=config.as_dict())
+    run = runs.create(db, **as_stored(config))
     attempt = runs.reserve(db, run.id, host=host_name(), device="cpu", slots=99)
     assert attempt is not None
     with MetricWriter(db, run.id, attempt.id) as writer:

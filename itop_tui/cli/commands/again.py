@@ -9,6 +9,7 @@ from db.runs import checkpoints as checkpoint_store
 from db.runs import runs as store
 from db.session import Database
 from engine.config.continuation import recomputed, refusal, resumable
+from engine.config.experiments import as_stored
 from engine.config.run_config import RunConfig
 from itop_tui.cli.errors import CommandError, UsageError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
@@ -54,7 +55,7 @@ def resume(
             database,
             found.id,
             None if chosen is None else chosen.id,
-            config.as_dict() if changes else None,
+            **(as_stored(config) if changes else {}),
             total_steps=total if changes else None,
         )
         note(*flags.remarks)
