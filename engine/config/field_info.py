@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args, get_origin
 
 from db.declared_settings import DeclaredSetting, SettingKind, Unit
-from engine.config import durations
+from engine.config import durations, rules
 from engine.config.catalogue import DATASETS, MODELS
 from engine.config.run_config import RunConfig
 from engine.config.setting import Section
@@ -96,7 +96,7 @@ def choices_of(name: str) -> tuple[str, ...]:
 def explores_less(config: RunConfig) -> bool:
     """Whether a run explores less than the R_s a plan expects: gradients and momenta return to the same weights."""
     moves = config.sparse and not config.fix and config.sparse_init != "GMP"
-    return moves and config.growth in ("gradient", "momentum", "momentum_neuron")
+    return moves and bool(rules.GROWTH[config.growth].needs)
 
 
 _SPARSE_FIELDS = frozenset(FIELD_SECTIONS[Section.SPARSITY]) - {"sparse"}

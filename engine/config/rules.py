@@ -8,23 +8,39 @@ instead. A test compares what is found with the registries themselves.
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DEATH", "DISTRIBUTIONS", "GROWTH", "REDISTRIBUTION", "SCHEDULES", "choices", "listed"]
+__all__ = ["DEATH", "DISTRIBUTIONS", "GROWTH", "REDISTRIBUTION", "SCHEDULES", "RuleInfo", "choices", "listed"]
 
 _FOLDER = Path(__file__).parents[1] / "sparsity"
 
 
-def _declared(registry: str, module: str) -> dict[str, str]:
-    """The rules of a registry, in the order of registration: as people write them → what they do, in a few words."""
-    found: dict[str, str] = {}
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """A rule as it is declared.
+
+    Attributes:
+        about: What it does, in a few words; may be empty.
+        needs: What it reads beside weights and masks: gradient, momentum.
+    """
+
+    about: str
+    needs: tuple[str, ...]
+
+
+def _declared(registry: str, module: str) -> dict[str, RuleInfo]:
+    """The rules of a registry, in the order of registration, by the names that people write."""
+    found: dict[str, RuleInfo] = {}
     for node in ast.parse((_FOLDER / module).read_text(encoding="utf-8")).body:
         for call in reversed(getattr(node, "decorator_list", [])):  # the lowest decorator is applied first
             match call:
                 case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="register")) if name == registry:
                     words = [ast.literal_eval(argument) for argument in call.args]
-                    shown = [ast.literal_eval(each.value) for each in call.keywords if each.arg == "shown"]
-                    found[(shown or words)[0]] = words[1] if len(words) > 1 else ""
+                    named = {each.arg: ast.literal_eval(each.value) for each in call.keywords}
+                    about = words[1] if len(words) > 1 else ""
+                    found[named.get("shown") or words[0]] = RuleInfo(about, named.get("needs", ()))
     return found
 
 
@@ -35,11 +51,11 @@ REDISTRIBUTION = _declared("REDISTRIBUTION", "redistribution.py")
 SCHEDULES = _declared("SCHEDULES", "schedules.py")
 
 
-def choices(rules: dict[str, str]) -> tuple[str, ...]:
+def choices(rules: Mapping[str, RuleInfo]) -> tuple[str, ...]:
     """The names of rules, as the arguments of a `Literal`."""
     return tuple(rules)
 
 
-def listed(rules: dict[str, str]) -> str:
+def listed(rules: Mapping[str, RuleInfo]) -> str:
     """Rules with what they do, for a help text: "random (SET), momentum_neuron"."""
-    return ", ".join(f"{name} ({about})" if about else name for name, about in rules.items())
+    return ", ".join(f"{name} ({rule.about})" if rule.about else name for name, rule in rules.items())
