@@ -29,7 +29,7 @@ class Later(RunConfig):
 
 
 @pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> type[RunConfig]:
+def later(monkeypatch: pytest.MonkeyPatch) -> type[Later]:
     """The later version takes this one's place wherever settings are read."""
     for module in (experiments, field_info, run_config, sweeps):
         monkeypatch.setattr(module, "RunConfig", Later)
@@ -59,7 +59,7 @@ def test_seeds_and_what_changes_no_result_are_of_one_recipe() -> None:
         assert experiment(RunConfig.create(RIGL, **{name: other})).recipe != first.recipe
 
 
-def test_a_new_setting_changes_no_recipe_and_no_group(later: type[RunConfig]) -> None:
+def test_a_new_setting_changes_no_recipe_and_no_group(later: type[Later]) -> None:
     before, after = RunConfig.create(RIGL), later(**RIGL)
     assert "sharpness" in after.as_dict()
     assert experiment(after) == experiment(before)
@@ -69,7 +69,7 @@ def test_a_new_setting_changes_no_recipe_and_no_group(later: type[RunConfig]) ->
     assert experiment_key(changed) != experiment_key(before)
 
 
-def test_a_sweep_queued_before_a_new_setting_is_found_after_it(db: Database, later: type[RunConfig]) -> None:
+def test_a_sweep_queued_before_a_new_setting_is_found_after_it(db: Database, later: type[Later]) -> None:
     lists = {**RIGL, "density": "0.05,0.1"}
     before = sweeps.expand(lists, RunConfig.create)
     after = sweeps.expand(lists, lambda settings: later(**settings))
@@ -79,7 +79,7 @@ def test_a_sweep_queued_before_a_new_setting_is_found_after_it(db: Database, lat
     assert [config.density for config in sweeps.missing(db, name, after.configs)] == [0.1]
 
 
-def test_a_new_setting_is_one_declaration(later: type[RunConfig], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_setting_is_one_declaration(later: type[Later]) -> None:
     """Queries, columns, recipe and help know it; nothing else has to be written."""
     field = find_field("sharpness")
     assert field is not None

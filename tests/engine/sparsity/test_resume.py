@@ -73,6 +73,24 @@ def assert_same(one: object, other: object, where: str = "") -> None:
 def test_stopping_at_any_step_changes_nothing(
     growth: str, death: str, redistribution: str, distribution: str, optimizer: str, stop: int
 ) -> None:
+    check_stopping(growth, death, redistribution, distribution, optimizer, stop)
+
+
+@pytest.mark.parametrize(
+    ("field", "rule"),
+    [
+        *(("growth", rule) for rule in GROWTHS),
+        *(("death", rule) for rule in DEATHS),
+        *(("redistribution", rule) for rule in REDISTRIBUTIONS),
+        *(("distribution", rule) for rule in STEADY),
+    ],
+)
+def test_stopping_changes_nothing_under_any_rule(field: str, rule: str) -> None:
+    chosen = {"growth": "random", "death": "magnitude", "redistribution": "none", "distribution": "erk"} | {field: rule}
+    check_stopping(**chosen, optimizer="sgd-momentum", stop=7)
+
+
+def check_stopping(growth: str, death: str, redistribution: str, distribution: str, optimizer: str, stop: int) -> None:
     if distribution == "gmp":
         redistribution, death = "none", "magnitude" if death == "threshold" else death
     config = SparsityConfig(

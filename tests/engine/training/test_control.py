@@ -56,7 +56,7 @@ class Heard:
         assert reserved is not None
         self.attempt: AttemptRecord = reserved
         attempts.running(db, reserved.id, pid=1, start_time=1.0, boot_id="boot")
-        self._answer = commands.acknowledge
+        self._answer: Callable[..., bool] = commands.acknowledge
         monkeypatch.setattr(commands, "acknowledge", self.acknowledge)
         monkeypatch.setattr("engine.training.listener._HEARTBEAT_SECONDS", 0.05)
         self.refused = 0
