@@ -205,7 +205,7 @@ class _Work:
                 for line in continuation.differences(config, start[1]["config"]):
                     say(f"  {line}")
             self._control.save = keeper.save_now
-            self._control.on_pause = self._paused
+            self._control.on_pause = lambda paused: say("paused (memory still allocated)" if paused else "resumed")
             outcome = trainer.fit()
         except BaseException:
             listener.close()
@@ -238,15 +238,6 @@ class _Work:
             return record, checkpoint.read(Path(record.path), sha256=record.sha256)
         except checkpoint.CheckpointDamagedError as damage:
             raise _DamagedError(record, str(damage)) from None
-
-    def _paused(self, paused: bool) -> None:
-        status = RunStatus.PAUSED if paused else RunStatus.RUNNING
-        say("paused; its memory stays held" if paused else "going on")
-        self._insist(
-            lambda: attempts.set_status(self._db, self._attempt.id, status),
-            f"that the run is {status}",
-            DatabaseUnavailable,
-        )
 
     def _finish(
         self,

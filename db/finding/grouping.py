@@ -14,15 +14,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.declared_settings import in_recipe
 from db.errors import StoreError
 from db.finding.listing import check_sort, selected
 from db.finding.spread import mean_and_spread
 from db.models import RUN_FIGURES, RunRow
-from db.query.fields import CONFIG_PREFIX, FIELDS, Field, find_field, nearest
+from db.query.fields import CONFIG_PREFIX, Field, fields, find_field, nearest
 from db.query.settings_sql import setting_number, setting_text
 from db.query.sql import number_of, text_of
 from db.records import RunQuery, RunStatus
-from db.runs.facets import in_recipe
 from db.session import Database
 
 __all__ = ["FIGURES", "GROUP_SORTS", "SHARED", "RunGroup", "groups"]
@@ -96,7 +96,7 @@ def groups(
         db: The database.
         query: Which runs; its order, limit and offset do not matter.
         by: What the members of a group share: `recipe` for repetitions that differ only by the seed, or any field of
-            `db.query.FIELDS`, settings too. By `tag`, a run is in the group of each of its tags.
+            `db.query.fields`, settings too. By `tag`, a run is in the group of each of its tags.
         figures: Fields that hold numbers, by their names in a query or in a `RunRecord` (where these mean different
             things, as `accuracy` does, the query's); the result names them as they are given here.
         sort: One of `GROUP_SORTS`, or anything that a list can be sorted by: numbers count by their mean, text by the
@@ -157,7 +157,7 @@ def _number_field(name: str) -> Field:
 
 def _number_named(name: str) -> Field | None:
     """A field that holds numbers: by its name in a query, or by the name of its column."""
-    field = find_field(name) or next((field for field in FIELDS if field.column == name), None)
+    field = find_field(name) or next((field for field in fields() if field.column == name), None)
     return field if field is not None and field.kind in ("number", "time", "any") else None
 
 

@@ -9,20 +9,19 @@
     -tag:old  not is:archived         what does not match
     (model:vgg or model:wrn) growth:gradient
 
-Fields are the columns of a run and every setting of its configuration (`update_frequency>=1000`); `config.NAME` reads a
-setting that no field has the name of.
+Fields are the columns of a run and the settings that `db.declared_settings` knows (`update_frequency>=1000`);
+`config.NAME` reads any setting.
 """
 
 from db.errors import QueryError
 from db.query.completion import Completions, Option, complete
-from db.query.fields import FIELDS, Field, find_field
+from db.query.fields import Field, fields, find_field
 from db.query.known import known_values
 from db.query.parser import parse
 from db.query.sql import condition
 from db.query.tree import And, Compare, Node, Not, Or, Query, Word, quoted
 
 __all__ = [
-    "FIELDS",
     "And",
     "Compare",
     "Completions",
@@ -36,6 +35,7 @@ __all__ = [
     "Word",
     "complete",
     "condition",
+    "fields",
     "find_field",
     "known_values",
     "parse",

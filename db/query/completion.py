@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from db.query.fields import FIELDS, FLAGS, STATES, Field, find_field
+from db.query.fields import FLAGS, STATES, Field, fields, find_field
 from db.query.tree import COMPARISON, Compare
 
 __all__ = ["Completions", "Option", "complete"]
@@ -89,7 +89,7 @@ def _field_options(typed: str) -> tuple[Option, ...]:
     word = typed.lower()
     starts: list[Option] = []
     holds: list[Option] = []
-    for field in FIELDS:
+    for field in fields():
         option = Option(f"{field.name}{_operator(field)}", field.help)
         if any(name.startswith(word) for name in (field.name, *field.aliases)):
             starts.append(option)

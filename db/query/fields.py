@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, TypeAlias
 
+from db.declared_settings import DeclaredSetting, Unit, declared
 from db.records import RunStatus
 
-__all__ = ["CONFIG_PREFIX", "FIELDS", "FLAGS", "STATES", "Field", "Kind", "Unit", "find_field", "nearest"]
+__all__ = ["CONFIG_PREFIX", "FLAGS", "STATES", "Field", "Kind", "Unit", "fields", "find_field", "nearest"]
 
 Kind: TypeAlias = Literal["text", "number", "time", "state", "flag", "any"]
-Unit: TypeAlias = Literal["", "whole", "share", "seconds"]
+_UNITS: tuple[Unit, ...] = ("whole", "", "seconds", "share")
 
 CONFIG_PREFIX = "config."
 """`config.NAME` is the setting NAME of a run's configuration, also where no field has that name."""
@@ -115,84 +117,37 @@ _OF_RUNS = (
 )
 # fmt: on
 
-# The settings of `engine.config.run_config.RunConfig` that no field above has the name of, with what they mean in a
-# few words (their longer help is the engine's, which this package does not import); a test compares the names.
-_SETTINGS: dict[tuple[Kind, Unit], dict[str, str]] = {
-    ("text", ""): {
-        "data_dir": "the folder of the data sets",
-        "sparse_init": "how the density is spread over the layers: ER, ERK, uniform, GMP, …",
-        "growth": "which inactive weights grow: random, gradient, momentum, …",
-        "death": "which active weights die: magnitude, SET, threshold, …",
-        "redistribution": "how growth is shared among the layers: none, magnitude, …",
-        "decay_schedule": "how the death rate falls: cosine, linear, constant",
-        "optimizer": "sgd, adam, adamw or rmsprop",
-        "precision": "fp32, bf16 or fp16",
-        "weights": "the file of weights it started from",
-        "save": "the file its best weights are written to",
-    },
-    ("number", "whole"): {
-        "update_frequency": "ΔT: steps between two mask updates",
-        "last_update": "the step after which the mask stays",
-        "batch_size": "images a batch",
-        "test_batch_size": "images a batch in validation and test",
-        "accumulate": "batches a step",
-        "epochs": "passes over the training data, before the multiplier",
-        "multiplier": "extended training: the factor on epochs and milestones",
-        "decay_frequency": "steps between two drops of the learning rate",
-        "warmup_epochs": "epochs in which the learning rate rises",
-        "loader_workers": "processes that read images",
-        "max_steps": "the step at which it ends early",
-        "checkpoint_every": "epochs between checkpoints that are kept",
-        "keep_last": "how many of the last checkpoints are kept",
-        "keep_best": "how many of the best checkpoints are kept",
-        "start_epoch": "the epoch it started from",
-        "log_interval": "steps between two lines of the log",
-    },
-    ("number", ""): {
-        "threshold": "active weights smaller than this die",
-        "lr": "the learning rate at the start",
-        "momentum": "the momentum of the optimizer",
-        "l2": "the weight decay",
-        "l1": "the L1 penalty",
-        "lr_decay": "the factor of each drop of the learning rate",
-        "clip_norm": "the largest norm of the gradient",
-    },
-    ("number", "seconds"): {"time_limit": "the time after which it is stopped"},
-    ("number", "share"): {
-        "valid_split": "the share of training images held out",
-        "death_rate": "ζ at the start: the share of weights that dies at an update",
-        "label_smoothing": "the share of the target spread over all classes",
-    },
-    ("flag", ""): {
-        "augment": "the training images are augmented",
-        "sparse": "has masks",
-        "fix": "the first mask is kept (static)",
-        "dense_first_layer": "the first layer is dense",
-        "nesterov": "Nesterov momentum",
-        "channels_last": "images in channels-last layout",
-        "compile": "compiled by torch.compile",
-        "deterministic": "deterministic kernels alone",
-        "stop_on_nonfinite": "ends when its loss is NaN or infinite",
-    },
-}
+_OF_RUN = {spelling: field for field in _OF_RUNS for spelling in (field.name, *field.aliases)}
 
-FIELDS: tuple[Field, ...] = (
-    *_OF_RUNS,
-    *(
-        Field(name, kind, meaning, unit=unit, setting=name)
-        for (kind, unit), meanings in _SETTINGS.items()
-        for name, meaning in meanings.items()
-    ),
-)
-"""Every field with a name of its own."""
+
+def _of_settings() -> dict[str, Field]:
+    """The declared settings that no field of a run has the name of."""
+    return _fields_of(tuple(declared().values()))
+
+
+@cache
+def _fields_of(settings: tuple[DeclaredSetting, ...]) -> dict[str, Field]:
+    """Text first, then numbers by their units, then flags."""
+    order: list[tuple[Kind, Unit]] = [("text", ""), *(("number", unit) for unit in _UNITS), ("flag", "")]
+    known = (setting for setting in settings if setting.name not in _OF_RUN)
+    return {
+        each.name: Field(each.name, each.kind, each.help, unit=each.unit, setting=each.name)
+        for each in sorted(known, key=lambda each: order.index((each.kind, each.unit)))
+    }
+
+
+def fields() -> tuple[Field, ...]:
+    """Every field with a name of its own: those of a run, then the settings of its configuration."""
+    return (*_OF_RUNS, *_of_settings().values())
+
 
 STATES: tuple[str, ...] = tuple(status.value for status in RunStatus)
 """The words of a state."""
 
 FLAGS: dict[str, str] = {
     "starred": "marked with a star",
-    "archived": "put away; other lists leave these out",
-    "held": "waits until somebody lets it go",
+    "archived": "in the archive; other lists leave these out",
+    "held": "waits until it is released",
     "fork": "forked from another run",
     "active": "starting, running, paused or stopping",
     "finished": "has ended, in whatever way",
@@ -202,9 +157,6 @@ FLAGS: dict[str, str] = {
 }
 """What `is:` can ask, beside the states."""
 
-_BY_NAME = {spelling: field for field in FIELDS for spelling in (field.name, *field.aliases)}
-_NAMED_SETTINGS = {field.setting: field for field in FIELDS if field.setting}
-
 
 def find_field(name: str) -> Field | None:
     """The field of this name or alias, whatever its case; `config.NAME` is always a field."""
@@ -213,14 +165,14 @@ def find_field(name: str) -> Field | None:
         if not setting:
             return None
         # Under its own name where it has one, so that one setting is one field.
-        return _NAMED_SETTINGS.get(setting) or Field(
+        return _of_settings().get(setting) or Field(
             CONFIG_PREFIX + setting, "any", "a setting of the configuration", setting=setting
         )
-    return _BY_NAME.get(name.lower())
+    return _OF_RUN.get(name.lower()) or _of_settings().get(name.lower())
 
 
 def nearest(word: str, choices: tuple[str, ...] | None = None) -> str | None:
     """The choice (by default: the field) whose spelling is nearest, where one is near enough."""
-    known = tuple(_BY_NAME) if choices is None else choices
+    known = (*_OF_RUN, *_of_settings()) if choices is None else choices
     close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     return close[0] if close else None

@@ -39,7 +39,7 @@ class Compare:
     """A field compared with values.
 
     Attributes:
-        field: The field's own name, as in `db.query.FIELDS`, or `config.NAME`.
+        field: The field's own name, as in `db.query.fields`, or `config.NAME`.
         operator: One of `: ~ = != < <= > >=`.
         values: What it is compared with, as typed; any of them will do. An empty text means "nothing is there".
     """

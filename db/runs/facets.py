@@ -5,20 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from db.declared_settings import in_recipe
 from db.errors import StoreError
 from db.text import storable, storable_json
 
-__all__ = ["clean_config", "clean_name", "clean_tags", "default_name", "facets", "in_recipe", "recipe"]
+__all__ = ["Experiment", "clean_config", "clean_name", "clean_tags", "default_name", "facets", "recipe"]
 
-# Settings that change no result, or only by chance: runs that differ by these alone are repetitions of one experiment.
-# fmt: off
-_NOT_IN_RECIPE = frozenset({
-    "seed", "device", "data_dir", "loader_workers", "test_batch_size", "log_interval", "save", "checkpoint_every",
-    "keep_last", "keep_best", "time_limit", "stop_on_nonfinite",
-})
-# fmt: on
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Which experiment a run belongs to, as the engine works it out of the configuration.
+
+    Attributes:
+        method: The method's name in the field, as SET-ITOP.
+        recipe: The same for runs that are repetitions of one experiment; at most 16 characters.
+    """
+
+    method: str
+    recipe: str
 
 
 def clean_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,67 +57,43 @@ def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(cleaned for tag in tags if (cleaned := " ".join(storable(tag).split()))))
 
 
-def facets(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns people filter by, and the length in epochs."""
+def facets(config: Mapping[str, Any], experiment: Experiment | None = None) -> dict[str, Any]:
+    """The columns people filter by, and the length in epochs.
+
+    Args:
+        config: The configuration.
+        experiment: Which experiment it belongs to. By default no method is known, and the recipe is
+            `recipe(config)`.
+    """
     sparse = bool(config.get("sparse"))
     density = config.get("density") if sparse else 1.0
     seed = config.get("seed")
     epochs = int(config.get("epochs") or 0) * int(config.get("multiplier") or 1)
+    known = experiment or Experiment(str(config.get("method", "")), recipe(config))
     return {
         "model": str(config.get("model", "")),
         "data": str(config.get("data", "")),
-        "method": str(config.get("method") or _method(config)),
+        "method": known.method,
         "seed": None if seed is None else int(seed),
         "target_density": None if density is None else float(density),
         "total_epochs": epochs,
-        "recipe": recipe(config),
+        "recipe": known.recipe,
     }
 
 
 def recipe(config: Mapping[str, Any]) -> str:
-    """A short name for everything in a configuration but the seed and what changes no result.
-
-    Returns:
-        16 hexadecimal digits; equal for runs whose figures may be averaged.
-    """
-    kept = {name: value for name, value in config.items() if in_recipe(name) and value is not None}
+    """The recipe of a configuration that the engine has not described: of all settings but the seed and the like."""
+    kept = {name: value for name, value in config.items() if name != "seed" and in_recipe(name) and value is not None}
     text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def in_recipe(name: str) -> bool:
-    """Whether a setting is a part of the recipe: a difference in it makes two experiments, not two repetitions."""
-    return name not in _NOT_IN_RECIPE
-
-
-def _method(config: Mapping[str, Any]) -> str:
-    """The method's name in the field. The engine has the same rule; a test holds the two together."""
-    if not config.get("sparse"):
-        return "dense"
-    if config.get("sparse_init") == "GMP":
-        return "GMP"
-    if config.get("fix"):
-        return "static"
-    rules = (
-        str(config.get("growth", "random")),
-        str(config.get("death", "magnitude")),
-        str(config.get("redistribution", "none")),
-    )
-    if rules in (("random", "magnitude", "none"), ("random", "SET", "none")):
-        return "SET-ITOP"
-    if rules == ("gradient", "magnitude", "none"):
-        return "RigL-ITOP"
-    if rules == ("momentum", "magnitude", "momentum"):
-        return "SNFS"
-    return "+".join(rules[:2] if rules[2] == "none" else rules)
-
-
-def default_name(config: Mapping[str, Any]) -> str:
-    """What a run is called where nobody named it: method, density, seed, model and data set.
+def default_name(config: Mapping[str, Any], experiment: Experiment | None = None) -> str:
+    """What a run without a name is called: method, density, seed, model and data set.
 
     What tells runs of one experiment apart comes first, since a list may have to cut the rest off.
     """
-    known = facets(config)
+    known = facets(config, experiment)
     parts = [known["method"].lower()]
     if config.get("sparse") and known["target_density"] is not None:
         parts.append(f"d{known['target_density']:g}")

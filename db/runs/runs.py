@@ -21,7 +21,7 @@ from db.records import ACTIVE, AttemptRecord, BatchResult, RunQuery, RunRecord, 
 from db.rows import attempt_record, get_checkpoint, get_run, get_runs, run_record
 from db.runs import changes as config_changes
 from db.runs.change_many import change_each
-from db.runs.facets import clean_config, clean_name, clean_tags, default_name, facets
+from db.runs.facets import Experiment, clean_config, clean_name, clean_tags, default_name, facets
 from db.runs.forks import check_deletable
 from db.runs.queue import (
     HELD_BY_USER,
@@ -81,6 +81,7 @@ class NewRun:
 
     Attributes:
         config: The whole configuration, as JSON values.
+        experiment: Its method and recipe, as `engine.config.experiments` gives them.
         name: What people call it; by default made of model, data set, method, density and seed. Need not be unique.
         tags: Short words to find it by; blanks around them and repetitions are dropped.
         notes: Any text.
@@ -93,6 +94,7 @@ class NewRun:
     """
 
     config: Mapping[str, Any]
+    experiment: Experiment | None = None
     name: str | None = None
     tags: Iterable[str] = ()
     notes: str = ""
@@ -162,7 +164,7 @@ def _row(session: Session, new: NewRun, changes: Mapping[str, Any]) -> RunRow:
     config = clean_config(new.config)
     values: dict[str, Any] = {
         "uid": secrets.token_hex(6),
-        "name": default_name(config) if new.name is None else clean_name(new.name),
+        "name": default_name(config, new.experiment) if new.name is None else clean_name(new.name),
         "status": RunStatus.QUEUED,
         "config": config,
         "tags": clean_tags(new.tags),
@@ -175,7 +177,7 @@ def _row(session: Session, new: NewRun, changes: Mapping[str, Any]) -> RunRow:
         "priority": new.priority,
         "total_steps": new.total_steps,
         "created_at": changes["queued_at"],
-        **facets(config),
+        **facets(config, new.experiment),
     }
     return RunRow(**(values | dict(changes)))
 
@@ -296,6 +298,7 @@ def requeue_resume(
     checkpoint_id: int | None,
     config: Mapping[str, Any] | None = None,
     *,
+    experiment: Experiment | None = None,
     total_steps: int | None = None,
     reason: str | None = None,
     submission: Mapping[str, Any] | None = None,
@@ -309,6 +312,7 @@ def requeue_resume(
         run_id: The run.
         checkpoint_id: Where to resume from.
         config: A changed configuration; None keeps the old one. `db.runs.changes` keeps what it changes.
+        experiment: The changed configuration's method and recipe.
         total_steps: The optimizer steps it will take, where they change and are known.
         reason: Why it waits again, where no person asked for it.
         submission: Where this was asked for; a run keeps the place of its first submission where that is known.
@@ -343,7 +347,7 @@ def requeue_resume(
         if config is not None:
             config_changes.note(session, run, clean_config(config))
             run.config = clean_config(config)
-            for name, value in facets(run.config).items():
+            for name, value in facets(run.config, experiment).items():
                 setattr(run, name, value)
         session.flush()
         return run_record(run)

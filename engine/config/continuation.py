@@ -8,20 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine.config.field_info import RESUMABLE
 from engine.config.run_config import ConfigError, RunConfig
 
-__all__ = ["RESUMABLE", "differences", "recomputed", "refusal", "resumable"]
+__all__ = ["differences", "recomputed", "refusal", "resumable"]
 
 _WEIGHTS = ("model",)
 _MASKS = ("density", "dense_first_layer", "sparse_init")
-
-# fmt: off
-RESUMABLE = (
-    "epochs", "multiplier", "max_steps", "time_limit", "checkpoint_every", "keep_last", "keep_best",
-    "stop_on_nonfinite", "log_interval", "save", "device", "data_dir", "loader_workers", "test_batch_size",
-)
-# fmt: on
-"""The settings that a resumed run may change: its length, and what has no say in its figures."""
 
 
 def refusal(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str | None:

@@ -7,21 +7,25 @@ like it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args, get_origin
 
-from engine.config import durations
+from db.declared_settings import DeclaredSetting, SettingKind, Unit
+from engine.config import durations, rules
 from engine.config.catalogue import DATASETS, MODELS
 from engine.config.run_config import RunConfig
 from engine.config.setting import Section
 
 __all__ = [
     "FIELD_SECTIONS",
+    "RESUMABLE",
     "choices_of",
     "explores_less",
     "field_flags",
     "field_help",
+    "in_recipe",
     "irrelevant_because",
+    "setting_declarations",
     "setting_text",
 ]
 
@@ -36,6 +40,25 @@ FIELD_SECTIONS: dict[Section, tuple[str, ...]] = {
     for section in Section
 }
 """The fields of each section, in the order in which the form and the help show them."""
+
+
+RESUMABLE = tuple(name for name in RunConfig.model_fields if _metadata(name)["resumable"])
+"""The settings that a resumed run may change: its length, and what changes no result."""
+
+
+def in_recipe(name: str) -> bool:
+    """Whether a difference in a setting makes two experiments, rather than two repetitions of one."""
+    return bool(_metadata(name)["in_recipe"])
+
+
+def setting_declarations() -> Iterable[DeclaredSetting]:
+    """Yields every setting as queries, groups and columns know it."""
+    for name, info in RunConfig.model_fields.items():
+        extra = _metadata(name)
+        kinds = set(get_args(info.annotation)) or {info.annotation}
+        unit: Unit = "whole" if int in kinds else extra["unit"]
+        kind: SettingKind = "flag" if bool in kinds else "number" if kinds & {int, float} else "text"
+        yield DeclaredSetting(name, kind, unit, extra["short"], extra["in_recipe"])
 
 
 def field_help(name: str) -> str:
@@ -73,7 +96,7 @@ def choices_of(name: str) -> tuple[str, ...]:
 def explores_less(config: RunConfig) -> bool:
     """Whether a run explores less than the R_s a plan expects: gradients and momenta return to the same weights."""
     moves = config.sparse and not config.fix and config.sparse_init != "GMP"
-    return moves and config.growth in ("gradient", "momentum", "momentum_neuron")
+    return moves and bool(rules.GROWTH[config.growth].needs)
 
 
 _SPARSE_FIELDS = frozenset(FIELD_SECTIONS[Section.SPARSITY]) - {"sparse"}

@@ -1,12 +1,13 @@
-"""How a setting is declared, and how a wrong one is told to a person."""
+"""How a setting is declared, and how a wrong one is reported."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -52,6 +53,10 @@ def setting(
     section: Section,
     description: str,
     *,
+    short: str = "",
+    unit: Literal["", "share", "seconds"] = "",
+    in_recipe: bool = True,
+    resumable: bool = False,
     flags: tuple[str, ...] = (),
     allowed: str | None = None,
     **limits: Any,
@@ -62,6 +67,12 @@ def setting(
         default: Its default value.
         section: Where the form and the help show it.
         description: What it means, for the person who sets it.
+        short: The same in a few words, where runs are filtered, grouped and given columns; by default the
+            description's first words.
+        unit: What a number is, where it is no plain one.
+        in_recipe: Whether a difference in it makes two experiments. False for what changes no result, or only by
+            chance, as the seed: runs that differ by such settings alone are repetitions of one experiment.
+        resumable: Whether a resumed run may change it: its length, and what changes no result.
         flags: Further spellings of its flag.
         allowed: What it may be, in words, where its type and bounds do not say it.
         **limits: Pydantic's bounds: ``gt``, ``ge``, ``lt``, ``le``.
@@ -69,7 +80,15 @@ def setting(
     return Field(
         default=default,
         description=description,
-        json_schema_extra={"section": section, "flags": list(flags), "allowed": allowed},
+        json_schema_extra={
+            "section": section,
+            "short": short or re.split(r"[.;:]", description, maxsplit=1)[0],
+            "unit": unit,
+            "in_recipe": in_recipe,
+            "resumable": resumable,
+            "flags": list(flags),
+            "allowed": allowed,
+        },
         **limits,
     )
 

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from engine.sparsity.layers import Layer
-from engine.sparsity.registry import Registry
+from engine.sparsity.registry import Registry, family
 from engine.sparsity.selection import smallest
 from engine.sparsity.sparsity_config import SparsityConfig
 
 DeathRule = Callable[[Sequence[Layer], Sequence[int], SparsityConfig], list[Tensor]]
 
-DEATH: Registry[DeathRule] = Registry("death")
+DEATH: Registry[DeathRule] = family("death")
 
 
 def per_layer(rule: Callable[[Layer, int], Tensor]) -> DeathRule:
@@ -34,14 +34,14 @@ def per_layer(rule: Callable[[Layer, int], Tensor]) -> DeathRule:
     return death
 
 
-@DEATH.register("magnitude")
+@DEATH.register("magnitude", "the smallest |w|")
 @per_layer
 def magnitude(layer: Layer, count: int) -> Tensor:
     """The smallest |w| die."""
     return smallest(layer.weights().abs(), count)
 
 
-@DEATH.register("SET")
+@DEATH.register("SET", "the nearest to zero of each sign")
 @per_layer
 def nearest_zero_of_each_sign(layer: Layer, count: int) -> Tensor:
     """Of the positive weights the count/2 nearest zero die, and of the negative ones likewise, Mocanu et al. 2018.
@@ -67,13 +67,13 @@ def _nearest_zero(side: Tensor, values: Tensor, count: int) -> Tensor:
     return places.index_select(0, smallest(values.index_select(0, places).abs(), count))
 
 
-@DEATH.register("threshold")
+@DEATH.register("threshold", "every |w| below the threshold")
 def threshold(layers: Sequence[Layer], counts: Sequence[int], config: SparsityConfig) -> list[Tensor]:
     """Every active weight with |w| < `config.threshold` dies, however many they are; the death rate has no say."""
     return [layer.active[layer.weights().abs() < config.threshold] for layer in layers]
 
 
-@DEATH.register("Taylor_FO", needs=("gradient",))
+@DEATH.register("Taylor_FO", "the smallest (w·g)²", needs=("gradient",))
 @per_layer
 def taylor_first_order(layer: Layer, count: int) -> Tensor:
     """The smallest (w · g)² die: the first-order estimate of each weight's part in the loss, Molchanov et al. 2019."""
@@ -83,7 +83,7 @@ def taylor_first_order(layer: Layer, count: int) -> Tensor:
     return smallest((layer.weights().double() * layer.at_active(layer.gradient).double()).abs(), count)
 
 
-@DEATH.register("global_magnitude")
+@DEATH.register("global_magnitude", "the smallest |w| of the whole network")
 def global_magnitude(layers: Sequence[Layer], counts: Sequence[int], config: SparsityConfig) -> list[Tensor]:
     """The smallest |w| of the whole network die: as many as all counts together, each layer as many as it happens."""
     scores = torch.cat([layer.weights().abs() for layer in layers])

@@ -12,34 +12,39 @@ import math
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
-from engine.sparsity.registry import Registry
+from engine.sparsity.registry import Registry, family
 from engine.sparsity.sparsity_config import SparsityConfig
 
 Shape = Sequence[int]
 Distribution = Callable[[Sequence[Shape]], list[float]]
 
-DISTRIBUTIONS: Registry[Distribution] = Registry("distribution")
+DISTRIBUTIONS: Registry[Distribution] = family("distribution")
 
 
-@DISTRIBUTIONS.register("lottery_ticket")
-@DISTRIBUTIONS.register("resume")
-@DISTRIBUTIONS.register("gmp")
-@DISTRIBUTIONS.register("uniform")
+@DISTRIBUTIONS.register("uniform", "the same density everywhere")
 def uniform(shapes: Sequence[Shape]) -> list[float]:
     """Every layer has the same density."""
     return [1.0] * len(shapes)
 
 
-@DISTRIBUTIONS.register("er")
+@DISTRIBUTIONS.register("er", "Erdős–Rényi: (in + out) / (in · out)", shown="ER")
 def erdos_renyi(shapes: Sequence[Shape]) -> list[float]:
     """Density ∝ (n_in + n_out) / (n_in · n_out), Mocanu et al. 2018; of a convolution the channels count."""
     return [sum(shape[:2]) / math.prod(shape[:2]) for shape in shapes]
 
 
-@DISTRIBUTIONS.register("erk")
+@DISTRIBUTIONS.register("erk", "the same with kernel sizes, the usual choice", shown="ERK")
 def erdos_renyi_kernel(shapes: Sequence[Shape]) -> list[float]:
     """Density ∝ sum(shape) / prod(shape), the kernel's extents included, Evci et al. 2020."""
     return [sum(shape) / math.prod(shape) for shape in shapes]
+
+
+@DISTRIBUTIONS.register("resume", "the nonzeros of the given weights")
+@DISTRIBUTIONS.register("gmp", "dense at first, pruned gradually", shown="GMP")
+@DISTRIBUTIONS.register("lottery_ticket", "the largest weights of the whole network")
+def by_other_means(shapes: Sequence[Shape]) -> list[float]:
+    """Uniform, until weights or time decide."""
+    return uniform(shapes)
 
 
 def apportion(total: int, shares: Sequence[float], caps: Sequence[int]) -> list[int]:

@@ -14,21 +14,21 @@ from torch import Tensor
 
 from engine.sparsity.distributions import apportion
 from engine.sparsity.layers import Layer
-from engine.sparsity.registry import Registry
+from engine.sparsity.registry import Registry, family
 from engine.sparsity.selection import largest, largest_of_each_row, random_subset
 
 GrowthRule = Callable[[Layer, int, torch.Generator], Tensor]
 
-GROWTH: Registry[GrowthRule] = Registry("growth")
+GROWTH: Registry[GrowthRule] = family("growth")
 
 
-@GROWTH.register("random")
+@GROWTH.register("random", "SET")
 def random(layer: Layer, count: int, generator: torch.Generator) -> Tensor:
     """Uniform among the inactive, without replacement (SET, Mocanu et al. 2018)."""
     return random_subset(~layer.mask, layer.room, count, generator)
 
 
-@GROWTH.register("random_unfired")
+@GROWTH.register("random_unfired", "never active weights first")
 def random_unfired(layer: Layer, count: int, generator: torch.Generator) -> Tensor:
     """Uniform among those never active so far; where these are too few, all of them and the rest among the inactive."""
     unfired = layer.size - layer.explored_count
@@ -39,19 +39,19 @@ def random_unfired(layer: Layer, count: int, generator: torch.Generator) -> Tens
     return torch.cat((grown, random_subset(left, layer.room - unfired, count - unfired, generator))).sort().values
 
 
-@GROWTH.register("gradient", needs=("gradient",))
+@GROWTH.register("gradient", "RigL: the largest dense gradient", needs=("gradient",))
 def gradient(layer: Layer, count: int, generator: torch.Generator) -> Tensor:
     """The largest |gradient| of the dense gradient among the inactive (RigL, Evci et al. 2020)."""
     return largest(_inactive_scores(layer, layer.gradient), count)
 
 
-@GROWTH.register("momentum", needs=("momentum",))
+@GROWTH.register("momentum", "SNFS: the largest momentum", needs=("momentum",))
 def momentum(layer: Layer, count: int, generator: torch.Generator) -> Tensor:
     """The largest |momentum| among the inactive (SNFS, Dettmers & Zettlemoyer 2019)."""
     return largest(_inactive_scores(layer, layer.momentum), count)
 
 
-@GROWTH.register("momentum_neuron", needs=("momentum",))
+@GROWTH.register("momentum_neuron", "the same, shared among the neurons", needs=("momentum",))
 def momentum_neuron(layer: Layer, count: int, generator: torch.Generator) -> Tensor:
     """Output neurons get a share in proportion to their mean |momentum|; within each the largest |momentum| grow."""
     if count == 0:

@@ -14,26 +14,26 @@ from torch import Tensor
 
 from engine.sparsity.distributions import apportion
 from engine.sparsity.layers import Layer
-from engine.sparsity.registry import Registry
+from engine.sparsity.registry import Registry, family
 
 RedistributionRule = Callable[[Layer], Tensor]
 
-REDISTRIBUTION: Registry[RedistributionRule] = Registry("redistribution")
+REDISTRIBUTION: Registry[RedistributionRule] = family("redistribution")
 
 
-@REDISTRIBUTION.register("none")
+@REDISTRIBUTION.register("none", "each layer grows what it lost")
 def none(layer: Layer) -> Tensor:
     """Each layer gets back what it lost; `budgets` never asks for a share."""
     return torch.zeros(())
 
 
-@REDISTRIBUTION.register("magnitude")
+@REDISTRIBUTION.register("magnitude", "by the mean |w|")
 def magnitude(layer: Layer) -> Tensor:
     """In proportion to the mean |w| of the active weights."""
     return layer.weights().abs().float().mean()
 
 
-@REDISTRIBUTION.register("momentum", needs=("momentum",))
+@REDISTRIBUTION.register("momentum", "by the mean |momentum|", needs=("momentum",))
 def momentum(layer: Layer) -> Tensor:
     """In proportion to the mean |momentum| of the active weights (SNFS)."""
     if layer.momentum is None:
@@ -41,7 +41,7 @@ def momentum(layer: Layer) -> Tensor:
     return layer.at_active(layer.momentum).abs().float().mean()
 
 
-@REDISTRIBUTION.register("nonzeros")
+@REDISTRIBUTION.register("nonzeros", "by the number of active weights")
 def nonzeros(layer: Layer) -> Tensor:
     """In proportion to the number of active weights."""
     return torch.tensor(float(layer.nonzeros))

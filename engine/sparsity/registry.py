@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Rule = TypeVar("Rule", bound=Callable[..., object])
 
@@ -39,6 +39,9 @@ class Registry(Generic[Rule]):
 
     Args:
         field: The configuration field that chooses among them, named in error messages.
+
+    Attributes:
+        shown: What each rule does, in a few words, by its spelling in a run's configuration.
     """
 
     def __init__(self, field: str) -> None:
@@ -46,12 +49,19 @@ class Registry(Generic[Rule]):
         self._rules: dict[str, Rule] = {}
         self._needs: dict[str, frozenset[str]] = {}
         self._spelling: dict[str, str] = {}
+        self.shown: dict[str, str] = {}
 
-    def register(self, name: str, *, needs: Iterable[str] = ()) -> Callable[[Rule], Rule]:
+    def register(
+        self, name: str, about: str = "", *, needs: Iterable[str] = (), shown: str = ""
+    ) -> Callable[[Rule], Rule]:
         """Registers the decorated function.
+
+        `engine.config.rules` reads these arguments from the source, without running it: write them as literals.
 
         Args:
             name: The name users write; the latest registration of a name wins.
+            about: What the rule does, in a few words for a help text.
+            shown: Its spelling in a run's configuration, where that differs in case.
             needs: What the rule reads beside weights and masks: `"gradient"` and `"momentum"` are provided.
 
         Returns:
@@ -60,6 +70,7 @@ class Registry(Generic[Rule]):
 
         def decorate(rule: Rule) -> Rule:
             self._rules[name] = rule
+            self.shown[shown or name] = about
             self._needs[name] = frozenset(needs)
             self._spelling[name.casefold()] = name
             return rule
@@ -92,3 +103,14 @@ class Registry(Generic[Rule]):
 
     def __len__(self) -> int:
         return len(self._rules)
+
+
+FAMILIES: dict[str, Registry[Any]] = {}
+"""The registry of each configuration field that chooses a rule. Importing `engine.sparsity` fills it."""
+
+
+def family(field: str) -> Registry[Rule]:
+    """Makes the registry of a configuration field, by which `SparsityConfig` checks the field's value."""
+    registry: Registry[Rule] = Registry(field)
+    FAMILIES[field] = registry
+    return registry

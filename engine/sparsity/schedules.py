@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from engine.sparsity.registry import Registry
+from engine.sparsity.registry import Registry, family
 from engine.sparsity.sparsity_config import SparsityConfig
 
 Schedule = Callable[[float, int, int], float]
 
-SCHEDULES: Registry[Schedule] = Registry("schedule")
+SCHEDULES: Registry[Schedule] = family("schedule")
 
 FLOOR = 0.005
 """Where the cosine ends: the death rate of the last step."""
@@ -23,14 +23,14 @@ def _progress(step: int, total_steps: int) -> float:
     return min(max(step / total_steps, 0.0), 1.0) if total_steps > 0 else 1.0
 
 
-@SCHEDULES.register("cosine")
+@SCHEDULES.register("cosine", "to 0.005 at the last step")
 def cosine(initial: float, step: int, total_steps: int) -> float:
     """Falls along half a cosine from `initial` to 0.005 (to `initial`, where that is less) and stays there."""
     floor = min(FLOOR, initial)
     return floor + (initial - floor) * (1 + math.cos(math.pi * _progress(step, total_steps))) / 2
 
 
-@SCHEDULES.register("linear")
+@SCHEDULES.register("linear", "to 0 at the last step")
 def linear(initial: float, step: int, total_steps: int) -> float:
     """Falls in a straight line from `initial` to 0 and stays there."""
     return initial * (1 - _progress(step, total_steps))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from engine.sparsity.registry import unknown_value
+from engine.sparsity.registry import FAMILIES, unknown_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +61,9 @@ class SparsityConfig:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        # Here rather than at the top: the rules' modules import this one for their signatures.
-        from engine.sparsity.death import DEATH
-        from engine.sparsity.distributions import DISTRIBUTIONS
-        from engine.sparsity.growth import GROWTH
-        from engine.sparsity.redistribution import REDISTRIBUTION
-        from engine.sparsity.schedules import SCHEDULES
-
-        for registry in (DISTRIBUTIONS, GROWTH, DEATH, REDISTRIBUTION, SCHEDULES):
-            object.__setattr__(self, registry.field, registry.canonical(getattr(self, registry.field)))
+        # The families fill when the package is imported; the rules' modules import this one for their signatures.
+        for name in ("distribution", "growth", "death", "redistribution", "schedule"):
+            object.__setattr__(self, name, FAMILIES[name].canonical(getattr(self, name)))
         for name in ("include", "exclude"):
             value = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.sparsity import UpdateStats
     from engine.training.outcome import Outcome
     from engine.training.results import EpochFigures, StepFigures
-    from engine.training.trainer import Trainer
+    from engine.training.training import Training
 
 __all__ = ["Callback"]
 
@@ -20,24 +20,24 @@ __all__ = ["Callback"]
 class Callback:
     """Does nothing at every turn; override what is of interest."""
 
-    def on_start(self, trainer: Trainer) -> None:
+    def on_start(self, trainer: Training) -> None:
         """Training is about to start or to go on: all state is in place."""
 
-    def on_step(self, trainer: Trainer, figures: StepFigures) -> None:
+    def on_step(self, trainer: Training, figures: StepFigures) -> None:
         """The figures of a step arrived; on CUDA the loop may be a few steps further by then."""
 
-    def on_step_end(self, trainer: Trainer) -> None:
+    def on_step_end(self, trainer: Training) -> None:
         """The loop stands between two steps; a place to save, to wait, or to call ``trainer.stop``."""
 
     def wants_stop(self) -> str | None:
         """Whether a long evaluation should be broken off, and why; asked before each of its batches."""
         return None
 
-    def on_mask_update(self, trainer: Trainer, update: UpdateStats) -> None:
+    def on_mask_update(self, trainer: Training, update: UpdateStats) -> None:
         """Weights were pruned and grown."""
 
-    def on_epoch_end(self, trainer: Trainer, figures: EpochFigures, best: bool) -> None:
+    def on_epoch_end(self, trainer: Training, figures: EpochFigures, best: bool) -> None:
         """An epoch is complete and validated; ``best`` if its validation accuracy is the highest so far."""
 
-    def on_end(self, trainer: Trainer, outcome: Outcome) -> None:
+    def on_end(self, trainer: Training, outcome: Outcome) -> None:
         """Training is over, whatever the outcome; not called when an exception ended it."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.config.run_config import RunConfig
     from engine.training.outcome import Outcome
     from engine.training.results import EpochFigures
-    from engine.training.trainer import Trainer
+    from engine.training.training import Training
 
 __all__ = ["Checkpointer"]
 
@@ -68,7 +68,7 @@ class Checkpointer(Callback):
         self._flush = flush
         self._at_start = at_start
 
-    def on_start(self, trainer: Trainer) -> None:
+    def on_start(self, trainer: Training) -> None:
         """Clear away what killed writers left, and save the state that training starts from."""
         # By name: the folder may be reached by another path than the rows were written under.
         named = {Path(record.path).name for record in checkpoints.for_run(self._db, self._run_id)}
@@ -79,7 +79,7 @@ class Checkpointer(Callback):
         if self._at_start:
             self.save(trainer, ["last"])
 
-    def on_epoch_end(self, trainer: Trainer, figures: EpochFigures, best: bool) -> None:
+    def on_epoch_end(self, trainer: Training, figures: EpochFigures, best: bool) -> None:
         """Save the epoch; a diverged state is not saved, so that the checkpoint before it stays."""
         if trainer.diverged is not None and self._config.stop_on_nonfinite:
             return
@@ -90,21 +90,21 @@ class Checkpointer(Callback):
             kinds.append("epoch")
         self.save(trainer, kinds, epoch=figures.epoch, val_accuracy=figures.val_accuracy)
 
-    def on_end(self, trainer: Trainer, outcome: Outcome) -> None:
+    def on_end(self, trainer: Training, outcome: Outcome) -> None:
         """Save where a stopped run goes on; write a completed one's best weights where the user wants them."""
         if outcome.status == "stopped":
             self.save(trainer, ["stop"])
         if outcome.status == "completed" and self._config.save is not None:
             checkpoint.write(Path(self._config.save).expanduser(), {"model": trainer.best_weights()})
 
-    def save_now(self, trainer: Trainer) -> str:
+    def save_now(self, trainer: Training) -> str:
         """Save because somebody asked; return what to answer."""
         record = self.save(trainer, ["manual"])
         return f"checkpoint {record.id} at step {record.step}"
 
     def save(
         self,
-        trainer: Trainer,
+        trainer: Training,
         kinds: list[CheckpointKind],
         *,
         epoch: int | None = None,

@@ -10,7 +10,7 @@ from engine.training.callbacks import Callback
 if TYPE_CHECKING:
     from engine.training.outcome import Outcome
     from engine.training.results import EpochFigures, StepFigures
-    from engine.training.trainer import Trainer
+    from engine.training.training import Training
 
 __all__ = ["Console", "say"]
 
@@ -31,7 +31,7 @@ class Console(Callback):
     def __init__(self, interval: int) -> None:
         self._interval = interval
 
-    def on_start(self, trainer: Trainer) -> None:
+    def on_start(self, trainer: Training) -> None:
         """Say what is trained."""
         config = trainer.config
         parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
@@ -40,7 +40,7 @@ class Console(Callback):
             what += f", {trainer.masking.nonzeros:,} of {trainer.masking.maskable:,} weights active"
         say(f"{what}, on {trainer.device}; steps {trainer.step + 1:,} to {trainer.last_step:,}")
 
-    def on_step(self, trainer: Trainer, figures: StepFigures) -> None:
+    def on_step(self, trainer: Training, figures: StepFigures) -> None:
         """Print every so many steps."""
         header = figures.header
         if header.step % self._interval == 0:
@@ -50,7 +50,7 @@ class Console(Callback):
                 f"  {header.samples_per_second:,.0f} samples/s"
             )
 
-    def on_epoch_end(self, trainer: Trainer, figures: EpochFigures, best: bool) -> None:
+    def on_epoch_end(self, trainer: Training, figures: EpochFigures, best: bool) -> None:
         """Print the epoch."""
         total = trainer.config.total_epochs
         line = f"epoch {figures.epoch:>{len(str(total))}}/{total}  loss {figures.train_loss:.4f}"
@@ -61,7 +61,7 @@ class Console(Callback):
             line += f"  density {trainer.density:.4f}  R_s {trainer.itop_rate:.4f}"
         say(f"{line}  {figures.seconds:.1f} s")
 
-    def on_end(self, trainer: Trainer, outcome: Outcome) -> None:
+    def on_end(self, trainer: Training, outcome: Outcome) -> None:
         """Print how it ended."""
         if outcome.test is not None:
             test = outcome.test

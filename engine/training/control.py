@@ -1,6 +1,6 @@
 """What reaches a running training from outside: stop, pause, unpause, checkpoint.
 
-Signals and the command listener set wishes from their own threads; the training loop carries them out between two
+Signals and the command listener make requests from their own threads; the training loop carries them out between two
 steps, where the whole state is consistent. This module knows neither signals nor the database.
 """
 
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from engine.training.callbacks import Callback
+from engine.training.console import say
 
 if TYPE_CHECKING:
     from engine.training.outcome import Outcome
-    from engine.training.trainer import Trainer
+    from engine.training.training import Training
 
 __all__ = ["Control"]
 
@@ -23,10 +24,13 @@ Answer = Callable[[str], None]
 
 
 class Control(Callback):
-    """Carries wishes from other threads to the training loop. All request methods are thread safe and repeatable.
+    """Carries requests from other threads to the training loop. All request methods are thread safe and repeatable.
+
+    Answers are called on the training's thread. One that raises is reported in the log and does not end the training.
 
     Attributes:
-        on_pause: Called on the training's thread when it pauses (True) and when it goes on (False).
+        holding: Whether the training waits between two steps.
+        on_pause: Called on the training's thread when it pauses (True) and when it resumes (False).
         save: Called on the training's thread to write a checkpoint between two steps; returns what to answer.
     """
 
@@ -37,9 +41,11 @@ class Control(Callback):
         self._due_reason = ""
         self._paused = False
         self._pause_answers: list[Answer] = []
+        self._unpause_answers: list[Answer] = []
         self._checkpoint_answers: list[Answer] = []
+        self.holding = False
         self.on_pause: Callable[[bool], None] = lambda paused: None
-        self.save: Callable[[Trainer], str] = lambda trainer: "this run writes no checkpoints"
+        self.save: Callable[[Training], str] = lambda trainer: "this run writes no checkpoints"
 
     @property
     def stop_reason(self) -> str | None:
@@ -47,7 +53,7 @@ class Control(Callback):
         return self._stop_reason
 
     def stop_after(self, seconds: float, reason: str) -> None:
-        """Let the training's time be up so many seconds from now; it is for others to look at `out_of_time` then."""
+        """Set a time limit so many seconds from now; it ends nothing by itself: others ask `out_of_time`."""
         self._due, self._due_reason = time.monotonic() + seconds, reason
 
     @property
@@ -71,61 +77,71 @@ class Control(Callback):
             self._pause_answers.append(answer)
             self._changed.notify_all()
 
-    def request_unpause(self) -> None:
-        """Let a paused training go on."""
+    def request_unpause(self, answer: Answer = lambda outcome: None) -> None:
+        """Let a paused training resume; ``answer`` is called when it does, or before its next step."""
         with self._changed:
             self._paused = False
+            self._unpause_answers.append(answer)
             self._changed.notify_all()
 
     def request_checkpoint(self, answer: Answer = lambda outcome: None) -> None:
-        """Write a checkpoint between two steps, also while paused; ``answer`` is told what was written."""
+        """Write a checkpoint between two steps, also while paused; ``answer`` is called with what was written."""
         with self._changed:
             self._checkpoint_answers.append(answer)
             self._changed.notify_all()
 
-    def on_step_end(self, trainer: Trainer) -> None:
-        """Carry out what was wished for since the last step."""
-        if not (self._stop_reason or self._paused or self._checkpoint_answers or self._pause_answers):
+    def on_step_end(self, trainer: Training) -> None:
+        """Carry out what was requested since the last step."""
+        if self._stop_reason is None and not self._paused and not self._unanswered():
             return  # the usual step: no lock is taken
-        held = False
         while True:
             with self._changed:
                 checkpoints, self._checkpoint_answers = self._checkpoint_answers, []
                 pauses, self._pause_answers = self._pause_answers, []
+                unpauses, self._unpause_answers = self._unpause_answers, []
                 hold = self._paused and self._stop_reason is None
-            if hold and not held:
-                held = True
+            if hold and not self.holding:
                 trainer.flush()
+                self.holding = True  # before the answer: who reads it may look at the state
                 self.on_pause(True)
-            for answer in pauses:
-                answer(f"paused after step {trainer.step}" if hold else "not paused: told to go on or to stop first")
+            _give(pauses, f"paused after step {trainer.step}" if hold else "not paused: resumed or stopped first")
             if checkpoints:
-                outcome = self.save(trainer)
-                for answer in checkpoints:
-                    answer(outcome)
+                _give(checkpoints, self.save(trainer))
             if not hold:
                 break
+            _give(unpauses, "not resumed: paused again first")
             with self._changed:
                 self._changed.wait_for(self._has_news)
-        if held:
-            self.on_pause(False)
+        if self.holding:
+            self.holding = False
             trainer.throughput.restart()
+            if self._stop_reason is None:  # stopping is not resuming
+                self.on_pause(False)
+        _give(unpauses, "resumed" if self._stop_reason is None else "not resumed: stopped first")
         if self._stop_reason is not None:
             trainer.stop(self._stop_reason)
 
     def wants_stop(self) -> str | None:
-        """Why an evaluation should be broken off, or None."""
+        """Why an evaluation should be interrupted, or None."""
         return self._stop_reason
 
-    def on_end(self, trainer: Trainer, outcome: Outcome) -> None:
+    def on_end(self, trainer: Training, outcome: Outcome) -> None:
         """Answer what came too late."""
         with self._changed:
-            answers = self._pause_answers + self._checkpoint_answers
-            self._pause_answers, self._checkpoint_answers = [], []
-        for answer in answers:
-            answer(f"too late: the run has {outcome.status}")
+            answers = self._unanswered()
+            self._pause_answers, self._unpause_answers, self._checkpoint_answers = [], [], []
+        _give(answers, f"too late: the run has {outcome.status}")
 
     def _has_news(self) -> bool:
-        return bool(
-            not self._paused or self._stop_reason is not None or self._checkpoint_answers or self._pause_answers
-        )
+        return not self._paused or self._stop_reason is not None or bool(self._unanswered())
+
+    def _unanswered(self) -> list[Answer]:
+        return self._pause_answers + self._unpause_answers + self._checkpoint_answers
+
+
+def _give(answers: Iterable[Answer], outcome: str) -> None:
+    for answer in answers:
+        try:
+            answer(outcome)
+        except Exception as error:  # a training must not end because of an answer
+            say(f"could not answer {outcome!r}: {type(error).__name__}: {error}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.sparsity import LayerStats, UpdateStats
     from engine.training.outcome import Outcome
     from engine.training.results import EpochFigures, StepFigures
-    from engine.training.trainer import Trainer
+    from engine.training.training import Training
 
 __all__ = ["Recorder"]
 
@@ -30,7 +30,7 @@ class Recorder(Callback):
         self._writer = writer
         self._record_layers = record_layers
 
-    def on_start(self, trainer: Trainer) -> None:
+    def on_start(self, trainer: Training) -> None:
         """Make the length of the run and its layers known before the first step."""
         self._writer.progress(
             total_steps=trainer.last_step,
@@ -41,7 +41,7 @@ class Recorder(Callback):
         if self._record_layers:
             self._first_mask(trainer)
 
-    def on_step(self, trainer: Trainer, figures: StepFigures) -> None:
+    def on_step(self, trainer: Training, figures: StepFigures) -> None:
         """Hand over one step."""
         header = figures.header
         self._writer.step(
@@ -59,11 +59,11 @@ class Recorder(Callback):
             )
         )
 
-    def on_mask_update(self, trainer: Trainer, update: UpdateStats) -> None:
+    def on_mask_update(self, trainer: Training, update: UpdateStats) -> None:
         """Hand over one prune-and-grow with its layers."""
         self._writer.mask_update(_mask_update(update), [_layer_stat(layer) for layer in update.layers])
 
-    def on_epoch_end(self, trainer: Trainer, figures: EpochFigures, best: bool) -> None:
+    def on_epoch_end(self, trainer: Training, figures: EpochFigures, best: bool) -> None:
         """Hand over one epoch, and what training has cost so far.
 
         An epoch that ``max_steps`` cut short gets no row: a longer run may go on from there and complete it.
@@ -87,7 +87,7 @@ class Recorder(Callback):
         )
         self._costs(trainer)
 
-    def on_end(self, trainer: Trainer, outcome: Outcome) -> None:
+    def on_end(self, trainer: Training, outcome: Outcome) -> None:
         """Hand over the test result, and wait until everything is committed."""
         self._costs(trainer)
         if outcome.test is not None:
@@ -96,12 +96,12 @@ class Recorder(Callback):
             )
         self._writer.flush()
 
-    def _costs(self, trainer: Trainer) -> None:
+    def _costs(self, trainer: Training) -> None:
         self._writer.progress(training_flops=trainer.flops.total, flops_ratio=trainer.flops.ratio)
         if trainer.best is not None:
             self._writer.progress(best_val_accuracy=trainer.best.accuracy)
 
-    def _first_mask(self, trainer: Trainer) -> None:
+    def _first_mask(self, trainer: Training) -> None:
         layers = trainer.layer_stats()
         size = sum(layer.size for layer in layers)
         nonzeros = sum(layer.nonzeros for layer in layers)

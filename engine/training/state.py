@@ -18,7 +18,7 @@ from engine.training.outcome import Best
 from engine.training.results import EpochSums
 
 if TYPE_CHECKING:
-    from engine.training.trainer import Trainer
+    from engine.training.training import Training
 
 __all__ = ["TrainingError", "capture", "copy_state", "restore"]
 
@@ -27,7 +27,7 @@ class TrainingError(Exception):
     """A state does not fit the configuration that is to go on from it; the message is one line."""
 
 
-def capture(trainer: Trainer) -> dict[str, Any]:
+def capture(trainer: Training) -> dict[str, Any]:
     """Return everything a run needs to go on from here as if nothing had happened, as tensors and plain values.
 
     It must be called between two steps, with all figures delivered.
@@ -54,7 +54,7 @@ def capture(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def restore(trainer: Trainer, state: Mapping[str, Any], *, fork: bool = False) -> None:
+def restore(trainer: Training, state: Mapping[str, Any], *, fork: bool = False) -> None:
     """Go on from a state; the configuration may differ from the one it was saved under.
 
     Schedules follow the present configuration. Where the optimizer differs it starts anew; where the seed does, so
@@ -99,7 +99,7 @@ def restore(trainer: Trainer, state: Mapping[str, Any], *, fork: bool = False) -
         checkpoint.restore_random_state(state["random"], trainer.device)
 
 
-def _refuse_unfit(trainer: Trainer, state: Mapping[str, Any], changed: set[str]) -> None:
+def _refuse_unfit(trainer: Training, state: Mapping[str, Any], changed: set[str]) -> None:
     refused = continuation.refusal(trainer.config.as_dict(), state["config"])
     if refused is not None:
         raise TrainingError(refused)

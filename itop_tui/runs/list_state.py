@@ -140,10 +140,10 @@ def speaks_of_archive(text: str) -> bool:
 
 def unfinished(text: str) -> bool:
     """Whether the last word of a query may be the beginning of a field's name: a query that is still being typed."""
-    from db.query import FIELDS
+    from db.query import fields
 
     word = re.search(r"(?:^|[\s(-])([A-Za-z_.]+)$", text)
-    names = (name for field in FIELDS for name in (field.name, *field.aliases))
+    names = (name for field in fields() for name in (field.name, *field.aliases))
     return word is not None and any(name.startswith(word[1].lower()) for name in names)
 
 
@@ -161,17 +161,17 @@ def can_sort(name: str) -> bool:
 
 def groupings() -> list[tuple[str, str, str]]:
     """What runs can be grouped by: the name, the title, and what it means; seeds first."""
-    from db.query import FIELDS
+    from db.query import fields
 
-    fields = [
+    groupable = [
         (field.name, field.name, field.help)
-        for field in FIELDS
+        for field in fields()
         if field.name != SEEDS and (field.setting or field.kind in ("text", "state") or field.name in _WORTH_GROUPING)
     ]
     return [
         ("", "no groups", "every run on a line of its own"),
         (SEEDS, "seeds", "runs that differ by nothing but the seed, with mean ± std"),
-        *fields,
+        *groupable,
     ]
 
 

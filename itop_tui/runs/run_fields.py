@@ -125,7 +125,7 @@ def _written(value: object) -> str:
 
 def settings_columns() -> tuple[Column, ...]:
     """A column of every setting."""
-    from db.query import FIELDS as KNOWN
+    from db.query import fields
 
-    made = (column(SETTING + field.setting) for field in KNOWN if field.setting)
+    made = (column(SETTING + field.setting) for field in fields() if field.setting)
     return tuple(each for each in made if each is not None)

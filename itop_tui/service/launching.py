@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,11 +68,12 @@ def queue_runs(
         **about: What else `NewRun` takes, the same for all: notes, group, priority, and what concerns a fork.
     """
     from db.runs import runs
+    from engine.config.experiments import as_stored
     from engine.launch import submit
 
     new = [
         runs.NewRun(
-            config=config.as_dict(),
+            **as_stored(config),
             name=names[number] if names else None,
             tags=tags[number] if tags else (),
             total_steps=config.planned_steps() or 0,
@@ -166,7 +167,7 @@ def queue_again(
     db: Database,
     run: RunRecord,
     checkpoint: CheckpointRecord | None,
-    config: Mapping[str, Any] | None = None,
+    config: RunConfig | None = None,
     total_steps: int | None = None,
 ) -> RunRecord:
     """Queue a run that has ended to resume from a checkpoint, from scratch without one; starts no scheduler.
@@ -179,10 +180,12 @@ def queue_again(
         total_steps: Its length, where that changes.
     """
     from db.runs import runs
+    from engine.config.experiments import as_stored
     from engine.launch import submit
 
     start = None if checkpoint is None else checkpoint.id
-    return runs.requeue_resume(db, run.id, start, config, total_steps=total_steps, submission=submit.submission(run))
+    changed = {} if config is None else as_stored(config)
+    return runs.requeue_resume(db, run.id, start, **changed, total_steps=total_steps, submission=submit.submission(run))
 
 
 def resume(db: Database, run_id: int, which: str | None = None) -> RunRecord:

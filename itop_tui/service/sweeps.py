@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
+from engine.config.experiments import experiment_key
 from engine.config.run_config import ConfigError, Problem, RunConfig
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def expand(
             problems |= {str(problem): problem for problem in error.problems}
             continue
         for one in seeded(config, repetitions):
-            configs.setdefault(_key(one.as_dict()), one)  # 0.1 and 0.10 are one point
+            configs.setdefault(experiment_key(one), one)  # 0.1 and 0.10 are one point
     if problems:
         raise ConfigError(list(problems.values()))
     return Grid(axes, tuple(configs.values()))
@@ -172,8 +172,8 @@ def seeded(config: RunConfig, repetitions: int) -> list[RunConfig]:
 
 
 def group_name(grid: Grid) -> str:
-    """Name a group by its axes and, shortly, by all its settings: the same grid gives the same name."""
-    keys = "\n".join(sorted(_key(config.as_dict()) for config in grid.configs))
+    """Name a group by its axes and a digest of its settings: the same grid has the same name, in later versions too."""
+    keys = "\n".join(sorted(map(experiment_key, grid.configs)))
     digest = hashlib.blake2b(keys.encode(), digest_size=3).hexdigest()
     return "-".join(["sweep", *grid.axes, digest])
 
@@ -186,7 +186,7 @@ def missing(db: Database, group: str, configs: Sequence[RunConfig]) -> list[RunC
     gone = (RunStatus.FAILED, RunStatus.KILLED, RunStatus.LOST)
     known = runs.list_runs(db, RunQuery(group=group, archived=None, limit=None))
     had = {_key_of_run(run) for run in known if run.status not in gone}
-    return [config for config in configs if _key(config.as_dict()) not in had]
+    return [config for config in configs if experiment_key(config) not in had]
 
 
 def as_settings(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,13 +196,9 @@ def as_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _key_of_run(run: RunRecord) -> str:
     try:
-        return _key(RunConfig.create(as_settings(run.config)).as_dict())
+        return experiment_key(RunConfig.create(as_settings(run.config)))
     except ConfigError:  # of another version: no point of this grid
         return ""
-
-
-def _key(settings: Mapping[str, Any]) -> str:
-    return json.dumps(settings, sort_keys=True)
 
 
 _MANY = {"data": "data sets", "lr": "learning rates", "epochs": "numbers of epochs", "l1": "l1 penalties",

@@ -26,6 +26,7 @@ from engine.training import setup
 from engine.training.callbacks import Callback
 from engine.training.results import StepFigures
 from engine.training.trainer import Trainer
+from engine.training.training import Training
 
 pytestmark = [
     pytest.mark.gpu,
@@ -92,10 +93,10 @@ class Clock(Callback):
         self.seconds = 0.0
         self.delivered = 0
 
-    def on_step(self, trainer: Trainer, figures: StepFigures) -> None:
+    def on_step(self, trainer: Training, figures: StepFigures) -> None:
         self.delivered += 1
 
-    def on_step_end(self, trainer: Trainer) -> None:
+    def on_step_end(self, trainer: Training) -> None:
         if trainer.step == self.first:
             self.seconds = -finish(self.device)
         if trainer.step == self.last and self.seconds < 0:
@@ -186,7 +187,7 @@ def profiled(model: str, device: torch.device, data: DataBundle, mode: str, *, w
     profiler = profile(activities=activities)
 
     class Window(Callback):
-        def on_step_end(self, trainer: Trainer) -> None:
+        def on_step_end(self, trainer: Training) -> None:
             if trainer.step == warm_up:
                 finish(device)
                 profiler.start()

@@ -24,7 +24,9 @@ from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import runs, shelf
 from db.runs.facets import facets
 from db.session import Database
+from engine.config.experiments import as_stored
 from engine.config.run_config import RunConfig
+from tests.described import described
 
 pytestmark = pytest.mark.benchmark
 RUNS, LIMIT = 10_000, 0.1
@@ -53,7 +55,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 def _fill(database: Database) -> None:
     chance = random.Random(1)
-    first = runs.create(database, config=RunConfig.create(sparse=True).as_dict())
+    first = runs.create(database, **as_stored(RunConfig.create(sparse=True)))
     with database.write() as session:
         row = session.get_one(RunRow, first.id)
         same = {name: getattr(row, name) for name in RunRecord.__dataclass_fields__ if name != "id"}
@@ -73,7 +75,7 @@ def _row(chance: random.Random, index: int, config: dict[str, Any]) -> dict[str,
         "lr": recipe.randrange(1, 100) / 100,
     }
     figures = {name: chance.random() for name in ("loss", "best_val_accuracy", "test_accuracy", "itop_rate")}
-    return facets(config) | figures | {
+    return facets(**described(config)) | figures | {
         "config": config,
         "uid": f"{index:012d}",
         "name": f"run {index}",

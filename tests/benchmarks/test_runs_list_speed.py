@@ -21,6 +21,7 @@ from db.models import RunRow
 from db.query import parse
 from db.runs import runs
 from db.session import Database
+from engine.config.experiments import as_stored
 from engine.config.presets import PRESETS
 from itop_tui.app import ItopApp
 from itop_tui.poller import DatabaseReader, View
@@ -44,7 +45,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.delenv("ITOP_DATABASE_URL", raising=False)
         database = Database.open()
         made = [
-            runs.create(database, config=PRESETS[name].config(seed=0).as_dict(), tags=("paper",), total_steps=1720)
+            runs.create(database, **as_stored(PRESETS[name].config(seed=0)), tags=("paper",), total_steps=1720)
             for name in ("digits-dense", "digits-static", "digits-set", "digits-rigl")
         ]
         names = [column.key for column in sa.inspect(RunRow).column_attrs if column.key != "id"]

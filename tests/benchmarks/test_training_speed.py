@@ -19,6 +19,7 @@ from db.history.writer import MetricWriter
 from db.runs import runs
 from db.session import Database
 from engine.config.catalogue import DATASETS
+from engine.config.experiments import as_stored
 from engine.config.run_config import RunConfig
 from engine.data import DataBundle, DataError, TensorSplit
 from engine.launch.processes import host_name
@@ -27,6 +28,7 @@ from engine.training.callbacks import Callback
 from engine.training.control import Control
 from engine.training.recorder import Recorder
 from engine.training.trainer import Trainer
+from engine.training.training import Training
 
 CPU = torch.device("cpu")
 BATCH, STEPS, ROUNDS = 100, 540, 7
@@ -67,10 +69,10 @@ class Clock(Callback):
         self.writer = writer
         self.cost = Cost()
 
-    def on_start(self, trainer: Trainer) -> None:
+    def on_start(self, trainer: Training) -> None:
         self.cost = Cost.now()
 
-    def on_step_end(self, trainer: Trainer) -> None:
+    def on_step_end(self, trainer: Training) -> None:
         if trainer.step == STEPS:
             trainer.flush()
             self.writer.flush()
@@ -112,7 +114,7 @@ def bare(config: RunConfig, data: DataBundle) -> Cost:
 
 def recorded(config: RunConfig, data: DataBundle, db: Database) -> Cost:
     """An epoch of the trainer, every step and mask update going into a database."""
-    run = runs.create(db, config=config.as_dict())
+    run = runs.create(db, **as_stored(config))
     attempt = runs.reserve(db, run.id, host=host_name(), device="cpu", slots=99)
     assert attempt is not None
     with MetricWriter(db, run.id, attempt.id) as writer:

@@ -12,6 +12,7 @@ from typing import Any
 from db.records import AttemptRecord, RunRecord, RunStatus, StepMetric
 from db.runs import attempts, runs
 from db.session import Database
+from tests.described import described
 
 CONFIG: dict[str, Any] = {
     "model": "vgg-c",
@@ -28,7 +29,7 @@ CONFIG: dict[str, Any] = {
 
 
 def new_run(db: Database, **changes: Any) -> RunRecord:
-    return runs.create(db, **({"config": CONFIG} | changes))
+    return runs.create(db, **(described(changes.get("config", CONFIG)) | changes))
 
 
 def start(

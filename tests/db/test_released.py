@@ -18,6 +18,7 @@ from db.records import RunStatus
 from db.runs import attempts, checkpoints, commands, runs
 from db.session import Database
 from tests.db.helpers import start, step
+from tests.described import described
 
 FILES = sorted((Path(__file__).parent / "released").glob("*.sqlite.gz"))
 
@@ -63,6 +64,9 @@ def test_every_value_is_still_there(released: Path) -> None:
     assert after["alembic_version"] == [{"version_num": migrate.HEAD}]
     for table, rows in before.items():
         kept = [{name: row[name] for name in rows[0]} for row in after[table]]
+        if "recipe" in rows[0]:  # named anew by 0005: what counts is which runs share one
+            assert _together(kept) == _together(rows)
+            rows, kept = ([row | {"recipe": None} for row in each] for each in (rows, kept))
         assert kept == rows, table
     with closing(sqlite3.connect(released)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -73,6 +77,21 @@ def test_every_value_is_still_there(released: Path) -> None:
         saved = contents(backup)
         assert saved.pop("alembic_version") == [revision]
         assert saved == before
+
+
+def _together(rows: Rows) -> list[list[int]]:
+    """The ids of the runs that share a recipe."""
+    groups: dict[str, list[int]] = {}
+    for row in rows:
+        groups.setdefault(row["recipe"], []).append(row["id"])
+    return list(groups.values())
+
+
+def test_a_run_queued_now_joins_those_of_its_recipe(released: Path) -> None:
+    with closing(Database.open()) as db:
+        for old in (runs.find(db, "resumed"), runs.get(db, 3)):
+            config = {key: value for key, value in old.config.items() if value is not None}
+            assert runs.create(db, **described(config | {"seed": 77})).recipe == old.recipe
 
 
 def test_every_function_reads_it(released: Path) -> None:

@@ -18,6 +18,7 @@ from db.records import CheckpointRecord, RunRecord, RunStatus
 from db.runs import attempts, checkpoints, commands, runs
 from db.session import Database
 from engine import worker
+from engine.config.experiments import as_stored
 from engine.launch.processes import host_name
 from engine.training import checkpoint
 from tests.engine.training.helpers import Rows, config, same, trainer, without_times
@@ -145,7 +146,7 @@ def resume_and_compare(db: Database, run: RunRecord, settings: dict[str, Any]) -
     """Let a run that was cut go on for some epochs, and hold it to one that never was."""
     last = checkpoints.pick(db, run.id, "last")
     settings = {**settings, "max_steps": last.step + 30}
-    runs.requeue_resume(db, run.id, last.id, config=config(device="cpu", **settings).as_dict())
+    runs.requeue_resume(db, run.id, last.id, **as_stored(config(device="cpu", **settings)))
     assert worker.main([str(run.id)]) == 0
     whole = create(db, **settings)
     assert worker.main([str(whole.id)]) == 0
@@ -180,7 +181,7 @@ def test_commands_pause_checkpoint_unpause_stop(db: Database) -> None:
         beat = runs.get(db, run.id).heartbeat_at
         wait_for(lambda: runs.get(db, run.id).heartbeat_at != beat, "a heartbeat while paused")
         assert runs.get(db, run.id).step == held
-        assert answer("unpause") == "going on"
+        assert answer("unpause") == "resumed"
         wait_for(lambda: runs.get(db, run.id).step > held, "the next step")
         assert runs.get(db, run.id).status is RunStatus.RUNNING
         assert answer("pause").startswith("paused")
@@ -233,7 +234,7 @@ def test_fork_records_its_layers_and_goes_on_counting(db: Database) -> None:
     start = checkpoints.pick(db, parent.id, "last")
     fork = runs.create(
         db,
-        config=config(sparse=True, epochs=3, growth="gradient", lr=0.01, device="cpu").as_dict(),
+        **as_stored(config(sparse=True, epochs=3, growth="gradient", lr=0.01, device="cpu")),
         parent_id=parent.id,
         start_checkpoint_id=start.id,
         fork_step=start.step,

@@ -13,6 +13,7 @@ import torch
 from db.history import metrics
 from db.records import LayerMaskStat, RunRecord
 from db.session import Database
+from engine.config.field_info import choices_of
 from engine.sparsity.schedules import dying
 from tests.engine.worker_runs import failed, last_state, trained
 
@@ -119,10 +120,10 @@ def test_last_update_is_the_last_one(db: Database) -> None:
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "growth": ("random", "random_unfired", "gradient", "momentum", "momentum_neuron"),
-    "death": ("magnitude", "SET", "threshold", "Taylor_FO", "global_magnitude"),
-    "redistribution": ("none", "magnitude", "momentum", "nonzeros"),
-    "sparse_init": ("uniform", "ER", "ERK", "lottery_ticket"),
+    "growth": choices_of("growth"),
+    "death": choices_of("death"),
+    "redistribution": choices_of("redistribution"),
+    "sparse_init": tuple(name for name in choices_of("sparse_init") if name not in ("GMP", "resume")),
 }
 
 

@@ -16,13 +16,14 @@ from db.records import RunRecord, RunStatus
 from db.runs import checkpoints, runs
 from db.session import Database
 from engine import worker
+from engine.config.experiments import as_stored
 from engine.launch.processes import host_name
 from engine.training import checkpoint
 from tests.engine.training.helpers import config, same, without_times
 
 
 def create(db: Database, **settings: Any) -> RunRecord:
-    return runs.create(db, config=config(device="cpu", **settings).as_dict())
+    return runs.create(db, **as_stored(config(device="cpu", **settings)))
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:

@@ -6,6 +6,7 @@ from db.paths import run_folder
 from db.records import RunRecord, RunStatus
 from db.runs import attempts, checkpoints, runs
 from db.session import Database
+from engine.config.experiments import as_stored
 from engine.config.presets import PRESETS
 from itop_tui.app import ItopApp
 
@@ -18,7 +19,7 @@ def create(database: Database, count: int = 3, **more: object) -> list[RunRecord
     return [
         runs.create(
             database,
-            config=PRESETS[presets[index % 3]].config(seed=index).as_dict(),
+            **as_stored(PRESETS[presets[index % 3]].config(seed=index)),
             name=f"run {presets[index % 3]} {index}",
             total_steps=100,
         )
@@ -29,7 +30,7 @@ def create(database: Database, count: int = 3, **more: object) -> list[RunRecord
 def seeds(database: Database, presets: tuple[str, ...] = ("digits-set", "digits-rigl"), count: int = 3) -> list[int]:
     """Queue runs that differ by the seed, for each of some presets."""
     return [
-        runs.create(database, config=PRESETS[preset].config(seed=seed).as_dict(), total_steps=100).id
+        runs.create(database, **as_stored(PRESETS[preset].config(seed=seed)), total_steps=100).id
         for preset in presets
         for seed in range(count)
     ]

@@ -9,6 +9,7 @@ import pytest
 from db import paths
 from db.runs import runs, shelf
 from db.session import Database
+from engine.config.experiments import as_stored
 from engine.config.presets import PRESETS
 from itop_tui import opening
 from itop_tui.app import ItopApp
@@ -72,7 +73,7 @@ def test_apps_know_of_each_other_and_a_dead_one_is_none(tmp_path: Path) -> None:
 
 def test_the_last_one_to_leave_empties_the_trash_with_the_files(database: Database) -> None:
     made = [
-        runs.create(database, config=PRESETS["digits-dense"].config(seed=seed).as_dict(), total_steps=1)
+        runs.create(database, **as_stored(PRESETS["digits-dense"].config(seed=seed)), total_steps=1)
         for seed in range(2)
     ]
     folder = paths.run_folder(made[0].uid)

@@ -10,6 +10,7 @@ from textual.message import Message
 from db.records import RunTotals
 from db.runs import runs, shelf
 from db.session import Database
+from engine.config.experiments import as_stored
 from engine.config.presets import PRESETS
 from itop_tui.poller import DatabaseReader, DatabaseTrouble, Poller, RunsChanged, View
 from tests.itop_tui.support import MemoryReader, make_run
@@ -134,7 +135,7 @@ def test_the_database_reader_reads_page_order_filter_and_counts(database: Databa
     empty = reader.read(View())
     assert (empty.total, empty.matching, empty.runs) == (0, 0, ())
     for seed, preset in enumerate(("digits-dense", "digits-set", "digits-rigl", "digits-rigl")):
-        runs.create(database, config=PRESETS[preset].config(seed=seed).as_dict(), name=f"run {seed}")
+        runs.create(database, **as_stored(PRESETS[preset].config(seed=seed)), name=f"run {seed}")
     before = reader.version()
     page = reader.read(View(limit=2))
     assert [run.name for run in page.runs] == ["run 3", "run 2"]
@@ -160,18 +161,18 @@ def test_another_view_of_the_same_state_reads_its_page_alone(
 
     monkeypatch.setattr(runs, "totals", count)
     reader = DatabaseReader(database)
-    runs.create(database, config=PRESETS["digits-set"].config().as_dict())
+    runs.create(database, **as_stored(PRESETS["digits-set"].config()))
     for text in ("", "s", "se", "set", "dense"):
         assert reader.read(View(text=text)).total == 1
     assert len(counted) == 1
-    runs.create(database, config=PRESETS["digits-dense"].config().as_dict())
+    runs.create(database, **as_stored(PRESETS["digits-dense"].config()))
     assert [reader.read(View(text=text)).total for text in ("dense", "")] == [2, 2]
     assert len(counted) == 2
 
 
 def test_the_archive_is_counted_but_not_listed(database: Database) -> None:
     reader = DatabaseReader(database)
-    made = [runs.create(database, config=PRESETS["digits-set"].config().as_dict()) for _ in range(3)]
+    made = [runs.create(database, **as_stored(PRESETS["digits-set"].config())) for _ in range(3)]
     shelf.archive(database, [made[0].id])
     shelf.trash(database, [made[1].id])
     page = reader.read(View())
@@ -197,7 +198,7 @@ def test_every_grouping_that_is_offered_is_one_and_every_figure_has_a_mean(datab
     from itop_tui.runs.run_layout import Chosen
 
     for seed in range(2):
-        runs.create(database, config=PRESETS["digits-set"].config(seed=seed).as_dict())
+        runs.create(database, **as_stored(PRESETS["digits-set"].config(seed=seed)))
     figures = list_state.figures([Chosen(column.key) for column in (*COLUMNS, *FIELDS)])
     reader = DatabaseReader(database)
     for by, _, _ in list_state.groupings():
@@ -211,7 +212,7 @@ def test_every_grouping_that_is_offered_is_one_and_every_figure_has_a_mean(datab
 def test_groups_are_read_with_the_members_of_those_that_are_open(database: Database) -> None:
     for preset in ("digits-set", "digits-rigl"):
         for seed in range(3):
-            runs.create(database, config=PRESETS[preset].config(seed=seed).as_dict())
+            runs.create(database, **as_stored(PRESETS[preset].config(seed=seed)))
     reader = DatabaseReader(database)
     closed = reader.read(View(by="recipe"))
     assert [(each.group.n, each.members) for each in closed.groups] == [(3, None), (3, None)]
@@ -233,7 +234,7 @@ def test_queued_runs_that_nothing_will_start_are_told_unless_held(
     monkeypatch.setattr("engine.launch.submit.scheduler_running", lambda db: serving.now)
     reader = DatabaseReader(database)
     assert reader.settle() is None
-    runs.create(database, config=PRESETS["digits-dense"].config().as_dict())
+    runs.create(database, **as_stored(PRESETS["digits-dense"].config()))
     assert reader.settle() is None  # It may be on its way.
     told = reader.settle()
     assert told is not None

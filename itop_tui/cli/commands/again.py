@@ -51,7 +51,7 @@ def resume(
                 f"itop checkpoints {found.id} lists earlier ones; or give it more steps",
             )
         queued = launching.queue_again(
-            database, found, chosen, config.as_dict() if changes else None, total if changes else None
+            database, found, chosen, config if changes else None, total if changes else None
         )
         note(*flags.remarks)
         if chosen is None:

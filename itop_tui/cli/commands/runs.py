@@ -12,7 +12,7 @@ from db.errors import QueryError, StoreError
 from db.finding import grouping, views
 from db.finding.grouping import RunGroup
 from db.finding.views import SavedView
-from db.query import FIELDS
+from db.query import fields
 from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import runs as store
 from db.session import Database
@@ -198,10 +198,10 @@ def _spread(group: RunGroup, name: str, write: Callable[[float | None], str]) ->
 
 def _list_fields(*, json: bool) -> int:
     if json:
-        print_json(FIELDS)
+        print_json(fields())
         return 0
     columns = (Column("FIELD"), Column("ALSO", shrink=True), Column("HOLDS"), Column("MEANING", shrink=True))
-    print_table(columns, [[one.name, ", ".join(one.aliases), one.kind, one.help] for one in FIELDS])
+    print_table(columns, [[one.name, ", ".join(one.aliases), one.kind, one.help] for one in fields()])
     return 0
 
 

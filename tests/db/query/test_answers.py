@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.models import RUN_FIGURES, RunRow
-from db.query import FIELDS, And, Compare, Field, Node, Not, Or, Query, Word, find_field, known_values, parse
+from db.query import And, Compare, Field, Node, Not, Or, Query, Word, fields, find_field, known_values, parse
 from db.query.fields import FLAGS, STATES
 from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import runs
@@ -20,6 +20,7 @@ from db.runs.facets import facets
 from db.session import Database
 from tests.db.helpers import CONFIG, new_run
 from tests.db.query.reference import matches
+from tests.described import described
 
 NOW = time.time()
 _DAY = 86_400.0
@@ -59,7 +60,7 @@ def _row(chance: random.Random, index: int, parent: int) -> dict[str, Any]:
     }
     if index % 7 == 0:
         del config["nesterov"], config["own"]
-    row: dict[str, Any] = facets(config) | {
+    row: dict[str, Any] = facets(**described(config)) | {
         "config": config,
         "uid": f"{index:012d}",
         "name": _choice(chance, "Alpha", "beta 100%", "a_b", "back\\slash", "ünder", "or", 'say "x"') + f"-{index % 4}",
@@ -128,7 +129,7 @@ def test_hand_written_queries(db: Database) -> None:
 
 def test_a_query_and_its_negation_share_out_all_runs(db: Database) -> None:
     records = fill(db)
-    for field in FIELDS:
+    for field in fields():
         value = {"state": "running", "time": "2d", "flag": "true", "text": "a"}.get(field.kind, "0.5")
         text = f"{field.name}:{'starred' if field.name == 'is' else value}"
         both = sorted(answer(db, text) + answer(db, f"-{text}"))
@@ -158,7 +159,7 @@ def _values(field: Field, operator: str) -> st.SearchStrategy[tuple[str, ...]]:
 
 @st.composite
 def _comparisons(draw: st.DrawFn) -> Compare:
-    field = draw(st.sampled_from([*FIELDS, find_field("config.own"), find_field("config.sparse")]))
+    field = draw(st.sampled_from([*fields(), find_field("config.own"), find_field("config.sparse")]))
     assert field is not None
     operators = [":", "=", "!="]
     operators += ["<", "<=", ">", ">="] if field.kind in ("number", "time", "any") else []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.query import FIELDS, QueryError, complete, parse
+from db.query import QueryError, complete, fields, parse
 
 _KNOWN = {"growth": ["gradient", "random"], "tag": ["paper", "old one"], "model": ["vgg-c", "vgg-d", "lenet5"]}
 
@@ -65,7 +65,7 @@ def test_every_field_is_offered_where_nothing_is_typed() -> None:
     found = complete("", 0)
     assert found.options[0].text == "state:"
     assert all(option.help for option in found.options)
-    assert len(found.options) == min(50, len(FIELDS))
+    assert len(found.options) == min(50, len(fields()))
 
 
 def test_without_values_only_what_is_always_so_is_offered() -> None:

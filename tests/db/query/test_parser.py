@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.query import FIELDS, And, Compare, Node, Not, Or, Query, QueryError, Word, find_field, parse, quoted
+from db.query import And, Compare, Node, Not, Or, Query, QueryError, Word, fields, find_field, parse, quoted
 from engine.config.run_config import RunConfig
 
 A, B, C = Word("a"), Word("b"), Word("c")
@@ -149,7 +149,7 @@ def test_a_query_tells_what_it_speaks_of() -> None:
 
 def test_every_setting_of_a_run_is_a_field() -> None:
     columns = {"model", "data", "density", "seed", "device"}
-    known = {field.setting for field in FIELDS if field.setting}
+    known = {field.setting for field in fields() if field.setting}
     assert known | columns == set(RunConfig.model_fields), "db/query/fields.py lists the settings by their kinds"
     settings = RunConfig().as_dict()
     for name in known:
@@ -162,7 +162,7 @@ def test_every_setting_of_a_run_is_a_field() -> None:
 
 
 def test_no_two_fields_share_a_name() -> None:
-    names = [name for field in FIELDS for name in (field.name, *field.aliases)]
+    names = [name for field in fields() for name in (field.name, *field.aliases)]
     assert len(names) == len(set(names))
     assert all(name == name.lower() for name in names)
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import math
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +14,10 @@ from db.history import metrics
 from db.history.writer import MetricWriter
 from db.records import CheckpointRecord, EpochMetric, LayerMaskStat, MaskUpdate, RunRecord, RunStatus
 from db.runs import attempts, checkpoints, commands, runs
+from db.runs.facets import Experiment
 from db.session import Database
 from tests.db.helpers import CONFIG, end, new_run, start, started, step
+from tests.described import described
 
 
 def checkpoint(db: Database, run: RunRecord, at: int, **changes: Any) -> CheckpointRecord:
@@ -62,29 +63,17 @@ def test_a_dense_run_has_density_one(db: Database) -> None:
     assert run.name == "dense-lenet5-mnist"
 
 
-def test_the_method_is_named_as_the_engine_names_it(db: Database) -> None:
-    from db.runs.facets import facets
-    from engine.config.run_config import RunConfig
+def test_method_and_recipe_are_those_the_engine_gives(db: Database) -> None:
+    run = runs.create(db, config=CONFIG, experiment=Experiment("RigL-ITOP", "0123456789abcdef"))
+    assert (run.method, run.recipe) == ("RigL-ITOP", "0123456789abcdef")
+    assert run.name.startswith("rigl-itop-")
 
-    base = RunConfig().as_dict()
-    rules = itertools.product(
-        ("random", "random_unfired", "gradient", "momentum", "momentum_neuron"),
-        ("magnitude", "SET", "threshold", "Taylor_FO", "global_magnitude"),
-        ("none", "magnitude", "momentum", "nonzeros"),
-        ((False, False, "ERK"), (True, False, "ERK"), (True, True, "ERK"), (True, False, "GMP")),
-    )
-    for growth, death, redistribution, (sparse, fix, init) in rules:
-        config = base | {
-            "growth": growth,
-            "death": death,
-            "redistribution": redistribution,
-            "sparse": sparse,
-            "fix": fix,
-            "sparse_init": init,
-        }
-        expected = RunConfig.model_construct(**config)
-        assert facets(config)["method"] == expected.method
-        assert facets(config)["total_epochs"] == expected.total_epochs
+
+def test_without_the_engine_runs_that_differ_by_the_seed_are_repetitions(db: Database) -> None:
+    first, second, other = (runs.create(db, config=CONFIG | more) for more in ({}, {"seed": 5}, {"density": 0.1}))
+    assert first.recipe == second.recipe != other.recipe
+    assert first.method == ""
+    assert first.name == "d0.05-s18-vgg-c-cifar10"
 
 
 def test_a_blank_name_and_a_missing_parent_are_refused(db: Database) -> None:
@@ -264,7 +253,7 @@ class TestResume:
     def test_the_configuration_may_change(self, db: Database) -> None:
         run, _ = started(db)
         end(db, run)
-        run = runs.requeue_resume(db, run.id, None, config=CONFIG | {"growth": "random", "epochs": 9})
+        run = runs.requeue_resume(db, run.id, None, **described(CONFIG | {"growth": "random", "epochs": 9}))
         assert (run.method, run.total_epochs, run.config["epochs"]) == ("SET-ITOP", 45, 9)
 
 

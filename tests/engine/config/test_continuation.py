@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.config.continuation import RESUMABLE, recomputed, refusal, resumable
+from engine.config.continuation import recomputed, refusal, resumable
+from engine.config.field_info import RESUMABLE
 from engine.config.run_config import RunConfig
 from tests.engine.training.helpers import config
 

@@ -12,6 +12,7 @@ import pytest
 from db.history import metrics
 from db.records import CheckpointRecord, RunRecord, RunStatus
 from db.runs import attempts, checkpoints, runs
+from engine.config.experiments import as_stored
 from engine.config.run_config import RunConfig
 from engine.launch import submit
 from engine.launch.devices import list_devices
@@ -30,7 +31,7 @@ def real(lab: Lab) -> Lab:
 
 def queue(lab: Lab, model: str = f"{MODELS}:slow", **settings: Any) -> RunRecord:
     chosen = {"data": "digits", "model": model, "device": "cpu", "batch_size": 100, "epochs": 1000, **settings}
-    run = runs.create(lab.db, config=RunConfig.create(chosen).as_dict(), submission=submit.submission())
+    run = runs.create(lab.db, **as_stored(RunConfig.create(chosen)), submission=submit.submission())
     lab.ensure_scheduler()
     return run
 

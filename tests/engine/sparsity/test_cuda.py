@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from engine.sparsity import Masking, SparsityConfig
+from tests.engine.sparsity.registered import DEATHS, GROWTHS
 
 from .helpers import active, batch, make_optimizer, network
 
@@ -29,8 +30,8 @@ def train(model: nn.Module, masking: Masking, steps: int, start: int = 0) -> Non
         masking.step()
 
 
-@pytest.mark.parametrize("growth", ["random", "random_unfired", "gradient", "momentum", "momentum_neuron"])
-@pytest.mark.parametrize("death", ["magnitude", "SET", "threshold", "Taylor_FO", "global_magnitude"])
+@pytest.mark.parametrize("growth", GROWTHS)
+@pytest.mark.parametrize("death", DEATHS)
 def test_active_weights_are_constant(growth: str, death: str) -> None:
     config = SparsityConfig(
         density=0.2, growth=growth, death=death, redistribution="magnitude", update_frequency=2, threshold=0.02, seed=5

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from engine.sparsity import DEATH, SparsityConfig
 from engine.sparsity.layers import Layer
+from tests.engine.sparsity.registered import EXACT_DEATHS
 
 from .helpers import by_hand
 
@@ -70,7 +71,7 @@ def test_global_magnitude_has_one_threshold_for_all_layers() -> None:
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(["magnitude", "SET", "Taylor_FO", "global_magnitude"]),
+    st.sampled_from(EXACT_DEATHS),
     st.lists(st.tuples(st.sampled_from([-2.0, -1.0, 0.0, 1.0, 1.5]), st.booleans()), min_size=1, max_size=30),
     st.data(),
 )
@@ -78,7 +79,9 @@ def test_exactly_the_count_dies_and_only_active_weights(
     rule: str, weights: list[tuple[float, bool]], data: st.DataObject
 ) -> None:
     mask = [int(alive) for _, alive in weights]
-    layer = by_hand([value * alive for value, alive in weights], mask, gradient=[0.5] * len(mask))
+    layer = by_hand(
+        [value * alive for value, alive in weights], mask, gradient=[0.5] * len(mask), momentum=[0.5] * len(mask)
+    )
     count = data.draw(st.integers(0, sum(mask)))
     died = dies(rule, layer, count)
     assert len(died) == len(set(died)) == count

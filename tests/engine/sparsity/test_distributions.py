@@ -13,6 +13,7 @@ from torch import nn
 from engine.sparsity import DISTRIBUTIONS, Masking, SparsityConfig, plan_layers
 from engine.sparsity.distributions import apportion, layer_counts
 from tests.engine.examples import examples
+from tests.engine.sparsity.registered import STEADY
 
 from .helpers import linear, make_optimizer, network
 
@@ -121,7 +122,7 @@ shape = st.one_of(
 @given(
     st.lists(shape, min_size=1, max_size=30),
     st.floats(0.001, 1.0),
-    st.sampled_from(["uniform", "er", "erk", "gmp", "lottery_ticket"]),
+    st.sampled_from([*STEADY, "gmp"]),
 )
 def test_totals_are_exact_for_any_model_and_density(
     shapes: list[tuple[int, ...]], density: float, distribution: str
@@ -134,7 +135,7 @@ def test_totals_are_exact_for_any_model_and_density(
         assert min(parts) >= 1
 
 
-@pytest.mark.parametrize("distribution", ["uniform", "er", "erk", "lottery_ticket"])
+@pytest.mark.parametrize("distribution", STEADY)
 @pytest.mark.parametrize("density", [0.001, 0.01, 0.05, 0.33, 0.5, 0.999, 1.0])
 def test_real_masks_are_exact(distribution: str, density: float) -> None:
     model = network()

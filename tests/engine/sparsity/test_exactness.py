@@ -13,12 +13,9 @@ from torch import nn
 from engine.sparsity import Masking, SparsityConfig
 from engine.sparsity.schedules import gmp_density, update_steps
 from tests.engine.examples import examples
+from tests.engine.sparsity.registered import DEATHS, EXACT_DEATHS, GROWTHS, REDISTRIBUTIONS, SCHEDULE_NAMES, STEADY
 
 from .helpers import OPTIMIZERS, active, linear, make_optimizer, masked, train
-
-GROWTHS = ("random", "random_unfired", "gradient", "momentum", "momentum_neuron")
-DEATHS = ("magnitude", "SET", "threshold", "Taylor_FO", "global_magnitude")
-REDISTRIBUTIONS = ("none", "magnitude", "momentum", "nonzeros")
 
 
 def check_step(model: nn.Module, masking: Masking, nonzeros: int) -> None:
@@ -57,13 +54,13 @@ def test_active_weights_are_constant_in_every_combination(growth: str, death: st
 @given(
     hidden=st.lists(st.integers(1, 24), min_size=1, max_size=3),
     density=st.floats(0.001, 1.0),
-    distribution=st.sampled_from(["uniform", "er", "erk", "lottery_ticket"]),
+    distribution=st.sampled_from(STEADY),
     growth=st.sampled_from(GROWTHS),
     death=st.sampled_from(DEATHS),
     redistribution=st.sampled_from(REDISTRIBUTIONS),
     optimizer=st.sampled_from(sorted(OPTIMIZERS)),
     death_rate=st.floats(0, 1),
-    schedule=st.sampled_from(["cosine", "linear", "constant"]),
+    schedule=st.sampled_from(SCHEDULE_NAMES),
     seed=st.integers(0, 2**32),
 )
 def test_active_weights_are_constant_for_any_shape_density_method_and_optimizer(
@@ -103,7 +100,7 @@ def test_active_weights_are_constant_for_any_shape_density_method_and_optimizer(
         check_step(model, masking, nonzeros)
 
 
-@pytest.mark.parametrize("death", ["magnitude", "SET", "Taylor_FO", "global_magnitude"])
+@pytest.mark.parametrize("death", EXACT_DEATHS)
 @pytest.mark.parametrize("dense_first_layer", [False, True])
 def test_gmp_follows_its_cubic_law_to_the_weight(death: str, dense_first_layer: bool) -> None:
     config = SparsityConfig(

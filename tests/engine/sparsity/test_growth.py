@@ -10,6 +10,7 @@ from torch import nn
 
 from engine.sparsity import GROWTH
 from engine.sparsity.layers import Geometry, Layer
+from tests.engine.sparsity.registered import GROWTHS
 
 from .helpers import by_hand
 
@@ -78,7 +79,7 @@ def test_zero_and_nan_scores_never_let_an_active_weight_in(rule: str) -> None:
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(sorted({"random", "random_unfired", "gradient", "momentum", "momentum_neuron"})),
+    st.sampled_from(GROWTHS),
     st.integers(1, 4),
     st.integers(1, 6),
     st.data(),

@@ -17,6 +17,7 @@ from torch import nn
 
 from engine.sparsity import Masking, SparsityConfig
 from tests.engine.examples import examples
+from tests.engine.sparsity.registered import DEATHS, GROWTHS, REDISTRIBUTIONS, STEADY
 
 from .helpers import OPTIMIZERS, make_optimizer, masked, network, train
 
@@ -62,16 +63,34 @@ def assert_same(one: object, other: object, where: str = "") -> None:
 
 @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    growth=st.sampled_from(["random", "random_unfired", "gradient", "momentum", "momentum_neuron"]),
-    death=st.sampled_from(["magnitude", "SET", "threshold", "Taylor_FO", "global_magnitude"]),
-    redistribution=st.sampled_from(["none", "magnitude", "momentum", "nonzeros"]),
-    distribution=st.sampled_from(["erk", "erk", "uniform", "gmp"]),
+    growth=st.sampled_from(GROWTHS),
+    death=st.sampled_from(DEATHS),
+    redistribution=st.sampled_from(REDISTRIBUTIONS),
+    distribution=st.sampled_from([*STEADY, "gmp"]),
     optimizer=st.sampled_from(sorted(OPTIMIZERS)),
     stop=st.integers(0, STEPS),
 )
 def test_stopping_at_any_step_changes_nothing(
     growth: str, death: str, redistribution: str, distribution: str, optimizer: str, stop: int
 ) -> None:
+    check_stopping(growth, death, redistribution, distribution, optimizer, stop)
+
+
+@pytest.mark.parametrize(
+    ("field", "rule"),
+    [
+        *(("growth", rule) for rule in GROWTHS),
+        *(("death", rule) for rule in DEATHS),
+        *(("redistribution", rule) for rule in REDISTRIBUTIONS),
+        *(("distribution", rule) for rule in STEADY),
+    ],
+)
+def test_stopping_changes_nothing_under_any_rule(field: str, rule: str) -> None:
+    chosen = {"growth": "random", "death": "magnitude", "redistribution": "none", "distribution": "erk"} | {field: rule}
+    check_stopping(**chosen, optimizer="sgd-momentum", stop=7)
+
+
+def check_stopping(growth: str, death: str, redistribution: str, distribution: str, optimizer: str, stop: int) -> None:
     if distribution == "gmp":
         redistribution, death = "none", "magnitude" if death == "threshold" else death
     config = SparsityConfig(

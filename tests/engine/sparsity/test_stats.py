@@ -13,6 +13,7 @@ from torch import nn
 from engine.sparsity import Masking, SparsityConfig, UpdateStats
 from engine.sparsity.layers import Geometry
 from tests.engine.examples import examples
+from tests.engine.sparsity.registered import GROWTHS, REDISTRIBUTIONS
 
 from .helpers import linear, masked, train
 
@@ -56,8 +57,8 @@ def test_three_updates_by_hand() -> None:
 
 @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    growth=st.sampled_from(["random", "random_unfired", "gradient", "momentum"]),
-    redistribution=st.sampled_from(["none", "magnitude"]),
+    growth=st.sampled_from(GROWTHS),
+    redistribution=st.sampled_from(REDISTRIBUTIONS),
     density=st.floats(0.02, 0.9),
     seed=st.integers(0, 1000),
 )

@@ -15,6 +15,7 @@ from engine.training.callbacks import Callback
 from engine.training.outcome import Outcome
 from engine.training.results import EpochFigures, StepFigures
 from engine.training.trainer import Trainer
+from engine.training.training import Training
 
 CPU = torch.device("cpu")
 
@@ -54,7 +55,7 @@ class Rows(Callback):
         self.updates: list[Any] = []
         self.outcome: Outcome | None = None
 
-    def on_step(self, trainer: Trainer, figures: StepFigures) -> None:
+    def on_step(self, trainer: Training, figures: StepFigures) -> None:
         head = figures.header
         self.steps.append(
             (
@@ -70,10 +71,10 @@ class Rows(Callback):
             )
         )
 
-    def on_mask_update(self, trainer: Trainer, update: Any) -> None:
+    def on_mask_update(self, trainer: Training, update: Any) -> None:
         self.updates.append(update)
 
-    def on_epoch_end(self, trainer: Trainer, figures: EpochFigures, best: bool) -> None:
+    def on_epoch_end(self, trainer: Training, figures: EpochFigures, best: bool) -> None:
         self.epochs.append(
             (
                 figures.epoch,
@@ -87,7 +88,7 @@ class Rows(Callback):
             )
         )
 
-    def on_end(self, trainer: Trainer, outcome: Outcome) -> None:
+    def on_end(self, trainer: Training, outcome: Outcome) -> None:
         self.outcome = outcome
 
 
@@ -97,7 +98,7 @@ class StopAt(Callback):
     def __init__(self, step: int) -> None:
         self.step = step
 
-    def on_step_end(self, trainer: Trainer) -> None:
+    def on_step_end(self, trainer: Training) -> None:
         if trainer.step == self.step:
             trainer.stop("as the test wishes")
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.config import rules
 from engine.config.run_config import RunConfig
 from engine.training import checkpoint
 from engine.training.state import TrainingError
@@ -75,10 +76,10 @@ def test_the_test_can_fail(tmp_path: Path) -> None:
 @settings(max_examples=examples(12), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(
     at=st.lists(st.integers(0, 14), min_size=1, max_size=3, unique=True).map(sorted),
-    growth=st.sampled_from(["random", "random_unfired", "gradient", "momentum", "momentum_neuron"]),
-    death=st.sampled_from(["magnitude", "SET", "Taylor_FO", "global_magnitude", "threshold"]),
-    redistribution=st.sampled_from(["none", "magnitude", "momentum", "nonzeros"]),
-    schedule=st.sampled_from(["cosine", "linear", "constant"]),
+    growth=st.sampled_from(rules.choices(rules.GROWTH)),
+    death=st.sampled_from(rules.choices(rules.DEATH)),
+    redistribution=st.sampled_from(rules.choices(rules.REDISTRIBUTION)),
+    schedule=st.sampled_from(rules.choices(rules.SCHEDULES)),
     optimizer=st.sampled_from(["sgd", "adam", "adamw", "rmsprop"]),
     precision=st.sampled_from(["fp32", "bf16", "fp16"]),
     accumulate=st.sampled_from([1, 2]),

@@ -14,6 +14,7 @@ from engine.training.control import Control
 from engine.training.results import EpochFigures
 from engine.training.setup import SetupError
 from engine.training.trainer import Trainer
+from engine.training.training import Training
 from tests.engine.training.helpers import Rows, StopAt, config, trainer
 
 
@@ -150,12 +151,12 @@ def test_non_finite_weights_are_noticed_before_they_are_saved() -> None:
     class Breaks(Callback):
         saved = 0
 
-        def on_step_end(self, trainer: Trainer) -> None:
+        def on_step_end(self, trainer: Training) -> None:
             if trainer.step == 7:
                 with torch.no_grad():
                     next(trainer.model.parameters())[0] = float("inf")
 
-        def on_epoch_end(self, trainer: Trainer, figures: EpochFigures, best: bool) -> None:
+        def on_epoch_end(self, trainer: Training, figures: EpochFigures, best: bool) -> None:
             assert trainer.diverged is not None
 
     outcome = trainer(config(), [Breaks()]).fit()
@@ -235,7 +236,7 @@ def test_no_step_waits_for_the_device(precision: str) -> None:
     """CUDA itself raises at whatever would synchronise, from the fifth step on, mask updates aside."""
 
     class NoSynchronisation(Callback):
-        def on_step_end(self, trainer: Trainer) -> None:
+        def on_step_end(self, trainer: Training) -> None:
             if trainer.step == 5:
                 torch.cuda.set_sync_debug_mode("error")
             if trainer.step == 25:

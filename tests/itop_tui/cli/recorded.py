@@ -11,6 +11,7 @@ from db.history.writer import MetricWriter
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, RunRecord, RunStatus, StepMetric
 from db.runs import attempts, checkpoints, runs
 from db.session import Database
+from engine.config.experiments import as_stored
 from engine.config.run_config import RunConfig
 from engine.launch.processes import host_name
 
@@ -22,7 +23,7 @@ def queued(database: Database, name: str = "sparse digits", **settings: Any) -> 
     """Queue a sparse run on digits."""
     chosen: dict[str, Any] = {"data": "digits", "sparse": True, "density": 0.1, "epochs": 2, "update_frequency": 10}
     config = RunConfig.create({**chosen, **settings})
-    return runs.create(database, config=config.as_dict(), name=name, total_steps=STEPS)
+    return runs.create(database, **as_stored(config), name=name, total_steps=STEPS)
 
 
 def running(database: Database, run: RunRecord) -> int:

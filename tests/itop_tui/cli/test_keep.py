@@ -7,6 +7,7 @@ import pytest
 from db.records import RunQuery, RunRecord
 from db.runs import runs
 from db.session import Database
+from tests.described import described
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import queued, trained
 
@@ -78,7 +79,7 @@ def test_which_runs_are_meant_is_never_guessed(itop: Itop, database: Database) -
 @pytest.mark.usefixtures("scheduler_calls")
 def test_an_archived_run_still_counts_where_it_matters(itop: Itop, database: Database) -> None:
     parent = trained(database, "parent")
-    fork = runs.create(database, config=parent.config, name="fork", parent_id=parent.id)
+    fork = runs.create(database, **described(parent.config), name="fork", parent_id=parent.id)
     itop("archive", "fork")
     # Deleting the parent speaks of its fork, though no list shows it.
     assert f"Run {fork.id} was forked from run {parent.id}" in itop("delete", "parent").err

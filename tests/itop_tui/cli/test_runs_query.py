@@ -6,7 +6,7 @@ import pytest
 
 from db.finding import views
 from db.finding.views import SavedView
-from db.query import FIELDS
+from db.query import fields
 from db.session import Database
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import queued, trained
@@ -83,4 +83,4 @@ def test_the_fields_are_listed(itop: Itop) -> None:
     listed = itop("runs", "--fields").out
     assert "update_frequency" in listed
     assert "best validation accuracy" in listed
-    assert [one["name"] for one in itop("runs", "--fields", "--json").json()] == [field.name for field in FIELDS]
+    assert [one["name"] for one in itop("runs", "--fields", "--json").json()] == [field.name for field in fields()]

@@ -22,6 +22,7 @@ from itop_tui.compare.compare_screen import CompareScreen
 from itop_tui.compare.entry_list import EntryList
 from itop_tui.run.run_screen import RunScreen
 from itop_tui.widgets.sheet import SheetView
+from tests.described import described
 from tests.itop_tui.compare.conftest import Opened
 from tests.itop_tui.compare.driving import ids, lines, logarithmic, press, text, told_as_broken, window
 from tests.itop_tui.compare.made import EXPLORED, FLOPS, TEST
@@ -126,7 +127,9 @@ async def test_enter_opens_the_run_and_escape_leaves(opened: Opened) -> None:
 
 async def test_more_runs_than_letters_have_their_seeds_joined(opened: Opened, home: Path) -> None:
     with closing(Database.open()) as database:
-        made = [runs.create(database, config={**runs.get(database, 1).config, "seed": seed}) for seed in range(50, 70)]
+        made = [
+            runs.create(database, **described({**runs.get(database, 1).config, "seed": seed})) for seed in range(50, 70)
+        ]
     async with opened(1, 4, *(run.id for run in made)) as (_, screen):
         assert screen.grouped
         assert [entry.n for entry in screen.entries] == [21, 1]

@@ -19,6 +19,7 @@ from db.runs import attempts
 from db.session import Database
 from itop_tui.export.run_export import FORMATS, export_runs, find_format
 from itop_tui.export.written_files import AlreadyThereError, ExportError
+from tests.described import described
 from tests.itop_tui.run.fabricate import record_run, settings
 
 READERS = {"int": int, "float": float, "str": str}
@@ -165,7 +166,7 @@ def test_tensorboard_compares_runs_by_their_settings_and_results(db: Database, t
 def test_a_run_without_a_step_is_exported_too(db: Database, tmp_path: Path) -> None:
     from db.runs import runs
 
-    empty = runs.create(db, config=settings(), name="nothing yet")
+    empty = runs.create(db, **described(settings()), name="nothing yet")
     for known in ("csv", "json", "parquet", "tensorboard"):
         export_runs(db, [empty.id], known, tmp_path)
     assert (tmp_path / "run-1-nothing-yet-csv" / "steps.csv").read_text().startswith("run,step,epoch,loss")

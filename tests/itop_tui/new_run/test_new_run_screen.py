@@ -8,6 +8,7 @@ from textual import events
 from db.records import RunStatus
 from db.runs import checkpoints, runs, shelf
 from db.session import Database
+from engine.config.experiments import as_stored
 from engine.config.presets import PRESETS
 from itop_tui.app import ItopApp
 from itop_tui.dialogs.help import HelpScreen
@@ -50,7 +51,7 @@ async def test_launch_with_keys_alone(app: ItopApp, database: Database, schedule
 
 async def test_a_new_run_is_highlighted_even_where_a_filter_hides_it(app: ItopApp, database: Database) -> None:
     for seed in range(3):
-        runs.create(database, config=PRESETS["digits-dense"].config(seed=seed).as_dict(), name=f"older {seed}")
+        runs.create(database, **as_stored(PRESETS["digits-dense"].config(seed=seed)), name=f"older {seed}")
     async with app.run_test(size=(120, 40)) as pilot:
         await started(pilot, 3)
         await pilot.press("slash", *"dense", "enter")
@@ -256,7 +257,7 @@ async def test_a_fork_with_nothing_left_to_train_is_not_launched(
     app: ItopApp, database: Database, scheduled: list[str]
 ) -> None:
     config = PRESETS["digits-rigl"].config()
-    parent = runs.create(database, config=config.as_dict(), total_steps=config.planned_steps() or 0)
+    parent = runs.create(database, **as_stored(config), total_steps=config.planned_steps() or 0)
     checkpoint = checkpoints.add(
         database, run_id=parent.id, attempt_id=None, step=1720, epoch=40, kind="last", path="last.pt", bytes=1,
         sha256="0" * 64, val_accuracy=None,
@@ -275,10 +276,10 @@ async def test_a_fork_with_nothing_left_to_train_is_not_launched(
 
 
 async def test_past_runs_that_no_page_lists_can_be_started_from(app: ItopApp, database: Database) -> None:
-    first = runs.create(database, config=PRESETS["digits-dense"].config(seed=5).as_dict(), name="the first one")
+    first = runs.create(database, **as_stored(PRESETS["digits-dense"].config(seed=5)), name="the first one")
     shelf.archive(database, [first.id], on=True)
     for seed in range(3):
-        runs.create(database, config=PRESETS["digits-set"].config(seed=seed).as_dict())
+        runs.create(database, **as_stored(PRESETS["digits-set"].config(seed=seed)))
     async with app.run_test(size=(120, 40)) as pilot:
         await started(pilot, 3)
         await pilot.press("n")
@@ -296,7 +297,7 @@ async def test_a_run_is_queued_behind_before_or_held(
     app: ItopApp, database: Database, scheduled: list[str], key: str, place: list[int]
 ) -> None:
     for seed in (1, 2):
-        runs.create(database, config=PRESETS["digits-set"].config(seed=seed).as_dict(), priority=4 - 2 * seed)
+        runs.create(database, **as_stored(PRESETS["digits-set"].config(seed=seed)), priority=4 - 2 * seed)
     async with app.run_test(size=(120, 40)) as pilot:
         await started(pilot, 2)
         await pilot.press("n")

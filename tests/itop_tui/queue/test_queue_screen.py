@@ -25,6 +25,7 @@ from itop_tui.queue.queue_screen import QueueScreen
 from itop_tui.queue.queue_state import QueueState
 from itop_tui.run.run_screen import RunScreen
 from itop_tui.runs.runs_screen import RunsScreen
+from tests.described import described
 from tests.itop_tui.queue.support import BROKEN, CPU, DEVICES, GPU
 from tests.itop_tui.support import screen_text, wait_for
 from tests.itop_tui.test_monkey import Life
@@ -41,7 +42,7 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> list[DeviceList]:
 
 
 def make(database: Database, number: int) -> list[RunRecord]:
-    return [runs.create(database, config=CONFIG, name=f"work {letter}") for letter in "abcdefgh"[:number]]
+    return [runs.create(database, **described(CONFIG), name=f"work {letter}") for letter in "abcdefgh"[:number]]
 
 
 def at_work(database: Database, run: RunRecord, device: str = "cpu", pid: int = 4242) -> None:

@@ -22,6 +22,7 @@ from db.records import (
 from db.runs import attempts, checkpoints, runs
 from db.session import Database
 from engine.config.run_config import RunConfig
+from tests.described import described
 
 LAYERS: tuple[tuple[str, tuple[int, ...], float], ...] = (
     ("fc1", (300, 64), 0.10),
@@ -136,7 +137,7 @@ def record_run(
     sparse = bool(config["sparse"])
     run = runs.create(
         db,
-        config=config,
+        **described(config),
         name=name,
         total_steps=total_steps,
         parent_id=parent.id if parent else None,

@@ -19,6 +19,7 @@ from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.lineage import Stretch, lineage
 from itop_tui.figures.x_axis import Hours, Linear
 from itop_tui.run.plotting import Look, chart_data, limits
+from tests.described import described
 from tests.itop_tui.run import made
 from tests.itop_tui.run.fabricate import LAYERS, record_run, settings, start, step_metric
 
@@ -84,7 +85,9 @@ def test_moments_are_the_recorded_times_spread_over_the_run(database: Database) 
 
 
 def forked(db: Database, parent_id: int, at: int, until: int, name: str) -> int:
-    run = runs.create(db, config=settings(lr=0.05), name=name, total_steps=1_000, parent_id=parent_id, fork_step=at)
+    run = runs.create(
+        db, **described(settings(lr=0.05)), name=name, total_steps=1_000, parent_id=parent_id, fork_step=at
+    )
     attempt = start(db, run.id)
     with MetricWriter(db, run.id, attempt.id) as writer:
         for step in range(at + 1, until + 1):

@@ -28,6 +28,7 @@ from itop_tui.run.metric_picker import FigurePicker
 from itop_tui.run.provenance_screen import ProvenanceScreen, provenance_lines
 from itop_tui.run.run_reader import SETTING
 from itop_tui.run.run_screen import RunScreen
+from tests.described import described
 from tests.itop_tui.run import made
 from tests.itop_tui.run.conftest import STOPPED
 from tests.itop_tui.run.fabricate import record_run, settings
@@ -219,7 +220,7 @@ async def test_a_checkpoint_that_a_fork_needs_is_kept_with_the_reason(opened: Op
     pilot, screen = opened
     best = checkpoints.pick(database, STOPPED, "best")
     child = runs.create(
-        database, config=settings(lr=0.05), name="child", total_steps=1_000, parent_id=STOPPED,
+        database, **described(settings(lr=0.05)), name="child", total_steps=1_000, parent_id=STOPPED,
         fork_step=best.step, start_checkpoint_id=best.id,
     )  # fmt: skip
     assert child.status is RunStatus.QUEUED

@@ -8,6 +8,7 @@ from db.session import Database
 from itop_tui.app import ItopApp
 from itop_tui.dialogs.questions import Ask, AskText, Confirm
 from itop_tui.poller import DatabaseReader
+from tests.described import described
 from tests.itop_tui.made import SIZE, add_checkpoint, create, end_it, told
 from tests.itop_tui.support import FixedPlanner, screen_text, started, table_of, wait_for
 
@@ -97,7 +98,7 @@ async def test_the_trash_is_emptied_by_the_last_app_that_is_left(app: ItopApp, d
 async def test_a_run_that_others_came_from_stays_with_the_reason(app: ItopApp, database: Database) -> None:
     parent, _ = create(database, 2)
     end_it(database, parent)
-    runs.create(database, config=dict(parent.config), parent_id=parent.id)
+    runs.create(database, **described(parent.config), parent_id=parent.id)
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 3)
         table_of(app).go_to(parent.id)

@@ -11,6 +11,7 @@ from db.history.writer import MetricWriter
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, RunQuery, RunRecord, RunStatus, StepMetric
 from db.runs import attempts, checkpoints, runs
 from db.session import Database
+from engine.config.experiments import as_stored
 from engine.config.run_config import RunConfig
 from engine.launch.processes import host_name
 from itop_tui.service.estimates import Estimate, estimate, kept_checkpoints
@@ -23,7 +24,7 @@ def past(
     database: Database, config: RunConfig, speed: float, *, device: str = "cpu", host: str = "",
     status: RunStatus = RunStatus.COMPLETED, size: int = 0,
 ) -> RunRecord:  # fmt: skip
-    run = runs.create(database, config=config.as_dict(), total_steps=116)
+    run = runs.create(database, **as_stored(config), total_steps=116)
     attempt = runs.reserve(database, run.id, host=host or host_name(), device=device, slots=99)
     assert attempt is not None
     attempts.running(database, attempt.id, pid=1, start_time=None, boot_id=None)

@@ -12,12 +12,13 @@ from db.runs.queue import Direction
 from db.session import Database
 from engine.config.run_config import RunConfig
 from itop_tui.service import queue_changes
+from tests.described import described
 
 CONFIG = RunConfig.create(data="digits").as_dict()
 
 
 def queue(database: Database, number: int) -> list[int]:
-    return [runs.create(database, config=CONFIG, name=f"run {position}").id for position in range(number)]
+    return [runs.create(database, **described(CONFIG), name=f"run {position}").id for position in range(number)]
 
 
 def order(database: Database) -> list[int]:
