@@ -1,14 +1,14 @@
 """What leaves the store: frozen dataclasses, never ORM rows.
 
-Every `*_at` is in unix seconds (UTC). A figure is None only where nothing was recorded; a figure that diverged is nan
-or an infinity.
+Every `*_at` is in unix seconds (UTC). A metric is None only where nothing was recorded; one that diverged is nan or an
+infinity.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
@@ -71,13 +71,14 @@ TERMINAL = tuple(status for status in RunStatus if status is not RunStatus.QUEUE
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run with its configuration, its progress and its latest and best figures.
+    """A run with its configuration, its progress and its latest and best metrics.
 
     `model` to `target_density` are copies of what people filter by in `config`; `host`, `device` and `pid` are those of
     the latest attempt. `start_checkpoint_id` is the checkpoint the next attempt starts from, `fork_checkpoint_id` the
     one it was forked from. `position` orders the waiting runs of one priority (None: by age). A run with `trashed_at`
     was deleted by a person who may still take it back. `start_failures` counts how often in a row it ended
-    before its first step. Runs of one `recipe` differ by nothing but the seed.
+    before its first step. Runs of one `recipe` differ by nothing but the seed. `metrics` holds, by name, the latest
+    values of metrics that have no field here.
     """
 
     id: int
@@ -136,6 +137,7 @@ class RunRecord:
     start_failures: int = 0
     recipe: str | None = None
     fork_checkpoint_id: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,11 @@ class CommandRecord:
 
 @dataclass(frozen=True, slots=True)
 class StepMetric:
-    """The figures of one optimizer step; `accuracy` is that of its batch."""
+    """The metrics of one optimizer step; `accuracy` is that of its batch.
+
+    `metrics` holds, by name, those declared in `db.history.declared` that have no field here; a metric that was not
+    recorded at this step is missing.
+    """
 
     step: int
     epoch: int
@@ -214,11 +220,20 @@ class StepMetric:
     itop_rate: float | None = None
     samples_per_second: float | None = None
     at: float = field(default_factory=time.time)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def value(self, name: str) -> float | None:
+        """A metric by its name; None where it was not recorded at this step."""
+        found: float | None = getattr(self, name) if name in _STEP_FIELDS else self.metrics.get(name)
+        return found
+
+
+_STEP_FIELDS = frozenset(each.name for each in fields(StepMetric))
 
 
 @dataclass(frozen=True, slots=True)
 class EpochMetric:
-    """The figures of one epoch; `step` is the last step of it."""
+    """The metrics of one epoch; `step` is the last step of it."""
 
     epoch: int
     step: int
@@ -323,7 +338,7 @@ class RunTotals:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One figure over the steps: `values[i]` was recorded at `steps[i]`; steps increase strictly."""
+    """One metric over the steps: `values[i]` was recorded at `steps[i]`; steps increase strictly."""
 
     steps: list[int]
     values: list[float]

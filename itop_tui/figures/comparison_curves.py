@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from db.history import averages, metrics
-from db.history.moments import moments
+from db.history import metrics
 from db.records import Series
 from db.runs import attempts
 from db.session import Database
@@ -192,7 +191,7 @@ def _scales(db: Database, request: CurvesRequest) -> dict[int, Scale]:
     def own(run_id: int) -> Scale | None:
         tries = attempts.for_run(db, run_id)
         starts = [attempt.start_step for attempt in tries if attempt.start_step > 0]
-        return hours(moments(db, run_id, beside=starts), tries)
+        return hours(metrics.moments(db, run_id, beside=starts), tries)
 
     ids = [run_id for members in request.members for run_id in members.runs]
     with ThreadPoolExecutor(max_workers=_READERS) as pool:
@@ -216,7 +215,7 @@ def _middle(db: Database, request: CurvesRequest, figure: str, members: Members,
         return metrics.series(db, run_id, figure, first=first, last=last)
     until = max(1, members.reach) if last is None else last
     buckets = _DOTS_A_COLUMN * request.columns
-    return averages.averages(db, run_id, figure, first=first or 0, last=until, buckets=buckets)
+    return metrics.averages(db, run_id, figure, first=first or 0, last=until, buckets=buckets)
 
 
 def _joined(

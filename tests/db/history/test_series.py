@@ -17,7 +17,7 @@ from db.history import levels, metrics
 from db.history.cut_back import truncate
 from db.history.points import level_for
 from db.history.writer import MetricWriter
-from db.models import STEP_FIGURES, StepMetricRow
+from db.models import STEP_METRICS, StepMetricRow
 from db.records import EpochMetric, MaskUpdate, Series
 from db.rows import get_run
 from db.session import Database
@@ -28,7 +28,7 @@ def put(db: Database, run_id: int, points: Sequence[tuple[int, float | None]]) -
     """Record one batch, as `MetricWriter` does."""
     rows = [{"run_id": run_id, "step": number, "epoch": 0, "loss": loss, "at": 0.0} for number, loss in points]
     with db.write() as session:
-        session.execute(sa.insert(StepMetricRow), [STEP_FIGURES.encode(row) for row in rows])
+        session.execute(sa.insert(StepMetricRow), [STEP_METRICS.encode(row) for row in rows])
         levels.seal(session, run_id, points[0][0], points[-1][0])
 
 
@@ -232,7 +232,7 @@ def test_sparks_are_the_middles_of_equal_parts(db: Database) -> None:
 
 
 def test_a_wrong_name_or_number_is_said(db: Database) -> None:
-    with pytest.raises(StoreError, match=r"no figure 'los'. Did you mean 'loss'\? Allowed: "):
+    with pytest.raises(StoreError, match=r"no metric 'los'. Did you mean 'loss'\? Allowed: "):
         metrics.series(db, 1, "los")
     with pytest.raises(StoreError, match="buckets is 0"):
         metrics.series(db, 1, "loss", buckets=0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from db.history.moments import moments
+from db.history.series import moments
 from db.history.writer import MetricWriter
 from db.records import RunStatus, Series
 from db.runs import attempts, runs
