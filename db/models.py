@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from db.columns import Lines, MetricValues, Status, Words
+from db.history.declared import STEP_COLUMNS
 from db.history.nonfinite import MetricColumns
 from db.records import RunStatus
 
@@ -74,9 +75,7 @@ RUN_METRICS = MetricColumns(
         "test_accuracy_last",
     )
 )
-STEP_METRICS = MetricColumns(
-    ("loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second")
-)
+STEP_METRICS = MetricColumns(STEP_COLUMNS)
 VALUE_METRICS = MetricColumns(("value",))
 EPOCH_METRICS = MetricColumns(("train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"))
 UPDATE_METRICS = MetricColumns(

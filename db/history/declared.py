@@ -20,7 +20,16 @@ from typing import Literal
 
 from db.errors import StoreError
 
-__all__ = ["LAYER_METRICS", "METRICS", "Metric", "Source", "check_declared", "declare"]
+__all__ = [
+    "LAYER_METRICS",
+    "METRICS",
+    "STEP_COLUMNS",
+    "Metric",
+    "Source",
+    "check_declared",
+    "check_further",
+    "declare",
+]
 
 Source = Literal["step", "epoch", "update", "layer"]
 """How often a metric is recorded: at each step, epoch or mask update; or at each mask update, of each layer."""
@@ -64,7 +73,7 @@ class Metric:
         return self.short or self.title
 
 
-# The charts list them in this order. Those that `db.models.StepMetricRow` has no column for are kept in `step_values`.
+# The charts list them in this order. Add new ones at the end; all but those of STEP_COLUMNS are kept in `step_values`.
 _STEP: tuple[Metric, ...] = (
     Metric("loss", "loss", "train", "loss", logarithmic=True, noisy=True),
     Metric("accuracy", "accuracy", "train", "accuracy", percent=True, noisy=True),
@@ -74,6 +83,10 @@ _STEP: tuple[Metric, ...] = (
     Metric("density", "density", "density", "share of weights", percent=True),
     Metric("samples_per_second", "samples/s", "samples/s", "samples/s", noisy=True),
 )
+
+STEP_COLUMNS = ("loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second")
+"""The step metrics that are columns of `db.models.StepMetricRow` and recorded by the trainer itself. There will be no
+more of them, and their order is that of bits in stored rows."""
 
 # Each is a column of `db.models.EpochMetricRow` or of `db.models.MaskUpdateRow`.
 _EPOCH_AND_UPDATE: tuple[Metric, ...] = (
@@ -150,4 +163,16 @@ def check_declared(name: str) -> Metric:
         near = difflib.get_close_matches(name, _by_name, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise StoreError(f"There is no metric {name!r}.{hint} Allowed: {', '.join(sorted(_by_name))}.")
+    return metric
+
+
+def check_further(name: str) -> Metric:
+    """The step metric of a name that has no column of its own: one whose values anybody may record.
+
+    Raises:
+        StoreError: There is none.
+    """
+    metric = check_declared(name)
+    if metric.source != "step" or name in STEP_COLUMNS:
+        raise StoreError(f"The metric {name!r} is recorded by the trainer itself; declare another one.")
     return metric

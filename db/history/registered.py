@@ -14,15 +14,10 @@ from sqlalchemy.orm import Session
 
 from db.errors import StoreError
 from db.history.declared import METRICS, Metric, check_declared, declare
-from db.models import STEP_METRICS, MetricRow, StepValueRow
+from db.models import MetricRow, StepValueRow
 from db.session import Database
 
-__all__ = ["further", "learn", "numbers", "recorded", "register"]
-
-
-def further(metric: Metric) -> bool:
-    """Whether a metric is one of steps that has no column of its own."""
-    return metric.source == "step" and metric.name not in STEP_METRICS.names
+__all__ = ["learn", "numbers", "recorded", "register"]
 
 
 def numbers(session: Session) -> dict[str, int]:

@@ -19,8 +19,7 @@ from sqlalchemy.orm import Session
 
 from db.errors import DatabaseUnavailable, IllegalState, StoreError
 from db.history.batch import PROGRESS, Batch, Event, last_recorded
-from db.history.declared import check_declared
-from db.history.registered import further
+from db.history.declared import check_further
 from db.models import AttemptRow, EpochMetricRow, MaskUpdateRow, RunRow, StepMetricRow
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
 from db.rows import get_run
@@ -108,7 +107,7 @@ class MetricWriter:
             StoreError: It has a metric that is not declared, or the writer gave up.
         """
         for name in metric.metrics:
-            _check_further(name)
+            check_further(name)
         self._put_next("Step", metric.step, metric)
 
     def epoch(self, metric: EpochMetric) -> None:
@@ -127,7 +126,7 @@ class MetricWriter:
             StoreError: There is no such metric, or the writer gave up.
         """
         for name in sorted(latest.keys() - PROGRESS):
-            _check_further(name)
+            check_further(name)
         self._make_room()
         with self._lock:
             self._put(latest)
@@ -250,16 +249,6 @@ class MetricWriter:
             if not (self._in_doubt and rows.are_there(session)):
                 rows.write(self._db, session)
         self._metrics = rows.metrics
-
-
-def _check_further(name: str) -> None:
-    """Refuse what has no column and is no declared metric of steps.
-
-    Raises:
-        StoreError: It is not.
-    """
-    if not further(check_declared(name)):
-        raise StoreError(f"The metric {name!r} has a column of its own and is not recorded here.")
 
 
 def _check_latest(session: Session, run_id: int, attempt_id: int) -> None:
