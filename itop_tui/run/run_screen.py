@@ -10,7 +10,7 @@ from db.history import metrics
 from db.records import LayerMaskStat, RunRecord
 from itop_tui.dialogs.chosen import named
 from itop_tui.dialogs.questions import Confirm
-from itop_tui.figures.chart_metrics import all_figures
+from itop_tui.figures.chart_metrics import all_metrics
 from itop_tui.figures.chart_specs import MOST_CHARTS
 from itop_tui.figures.format import plain, plural
 from itop_tui.keys import bindings, find, in_scope
@@ -219,7 +219,7 @@ class RunScreen(RunDisplay):
                 then(names)
 
         def ask(layers: list[LayerMaskStat]) -> None:
-            figures = all_figures(layer.layer for layer in layers)
+            figures = all_metrics(layer.layer for layer in layers)
             self.app.push_screen(FigurePicker(title, figures, chosen), picked)
 
         self.itop.operate(lambda db: metrics.layer_stats(db, run.id), ask, failing="Could not read the layers")
