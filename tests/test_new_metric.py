@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -147,18 +148,16 @@ def test_it_is_everywhere(db: Database, count: int, tmp_path: Path, capsys: pyte
 
 
 def _parquet_column(folder: Path, name: str) -> list[Any]:
-    import pyarrow.parquet as pq
-
+    pq: Any = import_module("pyarrow.parquet")
     (found,) = folder.glob("*-parquet")
     column: list[Any] = pq.read_table(found / "steps.parquet").column(name).to_pylist()
     return column
 
 
 def _tensorboard_scalars(folder: Path) -> dict[str, int]:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
+    accumulator: Any = import_module("tensorboard.backend.event_processing.event_accumulator")
     (found,) = folder.glob("*-tensorboard")
-    events = EventAccumulator(str(found), size_guidance={"scalars": 0})
+    events = accumulator.EventAccumulator(str(found), size_guidance={"scalars": 0})
     events.Reload()
     return {tag: len(events.Scalars(tag)) for tag in events.Tags()["scalars"]}
 

@@ -128,14 +128,14 @@ def _from_columns(session: Session, run_id: int, start: int, stop: int) -> list[
     import numpy as np
 
     columns = [getattr(StepMetricRow, name) for name in STEP_METRICS.names]
-    found = session.execute(
+    table = _numbers(
+        session,
         sa.select(StepMetricRow.step, StepMetricRow.nonfinite, *columns)
         .where(StepMetricRow.run_id == run_id, StepMetricRow.step >= start, StepMetricRow.step < stop)
-        .order_by(StepMetricRow.step)
-    ).all()
-    if not found:
+        .order_by(StepMetricRow.step),
+    )
+    if not len(table):
         return []
-    table = np.array([tuple(row) for row in found], dtype=np.float64)  # None becomes nan
     steps, bits = table[:, 0].astype(np.uint32), table[:, 1].astype(np.int64)
     chunks = np.unique(steps // chunk_size(0))
     rows: list[dict[str, Any]] = []
@@ -149,7 +149,8 @@ def _from_values(session: Session, run_id: int, start: int, stop: int) -> list[d
     """Those of the metrics that have values in these chunks."""
     import numpy as np
 
-    found = session.execute(
+    table = _numbers(
+        session,
         sa.select(StepValueRow.metric_id, StepValueRow.step, StepValueRow.nonfinite, StepValueRow.value)
         .where(
             StepValueRow.run_id == run_id,
@@ -157,18 +158,25 @@ def _from_values(session: Session, run_id: int, start: int, stop: int) -> list[d
             StepValueRow.step >= start,
             StepValueRow.step < stop,
         )
-        .order_by(StepValueRow.metric_id, StepValueRow.step)
-    ).all()
-    if not found:
-        return []
-    table = np.array([tuple(row) for row in found], dtype=np.float64)  # None becomes nan
+        .order_by(StepValueRow.metric_id, StepValueRow.step),
+    )
     rows: list[dict[str, Any]] = []
-    for number in np.unique(table[:, 0]).astype(np.int64).tolist():
+    for number in np.unique(table[:, 0]).astype(np.int64).tolist() if len(table) else ():
         own = table[table[:, 0] == number]
         steps, codes = own[:, 1].astype(np.uint32), own[:, 2].astype(np.int64)
         chunks = np.unique(steps // chunk_size(0))
         rows += _chunk_rows(run_id, FURTHER + number, 0, chunks, *_points(steps, own[:, 3], codes))
     return rows
+
+
+def _numbers(session: Session, statement: sa.Select[Any]) -> NDArray[Any]:
+    """The rows of a statement as an array, where NULL is nan."""
+    import numpy as np
+
+    found = session.connection().execute(statement)
+    # The driver's own tuples: the same as rows of SQLAlchemy take thrice as long.
+    assert found.cursor is not None
+    return np.array(found.cursor.fetchall(), dtype=np.float64)
 
 
 def _points(steps: NDArray[Any], values: NDArray[Any], codes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

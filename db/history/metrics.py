@@ -6,7 +6,8 @@ does not exist has recorded nothing.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -96,20 +97,18 @@ def steps(
         else:
             rows = session.execute(statement.order_by(StepMetricRow.step).limit(limit)).all()
         further = _values(session, run_id, rows[0][0], rows[-1][0]) if rows else {}
-    return [
-        StepMetric(*row[:-1], further.get(row[0]) or {})
-        if not row[-1]
-        else StepMetric(**STEP_METRICS.decode({**row._mapping}), metrics=further.get(row[0]) or {})
-        for row in rows
+    found = [
+        StepMetric(*row[:-1]) if not row[-1] else StepMetric(**STEP_METRICS.decode({**row._mapping})) for row in rows
     ]
+    return [replace(step, metrics=further.get(step.step, {})) for step in found] if further else found
 
 
 def _values(session: Session, run_id: int, first: int, last: int) -> dict[int, dict[str, float]]:
-    """By step, the values of the metrics that have no column, in the order of their declaration."""
+    """By step, the values of the metrics that have no column, by name."""
     names = {number: name for name, number in numbers(session).items()}
     if not names:
         return {}
-    rows = session.execute(
+    rows: Sequence[Any] = session.execute(
         sa.select(StepValueRow.metric_id, StepValueRow.step, StepValueRow.value, StepValueRow.nonfinite).where(
             StepValueRow.run_id == run_id,
             StepValueRow.metric_id.in_(names),  # so that each is one search of the primary key

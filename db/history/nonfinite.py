@@ -14,14 +14,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, literal
 
-__all__ = ["VALUES", "MetricColumns"]
+__all__ = ["VALUES", "MetricColumns", "code_of"]
 
 _NAN, _PLUS, _MINUS = 1, 2, 3
 # By code: what a value with these two bits is.
 VALUES = {_NAN: math.nan, _PLUS: math.inf, _MINUS: -math.inf}
 
 
-def _code(value: float) -> int:
+def code_of(value: float) -> int:
+    """The code of a value that is not finite."""
     if math.isnan(value):
         return _NAN
     return _PLUS if value > 0 else _MINUS
@@ -48,7 +49,7 @@ class MetricColumns:
             value = row.get(name)
             # `value - value` is 0 for what is finite and nan otherwise: the cheapest test for all three at once.
             if value is not None and value - value != 0:
-                bits |= _code(value) << shift
+                bits |= code_of(value) << shift
                 row[name] = None
         row["nonfinite"] = bits
         return row

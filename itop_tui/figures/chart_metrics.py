@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from db.history import metrics
 from db.history.declared import LAYER_METRICS, METRICS, Metric
+from db.session import Database
 from itop_tui.figures.format import plain
 
 AT_LAYER = "@"
@@ -37,6 +39,12 @@ def find(name: str) -> Metric | None:
         return None
     where = plain(layer, 200)
     return replace(known, name=name, title=f"{known.title}, {where}", label=f"{known.label} {where}")
+
+
+def choices(db: Database, run_id: int) -> list[Metric]:
+    """Everything that can be charted of a run, with what other programs declared in its database. Reads the store."""
+    metrics.learn(db)
+    return all_metrics(layer.layer for layer in metrics.layer_stats(db, run_id))
 
 
 def all_metrics(layers: Iterable[str] = ()) -> list[Metric]:

@@ -56,7 +56,7 @@ class Arrival:
 class OnDevice(torch.Tensor):
     """A tensor that says that it is on CUDA, where there is none."""
 
-    is_cuda = True  # type: ignore[assignment]
+    is_cuda = True
 
 
 def on_device(value: float) -> torch.Tensor:
