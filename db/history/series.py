@@ -16,7 +16,10 @@ import math
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from db.errors import StoreError
 from db.history import levels
@@ -168,6 +171,23 @@ def sparks(db: Database, run_ids: Sequence[int], metric: str = "loss", points: i
     return small
 
 
+class _Infinity(FunctionElement[float]):
+    """Infinity, which each database writes in its own way."""
+
+    type = sa.Double()
+    inherit_cache = True
+
+
+@compiles(_Infinity, "sqlite")
+def _(_element: _Infinity, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "9e999"
+
+
+@compiles(_Infinity, "postgresql")
+def _(_element: _Infinity, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "CAST('Infinity' AS double precision)"
+
+
 def averages(db: Database, run_id: int, metric: str, *, first: int, last: int, buckets: int) -> Series:
     """The average of a metric in each of some equal ranges of steps.
 
@@ -203,9 +223,7 @@ def averages(db: Database, run_id: int, metric: str, *, first: int, last: int, b
         # What is not finite is stored as no value and a code; infinity stands for it here, so that one search finds
         # both. Each range is one search of the primary key; grouping all rows by their range would sort them.
         mean = (
-            sa.select(
-                sa.case((sa.func.max(stored.code) > 0, sa.literal_column("9e999")), else_=sa.func.avg(stored.column))
-            )
+            sa.select(sa.case((sa.func.max(stored.code) > 0, _Infinity()), else_=sa.func.avg(stored.column)))
             .where(
                 stored.rows.run_id == run_id,
                 stored.own,
