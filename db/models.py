@@ -25,16 +25,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from db.columns import Lines, Status, Words
-from db.history.nonfinite import Figures
+from db.columns import Lines, MetricValues, Status, Words
+from db.history.declared import STEP_COLUMNS
+from db.history.nonfinite import MetricColumns
 from db.records import RunStatus
 
 __all__ = [
-    "EPOCH_FIGURES",
-    "LAYER_FIGURES",
-    "RUN_FIGURES",
-    "STEP_FIGURES",
-    "UPDATE_FIGURES",
+    "EPOCH_METRICS",
+    "LAYER_METRICS",
+    "RUN_METRICS",
+    "STEP_METRICS",
+    "UPDATE_METRICS",
+    "VALUE_METRICS",
     "AttemptRow",
     "Base",
     "CheckpointRow",
@@ -43,15 +45,19 @@ __all__ = [
     "EpochMetricRow",
     "LayerMaskStatRow",
     "MaskUpdateRow",
+    "MetricRow",
     "RunRow",
     "SettingRow",
     "StepChunkRow",
     "StepMetricRow",
+    "StepValueRow",
     "table_of",
 ]
 
-# The order within each is the order of bits in stored rows: append only.
-RUN_FIGURES = Figures(
+# The metrics that have columns, one codec a table; the order within each is the order of bits in stored rows. They are
+# complete: a metric that is declared later (`db.history.declared`) has rows in `step_values`, and its latest value is
+# in `RunRow.metrics`.
+RUN_METRICS = MetricColumns(
     (
         "loss",
         "accuracy",
@@ -69,14 +75,13 @@ RUN_FIGURES = Figures(
         "test_accuracy_last",
     )
 )
-STEP_FIGURES = Figures(
-    ("loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second")
-)
-EPOCH_FIGURES = Figures(("train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"))
-UPDATE_FIGURES = Figures(
+STEP_METRICS = MetricColumns(STEP_COLUMNS)
+VALUE_METRICS = MetricColumns(("value",))
+EPOCH_METRICS = MetricColumns(("train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"))
+UPDATE_METRICS = MetricColumns(
     ("death_rate", "density", "itop_rate", "overlap_previous", "overlap_first", "survival", "churn")
 )
-LAYER_FIGURES = Figures(("overlap_previous", "overlap_first", "survival"))
+LAYER_METRICS = MetricColumns(("overlap_previous", "overlap_first", "survival"))
 
 
 class Base(DeclarativeBase):
@@ -176,6 +181,8 @@ class RunRow(Base):
     fork_checkpoint_id: Mapped[int | None] = mapped_column(index=True)
     # Where it was submitted, as ASCII JSON: the name of a folder need not be UTF-8. No list reads it.
     submission: Mapped[str | None] = mapped_column(deferred=True)
+    # The latest values of metrics that have no column here.
+    metrics: Mapped[dict[str, float]] = mapped_column(MetricValues, nullable=True, default=dict)
 
 
 class AttemptRow(Base):
@@ -276,15 +283,41 @@ class StepMetricRow(Base):
     at: Mapped[float] = mapped_column("recorded_at")
 
 
+class MetricRow(Base):
+    """A metric that `StepMetricRow` has no column for: its number in the store, and its declaration."""
+
+    __tablename__ = "metrics"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    # The fields of `db.history.declared.Metric`, so that a program that does not declare it can still show it.
+    declaration: Mapped[dict[str, Any]]
+
+
+class StepValueRow(Base):
+    """One value of a metric without a column, at a step that recorded it."""
+
+    __tablename__ = "step_values"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    # Not a foreign key: metrics are never deleted, and each row would look one up.
+    metric_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    value: Mapped[float | None]
+    nonfinite: Mapped[int]
+
+
 class StepChunkRow(Base):
-    """Some blocks of steps, thinned: one figure at one level; see `db.history.levels`."""
+    """Some blocks of steps, thinned: one metric at one level; see `db.history.levels`."""
 
     __tablename__ = "step_chunks"
     __table_args__ = {"sqlite_with_rowid": False}
 
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
-    # The place in STEP_FIGURES.
-    figure: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    # The place in STEP_METRICS, or `db.history.levels.FURTHER` and the id of a `MetricRow`.
+    metric: Mapped[int] = mapped_column("figure", primary_key=True, autoincrement=False)
     level: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     chunk: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     entries: Mapped[bytes] = mapped_column(LargeBinary)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
@@ -82,7 +82,8 @@ class RunRecord:
     the latest attempt. `start_checkpoint_id` is the checkpoint the next attempt starts from, `fork_checkpoint_id` the
     one it was forked from. `position` orders the waiting runs of one priority (None: by age). A run with `trashed_at`
     was deleted by a person who may still restore it. `start_failures` counts how often in a row it ended
-    before its first step. Runs of one `recipe` differ by nothing but the seed.
+    before its first step. Runs of one `recipe` differ by nothing but the seed. `metrics` holds, by name, the latest
+    values of metrics that have no field here.
     """
 
     id: int
@@ -141,6 +142,7 @@ class RunRecord:
     start_failures: int = 0
     recipe: str | None = None
     fork_checkpoint_id: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +209,11 @@ class CommandRecord:
 
 @dataclass(frozen=True, slots=True)
 class StepMetric:
-    """The metrics of one optimizer step; `accuracy` is that of its batch."""
+    """The metrics of one optimizer step; `accuracy` is that of its batch.
+
+    `metrics` holds, by name, those declared in `db.history.declared` that have no field here; a metric that was not
+    recorded at this step is missing.
+    """
 
     step: int
     epoch: int
@@ -219,6 +225,15 @@ class StepMetric:
     itop_rate: float | None = None
     samples_per_second: float | None = None
     at: float = field(default_factory=time.time)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def value(self, name: str) -> float | None:
+        """A metric by its name; None where it was not recorded at this step."""
+        found: float | None = getattr(self, name) if name in _STEP_FIELDS else self.metrics.get(name)
+        return found
+
+
+_STEP_FIELDS = frozenset(each.name for each in fields(StepMetric))
 
 
 @dataclass(frozen=True, slots=True)

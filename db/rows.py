@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.errors import IllegalState, RunNotFound, StoreError
-from db.models import RUN_FIGURES, AttemptRow, CheckpointRow, CommandRow, RunRow
+from db.models import RUN_METRICS, AttemptRow, CheckpointRow, CommandRow, RunRow
 from db.records import AttemptRecord, CheckpointRecord, CommandRecord, RunRecord
 
 __all__ = [
@@ -34,7 +34,7 @@ _COMMAND_COLUMNS = tuple(CommandRecord.__dataclass_fields__)
 
 def run_record(row: RunRow) -> RunRecord:
     """A run as it leaves the store."""
-    return RunRecord(**RUN_FIGURES.decode({name: getattr(row, name) for name in _RUN_COLUMNS}))
+    return RunRecord(**RUN_METRICS.decode({name: getattr(row, name) for name in _RUN_COLUMNS}))
 
 
 def attempt_record(row: AttemptRow) -> AttemptRecord:

@@ -49,9 +49,11 @@ def open_database(opener: Callable[[], Database]) -> Opened:
         Exception: Whatever `opener` raises; what goes wrong after it does without.
     """
     from db import paths
+    from db.history import metrics
 
     opened = Opened(opener())
     with contextlib.suppress(Exception):  # the list is shown as at first; a failing database is told by the poller
+        metrics.learn(opened.database)  # before charts that show them are restored
         opened.remembered = saved_lists.remembered(opened.database, LIST_STATE)
         apps = OpenApps(paths.home(), opened.database.url)
         first = apps.join()

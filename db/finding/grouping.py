@@ -18,7 +18,7 @@ from db.declared_settings import in_recipe
 from db.errors import StoreError
 from db.finding.listing import check_sort, selected
 from db.finding.spread import mean_and_spread
-from db.models import RUN_FIGURES, RunRow
+from db.models import RUN_METRICS, RunRow
 from db.query.fields import CONFIG_PREFIX, Field, fields, find_field, nearest
 from db.query.settings_sql import setting_number, setting_text
 from db.query.sql import number_of, text_of
@@ -41,7 +41,7 @@ RECIPE = "recipe"
 # No person reads further, and each costs a configuration to be read.
 _TOLD_APART = 300
 
-_SHIFTS = {name: 2 * index for index, name in enumerate(RUN_FIGURES.names)}
+_SHIFTS = {name: 2 * index for index, name in enumerate(RUN_METRICS.names)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,14 @@
 """Thinned copies of a run's steps, so that a chart of any length reads a bounded number of rows.
 
-A level cuts the steps into blocks of 16, 256 or 4,096 (aligned to multiples of that) and keeps of each block and figure
+A level cuts the steps into blocks of 16, 256 or 4,096 (aligned to multiples of that) and keeps of each block and metric
 the smallest and the largest value with the first step where each occurs, and for each of nan, inf and -inf the first
 and the last step where it occurs. Sixteen blocks make a chunk, one row. A chunk is written once, in the transaction
 that records its last step; the steps after the last chunk are few and are read as they are. So recording never rewrites
 a chunk, and nothing is half written after a crash.
+
+A metric that has a column in `step_metrics` has a row for each chunk, also where the chunk has no value of it: its
+newest row says how far the copies reach. A metric that is kept in `step_values` has rows only for chunks with a value,
+so that one that is recorded now and then stays small; where a row is missing there is nothing to read.
 """
 
 from __future__ import annotations
@@ -16,13 +20,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.history.nonfinite import VALUES
-from db.models import STEP_FIGURES, StepChunkRow, StepMetricRow, table_of
+from db.models import STEP_METRICS, MetricRow, StepChunkRow, StepMetricRow, StepValueRow, table_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 __all__ = [
+    "FURTHER",
     "LEVELS",
     "block_size",
     "chunk_size",
@@ -35,6 +40,7 @@ __all__ = [
 ]
 
 LEVELS = 3
+FURTHER = 1_000  # what is added to the id of a `MetricRow`, above all places in STEP_METRICS
 _FAN = 16  # blocks a chunk, and chunks of one level in one block of the level after next
 
 
@@ -62,7 +68,7 @@ def seal(session: Session, run_id: int, first: int, last: int) -> None:
         stop = (last + 1) // size
         if first // size >= stop:
             return  # nor is any larger chunk complete
-        key = (StepChunkRow.run_id == run_id, StepChunkRow.level == level, StepChunkRow.figure == 0)
+        key = (StepChunkRow.run_id == run_id, StepChunkRow.level == level, StepChunkRow.metric == 0)
         newest = session.scalar(sa.select(sa.func.max(StepChunkRow.chunk)).where(*key))
         start = 0 if newest is None else newest + 1
         if level == 0:
@@ -114,30 +120,76 @@ def _diverged_type() -> np.dtype[Any]:
 
 def _from_steps(session: Session, run_id: int, start: int, stop: int) -> list[dict[str, Any]]:
     """The rows of the first level's chunks from one step up to another."""
+    return _from_columns(session, run_id, start, stop) + _from_values(session, run_id, start, stop)
+
+
+def _from_columns(session: Session, run_id: int, start: int, stop: int) -> list[dict[str, Any]]:
+    """Those of the metrics that have columns."""
     import numpy as np
 
-    columns = [getattr(StepMetricRow, name) for name in STEP_FIGURES.names]
-    found = session.execute(
+    columns = [getattr(StepMetricRow, name) for name in STEP_METRICS.names]
+    table = _numbers(
+        session,
         sa.select(StepMetricRow.step, StepMetricRow.nonfinite, *columns)
         .where(StepMetricRow.run_id == run_id, StepMetricRow.step >= start, StepMetricRow.step < stop)
-        .order_by(StepMetricRow.step)
-    ).all()
-    if not found:
+        .order_by(StepMetricRow.step),
+    )
+    if not len(table):
         return []
-    table = np.array([tuple(row) for row in found], dtype=np.float64)  # None becomes nan
     steps, bits = table[:, 0].astype(np.uint32), table[:, 1].astype(np.int64)
     chunks = np.unique(steps // chunk_size(0))
     rows: list[dict[str, Any]] = []
-    for figure in range(len(STEP_FIGURES.names)):
-        values, codes = table[:, 2 + figure], (bits >> (2 * figure)) & 3
-        finite = ~np.isnan(values)
-        points = np.empty(int(finite.sum()), dtype=_entry_type())
-        points["low"] = points["high"] = values[finite]
-        points["low_step"] = points["high_step"] = steps[finite]
-        lost = np.empty(int((codes != 0).sum()), dtype=_diverged_type())
-        lost["step"], lost["code"] = steps[codes != 0], codes[codes != 0]
-        rows += _chunk_rows(run_id, figure, 0, chunks, points, lost)
+    for metric in range(len(STEP_METRICS.names)):
+        values, codes = table[:, 2 + metric], (bits >> (2 * metric)) & 3
+        rows += _chunk_rows(run_id, metric, 0, chunks, *_points(steps, values, codes))
     return rows
+
+
+def _from_values(session: Session, run_id: int, start: int, stop: int) -> list[dict[str, Any]]:
+    """Those of the metrics that have values in these chunks."""
+    import numpy as np
+
+    table = _numbers(
+        session,
+        sa.select(StepValueRow.metric_id, StepValueRow.step, StepValueRow.nonfinite, StepValueRow.value)
+        .where(
+            StepValueRow.run_id == run_id,
+            StepValueRow.metric_id.in_(sa.select(MetricRow.id)),  # so that each is one search of the primary key
+            StepValueRow.step >= start,
+            StepValueRow.step < stop,
+        )
+        .order_by(StepValueRow.metric_id, StepValueRow.step),
+    )
+    rows: list[dict[str, Any]] = []
+    for number in np.unique(table[:, 0]).astype(np.int64).tolist() if len(table) else ():
+        own = table[table[:, 0] == number]
+        steps, codes = own[:, 1].astype(np.uint32), own[:, 2].astype(np.int64)
+        chunks = np.unique(steps // chunk_size(0))
+        rows += _chunk_rows(run_id, FURTHER + number, 0, chunks, *_points(steps, own[:, 3], codes))
+    return rows
+
+
+def _numbers(session: Session, statement: sa.Select[Any]) -> NDArray[Any]:
+    """The rows of a statement as an array, where NULL is nan."""
+    import numpy as np
+
+    found = session.connection().execute(statement)
+    # The driver's own tuples: the same as rows of SQLAlchemy take thrice as long.
+    assert found.cursor is not None
+    return np.array(found.cursor.fetchall(), dtype=np.float64)
+
+
+def _points(steps: NDArray[Any], values: NDArray[Any], codes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Points of one metric as blocks of one step each, and those that are not finite; no value is nan with code 0."""
+    import numpy as np
+
+    finite, diverged = ~np.isnan(values), codes != 0
+    points = np.empty(int(finite.sum()), dtype=_entry_type())
+    points["low"] = points["high"] = values[finite]
+    points["low_step"] = points["high_step"] = steps[finite]
+    lost = np.empty(int(diverged.sum()), dtype=_diverged_type())
+    lost["step"], lost["code"] = steps[diverged], codes[diverged]
+    return points, lost
 
 
 def _from_chunks(session: Session, run_id: int, level: int, start: int, stop: int) -> list[dict[str, Any]]:
@@ -145,13 +197,14 @@ def _from_chunks(session: Session, run_id: int, level: int, start: int, stop: in
     import numpy as np
 
     rows: list[dict[str, Any]] = []
-    for figure in range(len(STEP_FIGURES.names)):
+    further = session.scalars(sa.select(MetricRow.id)).all()
+    for metric in (*range(len(STEP_METRICS.names)), *(FURTHER + number for number in further)):
         found = session.execute(
             sa.select(StepChunkRow.chunk, StepChunkRow.entries, StepChunkRow.diverged)
             .where(
                 StepChunkRow.run_id == run_id,
                 StepChunkRow.level == level - 1,
-                StepChunkRow.figure == figure,
+                StepChunkRow.metric == metric,
                 StepChunkRow.chunk >= start * _FAN,
                 StepChunkRow.chunk < stop * _FAN,
             )
@@ -159,14 +212,14 @@ def _from_chunks(session: Session, run_id: int, level: int, start: int, stop: in
         ).all()
         chunks = np.unique(np.array([row[0] for row in found], dtype=np.int64) // _FAN)
         below = entries([row[1] for row in found])
-        rows += _chunk_rows(run_id, figure, level, chunks, below, diverged_points([row[2] for row in found]))
+        rows += _chunk_rows(run_id, metric, level, chunks, below, diverged_points([row[2] for row in found]))
     return rows
 
 
 def _chunk_rows(
-    run_id: int, figure: int, level: int, chunks: NDArray[Any], points: NDArray[Any], lost: NDArray[Any]
+    run_id: int, metric: int, level: int, chunks: NDArray[Any], points: NDArray[Any], lost: NDArray[Any]
 ) -> list[dict[str, Any]]:
-    """The rows of some chunks of one figure; a chunk without a value is a row too, so that it counts as written."""
+    """The rows of some chunks of one metric, also of those without a value."""
     import numpy as np
 
     block, chunk = block_size(level), chunk_size(level)
@@ -179,7 +232,7 @@ def _chunk_rows(
     return [
         {
             "run_id": run_id,
-            "figure": figure,
+            "figure": metric,
             "level": level,
             "chunk": int(number),
             "entries": blocks[chunk_of_block == number].tobytes(),

@@ -6,33 +6,43 @@ does not exist has recorded nothing.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from db.history.series import METRICS, series, several, sparks
+from db.history.declared import METRICS
+from db.history.nonfinite import VALUES
+from db.history.registered import learn, numbers, recorded
+from db.history.series import averages, moments, series, several, sparks
 from db.models import (
-    EPOCH_FIGURES,
-    LAYER_FIGURES,
-    STEP_FIGURES,
-    UPDATE_FIGURES,
+    EPOCH_METRICS,
+    LAYER_METRICS,
+    STEP_METRICS,
+    UPDATE_METRICS,
     Base,
     EpochMetricRow,
     LayerMaskStatRow,
     MaskUpdateRow,
     StepMetricRow,
+    StepValueRow,
 )
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, Recorded, StepMetric
 from db.session import Database
 
 __all__ = [
     "METRICS",
+    "averages",
     "count_steps",
     "epochs",
     "layer_history",
     "layer_stats",
+    "learn",
     "mask_updates",
+    "moments",
+    "recorded",
     "series",
     "several",
     "sparks",
@@ -41,8 +51,8 @@ __all__ = [
 
 
 def _columns(table: type[Base], record: type[Recorded]) -> list[sa.ColumnElement[Any]]:
-    """A record's columns under its own names, and the bits of its figures."""
-    names = (*(field.name for field in fields(record)), "nonfinite")
+    """A record's columns under its own names, and the bits of its metrics."""
+    names = (*(field.name for field in fields(record) if field.name != "metrics"), "nonfinite")
     return [getattr(table, name).label(name) for name in names]
 
 
@@ -53,7 +63,7 @@ _LAYER = _columns(LayerMaskStatRow, LayerMaskStat)
 
 
 def _layer(row: dict[str, Any]) -> LayerMaskStat:
-    fields = LAYER_FIGURES.decode(row)
+    fields = LAYER_METRICS.decode(row)
     fields["shape"] = tuple(fields["shape"])
     return LayerMaskStat(**fields)
 
@@ -86,9 +96,30 @@ def steps(
             rows = session.execute(statement.order_by(StepMetricRow.step.desc()).limit(latest)).all()[::-1]
         else:
             rows = session.execute(statement.order_by(StepMetricRow.step).limit(limit)).all()
-    return [
-        StepMetric(*row[:-1]) if not row[-1] else StepMetric(**STEP_FIGURES.decode({**row._mapping})) for row in rows
+        further = _values(session, run_id, rows[0][0], rows[-1][0]) if rows else {}
+    found = [
+        StepMetric(*row[:-1]) if not row[-1] else StepMetric(**STEP_METRICS.decode({**row._mapping})) for row in rows
     ]
+    return [replace(step, metrics=further.get(step.step, {})) for step in found] if further else found
+
+
+def _values(session: Session, run_id: int, first: int, last: int) -> dict[int, dict[str, float]]:
+    """By step, the values of the metrics that have no column, by name."""
+    names = {number: name for name, number in numbers(session).items()}
+    if not names:
+        return {}
+    rows: Sequence[Any] = session.execute(
+        sa.select(StepValueRow.metric_id, StepValueRow.step, StepValueRow.value, StepValueRow.nonfinite).where(
+            StepValueRow.run_id == run_id,
+            StepValueRow.metric_id.in_(names),  # so that each is one search of the primary key
+            StepValueRow.step >= first,
+            StepValueRow.step <= last,
+        )
+    ).all()
+    found: dict[int, dict[str, float]] = {}
+    for number, step, value, code in rows:
+        found.setdefault(step, {})[names[number]] = VALUES[code] if code else value
+    return found
 
 
 def count_steps(db: Database, run_id: int, *, after: int = -1) -> int:
@@ -102,14 +133,14 @@ def epochs(db: Database, run_id: int) -> list[EpochMetric]:
     """The epochs of a run, in order."""
     statement = sa.select(*_EPOCH).where(EpochMetricRow.run_id == run_id).order_by(EpochMetricRow.epoch)
     with db.read() as session:
-        return [EpochMetric(**EPOCH_FIGURES.decode({**row})) for row in session.execute(statement).mappings()]
+        return [EpochMetric(**EPOCH_METRICS.decode({**row})) for row in session.execute(statement).mappings()]
 
 
 def mask_updates(db: Database, run_id: int) -> list[MaskUpdate]:
     """The mask updates of a run, in order; the first is the first mask."""
     statement = sa.select(*_UPDATE).where(MaskUpdateRow.run_id == run_id).order_by(MaskUpdateRow.update)
     with db.read() as session:
-        return [MaskUpdate(**UPDATE_FIGURES.decode({**row})) for row in session.execute(statement).mappings()]
+        return [MaskUpdate(**UPDATE_METRICS.decode({**row})) for row in session.execute(statement).mappings()]
 
 
 def layer_stats(db: Database, run_id: int, update: int | None = None) -> list[LayerMaskStat]:
@@ -129,7 +160,7 @@ def layer_stats(db: Database, run_id: int, update: int | None = None) -> list[La
 
 
 def layer_history(db: Database, run_id: int, layer: str) -> list[tuple[int, LayerMaskStat]]:
-    """What each mask update did to one layer: pairs of the update's step and the layer's figures, in order."""
+    """What each mask update did to one layer: pairs of the update's step and the layer's metrics, in order."""
     statement = (
         sa.select(MaskUpdateRow.step.label("update_step"), *_LAYER)
         .join(

@@ -1,8 +1,8 @@
-"""Figures that diverge: how nan and the infinities survive a database that cannot hold them.
+"""Metrics that diverge: how nan and the infinities are kept in a database that cannot hold them.
 
-SQLite stores nan as NULL, which would read as "nothing recorded". So a table with figures has one integer column,
-`nonfinite`, with two bits for each figure in the table's own fixed order: 0 finite or absent, 1 nan, 2 +inf, 3 -inf.
-The figure itself is then NULL, which also keeps it out of minima, maxima and sort orders. This holds on every database,
+SQLite stores nan as NULL, which would read as "nothing recorded". So a table with metrics has one integer column,
+`nonfinite`, with two bits for each metric in the table's own fixed order: 0 finite or absent, 1 nan, 2 +inf, 3 -inf.
+The value itself is then NULL, which also keeps it out of minima, maxima and sort orders. This holds on every database,
 so that rows mean the same everywhere.
 """
 
@@ -14,46 +14,48 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, literal
 
-__all__ = ["VALUES", "Figures"]
+__all__ = ["VALUES", "MetricColumns", "code_of"]
 
 _NAN, _PLUS, _MINUS = 1, 2, 3
-# By code: what a figure with these two bits is.
+# By code: what a value with these two bits is.
 VALUES = {_NAN: math.nan, _PLUS: math.inf, _MINUS: -math.inf}
 
 
-def _code(value: float) -> int:
+def code_of(value: float) -> int:
+    """The code of a value that is not finite."""
     if math.isnan(value):
         return _NAN
     return _PLUS if value > 0 else _MINUS
 
 
-class Figures:
-    """The figures of one table, in the order of their bits. New figures go to the end, never between.
+class MetricColumns:
+    """The metrics of one table, in the order of their bits. A new column goes to the end, never between.
 
     Args:
-        names: The columns' names; at most 15, so that the bits fit a signed 32-bit integer.
+        names: The names of the columns; at most 15, so that the bits fit a signed 32-bit integer. That limits the
+            columns, not the metrics: see `db.models.StepValueRow` and `db.models.RunRow.metrics`.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         if len(names) > 15:
-            raise ValueError(f"{len(names)} figures do not fit one integer; at most 15 do")
+            raise ValueError(f"{len(names)} metrics do not fit one integer; at most 15 do")
         self.names = tuple(names)
         self._shifts = {name: 2 * index for index, name in enumerate(names)}
 
     def encode(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Make a row fit for the database, in place: its non-finite figures become None and bits of `nonfinite`."""
+        """Make a row fit for the database, in place: its non-finite values become None and bits of `nonfinite`."""
         bits = 0
         for name, shift in self._shifts.items():
             value = row.get(name)
             # `value - value` is 0 for what is finite and nan otherwise: the cheapest test for all three at once.
             if value is not None and value - value != 0:
-                bits |= _code(value) << shift
+                bits |= code_of(value) << shift
                 row[name] = None
         row["nonfinite"] = bits
         return row
 
     def decode(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Make a row what it was before `encode`, in place: its figures restored, without `nonfinite`."""
+        """Make a row what it was before `encode`, in place: its values restored, without `nonfinite`."""
         bits = row.pop("nonfinite")
         if bits:
             for name, shift in self._shifts.items():
@@ -63,7 +65,7 @@ class Figures:
         return row
 
     def changes(self, values: Mapping[str, Any], nonfinite: ColumnElement[int]) -> dict[str, Any]:
-        """The SET clause for some of the figures that leaves the bits of all others as they are."""
+        """The SET clause for some of the metrics that leaves the bits of all others as they are."""
         row = dict(values)
         touched = 0
         for name in row:
@@ -77,5 +79,5 @@ class Figures:
         return row
 
     def code(self, name: str, nonfinite: ColumnElement[int]) -> ColumnElement[int]:
-        """SQL for the two bits of one figure."""
+        """SQL for the two bits of one metric."""
         return nonfinite.bitwise_rshift(literal(self._shifts[name])).bitwise_and(literal(3))

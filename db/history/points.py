@@ -10,33 +10,58 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.history import levels
-from db.history.nonfinite import VALUES, Figures
-from db.models import EpochMetricRow, MaskUpdateRow, StepChunkRow, StepMetricRow
+from db.history.nonfinite import VALUES, MetricColumns
+from db.models import EpochMetricRow, MaskUpdateRow, StepChunkRow, StepMetricRow, StepValueRow
 from db.records import Series
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Found", "Points", "Source", "level_for", "read", "steps_of"]
+__all__ = ["Found", "Points", "Stored", "level_for", "read", "steps_of"]
 
 
 Table = type[StepMetricRow] | type[EpochMetricRow] | type[MaskUpdateRow]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Where a figure is recorded."""
+class Stored:
+    """Where the values of a metric are.
+
+    Attributes:
+        table: The table that has a row for each step, epoch or update at which it may have a value.
+        column: The column of its values.
+        columns: What says which values of that column are not finite; None where all are.
+        copies: Its number in the thinned copies; None where there are none.
+        number: Its number in `step_values`, where its values are rows there instead of a column of `table`.
+    """
 
     table: Table
     column: Any
-    figures: Figures | None
+    columns: MetricColumns | None
+    copies: int | None = None
+    number: int | None = None
+
+    @property
+    def rows(self) -> Table | type[StepValueRow]:
+        """The table of its values."""
+        return self.table if self.number is None else StepValueRow
+
+    @property
+    def own(self) -> sa.ColumnElement[bool]:
+        """SQL for which rows of the table of values are its own."""
+        return sa.true() if self.number is None else StepValueRow.metric_id == self.number
 
     @property
     def code(self) -> sa.ColumnElement[int]:
         """SQL for what kind of number a value is: 0 finite or absent, else see `db.history.nonfinite`."""
-        if self.figures is None:
+        if self.columns is None:
             return sa.literal(0)
-        return self.figures.code(self.column.key, sa.type_coerce(self.table.nonfinite, sa.Integer))
+        return self.columns.code(self.column.key, sa.type_coerce(self.rows.nonfinite, sa.Integer))
+
+    @property
+    def has_value(self) -> sa.ColumnElement[bool]:
+        """SQL for whether a row holds a value of it."""
+        return sa.and_(self.own, sa.or_(self.column.is_not(None), self.code != 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +117,7 @@ class Found:
 
 def read(
     session: Session,
-    source: Source,
+    stored: Stored,
     ranges: Mapping[int, tuple[int, int] | None],
     buckets: int | None,
     *,
@@ -102,22 +127,22 @@ def read(
 
     Args:
         session: A transaction.
-        source: The figure.
+        stored: The metric.
         ranges: The steps of each run, as `steps_of` finds them.
         buckets: For how many buckets; None reads every point.
         ends: Whether the first and the last point of each range are looked up too.
     """
     spans = {run_id: steps for run_id, steps in ranges.items() if steps is not None}
     plans = {
-        run_id: level_for(high - low + 1, buckets) if source.table is StepMetricRow else -1
+        run_id: level_for(high - low + 1, buckets) if stored.copies is not None else -1
         for run_id, (low, high) in spans.items()
     }
     found = {run_id: Found(_concatenated([])) for run_id in ranges}
-    for run_id, points in _gather(session, source, spans, plans).items():
+    for run_id, points in _gather(session, stored, spans, plans).items():
         low, high = spans[run_id]
         block = levels.block_size(plans[run_id]) if plans[run_id] >= 0 else 1
         if block > 1 and ends:
-            points = _with_ends(session, source, run_id, points, block, low, high)
+            points = _with_ends(session, stored, run_id, points, block, low, high)
         found[run_id] = Found(points, low, high, block)
     return found
 
@@ -156,7 +181,7 @@ _Interval = tuple[int, int, int]  # a run, and the steps from one up to but with
 
 
 def _gather(
-    session: Session, source: Source, spans: Mapping[int, tuple[int, int]], plans: Mapping[int, int]
+    session: Session, stored: Stored, spans: Mapping[int, tuple[int, int]], plans: Mapping[int, int]
 ) -> dict[int, Points]:
     """Candidates for the extremes: all points, or in their place the extremes of whole blocks up to the run's level."""
     parts: dict[int, list[Points]] = {run_id: [] for run_id in spans}
@@ -165,19 +190,18 @@ def _gather(
         here = [interval for interval in waiting if plans[interval[0]] >= level]
         if here:
             rest = [interval for interval in waiting if plans[interval[0]] < level]
-            waiting = rest + _gather_level(session, source, level, here, parts)
+            waiting = rest + _gather_level(session, stored, level, here, parts)
     if waiting:
-        _gather_steps(session, source, waiting, parts)
+        _gather_steps(session, stored, waiting, parts)
     return {run_id: _concatenated(several) for run_id, several in parts.items()}
 
 
 def _gather_level(
-    session: Session, source: Source, level: int, intervals: list[_Interval], parts: dict[int, list[Points]]
+    session: Session, stored: Stored, level: int, intervals: list[_Interval], parts: dict[int, list[Points]]
 ) -> list[_Interval]:
     """Read the whole blocks of some intervals; returns what is left of these: their ends, and what has no chunk yet."""
     import numpy as np
 
-    assert source.figures is not None
     block, chunk = levels.block_size(level), levels.chunk_size(level)
     left: list[_Interval] = []
     whole: list[_Interval] = []
@@ -203,7 +227,7 @@ def _gather_level(
             wanted,
             sa.and_(
                 table.run_id == wanted.c.run_id,
-                table.figure == source.figures.names.index(source.column.key),
+                table.metric == stored.copies,
                 table.level == level,
                 table.chunk >= wanted.c.start,
                 table.chunk <= wanted.c.stop,
@@ -235,19 +259,19 @@ def _gather_level(
     return left
 
 
-def _gather_steps(session: Session, source: Source, intervals: list[_Interval], parts: dict[int, list[Points]]) -> None:
+def _gather_steps(session: Session, stored: Stored, intervals: list[_Interval], parts: dict[int, list[Points]]) -> None:
     """Read every point of some intervals."""
     import numpy as np
 
-    table = source.table
+    table = stored.rows
     wanted, options = _values("wanted", ["run_id", "start", "stop"], intervals)
     found = session.connection().execute(
-        sa.select(table.run_id, table.step, source.column, source.code)
+        sa.select(table.run_id, table.step, stored.column, stored.code)
         .join(
             wanted,
             sa.and_(table.run_id == wanted.c.run_id, table.step >= wanted.c.start, table.step < wanted.c.stop),
         )
-        .where(sa.or_(source.column.is_not(None), source.code != 0)),
+        .where(stored.has_value),
         execution_options=options,
     )
     # The driver's own tuples: the same as rows of SQLAlchemy take thrice as long.
@@ -255,7 +279,7 @@ def _gather_steps(session: Session, source: Source, intervals: list[_Interval], 
     rows = found.cursor.fetchall()
     if not rows:
         return
-    # None becomes nan. Integers of figures are below 2**53, which a double holds exactly.
+    # None becomes nan. Counts are below 2**53, which a double holds exactly.
     data = np.array(rows, dtype=np.float64)
     owners = data[:, 0].astype(np.int64)
     for run_id in np.unique(owners).tolist():
@@ -264,7 +288,7 @@ def _gather_steps(session: Session, source: Source, intervals: list[_Interval], 
 
 
 def _with_ends(
-    session: Session, source: Source, run_id: int, points: Points, block: int, low: int, high: int
+    session: Session, stored: Stored, run_id: int, points: Points, block: int, low: int, high: int
 ) -> Points:
     """The same with the first and the last point of the range, which need not be extremes of their blocks."""
     import numpy as np
@@ -272,10 +296,8 @@ def _with_ends(
     if not len(points.steps):
         return points
     nearest, furthest = int(points.steps.min()), int(points.steps.max())
-    table = source.table
-    recorded = sa.select(table.step, source.column, source.code).where(
-        table.run_id == run_id, sa.or_(source.column.is_not(None), source.code != 0)
-    )
+    table = stored.rows
+    recorded = sa.select(table.step, stored.column, stored.code).where(table.run_id == run_id, stored.has_value)
     begin = recorded.where(table.step >= max(low, nearest // block * block), table.step <= nearest)
     end = recorded.where(table.step >= furthest, table.step <= min(high, furthest // block * block + block - 1))
     ends = [

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from db.models import RUN_FIGURES, RunRow
+from db.models import RUN_METRICS, RunRow
 from db.query.fields import FLAGS, STATES, Field, find_field
 from db.query.settings_sql import setting_number, setting_text
 from db.query.tree import And, Compare, Node, Not, Query, Word
@@ -134,7 +134,7 @@ def _text(field: Field, operator: str, value: str) -> Condition:
 
 def _number(field: Field, operator: str, value: float | None, now: float) -> Condition:
     column = number_of(field, now)
-    code = RUN_FIGURES.code(field.column, _NONFINITE) if field.column in RUN_FIGURES.names else None
+    code = RUN_METRICS.code(field.column, _NONFINITE) if field.column in RUN_METRICS.names else None
     if value is None:
         absent = column.is_(None)
         return absent if code is None else sa.and_(absent, code == 0)
@@ -219,7 +219,7 @@ def _flag(word: str) -> Condition:
         "fork": RunRow.parent_id.is_not(None),
         "active": RunRow.status.in_(ACTIVE),
         "finished": RunRow.status.in_(TERMINAL),
-        "diverged": sa.or_(*(RUN_FIGURES.code(name, _NONFINITE) != 0 for name in ("loss", "val_loss"))),
+        "diverged": sa.or_(*(RUN_METRICS.code(name, _NONFINITE) != 0 for name in ("loss", "val_loss"))),
         "sparse": sa.and_(RunRow.method != "dense", RunRow.method != ""),
         "dense": RunRow.method == "dense",
     }

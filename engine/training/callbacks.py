@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from engine.sparsity import UpdateStats
     from engine.training.outcome import Outcome
-    from engine.training.results import EpochFigures, StepFigures
+    from engine.training.results import EpochResult, StepResult
     from engine.training.training import Training
 
 __all__ = ["Callback"]
@@ -23,7 +23,7 @@ class Callback:
     def on_start(self, trainer: Training) -> None:
         """Training is about to start or to go on: all state is in place."""
 
-    def on_step(self, trainer: Training, figures: StepFigures) -> None:
+    def on_step(self, trainer: Training, figures: StepResult) -> None:
         """The figures of a step arrived; on CUDA the loop may be a few steps further by then."""
 
     def on_step_end(self, trainer: Training) -> None:
@@ -36,7 +36,7 @@ class Callback:
     def on_mask_update(self, trainer: Training, update: UpdateStats) -> None:
         """Weights were pruned and grown."""
 
-    def on_epoch_end(self, trainer: Training, figures: EpochFigures, best: bool) -> None:
+    def on_epoch_end(self, trainer: Training, figures: EpochResult, best: bool) -> None:
         """An epoch is complete and validated; ``best`` if its validation accuracy is the highest so far."""
 
     def on_end(self, trainer: Training, outcome: Outcome) -> None:

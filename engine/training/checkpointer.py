@@ -25,7 +25,7 @@ from engine.training.console import say
 if TYPE_CHECKING:
     from engine.config.run_config import RunConfig
     from engine.training.outcome import Outcome
-    from engine.training.results import EpochFigures
+    from engine.training.results import EpochResult
     from engine.training.training import Training
 
 __all__ = ["Checkpointer"]
@@ -79,7 +79,7 @@ class Checkpointer(Callback):
         if self._at_start:
             self.save(trainer, ["last"])
 
-    def on_epoch_end(self, trainer: Training, figures: EpochFigures, best: bool) -> None:
+    def on_epoch_end(self, trainer: Training, figures: EpochResult, best: bool) -> None:
         """Save the epoch; a diverged state is not saved, so that the checkpoint before it stays."""
         if trainer.diverged is not None and self._config.stop_on_nonfinite:
             return

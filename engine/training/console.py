@@ -9,7 +9,7 @@ from engine.training.callbacks import Callback
 
 if TYPE_CHECKING:
     from engine.training.outcome import Outcome
-    from engine.training.results import EpochFigures, StepFigures
+    from engine.training.results import EpochResult, StepResult
     from engine.training.training import Training
 
 __all__ = ["Console", "say"]
@@ -40,7 +40,7 @@ class Console(Callback):
             what += f", {trainer.masking.nonzeros:,} of {trainer.masking.maskable:,} weights active"
         say(f"{what}, on {trainer.device}; steps {trainer.step + 1:,} to {trainer.last_step:,}")
 
-    def on_step(self, trainer: Training, figures: StepFigures) -> None:
+    def on_step(self, trainer: Training, figures: StepResult) -> None:
         """Print every so many steps."""
         header = figures.header
         if header.step % self._interval == 0:
@@ -50,7 +50,7 @@ class Console(Callback):
                 f"  {header.samples_per_second:,.0f} samples/s"
             )
 
-    def on_epoch_end(self, trainer: Training, figures: EpochFigures, best: bool) -> None:
+    def on_epoch_end(self, trainer: Training, figures: EpochResult, best: bool) -> None:
         """Print the epoch."""
         total = trainer.config.total_epochs
         line = f"epoch {figures.epoch:>{len(str(total))}}/{total}  loss {figures.train_loss:.4f}"

@@ -1,4 +1,4 @@
-"""What training leaves in the database: figures and mask updates, handed over to a writer with a thread of its own."""
+"""What training leaves in the database: metrics and mask updates, handed over to a writer with a thread of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.training.callbacks import Callback
 if TYPE_CHECKING:
     from engine.sparsity import LayerStats, UpdateStats
     from engine.training.outcome import Outcome
-    from engine.training.results import EpochFigures, StepFigures
+    from engine.training.results import EpochResult, StepResult
     from engine.training.training import Training
 
 __all__ = ["Recorder"]
@@ -41,21 +41,22 @@ class Recorder(Callback):
         if self._record_layers:
             self._first_mask(trainer)
 
-    def on_step(self, trainer: Training, figures: StepFigures) -> None:
+    def on_step(self, trainer: Training, result: StepResult) -> None:
         """Hand over one step."""
-        header = figures.header
+        header = result.header
         self._writer.step(
             StepMetric(
                 header.step,
                 header.epoch,
-                figures.loss,
-                figures.accuracy,
+                result.loss,
+                result.accuracy,
                 header.learning_rate,
                 header.death_rate,
                 header.density,
                 header.itop_rate,
                 header.samples_per_second,
                 header.at,
+                result.metrics,
             )
         )
 
@@ -63,26 +64,26 @@ class Recorder(Callback):
         """Hand over one prune-and-grow with its layers."""
         self._writer.mask_update(_mask_update(update), [_layer_stat(layer) for layer in update.layers])
 
-    def on_epoch_end(self, trainer: Training, figures: EpochFigures, best: bool) -> None:
+    def on_epoch_end(self, trainer: Training, result: EpochResult, best: bool) -> None:
         """Hand over one epoch, and what training has cost so far.
 
         An epoch that ``max_steps`` cut short gets no row: a longer run may go on from there and complete it.
         """
-        if not figures.complete:
-            self._writer.progress(val_loss=figures.val_loss, val_accuracy=figures.val_accuracy)
+        if not result.complete:
+            self._writer.progress(val_loss=result.val_loss, val_accuracy=result.val_accuracy)
             self._costs(trainer)
             return
         self._writer.epoch(
             EpochMetric(
-                epoch=figures.epoch,
-                step=figures.step,
-                train_loss=figures.train_loss,
-                train_accuracy=figures.train_accuracy,
-                val_loss=figures.val_loss,
-                val_accuracy=figures.val_accuracy,
-                learning_rate=figures.learning_rate,
-                seconds=figures.seconds,
-                at=figures.at,
+                epoch=result.epoch,
+                step=result.step,
+                train_loss=result.train_loss,
+                train_accuracy=result.train_accuracy,
+                val_loss=result.val_loss,
+                val_accuracy=result.val_accuracy,
+                learning_rate=result.learning_rate,
+                seconds=result.seconds,
+                at=result.at,
             )
         )
         self._costs(trainer)

@@ -1,8 +1,8 @@
-"""What one step, one epoch and one evaluation give, and how figures leave the device without a wait.
+"""The results of one step and of one epoch, and how metrics leave the device without a wait.
 
-A training loop that calls ``loss.item()`` makes the processor wait for the GPU at every step. Here the two numbers
-of a step stay on the device, are copied to pinned memory behind the step's own kernels, and are delivered when an
-event says that they have arrived: a few steps late, in order, and all of them by :meth:`FigureStream.flush`. On the
+A training loop that calls ``loss.item()`` makes the processor wait for the GPU at every step. Here the scalars of a
+step stay on the device, are copied together to pinned memory behind the step's own kernels, and are delivered when an
+event says that they have arrived: a few steps late, in order, and all of them by :meth:`MetricStream.flush`. On the
 CPU, where there is nothing to wait for, they are delivered at once.
 """
 
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 
-__all__ = ["EpochFigures", "EpochSums", "FigureStream", "StepFigures", "StepHeader", "Throughput"]
+__all__ = ["EpochResult", "EpochSums", "MetricStream", "StepHeader", "StepResult", "Throughput"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +34,20 @@ class StepHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class StepFigures:
-    """One optimizer step: its header, its mean loss, and the share of its samples it got right."""
+class StepResult:
+    """One optimizer step: its header, its mean loss, the share of its samples it got right, and other metrics by name.
+
+    ``metrics`` holds what was passed to :meth:`Trainer.record` before the step ended.
+    """
 
     header: StepHeader
     loss: float
     accuracy: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class EpochFigures:
+class EpochResult:
     """One epoch: means over its training steps, and the validation split where there is one (else None).
 
     ``complete`` is False where ``max_steps`` cut it short.
@@ -114,62 +118,88 @@ class Throughput:
         return elapsed, 1.0 / self._seconds_per_sample
 
 
-class FigureStream:
-    """Delivers the loss and the number of correct answers of each step, in order.
+class MetricStream:
+    """Delivers the metrics of each step, in order: any number of scalars, with one copy from the device a step.
 
     Args:
-        device: Where the loss is computed.
-        deliver: Called with (header, loss, correct answers) for each step, on the caller's thread.
+        device: Where the scalars are computed.
+        deliver: Called with (header, values by name) for each step, on the caller's thread.
         depth: How many steps may be on their way on CUDA. Beyond it the oldest is waited for, which holds the
             processor back from running ahead of the device without end and leaves the device busy.
+        width: How many scalars a step may send before the buffers must grow, which waits for the device once.
     """
 
     def __init__(
-        self, device: torch.device, deliver: Callable[[StepHeader, float, float], None], *, depth: int = 64
+        self,
+        device: torch.device,
+        deliver: Callable[[StepHeader, dict[str, float]], None],
+        *,
+        depth: int = 64,
+        width: int = 32,
     ) -> None:
         self._deliver = deliver
-        self._pending: deque[tuple[StepHeader, int]] = deque()
+        self._pending: deque[_OnItsWay] = deque()
         self._asynchronous = device.type == "cuda"
         self._depth = depth
         self._next = 0
         if self._asynchronous:
-            # Everything is allocated now: pinning memory in the loop would synchronise.
-            self._slots = torch.empty((depth, 2), dtype=torch.float64, pin_memory=True)
+            self._allocate(width)
             self._events = [torch.cuda.Event() for _ in range(depth)]  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
-    def push(self, header: StepHeader, loss: torch.Tensor, correct: torch.Tensor) -> None:
-        """Send the figures of a step on their way.
+    def push(self, header: StepHeader, scalars: Mapping[str, torch.Tensor | float]) -> None:
+        """Send the metrics of a step on their way.
 
         Args:
             header: What is known of the step already.
-            loss: Mean loss, a scalar on the device.
-            correct: Correct answers, a scalar on the device.
+            scalars: By name: scalars on the device, which are not waited for, or plain numbers.
         """
         if not self._asynchronous:
-            self._deliver(header, float(loss), float(correct))
+            self._deliver(header, {name: float(value) for name, value in scalars.items()})
             return
         if len(self._pending) == self._depth:
-            self._events[self._pending[0][1]].synchronize()
+            self._events[self._pending[0].slot].synchronize()
         self.poll()
+        on_device = {
+            name: value for name, value in scalars.items() if isinstance(value, torch.Tensor) and value.is_cuda
+        }
+        if len(on_device) > self._slots.shape[1]:
+            self.flush()
+            self._allocate(2 * len(on_device))
         slot = self._next
         self._next = (slot + 1) % self._depth
-        pair = torch.stack((loss.detach().double(), correct.detach().double()))
-        self._slots[slot].copy_(pair, non_blocking=True)
+        if on_device:
+            row = torch.stack([value.detach().double() for value in on_device.values()])
+            self._slots[slot, : len(on_device)].copy_(row, non_blocking=True)
         self._events[slot].record()
-        self._pending.append((header, slot))
+        known = {name: float(value) for name, value in scalars.items() if name not in on_device}
+        self._pending.append(_OnItsWay(header, slot, tuple(on_device), known))
 
     def poll(self) -> None:
         """Deliver what has arrived; waits for nothing."""
-        while self._pending and self._events[self._pending[0][1]].query():  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        while self._pending and self._events[self._pending[0].slot].query():  # type: ignore[no-untyped-call]  # torch leaves it untyped
             self._pop()
 
     def flush(self) -> None:
         """Deliver all steps pushed so far, waiting for those still on the device."""
         while self._pending:
-            self._events[self._pending[0][1]].synchronize()
+            self._events[self._pending[0].slot].synchronize()
             self._pop()
 
+    def _allocate(self, width: int) -> None:
+        # Everything is allocated before it is used: pinning memory in the loop would synchronise.
+        self._slots = torch.empty((self._depth, width), dtype=torch.float64, pin_memory=True)
+
     def _pop(self) -> None:
-        header, slot = self._pending.popleft()
-        loss, correct = self._slots[slot].tolist()
-        self._deliver(header, loss, correct)
+        step = self._pending.popleft()
+        arrived = self._slots[step.slot, : len(step.names)].tolist()
+        self._deliver(step.header, dict(zip(step.names, arrived, strict=True)) | step.known)
+
+
+@dataclass(frozen=True, slots=True)
+class _OnItsWay:
+    """A step whose scalars are in a slot as soon as its event has happened."""
+
+    header: StepHeader
+    slot: int
+    names: tuple[str, ...]
+    known: dict[str, float]

@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from db.history.declared import check_further
 from engine.config.run_config import RunConfig
 from engine.data import DataBundle
 from engine.sparsity import LayerStats
@@ -32,7 +33,7 @@ from engine.training.evaluate import Evaluation, Interrupted, evaluate
 from engine.training.learning_rate import LearningRate
 from engine.training.optim import build_optimizer, l1_penalty, set_learning_rate
 from engine.training.outcome import Best, Outcome, TestFigures
-from engine.training.results import EpochFigures, EpochSums, FigureStream, StepFigures, StepHeader, Throughput
+from engine.training.results import EpochResult, EpochSums, MetricStream, StepHeader, StepResult, Throughput
 from engine.training.setup import make_masking
 from engine.training.state import copy_state
 
@@ -113,7 +114,8 @@ class Trainer:
         self.best: Best | None = None
         self.sums = EpochSums()
         self.throughput = Throughput()
-        self.figures = FigureStream(device, self._deliver)
+        self.figures = MetricStream(device, self._deliver)
+        self._recorded: dict[str, Tensor | float] = {}
         self.diverged: str | None = None
         self._stop_reason: str | None = None
         self._masks_changed()
@@ -202,7 +204,9 @@ class Trainer:
             samples_per_second=samples_per_second,
             at=time.time(),
         )
-        self.figures.push(header, _total(losses), _total(hits))
+        # Taken one by one: another thread may record meanwhile.
+        recorded = {name: self._recorded.pop(name) for name in tuple(self._recorded)}
+        self.figures.push(header, {"loss": _total(losses), "correct": _total(hits), **recorded})
         if update is not None:
             for callback in self.callbacks:
                 callback.on_mask_update(self, update)
@@ -229,7 +233,7 @@ class Trainer:
             self._note_divergence(f"validation loss became {_name(validation.loss)} after epoch {epoch}")
         self._check_weights()
         best = self._note_best(validation)
-        figures = EpochFigures(
+        figures = EpochResult(
             epoch=epoch,
             step=self.step,
             train_loss=self.sums.mean_loss,
@@ -278,6 +282,20 @@ class Trainer:
         """End the run before its next step, with the state as it is then; the first reason counts."""
         if self._stop_reason is None:
             self._stop_reason = reason
+
+    def record(self, **values: Tensor | float) -> None:
+        """Record metrics with the step that is being taken, or with the next one between two steps; any thread may.
+
+        Args:
+            values: Metrics declared in `db.history.declared`, by name: plain numbers, or scalars on the device, which
+                nothing waits for. A metric may be recorded at some steps only.
+
+        Raises:
+            StoreError: There is no such metric, or it is one that the trainer itself records.
+        """
+        for name in values:
+            check_further(name)
+        self._recorded.update(values)
 
     def flush(self) -> None:
         """Deliver the figures of all steps taken so far."""
@@ -332,11 +350,12 @@ class Trainer:
         self.itop_rate = 1.0 if masking is None else float(masking.itop_rate)
         self.flops.masks_changed()
 
-    def _deliver(self, header: StepHeader, loss: float, correct: float) -> None:
+    def _deliver(self, header: StepHeader, values: dict[str, float]) -> None:
+        loss, correct = values.pop("loss"), values.pop("correct")
         self.sums.add(loss, correct, header.samples)
         if not math.isfinite(loss):
             self._note_divergence(f"loss became {_name(loss)} at step {header.step} (epoch {header.epoch})")
-        figures = StepFigures(header, loss, correct / header.samples)
+        figures = StepResult(header, loss, correct / header.samples, values)
         for callback in self.callbacks:
             callback.on_step(self, figures)
 

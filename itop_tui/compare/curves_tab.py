@@ -12,13 +12,14 @@ from textual.app import ComposeResult
 from textual.containers import Grid
 from textual.message import Message
 
+from db.history.declared import Metric
 from itop_tui.chart.chart import Chart, ChartData, Event, Line
 from itop_tui.chart.chart_grid import LEGEND_FROM, ChartGrid, grid_shape
 from itop_tui.chart.compare_chart import BandLine, CompareChart
 from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.compare.reading import Happened
 from itop_tui.figures.braille import FloatArray
-from itop_tui.figures.chart_metrics import COMPARED, Figure
+from itop_tui.figures.chart_metrics import comparison_metrics
 from itop_tui.figures.comparison import Entry
 from itop_tui.figures.comparison_curves import RAW_UP_TO, Curves, CurvesRequest, EntryCurve, epochs_known, members_of
 from itop_tui.figures.x_axis import Scale, across_note
@@ -105,7 +106,7 @@ class CurvesPane(ChartGrid):
     def compose(self) -> ComposeResult:
         """One chart; more are made as there is room."""
         with Grid(id="curve-grid"):
-            yield CompareChart(COMPARED[0].short_title, percent=COMPARED[0].percent)
+            yield CompareChart(comparison_metrics()[0].short_title, percent=comparison_metrics()[0].percent)
         legend = MarkLegend(id="mark-legend")
         legend.display = False
         yield legend
@@ -115,11 +116,11 @@ class CurvesPane(ChartGrid):
     @property
     def state(self) -> dict[str, Any]:
         """How the charts are shown, as JSON: what another start of the app takes up again."""
-        return {**super().state, "chart": COMPARED[self.chosen].name}
+        return {**super().state, "chart": comparison_metrics()[self.chosen].name}
 
     def take_up(self, state: Mapping[str, Any]) -> None:
         """Show the charts as they were shown before; whatever in `state` makes no sense is passed over."""
-        names = [figure.name for figure in COMPARED]
+        names = [figure.name for figure in comparison_metrics()]
         self.chosen = names.index(state["chart"]) if state.get("chart") in names else 0
         super().take_up(state)
         self.lay_out()
@@ -132,9 +133,9 @@ class CurvesPane(ChartGrid):
         return list(self.query(CompareChart))
 
     @property
-    def figures(self) -> tuple[Figure, ...]:
+    def figures(self) -> tuple[Metric, ...]:
         """The figures that are on the screen."""
-        return COMPARED[self._first : self._first + self._count]
+        return comparison_metrics()[self._first : self._first + self._count]
 
     @property
     def _shape(self) -> tuple[int, int]:
@@ -143,7 +144,7 @@ class CurvesPane(ChartGrid):
     @property
     def _count(self) -> int:
         columns, rows = self._shape
-        return min(columns * rows, len(COMPARED) - self._first)
+        return min(columns * rows, len(comparison_metrics()) - self._first)
 
     @property
     def _first(self) -> int:
@@ -171,7 +172,7 @@ class CurvesPane(ChartGrid):
         parts += [across] if across else []
         if self.window is not None:
             parts.append(f"{self.across}s {self.window[0]:,.4g} to {self.window[1]:,.4g} (0 for all)")
-        parts.append(f"{self._first + 1}–{self._first + self._count} of {len(COMPARED)} figures (tab)")
+        parts.append(f"{self._first + 1}–{self._first + self._count} of {len(comparison_metrics())} figures (tab)")
         return " · ".join(parts)
 
     # ------------------------------------------------------------------------------------------------------ showing
@@ -261,7 +262,7 @@ class CurvesPane(ChartGrid):
 
     def choose(self, by: int) -> None:
         """Choose the chart `by` places further."""
-        self.chosen = (self.chosen + by) % len(COMPARED)
+        self.chosen = (self.chosen + by) % len(comparison_metrics())
         self.lay_out()
         self.post_message(self.Changed())
 

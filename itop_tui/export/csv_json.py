@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from db.records import RunRecord
 from db.runs import attempts, checkpoints
 from db.session import Database
-from itop_tui.export.tables import TABLES, Table
+from itop_tui.export.tables import Table, tables_of
 from itop_tui.service.json_shape import Document, plain_value, run_document, timestamp
 
 
@@ -19,17 +19,17 @@ def write_csv(db: Database, run: RunRecord, folder: Path) -> None:
     """Write a run as a folder of CSV files, one for each table, and two of JSON values by their names.
 
     `run.csv` holds the run's results, its state and where it ran, `config.csv` its settings. Each row of a table begins
-    with the run's id, so that files of several runs can be read as one. Figures stand as Python writes them ("nan" and
-    "inf" where they diverged), so that they read back as they were recorded; what was not recorded is empty; shapes are
-    JSON.
+    with the run's id, so that files of several runs can be read as one. Metrics are written as Python writes them
+    ("nan" and "inf" where they diverged), so that they read back as they were recorded; what was not recorded is empty;
+    shapes are JSON.
 
     Args:
         db: The database.
         run: The run.
         folder: A folder that is there and empty.
     """
-    for table in TABLES:
-        rows = ((run.id, *row) for row in table.rows(db, run.id))
+    for table in tables_of(db, run.id):
+        rows = ((run.id, *row) for row in table.rows())
         write_rows(folder / f"{table.name}.csv", ("run", *table.columns), rows)
     document = run_document(run)
     settings = document.pop("config")
@@ -69,17 +69,18 @@ def write_json(db: Database, run: RunRecord, path: Path) -> None:
         file.write("{\n")
         for name, value in document.items():
             file.write(f"  {json.dumps(name)}: {json.dumps(value, allow_nan=False)},\n")
-        for position, table in enumerate(TABLES):
-            _write_table(file, db, run, table)
-            file.write(",\n" if position < len(TABLES) - 1 else "\n")
+        for position, table in enumerate(tables_of(db, run.id)):
+            file.write(",\n" if position else "")
+            _write_table(file, table)
+        file.write("\n")
         file.write("}\n")
 
 
-def _write_table(file: TextIO, db: Database, run: RunRecord, table: Table) -> None:
-    # The run has a figure `step` and a count `epoch` of its own: none of the tables' names is one of a run's fields.
+def _write_table(file: TextIO, table: Table) -> None:
+    # The run has a number `step` and a count `epoch` of its own: none of the tables' names is one of a run's fields.
     file.write(f"  {json.dumps(table.name)}: [")
     moments = frozenset(name for name in table.columns if name == "at")
-    for position, row in enumerate(table.rows(db, run.id)):
+    for position, row in enumerate(table.rows()):
         shaped = {
             name: timestamp(value) if name in moments else plain_value(value)
             for name, value in zip(table.columns, row, strict=True)

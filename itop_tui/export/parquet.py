@@ -10,7 +10,7 @@ from typing import Any
 
 from db.records import RunRecord
 from db.session import Database
-from itop_tui.export.tables import TABLES
+from itop_tui.export.tables import tables_of
 from itop_tui.export.written_files import ExportError
 from itop_tui.service.json_shape import run_document
 
@@ -23,7 +23,7 @@ def write_parquet(db: Database, run: RunRecord, folder: Path) -> None:
 
     Each row begins with the run's id, so that files of several runs can be read as one; each file's metadata holds the
     run's results, state and where it ran (`itop.run`) and its configuration (`itop.config`), both as JSON. What was not
-    recorded is null; a figure that diverged is nan or infinite.
+    recorded is null; a metric that diverged is nan or infinite.
 
     Args:
         db: The database.
@@ -42,10 +42,10 @@ def write_parquet(db: Database, run: RunRecord, folder: Path) -> None:
     document = run_document(run)
     config = document.pop("config")
     metadata = {"itop.run": json.dumps(document), "itop.config": json.dumps(config)}
-    for table in TABLES:
+    for table in tables_of(db, run.id):
         fields = [(name, types[kind]) for name, kind in zip(table.columns, table.kinds, strict=True)]
         schema = pa.schema([("run", pa.int64()), *fields], metadata=metadata)
-        rows = table.rows(db, run.id)
+        rows = table.rows()
         with pq.ParquetWriter(folder / f"{table.name}.parquet", schema) as writer:
             while page := list(islice(rows, _ROWS)):
                 values = [[run.id] * len(page), *zip(*page, strict=True)]

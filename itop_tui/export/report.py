@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from db.history.declared import Metric
 from db.records import RunRecord
 from db.runs import attempts
 from db.session import Database
 from engine.config.run_config import ConfigError, RunConfig
 from itop_tui.export.drawing import PAPER, Drawing, Trace
 from itop_tui.export.svg_text import note_of, text_of
-from itop_tui.figures.chart_metrics import COMPARED, Figure
+from itop_tui.figures.chart_metrics import comparison_metrics
 from itop_tui.figures.comparison import (
     RESULTS,
     Entry,
@@ -69,7 +70,7 @@ def _entries(runs: Sequence[RunRecord], grouped: bool | None) -> tuple[Entry, ..
         return entries(runs, grouped=True)
 
 
-def curve_drawing(figure: Figure, compared: Sequence[Entry], curves: Curves) -> Drawing:
+def curve_drawing(figure: Metric, compared: Sequence[Entry], curves: Curves) -> Drawing:
     """A chart of the comparison as a drawing; entries that did not record the figure are left out.
 
     Args:
@@ -199,7 +200,7 @@ def _curves(db: Database, compared: Sequence[Entry], first: Across) -> Iterable[
         )
     for across in choices:
         yield f'<div class="plots over-{across}">'
-        for figure in COMPARED:  # one at a time: a page of many long runs needs the memory of one plot
+        for figure in comparison_metrics():  # one at a time: a page of many long runs needs the memory of one plot
             curves = read(across, figure.name)
             if any(len(curve.x) for curve in curves.by_name[figure.name]):
                 yield _plot(curve_drawing(figure, compared, curves))

@@ -23,7 +23,7 @@ class Table:
     """A table of a run.
 
     Attributes:
-        name: What its file is called.
+        name: The name of its file.
         columns: The columns.
         kinds: The type of each: int, float, str or tuple (of whole numbers).
         rows: Reads its rows, in order.
@@ -32,7 +32,22 @@ class Table:
     name: str
     columns: tuple[str, ...]
     kinds: tuple[type, ...]
-    rows: Callable[[Database, int], Iterator[Row]]
+    rows: Callable[[], Iterator[Row]]
+
+
+def tables_of(db: Database, run_id: int) -> tuple[Table, ...]:
+    """Everything a run recorded while it trained: `steps`, `epochs`, `mask_updates` and `layers`.
+
+    The columns are the fields of the records in `db.records`; those of the steps are followed by the metrics without a
+    field that this run has recorded.
+    """
+    further = metrics.recorded(db, [run_id])
+    return (
+        _table("steps", StepMetric, lambda: _steps(db, run_id), further=further),
+        _table("epochs", EpochMetric, lambda: iter(metrics.epochs(db, run_id))),
+        _table("mask_updates", MaskUpdate, lambda: iter(metrics.mask_updates(db, run_id))),
+        _layer_table(db, run_id),
+    )
 
 
 def _steps(db: Database, run_id: int) -> Iterator[StepMetric]:
@@ -42,21 +57,17 @@ def _steps(db: Database, run_id: int) -> Iterator[StepMetric]:
         after = page[-1].step
 
 
-def _layers(db: Database, run_id: int) -> Iterator[tuple[MaskUpdate, LayerMaskStat]]:
-    for update in metrics.mask_updates(db, run_id):
-        for layer in metrics.layer_stats(db, run_id, update.update):
-            yield update, layer
-
-
-def _table(name: str, record: type[Any], read: Callable[[Database, int], Iterator[Any]]) -> Table:
-    fields = dataclasses.fields(record)
+def _table(name: str, record: type[Any], read: Callable[[], Iterator[Any]], *, further: tuple[str, ...] = ()) -> Table:
+    fields = [field for field in dataclasses.fields(record) if field.name != "metrics"]
     names = tuple(field.name for field in fields)
-    return Table(
-        name,
-        names,
-        tuple(_kind(str(field.type)) for field in fields),
-        lambda db, run_id: (tuple(getattr(row, column) for column in names) for row in read(db, run_id)),
-    )
+
+    def rows() -> Iterator[Row]:
+        for row in read():
+            own = tuple(getattr(row, column) for column in names)
+            yield own if not further else (*own, *map(row.metrics.get, further))
+
+    kinds = (*(_kind(str(field.type)) for field in fields), *(float for _ in further))
+    return Table(name, (*names, *further), kinds, rows)
 
 
 def _kind(annotation: str) -> type:
@@ -64,20 +75,12 @@ def _kind(annotation: str) -> type:
     return kinds.get(annotation.removesuffix(" | None"), tuple)
 
 
-def _layer_table() -> Table:
-    own = _table("layers", LayerMaskStat, lambda db, run_id: iter(()))
+def _layer_table(db: Database, run_id: int) -> Table:
+    own = _table("layers", LayerMaskStat, lambda: iter(()))
 
-    def rows(db: Database, run_id: int) -> Iterator[Row]:
-        for update, layer in _layers(db, run_id):
-            yield (update.update, update.step, *(getattr(layer, column) for column in own.columns))
+    def rows() -> Iterator[Row]:
+        for update in metrics.mask_updates(db, run_id):
+            for layer in metrics.layer_stats(db, run_id, update.update):
+                yield (update.update, update.step, *(getattr(layer, column) for column in own.columns))
 
     return Table(own.name, ("update", "step", *own.columns), (int, int, *own.kinds), rows)
-
-
-TABLES = (
-    _table("steps", StepMetric, _steps),
-    _table("epochs", EpochMetric, lambda db, run_id: iter(metrics.epochs(db, run_id))),
-    _table("mask_updates", MaskUpdate, lambda db, run_id: iter(metrics.mask_updates(db, run_id))),
-    _layer_table(),
-)
-"""Everything a run records along its way."""

@@ -10,12 +10,12 @@ from typing import Any
 
 from db.records import RunRecord, RunStatus
 from db.session import Database
-from itop_tui.export.tables import TABLES
+from itop_tui.export.tables import tables_of
 from itop_tui.export.written_files import ExportError
 from itop_tui.service.json_shape import plain_value
 
 _PREFIXES = {"steps": "step", "epochs": "epoch", "mask_updates": "mask", "layers": "layer"}
-_NOT_FIGURES = frozenset({"step", "epoch", "update", "at", "layer", "position", "shape", "size"})
+_NOT_METRICS = frozenset({"step", "epoch", "update", "at", "layer", "position", "shape", "size"})
 _RESULTS = (
     "test_accuracy",
     "test_accuracy_last",
@@ -99,15 +99,15 @@ def _hparams(run: RunRecord) -> dict[str, str | bool | float]:
 def _events(db: Database, run: RunRecord, began: float) -> Iterator[tuple[float, int, list[tuple[str, float]]]]:
     """Each row of each table: when it was recorded, at which step, and its scalars by their tags."""
     updated: dict[int, float] = {}  # when each mask update was made: its layers have no time of their own
-    for table in TABLES:
+    for table in tables_of(db, run.id):
         prefix = _PREFIXES[table.name]
-        for values in table.rows(db, run.id):
+        for values in table.rows():
             row: dict[str, Any] = dict(zip(table.columns, values, strict=True))
             own = f"{prefix}/{row['layer']}" if "layer" in row else prefix
             scalars = [
                 (f"{own}/{name}", float(value))
                 for name, value in row.items()
-                if name not in _NOT_FIGURES and value is not None
+                if name not in _NOT_METRICS and value is not None
             ]
             at = row["at"] if "at" in row else updated.get(row["update"], began)
             if "update" in row:

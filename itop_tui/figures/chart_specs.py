@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from itop_tui.figures.chart_metrics import Figure, find
+from db.history.declared import Metric
+from itop_tui.figures.chart_metrics import find
 from itop_tui.figures.format import plain
 
 
@@ -23,7 +24,7 @@ class ChartSpec:
     title: str = ""
 
     @property
-    def figures(self) -> tuple[Figure, ...]:
+    def figures(self) -> tuple[Metric, ...]:
         """Its figures, those that are known."""
         return tuple(figure for figure in map(find, self.names) if figure is not None)
 

@@ -14,20 +14,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from db.history import averages, metrics
-from db.history.moments import moments
+from db.history import metrics
+from db.history.declared import METRICS
 from db.records import Series
 from db.runs import attempts
 from db.session import Database
 from itop_tui.figures.braille import FloatArray
-from itop_tui.figures.chart_metrics import FIGURES
 from itop_tui.figures.comparison import Entry, join, smoothed
 from itop_tui.figures.events import breaks
 from itop_tui.figures.x_axis import Across, Hours, Linear, Scale, hours
 
 _EXCHANGED = frozenset({"churn", "pruned", "grown"})
-_BY_STEP = frozenset(figure.name for figure in FIGURES if figure.source == "step")
-_NOISY = frozenset(figure.name for figure in FIGURES if figure.noisy)
 _DOTS_A_COLUMN = 2
 RAW_UP_TO = 4
 """Curves up to which what was recorded stays behind the smoothed ones; more would hide them."""
@@ -75,7 +72,7 @@ class CurvesRequest:
 
     Attributes:
         members: The runs of each entry.
-        figures: Names of `itop_tui.figures.chart_metrics.FIGURES`.
+        figures: Names of `db.history.declared.METRICS`.
         window: The part of the x axis, in its unit; None for all.
         columns: Columns of the widest chart.
         smoothing: The weight of the past in the moving average of noisy figures, 0 for none.
@@ -147,7 +144,7 @@ def read_curves(db: Database, request: CurvesRequest) -> Curves:
     plain: dict[tuple[int | None, int | None], list[Members]] = {}
     joined: list[tuple[str, Members]] = []
     scales = _scales(db, request)
-    noisy = [figure for figure in request.figures if request.smoothing and figure in _NOISY]
+    noisy = [figure for figure in request.figures if request.smoothing and METRICS[figure].noisy]
     for members in request.members:
         if not scales.keys() & set(members.runs):
             found.update({(figure, members): EntryCurve(_nothing(), _nothing()) for figure in request.figures})
@@ -192,7 +189,7 @@ def _scales(db: Database, request: CurvesRequest) -> dict[int, Scale]:
     def own(run_id: int) -> Scale | None:
         tries = attempts.for_run(db, run_id)
         starts = [attempt.start_step for attempt in tries if attempt.start_step > 0]
-        return hours(moments(db, run_id, beside=starts), tries)
+        return hours(metrics.moments(db, run_id, beside=starts), tries)
 
     ids = [run_id for members in request.members for run_id in members.runs]
     with ThreadPoolExecutor(max_workers=_READERS) as pool:
@@ -212,11 +209,11 @@ def _reach(request: CurvesRequest, scales: Mapping[int, Scale]) -> float:
 def _middle(db: Database, request: CurvesRequest, figure: str, members: Members, run_id: int, scale: Scale) -> Series:
     """The middle of one run's curve: what means over seeds and moving averages rest on."""
     first, last = _bounds(request, scale)
-    if figure not in _BY_STEP:
+    if METRICS[figure].source != "step":
         return metrics.series(db, run_id, figure, first=first, last=last)
     until = max(1, members.reach) if last is None else last
     buckets = _DOTS_A_COLUMN * request.columns
-    return averages.averages(db, run_id, figure, first=first or 0, last=until, buckets=buckets)
+    return metrics.averages(db, run_id, figure, first=first or 0, last=until, buckets=buckets)
 
 
 def _joined(
@@ -228,7 +225,7 @@ def _joined(
     for run_id, middle in middles.items():
         x, y = _arrays(db, run_id, figure, middle)
         broken += _broken(run_id, x, y, scales[run_id])
-        if request.smoothing and figure in _NOISY:
+        if request.smoothing and METRICS[figure].noisy:
             y = smoothed(x, y, request.smoothing)
         curves.append((scales[run_id].place(x), y))
     if len(curves) == 1:

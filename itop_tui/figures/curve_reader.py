@@ -15,8 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from db.history import metrics
-from db.history.moments import moments
-from db.records import MaskUpdate, StepMetric
+from db.records import MaskUpdate
 from db.session import Database
 from itop_tui.figures.chart_metrics import find
 from itop_tui.figures.curves import EMPTY, Curve, CurveRequest, Curves, Track
@@ -83,7 +82,7 @@ class CurveReader:
             last=self._last,
             before=self._before,
             drops=falls,
-            moments=moments(self._database, self._run_id, beside=starts) if request.timed else None,
+            moments=metrics.moments(self._database, self._run_id, beside=starts) if request.timed else None,
         )
 
     def _load(self, request: CurveRequest, reached: int, lineage: tuple[Stretch, ...]) -> None:
@@ -173,7 +172,7 @@ class CurveReader:
         bound = self._bounds(request)[1]
         seen = new if bound is None else [row for row in new if row.step <= bound]
         for name, track in self._tracks.items():
-            points = [(row.step, _figure(row, name)) for row in seen if row.step > track.last]
+            points = [(row.step, row.value(name)) for row in seen if row.step > track.last]
             known = [(step, value) for step, value in points if value is not None]
             track.extend([step for step, _ in known], [value for _, value in known])
         return True
@@ -192,8 +191,3 @@ def _is_dense(name: str) -> bool:
 def _is_noisy(name: str) -> bool:
     figure = find(name)
     return figure is not None and figure.noisy
-
-
-def _figure(row: StepMetric, name: str) -> float | None:
-    value: float | None = getattr(row, name)
-    return value

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from db.history import metrics
+from db.history.declared import Metric
 from db.records import LayerMaskStat, MaskUpdate
 from db.session import Database
-from itop_tui.figures.chart_metrics import AT_LAYER, Figure, find
+from itop_tui.figures.chart_metrics import AT_LAYER, find
 from itop_tui.figures.curves import Curve
 from itop_tui.run.layer_table import churn, density, explored
 
@@ -63,7 +64,7 @@ def read_sparse(
     return curves
 
 
-def _layer(figure: Figure) -> str:
+def _layer(figure: Metric) -> str:
     return figure.name.partition(AT_LAYER)[2]
 
 

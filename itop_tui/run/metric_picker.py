@@ -8,8 +8,8 @@ from rich.text import Text
 from textual import on
 from textual.widgets import Input, OptionList
 
+from db.history.declared import Metric
 from itop_tui.dialogs.check_list import CheckList
-from itop_tui.figures.chart_metrics import Figure
 from itop_tui.figures.chart_specs import MOST_FIGURES
 from itop_tui.look.theme import tone_style
 from itop_tui.widgets.key_bar import KeyHint
@@ -28,12 +28,12 @@ class FigurePicker(CheckList[tuple[str, ...]]):
 
     HINTS = (KeyHint("space", "take or leave", "screen.check"),)
 
-    def __init__(self, title: str, figures: Sequence[Figure], chosen: Sequence[str]) -> None:
+    def __init__(self, title: str, figures: Sequence[Metric], chosen: Sequence[str]) -> None:
         super().__init__(title, "type to search")
         first = [figure for name in chosen for figure in figures if figure.name == name]
         self._figures = (*first, *(figure for figure in figures if figure not in first))
         self._chosen = list(dict.fromkeys(figure.name for figure in first))
-        self._matching: tuple[Figure, ...] = self._figures
+        self._matching: tuple[Metric, ...] = self._figures
 
     def on_mount(self) -> None:
         """Fill the list."""
@@ -47,7 +47,7 @@ class FigurePicker(CheckList[tuple[str, ...]]):
     def _fill(self, at: int) -> None:
         self.list_lines(map(self._line, self._matching), at)
 
-    def _line(self, figure: Figure) -> Text:
+    def _line(self, figure: Metric) -> Text:
         mark = "✓" if figure.name in self._chosen else " "
         text = Text(f"{mark} {figure.title}", no_wrap=True, overflow="ellipsis", end="")
         text.append(f"  {_EVERY[figure.source]}", tone_style(self.app.theme_variables, "muted"))

@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
+from db.history.declared import Metric
 from db.records import RunRecord
 from itop_tui.chart.chart import TONES, ChartData, Event, Line
-from itop_tui.figures.chart_metrics import Figure
 from itop_tui.figures.chart_specs import ChartSpec
 from itop_tui.figures.curves import EMPTY, Curve, Curves
 from itop_tui.figures.events import Happening, drop
@@ -94,7 +94,7 @@ def limits(curves: Curves | None, scale: Scale) -> tuple[float, float] | None:
     return low, high
 
 
-def _line(curve: Curve, *, scale: Scale, figure: Figure, right: bool, label: str, tone: str, marker: str = "") -> Line:
+def _line(curve: Curve, *, scale: Scale, figure: Metric, right: bool, label: str, tone: str, marker: str = "") -> Line:
     return Line(
         label=label,
         x=scale.place(curve.steps),
@@ -114,7 +114,7 @@ def _events(curves: Curves, look: Look) -> tuple[Event, ...]:
     return tuple(Event(place, one.kind, one.text) for place, one in zip(places.tolist(), found, strict=True))
 
 
-def _says_nothing(figure: Figure, run: RunRecord | None) -> bool:
+def _says_nothing(figure: Metric, run: RunRecord | None) -> bool:
     of_masks = figure.name in MASK_FIGURES or figure.source in _OF_UPDATES
     return of_masks and run is not None and run.method == "dense"
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import ClassVar
 
-from db.history import metrics
-from db.records import LayerMaskStat, RunRecord
+from db.history.declared import Metric
+from db.records import RunRecord
 from itop_tui.dialogs.chosen import named
 from itop_tui.dialogs.questions import Confirm
-from itop_tui.figures.chart_metrics import all_figures
+from itop_tui.figures.chart_metrics import choices
 from itop_tui.figures.chart_specs import MOST_CHARTS
 from itop_tui.figures.format import plain, plural
 from itop_tui.keys import bindings, find, in_scope
@@ -218,11 +218,10 @@ class RunScreen(RunDisplay):
             if names is not None:
                 then(names)
 
-        def ask(layers: list[LayerMaskStat]) -> None:
-            figures = all_figures(layer.layer for layer in layers)
-            self.app.push_screen(FigurePicker(title, figures, chosen), picked)
+        def ask(found: list[Metric]) -> None:
+            self.app.push_screen(FigurePicker(title, found, chosen), picked)
 
-        self.itop.operate(lambda db: metrics.layer_stats(db, run.id), ask, failing="Could not read the layers")
+        self.itop.operate(lambda db: choices(db, run.id), ask, failing="Could not read the layers")
 
     def action_remove_chart(self) -> None:
         """Remove the chosen chart."""

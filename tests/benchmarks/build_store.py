@@ -19,7 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from db.history import levels
-from db.models import STEP_FIGURES, RunRow, StepMetricRow
+from db.models import STEP_METRICS, RunRow, StepMetricRow
 from db.records import RunStatus
 from db.session import Database
 from tests.db.helpers import CONFIG, new_run
@@ -80,7 +80,7 @@ def _record_long(db: Database, run_id: int, seed: int) -> None:
                 }
             )
         with db.write() as session:
-            session.execute(sa.insert(StepMetricRow), [STEP_FIGURES.encode(row) for row in batch])
+            session.execute(sa.insert(StepMetricRow), [STEP_METRICS.encode(row) for row in batch])
             levels.seal(session, run_id, start, start + _BATCH - 1)
 
 

@@ -24,7 +24,7 @@ from engine.config.run_config import RunConfig
 from engine.data import DataBundle, TensorSplit
 from engine.training import setup
 from engine.training.callbacks import Callback
-from engine.training.results import StepFigures
+from engine.training.results import StepResult
 from engine.training.trainer import Trainer
 from engine.training.training import Training
 
@@ -93,7 +93,7 @@ class Clock(Callback):
         self.seconds = 0.0
         self.delivered = 0
 
-    def on_step(self, trainer: Training, figures: StepFigures) -> None:
+    def on_step(self, trainer: Training, figures: StepResult) -> None:
         self.delivered += 1
 
     def on_step_end(self, trainer: Training) -> None:

@@ -150,7 +150,7 @@ def test_kill_9_at_any_instant_leaves_what_readers_had_seen(db: Database, home: 
             with db.read() as session:
                 chunks = session.scalars(
                     sa.select(StepChunkRow.chunk).where(
-                        StepChunkRow.run_id == run.id, StepChunkRow.level == 0, StepChunkRow.figure == 0
+                        StepChunkRow.run_id == run.id, StepChunkRow.level == 0, StepChunkRow.metric == 0
                     )
                 ).all()
             assert sorted(chunks) == list(range((len(kept) + 1) // levels.chunk_size(0)))

@@ -19,7 +19,7 @@ from db.runs import attempts, checkpoints, commands, endings, queue, runs
 from db.session import Database
 from tests.db.helpers import new_run, start, started, step
 
-HISTORIES = ("step_metrics", "step_chunks", "epoch_metrics", "mask_updates", "layer_mask_stats")
+HISTORIES = ("step_metrics", "step_values", "step_chunks", "epoch_metrics", "mask_updates", "layer_mask_stats")
 
 
 @contextmanager

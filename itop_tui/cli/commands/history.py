@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.text import Text
 
 from db.history import metrics as metric_store
+from db.history.declared import METRICS
 from db.records import CheckpointRecord, EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
 from db.runs import checkpoints as checkpoint_store
 from db.runs import runs as store
@@ -99,7 +101,7 @@ def metrics(
     last: Every = None,
     json: Json = False,
 ) -> int:
-    """Show what was recorded at each step: loss, accuracy, learning rate, death rate, density, R_s, speed."""
+    """Show the metrics of each step: loss, accuracy, learning rate, death rate, density, R_s, speed and others."""
     if epochs and mask_updates:
         raise UsageError("--epochs and --mask-updates: choose one of them")
     latest = last if last is not None else (0 if json else _LATEST)
@@ -114,16 +116,19 @@ def metrics(
         else:
             rows = metric_store.steps(database, found.id, after=before, latest=latest or None)
         by_step = not (epochs or mask_updates)
+        further = metric_store.recorded(database, [found.id]) if by_step else ()
         total = metric_store.count_steps(database, found.id, after=before) if by_step else len(rows)
     rows = rows[-latest:] if latest else rows
     if json:
-        print_json([document(row) for row in rows])
+        print_json([_metric_document(row, further) for row in rows])
         return 0
     if not rows:
         note(f"Run {found.id} has recorded nothing here yet.")
         return 0
     columns = _EPOCH_COLUMNS if epochs else _UPDATE_COLUMNS if mask_updates else _STEP_COLUMNS
-    print_table(columns, [_metric_row(row, dense=found.method == "dense") for row in rows])
+    extra = tuple(Column(name.replace("_", " ").upper(), right=True, rank=5) for name in further)
+    listed = [[*_metric_row(row, dense=found.method == "dense"), *_further_cells(row, further)] for row in rows]
+    print_table((*columns, *extra), listed)
     if len(rows) < total:
         console(stderr=True).print(f"the latest {len(rows)} of {total:,}; --last 0 lists all", style="dim")
     return 0
@@ -148,8 +153,8 @@ def layers(
         print_json([layer_document(layer) for layer in stats])
         return 0
     if not stats:
-        told = "is dense: it has no masks" if not found.config.get("sparse") else "has no masks recorded yet"
-        note(f"Run {found.id} {told}.")
+        why = "is dense: it has no masks" if not found.config.get("sparse") else "has no masks recorded yet"
+        note(f"Run {found.id} {why}.")
         return 0
     print_table(_LAYER_COLUMNS, [*(_layer_row(layer) for layer in stats), _layers_total(stats)])
     return 0
@@ -188,6 +193,21 @@ def checkpoint_row(checkpoint: CheckpointRecord, now: float) -> list[Cell]:
         age(now - checkpoint.created_at),
         data(checkpoint.path),
     ]
+
+
+def _metric_document(row: StepMetric | EpochMetric | MaskUpdate, further: Sequence[str]) -> dict[str, Any]:
+    """A row as a JSON object; the metrics without a field, where the run recorded any, stand beside the others."""
+    shaped = document(row)
+    own = shaped.pop("metrics", {})
+    return shaped | {name: own.get(name) for name in further}
+
+
+def _further_cells(row: StepMetric | EpochMetric | MaskUpdate, further: Sequence[str]) -> list[Cell]:
+    cells: list[Cell] = []
+    for name in further:
+        known, value = METRICS.get(name), row.value(name) if isinstance(row, StepMetric) else None
+        cells.append(percent(value) if known is not None and known.percent else figure(value))
+    return cells
 
 
 def _metric_row(row: StepMetric | EpochMetric | MaskUpdate, *, dense: bool) -> list[Cell]:

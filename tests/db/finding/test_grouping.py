@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from db.errors import StoreError
 from db.finding import grouping
 from db.finding.grouping import RunGroup
-from db.models import RUN_FIGURES, RunRow
+from db.models import RUN_METRICS, RunRow
 from db.query import QueryError
 from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import runs, shelf
@@ -24,8 +24,8 @@ def recorded(db: Database, changes: dict[str, Any] | None = None, **values: Any)
         db, config=CONFIG | (changes or {}), **{name: values.pop(name) for name in ("tags",) if name in values}
     )
     with db.write() as session:
-        names = dict.fromkeys(RUN_FIGURES.names) | values
-        session.execute(sa.update(RunRow).where(RunRow.id == run.id).values(RUN_FIGURES.encode(names)))
+        names = dict.fromkeys(RUN_METRICS.names) | values
+        session.execute(sa.update(RunRow).where(RunRow.id == run.id).values(RUN_METRICS.encode(names)))
     return runs.get(db, run.id)
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from db.errors import StoreError
-from db.history.averages import averages
+from db.history.series import averages
 from db.history.writer import MetricWriter
 from db.records import EpochMetric, StepMetric
 from db.session import Database

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.history.nonfinite import Figures
+from db.history.nonfinite import MetricColumns
 
 NAMES = ("a", "b", "c")
-FIGURES = Figures(NAMES)
+FIGURES = MetricColumns(NAMES)
 
 figure = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 
@@ -58,7 +58,7 @@ def test_changing_some_figures_leaves_the_others(
 _ENGINE = sa.create_engine("sqlite://")
 
 
-def test_too_many_figures_for_one_integer_are_refused() -> None:
-    Figures([str(number) for number in range(15)])
-    with pytest.raises(ValueError, match="16 figures"):
-        Figures([str(number) for number in range(16)])
+def test_too_many_metrics_for_one_integer_are_refused() -> None:
+    MetricColumns([str(number) for number in range(15)])
+    with pytest.raises(ValueError, match="16 metrics"):
+        MetricColumns([str(number) for number in range(16)])

@@ -13,29 +13,48 @@ from hypothesis import strategies as st
 from sqlalchemy.engine.interfaces import CacheStats
 
 from db.errors import StoreError
-from db.history import levels, metrics
+from db.history import declared, levels, metrics
 from db.history.cut_back import truncate
+from db.history.declared import Metric
 from db.history.points import level_for
+from db.history.registered import register
 from db.history.writer import MetricWriter
-from db.models import STEP_FIGURES, StepMetricRow
+from db.models import STEP_METRICS, VALUE_METRICS, StepMetricRow, StepValueRow
 from db.records import EpochMetric, MaskUpdate, Series
 from db.rows import get_run
 from db.session import Database
 from tests.db.helpers import fastest, new_run, started, step
 
+PERCOLATED = Metric("percolated", "percolated share", "percolated", "share of weights")
+LOSS = "loss"
 
-def put(db: Database, run_id: int, points: Sequence[tuple[int, float | None]]) -> None:
+
+@pytest.fixture(autouse=True)
+def _declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A metric without a column."""
+    monkeypatch.setitem(declared._by_name, PERCOLATED.name, PERCOLATED)
+
+
+def put(db: Database, run_id: int, points: Sequence[tuple[int, float | None]], metric: str = LOSS) -> None:
     """Record one batch, as `MetricWriter` does."""
-    rows = [{"run_id": run_id, "step": number, "epoch": 0, "loss": loss, "at": 0.0} for number, loss in points]
+    rows = [
+        {"run_id": run_id, "step": number, "epoch": 0, "loss": value if metric == LOSS else None, "at": 0.0}
+        for number, value in points
+    ]
+    values = [(number, value) for number, value in points if metric != LOSS and value is not None]
     with db.write() as session:
-        session.execute(sa.insert(StepMetricRow), [STEP_FIGURES.encode(row) for row in rows])
+        session.execute(sa.insert(StepMetricRow), [STEP_METRICS.encode(row) for row in rows])
+        if values:
+            number = register(db, session, [metric])[metric]
+            own = [{"run_id": run_id, "metric_id": number, "step": step, "value": value} for step, value in values]
+            session.execute(sa.insert(StepValueRow), [VALUE_METRICS.encode(row) for row in own])
         levels.seal(session, run_id, points[0][0], points[-1][0])
 
 
-def record(db: Database, points: Sequence[tuple[int, float | None]]) -> int:
+def record(db: Database, points: Sequence[tuple[int, float | None]], metric: str = LOSS) -> int:
     run = new_run(db)
     for start in range(0, len(points), 10_000):
-        put(db, run.id, points[start : start + 10_000])
+        put(db, run.id, points[start : start + 10_000], metric)
     return run.id
 
 
@@ -63,9 +82,16 @@ def thinned_by_hand(
     return groups
 
 
-def check(db: Database, run_id: int, points: Sequence[tuple[int, float | None]], buckets: int, ends: slice) -> None:
+def check(
+    db: Database,
+    run_id: int,
+    points: Sequence[tuple[int, float | None]],
+    buckets: int,
+    ends: slice,
+    metric: str = LOSS,
+) -> None:
     """Hold the thinned curve between two steps against all the points there."""
-    thinned = metrics.series(db, run_id, "loss", first=ends.start, last=ends.stop, buckets=buckets)
+    thinned = metrics.series(db, run_id, metric, first=ends.start, last=ends.stop, buckets=buckets)
     inside = [(at, loss) for at, loss in points if ends.start <= at <= ends.stop]
     known = [(at, loss) for at, loss in inside if loss is not None]
     found = list(zip(thinned.steps, thinned.values, strict=True))
@@ -109,6 +135,7 @@ def drawn_out(stretches: list[tuple[int, int, list[float | None]]], at: int) -> 
     return points
 
 
+@pytest.mark.parametrize("metric", [LOSS, PERCOLATED.name])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     stretches=st.lists(stretch, min_size=1, max_size=40),
@@ -122,6 +149,7 @@ def drawn_out(stretches: list[tuple[int, int, list[float | None]]], at: int) -> 
 @example([(1, 1000, [1.0, 2.0, None])] * 20, 0, 700, [0.9, 0.5], [((0.0, 1.0), 1), ((0.01, 0.99), 2), ((0.5, 0.9), 40)])
 def test_nothing_a_chart_would_show_is_lost(
     db: Database,
+    metric: str,
     stretches: list[tuple[int, int, list[float | None]]],
     start: int,
     batch: int,
@@ -132,7 +160,7 @@ def test_nothing_a_chart_would_show_is_lost(
     points = drawn_out(stretches, start)
     run = new_run(db)
     for index in range(0, len(points), batch):
-        put(db, run.id, points[index : index + batch])
+        put(db, run.id, points[index : index + batch], metric)
     for cut in cuts:
         # Back to a step, and on from there with other values.
         after = points[int(cut * (len(points) - 1))][0]
@@ -141,23 +169,28 @@ def test_nothing_a_chart_would_show_is_lost(
         again = [(at, None if loss is None else loss + 0.25) for at, loss in points if at > after]
         points = [point for point in points if point[0] <= after] + again
         for index in range(0, len(again), batch):
-            put(db, run.id, again[index : index + batch])
+            put(db, run.id, again[index : index + batch], metric)
     span = points[-1][0] - points[0][0]
     for limits, buckets in windows:
         first, last = (points[0][0] + int(share * span) for share in sorted(limits))
-        check(db, run.id, points, buckets, slice(first, last))
+        check(db, run.id, points, buckets, slice(first, last), metric)
 
 
-def test_a_long_run_is_thinned_at_every_level(db: Database) -> None:
+@pytest.mark.parametrize("metric", [LOSS, PERCOLATED.name])
+def test_a_long_run_is_thinned_at_every_level(db: Database, metric: str) -> None:
     generator = random.Random(3)
     points: list[tuple[int, float | None]] = [(number, generator.gauss(0, 1)) for number in range(140_000)]
     points[70_000] = (70_000, math.nan)
-    run_id = record(db, points)
+    if metric != LOSS:  # recorded now and then, with a long gap
+        points = [
+            (at, value if (at % 700 < 3 and not 20_000 < at < 60_000) or at == 70_000 else None) for at, value in points
+        ]
+    run_id = record(db, points, metric)
     seen = set()
     for buckets in (1, 3, 40, 400, 4000, 139_999, 140_000):
         seen.add(level_for(140_000, buckets))
-        check(db, run_id, points, buckets, slice(0, 139_999))
-        check(db, run_id, points, buckets, slice(1, 130_001))
+        check(db, run_id, points, buckets, slice(0, 139_999), metric)
+        check(db, run_id, points, buckets, slice(1, 130_001), metric)
     assert seen == {-1, 0, 1, 2}
 
 
@@ -232,7 +265,7 @@ def test_sparks_are_the_middles_of_equal_parts(db: Database) -> None:
 
 
 def test_a_wrong_name_or_number_is_said(db: Database) -> None:
-    with pytest.raises(StoreError, match=r"no figure 'los'. Did you mean 'loss'\? Allowed: "):
+    with pytest.raises(StoreError, match=r"no metric 'los'. Did you mean 'loss'\? Allowed: "):
         metrics.series(db, 1, "los")
     with pytest.raises(StoreError, match="buckets is 0"):
         metrics.series(db, 1, "loss", buckets=0)

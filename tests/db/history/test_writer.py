@@ -149,7 +149,7 @@ def test_an_unknown_figure_is_refused_at_once(db: Database) -> None:
     run, attempt = started(db)
     with (
         MetricWriter(db, run.id, attempt.id) as recorder,
-        pytest.raises(StoreError, match=r"no figure 'status'. Allowed: "),
+        pytest.raises(StoreError, match=r"no metric 'status'. Allowed: "),
     ):
         recorder.progress(status="completed")
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.models import RUN_FIGURES, RunRow
+from db.models import RUN_METRICS, RunRow
 from db.query import And, Compare, Field, Node, Not, Or, Query, Word, fields, find_field, known_values, parse
 from db.query.fields import FLAGS, STATES
 from db.records import RunQuery, RunRecord, RunStatus
@@ -84,7 +84,7 @@ def _row(chance: random.Random, index: int, parent: int) -> dict[str, Any]:
         "host": _choice(chance, None, "here"),
     }
     figures = [None, 0.5, 0.93, 0.057, 1e-6, math.nan, math.inf, -math.inf]
-    return RUN_FIGURES.encode(row | {name: _choice(chance, *figures) for name in RUN_FIGURES.names})
+    return RUN_METRICS.encode(row | {name: _choice(chance, *figures) for name in RUN_METRICS.names})
 
 
 def answer(db: Database, text: str) -> list[int]:

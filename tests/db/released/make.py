@@ -46,6 +46,13 @@ UPDATE attempts SET diff = '+ one line', environment = '{"OMP_NUM_THREADS": "4"}
 INSERT OR IGNORE INTO device_claims (attempt_id, device) SELECT id, device FROM attempts WHERE ended_at IS NULL;
 """
 
+_METRICS = """
+INSERT INTO metrics (id, name, declaration) VALUES
+    (1, 'power', '{"name": "power", "title": "power", "label": "power", "unit": "W", "source": "step"}');
+INSERT INTO step_values (run_id, metric_id, step, value, nonfinite) VALUES (1, 1, 10, 100.5, 0), (1, 1, 20, NULL, 2);
+UPDATE runs SET metrics = '{"power": "inf"}' WHERE id = 1;
+"""
+
 
 def _record(db: Database, run_id: int, attempt_id: int, first: int, last: int) -> None:
     with MetricWriter(db, run_id, attempt_id) as writer:
@@ -120,6 +127,8 @@ def _main() -> None:
             columns = [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
             if "trashed_at" in columns:
                 connection.executescript(_LATER)
+            if "metrics" in columns:
+                connection.executescript(_METRICS)
             print(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
         Path(sys.argv[1]).write_bytes(gzip.compress(path.read_bytes(), mtime=0))
 

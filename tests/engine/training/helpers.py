@@ -13,7 +13,7 @@ from engine.config.run_config import RunConfig
 from engine.training import setup
 from engine.training.callbacks import Callback
 from engine.training.outcome import Outcome
-from engine.training.results import EpochFigures, StepFigures
+from engine.training.results import EpochResult, StepResult
 from engine.training.trainer import Trainer
 from engine.training.training import Training
 
@@ -55,7 +55,7 @@ class Rows(Callback):
         self.updates: list[Any] = []
         self.outcome: Outcome | None = None
 
-    def on_step(self, trainer: Training, figures: StepFigures) -> None:
+    def on_step(self, trainer: Training, figures: StepResult) -> None:
         head = figures.header
         self.steps.append(
             (
@@ -74,7 +74,7 @@ class Rows(Callback):
     def on_mask_update(self, trainer: Training, update: Any) -> None:
         self.updates.append(update)
 
-    def on_epoch_end(self, trainer: Training, figures: EpochFigures, best: bool) -> None:
+    def on_epoch_end(self, trainer: Training, figures: EpochResult, best: bool) -> None:
         self.epochs.append(
             (
                 figures.epoch,

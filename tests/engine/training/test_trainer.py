@@ -11,7 +11,7 @@ import torch
 from engine.training import setup
 from engine.training.callbacks import Callback
 from engine.training.control import Control
-from engine.training.results import EpochFigures
+from engine.training.results import EpochResult
 from engine.training.setup import SetupError
 from engine.training.trainer import Trainer
 from engine.training.training import Training
@@ -156,7 +156,7 @@ def test_non_finite_weights_are_noticed_before_they_are_saved() -> None:
                 with torch.no_grad():
                     next(trainer.model.parameters())[0] = float("inf")
 
-        def on_epoch_end(self, trainer: Training, figures: EpochFigures, best: bool) -> None:
+        def on_epoch_end(self, trainer: Training, figures: EpochResult, best: bool) -> None:
             assert trainer.diverged is not None
 
     outcome = trainer(config(), [Breaks()]).fit()

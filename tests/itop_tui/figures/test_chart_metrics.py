@@ -1,30 +1,30 @@
-"""The registry of recorded figures."""
+"""What can be charted."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from typing import Any
 
-from db.history import metrics
+from db.history.declared import LAYER_METRICS, METRICS
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
-from itop_tui.figures.chart_metrics import COMPARED, FIGURES, LAYER_FIGURES, all_figures, find
+from itop_tui.figures.chart_metrics import all_metrics, comparison_metrics, find
 
 
-def test_every_figure_the_store_can_thin_out_can_be_charted_and_compared() -> None:
-    assert {figure.name for figure in FIGURES} == set(metrics.METRICS)
-    assert sorted(figure.name for figure in COMPARED) == sorted(metrics.METRICS)
-    assert COMPARED[0].name == "loss"
+def test_every_metric_is_compared_the_loss_first() -> None:
+    compared = [metric.name for metric in comparison_metrics()]
+    assert sorted(compared) == sorted(METRICS)
+    assert compared[0] == "loss"
 
 
-def test_figures_are_recorded_as_often_as_they_say() -> None:
+def test_metrics_are_recorded_as_often_as_they_say() -> None:
     records: dict[str, type[Any]] = {"step": StepMetric, "epoch": EpochMetric, "update": MaskUpdate}
-    for figure in FIGURES:
-        assert figure.name in {field.name for field in fields(records[figure.source])}, figure.name
+    for metric in METRICS.values():
+        assert metric.name in {field.name for field in fields(records[metric.source])}, metric.name
     worked_out = {"density", "itop_rate", "churn"}
-    assert {figure.name for figure in LAYER_FIGURES} - worked_out <= {field.name for field in fields(LayerMaskStat)}
+    assert {metric.name for metric in LAYER_METRICS} - worked_out <= {field.name for field in fields(LayerMaskStat)}
 
 
-def test_a_figure_is_found_by_its_name_and_one_of_a_layer_by_both() -> None:
+def test_a_metric_is_found_by_its_name_and_one_of_a_layer_by_both() -> None:
     loss, churn = find("loss"), find("churn")
     assert loss is not None
     assert churn is not None
@@ -38,6 +38,6 @@ def test_a_figure_is_found_by_its_name_and_one_of_a_layer_by_both() -> None:
     assert find("nothing") is None
 
 
-def test_what_can_be_charted_of_a_run_are_its_figures_and_those_of_each_layer() -> None:
-    names = [figure.name for figure in all_figures(["fc1", "fc2"])]
-    assert len(names) == len(set(names)) == len(FIGURES) + 2 * len(LAYER_FIGURES)
+def test_what_can_be_charted_of_a_run_are_its_metrics_and_those_of_each_layer() -> None:
+    names = [metric.name for metric in all_metrics(["fc1", "fc2"])]
+    assert len(names) == len(set(names)) == len(METRICS) + 2 * len(LAYER_METRICS)

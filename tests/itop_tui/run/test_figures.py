@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from db.history.moments import moments
+from db.history.series import moments
 from db.history.writer import MetricWriter
 from db.records import RunStatus, Series
 from db.runs import attempts, runs
 from db.session import Database
-from itop_tui.figures.chart_metrics import all_figures
+from itop_tui.figures.chart_metrics import all_metrics
 from itop_tui.figures.chart_specs import DEFAULT_CHARTS, ChartSpec, as_setting, from_setting
 from itop_tui.figures.curve_reader import CurveReader
 from itop_tui.figures.curves import CurveRequest
@@ -26,7 +26,7 @@ from tests.itop_tui.run.fabricate import LAYERS, record_run, settings, start, st
 
 def test_every_figure_of_a_run_and_of_its_layers_is_read(database: Database) -> None:
     run = record_run(database, steps=450)
-    names = tuple(figure.name for figure in all_figures(name for name, _, _ in LAYERS))
+    names = tuple(figure.name for figure in all_metrics(name for name, _, _ in LAYERS))
     read = CurveReader(database, run.id).read(CurveRequest(names=names, columns=300), generation=1, reached=450)
     assert set(read.by_name) == set(names)
     assert all(len(curve.steps) for curve in read.by_name.values())

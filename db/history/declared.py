@@ -1,0 +1,178 @@
+"""Every metric that a run records, declared once.
+
+A declaration says what a metric is called, its unit, and how a chart shows it. Everything else follows from it: the
+trainer accepts its values, the store keeps them and thins them, charts and pickers offer it, exports and
+`itop metrics --json` contain it. So a new step metric is one line of `_STEP` below, or one call of `declare`, and the
+line that computes it (`trainer.record(name=value)`). It needs no migration.
+
+The declarations are in `db` because the engine, the store and the app all read them, and `db` is the one package that
+each of them may import. Nothing here imports anything else of the store.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from db.errors import StoreError
+
+__all__ = [
+    "LAYER_METRICS",
+    "METRICS",
+    "STEP_COLUMNS",
+    "Metric",
+    "Source",
+    "check_declared",
+    "check_further",
+    "declare",
+]
+
+Source = Literal["step", "epoch", "update", "layer"]
+"""How often a metric is recorded: at each step, epoch or mask update; or at each mask update, of each layer."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_TAKEN = frozenset({"run", "step", "epoch", "update", "at", "layer", "metrics", "total_steps", "total_epochs"})
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric that is recorded.
+
+    A step metric may be recorded at some steps only. Its curves keep the smallest and the largest value of each range
+    of steps; curves of several seeds are joined from the averages of equal ranges.
+
+    Attributes:
+        name: What the store, the exports and JSON call it: lower case, digits and underscores.
+        title: The title of its chart.
+        label: Its name in a legend, beside others of its unit.
+        unit: Metrics of one unit share an axis.
+        source: How often it is recorded.
+        percent: Whether it is a share, written in per cent.
+        logarithmic: Whether a logarithmic axis is useful.
+        noisy: Whether it jumps from step to step, so that smoothing helps.
+        short: Its title where there is little room; empty where that is `title`.
+    """
+
+    name: str
+    title: str
+    label: str
+    unit: str
+    source: Source = "step"
+    percent: bool = False
+    logarithmic: bool = False
+    noisy: bool = False
+    short: str = ""
+
+    @property
+    def short_title(self) -> str:
+        """Its title where there is little room."""
+        return self.short or self.title
+
+
+# The charts list them in this order. Add new ones at the end; all but those of STEP_COLUMNS are kept in `step_values`.
+_STEP: tuple[Metric, ...] = (
+    Metric("loss", "loss", "train", "loss", logarithmic=True, noisy=True),
+    Metric("accuracy", "accuracy", "train", "accuracy", percent=True, noisy=True),
+    Metric("itop_rate", "R_s explored", "R_s", "share of weights", percent=True),
+    Metric("death_rate", "death rate", "ζ", "death rate"),
+    Metric("learning_rate", "learning rate", "lr", "learning rate", logarithmic=True),
+    Metric("density", "density", "density", "share of weights", percent=True),
+    Metric("samples_per_second", "samples/s", "samples/s", "samples/s", noisy=True),
+)
+
+STEP_COLUMNS = ("loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second")
+"""The step metrics that are columns of `db.models.StepMetricRow` and recorded by the trainer itself. There will be no
+more of them, and their order is that of bits in stored rows."""
+
+# Each is a column of `db.models.EpochMetricRow` or of `db.models.MaskUpdateRow`.
+_EPOCH_AND_UPDATE: tuple[Metric, ...] = (
+    Metric("val_loss", "validation loss", "val", "loss", "epoch", logarithmic=True),
+    Metric("val_accuracy", "validation accuracy", "val", "accuracy", "epoch", percent=True),
+    Metric("train_loss", "loss of the epoch", "epoch", "loss", "epoch", logarithmic=True, short="loss by epoch"),
+    Metric("train_accuracy", "accuracy of the epoch", "epoch", "accuracy", "epoch", percent=True,
+           short="accuracy by epoch"),
+    Metric("seconds", "seconds an epoch", "seconds", "seconds", "epoch"),
+    Metric("churn", "churn: active weights exchanged", "churn", "share of active weights", "update", percent=True,
+           short="churn"),
+    Metric("survival", "survival of what was grown", "survived", "share of active weights", "update", percent=True,
+           short="survival of grown"),
+    Metric("overlap_previous", "overlap with the mask before", "kept last", "share of active weights", "update",
+           percent=True),
+    Metric("overlap_first", "overlap with the first mask", "kept first", "share of active weights", "update",
+           percent=True),
+    Metric("nonzeros", "active weights", "active", "weights", "update"),
+    Metric("pruned", "weights pruned", "pruned", "weights", "update", short="pruned"),
+    Metric("grown", "weights grown", "grown", "weights", "update", short="grown"),
+)  # fmt: skip
+
+LAYER_METRICS: tuple[Metric, ...] = (
+    Metric("density", "density", "density", "share of weights", "layer", percent=True),
+    Metric("itop_rate", "R_s explored", "R_s", "share of weights", "layer", percent=True),
+    Metric("churn", "churn", "churn", "share of active weights", "layer", percent=True),
+    Metric("survival", "survival of what was grown", "survived", "share of active weights", "layer", percent=True),
+    Metric("overlap_previous", "overlap with the mask before", "kept last", "share of active weights", "layer",
+           percent=True),
+    Metric("overlap_first", "overlap with the first mask", "kept first", "share of active weights", "layer",
+           percent=True),
+    Metric("dead_outputs", "outputs without an active weight", "dead out", "neurons", "layer"),
+    Metric("dead_inputs", "inputs without an active weight", "dead in", "neurons", "layer"),
+)  # fmt: skip
+"""The metrics of one layer, by `db.records.LayerMaskStat` or worked out of it."""
+
+_by_name: dict[str, Metric] = {metric.name: metric for metric in (*_STEP, *_EPOCH_AND_UPDATE)}
+
+METRICS: Mapping[str, Metric] = MappingProxyType(_by_name)
+"""The metrics of the whole network by name, in the order of the charts; `declare` adds to them."""
+
+
+def declare(metric: Metric) -> Metric:
+    """Declare a step metric from outside this file: a method's, a callback's or a user's.
+
+    Declaring the same metric twice changes nothing.
+
+    Args:
+        metric: The metric, recorded by step.
+
+    Returns:
+        The metric.
+
+    Raises:
+        StoreError: The name is not allowed, or another metric has it; or it is not a metric of steps.
+    """
+    if not _NAME.fullmatch(metric.name) or metric.name in _TAKEN:
+        raise StoreError(f"A metric cannot be named {metric.name!r}: use lower-case letters, digits and underscores.")
+    if metric.source != "step":
+        raise StoreError(f"The metric {metric.name!r} is of source {metric.source!r}; only step metrics can be added.")
+    if _by_name.setdefault(metric.name, metric) != metric:
+        raise StoreError(f"There is another metric {metric.name!r} already.")
+    return metric
+
+
+def check_declared(name: str) -> Metric:
+    """The metric of a name.
+
+    Raises:
+        StoreError: There is none; the message names the nearest.
+    """
+    metric = _by_name.get(name)
+    if metric is None:
+        near = difflib.get_close_matches(name, _by_name, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise StoreError(f"There is no metric {name!r}.{hint} Allowed: {', '.join(sorted(_by_name))}.")
+    return metric
+
+
+def check_further(name: str) -> Metric:
+    """The step metric of a name that has no column of its own: one whose values anybody may record.
+
+    Raises:
+        StoreError: There is none.
+    """
+    metric = check_declared(name)
+    if metric.source != "step" or name in STEP_COLUMNS:
+        raise StoreError(f"The metric {name!r} is recorded by the trainer itself; declare another one.")
+    return metric
