@@ -51,6 +51,9 @@ class Training(Protocol):
     def stop(self, reason: str) -> None:
         """End the run before its next step; the first reason counts."""
 
+    def record(self, **values: Tensor | float) -> None:
+        """Record further metrics with the present step; any thread may."""
+
     def flush(self) -> None:
         """Deliver the results of all steps taken so far."""
 
