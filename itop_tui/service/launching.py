@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +166,7 @@ def queue_again(
     db: Database,
     run: RunRecord,
     checkpoint: CheckpointRecord | None,
-    config: Mapping[str, Any] | None = None,
+    config: RunConfig | None = None,
     total_steps: int | None = None,
 ) -> RunRecord:
     """Queue a run that has ended to resume from a checkpoint, from scratch without one; starts no scheduler.
@@ -182,7 +182,8 @@ def queue_again(
     from engine.launch import submit
 
     start = None if checkpoint is None else checkpoint.id
-    return runs.requeue_resume(db, run.id, start, config, total_steps=total_steps, submission=submit.submission(run))
+    changed = None if config is None else config.as_dict()
+    return runs.requeue_resume(db, run.id, start, changed, total_steps=total_steps, submission=submit.submission(run))
 
 
 def resume(db: Database, run_id: int, which: str | None = None) -> RunRecord:
