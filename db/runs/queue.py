@@ -103,8 +103,8 @@ def move(db: Database, run_id: int, to: Direction) -> RunRecord:
 def move_many(db: Database, run_ids: Iterable[int], to: Direction) -> BatchResult:
     """Move waiting runs, all in one transaction; those of one priority move as a block that keeps its order.
 
-    One that cannot go further up or down stays where it is, and is not among those done; of a single run the problem
-    says why.
+    Of several, one that cannot go further up or down stays where it is, and is not among those done. A single one is
+    refused as by `move`.
 
     Args:
         db: The database.
@@ -134,6 +134,8 @@ def move_many(db: Database, run_ids: Iterable[int], to: Direction) -> BatchResul
                 _check_end_of_queue(session, movable[0], ahead=to == "up")
             except IllegalState as error:
                 problems.append(str(error))
+            else:  # it is where it was wanted, before or behind all others
+                stuck = set()
         return BatchResult(tuple(row.id for row in movable if row.id not in stuck), tuple(problems))
 
 

@@ -50,7 +50,8 @@ def resume(
                 f"run {found.id} would end at step {total:,}, before checkpoint {chosen.id} (step {chosen.step:,})",
                 f"itop checkpoints {found.id} lists earlier ones; or give it more steps",
             )
-        queued = launching.queue_again(database, found, chosen, config if changes else None, total if changes else None)
+        length = total if changes else None
+        queued = launching.queue_again(database, found, chosen, config if changes else None, length)
         note(*flags.remarks)
         if chosen is None:
             note(f"Run {found.id} has no checkpoint: it starts again from the beginning.")

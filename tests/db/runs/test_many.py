@@ -201,6 +201,15 @@ def test_moving_a_block_is_moving_each_of_its_runs(db: Database, data: st.DataOb
     assert order(db) == expected
 
 
+def test_a_single_run_at_the_end_is_refused_only_where_it_would_pass_another_priority(db: Database) -> None:
+    first, second, low = new_run(db), new_run(db), new_run(db, priority=-1)
+    assert runs.move_many(db, [first.id], "up") == BatchResult((first.id,))
+    refused = runs.move_many(db, [second.id], "down")
+    assert (refused.done, "needs another priority" in refused.problems[0]) == ((), True)
+    assert runs.move_many(db, [first.id, second.id], "down") == BatchResult(())
+    assert order(db) == [first.id, second.id, low.id]
+
+
 def test_only_a_run_that_is_there_and_waits_is_moved(db: Database) -> None:
     first, second, active = new_run(db), new_run(db), new_run(db)
     start(db, active)
