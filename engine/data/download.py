@@ -58,7 +58,7 @@ def download(name: str, folder: Path) -> str | None:
 
 
 def _sweep(folder: Path) -> None:
-    """Take away what killed downloads left, once it is too old to belong to a living one."""
+    """Remove what killed downloads left, once it is too old to belong to one that still runs."""
     for left in folder.glob(f"{_STAGING}*"):
         if time.time() - left.stat().st_mtime > _STALE:
             shutil.rmtree(left, ignore_errors=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.config.catalogue import DatasetInfo
 from engine.config.references import ReferenceProblem, accepted, describe, import_function
 from engine.data.bundle import TensorSplit
-from engine.data.errors import DataError
+from engine.data.data_errors import DataError
 from engine.data.transforms import Normalisation
 
 __all__ = ["load_user_set"]

@@ -9,7 +9,7 @@
         masking.step()
 
 What a method is made of stands in registries of small functions on tensors: `DISTRIBUTIONS`, `DEATH`, `GROWTH`,
-`REDISTRIBUTION`, `SCHEDULES`. A rule of one's own joins by registration:
+`REDISTRIBUTION`, `SCHEDULES`. A custom rule is added by registration:
 
     @GROWTH.register("corner")
     def corner(layer, count, generator):
