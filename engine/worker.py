@@ -51,7 +51,7 @@ _FINISH_SECONDS = 30.0  # how long an unavailable database is waited for; after 
 
 
 class StartError(Exception):
-    """The run cannot start for a reason a person understands; the message is one line."""
+    """The run cannot start for a reason that can be explained; the message is one line."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

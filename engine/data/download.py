@@ -90,7 +90,7 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _server_timeout() -> Iterator[None]:
-    """Give silent servers up: torchvision opens its connections without a limit of its own."""
+    """Give up on servers that do not answer: torchvision opens its connections without a time limit."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:

@@ -61,7 +61,7 @@ def load_dataset(
     Raises:
         DataMissingError: when its files are not there and could not be downloaded.
         DataCorruptError: when they are not what they should be.
-        DataError: when there is no such data set, or the user's own function gave something else.
+        DataError: when there is no such data set, or a custom function returned something else.
     """
     try:
         name = canonical_dataset(name)

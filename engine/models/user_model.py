@@ -1,4 +1,4 @@
-"""Models of the user's own, by `package.module:function`."""
+"""Custom models, by `package.module:function`."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def group_of(optimizer: Optimizer, parameter: nn.Parameter) -> dict[str, Any] | 
 
 
 def keeps_momentum(optimizer: Optimizer, parameter: nn.Parameter) -> bool:
-    """Says whether the optimizer will keep a dense momentum of this parameter by itself."""
+    """Says whether the optimizer will keep a dense momentum of this parameter itself."""
     group = group_of(optimizer, parameter) or {}
     if "momentum" in group:
         return bool(group["momentum"])

@@ -31,7 +31,7 @@ DIFF_LIMIT = 128 * 1024
 _GIT_SECONDS = 5.0
 _UNTRACKED = 100  # names that are listed
 
-# A difference is kept for long and shown to others: files whose names promise a secret are only named.
+# A difference is kept for long and shown to others: of files whose names suggest a secret only the name is kept.
 _SECRET_NAMES = (".env*", "*secret*", "*credential*", "*password*", "*token*", "*.pem", "*.key", "*.p12", ".netrc")
 
 
@@ -52,7 +52,7 @@ class CodeState:
 
 
 class Inquiry:
-    """Asks git in a thread of its own, from the moment it is made.
+    """Asks git in a separate thread, from the moment it is made.
 
     Args:
         folders: Where to look, the most telling first.
@@ -142,7 +142,7 @@ def _differences(root: Path, commit: str | None) -> tuple[bool | None, str]:
         elif len(diff) > DIFF_LIMIT:
             shown = f"{diff[:DIFF_LIMIT]}\n# cut off here: the whole difference has {len(diff):,} characters\n"
         else:
-            shown = diff or "# what differs is in files whose names promise secrets: left out\n"
+            shown = diff or "# what differs is in files whose names suggest secrets: left out\n"
     if untracked:
         shown += "".join(f"# untracked: {name}\n" for name in untracked[:_UNTRACKED])
         if len(untracked) > _UNTRACKED:

@@ -63,7 +63,7 @@ def versions(device: torch.device) -> dict[str, str]:
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment variables that bear on a training; none whose name promises a secret.
+    """Return the environment variables that affect a training; none whose name suggests a secret.
 
     Passwords within addresses are replaced by `***`, and long values cut.
 
