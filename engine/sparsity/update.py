@@ -1,8 +1,8 @@
 """One prune-and-grow: which weights go, which come, and what that means for weights and optimizer.
 
-The order is: read what the rules asked for, let weights die in every layer, distribute what died over the
-layers, grow in every layer. All weights of all layers have died before any grows, and nothing is written to a weight before both are known: a
-weight that died and was chosen again has never left, and keeps its value and its optimizer state.
+The order is: read what the rules asked for, let weights die in every layer, distribute what died over the layers, grow
+in every layer. All weights of all layers have died before any grows, and nothing is written to a weight before both are
+known: a weight that died and was chosen again has never left, and keeps its value and its optimizer state.
 """
 
 from __future__ import annotations
