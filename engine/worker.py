@@ -47,11 +47,11 @@ EXIT_COMPLETED, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
 
 _GIT_SECONDS = 0.1  # how much longer than torch git may take to say of which code this is
 _RETRY_SECONDS = 0.2  # between two tries to tell the database something
-_FINISH_SECONDS = 30.0  # how long a database that is away is waited for; at the end the warden goes on after that
+_FINISH_SECONDS = 30.0  # how long an unavailable database is waited for; after that the warden takes over
 
 
 class StartError(Exception):
-    """The run cannot start for a reason a person understands; the message is one line."""
+    """The run cannot start for a reason that can be explained; the message is one line."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -201,7 +201,7 @@ class _Work:
             setup.set_threads(config, device, trainer.flops.dense_forward)
             if start is not None:
                 trainer.load_state_dict(start[1], fork=not own)
-                say(f"going on from checkpoint {start[0].id}, step {trainer.step}, epoch {trainer.epoch}")
+                say(f"resuming from checkpoint {start[0].id}, step {trainer.step}, epoch {trainer.epoch}")
                 for line in continuation.differences(config, start[1]["config"]):
                     say(f"  {line}")
             self._control.save = keeper.save_now
@@ -228,7 +228,7 @@ class _Work:
         return setup.resolve_device(reserved)
 
     def _start(self) -> tuple[CheckpointRecord, dict[str, Any]] | None:
-        """The state to go on from; None where the run starts afresh."""
+        """The state to resume from; None where the run starts from the beginning."""
         from engine.training import checkpoint
 
         if self._run.start_checkpoint_id is None:
@@ -248,12 +248,11 @@ class _Work:
         *,
         retry_may_help: bool = False,
     ) -> None:
-        retry_may_help = (
-            retry_may_help and not self._by_hand
-        )  # who debugs by hand wants to see the failure, not its repetition
+        # Started by hand, for debugging: the failure itself is wanted, not its repetition.
+        retry_may_help = retry_may_help and not self._by_hand
         said = settle.attempt_files_of(self._run.uid, self._attempt).said
         word = Ending(status, reason or "", code, ended_at=time.time(), traceback=trace, retry_may_help=retry_may_help)
-        with contextlib.suppress(OSError):  # for a database that is away: the warden passes it on
+        with contextlib.suppress(OSError):  # for an unavailable database: the warden passes it on
             write_json(said, word.as_dict())
         taken = self._insist(
             lambda: attempts.finish(
@@ -273,7 +272,7 @@ class _Work:
                 said.unlink(missing_ok=True)
 
     def _insist(self, tell: Callable[[], object], what: str, failure: type[Exception]) -> bool:
-        """Tell the database something, again and again while it is away; False where it has not taken it in time."""
+        """Write something to the database, again and again while it is unavailable; False where time ran out."""
         deadline = time.monotonic() + _FINISH_SECONDS
         while True:
             try:
@@ -301,7 +300,7 @@ class _Work:
             except OSError:
                 intact = False
             if intact:
-                reason = f"{damage}; the one to go on from is checkpoint {record.id} of step {record.step}"
+                reason = f"{damage}; the run resumes from checkpoint {record.id} of step {record.step}"
                 say(reason)
                 self._finish(RunStatus.FAILED, reason, EXIT_FAILED)
                 runs.requeue_resume(self._db, self._run.id, record.id, reason=reason)
@@ -309,11 +308,11 @@ class _Work:
                     submit.ensure_scheduler(self._db)
                 return
         say(f"failed: {damage}")
-        self._finish(RunStatus.FAILED, f"{damage}; there is no other to go on from", EXIT_FAILED)
+        self._finish(RunStatus.FAILED, f"{damage}; there is no other to resume from", EXIT_FAILED)
 
 
 class _DamagedError(Exception):
-    """The checkpoint to go on from cannot be used."""
+    """The checkpoint to resume from cannot be used."""
 
     def __init__(self, record: CheckpointRecord, why: str) -> None:
         super().__init__(f"checkpoint {record.id} of step {record.step} is damaged: {why}")

@@ -39,7 +39,7 @@ class DatasetInfo:
     """The facts of one data set.
 
     Attributes:
-        name: Canonical name, as it stands in configurations and in the database.
+        name: Canonical name, as in configurations and in the database.
         classes: Number of labels; they are 0 … classes − 1.
         channels: Colour channels of an image.
         height: Rows of an image as the model receives it, in pixels.
@@ -48,7 +48,7 @@ class DatasetInfo:
         test_size: Images of the test set (for the ImageNets the labelled validation images, as in the
             literature).
         download: Whether itop fetches it when it is missing and there is a network.
-        description: One line for a person who chooses.
+        description: One line for the list to choose from.
     """
 
     name: str
@@ -78,7 +78,7 @@ class ModelInfo:
             classes.
         parameters: Trainable numbers in all.
         maskable: Weights of linear and convolutional layers, the part that can be sparse.
-        description: One line for a person who chooses.
+        description: One line for the list to choose from.
         minimum_size: The smallest height and width in pixels that survive its poolings and unpadded
             convolutions.
     """
@@ -144,7 +144,7 @@ _DATASET_ALIASES = {"fmnist": "fashion-mnist", "tinyimagenet200": "tiny-imagenet
 
 
 def is_reference(name: str) -> bool:
-    """Tell whether `name` has the form `package.module:function`, a model or data set of the user's own."""
+    """Tell whether `name` has the form `package.module:function`, a custom model or data set."""
     return _REFERENCE.fullmatch(name) is not None
 
 
@@ -164,7 +164,7 @@ def _canonical(kind: str, name: str, known: Mapping[str, object], aliases: Mappi
     nearest = difflib.get_close_matches(key, by_key, n=1, cutoff=0.5)
     hint = f"did you mean {by_key[nearest[0]]!r}? " if nearest else ""
     raise UnknownNameError(
-        f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}, or your own package.module:function"
+        f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}, or package.module:function for a custom one"
     )
 
 

@@ -1,6 +1,6 @@
-"""What a run that goes on from a checkpoint may change, and what a change moves.
+"""What a run that resumes from a checkpoint may change, and which schedules a change moves.
 
-Torch-free, so that it is refused or told before anything is queued.
+Torch-free, so that it is refused or reported before anything is queued.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ _MASKS = ("density", "dense_first_layer", "sparse_init")
 
 
 def refusal(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str | None:
-    """Say in one line why settings cannot go on from a checkpoint, or return None where they can.
+    """Say in one line why settings cannot be resumed from a checkpoint, or return None where they can.
 
     The weights belong to one model, and masks keep the density and the distribution they were made with. Whether the
     steps of an epoch agree shows only when the data is there.
 
     Args:
-        mine: The settings to go on with.
+        mine: The settings to resume with.
         theirs: Those that the checkpoint was written under; what they do not name is taken to agree.
     """
     both_sparse = bool(mine["sparse"] and theirs.get("sparse"))
     for name in (*_WEIGHTS, *(_MASKS if both_sparse else ())):
         if theirs.get(name, mine[name]) != mine[name]:
             return (
-                f"{name} = {mine[name]!r}: cannot be changed where a run goes on from a checkpoint, whose weights and "
+                f"{name} = {mine[name]!r}: cannot be changed where a run resumes from a checkpoint, whose weights and "
                 f"masks were made with {theirs[name]!r}; start a new run for it"
             )
     return None
@@ -40,7 +40,7 @@ def refusal(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str | None:
 def resumable(changes: Iterable[str]) -> str | None:
     """Say in one line why settings cannot be changed where a run is resumed, or return None where they can.
 
-    A run is one experiment: what may change is its length, and what has no say in its figures.
+    A run is one experiment: what may change is its length, and what changes no result.
 
     Args:
         changes: The names of the settings that would change.
@@ -49,8 +49,8 @@ def resumable(changes: Iterable[str]) -> str | None:
     if not fixed:
         return None
     return (
-        f"{', '.join(fixed)}: cannot be changed where a run is resumed, whose steps so far were trained without; a "
-        f"resumed run may change {', '.join(RESUMABLE)}"
+        f"{', '.join(fixed)}: cannot be changed where a run is resumed: its steps so far were trained with the old "
+        f"values; a resumed run may change {', '.join(RESUMABLE)}"
     )
 
 
@@ -58,7 +58,7 @@ def recomputed(mine: RunConfig, theirs: RunConfig) -> list[str]:
     """Say which schedules another length moves, a sentence each; nothing where the length stays.
 
     Args:
-        mine: The settings to go on with.
+        mine: The settings to resume with.
         theirs: Those the run had.
     """
     if mine.total_epochs == theirs.total_epochs:
@@ -69,26 +69,26 @@ def recomputed(mine: RunConfig, theirs: RunConfig) -> list[str]:
         epochs = share * config.total_epochs
         return f"epoch {epochs:g}" if steps is None else f"step {int(share * config.total_epochs * steps):,}"
 
-    told = []
+    moved = []
     if mine.decay_frequency is None:
         drops = " and ".join(at(share, mine) for share in (0.5, 0.75))
         before = " and ".join(at(share, theirs) for share in (0.5, 0.75))
-        told.append(f"the learning rate drops after {drops} (it was {before})")
+        moved.append(f"the learning rate drops after {drops} (it was {before})")
     moves = mine.sparse and not mine.fix
     if moves and mine.sparse_init == "GMP":
         if mine.last_update is None:
-            told.append(f"the density is reached by {at(1, mine)} (it was {at(1, theirs)})")
+            moved.append(f"the density is reached by {at(1, mine)} (it was {at(1, theirs)})")
     elif moves and mine.death != "threshold" and mine.decay_schedule != "constant":
-        told.append(f"the death rate falls until {at(1, mine)}, by its {mine.decay_schedule} (it was {at(1, theirs)})")
-    return told
+        moved.append(f"the death rate falls until {at(1, mine)}, by its {mine.decay_schedule} (it was {at(1, theirs)})")
+    return moved
 
 
 def differences(mine: RunConfig, theirs: Mapping[str, Any]) -> list[str]:
     """Say what is different from the settings that a checkpoint was written under, and which schedules that moves.
 
     Args:
-        mine: The settings to go on with.
-        theirs: Those of the checkpoint; settings that this version does not know are passed over.
+        mine: The settings to resume with.
+        theirs: Those of the checkpoint; settings that this version does not know are ignored.
     """
     try:
         before = RunConfig.create({name: value for name, value in theirs.items() if name in RunConfig.model_fields})

@@ -1,6 +1,6 @@
-"""The fields of `RunConfig` as people meet them: in sections, with help, flags, choices, and why one has no effect.
+"""The fields of `RunConfig` as they are shown: in sections, with help, flags, choices, and why one has no effect.
 
-`engine.config.run_config` declares the settings; what the command line, the form and the app say about them is read
+`engine.config.run_settings` declares the settings; what the command line, the form and the app say about them is read
 from that declaration here, so that a setting added there is in all of them without a word written twice. Torch-free
 like it.
 """

@@ -1,4 +1,4 @@
-"""Functions of the user's own, named as `package.module:function`.
+"""Custom models and data sets, named as `package.module:function`.
 
 Imported from wherever Python finds them, the current folder included (a console script leaves it out of its path,
 and it is where people keep the file they are working on).

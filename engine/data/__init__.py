@@ -4,7 +4,7 @@ Plain PyTorch; the facts about them (sizes, shapes) are in `engine.config.catalo
 """
 
 from engine.data.bundle import Batch, DataBundle, Part, Split, TensorSplit
-from engine.data.errors import DataCorruptError, DataError, DataMissingError
+from engine.data.data_errors import DataCorruptError, DataError, DataMissingError
 from engine.data.load import load_dataset
 
 __all__ = [

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from engine.config.catalogue import DatasetInfo
 from engine.config.locations import LAYOUTS, Located
-from engine.data.errors import DataCorruptError
+from engine.data.data_errors import DataCorruptError
 
 __all__ = ["read_cifar_set", "unpickle"]
 

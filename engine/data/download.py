@@ -58,7 +58,7 @@ def download(name: str, folder: Path) -> str | None:
 
 
 def _sweep(folder: Path) -> None:
-    """Take away what killed downloads left, once it is too old to belong to a living one."""
+    """Remove what killed downloads left, once it is too old to belong to one that still runs."""
     for left in folder.glob(f"{_STAGING}*"):
         if time.time() - left.stat().st_mtime > _STALE:
             shutil.rmtree(left, ignore_errors=True)
@@ -90,7 +90,7 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _server_timeout() -> Iterator[None]:
-    """Give silent servers up: torchvision opens its connections without a limit of its own."""
+    """Give up on servers that do not answer: torchvision opens its connections without a time limit."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:

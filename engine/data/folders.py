@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from engine.config.catalogue import DatasetInfo
 from engine.data.bundle import Batch
-from engine.data.errors import DataCorruptError
+from engine.data.data_errors import DataCorruptError
 from engine.data.order import batch_bounds, derive_seed, epoch_order
 from engine.data.transforms import CropFlip, Normalisation
 

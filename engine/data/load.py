@@ -12,8 +12,8 @@ from engine.config.locations import FIRST_LABELS, LAYOUTS, Located, candidates, 
 from engine.data import download as fetching
 from engine.data.bundle import DataBundle, Split, TensorSplit
 from engine.data.cifar import read_cifar_set
+from engine.data.data_errors import DataError, DataMissingError
 from engine.data.digits import load_digits
-from engine.data.errors import DataError, DataMissingError
 from engine.data.folders import read_folder_set
 from engine.data.idx import read_idx, read_idx_set
 from engine.data.split import stratified_split
@@ -61,7 +61,7 @@ def load_dataset(
     Raises:
         DataMissingError: when its files are not there and could not be downloaded.
         DataCorruptError: when they are not what they should be.
-        DataError: when there is no such data set, or the user's own function gave something else.
+        DataError: when there is no such data set, or a custom function returned something else.
     """
     try:
         name = canonical_dataset(name)
@@ -113,7 +113,7 @@ def _find(info: DatasetInfo, folder: Path, download: bool) -> Located:
 
 
 def _first_true(name: str, folder: Path) -> tuple[Located | None, str | None]:
-    """The first place that holds this data set, and what was passed over because it holds another one."""
+    """The first place that holds this data set, and the places that were ignored because they hold another one."""
     problem = None
     for located in candidates(name, folder):
         other = _taken_for(name, located)

@@ -1,4 +1,4 @@
-"""Data sets of the user's own, by `package.module:function`."""
+"""Custom data sets, by `package.module:function`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.config.catalogue import DatasetInfo
 from engine.config.references import ReferenceProblem, accepted, describe, import_function
 from engine.data.bundle import TensorSplit
-from engine.data.errors import DataError
+from engine.data.data_errors import DataError
 from engine.data.transforms import Normalisation
 
 __all__ = ["load_user_set"]
@@ -73,7 +73,7 @@ def _checked(reference: str, answer: Any) -> tuple[DatasetInfo, TensorSplit, Ten
         train_size=len(labels),
         test_size=len(test_labels),
         download=False,
-        description="a data set of your own",
+        description="a custom data set",
     )
     unit = (0.0,) * channels, (1.0,) * channels
     normalise = Normalisation.of(*unit) if inputs.dtype == torch.uint8 else None
@@ -132,7 +132,7 @@ def _image(image: Any) -> Tensor:
 def _tensor(value: Any, name: str) -> Tensor:
     try:
         return torch.as_tensor(value).detach().cpu()
-    except Exception as error:  # whatever the user's own type raises
+    except Exception as error:  # whatever a custom type raises
         raise _Wrong(f"{name} are {_kind(value)}, not a tensor or array: {describe(error)}") from error
 
 

@@ -125,5 +125,5 @@ class HelperProcess:
 
 
 def _close_quietly(pipe: Any) -> None:
-    with contextlib.suppress(OSError):  # what was still to be written has nobody to read it
+    with contextlib.suppress(OSError):  # nothing reads what was still to be written
         pipe.close()

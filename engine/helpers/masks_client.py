@@ -93,7 +93,7 @@ class Overlaps:
     Attributes:
         paths: The checkpoints, as asked.
         steps: The step of each, None where it cannot be read.
-        problems: Why a checkpoint cannot be compared, None where it can. Its figures are 0, and nan in shares.
+        problems: Why a checkpoint cannot be compared, None where it can. Its numbers are 0, and its shares nan.
         layers: Names of the shared layers, in order.
         left_out: Names of layers that are not in all of them, or have another shape somewhere.
         sizes: Weights of each layer, shape (layers,).
@@ -226,7 +226,7 @@ class MaskServer(HelperProcess):
         """How far the masks of checkpoints agree.
 
         Args:
-            paths: The checkpoint files. One that cannot be read is told in `Overlaps.problems`.
+            paths: The checkpoint files. One that cannot be read is reported in `Overlaps.problems`.
             sha256s: What each must hash to; None skips the comparison.
 
         Raises:

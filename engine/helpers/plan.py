@@ -83,7 +83,7 @@ def make_plan(config: RunConfig) -> Plan:
     Raises:
         SetupError: The settings cannot be combined, or ``weights`` cannot be read.
         ModelError: The model does not build, or does not fit the data.
-        DataError: A data set of the user's own cannot be loaded to learn its shape.
+        DataError: A custom data set cannot be loaded to learn its shape.
     """
     info, train_size = _data(config)
     sparsity = setup.sparsity_config(config) if config.sparse else SparsityConfig(density=1.0, fixed=True)
@@ -128,7 +128,7 @@ def make_plan(config: RunConfig) -> Plan:
 def _data(config: RunConfig) -> tuple[DatasetInfo, int]:
     """The shape of the data, and the images that will be trained on."""
     info = DATASETS.get(config.data)
-    if info is None:  # the user's own: only loading it can tell
+    if info is None:  # a custom data set: only loading it shows its size
         bundle = load_dataset(config.data, valid_split=config.valid_split, seed=config.seed, data_dir=config.data_dir)
         return bundle.info, len(bundle.train)
     return info, info.train_size - validation_size(info.train_size, config.valid_split)

@@ -4,6 +4,6 @@ Plain PyTorch; the facts about them (sizes, what fits what) are in `engine.confi
 """
 
 from engine.models.build import BUILDERS, build_model
-from engine.models.errors import ModelError
+from engine.models.model_error import ModelError
 
 __all__ = ["BUILDERS", "ModelError", "build_model"]

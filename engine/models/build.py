@@ -10,7 +10,7 @@ from torch import nn
 
 from engine.config.catalogue import MODELS, canonical_model, is_reference
 from engine.models import alexnet, fully_connected, lenet, resnet, vgg
-from engine.models.errors import ModelError
+from engine.models.model_error import ModelError
 from engine.models.shape import InputShape
 from engine.models.user_model import build_user_model
 from engine.models.wide_resnet import WideResNet

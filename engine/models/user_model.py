@@ -1,4 +1,4 @@
-"""Models of the user's own, by `package.module:function`."""
+"""Custom models, by `package.module:function`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from engine.config.references import ReferenceProblem, accepted, describe, import_function
-from engine.models.errors import ModelError
+from engine.models.model_error import ModelError
 from engine.models.shape import InputShape
 
 __all__ = ["build_user_model"]

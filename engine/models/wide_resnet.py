@@ -13,7 +13,7 @@ DROPOUT = 0.3
 """Share of activations dropped between the two convolutions of a block."""
 
 
-class _Block(nn.Module):
+class _WideBlock(nn.Module):
     """Two 3×3 convolutions, each normalised and rectified before it, added to the block's input."""
 
     def __init__(self, channels: int, out: int, stride: int) -> None:
@@ -50,7 +50,7 @@ class WideResNet(nn.Module):
         self.blocks = nn.Sequential()
         for group, out in enumerate((16 * width, 32 * width, 64 * width), start=1):
             for number in range(1, (depth - 4) // 6 + 1):
-                block = _Block(channels, out, stride=2 if group > 1 and number == 1 else 1)
+                block = _WideBlock(channels, out, stride=2 if group > 1 and number == 1 else 1)
                 self.blocks.add_module(f"block{group}_{number}", block)
                 channels = out
         self.norm = nn.BatchNorm2d(channels)

@@ -8,8 +8,8 @@
         criterion(model(inputs), targets).backward()
         masking.step()
 
-What a method is made of stands in registries of small functions on tensors: `DISTRIBUTIONS`, `DEATH`, `GROWTH`,
-`REDISTRIBUTION`, `SCHEDULES`. A rule of one's own joins by registration:
+A method is made of small functions on tensors, which are registered in `DISTRIBUTIONS`, `DEATH`, `GROWTH`,
+`REDISTRIBUTION`, `SCHEDULES`. A custom rule is added by registration:
 
     @GROWTH.register("corner")
     def corner(layer, count, generator):

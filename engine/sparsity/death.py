@@ -2,7 +2,7 @@
 
 A death rule is `rule(layers, counts, config) -> [indices of the dying weights of each layer]`: flat indices into the
 layer, ascending, all of active weights. `counts` says how many are to go in each layer; a rule gives exactly that
-many, or, where its law is another one (`global_magnitude`, `threshold`), says so in its docstring.
+many, or, where it follows another law (`global_magnitude`, `threshold`), its docstring says which.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def magnitude(layer: Layer, count: int) -> Tensor:
 @DEATH.register("SET", "the nearest to zero of each sign")
 @per_layer
 def nearest_zero_of_each_sign(layer: Layer, count: int) -> Tensor:
-    """Of the positive weights the count/2 nearest zero die, and of the negative ones likewise, Mocanu et al. 2018.
+    """Of the positive weights the count/2 nearest zero die, and the same of the negative ones, Mocanu et al. 2018.
 
     Weights that are exactly 0 go before either. An odd one out is taken from the positive side; what one side cannot
     give the other does, so that a layer of one sign only loses its smallest |w|.
@@ -69,7 +69,7 @@ def _nearest_zero(side: Tensor, values: Tensor, count: int) -> Tensor:
 
 @DEATH.register("threshold", "every |w| below the threshold")
 def threshold(layers: Sequence[Layer], counts: Sequence[int], config: SparsityConfig) -> list[Tensor]:
-    """Every active weight with |w| < `config.threshold` dies, however many they are; the death rate has no say."""
+    """Every active weight with |w| < `config.threshold` dies, however many there are; the death rate has no effect."""
     return [layer.active[layer.weights().abs() < config.threshold] for layer in layers]
 
 

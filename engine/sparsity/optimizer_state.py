@@ -29,7 +29,7 @@ def group_of(optimizer: Optimizer, parameter: nn.Parameter) -> dict[str, Any] | 
 
 
 def keeps_momentum(optimizer: Optimizer, parameter: nn.Parameter) -> bool:
-    """Says whether the optimizer will keep a dense momentum of this parameter by itself."""
+    """Says whether the optimizer will keep a dense momentum of this parameter itself."""
     group = group_of(optimizer, parameter) or {}
     if "momentum" in group:
         return bool(group["momentum"])
@@ -47,7 +47,7 @@ def momentum_of(optimizer: Optimizer, parameter: nn.Parameter) -> Tensor | None:
 
 
 def all_finite(optimizer: Optimizer, like: Tensor) -> Tensor:
-    """Returns 1 where every gradient the optimizer holds is finite, else 0: a scalar like a tensor, read by nobody."""
+    """Returns 1 where every gradient the optimizer holds is finite, else 0: a scalar tensor that is not read here."""
     gradients = [held.grad for group in optimizer.param_groups for held in group["params"] if held.grad is not None]
     finite = [gradient.isfinite().all().to(like.device) for gradient in gradients]
     return torch.stack(finite).all().to(like)

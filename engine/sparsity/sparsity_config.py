@@ -14,9 +14,9 @@ from engine.sparsity.registry import FAMILIES, unknown_value
 class SparsityConfig:
     """How a network is made sparse and how its masks move.
 
-    The number of active weights is the same at every step. Two choices follow a law of their own: `gmp` starts dense
+    The number of active weights is the same at every step. Two choices are different: `gmp` starts dense
     and goes down to `density` at its last update, d(t) = d + (1 − d)(1 − t/T)³, and grows nothing, so that `growth` has
-    no say; death by `threshold` lets go of every small weight, however many they are, and as many grow.
+    no effect; death by `threshold` removes every small weight, however many there are, and as many grow.
 
     Args:
         density: Share of the maskable weights that is active, over the whole network, 0 < density ≤ 1.
@@ -106,9 +106,7 @@ class SparsityConfig:
         if self.distribution == "gmp":
             self._refuse(self.fixed, "fixed", "gmp starts dense, and fixed masks would leave it dense")
             self._refuse(self.redistribution != "none", "redistribution", "gmp regrows nothing that could be moved")
-            self._refuse(
-                self.death == "threshold", "death", "gmp itself states how many weights die, and so does threshold"
-            )
+            self._refuse(self.death == "threshold", "death", "both gmp and threshold decide how many weights die")
             self._refuse(bool(self.layer_densities), "layer_densities", "gmp starts every layer dense")
         if self.distribution == "resume":
             why = "resume takes each layer's mask from the weights as they are"

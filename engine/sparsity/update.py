@@ -1,8 +1,8 @@
 """One prune-and-grow: which weights go, which come, and what that means for weights and optimizer.
 
-The order is: read what the rules asked for, let weights die in every layer, share out what died, grow in every layer.
-All weights of all layers have died before any grows, and nothing is written to a weight before both are known: a
-weight that died and was chosen again has never left, and keeps its value and its optimizer state.
+The order is: read what the rules asked for, let weights die in every layer, distribute what died over the layers, grow
+in every layer. All weights of all layers have died before any grows, and nothing is written to a weight before both are
+known: a weight that died and was chosen again has never left, and keeps its value and its optimizer state.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Updater:
             if layer.active.numel() != layer.nonzeros:
                 raise RuntimeError(
                     f"{layer.name}: {layer.active.numel()} weights are active where death {self.config.death!r} and "
-                    f"growth {self.config.growth!r} owe {layer.nonzeros}."
+                    f"growth {self.config.growth!r} should leave {layer.nonzeros}."
                 )
             changed = torch.cat((gone.masked_select(~layer.mask.index_select(0, gone)), grown))
             fill(layer.parameter.detach(), changed, 0.0)

@@ -1,6 +1,6 @@
-"""The seam between the training loop and everything that happens because of it.
+"""The interface between the training loop and everything that happens because of it.
 
-The loop computes; what is recorded, printed, saved or obeyed hangs on it as callbacks, called in the order in which
+The loop computes; recording, printing, saving and obeying commands are callbacks. They are called in the order in which
 they were given, on the training's thread.
 """
 
@@ -18,19 +18,19 @@ __all__ = ["Callback"]
 
 
 class Callback:
-    """Does nothing at every turn; override what is of interest."""
+    """Does nothing at every event; override what is needed."""
 
     def on_start(self, trainer: Training) -> None:
-        """Training is about to start or to go on: all state is in place."""
+        """Training is about to start or to resume: all state is in place."""
 
     def on_step(self, trainer: Training, figures: StepResult) -> None:
-        """The figures of a step arrived; on CUDA the loop may be a few steps further by then."""
+        """The results of a step arrived; on CUDA the loop may be a few steps further by then."""
 
     def on_step_end(self, trainer: Training) -> None:
-        """The loop stands between two steps; a place to save, to wait, or to call ``trainer.stop``."""
+        """The loop stands between two steps; the place to save, to wait, or to call ``trainer.stop``."""
 
     def wants_stop(self) -> str | None:
-        """Whether a long evaluation should be broken off, and why; asked before each of its batches."""
+        """Whether a long evaluation should be interrupted, and why; asked before each of its batches."""
         return None
 
     def on_mask_update(self, trainer: Training, update: UpdateStats) -> None:

@@ -182,7 +182,7 @@ def read(path: Path, *, sha256: str | None = None, device: torch.device | str = 
         state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointDamagedError(f"{path.name} is missing from {path.parent}") from error
-    except Exception as error:  # torch raises half a dozen types for a file that is not one of its own
+    except Exception as error:  # torch raises half a dozen types for a file that it did not write
         raise CheckpointDamagedError(f"{path.name} cannot be read: {type(error).__name__}") from error
     if not isinstance(state, dict) or "format" not in state:
         raise CheckpointDamagedError(f"{path.name} is no checkpoint of a run")

@@ -1,8 +1,8 @@
 """When a run's state is saved, and which of its checkpoints stay.
 
 The order of things makes a kill at any instant harmless. A file is written whole, then its row is committed together
-with the end of the rows it replaces, behind all figures that belong before it; then the files that no row names any
-more are removed. So whatever row a reader sees, its file and the history it speaks of are there. What a kill leaves
+with the end of the rows it replaces, after all metrics that belong before it; then the files that no row names any
+more are removed. So for every row a reader sees, its file and the history up to it are there. What a kill leaves
 behind is at worst a file without a row, which the next start of the run removes.
 """
 
@@ -32,7 +32,7 @@ __all__ = ["Checkpointer"]
 
 Answer = TypeVar("Answer")
 
-_PATIENCE_SECONDS = 3600.0  # as the metric writer's: a database that is away for a while must not end a training
+_PATIENCE_SECONDS = 3600.0  # as the metric writer's: a database that is unavailable for a while must not end a training
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 0.1, 2.0
 
 
@@ -45,7 +45,7 @@ class Checkpointer(Callback):
         attempt_id: The present attempt of it.
         folder: Where the files go.
         config: The run's settings: `checkpoint_every`, `keep_last`, `keep_best`, `save`.
-        flush: Waits until all figures handed over are committed.
+        flush: Waits until all metrics handed over are committed.
         at_start: Whether to save before the first step, so that a run can be continued from any moment on.
     """
 
@@ -69,7 +69,7 @@ class Checkpointer(Callback):
         self._at_start = at_start
 
     def on_start(self, trainer: Training) -> None:
-        """Clear away what killed writers left, and save the state that training starts from."""
+        """Remove what killed writers left, and save the state that training starts from."""
         # By name: the folder may be reached by another path than the rows were written under.
         named = {Path(record.path).name for record in checkpoints.for_run(self._db, self._run_id)}
         for left in checkpoint.leftovers(self._folder, named):
@@ -91,14 +91,14 @@ class Checkpointer(Callback):
         self.save(trainer, kinds, epoch=figures.epoch, val_accuracy=figures.val_accuracy)
 
     def on_end(self, trainer: Training, outcome: Outcome) -> None:
-        """Save where a stopped run goes on; write a completed one's best weights where the user wants them."""
+        """Save the state a stopped run resumes from; write a completed one's best weights where the user wants them."""
         if outcome.status == "stopped":
             self.save(trainer, ["stop"])
         if outcome.status == "completed" and self._config.save is not None:
             checkpoint.write(Path(self._config.save).expanduser(), {"model": trainer.best_weights()})
 
     def save_now(self, trainer: Training) -> str:
-        """Save because somebody asked; return what to answer."""
+        """Save on request; return what to answer."""
         record = self.save(trainer, ["manual"])
         return f"checkpoint {record.id} at step {record.step}"
 

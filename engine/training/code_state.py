@@ -7,7 +7,7 @@ Three places are looked at, in this order; each repository counts once, and the 
 3. the working directory.
 
 git is asked in threads while torch is imported, so a start does not wait for it; a repository that has not answered
-soon after is told to be too slow, and none is ever a reason to fail. Only tracked files are compared; untracked ones
+soon after is reported as too slow; none of this is a reason to fail. Only tracked files are compared; untracked ones
 are named. No external diff, text conversion or file monitor of the user's configuration is run; the clean filters of
 their repository (Git LFS, say) are, as by any `git status`.
 """
@@ -26,12 +26,12 @@ from pathlib import Path
 __all__ = ["DIFF_LIMIT", "CodeState", "Inquiry", "places", "state_of"]
 
 DIFF_LIMIT = 128 * 1024
-"""Characters of difference that are kept of one repository; the rest is cut off, and that is said."""
+"""Characters of difference that are kept of one repository; the rest is cut off, and the text says so."""
 
 _GIT_SECONDS = 5.0
 _UNTRACKED = 100  # names that are listed
 
-# A difference is kept for long and shown to others: files whose names promise a secret are only named.
+# A difference is kept for long and shown to others: of files whose names suggest a secret only the name is kept.
 _SECRET_NAMES = (".env*", "*secret*", "*credential*", "*password*", "*token*", "*.pem", "*.key", "*.p12", ".netrc")
 
 
@@ -52,7 +52,7 @@ class CodeState:
 
 
 class Inquiry:
-    """Asks git in a thread of its own, from the moment it is made.
+    """Asks git in a separate thread, from the moment it is made.
 
     Args:
         folders: Where to look, the most telling first.
@@ -133,21 +133,21 @@ def _differences(root: Path, commit: str | None) -> tuple[bool | None, str]:
     entries = [entry for entry in status.split("\0") if entry]
     untracked = [entry[3:] for entry in entries if entry.startswith("?? ")]
     changed = len(entries) > len(untracked)
-    told = ""
+    shown = ""
     if changed and commit is not None:
         hidden = [f":(exclude,icase,glob)**/{name}" for name in _SECRET_NAMES]
         diff = _git(root, "diff", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD", "--", ".", *hidden)
         if diff is None:
-            told = "# git did not say in what files differ\n"
+            shown = "# git did not say in what files differ\n"
         elif len(diff) > DIFF_LIMIT:
-            told = f"{diff[:DIFF_LIMIT]}\n# cut off here: the whole difference has {len(diff):,} characters\n"
+            shown = f"{diff[:DIFF_LIMIT]}\n# cut off here: the whole difference has {len(diff):,} characters\n"
         else:
-            told = diff or "# what differs is in files whose names promise secrets: left out\n"
+            shown = diff or "# what differs is in files whose names suggest secrets: left out\n"
     if untracked:
-        told += "".join(f"# untracked: {name}\n" for name in untracked[:_UNTRACKED])
+        shown += "".join(f"# untracked: {name}\n" for name in untracked[:_UNTRACKED])
         if len(untracked) > _UNTRACKED:
-            told += f"# and {len(untracked) - _UNTRACKED:,} more untracked files\n"
-    return changed, told.replace("\0", "")
+            shown += f"# and {len(untracked) - _UNTRACKED:,} more untracked files\n"
+    return changed, shown.replace("\0", "")
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

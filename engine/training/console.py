@@ -1,4 +1,4 @@
-"""What a person who follows the log reads: a plain line every so many steps, one an epoch, one at the end."""
+"""The console log: a plain line every so many steps, one per epoch, one at the end."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Control(Callback):
         return self._stop_reason
 
     def stop_after(self, seconds: float, reason: str) -> None:
-        """Set a time limit so many seconds from now; it ends nothing by itself: others ask `out_of_time`."""
+        """Set a time limit so many seconds from now; the listener checks `out_of_time` and stops the training."""
         self._due, self._due_reason = time.monotonic() + seconds, reason
 
     @property

@@ -14,7 +14,7 @@ __all__ = ["Evaluation", "Interrupted", "evaluate"]
 
 
 class Interrupted(Exception):  # noqa: N818 - a signal to the caller, no error
-    """An evaluation was broken off because the run is to stop."""
+    """An evaluation was interrupted because the run is to stop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The learning rate as a pure function of the step.
 
-There is no scheduler object with a position of its own: the position *is* the step, so a resumed run is at the
+There is no scheduler object that keeps a position: the position *is* the step, so a resumed run is at the
 right place by construction, and changing the total length of a run moves its milestones without further ado.
 """
 

@@ -63,7 +63,7 @@ def versions(device: torch.device) -> dict[str, str]:
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment variables that bear on a training; none whose name promises a secret.
+    """Return the environment variables that affect a training; none whose name suggests a secret.
 
     Passwords within addresses are replaced by `***`, and long values cut.
 
@@ -79,7 +79,7 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def command_line(run_id: int, attempt_id: int) -> str:
-    """Return the command line of a worker, as it can be pasted into a shell; nothing else of the process is told."""
+    """Return the command line of a worker, as it can be pasted into a shell; nothing else is recorded."""
     return shlex.join([sys.executable, "-m", "engine.worker", str(run_id), "--attempt", str(attempt_id)])
 
 

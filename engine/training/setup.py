@@ -41,7 +41,7 @@ def resolve_device(wanted: str) -> torch.device:
     """Return the device a configuration asks for: ``auto`` takes a visible GPU, else the CPU.
 
     Raises:
-        SetupError: A GPU is asked for by name and is not there.
+        SetupError: A GPU is requested by name and does not exist.
     """
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
@@ -121,7 +121,7 @@ def load_data(config: RunConfig, device: torch.device) -> DataBundle:
 def make_model(config: RunConfig, data: DatasetInfo) -> nn.Module:
     """Build the configured model for a data set, on the CPU, its weights drawn anew or read.
 
-    All generators are seeded first: what was loaded or imported before has no say in the weights.
+    All generators are seeded first: what was loaded or imported before has no effect on the weights.
 
     Raises:
         ModelError: It does not build or does not fit.
@@ -147,7 +147,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise SetupError(f"weights = {str(path)!r}: there is no such file") from None
-    except Exception as error:  # torch raises half a dozen types for a file that is not one of its own
+    except Exception as error:  # torch raises half a dozen types for a file that it did not write
         raise SetupError(f"weights = {str(path)!r}: cannot be read ({type(error).__name__})") from None
     if isinstance(content, dict) and "format" in content and isinstance(content.get("model"), dict):
         content = content["model"]

@@ -24,13 +24,13 @@ __all__ = ["TrainingError", "capture", "copy_state", "restore"]
 
 
 class TrainingError(Exception):
-    """A state does not fit the configuration that is to go on from it; the message is one line."""
+    """A state does not fit the configuration that is to resume from it; the message is one line."""
 
 
 def capture(trainer: Training) -> dict[str, Any]:
-    """Return everything a run needs to go on from here as if nothing had happened, as tensors and plain values.
+    """Return everything a run needs to resume from here exactly, as tensors and plain values.
 
-    It must be called between two steps, with all figures delivered.
+    It must be called between two steps, with all results delivered.
     """
     best: dict[str, Any] | None = None
     if trainer.best is not None:
@@ -55,7 +55,7 @@ def capture(trainer: Training) -> dict[str, Any]:
 
 
 def restore(trainer: Training, state: Mapping[str, Any], *, fork: bool = False) -> None:
-    """Go on from a state; the configuration may differ from the one it was saved under.
+    """Resume from a state; the configuration may differ from the one it was saved under.
 
     Schedules follow the present configuration. Where the optimizer differs it starts anew; where the seed does, so
     do the generators.
@@ -83,7 +83,7 @@ def restore(trainer: Training, state: Mapping[str, Any], *, fork: bool = False) 
             group.update(settings)  # torch loads the saved settings too; the rate is set at each step
     if trainer.masking is not None and state["masking"] is not None:
         trainer.masking.load_state_dict(state["masking"])
-    elif trainer.masking is not None:  # a dense run goes on as a sparse one, with the masks made for its weights
+    elif trainer.masking is not None:  # a dense run continues as a sparse one, with the masks made for its weights
         trainer.masking.steps = state["step"]
         trainer.masking.apply()
     if trainer.scaler.is_enabled() and state["scaler"]:
@@ -107,7 +107,7 @@ def _refuse_unfit(trainer: Training, state: Mapping[str, Any], changed: set[str]
         names = sorted(changed & {"batch_size", "accumulate", "valid_split", "data"}) or ["data"]
         raise TrainingError(
             f"{' and '.join(names)}: would make {trainer.steps_per_epoch} steps an epoch, and the checkpoint counts "
-            f"{state['steps_per_epoch']}; a run that goes on from a checkpoint has to keep them"
+            f"{state['steps_per_epoch']}; a run that resumes from a checkpoint has to keep them"
         )
 
 

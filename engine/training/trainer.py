@@ -4,9 +4,9 @@
     _train_epoch   batches until the epoch's end
     _train_step    forward, backward, masked optimizer step
     _end_epoch     validation, the best so far
-    state_dict     everything needed to go on as if nothing had happened
+    state_dict     everything needed to resume exactly
 
-Nothing here records, prints, saves or listens: that is what callbacks are for. A *step* is one optimizer step: with
+Nothing here records, prints, saves or listens: callbacks do. A *step* is one optimizer step: with
 ``accumulate`` k it consumes k batches. Steps, epochs and mask updates count from 1; ``step`` is the number taken.
 """
 
@@ -47,7 +47,7 @@ class _Stopped(Exception):  # noqa: N818 - a way out of the loop, no error
 
 
 class _Diverged(Exception):  # noqa: N818 - a way out of the loop, no error
-    """A figure or the weights became NaN or infinite, and the run is configured to stop then."""
+    """A loss or the weights became NaN or infinite, and the run is configured to stop then."""
 
 
 class Trainer:
@@ -58,7 +58,7 @@ class Trainer:
         model: Maps inputs to logits; moved to the device.
         data: Where batches come from, on the device already.
         device: Where to train.
-        callbacks: Called at every turn, in this order.
+        callbacks: Called at every event, in this order.
 
     Attributes:
         model: The module itself, also where a compiled one trains.
@@ -215,7 +215,7 @@ class Trainer:
         """Let callbacks act, then stop where one of them, or the loss, demands it."""
         for callback in self.callbacks:
             callback.on_step_end(self)
-        if self._stop_reason is not None:  # what is saved now must be worth going on from
+        if self._stop_reason is not None:  # what is saved now must be worth resuming from
             self.figures.flush()
             self._check_weights()
         self._raise_if_diverged()
@@ -298,7 +298,7 @@ class Trainer:
         self._recorded.update(values)
 
     def flush(self) -> None:
-        """Deliver the figures of all steps taken so far."""
+        """Deliver the results of all steps taken so far."""
         self.figures.flush()
 
     @property
@@ -324,11 +324,11 @@ class Trainer:
         return copy_state(self.model.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything the run needs to go on from here as if nothing had happened; see `state.capture`."""
+        """Return everything the run needs to resume from here exactly; see `state.capture`."""
         return state.capture(self)
 
     def load_state_dict(self, saved: Mapping[str, Any], *, fork: bool = False) -> None:
-        """Go on from what :meth:`state_dict` returned; see `state.restore`.
+        """Resume from what :meth:`state_dict` returned; see `state.restore`.
 
         Raises:
             TrainingError: The state does not fit the configuration.

@@ -1,6 +1,6 @@
 """The JSON of `itop`: one place that gives records their shape.
 
-Names are the records' own and the same in every command. Times are ISO-8601 in UTC; figures that are not finite are
+Names are the records' own and the same in every command. Times are ISO-8601 in UTC; numbers that are not finite are
 the strings "NaN", "Infinity" and "-Infinity", since JSON has no numbers for them and `null` means "not known yet".
 """
 

@@ -216,7 +216,7 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(db: Database, capfd: py
     assert attempt is not None
     assert attempt.reason is not None
     assert "is damaged" in attempt.reason
-    assert f"the one to go on from is checkpoint {good.id} of step 7" in attempt.reason
+    assert f"the run resumes from checkpoint {good.id} of step 7" in attempt.reason
     assert again.reason == attempt.reason
     assert attempt.reason in capfd.readouterr().out
     assert worker.main([str(run.id)]) == 0
@@ -263,7 +263,7 @@ def test_fork_with_other_masks_is_refused_before_it_trains(db: Database, changes
     assert refused.status is RunStatus.FAILED
     assert refused.reason is not None
     name, value = next(iter(changes.items()))
-    assert refused.reason.startswith(f"{name} = {value!r}: cannot be changed where a run goes on from a checkpoint")
+    assert refused.reason.startswith(f"{name} = {value!r}: cannot be changed where a run resumes from a checkpoint")
     assert metrics.steps(db, fork.id) == []
     assert metrics.mask_updates(db, fork.id) == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -26,9 +27,9 @@ from engine.sparsity.registry import Registry
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_choices_of_a_run_are_the_registered_rules(
-    registry: Registry[object],
+    registry: Registry[Any],
     declared: dict[str, RuleInfo],
-    field: str,  # type: ignore[type-var]
+    field: str,
 ) -> None:
     own = {name: about for name, about in registry.shown.items() if name in declared}  # other tests add theirs
     assert {name: rule.about for name, rule in declared.items()} == own

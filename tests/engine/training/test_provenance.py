@@ -81,7 +81,7 @@ def test_files_that_promise_secrets_are_left_out(repository: Path) -> None:
     assert found.dirty is True
     assert found.diff is not None
     assert "hunter2" not in found.diff
-    assert "promise secrets" in found.diff
+    assert "suggest secrets" in found.diff
 
 
 def test_nothing_that_the_repository_configures_is_executed(repository: Path, tmp_path: Path) -> None:

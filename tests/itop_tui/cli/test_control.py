@@ -270,7 +270,7 @@ def test_a_fork_with_masks_of_another_density_or_distribution_is_refused(itop: I
     for flags, field in (("--density 0.02", "density = 0.02"), ("--sparse_init uniform", "sparse_init = 'uniform'")):
         outcome = itop("fork", str(parent.id), *flags.split())
         assert outcome.code == 1
-        assert f"{field}: cannot be changed where a run goes on from a checkpoint" in outcome.err
+        assert f"{field}: cannot be changed where a run resumes from a checkpoint" in outcome.err
         assert "Traceback" not in outcome.err
     assert runs.count(database, RunQuery()) == 1
 
