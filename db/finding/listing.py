@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from db.errors import AmbiguousRun, RunNotFound, StoreError
 from db.models import RunRow
-from db.query.fields import CONFIG_PREFIX, find_field
+from db.query.fields import CONFIG_PREFIX, METRIC_PREFIX, find_field
 from db.query.parser import parse
-from db.query.settings_sql import setting_number, setting_text
+from db.query.settings_sql import metric_number, setting_number, setting_text
 from db.query.sql import condition
 from db.query.tree import NAME
 from db.records import RunQuery, RunRecord, RunStatus, RunTotals
@@ -51,7 +51,7 @@ SORTS: Mapping[str, sa.ColumnElement[Any]] = {
 _ROWS_AT_ONCE = 2_000
 _ID = re.compile(r"[0-9]{1,18}")
 _UID = re.compile(r"[0-9a-f]{12}")
-_SETTING = re.compile(re.escape(CONFIG_PREFIX) + NAME)
+_SETTING = re.compile(f"({re.escape(CONFIG_PREFIX)}|{re.escape(METRIC_PREFIX)}){NAME}")
 
 
 def find(db: Database, token: str | int) -> RunRecord:
@@ -188,6 +188,8 @@ def _sort_keys(name: str) -> list[sa.ColumnElement[Any]]:
         return [SORTS[name]]
     setting = name.removeprefix(CONFIG_PREFIX)
     field = find_field(name)
+    if field is not None and field.metric:
+        return [metric_number(field.metric)]
     numbers = setting_number(setting, certain=field is not None and field.kind in ("number", "flag"))
     texts = sa.func.lower(setting_text(setting, certain=field is not None and field.kind == "text"))
     if field is None or field.kind == "any":

@@ -8,15 +8,30 @@ from functools import cache
 from typing import Literal, TypeAlias
 
 from db.declared_settings import DeclaredSetting, Unit, declared
+from db.history.declared import METRICS
 from db.records import RunStatus
 
-__all__ = ["CONFIG_PREFIX", "FLAGS", "STATES", "Field", "Kind", "Unit", "fields", "find_field", "nearest"]
+__all__ = [
+    "CONFIG_PREFIX",
+    "FLAGS",
+    "METRIC_PREFIX",
+    "STATES",
+    "Field",
+    "Kind",
+    "Unit",
+    "fields",
+    "find_field",
+    "nearest",
+]
 
 Kind: TypeAlias = Literal["text", "number", "time", "state", "flag", "any"]
 _UNITS: tuple[Unit, ...] = ("whole", "", "seconds", "share")
 
 CONFIG_PREFIX = "config."
 """`config.NAME` is the setting NAME of a run's configuration, also where no field has that name."""
+
+METRIC_PREFIX = "metrics."
+"""`metrics.NAME` is the latest value of a metric that has no field of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,7 @@ class Field:
         unit: What a number counts: whole things, a share (0.93 or 93%), or seconds (90, 15m, 1h30m).
         column: The attribute of a `RunRecord` that holds it; empty where it is worked out, or a setting.
         setting: The name of the setting in the configuration that holds it; empty where it is none.
+        metric: The name of the metric without a column of which it is the latest value; empty where it is none.
     """
 
     name: str
@@ -41,6 +57,7 @@ class Field:
     unit: Unit = ""
     column: str = ""
     setting: str = ""
+    metric: str = ""
 
 
 def _text(name: str, text: str, *aliases: str, column: str = "") -> Field:
@@ -159,7 +176,12 @@ FLAGS: dict[str, str] = {
 
 
 def find_field(name: str) -> Field | None:
-    """The field of this name or alias, whatever its case; `config.NAME` is always a field."""
+    """The field of this name or alias, whatever its case; `config.NAME` and `metrics.NAME` are always fields."""
+    if name.lower().startswith(METRIC_PREFIX):
+        metric = name[len(METRIC_PREFIX) :].lower()
+        known = METRICS.get(metric)
+        about, unit = (known.title, "share" if known.percent else "") if known else ("a metric of the steps", "")
+        return Field(METRIC_PREFIX + metric, "number", about, unit=unit, metric=metric) if metric else None
     if name.lower().startswith(CONFIG_PREFIX):
         setting = name[len(CONFIG_PREFIX) :]
         if not setting:

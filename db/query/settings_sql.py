@@ -1,7 +1,7 @@
-"""Reading one setting out of the stored configurations, in SQL.
+"""Reading one setting out of the stored configurations, or one metric out of the latest ones, in SQL.
 
-The configuration is JSON in a text column, and both databases can look into it; they differ in the spelling, and in
-what they make of a number. These two functions give the same on both.
+Both are JSON in a text column, and both databases can look into it; they differ in the spelling, and in
+what they make of a number. These functions give the same on both.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from db.models import RunRow
 
-__all__ = ["setting_number", "setting_text"]
+__all__ = ["metric_number", "setting_number", "setting_text"]
 
 
 class _Setting(FunctionElement[Any]):
@@ -23,8 +24,8 @@ class _Setting(FunctionElement[Any]):
 
     inherit_cache = True
 
-    def __init__(self, name: str) -> None:
-        super().__init__(sa.type_coerce(RunRow.config, sa.Text), sa.literal(name, sa.Text))
+    def __init__(self, name: str, column: sa.ColumnElement[Any] | InstrumentedAttribute[Any] = RunRow.config) -> None:
+        super().__init__(sa.type_coerce(column, sa.Text), sa.literal(name, sa.Text))
 
     def parts(self, compiler: SQLCompiler, options: dict[str, Any]) -> list[str]:
         """The column and the name, as SQL."""
@@ -67,6 +68,11 @@ def setting_number(name: str, *, certain: bool = False) -> sa.ColumnElement[floa
         certain: Whether it is known to be a number, true, false or nothing, which saves asking each configuration.
     """
     return _PlainNumber(name) if certain else _SettingNumber(name)
+
+
+def metric_number(name: str) -> sa.ColumnElement[float]:
+    """The latest value of a metric without a column; NULL where there is none, or where it is not finite."""
+    return _SettingNumber(name, RunRow.metrics)
 
 
 # SQLite keeps what it has parsed of a text until the next row, so that asking twice costs once.

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from db.models import RUN_METRICS, RunRow
 from db.query.fields import FLAGS, STATES, Field, find_field
-from db.query.settings_sql import setting_number, setting_text
+from db.query.settings_sql import metric_number, setting_number, setting_text
 from db.query.tree import And, Compare, Node, Not, Query, Word
 from db.query.values import boolean, number, span
 from db.records import ACTIVE, TERMINAL, RunStatus
@@ -64,6 +64,8 @@ def number_of(field: Field, now: float) -> sa.ColumnElement[Any]:
     """
     if field.setting:
         return setting_number(field.setting, certain=field.kind != "any")
+    if field.metric:
+        return metric_number(field.metric)
     if field.name == "duration":
         return sa.func.coalesce(RunRow.ended_at, sa.literal(now, sa.Double)) - RunRow.started_at
     if field.name == "progress":

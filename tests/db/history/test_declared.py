@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -133,6 +134,23 @@ def test_a_run_has_the_latest_values_of_all_of_them_without_a_look_at_its_steps(
     assert found.test_accuracy == 0.5
     assert [repr(listed.metrics) for listed in runs.list_runs(db, RunQuery())] == [repr(found.metrics)]
     assert len(RUN_METRICS.names) + len(TWENTY) > 15
+
+
+def test_runs_are_found_and_sorted_by_the_latest_value_of_any_of_them(db: Database) -> None:
+    ids: list[int] = []
+    for value in (1.5, math.nan, 3.0, math.inf, None, 2.0):
+        run, attempt = started(db)
+        record(db, run, attempt.id, {} if value is None else {1: {"metric_1": value}}, 2)
+        ids.append(run.id)
+
+    def found(text: str = "", **order: Any) -> list[int]:
+        return [ids.index(run.id) for run in runs.list_runs(db, RunQuery(text=text, **order))]
+
+    assert found("metrics.metric_1>1.5", sort="id", descending=False) == [2, 5]
+    assert found("metrics.metric_1<=2", sort="id", descending=False) == [0, 5]
+    assert found(sort="metrics.metric_1", descending=False)[:3] == [0, 5, 2]
+    assert found(sort="metrics.metric_1", descending=True)[:3] == [2, 5, 0]
+    assert found("metrics.metric_2>0") == []
 
 
 def test_what_is_not_declared_or_is_the_trainers_own_is_refused_at_the_call(db: Database) -> None:
