@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
-from textual import work
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
@@ -19,7 +18,7 @@ from db.paths import run_folder
 from db.records import AttemptRecord, RunRecord
 from engine.helpers.masks_client import MaskServer
 from engine.launch.processes import host_name
-from itop_tui.dialogs.run_changes import RunActions
+from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.figures.format import plain
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.run.charts_tab import ChartsPane
@@ -31,6 +30,7 @@ from itop_tui.run.layers_tab import LayersPane
 from itop_tui.run.log_tab import LogPane
 from itop_tui.run.run_reader import SETTING, ReadFailed, Request, RunReader, RunView, ViewRead
 from itop_tui.run.tabs import TABS, TabLine
+from itop_tui.screen import ItopScreen
 from itop_tui.widgets.banner import Banner
 from itop_tui.widgets.top_bar import TopBar
 
@@ -39,7 +39,7 @@ _PATIENCE = 0.15
 """Seconds for which a screen that is being opened is not drawn while its first curves are read."""
 
 
-class RunDisplay(RunActions):
+class RunDisplay(ItopScreen):
     """Everything about one run, live.
 
     Args:
@@ -48,6 +48,7 @@ class RunDisplay(RunActions):
 
     def __init__(self, run_id: int) -> None:
         super().__init__()
+        self.parts = (RunChanges(self),)
         self.run_id = run_id
         self.tab = TABS[0]
         self.view: RunView | None = None
@@ -68,7 +69,7 @@ class RunDisplay(RunActions):
         """Start to read."""
         self.query_one(TopBar).heading = f"run {self.run_id}"
         self._reader = RunReader(self.itop.database, self.run_id, self.post_message)
-        self._read_on()
+        self._reader.start()
         self.set_interval(1.0, self._tick)
         # To draw the screen while it is half empty takes longer than to read what belongs there.
         self._undrawn = ExitStack()
@@ -96,14 +97,9 @@ class RunDisplay(RunActions):
         """End the reader's thread and the process that reads masks."""
         self._draw()
         if self._reader is not None:
-            self._reader.end()
+            self._reader.stop()
         if self._masks is not None:
             self._masks.close()
-
-    @work(thread=True, exclusive=True, group="reader")
-    def _read_on(self) -> None:
-        if self._reader is not None:
-            self._reader.run()
 
     # ------------------------------------------------------------------------------ what is read
 

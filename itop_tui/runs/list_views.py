@@ -11,7 +11,8 @@ from textual.timer import Timer
 
 from itop_tui.dialogs.picker import Item, Picker
 from itop_tui.dialogs.questions import Ask
-from itop_tui.dialogs.run_changes import RunActions
+from itop_tui.dialogs.run_changes import RunChanges
+from itop_tui.dialogs.shelf_changes import ShelfChanges
 from itop_tui.dialogs.view_picker import ViewPicker
 from itop_tui.opening import LIST_STATE
 from itop_tui.poller import PAGE, View
@@ -20,17 +21,19 @@ from itop_tui.runs.filter_line import FilterLine, Suggestion, Wrong
 from itop_tui.runs.list_state import ListState
 from itop_tui.runs.run_lines import GroupLine
 from itop_tui.runs.run_table import RunTable
+from itop_tui.screen import ItopScreen
 from itop_tui.service import operations
 
 _REST = 0.5
 """Seconds after a change before it is kept, so that a column that is dragged is written once."""
 
 
-class ListViews(RunActions):
+class ListViews(ItopScreen):
     """A list of runs that can be looked at in many ways."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.parts = (RunChanges(self), ShelfChanges(self))
         self.view = View()
         self.view_name = ""
         self._known_views: tuple[ListState, ...] = list_state.BUILT_IN
