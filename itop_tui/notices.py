@@ -1,4 +1,4 @@
-"""Telling a person who looks elsewhere that a run has ended: by the terminal, or by a command of their own."""
+"""What the app reports: the messages it keeps, and runs that ended (also by the terminal, or by a command)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import re
 import subprocess
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from itop_tui.figures import run_view
 from itop_tui.figures.format import count, plain, plural
@@ -17,7 +18,25 @@ from itop_tui.preferences import ENDINGS, Notify
 if TYPE_CHECKING:
     from db.records import RunRecord
 
-__all__ = ["kind", "post", "sentences", "start_commands", "wanted"]
+__all__ = ["Notice", "Severity", "kind", "post", "sentences", "start_commands", "wanted"]
+
+Severity = Literal["information", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message of the app, as the message log keeps it.
+
+    Attributes:
+        at: When, in unix seconds.
+        severity: How serious it is.
+        text: What it says; data, not markup.
+    """
+
+    at: float
+    severity: Severity
+    text: str
+
 
 _FAILED = ("failed", "killed", "lost", "preempted")
 _BY_NAME = 3

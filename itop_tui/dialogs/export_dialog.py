@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 from textual import on
@@ -32,7 +32,7 @@ from itop_tui.export.svg_text import note_of
 from itop_tui.export.written_files import AlreadyThereError, comparison_name, safe_name, written
 from itop_tui.figures.format import moment, plain, plural
 from itop_tui.figures.x_axis import Across
-from itop_tui.screen import ItopScreen
+from itop_tui.screen import ItopScreen, shell_of
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 from itop_tui.widgets.sheet import Sheet
 
@@ -99,8 +99,6 @@ class ExportDialog(Dialog[None]):
         self._write(self._choices[highlighted or 0])
 
     def _write(self, choice: Choice, *, force: bool = False) -> None:
-        from itop_tui.app import ItopApp
-
         if self._busy:
             return
         folder = Path(self.query_one(Input).value.strip() or ".").expanduser()
@@ -123,7 +121,7 @@ class ExportDialog(Dialog[None]):
                 more = f" and {plural(len(found) - 1, 'more')}" if len(found) > 1 else ""
                 self._say(f"Written to {found[0].absolute()}{more}")
 
-        cast(ItopApp, self.app).operate(write, tell)
+        shell_of(self).operate(write, tell, aside=True)
 
     def _ask_to_overwrite(self, choice: Choice, there: Sequence[Path]) -> None:
         """Ask before anything that is there is replaced."""

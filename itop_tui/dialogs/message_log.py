@@ -12,10 +12,10 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Label, Static
 
 from itop_tui.dialogs.leaving import Dialog
-from itop_tui.dialogs.told import Severity, Told
 from itop_tui.figures.format import plain
 from itop_tui.look.theme import Tone
 from itop_tui.look.toned import Toned
+from itop_tui.notices import Notice, Severity
 
 _LOOKS: dict[Severity, tuple[str, Tone]] = {
     "information": ("·", "muted"),
@@ -31,7 +31,7 @@ class _Messages(Toned, Static):
         messages: In the order in which they were told.
     """
 
-    def __init__(self, messages: Sequence[Told]) -> None:
+    def __init__(self, messages: Sequence[Notice]) -> None:
         super().__init__()
         self._told = messages
 
@@ -59,7 +59,7 @@ class MessagesScreen(Dialog[None]):
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar = [("escape,q,enter,ctrl+l", "leave", "close"), ("y", "copy", "copy")]
 
-    def __init__(self, messages: Sequence[Told]) -> None:
+    def __init__(self, messages: Sequence[Notice]) -> None:
         super().__init__()
         self._told = tuple(messages)
 

@@ -126,5 +126,5 @@ async def test_another_database_is_opened_in_the_place_of_this_one(
         await pilot.press("escape", "O")
         await wait_for(pilot, lambda: isinstance(app.screen, Picker))
         await pilot.press(*"mysql://nowhere/x", "enter")
-        await wait_for(pilot, lambda: "It stays as it is" in toasts(app))
+        await wait_for(pilot, lambda: "The present database stays open" in toasts(app))
         assert len(table_of(app).rows) == 5

@@ -50,7 +50,7 @@ async def test_lists_make_a_sweep_that_queues_what_its_group_has_not(
             (density, growth) for density in (0.05, 0.1) for growth in ("random", "random_unfired")
         }
         assert len({run.name for run in made}) == 12
-        assert "8 of 12 were there already" in app.told[-1].text
+        assert "8 of 12 were there already" in app.notices[-1].text
         assert len(scheduled) == 2
 
 
