@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+import asyncio
+from collections.abc import Iterable
 from typing import Protocol
 
 from rich.text import Text
@@ -28,7 +28,7 @@ _LEAST = 4
 """Rows and columns of weights that stay in sight however far one zooms in."""
 
 
-class Reader(Protocol):
+class MaskReader(Protocol):
     """Reads the masks of checkpoints; blocks while it does. `engine.helpers.masks_client.MaskServer` is one."""
 
     def grid(
@@ -64,7 +64,7 @@ class MaskScreen(ItopScreen):
     CSS_PATH = "mask.tcss"
     BINDINGS = bindings(in_scope("mask"))
 
-    def __init__(self, run: RunRecord, layer: str, reader: Reader, checkpoint_id: int | None = None) -> None:
+    def __init__(self, run: RunRecord, layer: str, reader: MaskReader, checkpoint_id: int | None = None) -> None:
         super().__init__()
         self._run = run
         self._reader = reader
@@ -116,21 +116,22 @@ class MaskScreen(ItopScreen):
         rows, columns = self.picture.room
         self._read(self.layer_name, self.checkpoint_id, rows, columns, self.window)
 
-    @work(thread=True, group="mask", exit_on_error=False)
-    def _read(self, layer: str, wanted: int | None, rows: int, columns: int, window: Window | None) -> None:
-        """Read in a thread; every way out hands something back to the event loop."""
-        call: Callable[[], object]
-        try:
-            known = tuple(row for row in checkpoints.for_run(self.itop.database, self._run.id) if row.kind != "nan")
+    @work(group="mask", exit_on_error=False)
+    async def _read(self, layer: str, wanted: int | None, rows: int, columns: int, window: Window | None) -> None:
+        """Read in a thread, and show it; every way out shows something."""
+        database, run_id, reader = self.itop.database, self._run.id, self._reader
+
+        def read() -> tuple[MaskGrid, CheckpointRecord, tuple[CheckpointRecord, ...]]:
+            known = tuple(row for row in checkpoints.for_run(database, run_id) if row.kind != "nan")
             chosen = _chosen(known, wanted)
-            grid = self._reader.grid(chosen.path, layer, rows, columns, window, sha256=chosen.sha256)
-        except Exception as error:  # a checkpoint removed meanwhile, a database in trouble: said in the picture's place
-            reason = f"{error}".strip() or type(error).__name__
-            call = partial(self._failed, reason)
+            return reader.grid(chosen.path, layer, rows, columns, window, sha256=chosen.sha256), chosen, known
+
+        try:
+            found = await asyncio.to_thread(read)
+        except Exception as error:  # a checkpoint removed meanwhile, a failing database: said in the picture's place
+            self._failed(f"{error}".strip() or type(error).__name__)
         else:
-            call = partial(self._show, grid, chosen, known)
-        if self.is_mounted:
-            self.app.call_from_thread(call)
+            self._show(*found)
 
     def _finished(self) -> None:
         self._asking = False

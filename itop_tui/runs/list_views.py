@@ -103,10 +103,10 @@ class ListViews(ItopScreen):
             self._keep_timer.stop()
         self._keep_timer = self.set_timer(_REST, self._write)
 
-    @work(thread=True, exclusive=True, group="keep", exit_on_error=False)
     def _write(self) -> None:
         if self.itop.is_open:
-            operations.remember(self.itop.database, LIST_STATE, list_state.to_json(self.state))
+            state = list_state.to_json(self.state)
+            self.itop.operate(lambda db: operations.remember(db, LIST_STATE, state), failing="The view is not kept")
 
     # --------------------------------------------------------------------------------------------------- the filter
 

@@ -237,13 +237,12 @@ class RunsScreen(ListColumns):
 
     def _begin_curve(self) -> None:
         self._detail_timer = None
-        self._read_curve()
+        run = self.query_one(RunDetail).run
+        if run is not None and run.step > 0 and self.itop.is_open:
+            self._read_curve(run)
 
     @work(thread=True, exclusive=True, group="curve", exit_on_error=False)
-    def _read_curve(self) -> None:
-        run = self.query_one(RunDetail).run
-        if run is None or run.step == 0 or not self.itop.is_open:
-            return
+    def _read_curve(self, run: RunRecord) -> None:
         try:
             losses = operations.loss_curve(self.itop.database, run.id, _SPARK_COLUMNS)
         except Exception:  # the banner tells of a failing database; the pane does without its curve

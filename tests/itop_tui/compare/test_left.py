@@ -92,6 +92,7 @@ async def test_a_comparison_whose_runs_are_all_gone_is_left(opened: Opened) -> N
 async def test_a_run_that_had_ended_and_is_resumed_is_read_again(opened: Opened) -> None:
     async with opened(1, 2) as (pilot, screen):
         runs.update_fields(app_of(screen).database, 2, name="called otherwise")
-        assert app_of(screen).poller is not None
-        app_of(screen).poller.refresh()
+        poller = app_of(screen).poller
+        assert poller is not None
+        poller.refresh()
         await until(pilot, lambda: screen.entries[1].label == "called otherwise", "the new name")
