@@ -11,11 +11,11 @@ from textual.app import ComposeResult
 from textual.message_pump import MessagePump
 from textual.widgets import Input, TextArea
 
-from itop_tui.dialogs.leaving import Leaving
 from itop_tui.keys import Action, Scope, find, in_scope, key_name, keymap, writes
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.widgets.banner import Banner
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
+from itop_tui.widgets.leaving import Leaving
 from itop_tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:

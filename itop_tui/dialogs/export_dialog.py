@@ -22,7 +22,6 @@ from db.records import RunRecord
 from db.session import Database
 from itop_tui.chart.chart import Chart, Line
 from itop_tui.chart.compare_chart import BandLine
-from itop_tui.dialogs.leaving import Dialog
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.export.chart_marks import Marks
 from itop_tui.export.csv_json import write_rows
@@ -34,6 +33,7 @@ from itop_tui.figures.format import moment, plain, plural
 from itop_tui.figures.x_axis import Across
 from itop_tui.screen import ItopScreen, shell_of
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
+from itop_tui.widgets.leaving import Dialog
 from itop_tui.widgets.sheet import Sheet
 
 

@@ -10,10 +10,10 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Label, Static
 
-from itop_tui.dialogs.leaving import Dialog
 from itop_tui.keys import Scope, in_scope, key_name, writes
 from itop_tui.look.theme import STATES
 from itop_tui.look.toned import Toned
+from itop_tui.widgets.leaving import Dialog
 
 _MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
     "runs": (

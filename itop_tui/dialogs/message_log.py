@@ -11,11 +11,11 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Label, Static
 
-from itop_tui.dialogs.leaving import Dialog
 from itop_tui.figures.format import plain
 from itop_tui.look.theme import Tone
 from itop_tui.look.toned import Toned
 from itop_tui.notices import Notice, Severity
+from itop_tui.widgets.leaving import Dialog
 
 _LOOKS: dict[Severity, tuple[str, Tone]] = {
     "information": ("·", "muted"),

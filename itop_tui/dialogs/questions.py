@@ -10,9 +10,9 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.widgets import Input, Label, TextArea
 
-from itop_tui.dialogs.leaving import Dialog
 from itop_tui.figures.format import plain
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
+from itop_tui.widgets.leaving import Dialog
 
 
 class Confirm(Dialog[bool]):

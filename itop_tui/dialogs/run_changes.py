@@ -6,8 +6,8 @@ from db.records import CheckpointRecord, RunRecord
 from db.runs import checkpoints
 from db.session import Database
 from itop_tui import opening
+from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.dialogs.chosen import ChosenRuns, Runs, named, named_all, sentence_case
-from itop_tui.dialogs.picker import Item, Picker
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.format import plural
 from itop_tui.screen import ItopScreen

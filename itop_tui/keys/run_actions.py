@@ -80,9 +80,9 @@ ACTIONS = (
     Action("fork_here", "f", "fork", "Set up a new run from the checkpoint at the cursor.", "run", "Checkpoints",
            a_run),
     Action("delete_checkpoint", "x,delete", "delete", "Delete the checkpoint at the cursor; asks first, and says how "
-           "much disk space that frees.", "run", "Checkpoints"),
+           "much disk space that frees.", "run", "Checkpoints", target="CheckpointsPane"),
     Action("verify_checkpoints", "v", "verify", "Read all checkpoint files and compare them with their checksums.",
-           "run", "Checkpoints"),
+           "run", "Checkpoints", target="CheckpointsPane"),
     Action("follow_log", "f", "follow", "Follow the end of the log as it grows, or stop following.", "run", "Log",
            target="LogPane"),
     Action("search_log", "slash", "search", "Find a text in the log.", "run", "Log", target="LogPane"),

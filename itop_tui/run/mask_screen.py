@@ -14,7 +14,7 @@ from textual.widget import Widget
 from db.records import CheckpointRecord, RunRecord
 from db.runs import checkpoints
 from engine.helpers.masks_client import MaskError, MaskGrid, MaskLayer, Window
-from itop_tui.dialogs.picker import Item, Picker
+from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.figures.format import count, figure, plain, share
 from itop_tui.keys import bindings, in_scope
 from itop_tui.look.toned import Part, Toned

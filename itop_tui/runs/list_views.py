@@ -9,11 +9,10 @@ from typing import Any
 from textual import on, work
 from textual.timer import Timer
 
-from itop_tui.dialogs.picker import Item, Picker
+from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.dialogs.questions import Ask
 from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.dialogs.shelf_changes import ShelfChanges
-from itop_tui.dialogs.view_picker import ViewPicker
 from itop_tui.opening import LIST_STATE
 from itop_tui.poller import PAGE, View
 from itop_tui.runs import list_state
@@ -21,6 +20,7 @@ from itop_tui.runs.filter_line import FilterLine, Suggestion, Wrong
 from itop_tui.runs.list_state import ListState
 from itop_tui.runs.run_lines import GroupLine
 from itop_tui.runs.run_table import RunTable
+from itop_tui.runs.view_picker import ViewPicker
 from itop_tui.screen import ItopScreen
 from itop_tui.service import operations
 

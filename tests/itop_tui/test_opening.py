@@ -12,7 +12,7 @@ from db.session import Database
 from engine.config.presets import PRESETS
 from itop_tui import opening
 from itop_tui.app import ItopApp
-from itop_tui.dialogs.picker import Picker
+from itop_tui.dialogs.chooser import Picker
 from itop_tui.service.trash import Bin, OpenApps
 from tests.itop_tui.made import SIZE, create, toasts
 from tests.itop_tui.support import screen_text, started, table_of, wait_for

@@ -5,7 +5,6 @@ from textual.widget import Widget
 
 from itop_tui.app import ItopApp
 from itop_tui.compare.compare_screen import CompareScreen
-from itop_tui.dialogs.leaving import Leaving
 from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.dialogs.shelf_changes import ShelfChanges
 from itop_tui.keys import ACTIONS, Action, find, in_scope, key_name
@@ -14,6 +13,7 @@ from itop_tui.queue.queue_screen import QueueScreen
 from itop_tui.run.mask_screen import MaskScreen
 from itop_tui.run.run_screen import RunScreen
 from itop_tui.runs.runs_screen import RunsScreen
+from itop_tui.widgets.leaving import Leaving
 from tests.itop_tui.support import make_run
 
 HOMES = {

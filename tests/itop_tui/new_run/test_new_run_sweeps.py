@@ -8,7 +8,7 @@ from db.records import RunQuery
 from db.runs import runs
 from db.session import Database
 from itop_tui.app import ItopApp
-from itop_tui.dialogs.picker import Picker
+from itop_tui.dialogs.chooser import Picker
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.runs.runs_screen import RunsScreen
 from tests.itop_tui.support import form_app, form_of, open_form, screen_text, started, wait_for
