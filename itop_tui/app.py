@@ -119,7 +119,7 @@ class ItopApp(KeysInOrder):
         return (Ink(),) if self.no_color else (*filters, OnGrounds())
 
     def get_default_screen(self) -> Screen[None]:
-        """The list of runs is what everything else lies on."""
+        """The list of runs is below all other screens."""
         from itop_tui.runs.runs_screen import RunsScreen
 
         return RunsScreen()
@@ -193,7 +193,7 @@ class ItopApp(KeysInOrder):
         self._watch_database(opened)
 
     def _watch_database(self, opened: OpenDatabase) -> None:
-        """Have an open database watched, and tell the screens."""
+        """Have an open database watched, and let the screens know."""
         self.post_message(DatabaseTrouble(None))
         for screen in self.screen_stack:
             if isinstance(screen, ItopScreen):

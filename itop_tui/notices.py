@@ -40,10 +40,10 @@ class Notice:
 
 _FAILED = ("failed", "killed", "lost", "preempted")
 _BY_NAME = 3
-"""The most endings that are told one by one; of more, their numbers are."""
+"""The most endings that are reported one by one; of more, their number is."""
 _AT_ONCE, _PATIENCE = 8, 5.0
-"""The most commands that run at one time, and the seconds one of them is waited for before another starts all the
-same."""
+"""The most commands that run at one time, and the seconds one of them is waited for before another starts
+anyway."""
 
 
 def kind(status: str) -> str:
@@ -54,7 +54,7 @@ def kind(status: str) -> str:
 
 
 def sentences(ended: Sequence[RunRecord]) -> list[tuple[str, bool]]:
-    """What is said of runs that ended at one time, and whether all is well: a few by name, many by their number.
+    """What is said of runs that ended at one time, and whether all went well: a few by name, many by their number.
 
     Among many, those that failed are still named where they are few.
     """
@@ -68,7 +68,7 @@ def sentences(ended: Sequence[RunRecord]) -> list[tuple[str, bool]]:
 
 
 def wanted(ended: Iterable[RunRecord], how: Notify) -> tuple[RunRecord, ...]:
-    """Those of the runs of whose end a person wants to be told elsewhere too."""
+    """Those of the runs whose end is to be reported outside the app too."""
     return tuple(run for run in ended if kind(run.status) in how.on)
 
 

@@ -64,7 +64,7 @@ class ExportDialog(Dialog[None]):
     ExportDialog OptionList { height: auto; max-height: 12; border: none; background: $panel; margin: 1 0 0 0; }
     ExportDialog OptionList:focus { border: none; }
     """
-    BINDINGS: ClassVar = [("escape", "leave", "leave it")]
+    BINDINGS: ClassVar = [("escape", "leave", "cancel")]
 
     def __init__(self, title: str, choices: Sequence[Choice]) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class ExportDialog(Dialog[None]):
             except Exception as error:  # said in the dialog, where another folder can be chosen
                 return error
 
-        def tell(found: Sequence[Path] | Exception) -> None:
+        def report(found: Sequence[Path] | Exception) -> None:
             self._busy = False
             if isinstance(found, AlreadyThereError) and self.is_active:
                 self._ask_to_overwrite(choice, found.targets)
@@ -121,7 +121,7 @@ class ExportDialog(Dialog[None]):
                 more = f" and {plural(len(found) - 1, 'more')}" if len(found) > 1 else ""
                 self._say(f"Written to {found[0].absolute()}{more}")
 
-        shell_of(self).operate(write, tell, aside=True)
+        shell_of(self).operate(write, report, aside=True)
 
     def _ask_to_overwrite(self, choice: Choice, there: Sequence[Path]) -> None:
         """Ask before anything that is there is replaced."""
@@ -229,7 +229,7 @@ def report_choice(runs: Sequence[RunRecord], name: str, *, grouped: bool, across
         runs: The runs, in order.
         name: What the file is called.
         grouped: Whether runs that differ only by their seed are joined.
-        across: What stands across its curves at first.
+        across: The x-axis of its curves at first.
     """
 
     def write(db: Database, folder: Path, force: bool) -> Sequence[Path]:
@@ -259,7 +259,7 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
         part: Part = "raw" if raw else "parent" if line.tone == "parent" else "own"
         band = isinstance(line, BandLine) and len(line.std) == len(line.x)
         spread = line.std[inside] if band and isinstance(line, BandLine) else np.empty(0)
-        # What stands behind a curve has its colour: the raw line comes before the smoothed one, of the same label.
+        # The line behind a curve has its colour: the raw line comes before the smoothed one, of the same label.
         position = line.position if isinstance(line, BandLine) else places.setdefault(_curve_of(line), len(places))
         label = names.get(line.marker) or line.label.strip() or ("" if line.marker else chart.title)
         traces.append(

@@ -1,4 +1,4 @@
-"""An action: its name, its keys, what it says of itself, and how its key is written."""
+"""An action: its name, its keys, its texts, what does it, and how its key is written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Action:
         label: One or two words, for the footer and the palette.
         help: A sentence, for the help and the palette.
         scope: The screen it belongs to; "app" is everywhere.
-        heading: Under which it stands in the help.
+        heading: The heading of its group in the help.
         when: Why it cannot be done to the run at the cursor, if so.
         footer: Whether the footer shows it where there is room.
         shown: How the key is written, where that is not the key's own name.

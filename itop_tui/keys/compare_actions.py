@@ -7,7 +7,7 @@ from itop_tui.keys.conditions import a_run
 
 ACTIONS = (
     Action("tab_curves", "1", "curves", "Show the charts.", "compare", "Show", footer=False),
-    Action("tab_results", "2", "results", "Show the results, the best of each marked.", "compare", "Show",
+    Action("tab_results", "2", "results", "Show the results, the best of each highlighted.", "compare", "Show",
            footer=False),
     Action("tab_settings", "3", "settings", "Show the settings that differ.", "compare", "Show", footer=False),
     Action("tab_scatter", "4", "scatter", "Show R_s and FLOPs against accuracy.", "compare", "Show", footer=False),

@@ -1,4 +1,4 @@
-"""The actions of a run's screen; what belongs to one tab stands under its name."""
+"""The actions of a run's screen; those of one tab have its name as their heading."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from itop_tui.screen import ItopScreen
 _ZOOM = 2.0
 _PAN = 0.25
 _LEAST = 4
-"""Rows and columns of weights that stay in sight however far one zooms in."""
+"""Rows and columns of weights that stay visible however far one zooms in."""
 
 
 class MaskReader(Protocol):
@@ -94,7 +94,7 @@ class MaskScreen(ItopScreen):
     def on_mount(self) -> None:
         """Where there is no colour, states are glyphs."""
         self.picture.glyphs = self.app.no_color
-        self.picture.note = "reading the checkpoint …  (the first time, torch is loaded: a second or two)"
+        self.picture.note = "reading the checkpoint … (loading torch…, a second or two the first time)"
 
     @property
     def picture(self) -> MaskMap:
@@ -262,8 +262,8 @@ def head(grid: MaskGrid, shown: CheckpointRecord, known: tuple[CheckpointRecord,
     height, width = layer.matrix
     size = max(1, layer.size)
     rows, columns = grid.active.shape
-    down, across = (grid.window[1] - grid.window[0]) / rows, (grid.window[3] - grid.window[2]) / columns
-    cell = "each cell is one weight" if down == across == 1 else f"a cell is {down:.3g} × {across:.3g} weights"
+    tall, wide = (grid.window[1] - grid.window[0]) / rows, (grid.window[3] - grid.window[2]) / columns
+    cell = "1 weight" if tall == wide == 1 else f"{tall:.3g} × {wide:.3g} weights"
     place = [row.id for row in known].index(shown.id) + 1
     first: list[Part] = [
         (layer.name, "title"),
@@ -280,5 +280,5 @@ def head(grid: MaskGrid, shown: CheckpointRecord, known: tuple[CheckpointRecord,
         STATES, (1 - explored, explored - active, active - grown, grown), strict=True
     ):
         second += [(f"{glyph} ", tone), (f"{name} {share(round(max(0.0, value), 4))}  ", "muted")]
-    second.append((f"in sight · {cell}", "muted"))
+    second.append((f"visible area, 1 cell = {cell}", "muted"))
     return tuple(first), tuple(second)

@@ -127,7 +127,7 @@ class RunScreen(ItopScreen):
             self.refresh_keys()
 
     def on_read_failed(self, message: ReadFailed) -> None:
-        """Leave a run that is gone; say what is wrong otherwise."""
+        """Leave a run that is gone; report any other problem."""
         if message.gone:
             if not self._gone:
                 self.notify(f"Run {self.run_id} is no longer there.", severity="warning", markup=False)
