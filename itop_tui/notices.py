@@ -1,4 +1,4 @@
-"""Telling a person who looks elsewhere that a run has ended: by the terminal, or by a command of their own."""
+"""What the app reports: the messages it keeps, and runs that ended (also by the terminal, or by a command)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import re
 import subprocess
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from itop_tui.figures import run_view
 from itop_tui.figures.format import count, plain, plural
@@ -17,14 +18,32 @@ from itop_tui.preferences import ENDINGS, Notify
 if TYPE_CHECKING:
     from db.records import RunRecord
 
-__all__ = ["kind", "post", "sentences", "start_commands", "wanted"]
+__all__ = ["Notice", "Severity", "kind", "post", "sentences", "start_commands", "wanted"]
+
+Severity = Literal["information", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message of the app, as the message log keeps it.
+
+    Attributes:
+        at: When, in unix seconds.
+        severity: How serious it is.
+        text: What it says; data, not markup.
+    """
+
+    at: float
+    severity: Severity
+    text: str
+
 
 _FAILED = ("failed", "killed", "lost", "preempted")
 _BY_NAME = 3
-"""The most endings that are told one by one; of more, their numbers are."""
+"""The most endings that are reported one by one; of more, their number is."""
 _AT_ONCE, _PATIENCE = 8, 5.0
-"""The most commands that run at one time, and the seconds one of them is waited for before another starts all the
-same."""
+"""The most commands that run at one time, and the seconds one of them is waited for before another starts
+anyway."""
 
 
 def kind(status: str) -> str:
@@ -35,7 +54,7 @@ def kind(status: str) -> str:
 
 
 def sentences(ended: Sequence[RunRecord]) -> list[tuple[str, bool]]:
-    """What is said of runs that ended at one time, and whether all is well: a few by name, many by their number.
+    """What is said of runs that ended at one time, and whether all went well: a few by name, many by their number.
 
     Among many, those that failed are still named where they are few.
     """
@@ -49,7 +68,7 @@ def sentences(ended: Sequence[RunRecord]) -> list[tuple[str, bool]]:
 
 
 def wanted(ended: Iterable[RunRecord], how: Notify) -> tuple[RunRecord, ...]:
-    """Those of the runs of whose end a person wants to be told elsewhere too."""
+    """Those of the runs whose end is to be reported outside the app too."""
     return tuple(run for run in ended if kind(run.status) in how.on)
 
 

@@ -1,29 +1,37 @@
-"""Opening a database for the app, and leaving it: what is remembered of it, and the deletions that end with the app."""
+"""The database that the app has open: opening it, doing things to it one after the other, and leaving it.
+
+Leaving includes the deletions that become final when the last app is closed.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from itop_tui.runs import saved_lists
 from itop_tui.service import shelving
 from itop_tui.service.trash import OpenApps
 
 if TYPE_CHECKING:
+    from db.records import RunRecord
     from db.session import Database
 
+T = TypeVar("T")
 LIST_STATE = "ui.runs"
-"""The setting that holds how the list of runs was looked at last."""
+"""The setting that holds the last view of the list of runs."""
 _MOST_RECENT = 8
 
 
 @dataclass(slots=True)
-class Opened:
+class OpenDatabase:
     """A database that the app has open.
 
     Attributes:
@@ -39,7 +47,7 @@ class Opened:
     apps: OpenApps | None = None
 
 
-def open_database(opener: Callable[[], Database]) -> Opened:
+def open_database(opener: Callable[[], Database]) -> OpenDatabase:
     """Open a database. Blocks: call it in a thread.
 
     Args:
@@ -49,11 +57,9 @@ def open_database(opener: Callable[[], Database]) -> Opened:
         Exception: Whatever `opener` raises; what goes wrong after it does without.
     """
     from db import paths
-    from db.history import metrics
 
-    opened = Opened(opener())
-    with contextlib.suppress(Exception):  # the list is shown as at first; a failing database is told by the poller
-        metrics.learn(opened.database)  # before charts that show them are restored
+    opened = OpenDatabase(opener())
+    with contextlib.suppress(Exception):  # the list is shown as at first; the poller reports a failing database
         opened.remembered = saved_lists.remembered(opened.database, LIST_STATE)
         apps = OpenApps(paths.home(), opened.database.url)
         first = apps.join()
@@ -63,8 +69,8 @@ def open_database(opener: Callable[[], Database]) -> Opened:
     return opened
 
 
-def leave(opened: Opened) -> list[str]:
-    """Close a database; the last app to leave it empties the trash. Blocks, and tells what could not be removed."""
+def leave(opened: OpenDatabase) -> list[str]:
+    """Close a database; the last app to leave it empties the trash. Blocks; gives what could not be removed."""
     problems: list[str] = []
     with contextlib.suppress(Exception):  # a database that is gone cannot be tidied up; the next app does it
         if opened.apps is not None and opened.apps.alone():
@@ -73,6 +79,130 @@ def leave(opened: Opened) -> list[str]:
         opened.apps.leave()
     opened.database.close()
     return problems
+
+
+def open_default() -> Database:
+    """Open the database of this place."""
+    from db.session import Database
+
+    return Database.open()
+
+
+class DatabaseHolder:
+    """Holds the open database, and does things to it in a thread of its own, in the order in which they were asked for.
+
+    So what a person asks for by two keys is done in the order of the keys, and the event loop never waits for it.
+
+    Args:
+        opener: Opens the database; called in the thread.
+    """
+
+    def __init__(self, opener: Callable[[], Database]) -> None:
+        self.opener = opener
+        self._held: OpenDatabase | None = None
+        self._in_order = ThreadPoolExecutor(1, "itop-operations")
+        self._aside = ThreadPoolExecutor(2, "itop-long-operations")
+
+    @property
+    def database(self) -> Database:
+        """The open database.
+
+        Raises:
+            RuntimeError: If it is not open yet.
+        """
+        if self._held is None:
+            raise RuntimeError("the database is not open")
+        return self._held.database
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the database is open."""
+        return self._held is not None
+
+    def open(self) -> Future[OpenDatabase]:
+        """Open the database; the result holds what was found with it."""
+        return self._in_order.submit(self._open)
+
+    def _open(self) -> OpenDatabase:
+        self._held = open_database(self.opener)
+        return self._held
+
+    def switch(self, place: str, *, leaving: Callable[[], object] | None = None) -> Future[OpenDatabase]:
+        """Open another database in the place of this one; where that fails, this one stays open.
+
+        Args:
+            place: A folder, the file of a database, or the URL of one.
+            leaving: Called in the thread before this one is left.
+        """
+        return self._in_order.submit(self._switch, place, leaving)
+
+    def _switch(self, to: str, leaving: Callable[[], object] | None) -> OpenDatabase:
+        earlier = (place(), *recent())
+        before = go_to(to)
+        try:
+            opened = open_database(open_default)
+        except Exception:
+            go_back(before)
+            raise
+        note_recent(earlier)
+        if leaving is not None:
+            leaving()
+        left, self._held, self.opener = self._held, opened, open_default
+        if left is not None:
+            leave(left)
+        return opened
+
+    def do(self, operation: Callable[[Database], T], *, aside: bool = False) -> Future[T]:
+        """Do something to the database, after all that was asked for before.
+
+        Args:
+            operation: What to do; it touches no widget.
+            aside: Whether it takes long and nothing has to wait for it: it is done beside the others, in no order.
+
+        Returns:
+            The result, later; its exception where the operation fails or the database is not open.
+        """
+        return (self._aside if aside else self._in_order).submit(lambda: operation(self.database))
+
+    def close(self) -> None:
+        """Finish what was asked for, and leave the database. Blocks."""
+        for threads in (self._in_order, self._aside):
+            threads.shutdown()
+        if self._held is not None:
+            leave(self._held)
+
+
+def collect_garbage() -> None:
+    """Begin to collect garbage where `open_app` held it back; what was made until now is kept, and not looked at.
+
+    The modules and the list are some hundred thousand objects: looking through them stops everything for as long as a
+    few frames take.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
+def warm_up(database: Database, runs: Iterable[RunRecord]) -> None:
+    """Import what the screen of a run and the form need, and have what reads curves compiled. Blocks.
+
+    Args:
+        database: The database.
+        runs: Runs whose curves are read for that.
+    """
+    try:
+        for screen in ("run.run_screen", "new_run.new_run_screen"):
+            importlib.import_module(f"itop_tui.{screen}")
+        from itop_tui.figures.chart_specs import DEFAULT_CHARTS
+        from itop_tui.figures.curve_reader import CurveReader
+        from itop_tui.figures.curves import CurveRequest
+
+        names = dict.fromkeys(name for chart in DEFAULT_CHARTS for name in chart.names)
+        for run in runs:
+            reader = CurveReader(database, run.id)
+            reader.read(CurveRequest(tuple(names), drops=True), generation=0, reached=run.step)
+    finally:
+        collect_garbage()
 
 
 # ------------------------------------------------------------------------------------------------------ other places

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -12,10 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from itop_tui.figures.format import plain
 from itop_tui.keys import in_scope
 from itop_tui.look.theme import look
-from itop_tui.screen import ItopScreen
-
-if TYPE_CHECKING:
-    from itop_tui.app import ItopApp
+from itop_tui.screen import ItopScreen, shell_of
 
 _BEST_RUNS = 20
 
@@ -36,7 +32,7 @@ class PaletteProvider(Provider):
             if score > 0:
                 yield Hit(score, matcher.highlight(label), command, help=explanation)
         found = 0
-        app = cast("ItopApp", self.app)
+        app = shell_of(self.screen)
         for run in app.snapshot.runs if app.snapshot else ():
             name = plain(run.name, limit=80)
             text = f"run {run.id} {name}"

@@ -1,6 +1,6 @@
-"""What a person prefers: a file they write, and the little that the app remembers by itself.
+"""The preferences of the user: a file they write, and the little that the app remembers by itself.
 
-``config.toml`` in `ITOP_HOME` is the person's. A mistake in it is told and passed over; it never keeps the app from
+``config.toml`` in `ITOP_HOME` is the user's. Errors in it are reported and ignored; they never keep the app from
 starting:
 
     theme = "itop-contrast"
@@ -35,12 +35,12 @@ from itop_tui.look.theme import THEMES
 __all__ = ["ENDINGS", "Notify", "Preferences", "config_path", "load", "remember"]
 
 ENDINGS = ("finished", "stopped", "failed")
-"""The kinds of endings that can be told of."""
+"""The kinds of endings that can be reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """How a person is told that a run has ended, beside the toast in the app.
+    """How the end of a run is reported, beside the toast in the app.
 
     Attributes:
         on: Which of `ENDINGS`.
@@ -61,8 +61,8 @@ class Preferences:
     Attributes:
         theme: The theme to start with; None for the default.
         keys: Keys by action, as they were written; `itop_tui.keys.keymap` makes sense of them.
-        notify: How endings are told.
-        problems: A sentence for each thing in the file that makes no sense and was passed over.
+        notify: How endings are reported.
+        problems: A sentence for each thing in the file that makes no sense and was ignored.
     """
 
     theme: str | None = None

@@ -2,22 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 from textual.app import ComposeResult
+from textual.message_pump import MessagePump
 from textual.widgets import Input, TextArea
 
-from itop_tui.dialogs.leaving import Leaving
-from itop_tui.keys import Scope, find, in_scope, key_name, keymap, writes
+from itop_tui.keys import Action, Scope, find, in_scope, key_name, keymap, writes
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.widgets.banner import Banner
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
+from itop_tui.widgets.leaving import Leaving
 from itop_tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
-    from db.records import RunRecord
-    from itop_tui.app import ItopApp
+    from db.records import CheckpointRecord, RunRecord
+    from db.session import Database
+    from engine.config.run_config import RunConfig
+    from itop_tui.notices import Notice
+    from itop_tui.poller import Poller, Snapshot, View
+    from itop_tui.service.launching import Launched
+    from itop_tui.service.trash import Bin
+
+T = TypeVar("T")
+
+
+class Shell(Protocol):
+    """What screens and dialogs need of the app: `itop_tui.app.ItopApp`, which they do not import."""
+
+    clock: Callable[[], float]
+    bin: Bin
+    poller: Poller | None
+    snapshot: Snapshot | None
+    problem: str | None
+    notices: deque[Notice]
+
+    @property
+    def database(self) -> Database:
+        """The open database."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open."""
+
+    @property
+    def database_place(self) -> str:
+        """Where it is, for people."""
+
+    def operate(
+        self,
+        operation: Callable[[Database], T],
+        then: Callable[[T], object] | None = None,
+        *,
+        otherwise: Callable[[], object] | None = None,
+        failing: str = "",
+        aside: bool = False,
+    ) -> None:
+        """Do something with the database in a thread, in the order of the keys, and answer on the event loop."""
+
+    def switch_database(self, place: str) -> object:
+        """Open another database in the place of this one."""
+
+    def watch_runs(self, view: View) -> None:
+        """Ask for another page, order or filter of the list of runs."""
+
+    def open_run(self, run_id: int) -> None:
+        """Open a run's screen."""
+
+    def open_queue(self) -> None:
+        """Open the queue and the devices."""
+
+    def open_compare(self, run_ids: Sequence[int], *, grouped: bool = False) -> None:
+        """Open runs side by side."""
+
+    def open_new_run(
+        self,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        title: str = "",
+        parent: RunRecord | None = None,
+        checkpoint: CheckpointRecord | None = None,
+    ) -> None:
+        """Open the form of a new run."""
+
+    def runs_launched(self, launched: Launched) -> None:
+        """Say what was queued, and show it in the list."""
+
+    def plan(self, config: RunConfig) -> Mapping[str, Any]:
+        """What a run would be; blocks."""
+
+
+def shell_of(node: MessagePump) -> Shell:
+    """The app of a screen or widget, as what screens need of it."""
+    return cast("Shell", node.app)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which runs an action is done to.
+
+    Attributes:
+        ids: The runs, in order.
+        known: The records of those that are listed.
+    """
+
+    ids: tuple[int, ...] = ()
+    known: Mapping[int, RunRecord] = field(default_factory=dict)
 
 
 class ItopScreen(Leaving[None]):
@@ -28,15 +121,27 @@ class ItopScreen(Leaving[None]):
     """
 
     SCOPE: ClassVar[Scope]
+    parts: tuple[object, ...] = ()
+    """Objects that do some of the screen's actions and are no widgets, such as the changes of its chosen runs."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Give the screen a method for each action of its scope that a widget does, or that is a call with arguments.
+
+        So the registry alone says which widget does what, and keys, key bar, palette and help need not know it.
+        """
+        super().__init_subclass__(**options)
+        for action in in_scope(cls.SCOPE) if hasattr(cls, "SCOPE") else ():
+            if action.target or action.call:
+                setattr(cls, f"action_{action.name}", _handed_over(action))
 
     def __init__(self) -> None:
         super().__init__()
         keymap.apply(self, self.SCOPE)
 
     @property
-    def itop(self) -> ItopApp:
-        """The app, by its own type."""
-        return cast("ItopApp", self.app)
+    def itop(self) -> Shell:
+        """The app, as what screens need of it."""
+        return shell_of(self)
 
     @property
     def heading(self) -> str:
@@ -47,6 +152,15 @@ class ItopScreen(Leaving[None]):
     def current_run(self) -> RunRecord | None:
         """The run that actions apply to."""
         return None
+
+    @property
+    def chosen(self) -> Selection:
+        """The runs that actions on several runs apply to."""
+        run = self.current_run
+        return Selection((run.id,), {run.id: run}) if run is not None else Selection()
+
+    def show_run(self, run_id: int) -> None:
+        """Show a run that was just created."""
 
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
@@ -60,7 +174,7 @@ class ItopScreen(Leaving[None]):
         return ()
 
     def on_mount(self) -> None:
-        """Show what is known already, and keep the key bar true."""
+        """Show what is known already, and keep the key bar up to date."""
         self.query_one(TopBar).heading = self.heading
         self.bindings_updated_signal.subscribe(self, lambda _: self.refresh_keys())
         self.query_one(Banner).problem = self.itop.problem
@@ -69,7 +183,7 @@ class ItopScreen(Leaving[None]):
         self.refresh_keys()
 
     def database_opened(self, remembered: Mapping[str, Any]) -> None:
-        """Look as at the last start.
+        """Show the screen as it was at the last start.
 
         Args:
             remembered: What was kept then, by its setting.
@@ -84,7 +198,7 @@ class ItopScreen(Leaving[None]):
         self.query_one(Banner).problem = message.problem
 
     def permits(self, name: str) -> bool:
-        """Whether the action `name` can be done to the current run; tells the person why where it cannot."""
+        """Whether the action `name` can be done to the current run; says why where it cannot."""
         reason = find(self.SCOPE, name).refusal(self.current_run)
         if reason is not None:
             self.notify(reason, severity="warning", markup=False)
@@ -110,3 +224,18 @@ class ItopScreen(Leaving[None]):
         """Bring the key bar up to date; called when the current run or its state changes."""
         if self.is_mounted:
             self.query_one(KeyBar).hints = tuple(self.key_hints())
+
+
+def _handed_over(action: Action) -> Callable[[ItopScreen], Awaitable[None]]:
+    """The method of a screen that has an action done by its target."""
+
+    async def hand_over(screen: ItopScreen) -> None:
+        for part in screen.parts:
+            if type(part).__name__ == action.target:
+                getattr(part, action.method)()
+                return
+        target = screen.query_one(action.target) if action.target else screen
+        await target.run_action(action.call or action.name)
+
+    hand_over.__doc__ = action.help
+    return hand_over

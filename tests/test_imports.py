@@ -14,22 +14,20 @@ from functools import cache
 import pytest
 
 import db
+import engine.config
+import engine.launch
 from itop_tui.cli.application import COMMANDS
 
 HEAVY = ("torch", "torchvision", "sklearn")
 COMMAND_MODULES = sorted({f"itop_tui.cli.commands.{c.module}" for commands in COMMANDS.values() for c in commands})
 ENGINE_MODULES = (
-    "engine.config.run_config",
-    "engine.config.field_info",
-    "engine.config.presets",
-    "engine.config.catalogue",
-    "engine.config.locations",
+    *(
+        found.name
+        for package in (engine.config, engine.launch)
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ),
     "engine.helpers.masks_client",
     "engine.helpers.plan_client",
-    "engine.launch.devices",
-    "engine.launch.scheduler",
-    "engine.launch.submit",
-    "engine.launch.warden",
 )
 STORE_MODULES = tuple(
     sorted(

@@ -27,9 +27,9 @@ from itop_tui.figures.comparison import MOST, Entry, entries, fitting
 from itop_tui.figures.comparison_scatter import ACCURACIES, scatter_data
 from itop_tui.figures.format import plural
 from itop_tui.poller import DatabaseTrouble, RunsChanged
-from itop_tui.run.tabs import TabLine
 from itop_tui.screen import ItopScreen
 from itop_tui.widgets.sheet import Sheet, SheetView
+from itop_tui.widgets.tab_line import TabLine
 from itop_tui.widgets.top_bar import TopBar
 
 TABS = ("curves", "results", "settings", "scatter", "layers", "masks")

@@ -19,9 +19,9 @@ from itop_tui.figures.comparison import MOST, entries
 from itop_tui.figures.comparison_scatter import ACCURACIES
 from itop_tui.figures.format import plain, plural
 from itop_tui.keys import bindings, find, in_scope
-from itop_tui.run.tabs import TabLine
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.sheet import Sheet, SheetView
+from itop_tui.widgets.tab_line import TabLine
 
 _ONLY_ON = {
     "next_view": ("scatter", "layers", "masks"),

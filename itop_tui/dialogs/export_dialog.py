@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 from textual import on
@@ -22,7 +22,6 @@ from db.records import RunRecord
 from db.session import Database
 from itop_tui.chart.chart import Chart, Line
 from itop_tui.chart.compare_chart import BandLine
-from itop_tui.dialogs.leaving import Dialog
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.export.chart_marks import Marks
 from itop_tui.export.csv_json import write_rows
@@ -32,8 +31,9 @@ from itop_tui.export.svg_text import note_of
 from itop_tui.export.written_files import AlreadyThereError, comparison_name, safe_name, written
 from itop_tui.figures.format import moment, plain, plural
 from itop_tui.figures.x_axis import Across
-from itop_tui.screen import ItopScreen
+from itop_tui.screen import ItopScreen, shell_of
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
+from itop_tui.widgets.leaving import Dialog
 from itop_tui.widgets.sheet import Sheet
 
 
@@ -64,7 +64,7 @@ class ExportDialog(Dialog[None]):
     ExportDialog OptionList { height: auto; max-height: 12; border: none; background: $panel; margin: 1 0 0 0; }
     ExportDialog OptionList:focus { border: none; }
     """
-    BINDINGS: ClassVar = [("escape", "leave", "leave it")]
+    BINDINGS: ClassVar = [("escape", "leave", "cancel")]
 
     def __init__(self, title: str, choices: Sequence[Choice]) -> None:
         super().__init__()
@@ -99,8 +99,6 @@ class ExportDialog(Dialog[None]):
         self._write(self._choices[highlighted or 0])
 
     def _write(self, choice: Choice, *, force: bool = False) -> None:
-        from itop_tui.app import ItopApp
-
         if self._busy:
             return
         folder = Path(self.query_one(Input).value.strip() or ".").expanduser()
@@ -113,7 +111,7 @@ class ExportDialog(Dialog[None]):
             except Exception as error:  # said in the dialog, where another folder can be chosen
                 return error
 
-        def tell(found: Sequence[Path] | Exception) -> None:
+        def report(found: Sequence[Path] | Exception) -> None:
             self._busy = False
             if isinstance(found, AlreadyThereError) and self.is_active:
                 self._ask_to_overwrite(choice, found.targets)
@@ -123,7 +121,7 @@ class ExportDialog(Dialog[None]):
                 more = f" and {plural(len(found) - 1, 'more')}" if len(found) > 1 else ""
                 self._say(f"Written to {found[0].absolute()}{more}")
 
-        cast(ItopApp, self.app).operate(write, tell)
+        shell_of(self).operate(write, report, aside=True)
 
     def _ask_to_overwrite(self, choice: Choice, there: Sequence[Path]) -> None:
         """Ask before anything that is there is replaced."""
@@ -231,7 +229,7 @@ def report_choice(runs: Sequence[RunRecord], name: str, *, grouped: bool, across
         runs: The runs, in order.
         name: What the file is called.
         grouped: Whether runs that differ only by their seed are joined.
-        across: What stands across its curves at first.
+        across: The x-axis of its curves at first.
     """
 
     def write(db: Database, folder: Path, force: bool) -> Sequence[Path]:
@@ -261,7 +259,7 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
         part: Part = "raw" if raw else "parent" if line.tone == "parent" else "own"
         band = isinstance(line, BandLine) and len(line.std) == len(line.x)
         spread = line.std[inside] if band and isinstance(line, BandLine) else np.empty(0)
-        # What stands behind a curve has its colour: the raw line comes before the smoothed one, of the same label.
+        # The line behind a curve has its colour: the raw line comes before the smoothed one, of the same label.
         position = line.position if isinstance(line, BandLine) else places.setdefault(_curve_of(line), len(places))
         label = names.get(line.marker) or line.label.strip() or ("" if line.marker else chart.title)
         traces.append(

@@ -1,4 +1,4 @@
-"""The help: every key of the screen one came from, read from the registry."""
+"""The help: every key of the current screen, read from the registry."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Label, Static
 
-from itop_tui.dialogs.leaving import Dialog
 from itop_tui.keys import Scope, in_scope, key_name, writes
 from itop_tui.look.theme import STATES
 from itop_tui.look.toned import Toned
+from itop_tui.widgets.leaving import Dialog
 
 _MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
     "runs": (
         ("↑ ↓  k j", "Up and down."),
         ("pgup pgdn", "A page up and down."),
-        ("⇧↑ ⇧↓", "Up and down, marking on the way."),
+        ("⇧↑ ⇧↓", "Up and down, selecting on the way."),
         ("home end  G", "First and last run."),
         (
             "click",
-            "On a head: sort by it; drag it to move the column, its edge to resize it. Twice on a run: open it. With "
-            "^: mark it; with ⇧: mark up to it.",
+            "On a column head: sort by it; drag it to move the column, its edge to resize it. Double click on a run: "
+            "open it. With ^: select it; with ⇧: select up to it.",
         ),
     ),
-    "form": (("tab  ↓", "Next field."), ("⇧tab  ↑", "Field before."), ("space  ↵", "Switch, or open a list.")),
+    "form": (("tab  ↓", "Next field."), ("⇧tab  ↑", "Previous field."), ("space  ↵", "Toggle, or open a list.")),
 }
 
 
@@ -65,7 +65,7 @@ class _Keys(Toned, Static):
         heading("Everywhere")
         taken = {key for action in in_scope(self._scope) for key in action.key.split(",")}
         for action in in_scope("app"):
-            # Where the screen has another use for a key, the action's next one is named: of letters, to type them.
+            # Where the screen uses a key itself (the form: to type letters), the next key of the action is shown.
             lost = {key for key in action.key.split(",") if key in taken or (self._scope == "form" and writes(key))}
             free = [key for key in action.key.split(",") if key not in lost]
             table.add_row(

@@ -1,4 +1,4 @@
-"""What the app has told since it was opened: a toast is gone after some seconds, this stays."""
+"""The message log: what the app has reported since it was opened. A toast is gone after some seconds, this stays."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Label, Static
 
-from itop_tui.dialogs.leaving import Dialog
-from itop_tui.dialogs.told import Severity, Told
 from itop_tui.figures.format import plain
 from itop_tui.look.theme import Tone
 from itop_tui.look.toned import Toned
+from itop_tui.notices import Notice, Severity
+from itop_tui.widgets.leaving import Dialog
 
 _LOOKS: dict[Severity, tuple[str, Tone]] = {
     "information": ("·", "muted"),
@@ -28,53 +28,55 @@ class _Messages(Toned, Static):
     """The messages, the newest first.
 
     Args:
-        messages: In the order in which they were told.
+        messages: In the order in which they were reported.
     """
 
-    def __init__(self, messages: Sequence[Told]) -> None:
+    def __init__(self, messages: Sequence[Notice]) -> None:
         super().__init__()
-        self._told = messages
+        self._messages = messages
 
     def on_mount(self) -> None:
         """Write them down."""
         shown = Text()
-        for message in reversed(self._told):
+        for message in reversed(self._messages):
             glyph, tone = _LOOKS[message.severity]
             clock = time.strftime("%H:%M:%S", time.localtime(message.at))
             shown.append(f"{clock}  ", self.tone("faint"))
             shown.append(f"{glyph} ", self.tone(tone))
             shown.append(f"{plain(message.text, limit=2000)}\n", self.tone("text"))
-        if not self._told:
-            shown.append("Nothing was told yet: no error, no run that ended.", self.tone("muted"))
+        if not self._messages:
+            shown.append("No messages yet: no error, no run that ended.", self.tone("muted"))
         self.update(shown)
 
 
 class MessagesScreen(Dialog[None]):
-    """Lists what the app has told.
+    """Shows the message log.
 
     Args:
-        messages: In the order in which they were told.
+        messages: In the order in which they were reported.
     """
 
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar = [("escape,q,enter,ctrl+l", "leave", "close"), ("y", "copy", "copy")]
 
-    def __init__(self, messages: Sequence[Told]) -> None:
+    def __init__(self, messages: Sequence[Notice]) -> None:
         super().__init__()
-        self._told = tuple(messages)
+        self._messages = tuple(messages)
 
     def compose(self) -> ComposeResult:
         """Lay out the messages."""
-        with Vertical(id="help"):
+        with Vertical(id="help") as page:
+            page.border_title = "Message log"
             with VerticalScroll():
-                yield _Messages(self._told)
+                yield _Messages(self._messages)
             yield Label("↑ ↓ scroll   y copy   esc close", id="foot", markup=False)
 
     def action_copy(self) -> None:
-        """Copy all of it, as one would want it in a report of a defect."""
+        """Copy all of it, for a bug report."""
         stamp = "%Y-%m-%d %H:%M:%S"
         lines = (
-            f"{time.strftime(stamp, time.localtime(one.at))} {one.severity}: {plain(one.text)}" for one in self._told
+            f"{time.strftime(stamp, time.localtime(one.at))} {one.severity}: {plain(one.text)}"
+            for one in self._messages
         )
         self.app.copy_to_clipboard("\n".join(lines))
         self.notify("Copied.", markup=False)

@@ -10,15 +10,15 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.widgets import Input, Label, TextArea
 
-from itop_tui.dialogs.leaving import Dialog
 from itop_tui.figures.format import plain
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
+from itop_tui.widgets.leaving import Dialog
 
 
 class Confirm(Dialog[bool]):
     """Asks before something that cannot be undone.
 
-    Only `y` says yes: enter does not, so that a key held too long destroys nothing.
+    Only `y` says yes: enter does not, so that a key that is held too long deletes nothing.
 
     Args:
         question: What would be done.
@@ -53,16 +53,16 @@ class Confirm(Dialog[bool]):
 
 
 class Ask(Dialog[str | None]):
-    """Asks for a line of text; None where it is left with escape.
+    """Asks for a line of text; None where it is cancelled.
 
     Args:
         title: What is asked.
         value: The text to start from.
-        placeholder: What stands in an empty field.
+        placeholder: What an empty field shows.
     """
 
     CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar = [("escape", "leave", "leave it")]
+    BINDINGS: ClassVar = [("escape", "leave", "cancel")]
 
     def __init__(self, title: str, value: str, placeholder: str) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Ask(Dialog[str | None]):
         """Show the two keys."""
         self.query_one(KeyBar).hints = (
             KeyHint("↵", "save", "screen.save"),
-            KeyHint("esc", "leave it", "screen.leave"),
+            KeyHint("esc", "cancel", "screen.leave"),
         )
 
     @on(Input.Submitted)
@@ -89,18 +89,18 @@ class Ask(Dialog[str | None]):
 
 
 class AskText(Dialog[str | None]):
-    """Asks for a text of several lines; None where it is left with escape.
+    """Asks for a text of several lines; None where it is cancelled.
 
     Args:
         title: What is asked.
         value: The text to start from.
-        note: What one should know about it; may be empty.
+        note: What is useful to know about it; may be empty.
     """
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar = [
         Binding("ctrl+s", "save", "save", priority=True),
-        Binding("escape", "leave", "leave it", priority=True),
+        Binding("escape", "leave", "cancel", priority=True),
     ]
 
     def __init__(self, title: str, value: str, note: str = "") -> None:
@@ -124,7 +124,7 @@ class AskText(Dialog[str | None]):
         area.move_cursor(area.document.end)
         self.query_one(KeyBar).hints = (
             KeyHint("^s", "save", "screen.save"),
-            KeyHint("esc", "leave it", "screen.leave"),
+            KeyHint("esc", "cancel", "screen.leave"),
         )
 
     def action_save(self) -> None:

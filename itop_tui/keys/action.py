@@ -1,4 +1,4 @@
-"""An action: its name, its keys, what it says of itself, and how its key is written."""
+"""An action: its name, its keys, its texts, what does it, and how its key is written."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ class Action:
     """Something a person can do.
 
     Attributes:
-        name: The screen's method is `action_<name>`.
+        name: What it is called in a keymap; what runs is the method `action_<name>`.
         key: The keys that do it, separated by commas; the first one is shown.
         label: One or two words, for the footer and the palette.
         help: A sentence, for the help and the palette.
         scope: The screen it belongs to; "app" is everywhere.
-        heading: Under which it stands in the help.
+        heading: The heading of its group in the help.
         when: Why it cannot be done to the run at the cursor, if so.
         footer: Whether the footer shows it where there is room.
         shown: How the key is written, where that is not the key's own name.
         priority: Whether the key works also while a widget that takes text has the focus.
+        target: What has the method: the name of the class of a part that the screen holds, or else of a widget on it
+            (or another selector that finds the widget). Empty for the screen itself.
+        call: What is run instead of `action_<name>`, with arguments: "zoom(-1)" runs `action_zoom(-1)`.
     """
 
     name: str
@@ -43,6 +46,13 @@ class Action:
     footer: bool = True
     shown: str | None = None
     priority: bool = False
+    target: str = ""
+    call: str = ""
+
+    @property
+    def method(self) -> str:
+        """The name of the method that does it, on the target."""
+        return f"action_{self.call.partition('(')[0] or self.name}"
 
     @property
     def id(self) -> str:

@@ -1,6 +1,6 @@
-"""Keys that act one after the other, however fast they come.
+"""Keys that act one after the other, however fast they are typed.
 
-Textual does a priority binding as soon as its key arrives, while the keys before it may still lie in the queue of the
+Textual does a priority binding as soon as its key arrives, while the keys before it may still be in the queue of the
 widget that has the focus; and a letter reaches that widget before a moving key pressed earlier has come back up to be
 looked up. Where keys come one by one that is never seen. Over a slow line, or while the app is busy, they come many at
 a time: "3000" and ^s launched a run of 40 epochs, the text for one field ended in another.
@@ -19,10 +19,10 @@ from textual.dom import DOMNode
 __all__ = ["KeysInOrder"]
 
 _ROUNDS = 4
-"""A key is done when its messages are. Each that tells of another follows one step behind it: enter in the filter is
-told by the line it was typed in, then by the filter, then by its screen, which moves the focus."""
+"""A key is done when its messages are handled. A message may cause another one, a step later: enter in the filter is
+reported by the line it was typed in, then by the filter, then by its screen, which moves the focus."""
 _PATIENCE = 1.0
-"""Seconds after its last step when a key counts as done: a widget that goes takes what lies in its queue along."""
+"""Seconds after its last step when a key counts as done: the queue of a widget that is removed is lost."""
 
 
 class KeysInOrder(App[None]):
@@ -54,12 +54,12 @@ class KeysInOrder(App[None]):
         self._gives_up = loop.call_later(_PATIENCE, lambda: self.call_later(self._done, event))
 
     async def _follow(self, event: events.Key | events.Paste, rounds: int) -> None:
-        """Take the way that a key takes, from the focus up to the app, behind it."""
+        """Follow a key on its way from the focus up to the app."""
         await self._climb(event, rounds, iter((self.focused or self.screen).ancestors_with_self))
 
     async def _climb(self, event: events.Key | events.Paste, rounds: int, way: Iterator[DOMNode]) -> None:
         if not self._typed or self._typed[0] is not event:
-            return  # It was given up.
+            return  # The wait for it has ended.
         self._have_patience(event)
         for node in way:
             if node.call_later(self._climb, event, rounds, way):
@@ -70,7 +70,7 @@ class KeysInOrder(App[None]):
             await self._done(event)
 
     async def _done(self, event: events.Key | events.Paste) -> None:
-        """Go on with what was typed next, if anything was; nothing where that was done already."""
+        """Continue with what was typed next, if anything was; nothing where that was done already."""
         if not self._typed or self._typed[0] is not event:
             return
         if self._gives_up is not None:

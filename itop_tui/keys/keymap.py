@@ -1,7 +1,7 @@
-"""A person's own keys: which key does which action, read from their file and put into the registry of actions.
+"""The user's own keys: which key does which action, read from their file and put into the registry of actions.
 
-Every action has an id, its screen and its name (`runs.stop_run`); `itop keys` lists them. A key is written as one
-presses it ("S", "?", "+"), or by its name ("ctrl+s", "pageup", "f5"). What makes no sense is told and passed over.
+Every action has an id, its screen and its name (`runs.stop_run`); `itop keys` lists them. A key is written as it is
+pressed ("S", "?", "+"), or by its name ("ctrl+s", "pageup", "f5"). Errors are reported and ignored.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _rekeyed(chosen: Mapping[str, str]) -> tuple[Action, ...]:
 
 
 def install(chosen: Mapping[str, str]) -> None:
-    """Make keys the ones of the registry, so that footer, help and palette tell them; an empty table undoes it.
+    """Make keys the ones of the registry, so that key bar, help and palette show them; an empty table undoes it.
 
     Args:
         chosen: What `checked` gave.
@@ -114,7 +114,7 @@ def install(chosen: Mapping[str, str]) -> None:
 def apply(node: DOMNode, scope: Scope) -> None:
     """Bind a screen's (or the app's) keys as the registry has them now.
 
-    Bindings are declared by the class, which was made before anybody's keys were read.
+    Bindings are declared by the class, which was made before the user's keys were read.
     """
     own = in_scope(scope)
     ids = {action.id for action in own}

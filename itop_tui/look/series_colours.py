@@ -1,6 +1,7 @@
-"""The colours of curves that are compared: eight that stay apart for people who do not tell red from green.
+"""The colours of curves that are compared: eight that people who are red-green colour-blind can distinguish.
 
-There may be twenty curves: colours then come again, and the letter tells them apart, as it does without any colour.
+There may be twenty curves: colours are then used again, and the letter distinguishes the curves, as it
+does where there is no colour.
 """
 
 from __future__ import annotations

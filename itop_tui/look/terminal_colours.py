@@ -1,4 +1,4 @@
-"""Drawing in the terminal's own colours, of which nobody knows what they look like: only what lies beside what.
+"""Drawing in the terminal's own colours, of which it is not known what they look like.
 
 Without a colour, in the terminal's own ink, turned round where there would be a background: Textual draws a monochrome
 screen in greys, which it works out from the colours, and the terminal's own come out as black on black. With them,

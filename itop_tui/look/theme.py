@@ -1,7 +1,7 @@
 """The colours of the app, and how each state of a run is shown.
 
 A state is always a glyph, a word and a colour, in that order of importance: on a monochrome terminal, or to
-somebody who does not tell red from green, the glyph and the word say it alone.
+somebody who is red-green colour-blind, the glyph and the word alone are enough.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def curve_colour(of: Theme, position: int) -> str:
 
     Args:
         of: The theme in use.
-        position: From 0; after some the colours come again, and a curve's letter tells it apart.
+        position: From 0; after some the colours are used again, and a curve's letter distinguishes it.
     """
     if of.ansi:
         return f"color({_OWN_CURVES[position % len(_OWN_CURVES)]})"

@@ -15,7 +15,7 @@ from textual.widgets import Static
 from db.records import Where
 from engine.config.catalogue import DATASETS, MODELS
 from engine.config.presets import PRESETS
-from itop_tui.dialogs.picker import Item, Picker
+from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.format import count, fit, plain, plural
 from itop_tui.keys import bindings, in_scope

@@ -12,9 +12,8 @@ from textual.app import ComposeResult
 from textual.message import Message
 
 from db.records import RunRecord
-from itop_tui.dialogs.chosen import Chosen, Runs, counted
-from itop_tui.dialogs.run_changes import RunActions
-from itop_tui.figures.format import plural
+from itop_tui.dialogs.chosen import ChosenRuns, Runs
+from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.keys import bindings, in_scope
 from itop_tui.look.toned import TonedLine
 from itop_tui.poller import RunsChanged
@@ -23,6 +22,7 @@ from itop_tui.queue.board import QueueBoard
 from itop_tui.queue.lines import Scene, about, status
 from itop_tui.queue.queue_state import QueueState
 from itop_tui.queue.sampling import EVERY, Probe, Sample, Sampler, Tracks, default_probe
+from itop_tui.screen import ItopScreen, Selection
 from itop_tui.service import launching, queue_changes, run_requests
 from itop_tui.widgets.key_bar import KeyHint
 
@@ -34,7 +34,7 @@ _REST, _LONGEST_REST = 20, 0.5
 and what is shown stays less than a second old."""
 
 
-class QueueScreen(RunActions):
+class QueueScreen(ItopScreen):
     """Shows what runs where, what waits and why, and lets a person change it.
 
     Args:
@@ -62,6 +62,8 @@ class QueueScreen(RunActions):
 
     def __init__(self, probe: Probe | None = None) -> None:
         super().__init__()
+        self.parts = (RunChanges(self),)
+        self._chosen = ChosenRuns(self)
         self._tracks = Tracks()
         self._scene = Scene(tracks=self._tracks)
         self._sampler = Sampler(probe or default_probe, self._post_sample)
@@ -83,10 +85,10 @@ class QueueScreen(RunActions):
         return self.board.run if self.is_mounted else None
 
     @property
-    def chosen(self) -> Chosen:
+    def chosen(self) -> Selection:
         """The marked runs, or else the one at the cursor."""
         marked = self.board.marked
-        return Chosen(tuple(run.id for run in marked), {run.id: run for run in marked}) if marked else super().chosen
+        return Selection(tuple(run.id for run in marked), {run.id: run for run in marked}) if marked else super().chosen
 
     def compose_body(self) -> ComposeResult:
         """Lay out the scheduler's line and the list."""
@@ -213,24 +215,22 @@ class QueueScreen(RunActions):
     def _move(self, name: str, to: Direction) -> None:
         def move(runs: Runs) -> None:
             ids = [run.id for run in runs]
-            self.itop.operate(lambda db: queue_changes.move(db, ids, to), self.tell_problems, failing="Could not move")
+            self.itop.operate(
+                lambda db: queue_changes.move(db, ids, to), self._chosen.report(""), failing="Could not move"
+            )
 
-        self.with_chosen(name, move)
+        self._chosen.take(name, move)
 
     def action_hold_run(self) -> None:
         """Hold the chosen runs; where all are held, release them."""
-        self.with_chosen("hold_run", self._hold)
+        self._chosen.take("hold_run", self._hold)
 
     def _hold(self, runs: Runs) -> None:
         free = tuple(run for run in runs if not run.held)
-        meant, words = (free, "is held") if free else (runs, "is released")
-        ids = [run.id for run in meant]
-        what = queue_changes.hold if free else queue_changes.release
-        self.itop.operate(
-            lambda db: what(db, ids),
-            self.tell(lambda n: f"{counted(meant)(n).capitalize()} {words if n == 1 else words.replace('is', 'are')}."),
-            failing="Could not hold" if free else "Could not release",
-        )
+        if free:
+            self._chosen.change(free, queue_changes.hold, "Held {runs}.", failing="Could not hold")
+        else:
+            self._chosen.change(runs, queue_changes.release, "Released {runs}.", failing="Could not release")
 
     def action_raise_number(self) -> None:
         """Raise the priority of the chosen runs, or the slots of the device at the cursor."""
@@ -254,11 +254,11 @@ class QueueScreen(RunActions):
             ids = [run.id for run in runs]
             self.itop.operate(
                 lambda db: queue_changes.add_priority(db, ids, by),
-                self.tell_problems,
+                self._chosen.report(""),
                 failing="Could not change the priority",
             )
 
-        self.with_chosen("raise_number", add)
+        self._chosen.take("raise_number", add)
 
     @property
     def _training(self) -> Runs:
@@ -271,10 +271,10 @@ class QueueScreen(RunActions):
         if not meant:
             self.notify("Nothing is running, and nothing is paused.", severity="warning", markup=False)
             return
-        words = "pause; the memory stays held" if running else "go on"
+        words = "pause (memory still allocated)" if running else "continue"
         self.itop.operate(
             lambda db: run_requests.pause_all(db, meant),
-            self.tell(lambda n: f"Asked {plural(n, 'run')} to {words}."),
+            self._chosen.report(f"Asked {{runs}} to {words}."),
             failing="Could not pause",
         )
 

@@ -16,7 +16,7 @@ MISSING, DAMAGED = "missing", "damaged"
 
 
 def glance(row: CheckpointRecord) -> str:
-    """What a look at the file says without reading it: missing, damaged (another size), or nothing to complain of."""
+    """What a look at the file says without reading it: missing, damaged (another size), or empty where all is well."""
     try:
         found = Path(row.path).stat().st_size
     except FileNotFoundError:
@@ -40,7 +40,7 @@ def verify(row: CheckpointRecord) -> str:
 
 
 def freed(row: CheckpointRecord, others: Iterable[CheckpointRecord]) -> str:
-    """What deleting a checkpoint gives back, in a sentence."""
+    """What deleting a checkpoint frees, in a sentence."""
     sharing = [other for other in others if other.id != row.id and other.path == row.path]
     if sharing:
         return f"Frees nothing: its file is also the checkpoint {sharing[0].kind!r} of step {sharing[0].step:,}."
@@ -54,9 +54,9 @@ def freed(row: CheckpointRecord, others: Iterable[CheckpointRecord]) -> str:
 
 
 def delete(db: Database, checkpoint_id: int) -> list[str]:
-    """Forget a checkpoint and delete its file; returns a sentence for what could not be removed.
+    """Forget a checkpoint and delete its file; gives a sentence for each thing that could not be removed.
 
     Raises:
-        IllegalState: A fork or a waiting run needs it.
+        IllegalState: A fork or a queued run needs it.
     """
     return remove(checkpoints.remove(db, checkpoint_id))

@@ -83,5 +83,5 @@ class CheckpointTable(DataTable[Text]):
 
 
 def describe(row: CheckpointRecord) -> str:
-    """A checkpoint in a sentence: what it is and where it lies."""
+    """A checkpoint in a sentence: what it is and where its file is."""
     return f"{_KINDS.get(row.kind, row.kind)} · sha256 {plain(row.sha256, 64)[:12]} · {plain(row.path, 1000)}"

@@ -9,13 +9,16 @@ from textual.containers import Vertical
 from textual.widgets import DataTable, Static
 
 from db.records import CheckpointRecord
-from itop_tui.figures.format import plural, size
+from itop_tui.dialogs.questions import Confirm
+from itop_tui.figures.format import plain, plural, size
+from itop_tui.run import checkpoint_files
 from itop_tui.run.checkpoint_table import CheckpointTable, describe
 from itop_tui.run.run_reader import RunView
+from itop_tui.screen import shell_of
 
 
 class CheckpointsPane(Vertical):
-    """A table of checkpoints, and where the one at the cursor lies."""
+    """A table of checkpoints, and where the one at the cursor is."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,9 +47,9 @@ class CheckpointsPane(Vertical):
         rows = view.checkpoints
         total = size(sum(row.bytes for row in rows))
         if rows:
-            text = f" {plural(len(rows), 'checkpoint')}, {total} on disk · r goes on from here, f forks, x deletes"
+            text = f" {plural(len(rows), 'checkpoint')}, {total} on disk · r resumes from here, f forks, x deletes"
         elif view.run.status.is_terminal:
-            text = " The run ended without a checkpoint: it can only be started from the beginning (r)."
+            text = " The run ended without a checkpoint: it can only start from the beginning (r)."
         else:
             text = " No checkpoint yet: one is written at the end of an epoch, and when the run is stopped."
         self.query_one("#checkpoint-summary", Static).update(text)
@@ -65,10 +68,54 @@ class CheckpointsPane(Vertical):
             self.show(*self._last)
 
     def on_data_table_row_highlighted(self, message: DataTable.RowHighlighted) -> None:
-        """Say where the checkpoint at the cursor lies."""
+        """Say where the checkpoint at the cursor is."""
         message.stop()
         self._describe()
 
     def _describe(self) -> None:
         row = self.selected
         self.query_one("#checkpoint-detail", Static).update(describe(row) if row is not None else "")
+
+    # ------------------------------------------------------------------------------ keys
+
+    def action_delete_checkpoint(self) -> None:
+        """Delete the checkpoint at the cursor, after saying what that frees."""
+        chosen, others, app = self.selected, self.table.rows_shown, shell_of(self)
+        if chosen is None:
+            self.notify("There is no checkpoint here.", severity="warning", markup=False)
+            return
+
+        def deleted(problems: list[str]) -> None:
+            self.notify(f"Checkpoint {chosen.id} of step {chosen.step:,} is deleted.", markup=False)
+            for problem in problems:
+                self.notify(plain(problem, limit=300), severity="error", markup=False)
+
+        def decided(yes: bool | None) -> None:
+            if yes:
+                app.operate(lambda db: checkpoint_files.delete(db, chosen.id), deleted, failing="The checkpoint stays")
+
+        def ask(frees: str) -> None:
+            question = f"Delete checkpoint {chosen.id} ({chosen.kind}, step {chosen.step:,})?"
+            self.app.push_screen(Confirm(question, f"{frees} This cannot be undone.", "Delete"), decided)
+
+        app.operate(lambda _: checkpoint_files.freed(chosen, others), ask, failing="Could not look at the file")
+
+    def action_verify_checkpoints(self) -> None:
+        """Read all checkpoint files and compare them with their checksums."""
+        rows = self.table.rows_shown
+
+        def report(found: dict[int, str]) -> None:
+            self.verified(found)
+            bad = [row for row in rows if found[row.id]]
+            words = f"{plural(len(bad), 'checkpoint is', 'checkpoints are')} not what was written."
+            well = f"{plural(len(rows), 'checkpoint')} verified: the files are what was written."
+            self.notify(words if bad else well, severity="error" if bad else "information", markup=False)
+
+        if rows:
+            self.notify("Reading the checkpoints …", markup=False)
+            shell_of(self).operate(
+                lambda _: {row.id: checkpoint_files.verify(row) for row in rows},
+                report,
+                failing="Could not verify",
+                aside=True,
+            )

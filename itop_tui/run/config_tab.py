@@ -43,8 +43,8 @@ def attempt_lines(attempts: Sequence[AttemptRecord], now: float) -> list[list[Pa
         ending = [f"exit code {attempt.exit_code}"] if attempt.exit_code is not None else []
         ending += [f"signal {attempt.signal}"] if attempt.signal is not None else []
         if attempt.reason or ending:
-            told = "  ".join([plain(attempt.reason or "", 400), *ending]).strip()
-            lines.append([("     reason ", "muted"), (told, seen.tone)])
+            ending_text = "  ".join([plain(attempt.reason or "", 400), *ending]).strip()
+            lines.append([("     reason ", "muted"), (ending_text, seen.tone)])
         versions = "  ".join(f"{plain(name, 30)} {plain(v, 30)}" for name, v in sorted(attempt.versions.items()))
         if attempt.commit:
             dirty = " with changes" if attempt.dirty else ""
@@ -110,12 +110,12 @@ class ConfigPane(Vertical):
         attempts.now = now
         attempts.attempts = view.attempts
 
-    def toggle_changes(self) -> None:
+    def action_only_changes(self) -> None:
         """Show only what was changed, or everything."""
         settings = self.query_one(ConfigView)
         settings.only_changes = not settings.only_changes
 
-    def open_search(self) -> None:
+    def action_search_config(self) -> None:
         """Ask what to find."""
         search = self.query_one("#config-search", Input)
         search.display = True

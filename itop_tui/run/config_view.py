@@ -180,7 +180,7 @@ def _balance(blocks: Sequence[list[list[Part]]], number: int) -> list[list[list[
     columns: list[list[list[Part]]] = [[]]
     done = 0
     for block in blocks:
-        # A block goes on where more than half of it lies beyond this column's share.
+        # A block goes into the next column where more than half of it is beyond this column's share.
         if columns[-1] and len(columns) < number and done + len(block) / 2 > total * len(columns) / number:
             columns.append([])
         columns[-1] += block

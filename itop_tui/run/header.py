@@ -1,4 +1,4 @@
-"""The head of a run's screen: what it is, how it stands, how far it is and what it reached.
+"""The head of a run's screen: what it is, its state, its progress and its results.
 
 The lines are made by pure functions of the run and the time, so that they can be read in a test.
 """
@@ -36,8 +36,8 @@ def state_parts(run: RunRecord, now: float) -> list[Part]:
     return parts
 
 
-def figures(run: RunRecord) -> list[tuple[str, str]]:
-    """The latest and best figures by name, what was not recorded left out or written as unknown."""
+def head_metrics(run: RunRecord) -> list[tuple[str, str]]:
+    """The latest and best metrics by name; what was not recorded is left out or shown as unknown."""
     known: list[tuple[str, str]] = [
         ("loss", figure(run.loss)),
         ("acc", percent(run.accuracy)),
@@ -66,7 +66,7 @@ def header_lines(view: RunView, now: float, width: int) -> list[list[Part]]:
         width: Cells.
     """
     run = view.run
-    if view.attempts and run.started_at is not None:  # how long it takes is told of the latest attempt
+    if view.attempts and run.started_at is not None:  # the time it takes is that of the latest attempt
         run = replace(run, started_at=view.attempts[-1].started_at)
     first, where = _first_line(run, now, width)
     lines = [first, _progress_line(run, now, width), *_figure_lines(run, width)]
@@ -160,7 +160,7 @@ def _progress_line(run: RunRecord, now: float, width: int) -> list[Part]:
 def _figure_lines(run: RunRecord, width: int) -> list[list[Part]]:
     lines: list[list[Part]] = [[]]
     taken = 0
-    for name, value in figures(run):
+    for name, value in head_metrics(run):
         size = cell_len(name) + 1 + cell_len(value)
         if taken and taken + len(_GAP) + size > width:
             lines.append([])

@@ -3,21 +3,69 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Input, Static
-from textual.worker import get_current_worker
 
 from itop_tui.figures.format import count, size
 from itop_tui.figures.log_tail import LogChunk, LogTail
 from itop_tui.run.log_view import LogView
+from itop_tui.service.watcher import Watcher
 
 _INTERVAL = 0.25
 """Seconds between two looks at the file while the log is on the screen."""
+
+
+class LogRead(Message, bubble=False):
+    """Something of a log was read, or could not be."""
+
+    def __init__(self, chunk: LogChunk, problem: str = "") -> None:
+        self.chunk = chunk
+        self.problem = problem
+        super().__init__()
+
+
+class LogReader:
+    """Reads a log as it grows, in a thread of its own, while it is visible.
+
+    Args:
+        path: The file.
+        post: Gets what was read; called in the thread.
+    """
+
+    def __init__(self, path: Path, post: Callable[[LogRead], object]) -> None:
+        self._tail = LogTail(path)
+        self._post = post
+        self._visible = threading.Event()
+        self._missing: bool | None = None
+        self.watcher = Watcher(self.look, name="itop-log")
+
+    def set_visible(self, visible: bool) -> None:
+        """Read the file, or do not read it while the log is not on the screen."""
+        if visible:
+            self._visible.set()
+            self.watcher.wake(urgent=True)
+        else:
+            self._visible.clear()
+
+    def look(self) -> float | None:
+        """Read what was appended; gives the seconds until the next look."""
+        if not self._visible.is_set():
+            return None
+        try:
+            chunk = self._tail.read()
+        except OSError as error:
+            self._post(LogRead(LogChunk(), f"{error}"))
+        else:
+            if chunk.lines or chunk.restarted or chunk.missing != self._missing:
+                self._post(LogRead(chunk))
+            self._missing = chunk.missing
+        return _INTERVAL
 
 
 class LogPane(Vertical):
@@ -28,19 +76,9 @@ class LogPane(Vertical):
         widget_id: The widget's id.
     """
 
-    class Read(Message, bubble=False):
-        """Something was read, or could not be."""
-
-        def __init__(self, chunk: LogChunk, problem: str = "") -> None:
-            self.chunk = chunk
-            self.problem = problem
-            super().__init__()
-
     def __init__(self, path: Path, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
-        self.path = path
-        self._visible = threading.Event()
-        self._ended = False
+        self._reader = LogReader(path, self.post_message)
         self._skipped = 0
         self._missing = False
         self._problem = ""
@@ -56,43 +94,22 @@ class LogPane(Vertical):
 
     def on_mount(self) -> None:
         """Start to read."""
-        self._watch_file()
+        self._reader.watcher.start()
 
     def on_unmount(self) -> None:
         """End the thread."""
-        self._ended = True
-        self._visible.set()
+        self._reader.watcher.stop()
 
     def set_reading(self, reading: bool) -> None:
-        """Read the file, or leave it alone while the log is not on the screen."""
-        if reading:
-            self._visible.set()
-        else:
-            self._visible.clear()
+        """Read the file, or do not read it while the log is not on the screen."""
+        self._reader.set_visible(reading)
 
     @property
     def view(self) -> LogView:
         """The lines."""
         return self.query_one(LogView)
 
-    @work(thread=True, exclusive=True, group="log", exit_on_error=False)
-    def _watch_file(self) -> None:
-        worker = get_current_worker()
-        tail = LogTail(self.path)
-        pause = threading.Event()
-        while not self._ended and not worker.is_cancelled:
-            if not self._visible.wait(_INTERVAL):
-                continue
-            try:
-                chunk = tail.read()
-            except OSError as error:
-                self.post_message(self.Read(LogChunk(), f"{error}"))
-            else:
-                if chunk.lines or chunk.restarted or chunk.missing != self._missing or not self.ready:
-                    self.post_message(self.Read(chunk))
-            pause.wait(_INTERVAL)
-
-    def on_log_pane_read(self, message: Read) -> None:
+    def on_log_read(self, message: LogRead) -> None:
         """Show what was read."""
         chunk = message.chunk
         self._problem = message.problem
@@ -120,12 +137,12 @@ class LogPane(Vertical):
             parts.append(f"match {here} of {count(matches)} (n, N)")
         self.query_one("#log-state", Static).update(" " + " · ".join(parts))
 
-    def toggle_follow(self) -> None:
+    def action_follow_log(self) -> None:
         """Stay at the end, or do not."""
         self.view.following = not self.view.following
         self.refresh_state()
 
-    def open_search(self) -> None:
+    def action_search_log(self) -> None:
         """Ask what to find."""
         search = self.query_one("#log-search", Input)
         search.display = True
@@ -148,18 +165,18 @@ class LogPane(Vertical):
         self.close_search()
         self.refresh_state()
 
-    def step_match(self, by: int) -> None:
+    def action_step_match(self, by: int) -> None:
         """Go to another match."""
         self.view.step_match(by)
         self.refresh_state()
 
-    def go_top(self) -> None:
+    def action_log_top(self) -> None:
         """Go to the first line."""
         self.view.following = False
         self.view.scroll_home(animate=False, immediate=True)
         self.refresh_state()
 
-    def go_end(self) -> None:
+    def action_log_end(self) -> None:
         """Go to the last line and follow."""
         self.view.following = True
         self.view.scroll_end(animate=False, immediate=True)

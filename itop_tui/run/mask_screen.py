@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+import asyncio
+from collections.abc import Iterable
 from typing import Protocol
 
 from rich.text import Text
@@ -14,7 +14,7 @@ from textual.widget import Widget
 from db.records import CheckpointRecord, RunRecord
 from db.runs import checkpoints
 from engine.helpers.masks_client import MaskError, MaskGrid, MaskLayer, Window
-from itop_tui.dialogs.picker import Item, Picker
+from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.figures.format import count, figure, plain, share
 from itop_tui.keys import bindings, in_scope
 from itop_tui.look.toned import Part, Toned
@@ -25,10 +25,10 @@ from itop_tui.screen import ItopScreen
 _ZOOM = 2.0
 _PAN = 0.25
 _LEAST = 4
-"""Rows and columns of weights that stay in sight however far one zooms in."""
+"""Rows and columns of weights that stay visible however far one zooms in."""
 
 
-class Reader(Protocol):
+class MaskReader(Protocol):
     """Reads the masks of checkpoints; blocks while it does. `engine.helpers.masks_client.MaskServer` is one."""
 
     def grid(
@@ -64,7 +64,7 @@ class MaskScreen(ItopScreen):
     CSS_PATH = "mask.tcss"
     BINDINGS = bindings(in_scope("mask"))
 
-    def __init__(self, run: RunRecord, layer: str, reader: Reader, checkpoint_id: int | None = None) -> None:
+    def __init__(self, run: RunRecord, layer: str, reader: MaskReader, checkpoint_id: int | None = None) -> None:
         super().__init__()
         self._run = run
         self._reader = reader
@@ -94,7 +94,7 @@ class MaskScreen(ItopScreen):
     def on_mount(self) -> None:
         """Where there is no colour, states are glyphs."""
         self.picture.glyphs = self.app.no_color
-        self.picture.note = "reading the checkpoint …  (the first time, torch is loaded: a second or two)"
+        self.picture.note = "reading the checkpoint … (loading torch…, a second or two the first time)"
 
     @property
     def picture(self) -> MaskMap:
@@ -116,21 +116,22 @@ class MaskScreen(ItopScreen):
         rows, columns = self.picture.room
         self._read(self.layer_name, self.checkpoint_id, rows, columns, self.window)
 
-    @work(thread=True, group="mask", exit_on_error=False)
-    def _read(self, layer: str, wanted: int | None, rows: int, columns: int, window: Window | None) -> None:
-        """Read in a thread; every way out hands something back to the event loop."""
-        call: Callable[[], object]
-        try:
-            known = tuple(row for row in checkpoints.for_run(self.itop.database, self._run.id) if row.kind != "nan")
+    @work(group="mask", exit_on_error=False)
+    async def _read(self, layer: str, wanted: int | None, rows: int, columns: int, window: Window | None) -> None:
+        """Read in a thread, and show it; every way out shows something."""
+        database, run_id, reader = self.itop.database, self._run.id, self._reader
+
+        def read() -> tuple[MaskGrid, CheckpointRecord, tuple[CheckpointRecord, ...]]:
+            known = tuple(row for row in checkpoints.for_run(database, run_id) if row.kind != "nan")
             chosen = _chosen(known, wanted)
-            grid = self._reader.grid(chosen.path, layer, rows, columns, window, sha256=chosen.sha256)
-        except Exception as error:  # a checkpoint removed meanwhile, a database in trouble: said in the picture's place
-            reason = f"{error}".strip() or type(error).__name__
-            call = partial(self._failed, reason)
+            return reader.grid(chosen.path, layer, rows, columns, window, sha256=chosen.sha256), chosen, known
+
+        try:
+            found = await asyncio.to_thread(read)
+        except Exception as error:  # a checkpoint removed meanwhile, a failing database: said in the picture's place
+            self._failed(f"{error}".strip() or type(error).__name__)
         else:
-            call = partial(self._show, grid, chosen, known)
-        if self.is_mounted:
-            self.app.call_from_thread(call)
+            self._show(*found)
 
     def _finished(self) -> None:
         self._asking = False
@@ -152,24 +153,26 @@ class MaskScreen(ItopScreen):
 
     # ------------------------------------------------------------------------------ keys
 
-    def _zoom(self, factor: float) -> None:
+    def action_zoom(self, steps: int) -> None:
+        """Show half of the rows and columns, or twice as many where `steps` is negative."""
         grid = self.grid
         if grid is None:
             return
-        spans = []
+        factor, spans = _ZOOM**steps, []
         for low, high, size in self._sides(grid):
             span = min(max((high - low) / factor, min(_LEAST, size)), size)
             start = min(max((low + high) / 2 - span / 2, 0), size - span)
             spans.append((round(start), round(start + span)))
         self._look_at(grid, spans)
 
-    def _pan(self, down: float, right: float) -> None:
+    def action_pan(self, down: int, right: int) -> None:
+        """Show other rows and columns: so many quarters of the visible area further down and to the right."""
         grid = self.grid
         if grid is None:
             return
         spans = []
         for (low, high, size), by in zip(self._sides(grid), (down, right), strict=True):
-            move = round(by * (high - low)) or (1 if by > 0 else -1 if by < 0 else 0)
+            move = round(by * _PAN * (high - low)) or (1 if by > 0 else -1 if by < 0 else 0)
             start = min(max(low + move, 0), size - (high - low))
             spans.append((start, start + high - low))
         self._look_at(grid, spans)
@@ -184,44 +187,21 @@ class MaskScreen(ItopScreen):
         self.window = None if whole else (*spans[0], *spans[1])
         self._ask()
 
-    def action_zoom_in(self) -> None:
-        """Show half of the rows and columns."""
-        self._zoom(_ZOOM)
-
-    def action_zoom_out(self) -> None:
-        """Show twice as many."""
-        self._zoom(1 / _ZOOM)
-
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """The wheel zooms."""
-        self._zoom(_ZOOM)
+        self.action_zoom(1)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """The wheel zooms."""
-        self._zoom(1 / _ZOOM)
+        self.action_zoom(-1)
 
     def action_zoom_reset(self) -> None:
         """Show the whole layer."""
         self.window = None
         self._ask()
 
-    def action_pan_left(self) -> None:
-        """Show earlier columns."""
-        self._pan(0, -_PAN)
-
-    def action_pan_right(self) -> None:
-        """Show later columns."""
-        self._pan(0, _PAN)
-
-    def action_pan_up(self) -> None:
-        """Show earlier rows."""
-        self._pan(-_PAN, 0)
-
-    def action_pan_down(self) -> None:
-        """Show later rows."""
-        self._pan(_PAN, 0)
-
-    def _step_layer(self, by: int) -> None:
+    def action_step_layer(self, by: int) -> None:
+        """Show another layer, `by` places further."""
         if self.grid is not None:
             names = [layer.name for layer in self.grid.layers]
             self._take_layer(names[(names.index(self.grid.layer.name) + by) % len(names)])
@@ -231,21 +211,14 @@ class MaskScreen(ItopScreen):
             self.layer_name, self.window = name, None
             self._ask()
 
-    def action_next_layer(self) -> None:
-        """Show the next layer."""
-        self._step_layer(1)
-
-    def action_previous_layer(self) -> None:
-        """Show the layer before."""
-        self._step_layer(-1)
-
     def action_choose_layer(self) -> None:
         """Choose a layer from a list."""
         if self.grid is not None:
             items = [Item(layer.name, layer.name, _about(layer)) for layer in self.grid.layers]
             self.app.push_screen(Picker("Layer", items, current=self.layer_name), self._take_layer)
 
-    def _step_checkpoint(self, by: int) -> None:
+    def action_step_checkpoint(self, by: int) -> None:
+        """Show the mask in another checkpoint, `by` places later."""
         ids = [row.id for row in self._checkpoints]
         if self.checkpoint_id in ids:
             at = min(max(ids.index(self.checkpoint_id) + by, 0), len(ids) - 1)
@@ -256,14 +229,6 @@ class MaskScreen(ItopScreen):
             self.checkpoint_id = int(checkpoint)
             self._ask()
 
-    def action_next_checkpoint(self) -> None:
-        """Show the mask in the next checkpoint."""
-        self._step_checkpoint(1)
-
-    def action_previous_checkpoint(self) -> None:
-        """Show the mask in the checkpoint before."""
-        self._step_checkpoint(-1)
-
     def action_choose_checkpoint(self) -> None:
         """Choose a checkpoint from a list."""
         items = [
@@ -271,7 +236,7 @@ class MaskScreen(ItopScreen):
             for row in reversed(self._checkpoints)
         ]
         if items:
-            title = "Masks as of which checkpoint"
+            title = "Choose checkpoint"
             self.app.push_screen(Picker(title, items, current=str(self.checkpoint_id)), self._take_checkpoint)
 
     def action_toggle_glyphs(self) -> None:
@@ -297,8 +262,8 @@ def head(grid: MaskGrid, shown: CheckpointRecord, known: tuple[CheckpointRecord,
     height, width = layer.matrix
     size = max(1, layer.size)
     rows, columns = grid.active.shape
-    down, across = (grid.window[1] - grid.window[0]) / rows, (grid.window[3] - grid.window[2]) / columns
-    cell = "each cell is one weight" if down == across == 1 else f"a cell is {down:.3g} × {across:.3g} weights"
+    tall, wide = (grid.window[1] - grid.window[0]) / rows, (grid.window[3] - grid.window[2]) / columns
+    cell = "1 weight" if tall == wide == 1 else f"{tall:.3g} × {wide:.3g} weights"
     place = [row.id for row in known].index(shown.id) + 1
     first: list[Part] = [
         (layer.name, "title"),
@@ -315,5 +280,5 @@ def head(grid: MaskGrid, shown: CheckpointRecord, known: tuple[CheckpointRecord,
         STATES, (1 - explored, explored - active, active - grown, grown), strict=True
     ):
         second += [(f"{glyph} ", tone), (f"{name} {share(round(max(0.0, value), 4))}  ", "muted")]
-    second.append((f"in sight · {cell}", "muted"))
+    second.append((f"visible area, 1 cell = {cell}", "muted"))
     return tuple(first), tuple(second)

@@ -1,24 +1,18 @@
-"""Choosing the figures of a chart: a list narrowed by typing, of which several may be marked."""
+"""Choosing the metrics of a chart: a list narrowed by typing, of which several may be chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-from textual import on
-from textual.widgets import Input, OptionList
-
 from db.history.declared import Metric
-from itop_tui.dialogs.check_list import CheckList
+from itop_tui.dialogs.chooser import CheckList, Item
 from itop_tui.figures.chart_specs import MOST_FIGURES
-from itop_tui.look.theme import tone_style
-from itop_tui.widgets.key_bar import KeyHint
 
 _EVERY = {"step": "each step", "epoch": "each epoch", "update": "each mask update", "layer": "each mask update"}
 
 
 class FigurePicker(CheckList[tuple[str, ...]]):
-    """Lists figures, the chosen ones first; closes with the names chosen, or with None where it is left as it was.
+    """Lists metrics, the chosen ones first; closes with the names chosen, or with None where it is cancelled.
 
     Args:
         title: What is chosen.
@@ -26,68 +20,38 @@ class FigurePicker(CheckList[tuple[str, ...]]):
         chosen: Names of those chosen so far.
     """
 
-    HINTS = (KeyHint("space", "take or leave", "screen.check"),)
-
     def __init__(self, title: str, figures: Sequence[Metric], chosen: Sequence[str]) -> None:
-        super().__init__(title, "type to search")
         first = [figure for name in chosen for figure in figures if figure.name == name]
-        self._figures = (*first, *(figure for figure in figures if figure not in first))
+        listed = (*first, *(figure for figure in figures if figure not in first))
+        super().__init__(title, [self._item(figure) for figure in listed])
         self._chosen = list(dict.fromkeys(figure.name for figure in first))
-        self._matching: tuple[Metric, ...] = self._figures
 
-    def on_mount(self) -> None:
-        """Fill the list."""
-        self._fill(0)
+    @staticmethod
+    def _item(figure: Metric) -> Item:
+        names = f"{figure.label} {figure.name} {figure.name.replace('_', ' ')}"
+        return Item(figure.name, figure.title, _EVERY[figure.source], names)
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """The figures marked now."""
+        """The metrics chosen now."""
         return tuple(self._chosen)
 
-    def _fill(self, at: int) -> None:
-        self.list_lines(map(self._line, self._matching), at)
+    def is_chosen(self, value: str) -> bool:
+        """Whether a metric is chosen."""
+        return value in self._chosen
 
-    def _line(self, figure: Metric) -> Text:
-        mark = "✓" if figure.name in self._chosen else " "
-        text = Text(f"{mark} {figure.title}", no_wrap=True, overflow="ellipsis", end="")
-        text.append(f"  {_EVERY[figure.source]}", tone_style(self.app.theme_variables, "muted"))
-        return text
-
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        words = event.value.casefold().replace("_", " ").split()
-        self._matching = tuple(
-            figure
-            for figure in self._figures
-            if all(
-                word in f"{figure.title} {figure.label} {figure.name} {_EVERY[figure.source]}".casefold()
-                for word in words
-            )
-        )
-        self._fill(0)
-
-    @on(OptionList.OptionSelected)
-    def _clicked(self, event: OptionList.OptionSelected) -> None:
-        self._turn(event.option_index)
-
-    def _turn(self, at: int) -> None:
-        name = self._matching[at].name
-        if name in self._chosen:
-            self._chosen.remove(name)
+    def toggle(self, value: str) -> None:
+        """Choose a metric, or do not; a chart shows only so many."""
+        if value in self._chosen:
+            self._chosen.remove(value)
         elif len(self._chosen) >= MOST_FIGURES:
-            self.notify(f"A chart takes at most {MOST_FIGURES} figures.", severity="warning")
+            self.notify(f"A chart shows at most {MOST_FIGURES} metrics.", severity="warning")
         else:
-            self._chosen.append(name)
-        self._fill(at)
+            self._chosen.append(value)
+        self.fill(value)
 
-    def action_check(self) -> None:
-        """Take the figure at the cursor, or leave it."""
-        if self.line < len(self._matching):
-            self._turn(self.line)
-
-    def action_keep(self) -> None:
-        """Close with the figures marked; with the one at the cursor where none is."""
-        if not self._chosen and self.line < len(self._matching):
-            self._chosen.append(self._matching[self.line].name)
-        if self._chosen:
-            self.dismiss(self.chosen)
+    def action_choose(self) -> None:
+        """Close with the metrics chosen; with the one at the cursor where none is."""
+        chosen = self.chosen or ((self.item.value,) if self.item is not None else ())
+        if chosen:
+            self.dismiss(chosen)

@@ -10,11 +10,11 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 
 from db.records import AttemptRecord
-from itop_tui.dialogs.leaving import Dialog
 from itop_tui.figures.format import duration, moment, plain
 from itop_tui.look.theme import Tone, look
 from itop_tui.look.toned import Part, Toned
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
+from itop_tui.widgets.leaving import Dialog
 
 _LONGEST = 2_000
 """Lines of a difference or a traceback that are shown; a person who needs more has the commit."""

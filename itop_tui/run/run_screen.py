@@ -1,39 +1,44 @@
-"""The screen of one run: what its keys do; the registry in `itop_tui.keys` says which keys those are."""
+"""The screen of one run: a head, the devices and the tabs, shown anew whenever the run's reader has read something."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from textual.widget import Widget
+
+from db import key_values
 from db.history.declared import Metric
-from db.records import RunRecord
-from itop_tui.dialogs.chosen import named
-from itop_tui.dialogs.questions import Confirm
+from db.records import AttemptRecord, RunRecord
+from engine.helpers.masks_client import MaskServer
+from engine.launch.processes import host_name
+from itop_tui.dialogs.run_changes import RunChanges, queue_again
 from itop_tui.figures.chart_metrics import choices
 from itop_tui.figures.chart_specs import MOST_CHARTS
-from itop_tui.figures.format import plain, plural
+from itop_tui.figures.format import plain
 from itop_tui.keys import bindings, find, in_scope
-from itop_tui.run import checkpoint_files
+from itop_tui.poller import DatabaseTrouble, RunsChanged
+from itop_tui.run.charts_tab import ChartsPane
 from itop_tui.run.checkpoints_tab import CheckpointsPane
-from itop_tui.run.config_tab import ConfigPane
+from itop_tui.run.device_strip import DeviceStrip
+from itop_tui.run.header import RunHeader
+from itop_tui.run.held_frame import HeldFrame
 from itop_tui.run.layers_tab import LayersPane
-from itop_tui.run.log_tab import LogPane
 from itop_tui.run.mask_screen import MaskScreen
 from itop_tui.run.metric_picker import FigurePicker
 from itop_tui.run.provenance_screen import ProvenanceScreen
-from itop_tui.run.run_display import RunDisplay
-from itop_tui.run.tabs import TABS
-from itop_tui.service import launching
+from itop_tui.run.run_reader import SETTING, ReadFailed, RunReader, RunView, ViewRead
+from itop_tui.run.run_tabs import TABS, RunTabs
+from itop_tui.screen import ItopScreen
+from itop_tui.widgets.banner import Banner
 from itop_tui.widgets.key_bar import KeyHint
-
-_ZOOM = 1.5
-_PAN = 0.25
-_SMOOTH_NAMES = {0.0: "off", 0.6: "a little", 0.9: "more", 0.98: "much"}
+from itop_tui.widgets.tab_line import TabLine
+from itop_tui.widgets.top_bar import TopBar
 
 
-class RunScreen(RunDisplay):
-    """Everything about one run, live: what the keys do.
+class RunScreen(ItopScreen):
+    """Everything about one run, live.
 
     Args:
         run_id: The run.
@@ -44,6 +49,166 @@ class RunScreen(RunDisplay):
     BINDINGS = bindings(in_scope("run"))
     AUTO_FOCUS = None
     _HEADINGS: ClassVar[dict[str, str]] = {tab.capitalize(): tab for tab in TABS}
+
+    def __init__(self, run_id: int) -> None:
+        super().__init__()
+        self.parts = (RunChanges(self),)
+        self.run_id = run_id
+        self.view: RunView | None = None
+        self._reader: RunReader | None = None
+        self._masks: MaskServer | None = None
+        self._gone = False
+        self._frame = HeldFrame(self)
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Lay out the head, the line of tabs and the first of them."""
+        yield RunHeader()
+        yield DeviceStrip()
+        yield TabLine(TABS)
+        yield RunTabs()
+
+    def on_mount(self) -> None:
+        """Start to read."""
+        self.query_one(TopBar).heading = f"run {self.run_id}"
+        self._reader = RunReader(self.itop.database, self.run_id, self.post_message)
+        self._reader.start()
+        self.set_interval(1.0, self._tick)
+        self._frame.hold()
+
+    def _compositor_refresh(self) -> None:
+        # Textual makes frames while a batch holds them back, and throws them away: two, where a screen is opened.
+        if not self._frame.holds:
+            super()._compositor_refresh()
+
+    def on_screen_suspend(self) -> None:
+        """Another screen is shown: it shall be drawn."""
+        self._frame.release()
+
+    def on_unmount(self) -> None:
+        """End the reader's thread and the process that reads masks."""
+        self._frame.release()
+        if self._reader is not None:
+            self._reader.stop()
+        if self._masks is not None:
+            self._masks.close()
+
+    # ------------------------------------------------------------------------------ what is read
+
+    @property
+    def current_run(self) -> RunRecord | None:
+        """The run, once it was read."""
+        return self.view.run if self.view is not None else None
+
+    @property
+    def known_attempts(self) -> tuple[AttemptRecord, ...]:
+        """All attempts, as they were read."""
+        return self.view.attempts if self.view is not None else ()
+
+    def on_runs_changed(self, message: RunsChanged) -> None:
+        """Something was committed: read again."""
+        if self._reader is not None:
+            self._reader.wake()
+
+    def on_view_read(self, message: ViewRead) -> None:
+        """Show what was read."""
+        before, self.view = self.view, message.view
+        if message.view.kept is not None:
+            self._restore(message.view.kept)
+        run = message.view.run
+        self.query_one(Banner).problem = self.itop.problem
+        self.query_one(TopBar).heading = f"run {run.id} · {plain(run.name, 200)}"
+        self._tick()
+        self.query_one(RunHeader).view = message.view
+        self.query_one(DeviceStrip).watch_run(run, host_name())
+        self.tabs.show(message.view, self.itop.clock())
+        if message.view.curves is not None:
+            self._frame.release()
+        if before is None or before.run.status != run.status:
+            self.refresh_keys()
+
+    def on_read_failed(self, message: ReadFailed) -> None:
+        """Leave a run that is gone; report any other problem."""
+        if message.gone:
+            if not self._gone:
+                self.notify(f"Run {self.run_id} is no longer there.", severity="warning", markup=False)
+            self._gone = True
+            self.leave()
+            return
+        self.on_database_trouble(DatabaseTrouble(f"The run cannot be read: {message.reason}"))
+
+    def _tick(self) -> None:
+        """What depends on the time alone: ages, the time left, silence."""
+        self.query_one(RunHeader).now = self.itop.clock()
+
+    def _ask(self) -> None:
+        """Ask the reader for what is on the screen."""
+        if self._reader is not None:
+            self._reader.ask(self.tabs.request)
+
+    # ------------------------------------------------------------------------------ tabs
+
+    @property
+    def tabs(self) -> RunTabs:
+        """The tabs."""
+        return self.query_one(RunTabs)
+
+    @property
+    def tab(self) -> str:
+        """The open tab."""
+        found = self.query(RunTabs)  # none yet while the screen is being made
+        return found.first().tab if found else TABS[0]
+
+    @property
+    def charts(self) -> ChartsPane:
+        """The charts."""
+        return self.tabs.charts
+
+    async def action_open_tab(self, tab: str) -> None:
+        """Open a tab; the log once the run was read, which says where its log is."""
+        if tab == "log" and self.view is None:
+            return
+        changed = tab != self.tab
+        await self.tabs.open(tab, self.view)
+        line = self.query_one(TabLine)
+        line.tab, line.note = tab, self.tabs.note
+        self._ask()
+        if self.view is not None:
+            self.tabs.show(self.view, self.itop.clock())
+        self.refresh_bindings()
+        self.refresh_keys()
+        if changed:
+            self._keep()
+
+    def _restore(self, kept: Mapping[str, Any]) -> None:
+        """Show everything as it was left the last time."""
+        self.charts.take_up(kept)
+        tab = kept.get("tab")
+        if tab in TABS and tab != self.tab:
+            self.call_later(self.action_open_tab, tab)
+
+    def _keep(self) -> None:
+        """Keep how the view is left for the next time."""
+        state = {**self.charts.state, "tab": self.tab}
+        self.itop.operate(lambda db: key_values.put(db, SETTING, state), failing="The view could not be kept")
+
+    def on_charts_pane_changed(self, message: ChartsPane.Changed) -> None:
+        """A person changed how the charts are shown."""
+        message.stop()
+        self.query_one(TabLine).note = self.tabs.note
+        self._keep()
+
+    def on_charts_pane_wanted(self, message: ChartsPane.Wanted) -> None:
+        """Other curves are on the screen."""
+        message.stop()
+        self._ask()
+        self.query_one(TabLine).note = self.tabs.note
+
+    def on_layers_pane_wanted(self, message: LayersPane.Wanted) -> None:
+        """Other metrics of the layers are on the screen."""
+        message.stop()
+        self._ask()
+
+    # ------------------------------------------------------------------------------ keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The keys of a tab work while it is open."""
@@ -68,29 +233,6 @@ class RunScreen(RunDisplay):
                 (mine if name in own else others).append(hint)
         return [*mine, *others]
 
-    # ------------------------------------------------------------------------------ the run
-
-    async def action_tab_charts(self) -> None:
-        """Show the charts."""
-        await self.open_tab("charts")
-
-    async def action_tab_layers(self) -> None:
-        """Show the layers."""
-        await self.open_tab("layers")
-
-    async def action_tab_config(self) -> None:
-        """Show the configuration."""
-        await self.open_tab("config")
-
-    async def action_tab_checkpoints(self) -> None:
-        """Show the checkpoints."""
-        await self.open_tab("checkpoints")
-
-    async def action_tab_log(self) -> None:
-        """Show the log."""
-        if self.current_run is not None:
-            await self.open_tab("log")
-
     def action_export(self) -> None:
         """Ask in which format to write the run, or its chosen chart, and where."""
         from itop_tui.dialogs.export_dialog import offer_runs
@@ -101,30 +243,16 @@ class RunScreen(RunDisplay):
 
     def action_leave(self) -> None:
         """Close what is open within the screen, else the screen."""
-        if self.tab == "config" and self.query_one(ConfigPane).close_search():
-            return
-        if self.tab == "log" and self.query_one(LogPane).close_search():
-            return
-        if self.tab == "charts" and self.charts.full:
-            self.charts.toggle_full()
-            return
-        self.dismiss(None)
+        if not self.tabs.close_inner():
+            self.dismiss(None)
 
     def action_resume_here(self) -> None:
-        """Queue the run to go on from the checkpoint at the cursor, or from its last one."""
+        """Queue the run to resume from the checkpoint at the cursor, or from its last one."""
         run = self.current_run
         if not self.permits("resume_here") or run is None:
             return
         chosen = self.query_one(CheckpointsPane).selected if self.tab == "checkpoints" else None
-        which = str(chosen.id) if chosen is not None else "last"
-
-        def tell(queued: RunRecord) -> None:
-            start = f"at step {chosen.step:,}" if chosen is not None else "from its last checkpoint"
-            if queued.start_checkpoint_id is None:
-                start = "from the beginning: it has no checkpoint"
-            self.notify(f"{named(queued).capitalize()} is queued to go on {start}.", markup=False)
-
-        self.itop.operate(lambda db: launching.resume(db, run.id, which), tell, failing="Could not resume")
+        queue_again(self, run, str(chosen.id) if chosen is not None else "last")
 
     def action_fork_here(self) -> None:
         """Open the form of a new run that starts from the checkpoint at the cursor."""
@@ -137,79 +265,21 @@ class RunScreen(RunDisplay):
             return
         self.itop.open_new_run(run.config, title=run.name, parent=run, checkpoint=chosen)
 
-    # ------------------------------------------------------------------------------ charts
-
-    def action_toggle_full(self) -> None:
-        """Show one chart, or all."""
-        self.charts.toggle_full()
-
-    def action_next_chart(self) -> None:
-        """Choose the next chart."""
-        self.charts.choose(1)
-
-    def action_previous_chart(self) -> None:
-        """Choose the chart before."""
-        self.charts.choose(-1)
-
-    def action_zoom_in(self) -> None:
-        """Zoom in."""
-        self.charts.zoom(_ZOOM)
-
-    def action_zoom_out(self) -> None:
-        """Zoom out."""
-        self.charts.zoom(1 / _ZOOM)
-
-    def action_pan_left(self) -> None:
-        """Move to earlier steps."""
-        self.charts.pan(-_PAN)
-
-    def action_pan_right(self) -> None:
-        """Move to later steps."""
-        self.charts.pan(_PAN)
-
-    def action_zoom_reset(self) -> None:
-        """Show all steps."""
-        self.charts.set_window(None)
-
-    def action_cursor_left(self) -> None:
-        """Move the cursor to the left."""
-        self.charts.move_cursor(-1)
-
-    def action_cursor_right(self) -> None:
-        """Move the cursor to the right."""
-        self.charts.move_cursor(1)
-
-    def action_cursor_off(self) -> None:
-        """Take the cursor away."""
-        self.charts.point(None)
-
-    def action_smooth(self) -> None:
-        """Take the next smoothing."""
-        self.charts.smooth_more()
-
-    def action_toggle_log(self) -> None:
-        """Change the y axis."""
-        self.charts.toggle_log()
-
-    def action_next_across(self) -> None:
-        """Change the x axis."""
-        self.charts.next_across()
-
     def action_choose_figures(self) -> None:
         """Choose what the chosen chart shows."""
         charts = self.charts
-        self._pick_figures("Figures of this chart", charts.specs[charts.chosen].names, charts.set_figures)
+        self._pick_metrics("Metrics of this chart", charts.specs[charts.chosen].names, charts.set_figures)
 
     def action_add_chart(self) -> None:
-        """Choose the figures of one more chart."""
+        """Choose the metrics of one more chart."""
 
         def add(names: tuple[str, ...]) -> None:
             if not self.charts.add_chart(names):
                 self.notify(f"There are {MOST_CHARTS} charts already.", severity="warning", markup=False)
 
-        self._pick_figures("Figures of a new chart", (), add)
+        self._pick_metrics("Metrics of a new chart", (), add)
 
-    def _pick_figures(self, title: str, chosen: tuple[str, ...], then: Callable[[tuple[str, ...]], object]) -> None:
+    def _pick_metrics(self, title: str, chosen: tuple[str, ...], then: Callable[[tuple[str, ...]], object]) -> None:
         run = self.current_run
         if run is None:
             return
@@ -223,37 +293,11 @@ class RunScreen(RunDisplay):
 
         self.itop.operate(lambda db: choices(db, run.id), ask, failing="Could not read the layers")
 
-    def action_remove_chart(self) -> None:
-        """Remove the chosen chart."""
-        if not self.charts.remove_chart():
-            self.notify("The last chart stays.", severity="warning", markup=False)
-
-    def action_reset_charts(self) -> None:
-        """Show the charts as they come."""
-        self.charts.reset_charts()
-
-    def action_toggle_marks(self) -> None:
-        """Mark the mask updates, or do not."""
-        self.charts.toggle_marks()
-
-    # ------------------------------------------------------------------------------ layers
-
-    def action_layer_view(self) -> None:
-        """Go on to the next view of the layers."""
-        self.query_one(LayersPane).next_view()
-        self._ask()
-
-    def action_sort_next(self) -> None:
-        """Sort by the next column."""
-        self.query_one(LayersPane).table.sort_by_next(1)
-
-    def action_sort_previous(self) -> None:
-        """Sort by the column before."""
-        self.query_one(LayersPane).table.sort_by_next(-1)
-
-    def action_sort_reverse(self) -> None:
-        """Turn the order round."""
-        self.query_one(LayersPane).table.reverse()
+    def mask_reader(self) -> MaskServer:
+        """What reads the masks in checkpoints; its process stays warm while this screen is open."""
+        if self._masks is None:
+            self._masks = MaskServer()
+        return self._masks
 
     def action_open_mask(self) -> None:
         """Show the mask of the layer at the cursor."""
@@ -263,16 +307,6 @@ class RunScreen(RunDisplay):
             return
         self.app.push_screen(MaskScreen(run, row.layer, self.mask_reader()))
 
-    # ------------------------------------------------------------------------------ configuration
-
-    def action_search_config(self) -> None:
-        """Search in the settings."""
-        self.query_one(ConfigPane).open_search()
-
-    def action_only_changes(self) -> None:
-        """Show only what was changed."""
-        self.query_one(ConfigPane).toggle_changes()
-
     def action_provenance(self) -> None:
         """Show where the attempts came from."""
         attempts = self.known_attempts
@@ -280,74 +314,3 @@ class RunScreen(RunDisplay):
             self.app.push_screen(ProvenanceScreen(attempts))
         else:
             self.notify("There is no attempt yet.", severity="warning", markup=False)
-
-    # ------------------------------------------------------------------------------ checkpoints
-
-    def action_delete_checkpoint(self) -> None:
-        """Delete the checkpoint at the cursor, after telling what that frees."""
-        pane = self.query_one(CheckpointsPane)
-        chosen, others = pane.selected, pane.table.rows_shown
-        if chosen is None:
-            self.notify("There is no checkpoint here.", severity="warning", markup=False)
-            return
-
-        def deleted(problems: list[str]) -> None:
-            self.notify(f"Checkpoint {chosen.id} of step {chosen.step:,} is deleted.", markup=False)
-            for problem in problems:
-                self.notify(plain(problem, limit=300), severity="error", markup=False)
-
-        def decided(yes: bool | None) -> None:
-            if yes:
-                self.itop.operate(
-                    lambda db: checkpoint_files.delete(db, chosen.id), deleted, failing="The checkpoint stays"
-                )
-
-        def ask(frees: str) -> None:
-            question = f"Delete checkpoint {chosen.id} ({chosen.kind}, step {chosen.step:,})?"
-            self.app.push_screen(Confirm(question, f"{frees} This cannot be undone.", "Delete"), decided)
-
-        self.itop.operate(lambda _: checkpoint_files.freed(chosen, others), ask, failing="Could not look at the file")
-
-    def action_verify_checkpoints(self) -> None:
-        """Read all checkpoint files and compare them with their checksums."""
-        pane = self.query_one(CheckpointsPane)
-        rows = pane.table.rows_shown
-
-        def told(found: dict[int, str]) -> None:
-            pane.verified(found)
-            bad = [row for row in rows if found[row.id]]
-            words = f"{plural(len(bad), 'checkpoint is', 'checkpoints are')} not what was written."
-            well = f"{plural(len(rows), 'checkpoint')} verified: what was written is what is there."
-            self.notify(words if bad else well, severity="error" if bad else "information", markup=False)
-
-        if rows:
-            self.notify("Reading the checkpoints …", markup=False)
-            self.itop.operate(
-                lambda _: {row.id: checkpoint_files.verify(row) for row in rows}, told, failing="Could not verify"
-            )
-
-    # ------------------------------------------------------------------------------ log
-
-    def action_follow_log(self) -> None:
-        """Follow the log, or do not."""
-        self.query_one(LogPane).toggle_follow()
-
-    def action_search_log(self) -> None:
-        """Search in the log."""
-        self.query_one(LogPane).open_search()
-
-    def action_match_next(self) -> None:
-        """Go to the next match."""
-        self.query_one(LogPane).step_match(1)
-
-    def action_match_previous(self) -> None:
-        """Go to the match before."""
-        self.query_one(LogPane).step_match(-1)
-
-    def action_log_top(self) -> None:
-        """Go to the first line."""
-        self.query_one(LogPane).go_top()
-
-    def action_log_end(self) -> None:
-        """Go to the last line."""
-        self.query_one(LogPane).go_end()

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from textual import on
 
-from itop_tui.dialogs.column_chooser import Choice, ColumnChooser
 from itop_tui.keys import find
+from itop_tui.runs.column_chooser import Choice, ColumnChooser
 from itop_tui.runs.list_views import ListViews
 from itop_tui.runs.run_columns import Column
 from itop_tui.runs.run_lines import GroupLine

@@ -9,10 +9,10 @@ from typing import Any
 from textual import on, work
 from textual.timer import Timer
 
-from itop_tui.dialogs.picker import Item, Picker
+from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.dialogs.questions import Ask
-from itop_tui.dialogs.run_changes import RunActions
-from itop_tui.dialogs.view_picker import ViewPicker
+from itop_tui.dialogs.run_changes import RunChanges
+from itop_tui.dialogs.shelf_changes import ShelfChanges
 from itop_tui.opening import LIST_STATE
 from itop_tui.poller import PAGE, View
 from itop_tui.runs import list_state, saved_lists
@@ -20,16 +20,19 @@ from itop_tui.runs.filter_line import FilterLine, Suggestion, Wrong
 from itop_tui.runs.list_state import ListState
 from itop_tui.runs.run_lines import GroupLine
 from itop_tui.runs.run_table import RunTable
+from itop_tui.runs.view_picker import ViewPicker
+from itop_tui.screen import ItopScreen
 
 _REST = 0.5
 """Seconds after a change before it is kept, so that a column that is dragged is written once."""
 
 
-class ListViews(RunActions):
+class ListViews(ItopScreen):
     """A list of runs that can be looked at in many ways."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.parts = (RunChanges(self), ShelfChanges(self))
         self.view = View()
         self.view_name = ""
         self._known_views: tuple[ListState, ...] = list_state.BUILT_IN
@@ -99,10 +102,10 @@ class ListViews(RunActions):
             self._keep_timer.stop()
         self._keep_timer = self.set_timer(_REST, self._write)
 
-    @work(thread=True, exclusive=True, group="keep", exit_on_error=False)
     def _write(self) -> None:
         if self.itop.is_open:
-            saved_lists.remember(self.itop.database, LIST_STATE, list_state.to_json(self.state))
+            state = list_state.to_json(self.state)
+            self.itop.operate(lambda db: saved_lists.remember(db, LIST_STATE, state), failing="The view is not kept")
 
     # --------------------------------------------------------------------------------------------------- the filter
 

@@ -13,7 +13,6 @@ from textual.timer import Timer
 from textual.widgets import Label
 
 from db.records import RunRecord
-from itop_tui.dialogs.chosen import Chosen
 from itop_tui.figures.format import count, plain, plural
 from itop_tui.keys import bindings, in_scope
 from itop_tui.poller import PAGE, RunsChanged, Snapshot
@@ -24,6 +23,7 @@ from itop_tui.runs.list_columns import ListColumns
 from itop_tui.runs.run_detail import RunDetail
 from itop_tui.runs.run_lines import GroupLine, Row
 from itop_tui.runs.run_table import RunTable
+from itop_tui.screen import Selection
 from itop_tui.service import run_reading
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.top_bar import TopBar
@@ -94,20 +94,20 @@ class RunsScreen(ListColumns):
         return row.sample if isinstance(row, GroupLine) else row
 
     @property
-    def chosen(self) -> Chosen:
+    def chosen(self) -> Selection:
         """The marked runs; where none is marked, those of the line at the cursor."""
         table = self.table
         known = {run.id: run for run in table.rows}
         row = table.current_row
         if table.marked_ids:
-            return Chosen(table.marked_ids, known)
+            return Selection(table.marked_ids, known)
         if isinstance(row, GroupLine):
-            return Chosen(tuple(row.group.run_ids), known)
-        return Chosen((row.id,), known) if row is not None else Chosen((), known)
+            return Selection(tuple(row.group.run_ids), known)
+        return Selection((row.id,), known) if row is not None else Selection((), known)
 
     @property
     def chosen_runs(self) -> tuple[RunRecord, ...]:
-        """The chosen runs that are listed; `with_chosen` reads the others too."""
+        """The chosen runs that are listed; an action reads the others too."""
         chosen = self.chosen
         return tuple(chosen.known[run_id] for run_id in chosen.ids if run_id in chosen.known)
 
@@ -237,13 +237,12 @@ class RunsScreen(ListColumns):
 
     def _begin_curve(self) -> None:
         self._detail_timer = None
-        self._read_curve()
+        run = self.query_one(RunDetail).run
+        if run is not None and run.step > 0 and self.itop.is_open:
+            self._read_curve(run)
 
     @work(thread=True, exclusive=True, group="curve", exit_on_error=False)
-    def _read_curve(self) -> None:
-        run = self.query_one(RunDetail).run
-        if run is None or run.step == 0 or not self.itop.is_open:
-            return
+    def _read_curve(self, run: RunRecord) -> None:
         try:
             losses = run_reading.loss_curve(self.itop.database, run.id, _SPARK_COLUMNS)
         except Exception:  # the banner tells of a failing database; the pane does without its curve
@@ -341,8 +340,8 @@ class RunsScreen(ListColumns):
         row = self.table.current_row
         if isinstance(row, GroupLine):
             self.toggle_group(row)
-        else:
-            super().action_open_run()
+        elif row is not None:
+            self.itop.open_run(row.id)
 
     @on(RunTable.Opened)
     def _opened(self, event: RunTable.Opened) -> None:

@@ -1,4 +1,4 @@
-"""A line that tells of trouble and what to do, while the app goes on."""
+"""A line that reports a problem and what to do about it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itop_tui.look.toned import Toned
 
 
 class Banner(Toned):
-    """Hidden while all is well; shows a problem and its remedy otherwise."""
+    """Shows a problem and what to do about it; hidden while there is none."""
 
     problem: reactive[str | None] = reactive(None, layout=True)
     """What is wrong, or None."""

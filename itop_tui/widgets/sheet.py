@@ -33,7 +33,7 @@ class Cell:
     Attributes:
         text: What it says; data, never markup.
         tone: How.
-        bold: Whether it stands out.
+        bold: Whether it is bold.
         shade: Its place between 0 and 1 on the scale of a heat map; None for none.
         entry: The place in a comparison whose colour it has; None for none.
     """
@@ -65,11 +65,11 @@ class Sheet:
         """The table as aligned plain text."""
         lines = [self.head, *self.rows] if self.head else []
         widths = [max((cell_len(plain(line[at].text)) for line in lines), default=0) for at in range(len(self.head))]
-        told = [plain(self.title)] if self.title else []
+        lines_of_text = [plain(self.title)] if self.title else []
         for line in lines:
             cells = (fit(cell.text, widths[at], right=at > 0) for at, cell in enumerate(line))
-            told.append("  ".join(cells).rstrip())
-        return "\n".join([*told, *(plain(note) for note in self.notes)])
+            lines_of_text.append("  ".join(cells).rstrip())
+        return "\n".join([*lines_of_text, *(plain(note) for note in self.notes)])
 
 
 @lru_cache(maxsize=16)
@@ -109,7 +109,7 @@ class SheetView(Toned):
         """The lines of the notes.
 
         They are wrapped as they are drawn: a sheet is given while its tab is hidden and has no width, and drawn in the
-        room it gets before the widget is told of it.
+        room it gets before the widget knows its size.
         """
         return _wrapped(self.sheet.notes, max(1, self.size.width - 2))
 

@@ -1,4 +1,4 @@
-"""The line at the head of every screen: where one is, and what is going on."""
+"""The line at the top of every screen: where one is, and how many runs are active and queued."""
 
 from __future__ import annotations
 

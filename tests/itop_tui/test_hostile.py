@@ -14,10 +14,10 @@ from db.session import Database
 from engine.config.presets import PRESETS
 from itop_tui.app import ItopApp
 from itop_tui.dialogs.questions import Ask, AskText, Confirm
-from itop_tui.dialogs.view_picker import ViewPicker
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.poller import DatabaseReader
 from itop_tui.runs.filter_line import FilterLine
+from itop_tui.runs.view_picker import ViewPicker
 from tests.itop_tui.support import MemoryReader, make_run, memory_app, screen_text, started, table_of, wait_for
 
 HOSTILE = {

@@ -146,7 +146,7 @@ async def test_what_was_told_stays_in_the_list_of_messages() -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await started(pilot, 1)
         await pilot.press("ctrl+l")
-        assert "Nothing was told yet" in screen_text(app)
+        assert "No messages yet" in screen_text(app)
         await pilot.press("escape")
         app.notify("[bold]the disk\x1b[2J is full", severity="error", markup=False)
         app.notify("run 1 ended", markup=False)

@@ -13,7 +13,7 @@ from engine.config.experiments import as_stored
 from engine.config.presets import PRESETS
 from itop_tui import opening
 from itop_tui.app import ItopApp
-from itop_tui.dialogs.picker import Picker
+from itop_tui.dialogs.chooser import Picker
 from itop_tui.service.trash import Bin, OpenApps
 from tests.itop_tui.made import SIZE, create, toasts
 from tests.itop_tui.support import screen_text, started, table_of, wait_for
@@ -127,5 +127,5 @@ async def test_another_database_is_opened_in_the_place_of_this_one(
         await pilot.press("escape", "O")
         await wait_for(pilot, lambda: isinstance(app.screen, Picker))
         await pilot.press(*"mysql://nowhere/x", "enter")
-        await wait_for(pilot, lambda: "It stays as it is" in toasts(app))
+        await wait_for(pilot, lambda: "The present database stays open" in toasts(app))
         assert len(table_of(app).rows) == 5

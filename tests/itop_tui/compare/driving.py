@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.pilot import Pilot
 
+from itop_tui.app import ItopApp
 from itop_tui.chart.compare_chart import BandLine
 from itop_tui.compare.compare_screen import CompareScreen
 from itop_tui.widgets.sheet import SheetView
@@ -14,6 +15,12 @@ async def press(pilot: Pilot[None], screen: CompareScreen, *keys: str) -> None:
     for key in keys:
         await pilot.press(key)
         await until(pilot, lambda: screen.is_settled, f"what {key} asks for")
+
+
+def app_of(screen: CompareScreen) -> ItopApp:
+    """The app, by its own type."""
+    assert isinstance(screen.app, ItopApp)
+    return screen.app
 
 
 def ids(screen: CompareScreen) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from itop_tui.dialogs.export_dialog import ExportDialog
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.run.run_screen import RunScreen
 from tests.itop_tui.compare.conftest import Opened
-from tests.itop_tui.compare.driving import press
+from tests.itop_tui.compare.driving import app_of, press
 from tests.itop_tui.run.hosting import until
 from tests.itop_tui.support import screen_text
 
@@ -23,10 +23,10 @@ from tests.itop_tui.support import screen_text
 async def test_the_table_is_copied_as_text(opened: Opened) -> None:
     async with opened(1, 4) as (pilot, screen):
         await press(pilot, screen, "Y")
-        assert screen.itop.clipboard.splitlines()[1].startswith("A rigl-d0.05-s1-lenet300-100")
+        assert app_of(screen).clipboard.splitlines()[1].startswith("A rigl-d0.05-s1-lenet300-100")
         await press(pilot, screen, "3", "Y")
-        assert "growth" in screen.itop.clipboard
-        assert screen.itop.clipboard.startswith("A rigl")
+        assert "growth" in app_of(screen).clipboard
+        assert app_of(screen).clipboard.startswith("A rigl")
 
 
 async def export(pilot: Pilot[None], app: ItopApp, label: str) -> str:
@@ -45,7 +45,7 @@ async def export(pilot: Pilot[None], app: ItopApp, label: str) -> str:
 
 async def test_what_is_shown_is_exported_and_the_dialog_says_where(opened: Opened, tmp_path: Path) -> None:
     async with opened(1, 4) as (pilot, screen):
-        app = screen.itop
+        app = app_of(screen)
         assert (
             await export(pilot, app, "svg: the chart of loss") == f"Written to {tmp_path / 'comparison-1-4-loss.svg'}"
         )
@@ -66,7 +66,7 @@ async def test_what_is_shown_is_exported_and_the_dialog_says_where(opened: Opene
 async def test_scatter_plots_are_exported_without_what_is_hidden(opened: Opened, tmp_path: Path) -> None:
     async with opened(1, 4, 6) as (pilot, screen):
         await press(pilot, screen, "4", "down", "space")
-        told = await export(pilot, screen.itop, "svg: the chart of R_s")
+        told = await export(pilot, app_of(screen), "svg: the chart of R_s")
         assert told == f"Written to {tmp_path / 'comparison-1-4-6-R_s-and-accuracy.svg'}"
     drawing = ElementTree.parse(tmp_path / "comparison-1-4-6-R_s-and-accuracy.svg").getroot()
     letters = [
@@ -82,7 +82,7 @@ async def test_a_file_that_is_there_is_overwritten_only_by_a_clear_yes(opened: O
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
     async with opened(1, 4) as (pilot, screen):
-        app = screen.itop
+        app = app_of(screen)
         await pilot.press("E")
         await until(pilot, lambda: isinstance(app.screen, ExportDialog), "the dialog")
         dialog = app.screen
@@ -119,11 +119,11 @@ async def test_a_file_that_is_there_is_overwritten_only_by_a_clear_yes(opened: O
 
 async def test_marked_runs_are_compared_and_exported_from_the_list(opened: Opened, tmp_path: Path) -> None:
     async with opened(1, 2) as (pilot, screen):
-        app = screen.itop
+        app = app_of(screen)
         app.pop_screen()
         await until(pilot, lambda: app.screen is not screen, "the list")
         await pilot.press("c")
-        assert any("Mark at least two" in told.text for told in app.told)
+        assert any("Mark at least two" in told.text for told in app.notices)
         await pilot.press("space", "space")
         await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, CompareScreen), "the comparison")
@@ -136,7 +136,7 @@ async def test_marked_runs_are_compared_and_exported_from_the_list(opened: Opene
 
 async def test_a_run_exports_its_chart(opened: Opened, tmp_path: Path) -> None:
     async with opened(1, 2) as (pilot, screen):
-        app = screen.itop
+        app = app_of(screen)
         app.open_run(1)
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.view is not None, "the run")
         run = app.screen

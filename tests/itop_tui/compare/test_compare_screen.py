@@ -24,7 +24,7 @@ from itop_tui.run.run_screen import RunScreen
 from itop_tui.widgets.sheet import SheetView
 from tests.described import described
 from tests.itop_tui.compare.conftest import Opened
-from tests.itop_tui.compare.driving import ids, lines, logarithmic, press, text, told_as_broken, window
+from tests.itop_tui.compare.driving import app_of, ids, lines, logarithmic, press, text, told_as_broken, window
 from tests.itop_tui.compare.made import EXPLORED, FLOPS, TEST
 from tests.itop_tui.run.fabricate import record_run
 from tests.itop_tui.run.hosting import until
@@ -52,7 +52,7 @@ async def test_seeds_are_joined_and_told_apart_again(opened: Opened) -> None:
         assert set(first.n.tolist()) == {3}
         assert len(single.std) == 0
         assert "±" in screen.query_one(EntryList).lines[0].reading
-        assert "3 groups of 6 runs" in screen_text(screen.itop)
+        assert "3 groups of 6 runs" in screen_text(app_of(screen))
         await press(pilot, screen, "g")
         assert len(screen.entries) == 6
 
@@ -83,7 +83,7 @@ async def test_a_run_is_hidden_moved_taken_out_and_taken_in(opened: Opened) -> N
         await press(pilot, screen, "d")
         assert ids(screen) == (1, 6)
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(screen.itop.focused, Input), "the question")
+        await until(pilot, lambda: isinstance(app_of(screen).focused, Input), "the question")
         await pilot.press("2", "enter")
         await until(pilot, lambda: ids(screen) == (1, 6, 2) and len(screen.entries) == 3, "the run")
         await press(pilot, screen, "up", "up", "up", "d", "d", "d")
@@ -94,16 +94,16 @@ async def test_a_run_that_is_compared_already_or_does_not_exist_is_not_taken_in(
     async with opened(1, 2) as (pilot, screen):
         for name in ("1", "nothing of that name"):
             await pilot.press("a")
-            await until(pilot, lambda: isinstance(screen.itop.focused, Input), "the question")
+            await until(pilot, lambda: isinstance(app_of(screen).focused, Input), "the question")
             await pilot.press(*(("space" if letter == " " else letter) for letter in name), "enter")
-            told = len(screen.itop.told)
-            await until(pilot, lambda told=told: len(screen.itop.told) >= max(1, told), "what is told")  # type: ignore[misc]
+            told = len(app_of(screen).notices)
+            await until(pilot, lambda told=told: len(app_of(screen).notices) >= max(1, told), "what is told")  # type: ignore[misc]
         assert ids(screen) == (1, 2)
 
 
 async def test_a_run_that_was_deleted_leaves_the_comparison(opened: Opened) -> None:
     async with opened(1, 2, 4) as (pilot, screen):
-        runs.delete(screen.itop.database, 2)
+        runs.delete(app_of(screen).database, 2)
         screen.ask()
         await until(pilot, lambda: ids(screen) == (1, 4), "the run to go")
 
@@ -195,7 +195,7 @@ async def test_what_happened_to_the_run_at_the_cursor_is_marked(opened: Opened) 
         assert (legend.whose, legend.kinds) == ("B", frozenset({"update", "checkpoint"}))
         assert [(event.x, event.kind) for event in screen.curves.chart.data.events] == [(300, "checkpoint")]
         await press(pilot, screen, "left_square_bracket", "right_square_bracket")
-        assert "checkpoint 300 (latest)" in screen_text(screen.itop)
+        assert "checkpoint 300 (latest)" in screen_text(app_of(screen))
         await press(pilot, screen, "x", "x")
         assert (screen.curves.chart.data.marks * 3600).tolist() == pytest.approx([99, 199, 299])
         await press(pilot, screen, "space")
@@ -269,7 +269,7 @@ async def test_a_wide_table_is_moved_by_columns_and_pages(opened: Opened) -> Non
     async with opened(size=(80, 24)) as (pilot, screen):
         await press(pilot, screen, "2")
         table = screen.query_one("#results", SheetView)
-        assert "›" in screen_text(screen.itop)
+        assert "›" in screen_text(app_of(screen))
         await press(pilot, screen, "right", "right")
         assert table.left == 2
         await press(pilot, screen, "left", "pagedown", "pageup", "i")

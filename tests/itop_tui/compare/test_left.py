@@ -13,7 +13,7 @@ from itop_tui.compare.compare_screen import CompareScreen
 from itop_tui.compare.comparison_state import SETTING, left_before, view_before
 from itop_tui.compare.entry_list import EntryList
 from tests.itop_tui.compare.conftest import Opened
-from tests.itop_tui.compare.driving import ids, lines, logarithmic, press, text
+from tests.itop_tui.compare.driving import app_of, ids, lines, logarithmic, press, text
 from tests.itop_tui.run.hosting import until
 
 
@@ -21,7 +21,7 @@ async def left_as(pilot: Pilot[None], screen: CompareScreen, ids: tuple[int, ...
     """Wait until the settings hold what was done last."""
 
     def kept() -> bool:
-        found = key_values.get(screen.itop.database, SETTING)
+        found = key_values.get(app_of(screen).database, SETTING)
         left = left_before(found, ids)
         now = (screen.ids, screen.hidden, screen.grouped)
         return (
@@ -38,7 +38,7 @@ async def test_order_and_hidden_runs_come_back_with_the_same_runs_and_no_others(
         await press(pilot, screen, "J", "down", "space")
         await left_as(pilot, screen, (1, 4, 6))
         assert (ids(screen), screen.hidden) == ((4, 1, 6), frozenset({6}))
-        app = screen.itop
+        app = app_of(screen)
         app.pop_screen()
         app.open_compare((6, 4, 1))
         await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen is not screen, "the screen")
@@ -80,18 +80,19 @@ async def test_a_view_of_another_version_is_passed_over(opened: Opened) -> None:
 
 async def test_a_comparison_whose_runs_are_all_gone_is_left(opened: Opened) -> None:
     async with opened(1, 2) as (pilot, screen):
-        app = screen.itop
+        app = app_of(screen)
         runs.delete(app.database, 1)
         runs.delete(app.database, 2)
         assert app.poller is not None
         app.poller.refresh()
         await until(pilot, lambda: app.screen is not screen, "the list")
-        assert any("2 runs no longer there" in told.text for told in app.told)
+        assert any("2 runs no longer there" in told.text for told in app.notices)
 
 
 async def test_a_run_that_had_ended_and_is_resumed_is_read_again(opened: Opened) -> None:
     async with opened(1, 2) as (pilot, screen):
-        runs.update_fields(screen.itop.database, 2, name="called otherwise")
-        assert screen.itop.poller is not None
-        screen.itop.poller.refresh()
+        runs.update_fields(app_of(screen).database, 2, name="called otherwise")
+        poller = app_of(screen).poller
+        assert poller is not None
+        poller.refresh()
         await until(pilot, lambda: screen.entries[1].label == "called otherwise", "the new name")

@@ -8,9 +8,9 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.widgets import Input
 
-from itop_tui.dialogs.column_chooser import ColumnChooser
 from itop_tui.keys.key_order import KeysInOrder
 from itop_tui.new_run.new_run_screen import NewRunScreen
+from itop_tui.runs.column_chooser import ColumnChooser
 from tests.itop_tui.support import MemoryReader, form_of, make_run, memory_app, started, table_of, wait_for
 
 

@@ -74,7 +74,7 @@ async def test_a_chosen_key_works_and_the_old_one_does_not(tmp_path: Path, monke
     app = memory_app(MemoryReader([make_run(1)]))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await started(pilot, 1)
-        assert any("there is no action 'runs.nothing'" in told.text for told in app.told)
+        assert any("there is no action 'runs.nothing'" in told.text for told in app.notices)
         await pilot.press("question_mark")
         assert not isinstance(app.screen, HelpScreen)
         await pilot.press("f1")

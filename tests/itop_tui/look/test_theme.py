@@ -16,7 +16,7 @@ from textual.theme import Theme
 from itop_tui.app import ItopApp
 from itop_tui.chart.chart_colours import style_of
 from itop_tui.chart.heat_map import HeatMap
-from itop_tui.dialogs.picker import Picker
+from itop_tui.dialogs.chooser import Picker
 from itop_tui.look import theme
 from itop_tui.look.series_colours import ON_LIGHT
 from itop_tui.look.theme import TONES

@@ -11,8 +11,8 @@ from db.session import Database
 from engine.config.experiments import as_stored
 from engine.config.presets import PRESETS
 from itop_tui.app import ItopApp
+from itop_tui.dialogs.chooser import Picker
 from itop_tui.dialogs.help import HelpScreen
-from itop_tui.dialogs.picker import Picker
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.new_run.field_help import FieldHelp
 from itop_tui.new_run.new_run_screen import NewRunScreen

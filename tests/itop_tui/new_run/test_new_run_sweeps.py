@@ -8,7 +8,7 @@ from db.records import RunQuery
 from db.runs import runs
 from db.session import Database
 from itop_tui.app import ItopApp
-from itop_tui.dialogs.picker import Picker
+from itop_tui.dialogs.chooser import Picker
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.runs.runs_screen import RunsScreen
 from tests.itop_tui.support import form_app, form_of, open_form, screen_text, started, wait_for
@@ -50,7 +50,7 @@ async def test_lists_make_a_sweep_that_queues_what_its_group_has_not(
             (density, growth) for density in (0.05, 0.1) for growth in ("random", "random_unfired")
         }
         assert len({run.name for run in made}) == 12
-        assert "8 of 12 were there already" in app.told[-1].text
+        assert "8 of 12 were there already" in app.notices[-1].text
         assert len(scheduled) == 2
 
 

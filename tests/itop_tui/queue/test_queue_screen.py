@@ -168,7 +168,7 @@ async def test_runs_at_work_are_paused_stopped_and_opened(app: ItopApp, database
         await wait_for(pilot, lambda: [one.kind for one in commands.pending(database, second.id)] == ["pause", "stop"])
         await pilot.press("J")
         assert commands.pending(database, first.id)[0].kind == "pause"
-        assert "only a run that waits" in app.told[-1].text
+        assert "only a queued run" in app.notices[-1].text
         screen.show_run(third.id)
         await pilot.press("s")
         await wait_for(pilot, lambda: runs.get(database, third.id).status == "stopped")
@@ -204,9 +204,9 @@ async def test_the_scheduler_is_started_where_it_is_needed(
     async with queue_open(app, 0) as (pilot, _):
         await wait_for(pilot, lambda: "none is needed" in screen_text(app))
         await pilot.press("S")
-        assert "Nothing waits" in app.told[-1].text
+        assert "Nothing waits" in app.notices[-1].text
         await pilot.press("P")
-        assert "Nothing is running" in app.told[-1].text
+        assert "Nothing is running" in app.notices[-1].text
         make(database, 1)
         await wait_for(pilot, lambda: "! no scheduler is running" in screen_text(app))
         await pilot.press("S")

@@ -10,6 +10,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from db.paths import run_folder
 from db.records import RunQuery, RunStatus
 from db.runs import commands, runs
 from db.session import Database
@@ -23,10 +24,10 @@ from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.config_tab import ConfigPane
 from itop_tui.run.config_view import ConfigView
 from itop_tui.run.layers_tab import LayersPane
-from itop_tui.run.log_tab import LogPane
 from itop_tui.run.log_view import LogView
 from itop_tui.run.run_screen import RunScreen
-from itop_tui.run.tabs import TABS, TabLine
+from itop_tui.run.run_tabs import TABS
+from itop_tui.widgets.tab_line import TabLine
 from tests.itop_tui.run.conftest import RUNNING, STOPPED
 from tests.itop_tui.run.hosting import run_screen, shows_curves, until
 
@@ -253,7 +254,8 @@ async def test_the_log_grows_on_the_screen(opened: Opened, home: Path) -> None:
     await pilot.press("5")
     view = screen.query_one(LogView)
     await until(pilot, lambda: view.line_count == 200, "the log")
-    with screen.query_one(LogPane).path.open("a") as file:
+    assert screen.view is not None
+    with (run_folder(screen.view.run.uid) / "console.log").open("a") as file:
         file.write("one more\n")
     await until(pilot, lambda: view.line_count == 201, "the new line")
     assert view.lines[200] == "one more"

@@ -297,7 +297,7 @@ async def test_the_devices_of_a_run_on_this_host_are_read_in_a_thread(
         return [Reading("cpu", 40.0 + len(asked), 8_000_000_000, 16_000_000_000, None, 500_000_000, None, 98.0)]
 
     monkeypatch.setattr("itop_tui.run.device_strip.Prober.__call__", probe)
-    monkeypatch.setattr("itop_tui.run.run_display.host_name", lambda: "atlas")
+    monkeypatch.setattr("itop_tui.run.run_screen.host_name", lambda: "atlas")
     async with run_screen(Database.open, run.id) as (pilot, screen):
         strip = screen.query_one(DeviceStrip)
         await until(pilot, lambda: bool(strip.readings), "the first reading")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from db.session import Database
 from itop_tui.app import ItopApp
-from itop_tui.dialogs.column_chooser import ColumnChooser
+from itop_tui.runs.column_chooser import ColumnChooser
 from itop_tui.runs.run_columns import COLUMNS
 from itop_tui.runs.run_layout import Placed
 from tests.itop_tui.made import SIZE, create, seeds, told

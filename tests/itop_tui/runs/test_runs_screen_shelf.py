@@ -63,7 +63,7 @@ async def test_deletions_are_taken_back_one_by_one_the_last_first(app: ItopApp, 
         await started(pilot, 4)
         assert sorted(run.id for run in table_of(app).rows) == [run.id for run in made]
         await pilot.press("U")
-        await wait_for(pilot, lambda: told(app, "Nothing was deleted"))
+        await wait_for(pilot, lambda: told(app, "no deletion to undo"))
     assert runs.count(database) == 4
 
 
@@ -74,7 +74,7 @@ async def test_what_an_app_that_was_cut_off_deleted_can_be_taken_back_by_the_nex
     shelf.trash(database, [made[0].id, made[1].id])  # and no app is open that could have done it
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 1)
-        await wait_for(pilot, lambda: told(app, "2 deleted runs of an app that was cut off"))
+        await wait_for(pilot, lambda: told(app, "2 deleted runs of an app that was interrupted"))
         await pilot.press("U")
         await started(pilot, 3)
     assert runs.count(database) == 3

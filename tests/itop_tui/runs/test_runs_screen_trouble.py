@@ -121,13 +121,13 @@ async def test_a_run_that_ends_is_told_wherever_one_is() -> None:
 async def test_what_is_typed_into_the_filter_before_the_database_is_open_counts() -> None:
     opening = threading.Event()
     app = memory_app(MemoryReader([make_run(1, name="needle"), make_run(2, name="hay")]))
-    opener = app._opener
+    opener = app.holder.opener
 
     def slow() -> Database:
         opening.wait(10)
         return opener()
 
-    app._opener = slow
+    app.holder.opener = slow
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("slash", *"need")
         opening.set()

@@ -10,12 +10,12 @@ from db.runs import attempts, runs
 from db.session import Database
 from itop_tui.app import ItopApp
 from itop_tui.compare.compare_screen import CompareScreen
-from itop_tui.dialogs.picker import Picker
+from itop_tui.dialogs.chooser import Picker
 from itop_tui.dialogs.questions import Ask
-from itop_tui.dialogs.view_picker import ViewPicker
 from itop_tui.runs.filter_line import FilterLine
 from itop_tui.runs.run_detail import RunDetail
 from itop_tui.runs.run_lines import GroupLine
+from itop_tui.runs.view_picker import ViewPicker
 from itop_tui.widgets.key_bar import KeyBar
 from tests.itop_tui.made import SIZE, create, seeds
 from tests.itop_tui.support import (

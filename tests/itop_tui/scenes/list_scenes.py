@@ -8,17 +8,17 @@ from textual.command import CommandPalette
 from textual.screen import Screen
 
 from itop_tui.app import ItopApp
-from itop_tui.dialogs.column_chooser import ColumnChooser
+from itop_tui.dialogs.chooser import Picker
 from itop_tui.dialogs.export_dialog import ExportDialog
 from itop_tui.dialogs.help import HelpScreen
 from itop_tui.dialogs.message_log import MessagesScreen
-from itop_tui.dialogs.picker import Picker
 from itop_tui.dialogs.questions import Ask, AskText, Confirm
-from itop_tui.dialogs.view_picker import ViewPicker
+from itop_tui.runs.column_chooser import ColumnChooser
 from itop_tui.runs.filter_line import FilterLine
 from itop_tui.runs.greeting import Greeting
 from itop_tui.runs.run_detail import RunDetail
 from itop_tui.runs.runs_screen import RunsScreen
+from itop_tui.runs.view_picker import ViewPicker
 from tests.itop_tui.scenes.data import closed, listing, nothing, places, stored, uncoloured, unreadable
 from tests.itop_tui.scenes.scene import Scene, Step, listed, on
 from tests.itop_tui.support import screen_text, table_of

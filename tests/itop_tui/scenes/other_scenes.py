@@ -6,8 +6,8 @@ from textual.command import CommandPalette
 from textual.widgets import OptionList
 
 from itop_tui.app import ItopApp
+from itop_tui.dialogs.chooser import Picker
 from itop_tui.dialogs.help import HelpScreen
-from itop_tui.dialogs.picker import Picker
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.new_run.plan_pane import PlanPane

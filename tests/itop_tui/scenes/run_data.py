@@ -52,8 +52,8 @@ def watched(view: View = made.view, log: str = LOG) -> Data:
         run = view(Request()).run
         patch = setting.patch
         patch.setattr(RunReader, "read", read)
-        patch.setattr("itop_tui.run.run_display.host_name", lambda: "atlas")
-        patch.setattr("itop_tui.run.run_display.MaskServer", _Masks)
+        patch.setattr("itop_tui.run.run_screen.host_name", lambda: "atlas")
+        patch.setattr("itop_tui.run.run_screen.MaskServer", _Masks)
         patch.setattr("itop_tui.run.device_strip.Prober", lambda: probe)
         patch.setattr("itop_tui.run.device_strip._EVERY", 3600.0)
         patch.setattr(

@@ -11,9 +11,9 @@ from textual.widgets import OptionList
 from itop_tui.app import ItopApp
 from itop_tui.chart.heat_map import HeatMap
 from itop_tui.compare.compare_screen import CompareScreen
+from itop_tui.dialogs.chooser import Picker
 from itop_tui.dialogs.export_dialog import ExportDialog
 from itop_tui.dialogs.help import HelpScreen
-from itop_tui.dialogs.picker import Picker
 from itop_tui.dialogs.questions import Ask, Confirm
 from itop_tui.run.device_strip import DeviceStrip
 from itop_tui.run.log_view import LogView

@@ -7,7 +7,7 @@ from textual.app import App
 from textual.widget import Widget
 from textual.widgets import OptionList
 
-from itop_tui.dialogs.picker import Item, Picker
+from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.look import theme
 from itop_tui.runs import list_state
 from itop_tui.widgets.key_bar import KeyBar

@@ -9,25 +9,22 @@ from textual.reactive import reactive
 
 from itop_tui.look.toned import Toned
 
-TABS = ("charts", "layers", "config", "checkpoints", "log")
-"""The tabs in order; each one's number is its key."""
-
 
 class TabLine(Toned):
     """Shows the tabs; a click opens one.
 
     Args:
-        tabs: Their names, in order; each one's number is its key.
+        tabs: Their names, in order; the number of each is its key.
     """
 
-    tab: reactive[str] = reactive(TABS[0])
+    tab: reactive[str] = reactive("")
     """The open one."""
     note: reactive[str] = reactive("")
     """What is said at the right of the line: how the charts are shown, for instance."""
 
     ALLOW_SELECT = False
 
-    def __init__(self, tabs: tuple[str, ...] = TABS) -> None:
+    def __init__(self, tabs: tuple[str, ...]) -> None:
         super().__init__()
         self._tabs = tabs
         self.set_reactive(TabLine.tab, tabs[0])

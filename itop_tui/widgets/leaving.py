@@ -1,7 +1,7 @@
-"""Screens that take away none but themselves.
+"""Screens that close none but themselves.
 
-Textual's `dismiss` takes away the screen on top, whichever that is: called for a screen below a dialog, or a second
-time by a key that was pressed twice, it closes what it was not asked to close.
+Textual's `dismiss` closes the screen on top, whichever that is: called for a screen below a dialog, or a second time
+by a key that was pressed twice, it closes the wrong screen.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class Leaving(Screen[T], Generic[T]):
     _left = False
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
-        """Leave the screen with a result; nothing where another one lies over it, or where it was left already."""
+        """Leave the screen with a result; do nothing where another one is above it, or where it was left already."""
         return super().dismiss(result) if self.is_active else AwaitComplete()
 
     def leave(self) -> None:
-        """Leave the screen without a result: now, or as soon as what lies over it was left."""
+        """Leave the screen without a result: now, or as soon as the screen above it was left."""
         self._left = True
         self.dismiss()
 
@@ -33,13 +33,13 @@ class Leaving(Screen[T], Generic[T]):
         self.dismiss()
 
     def on_screen_resume(self) -> None:
-        """What lay over the screen was left."""
+        """The screen above was left."""
         if self._left:
             self.dismiss()
 
 
 class Dialog(ModalScreen[T], Leaving[T], Generic[T]):
-    """A question over a screen, which stays in sight.
+    """A question over a screen, which stays visible.
 
     The order of the two matters: Textual takes a class's styles from the first of those it is made of.
     """
