@@ -12,7 +12,6 @@ recovery as a snapshot.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from textual.message import Message
 
 from itop_tui.figures.format import plural
+from itop_tui.service.watcher import Watcher
 
 if TYPE_CHECKING:
     from db.finding.grouping import RunGroup
@@ -128,9 +128,8 @@ class DatabaseTrouble(Message, bubble=False):
         super().__init__()
 
 
-_REST, _LONGEST_PAUSE = 20, 0.7
-"""A look is followed by a rest of twenty times what it took, so that watching costs a twentieth of a core at most, as
-long as what is shown stays less than a second old."""
+_LONGEST_REST = 0.7
+"""Seconds: what is shown stays less than a second old, however long a look takes."""
 
 
 class Reader(Protocol):
@@ -281,13 +280,11 @@ class Poller:
         self._settle_every = settle_every
         self._retry = retry
         self._clock = clock
-        self._wake = threading.Event()
-        self._ending = False
         self._seen: tuple[int, View] | None = None
         self._problem: str | None = None
         self._settled_at: float | None = None
         self._unsettled: str | None = None
-        self._thread: threading.Thread | None = None
+        self._watcher = Watcher(self._watch, name="itop-poller", longest_rest=_LONGEST_REST, clock=clock)
 
     @property
     def view(self) -> View:
@@ -298,23 +295,19 @@ class Poller:
     def view(self, view: View) -> None:
         if view != self._view:
             self._view = view
-            self._wake.set()
+            self.refresh()
 
     def refresh(self) -> None:
         """Look at once instead of at the next turn: after an action, so that its effect shows without delay."""
-        self._wake.set()
+        self._watcher.wake(urgent=True)
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread = threading.Thread(target=self._watch, name="itop-poller", daemon=True)
-        self._thread.start()
+        self._watcher.start()
 
     def stop(self, timeout: float = 2.0) -> None:
         """End the thread and wait for it, at most `timeout` seconds."""
-        self._ending = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(timeout)
+        self._watcher.stop(timeout)
 
     def look(self) -> bool:
         """Look once, and post what is new. What the thread does; the tests call it themselves.
@@ -355,13 +348,12 @@ class Poller:
             self._problem = problem
             self._post(DatabaseTrouble(problem))
 
-    def _watch(self) -> None:
-        while not self._ending:
-            before = self._clock()
-            least = self._after_reading if self.look() else self._interval
-            pause = max(least, min(_LONGEST_PAUSE, _REST * (self._clock() - before)))
-            self._wake.wait(pause if self._problem is None else self._retry)
-            self._wake.clear()
+    def _watch(self) -> float:
+        """Look once, and give the seconds until the next look."""
+        found = self.look()
+        if self._problem is not None:
+            return self._retry
+        return self._after_reading if found else self._interval
 
 
 def _told(error: Exception) -> str:

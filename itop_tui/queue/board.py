@@ -17,7 +17,7 @@ from db.records import RunRecord
 from itop_tui.figures.format import plain
 from itop_tui.look.toned import Toned
 from itop_tui.queue import lines
-from itop_tui.queue.lines import ActiveLine, DeviceLine, Key, Line, Scene, WaitingLine
+from itop_tui.queue.lines import ActiveLine, DeviceLine, Key, Line, QueueScene, WaitingLine
 from itop_tui.runs.marked import Marks
 
 _LEAD = 3
@@ -25,7 +25,7 @@ _LEAD = 3
 
 
 class QueueBoard(ScrollView, Toned, can_focus=True):
-    """Shows a `Scene`; the cursor is on a device or on a run, and stays on it when the queue changes."""
+    """Shows a `QueueScene`; the cursor is on a device or on a run, and stays on it when the queue changes."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"queue--cursor", "queue--blurred"}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -38,10 +38,10 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
     ]
     ALLOW_SELECT = False
 
-    class Highlighted(Message):
+    class CursorMoved(Message):
         """The cursor is on something else, or what it is on has changed."""
 
-    class Opened(Message):
+    class RunChosen(Message):
         """A run was clicked twice.
 
         Attributes:
@@ -52,7 +52,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
             self.run = run
             super().__init__()
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: QueueScene) -> None:
         super().__init__()
         self.scene = scene
         self._lines: list[Line] = []
@@ -89,7 +89,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
     def _runs(self) -> tuple[RunRecord, ...]:
         return tuple(line.run for line in self._lines if isinstance(line, ActiveLine | WaitingLine))
 
-    def show(self, scene: Scene) -> None:
+    def show(self, scene: QueueScene) -> None:
         """Show another scene, the cursor on what it was on; where that is gone, at the place where it was.
 
         At first it is on the run that would start next: the order is what one comes here to change.
@@ -110,7 +110,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
         self.virtual_size = Size(self.scrollable_size.width, len(self._lines))
         self._scroll_into_view()
         self.refresh()
-        self.post_message(self.Highlighted())
+        self.post_message(self.CursorMoved())
 
     def _note_key(self) -> None:
         line = self._current
@@ -161,7 +161,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
         self._note_key()
         self._scroll_into_view()
         self.refresh()
-        self.post_message(self.Highlighted())
+        self.post_message(self.CursorMoved())
 
     def _scroll_into_view(self) -> None:
         if not self._stops:
@@ -196,7 +196,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
             self._marks.toggle((run.id,))
             self.refresh()
         elif run is not None and event.chain == 2:
-            self.post_message(self.Opened(run))
+            self.post_message(self.RunChosen(run))
 
     # ------------------------------------------------------------------------------------------------------ drawing
 

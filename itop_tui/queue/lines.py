@@ -19,7 +19,7 @@ from itop_tui.figures import run_view
 from itop_tui.figures.format import UNKNOWN, age, fit, plural, rate, size
 from itop_tui.look.toned import Part
 from itop_tui.queue.queue_state import QueueState, devices_of
-from itop_tui.queue.sampling import KEPT, Program, Sample, Track, Tracks
+from itop_tui.queue.sampling import KEPT, DeviceSample, DeviceTrack, DeviceTracks, Program
 
 WIDE, HUGE = 105, 155
 """Cells from which on a device has two lines and runs more columns, and from which on there are still more."""
@@ -74,7 +74,7 @@ Line = Note | DeviceLine | StrangersLine | ActiveLine | WaitingLine
 
 
 @dataclass(slots=True)
-class Scene:
+class QueueScene:
     """What the lines show.
 
     Attributes:
@@ -86,8 +86,8 @@ class Scene:
 
     now: float = 0.0
     state: QueueState = field(default_factory=QueueState)
-    sample: Sample | None = None
-    tracks: Tracks = field(default_factory=Tracks)
+    sample: DeviceSample | None = None
+    tracks: DeviceTracks = field(default_factory=DeviceTracks)
 
 
 def key_of(line: Line) -> Key | None:
@@ -104,13 +104,13 @@ def key_of(line: Line) -> Key | None:
 # ----------------------------------------------------------------------------------------------------- which lines
 
 
-def lay_out(scene: Scene, width: int) -> list[Line]:
+def lay_out(scene: QueueScene, width: int) -> list[Line]:
     """The lines from top to bottom."""
     state = scene.state
     return [*_here(scene, width), *_elsewhere(state), *_queue(state)]
 
 
-def _here(scene: Scene, width: int) -> list[Line]:
+def _here(scene: QueueScene, width: int) -> list[Line]:
     state, sample = scene.state, scene.sample
     mine = [run for run in state.active if run.host == state.host]
     if sample is None or not state.host:  # nor is it known then which programs are ours
@@ -181,7 +181,7 @@ def _say(text: str) -> Note:
 # ------------------------------------------------------------------------------------------------------ drawing one
 
 
-def draw(line: Line, scene: Scene, width: int) -> list[Part]:
+def draw(line: Line, scene: QueueScene, width: int) -> list[Part]:
     """What stands in a line of so many cells, behind the cursor's edge and the mark."""
     match line:
         case Note(parts):
@@ -196,7 +196,7 @@ def draw(line: Line, scene: Scene, width: int) -> list[Part]:
             return _waiting(run, place, scene, width)
 
 
-def _device(device: Device, scene: Scene, width: int) -> list[Part]:
+def _device(device: Device, scene: QueueScene, width: int) -> list[Part]:
     taken, slots = scene.state.taken(device.name), scene.state.slots_of(device.name)
     parts: list[Part] = [(fit(device.name, 8), "title")]
     closed = slots == 0
@@ -213,11 +213,11 @@ def _device(device: Device, scene: Scene, width: int) -> list[Part]:
     return [*parts, (device.description, "muted")]
 
 
-def _does(device: Device, scene: Scene, width: int) -> list[Part]:
+def _does(device: Device, scene: QueueScene, width: int) -> list[Part]:
     return [(" " * 8, "text"), *_figures(device, scene, spark=16 if width < HUGE else 34, all_tracks=True)]
 
 
-def _figures(device: Device, scene: Scene, *, spark: int, all_tracks: bool = False) -> list[Part]:
+def _figures(device: Device, scene: QueueScene, *, spark: int, all_tracks: bool = False) -> list[Part]:
     """Load, memory and temperature, with what they were over the last minutes."""
     track = scene.tracks.of(device.name)
     load = track.load[-1] if track.load else None
@@ -233,7 +233,7 @@ def _figures(device: Device, scene: Scene, *, spark: int, all_tracks: bool = Fal
     return parts + _temperature(device, track, spark if all_tracks else 0)
 
 
-def _temperature(device: Device, track: Track, spark: int) -> list[Part]:
+def _temperature(device: Device, track: DeviceTrack, spark: int) -> list[Part]:
     if device.temperature is None:
         return []
     hot = device.temperature >= _HOT
@@ -255,7 +255,7 @@ def _strangers(found: Sequence[Program]) -> list[Part]:
     return [("        of others: ", "warn"), (", ".join(named) + more, "text")]
 
 
-def _active(run: RunRecord, scene: Scene, width: int) -> list[Part]:
+def _active(run: RunRecord, scene: QueueScene, width: int) -> list[Part]:
     parts: list[Part] = [(fit(text, 14), tone) for text, tone in run_view.state(run, scene.now)]
     parts += _named(run, width)
     room = max(12, width - _length(parts) - 10)
@@ -265,7 +265,7 @@ def _active(run: RunRecord, scene: Scene, width: int) -> list[Part]:
     return parts
 
 
-def _waiting(run: RunRecord, place: int, scene: Scene, width: int) -> list[Part]:
+def _waiting(run: RunRecord, place: int, scene: QueueScene, width: int) -> list[Part]:
     parts: list[Part] = [(f"{place:>3}  ", "muted")]
     parts += [(fit(text, 9), tone) for text, tone in run_view.state(run, scene.now)]
     parts += _named(run, width)
@@ -325,7 +325,7 @@ def history(values: Sequence[float | None], top: float, width: int, seen: int) -
     return drawn[-width:].rjust(width)
 
 
-def status(state: QueueState, sample: Sample | None) -> list[Part]:
+def status(state: QueueState, sample: DeviceSample | None) -> list[Part]:
     """The line above: the scheduler, the slots, and how many wait."""
     if not state.host:
         return [("reading the queue …", "muted")]
@@ -348,7 +348,7 @@ def status(state: QueueState, sample: Sample | None) -> list[Part]:
     return [*parts, ("   " + "   ".join(told), "text")]
 
 
-def about(run: RunRecord | None, device: str | None, scene: Scene) -> list[Part]:
+def about(run: RunRecord | None, device: str | None, scene: QueueScene) -> list[Part]:
     """What the line below says of the thing at the cursor: what did not fit above."""
     if run is not None:
         settings = f"{run_view.method(run)}  {run.model} {run.data}  wants {run.config.get('device') or 'auto'}"

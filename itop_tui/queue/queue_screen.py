@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.message import Message
 
@@ -18,20 +17,15 @@ from itop_tui.figures.format import plural
 from itop_tui.keys import bindings, in_scope
 from itop_tui.look.toned import TonedLine
 from itop_tui.poller import RunsChanged
-from itop_tui.queue import queue_state
 from itop_tui.queue.board import QueueBoard
-from itop_tui.queue.lines import Scene, about, status
-from itop_tui.queue.queue_state import QueueState
-from itop_tui.queue.sampling import EVERY, Probe, Sample, Sampler, Tracks, default_probe
+from itop_tui.queue.lines import QueueScene, about, status
+from itop_tui.queue.queue_reader import QueueRead, QueueReader
+from itop_tui.queue.sampling import DeviceSample, DeviceTracks, Probe, default_probe, device_watcher
 from itop_tui.service import operations, queue_operations
 from itop_tui.widgets.key_bar import KeyHint
 
 if TYPE_CHECKING:
     from db.runs.queue import Direction
-
-_REST, _LONGEST_REST = 20, 0.5
-"""A reading is followed by a rest of twenty times what it took, within bounds: a long queue is not read all the time,
-and what is shown stays less than a second old."""
 
 
 class QueueScreen(RunActions):
@@ -46,26 +40,20 @@ class QueueScreen(RunActions):
     BINDINGS = bindings(in_scope("queue"))
     AUTO_FOCUS = "QueueBoard"
 
-    class Read(Message):
-        """The queue was read."""
-
-        def __init__(self, state: QueueState) -> None:
-            self.state = state
-            super().__init__()
-
-    class Sampled(Message):
+    class DevicesSampled(Message):
         """The devices were read."""
 
-        def __init__(self, sample: Sample) -> None:
+        def __init__(self, sample: DeviceSample) -> None:
             self.sample = sample
             super().__init__()
 
     def __init__(self, probe: Probe | None = None) -> None:
         super().__init__()
-        self._tracks = Tracks()
-        self._scene = Scene(tracks=self._tracks)
-        self._sampler = Sampler(probe or default_probe, self._post_sample)
-        self._reading = self._again = False
+        self._tracks = DeviceTracks()
+        self._scene = QueueScene(tracks=self._tracks)
+        post = self.post_message
+        self._queue = QueueReader(post)
+        self._devices = device_watcher(probe or default_probe, lambda sample: post(self.DevicesSampled(sample)))
 
     @property
     def heading(self) -> str:
@@ -95,16 +83,16 @@ class QueueScreen(RunActions):
         yield TonedLine(widget_id="queue-about", wraps=True)
 
     def on_mount(self) -> None:
-        """Read the queue, and look at the devices from now on."""
+        """Watch the queue and the devices from now on."""
         self._read_soon()
-        self._sample()
+        self._queue.watcher.start()
+        self._devices.start()
         self.set_interval(1.0, lambda: self.board.tick(self.itop.clock()))
-        # Whether a scheduler runs is no change of the database.
-        self.set_interval(EVERY, self._look_for_scheduler)
 
     def on_unmount(self) -> None:
-        """Look at the devices no more."""
-        self._sampler.stop()
+        """Watch nothing any more."""
+        self._queue.watcher.stop()
+        self._devices.stop()
 
     # ------------------------------------------------------------------------------------------------------ reading
 
@@ -114,66 +102,31 @@ class QueueScreen(RunActions):
         self._read_soon()
 
     def _read_soon(self) -> None:
-        if not self.itop.is_open:
-            return
-        if self._reading:
-            self._again = True
-            return
-        self._reading = True
-        self._read()
+        if self.itop.is_open:
+            self._queue.read_soon(self.itop.database)
 
-    @work(thread=True, group="scheduler", exclusive=True, exit_on_error=False)
-    def _look_for_scheduler(self) -> None:
-        known = self._scene.state
-        if known.host and self.itop.is_open and queue_state.scheduler_runs(self.itop.database) != known.scheduler:
-            self.app.call_from_thread(self._read_soon)
-
-    @work(thread=True, group="queue", exit_on_error=False)
-    def _read(self) -> None:
-        before = time.monotonic()
-        try:
-            self.post_message(self.Read(queue_state.read(self.itop.database)))
-        except Exception:  # a database that cannot be read is told by the poller's banner
-            self.log.warning("the queue cannot be read")
-        took = time.monotonic() - before
-        if self.is_attached:
-            self.app.call_from_thread(self.set_timer, min(_LONGEST_REST, _REST * took), self._rested)
-
-    def _rested(self) -> None:
-        self._reading = False
-        if self._again:
-            self._again = False
-            self._read_soon()
-
-    @on(Read)
-    def _show_state(self, message: Read) -> None:
+    @on(QueueRead)
+    def _show_state(self, message: QueueRead) -> None:
         self._show(replace(self._scene, state=message.state))
 
-    @work(thread=True, group="devices", exit_on_error=False)
-    def _sample(self) -> None:
-        self._sampler.run()
-
-    def _post_sample(self, sample: Sample) -> None:
-        self.post_message(self.Sampled(sample))
-
-    @on(Sampled)
-    def _show_sample(self, message: Sampled) -> None:
+    @on(DevicesSampled)
+    def _show_sample(self, message: DevicesSampled) -> None:
         self._tracks.add(message.sample.devices)
         self._show(replace(self._scene, sample=message.sample))
 
-    def _show(self, scene: Scene) -> None:
+    def _show(self, scene: QueueScene) -> None:
         self._scene = replace(scene, now=self.itop.clock())
         self.board.show(self._scene)
         self.query_one("#queue-status", TonedLine).parts = tuple(status(scene.state, scene.sample))
 
-    @on(QueueBoard.Highlighted)
+    @on(QueueBoard.CursorMoved)
     def _moved(self) -> None:
         self.refresh_keys()
         parts = about(self.board.run, self.board.device, self._scene)
         self.query_one("#queue-about", TonedLine).parts = tuple(parts)
 
-    @on(QueueBoard.Opened)
-    def _open(self, message: QueueBoard.Opened) -> None:
+    @on(QueueBoard.RunChosen)
+    def _open(self, message: QueueBoard.RunChosen) -> None:
         self.itop.open_run(message.run.id)
 
     def key_hints(self) -> Iterable[KeyHint]:

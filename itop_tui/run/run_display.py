@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
-from textual import work
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
@@ -68,7 +67,7 @@ class RunDisplay(RunActions):
         """Start to read."""
         self.query_one(TopBar).heading = f"run {self.run_id}"
         self._reader = RunReader(self.itop.database, self.run_id, self.post_message)
-        self._read_on()
+        self._reader.start()
         self.set_interval(1.0, self._tick)
         # To draw the screen while it is half empty takes longer than to read what belongs there.
         self._undrawn = ExitStack()
@@ -96,14 +95,9 @@ class RunDisplay(RunActions):
         """End the reader's thread and the process that reads masks."""
         self._draw()
         if self._reader is not None:
-            self._reader.end()
+            self._reader.stop()
         if self._masks is not None:
             self._masks.close()
-
-    @work(thread=True, exclusive=True, group="reader")
-    def _read_on(self) -> None:
-        if self._reader is not None:
-            self._reader.run()
 
     # ------------------------------------------------------------------------------ what is read
 

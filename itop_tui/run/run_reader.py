@@ -7,7 +7,6 @@ reader of the screen, who zoomed or chose another tab.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +23,7 @@ from itop_tui.figures.curve_reader import CurveReader
 from itop_tui.figures.curves import CurveRequest, Curves
 from itop_tui.figures.lineage import Stretch, lineage
 from itop_tui.run import checkpoint_files
+from itop_tui.service.watcher import Watcher
 
 SETTING = "ui.run"
 """Under which name the settings keep how the view was left."""
@@ -121,11 +121,9 @@ class RunReader:
         self._curves = CurveReader(database, run_id)
         self._parent: RunRecord | None = None
         self._lineage: tuple[Stretch, ...] | None = None
-        self._wake = threading.Event()
-        self._urgent = threading.Event()
-        self._ended = False
         self._request = Request()
         self._shown = False
+        self._watcher = Watcher(self.look, name=f"itop-run-{run_id}", rest=_PAUSE)
 
     @property
     def request(self) -> Request:
@@ -136,34 +134,23 @@ class RunReader:
         """Read this from now on, and read it soon."""
         if request != self._request:
             self._request = request
-            self._urgent.set()
-            self._wake.set()
+            self._watcher.wake(urgent=True)
 
     def ask_curves(self, curves: CurveRequest | None) -> None:
         """Read these curves from now on."""
         self.ask(replace(self._request, curves=curves))
 
+    def start(self) -> None:
+        """Start the thread."""
+        self._watcher.start()
+
     def wake(self) -> None:
-        """Something changed: read again."""
-        self._wake.set()
+        """Read again, since something changed."""
+        self._watcher.wake()
 
-    def end(self) -> None:
-        """End the thread at its next turn."""
-        self._ended = True
-        self._urgent.set()
-        self._wake.set()
-
-    def run(self) -> None:
-        """What the thread does until `end`."""
-        self._wake.set()
-        while True:
-            self._wake.wait()
-            self._wake.clear()
-            if self._ended:
-                return
-            self.look()
-            self._urgent.wait(_PAUSE)
-            self._urgent.clear()
+    def stop(self) -> None:
+        """End the thread after what it reads now."""
+        self._watcher.stop()
 
     def look(self) -> None:
         """Read once and post what was read."""

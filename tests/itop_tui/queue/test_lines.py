@@ -8,21 +8,21 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from engine.launch.devices import DeviceList
-from itop_tui.queue.lines import ActiveLine, Scene, about, draw, history, key_of, lay_out, status
+from itop_tui.queue.lines import ActiveLine, QueueScene, about, draw, history, key_of, lay_out, status
 from itop_tui.queue.queue_state import QueueState
-from itop_tui.queue.sampling import KEPT, Program, Sample
+from itop_tui.queue.sampling import KEPT, DeviceSample, Program
 from tests.itop_tui.queue.support import CPU, DEVICES, at, sample_state, sample_tracks
 from tests.itop_tui.support import make_run
 
 
-def scene(state: QueueState | None = None, devices: DeviceList = DEVICES) -> Scene:
-    sample = Sample(
+def scene(state: QueueState | None = None, devices: DeviceList = DEVICES) -> QueueScene:
+    sample = DeviceSample(
         devices, {"cuda:0": (Program(1, "", 66 * 2**30), Program(4242, "ours", 3), Program(77, "python", None))}
     )
-    return Scene(at(), state or sample_state(), sample, sample_tracks())
+    return QueueScene(at(), state or sample_state(), sample, sample_tracks())
 
 
-def text(made: Scene, width: int) -> str:
+def text(made: QueueScene, width: int) -> str:
     return "\n".join("".join(part for part, _ in draw(line, made, width)) for line in lay_out(made, width))
 
 
@@ -115,7 +115,7 @@ def test_before_the_devices_were_read_the_runs_are_there() -> None:
 def test_before_the_queue_was_read_nothing_is_said_of_it() -> None:
     """The devices may be there first: it said that nothing waits, and that no scheduler runs."""
     unread = QueueState()
-    assert status(unread, Sample(DEVICES)) == [("reading the queue …", "muted")]
+    assert status(unread, DeviceSample(DEVICES)) == [("reading the queue …", "muted")]
     assert "nothing waits" not in text(scene(unread), 117)
 
 
@@ -130,7 +130,7 @@ def test_only_a_run_that_is_running_has_a_speed() -> None:
 
 def test_the_schedulers_state_is_said() -> None:
     def told(state: QueueState) -> str:
-        return "".join(part for part, _ in status(state, Sample(DEVICES)))
+        return "".join(part for part, _ in status(state, DeviceSample(DEVICES)))
 
     assert told(sample_state()) == "✓ the scheduler is running   2 running   1 paused   2 of 2 slots taken"
     assert "S starts one" in told(replace(sample_state(), scheduler=False))

@@ -104,7 +104,7 @@ def _queue(state: QueueState) -> Data:
         setting.patch.setattr("itop_tui.queue.queue_state.scheduler_runs", lambda database: told.scheduler)
         setting.patch.setattr("engine.launch.devices.list_devices", lambda: devices)
         setting.patch.setattr("itop_tui.queue.sampling._name", lambda pid: setting.text("python3"))
-        setting.patch.setattr("itop_tui.queue.queue_screen.Tracks", sample_tracks)
+        setting.patch.setattr("itop_tui.queue.queue_screen.DeviceTracks", sample_tracks)
         setting.patch.setattr(sampling, "_FIRST", 3600.0)
         return listing()(setting)
 
