@@ -30,7 +30,7 @@ from itop_tui.figures.format import moment, plain, plural, size
 from itop_tui.service import leftovers
 
 if TYPE_CHECKING:
-    from itop_tui.cli.terminal import Tone
+    from itop_tui.cli.terminal import Verdict
 
 _LOW_DISK, _NO_DISK = 2_000_000_000, 200_000_000
 _IDX_HEADER = 8  # bytes before the labels: magic number and count
@@ -51,7 +51,7 @@ class Check:
 
     section: str
     name: str
-    tone: Tone
+    tone: Verdict
     value: str
     mend: str = ""
 

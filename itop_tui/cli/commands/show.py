@@ -23,7 +23,6 @@ from engine.config.continuation import recomputed
 from engine.config.field_info import FIELD_SECTIONS, setting_text
 from engine.config.run_config import RunConfig
 from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS, checkpoint_row
-from itop_tui.cli.follow import remaining_seconds
 from itop_tui.cli.parameters import Json, RunName
 from itop_tui.cli.store import opened, waits_for
 from itop_tui.cli.terminal import (
@@ -57,6 +56,7 @@ from itop_tui.figures.format import (
     sparkline,
     steps,
 )
+from itop_tui.figures.run_view import percent_done, progress, seconds_left
 from itop_tui.service.json_shape import print_json, run_document
 from itop_tui.service.sweeps import as_settings
 
@@ -142,13 +142,12 @@ def _test(run: RunRecord) -> str:
 
 
 def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now: float) -> list[tuple[str, Cell]]:
-    fraction = min(1.0, run.step / run.total_steps) if run.total_steps else 0.0
-    filled, empty = bar(fraction, 16)
-    remaining = remaining_seconds(run)
-    progress = Text.assemble(
+    filled, empty = bar(progress(run) or 0.0, 16)
+    remaining = seconds_left(run, now)
+    reached = Text.assemble(
         (filled, "cyan"),
         (empty, "dim"),
-        f" {fraction * 100:.0f}%  step {steps(run.step, run.total_steps)}",
+        f" {percent_done(run) or 0}%  step {steps(run.step, run.total_steps)}",
         f"  epoch {run.epoch} / {run.total_epochs}" if run.total_epochs else "",
         (f"  {duration(remaining)} left" if remaining is not None else "", "dim"),
     )
@@ -169,7 +168,7 @@ def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now:
         ("what", data(f"{run.method}, {run.model} on {run.data}, seed {run.seed}")),
         ("origin", origin),
         ("waits", data(waiting)),
-        ("progress", progress),
+        ("progress", reached),
         ("loss", figure(run.loss) if run.loss is not None else ""),
         ("validation accuracy", " ".join(validation).strip() if run.val_accuracy is not None else ""),
         ("test accuracy", _test(run)),
