@@ -30,9 +30,12 @@ from itop_tui.figures.chart_specs import (
 )
 from itop_tui.figures.curves import CurveRequest, Curves
 from itop_tui.figures.events import happenings
-from itop_tui.figures.x_axis import Across, Hours, Linear, Scale, hours
+from itop_tui.figures.x_axis import Hours, Linear, Scale, hours
 from itop_tui.run.plotting import Look, chart_data, limits
 from itop_tui.run.run_reader import RunView
+
+_ZOOM = 1.5
+_PAN = 0.25
 
 
 class ChartsPane(ChartGrid):
@@ -218,13 +221,13 @@ class ChartsPane(ChartGrid):
 
     # ------------------------------------------------------------------------------ what a person does
 
-    def choose(self, by: int) -> None:
+    def action_choose(self, by: int) -> None:
         """Choose another chart, `by` places further."""
         self.chosen = (self.chosen + by) % len(self.specs)
         self.lay_out()
         self._was_changed()
 
-    def toggle_full(self) -> None:
+    def action_toggle_full(self) -> None:
         """Show the chosen chart alone, or all of them."""
         self.full = not self.full
         self.lay_out()
@@ -244,17 +247,17 @@ class ChartsPane(ChartGrid):
         self._take_charts((*self.specs[:at], ChartSpec(names), *self.specs[at:]))
         return True
 
-    def remove_chart(self) -> bool:
-        """Remove the chosen chart; False for the last one."""
+    def action_remove_chart(self) -> None:
+        """Remove the chosen chart; the last one stays."""
         if len(self.specs) == 1:
-            return False
+            self.notify("The last chart stays.", severity="warning", markup=False)
+            return
         specs = (*self.specs[: self.chosen], *self.specs[self.chosen + 1 :])
         self.chosen = min(self.chosen, len(specs) - 1)
         self._take_charts(specs)
-        return True
 
-    def reset_charts(self) -> None:
-        """Show the charts as they come."""
+    def action_reset_charts(self) -> None:
+        """Show the default charts."""
         self.chosen = 0
         self._take_charts(DEFAULT_CHARTS)
 
@@ -270,22 +273,21 @@ class ChartsPane(ChartGrid):
         self._fill()
         self._want()
 
-    def smooth_more(self) -> float:
-        """Take the next weight of `SMOOTHING`; returns it."""
+    def action_smooth(self) -> None:
+        """Take the next weight of `SMOOTHING`."""
         self._take_next_smoothing()
         self._want()
         self._was_changed()
-        return self.smoothing
 
-    def toggle_log(self) -> None:
+    def action_toggle_log(self) -> None:
         """Change between a logarithmic and a linear y axis where that makes sense."""
         self.logarithmic = not self.logarithmic
         for spec, chart in zip(self.specs, self.charts, strict=False):
             chart.log_scale = self.logarithmic and spec.logarithmic
         self._was_changed()
 
-    def next_across(self) -> Across:
-        """Take the next thing that can stand across: epochs only where their length is known; returns it."""
+    def action_next_across(self) -> None:
+        """Take the next x-axis: epochs only where their length is known."""
         run = self._run
         known = run is not None and run.total_steps > 0 and run.total_epochs > 0
         self._take_next_across(epochs=known)
@@ -293,24 +295,31 @@ class ChartsPane(ChartGrid):
         self._fill()
         self._want()
         self._was_changed()
-        return self.across
 
-    def toggle_marks(self) -> None:
+    def action_toggle_marks(self) -> None:
         """Mark the mask updates and what else happened, or do not."""
         self.with_marks = not self.with_marks
         self._fill()
         self._want()
         self._was_changed()
 
-    def zoom(self, factor: float) -> None:
-        """Zoom by keys."""
-        self._chart.zoom(factor)
+    def action_zoom(self, steps: int) -> None:
+        """Zoom in by steps, or out where they are negative."""
+        self._chart.zoom(_ZOOM**steps)
 
-    def pan(self, share: float) -> None:
-        """Pan by keys."""
-        self._chart.pan(share)
+    def action_pan(self, steps: int) -> None:
+        """Move to later steps, or to earlier ones where `steps` is negative."""
+        self._chart.pan(steps * _PAN)
 
-    def move_cursor(self, columns: int) -> None:
+    def action_zoom_reset(self) -> None:
+        """Show all steps."""
+        self.set_window(None)
+
+    def action_cursor_off(self) -> None:
+        """Remove the cursor."""
+        self.point(None)
+
+    def action_move_cursor(self, columns: int) -> None:
         """Move the cursor on all charts."""
         self._chart.move_cursor(columns)
         self.point(self._chart.cursor)
