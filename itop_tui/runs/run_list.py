@@ -26,8 +26,7 @@ from itop_tui.look.toned import Toned
 from itop_tui.runs.marked import Marks
 from itop_tui.runs.run_columns import Column, Scene
 from itop_tui.runs.run_layout import Chosen, Page, default_columns, place
-from itop_tui.runs.run_lines import GroupLine, Row, ids_of, name_of
-from itop_tui.runs.run_paint import paint_head, paint_row
+from itop_tui.runs.run_lines import GroupLine, Row, ids_of, name_of, paint_head, paint_row
 
 
 class RunList(ScrollView, Toned, can_focus=True):
@@ -70,7 +69,7 @@ class RunList(ScrollView, Toned, can_focus=True):
     curves: reactive[Mapping[int, tuple[float, ...]]] = reactive(dict, repaint=False)
     """The loss of runs over their steps, by the run's id."""
 
-    class Highlighted(Message):
+    class LineHighlighted(Message):
         """The cursor is on another line, or its run changed.
 
         Attributes:
@@ -81,8 +80,11 @@ class RunList(ScrollView, Toned, can_focus=True):
             self.run = run
             super().__init__()
 
-    class Moved(Message):
-        """Other lines are in sight."""
+    class VisibleLinesChanged(Message):
+        """Other lines, or other columns, are visible."""
+
+    class SelectionChanged(Message):
+        """Other runs, or another column, are selected, or another page of columns is shown."""
 
     def __init__(self, clock: Callable[[], float], *, id: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id)
@@ -193,8 +195,8 @@ class RunList(ScrollView, Toned, can_focus=True):
         row = self.current_row
         self._cursor_name = None if row is None else name_of(row)
         self._redraw(drawn)
-        self.post_message(self.Highlighted(self.current))
-        self.post_message(self.Moved())
+        self.post_message(self.LineHighlighted(self.current))
+        self.post_message(self.VisibleLinesChanged())
 
     def _line_of(self, name: int | str | None) -> int | None:
         """The line of a run or a group; of a run that is in a closed group, the group's."""
@@ -227,34 +229,38 @@ class RunList(ScrollView, Toned, can_focus=True):
         else:
             self._move_to(line)
 
-    # -------------------------------------------------------------------------------------------------------- marks
+    # ---------------------------------------------------------------------------------------------------- selection
 
-    def toggle_mark(self) -> None:
-        """Mark the runs of the line at the cursor, or take their marks away, and go to the next line."""
+    def action_mark(self) -> None:
+        """Select the runs of the line at the cursor, or deselect them, and go to the next line."""
         row = self.current_row
         if row is not None:
             self._marks.toggle(ids_of(row))
             self._move_to(self._cursor + 1)
-            self.refresh()
+        self._selection_changed()
 
-    def toggle_range(self) -> None:
-        """Begin to mark a range at the cursor, which moving the cursor makes longer; or end it."""
+    def action_mark_range(self) -> None:
+        """Begin to select a range at the cursor, which moving the cursor makes longer; or end it."""
         if self._marks.marking:
             self._marks.end_range()
         elif self._rows:
             self._marks.begin_range(self._cursor)
             self._marks.moved(self._cursor, [ids_of(row) for row in self._rows])
-        self.refresh()
+        self._selection_changed()
 
-    def mark_all(self) -> None:
-        """Mark every run that is listed, those in groups too."""
+    def action_mark_all(self) -> None:
+        """Select every run that is listed, those in groups too."""
         self._marks.add(run_id for row in self._rows for run_id in ids_of(row))
-        self.refresh()
+        self._selection_changed()
 
-    def unmark_all(self) -> None:
-        """Take all marks away."""
+    def action_unmark_all(self) -> None:
+        """Clear the selection."""
         self._marks.clear()
+        self._selection_changed()
+
+    def _selection_changed(self) -> None:
         self.refresh()
+        self.post_message(self.SelectionChanged())
 
     # ------------------------------------------------------------------------------------------------------ drawing
 
@@ -262,7 +268,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         """Choose the columns that fit."""
         self._lay_out()
         self._scroll_into_view()
-        self.post_message(self.Moved())
+        self.post_message(self.VisibleLinesChanged())
 
     def watch_chosen(self) -> None:
         """Show the columns that were chosen."""
@@ -280,13 +286,13 @@ class RunList(ScrollView, Toned, can_focus=True):
     def watch_page_of_columns(self) -> None:
         """Show other columns."""
         self._lay_out()
-        self.post_message(self.Moved())
+        self.post_message(self.VisibleLinesChanged())
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Tell that other lines are in sight."""
         super().watch_scroll_y(old_value, new_value)
         if round(old_value) != round(new_value):
-            self.post_message(self.Moved())
+            self.post_message(self.VisibleLinesChanged())
 
     def _lay_out(self) -> None:
         self._page = place(self._width, self.chosen, page=self.page_of_columns, grouped=self._grouped)
@@ -358,7 +364,7 @@ class RunList(ScrollView, Toned, can_focus=True):
             self._marks.moved(line, [ids_of(row) for row in self._rows], shift=shift)
         self._scroll_into_view()
         self.refresh()
-        self.post_message(self.Highlighted(self.current))
+        self.post_message(self.LineHighlighted(self.current))
 
     def _scroll_into_view(self) -> None:
         top, visible = self.scroll_offset.y, self._visible()

@@ -77,9 +77,9 @@ async def test_where_runs_are_marked_the_foot_begins_with_what_is_done_to_severa
 
         assert foot().startswith("↵ open")
         await pilot.press("space")
-        assert foot().startswith("u unmark all  ↵ open"), "one run is compared with nothing"
+        assert foot().startswith("u clear selection  ↵ open"), "one run is compared with nothing"
         await pilot.press("space")
-        assert foot().startswith("c compare  u unmark all  ↵ open")
+        assert foot().startswith("c compare  u clear selection  ↵ open")
         await pilot.press("u")
         assert foot().startswith("↵ open")
 
@@ -89,7 +89,7 @@ async def test_marked_runs_are_acted_on_together(app: ItopApp, database: Databas
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 4)
         await pilot.press("space", "space")
-        assert "2 marked" in screen_text(app)
+        assert "2 selected" in screen_text(app)
         await pilot.press("s")
         await wait_for(pilot, lambda: runs.get(database, made[2].id).status is RunStatus.STOPPED)
         assert [runs.get(database, run.id).status for run in made] == ["queued", "queued", "stopped", "stopped"]
