@@ -1,4 +1,4 @@
-"""The list of devices, of what runs on them and of what waits, with a cursor and marks."""
+"""The list of devices, of what runs on them and of what waits, with a cursor and a selection."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
 
     @property
     def marked(self) -> tuple[RunRecord, ...]:
-        """The marked runs, in order."""
+        """The selected runs, in order."""
         return tuple(run for run in self._runs if run.id in self._marks.ids)
 
     @property
@@ -125,23 +125,23 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
         self.scene = replace(self.scene, now=now)
         self.refresh()
 
-    # ------------------------------------------------------------------------------------------------------- marking
+    # ----------------------------------------------------------------------------------------------------- selection
 
-    def toggle_mark(self) -> None:
-        """Mark the run at the cursor, or take its mark away, and go to the next line."""
+    def action_mark(self) -> None:
+        """Select the run at the cursor, or deselect it, and go to the next line."""
         run = self.run
         if run is not None:
             self._marks.toggle((run.id,))
         self.action_step(1)
         self.refresh()
 
-    def mark_waiting(self) -> None:
-        """Mark every run that waits."""
+    def action_mark_waiting(self) -> None:
+        """Select every queued run."""
         self._marks.add(run.id for run in self.scene.state.waiting)
         self.refresh()
 
-    def unmark_all(self) -> None:
-        """Forget all marks."""
+    def action_unmark_all(self) -> None:
+        """Clear the selection."""
         self._marks.clear()
         self.refresh()
 
@@ -186,7 +186,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
         self._go(at if at >= 0 else len(self._stops) - 1)
 
     def on_click(self, event: events.Click) -> None:
-        """Go to a line; a second click opens its run, and with ctrl it is marked."""
+        """Go to a line; a second click opens its run, and with ctrl it is selected."""
         line = self.scroll_offset.y + event.y
         if line not in self._stops:
             return

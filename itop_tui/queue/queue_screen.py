@@ -147,30 +147,16 @@ class QueueScreen(RunActions):
 
     # ------------------------------------------------------------------------------------------------- the queue
 
-    def action_move_up(self) -> None:
-        """Let the chosen runs start one place earlier."""
-        self._move("move_up", "up")
+    def action_move(self, to: Direction) -> None:
+        """Move the chosen runs forward or back in the queue, or to the front or the end of their priority."""
 
-    def action_move_down(self) -> None:
-        """Let the chosen runs start one place later."""
-        self._move("move_down", "down")
-
-    def action_move_top(self) -> None:
-        """Let the chosen runs start first of their priority."""
-        self._move("move_top", "top")
-
-    def action_move_bottom(self) -> None:
-        """Let the chosen runs start last of their priority."""
-        self._move("move_bottom", "bottom")
-
-    def _move(self, name: str, to: Direction) -> None:
         def move(runs: Runs) -> None:
             ids = [run.id for run in runs]
             self.itop.operate(
                 lambda db: queue_operations.move(db, ids, to), self.tell_problems, failing="Could not move"
             )
 
-        self.with_chosen(name, move)
+        self.with_chosen(f"move_{to}", move)
 
     def action_hold_run(self) -> None:
         """Hold the chosen runs; where all are held, release them."""
@@ -187,15 +173,8 @@ class QueueScreen(RunActions):
             failing="Could not hold" if free else "Could not release",
         )
 
-    def action_raise_number(self) -> None:
-        """Raise the priority of the chosen runs, or the slots of the device at the cursor."""
-        self._add(1)
-
-    def action_lower_number(self) -> None:
-        """Lower the priority of the chosen runs, or the slots of the device at the cursor."""
-        self._add(-1)
-
-    def _add(self, by: int) -> None:
+    def action_add(self, by: int) -> None:
+        """Raise or lower the priority of the chosen runs, or the slots of the device at the cursor."""
         device = self.board.device
         if device is not None:
             self.itop.operate(
@@ -245,20 +224,6 @@ class QueueScreen(RunActions):
     def _started(self, _: None) -> None:
         self.notify("A scheduler is running.", markup=False)
         self._read_soon()
-
-    # --------------------------------------------------------------------------------------------------------- marks
-
-    def action_mark(self) -> None:
-        """Mark the run at the cursor."""
-        self.board.toggle_mark()
-
-    def action_mark_waiting(self) -> None:
-        """Mark every run that waits."""
-        self.board.mark_waiting()
-
-    def action_unmark_all(self) -> None:
-        """Forget all marks."""
-        self.board.unmark_all()
 
     def show_run(self, run_id: int) -> None:
         """Put the cursor on a run."""
