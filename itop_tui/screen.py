@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
     from itop_tui.app import ItopApp
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which runs an action is done to.
+
+    Attributes:
+        ids: The runs, in order.
+        known: The records of those that are listed.
+    """
+
+    ids: tuple[int, ...] = ()
+    known: Mapping[int, RunRecord] = field(default_factory=dict)
+
+
 class ItopScreen(Leaving[None]):
     """A full screen: top bar, banner, body, key bar.
 
@@ -28,6 +42,8 @@ class ItopScreen(Leaving[None]):
     """
 
     SCOPE: ClassVar[Scope]
+    parts: tuple[object, ...] = ()
+    """Objects that do some of the screen's actions and are no widgets, such as the changes of its chosen runs."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Give the screen a method for each action of its scope that a widget does, or that is a call with arguments.
@@ -57,6 +73,15 @@ class ItopScreen(Leaving[None]):
     def current_run(self) -> RunRecord | None:
         """The run that actions apply to."""
         return None
+
+    @property
+    def chosen(self) -> Selection:
+        """The runs that actions on several runs apply to."""
+        run = self.current_run
+        return Selection((run.id,), {run.id: run}) if run is not None else Selection()
+
+    def show_run(self, run_id: int) -> None:
+        """Show a run that was just created."""
 
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
@@ -126,6 +151,10 @@ def _handed_over(action: Action) -> Callable[[ItopScreen], Awaitable[None]]:
     """The method of a screen that has an action done by its target."""
 
     async def hand_over(screen: ItopScreen) -> None:
+        for part in screen.parts:
+            if type(part).__name__ == action.target:
+                getattr(part, action.method)()
+                return
         target = screen.query_one(action.target) if action.target else screen
         await target.run_action(action.call or action.name)
 

@@ -1,9 +1,9 @@
-"""The runs that an action is done to: the marked ones, those of a group, or the one at the cursor."""
+"""The runs that an action is done to: the selected ones, those of a group, or the one at the cursor."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from db.records import RunRecord
 from itop_tui.figures.format import fit, plain, plural
@@ -12,7 +12,11 @@ from itop_tui.screen import ItopScreen
 from itop_tui.service import operations
 from itop_tui.service.operations import Outcome
 
+if TYPE_CHECKING:
+    from db.session import Database
+
 Runs = tuple[RunRecord, ...]
+T = TypeVar("T")
 
 
 def named(run: RunRecord) -> str:
@@ -20,76 +24,98 @@ def named(run: RunRecord) -> str:
     return f"run {run.id} ({fit(run.name, 30).rstrip()})"
 
 
+def sentence_case(text: str) -> str:
+    """A text with a capital letter at its start; a run's name within it stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def named_all(runs: Runs) -> str:
     """Runs as a message names them: one by its name, several by their number."""
     return named(runs[0]) if len(runs) == 1 else plural(len(runs), "run")
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """Which runs an action is done to.
+def counted(runs: Runs) -> Callable[[int], str]:
+    """Name runs in a message about some of them: by name where it is all, else by their number."""
+    return lambda number: named_all(runs) if number == len(runs) else plural(number, "run")
 
-    Attributes:
-        ids: The runs, in order.
-        known: The records of those that are listed.
+
+class ChosenRuns:
+    """The chosen runs of a screen: has operations done to them, and reports how it went.
+
+    Args:
+        screen: The screen; its `chosen` says which runs.
     """
 
-    ids: tuple[int, ...]
-    known: Mapping[int, RunRecord]
+    def __init__(self, screen: ItopScreen) -> None:
+        self.screen = screen
 
+    def take(self, name: str, then: Callable[[Runs], None]) -> None:
+        """Call a function with those of the chosen runs that an action can be done to.
 
-class ChosenRuns(ItopScreen):
-    """A screen whose actions act on chosen runs."""
-
-    @property
-    def chosen(self) -> Chosen:
-        """The runs that actions act on."""
-        run = self.current_run
-        return Chosen((run.id,), {run.id: run}) if run else Chosen((), {})
-
-    def show_run(self, run_id: int) -> None:
-        """Show a run that was just made."""
-
-    def with_chosen(self, name: str, then: Callable[[Runs], None]) -> None:
-        """Go on with those of the chosen runs that an action can be done to.
-
-        Tells why where it can be done to none. Runs of a closed group are read first, in a thread.
+        Says why where it can be done to none. Runs of a closed group are read first.
 
         Args:
             name: The action.
             then: Gets the runs, never none.
         """
-        action = find(self.SCOPE, name)
-        chosen = self.chosen
+        action = find(self.screen.SCOPE, name)
+        chosen = self.screen.chosen
 
-        def go_on(runs: Runs) -> None:
+        def choose(runs: Runs) -> None:
             able = tuple(run for run in runs if action.refusal(run) is None)
             if able:
                 then(able)
             else:
                 refusal = action.refusal(runs[0] if runs else None)
-                self.notify(refusal or "There is no run here.", severity="warning", markup=False)
+                self.screen.notify(refusal or "There is no run here.", severity="warning", markup=False)
 
         if all(run_id in chosen.known for run_id in chosen.ids):
-            go_on(tuple(chosen.known[run_id] for run_id in chosen.ids))
+            choose(tuple(chosen.known[run_id] for run_id in chosen.ids))
         else:
-            self.itop.operate(lambda db: operations.read(db, chosen.ids), go_on, failing="The runs cannot be read")
+            self.operate(lambda db: operations.read(db, chosen.ids), choose, failing="The runs cannot be read")
 
-    def tell(self, sentence: Callable[[int], str]) -> Callable[[Outcome], None]:
-        """Make the message about an outcome from what is said of a number of runs."""
+    def operate(
+        self,
+        operation: Callable[[Database], T],
+        then: Callable[[T], object],
+        *,
+        failing: str,
+        otherwise: Callable[[], object] | None = None,
+    ) -> None:
+        """Have the app do something with the database, in the order of the keys."""
+        self.screen.itop.operate(operation, then, failing=failing, otherwise=otherwise)
 
-        def tell(outcome: Outcome) -> None:
-            if outcome.done:
-                self.notify(sentence(len(outcome.done)), markup=False)
+    def change(
+        self, runs: Runs, operation: Callable[[Database, list[int]], Outcome], sentence: str, *, failing: str
+    ) -> None:
+        """Do one thing to runs, and report it.
+
+        Args:
+            runs: The runs.
+            operation: What is done; gets their ids.
+            sentence: What is reported; `{runs}` and `{Runs}` name those it was done to. Empty where the list shows it.
+            failing: What the message begins with where `operation` raises.
+        """
+        ids = [run.id for run in runs]
+        self.operate(lambda db: operation(db, ids), self.report(sentence, runs), failing=failing)
+
+    def report(self, sentence: str, runs: Runs = ()) -> Callable[[Outcome], None]:
+        """Make the function that reports an outcome.
+
+        Args:
+            sentence: What is said of the runs it was done to, as in `change`; `{runs}` is their number where `runs`,
+                those it was asked for, are not given.
+            runs: The runs it was asked for.
+        """
+
+        def report(outcome: Outcome) -> None:
+            if outcome.done and sentence:
+                name = counted(runs)(len(outcome.done)) if runs else plural(len(outcome.done), "run")
+                self.screen.notify(sentence.format(runs=name, Runs=sentence_case(name)), markup=False)
             for problem in outcome.problems[:3]:
-                self.notify(plain(problem, limit=300), severity="error", markup=False)
+                self.screen.notify(plain(problem, limit=300), severity="error", markup=False)
             if len(outcome.problems) > 3:
                 more = plural(len(outcome.problems) - 3, "more problem")
-                self.notify(f"{more} like these.", severity="error", markup=False)
+                self.screen.notify(f"{more} like these.", severity="error", markup=False)
 
-        return tell
-
-
-def counted(runs: Runs) -> Callable[[int], str]:
-    """Name runs in a message about some of them: by name where it is all, else by their number."""
-    return lambda number: named_all(runs) if number == len(runs) else plural(number, "run")
+        return report

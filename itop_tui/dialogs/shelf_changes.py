@@ -1,20 +1,29 @@
-"""What can be done to the records of the chosen runs: name, tags, notes, star, archive, delete, undo."""
+"""What is done to the records of the chosen runs: name, tags, notes, star, archive, delete, undo."""
 
 from __future__ import annotations
 
-from itop_tui.dialogs.chosen import ChosenRuns, Runs, counted, named_all
+from itop_tui.dialogs.chosen import ChosenRuns, Runs, named_all
 from itop_tui.dialogs.questions import Ask, AskText, Confirm
 from itop_tui.figures.format import plural, size
+from itop_tui.screen import ItopScreen
 from itop_tui.service import operations, shelf_operations
 from itop_tui.service.shelf_operations import Footprint
 
 
-class ShelfActions(ChosenRuns):
-    """Actions that keep runs in order. Each asks the app to do it in a thread and tells how it went."""
+class ShelfChanges:
+    """The actions of a screen that organize its chosen runs.
+
+    Args:
+        screen: The screen that has them among its parts.
+    """
+
+    def __init__(self, screen: ItopScreen) -> None:
+        self._screen = screen
+        self._chosen = ChosenRuns(screen)
 
     def action_rename_run(self) -> None:
         """Ask for another name; for several runs, a pattern of names."""
-        self.with_chosen("rename_run", self._rename)
+        self._chosen.take("rename_run", self._rename)
 
     def _rename(self, runs: Runs) -> None:
         many = len(runs) > 1
@@ -25,40 +34,37 @@ class ShelfActions(ChosenRuns):
             if text is None or not text.strip() or (not many and text == runs[0].name):
                 return
             names = {run.id: operations.pattern_name(text, run) if many else text.strip() for run in runs}
-            self.itop.operate(
+            self._chosen.operate(
                 lambda db: operations.rename(db, names),
-                self.tell(lambda n: f"Renamed {counted(runs)(n)}.") if many else self.tell_problems,
+                self._chosen.report("Renamed {runs}." if many else "", runs),
                 failing="Could not rename",
             )
 
-        self.app.push_screen(Ask(title, "{name}" if many else runs[0].name, hint), decided)
-
-    def tell_problems(self, outcome: operations.Outcome) -> None:
-        """Say what went wrong only: what went well is seen in the list."""
-        self.tell(lambda _: "")(operations.Outcome((), outcome.problems))
+        self._screen.app.push_screen(Ask(title, "{name}" if many else runs[0].name, hint), decided)
 
     def action_tag_run(self) -> None:
         """Ask for the tags of the chosen runs."""
-        self.with_chosen("tag_run", self._tag)
+        self._chosen.take("tag_run", self._tag)
 
     def _tag(self, runs: Runs) -> None:
-        ids = [run.id for run in runs]
         shared = [tag for tag in runs[0].tags if all(tag in run.tags for run in runs)]
+        ids = [run.id for run in runs]
 
         def decided(text: str | None) -> None:
             if text is not None:
                 tags = tuple(dict.fromkeys(tag.strip().lstrip("#") for tag in text.replace(",", " ").split()))
-                self.itop.operate(
+                self._chosen.operate(
                     lambda db: operations.set_tags(db, ids, tuple(tag for tag in tags if tag)),
-                    self.tell(lambda n: f"Tags of {plural(n, 'run')} changed."),
+                    self._chosen.report("Tags of {runs} changed."),
                     failing="Could not change the tags",
                 )
 
-        self.app.push_screen(Ask(f"Tags of {named_all(runs)}", " ".join(shared), "tags, with spaces between"), decided)
+        question = Ask(f"Tags of {named_all(runs)}", " ".join(shared), "tags, separated by spaces")
+        self._screen.app.push_screen(question, decided)
 
     def action_note_run(self) -> None:
         """Write notes about the chosen runs."""
-        self.with_chosen("note_run", self._note)
+        self._chosen.take("note_run", self._note)
 
     def _note(self, runs: Runs) -> None:
         shared = runs[0].notes if all(run.notes == runs[0].notes for run in runs) else ""
@@ -67,47 +73,46 @@ class ShelfActions(ChosenRuns):
 
         def decided(text: str | None) -> None:
             if text is not None and (differ or text.rstrip() != shared):
-                ids = [run.id for run in runs]
-                self.itop.operate(
-                    lambda db: operations.set_notes(db, ids, text.rstrip()),
-                    self.tell(lambda n: f"Notes of {counted(runs)(n)} saved."),
+                self._chosen.change(
+                    runs,
+                    lambda db, ids: operations.set_notes(db, ids, text.rstrip()),
+                    "Notes of {runs} saved.",
                     failing="Could not save the notes",
                 )
 
-        self.app.push_screen(AskText(f"Notes of {named_all(runs)}", shared, warning), decided)
+        self._screen.app.push_screen(AskText(f"Notes of {named_all(runs)}", shared, warning), decided)
 
     def action_star_run(self) -> None:
-        """Star the chosen runs, or, where all have one, take their stars away."""
-        self.with_chosen("star_run", self._star)
+        """Star the chosen runs, or, where all have a star, remove the stars."""
+        self._chosen.take("star_run", self._star)
 
     def _star(self, runs: Runs) -> None:
         on = any(run.starred_at is None for run in runs)
-        ids = [run.id for run in runs]
-        self.itop.operate(
-            lambda db: shelf_operations.star(db, ids, on),
-            self.tell(lambda n: f"{'Starred' if on else 'Took the star from'} {counted(runs)(n)}."),
+        self._chosen.change(
+            runs,
+            lambda db, ids: shelf_operations.star(db, ids, on),
+            "Starred {runs}." if on else "Removed the star of {runs}.",
             failing="Could not star",
         )
 
     def action_archive_run(self) -> None:
-        """Put the chosen runs away, or, where all are put away, bring them back."""
-        self.with_chosen("archive_run", self._archive)
+        """Archive the chosen runs, or, where all are archived, restore them."""
+        self._chosen.take("archive_run", self._archive)
 
     def _archive(self, runs: Runs) -> None:
         on = any(run.archived_at is None for run in runs)
-        ids = [run.id for run in runs]
-        hint = " is:archived shows what is archived." if on else ""
-        self.itop.operate(
-            lambda db: shelf_operations.archive(db, ids, on),
-            self.tell(lambda n: f"{'Archived' if on else 'Brought back'} {counted(runs)(n)}.{hint}"),
+        self._chosen.change(
+            runs,
+            lambda db, ids: shelf_operations.archive(db, ids, on),
+            "Archived {runs}. is:archived shows archived runs." if on else "Restored {runs} from the archive.",
             failing="Could not archive",
         )
 
     # ------------------------------------------------------------------------------------------- deleting and undoing
 
     def action_delete_run(self) -> None:
-        """Delete the chosen runs, after telling what that frees."""
-        self.with_chosen("delete_run", self._delete)
+        """Delete the chosen runs, after saying what that frees."""
+        self._chosen.take("delete_run", self._delete)
 
     def _delete(self, runs: Runs) -> None:
         uids = [run.uid for run in runs]
@@ -115,41 +120,40 @@ class ShelfActions(ChosenRuns):
         def decided(yes: bool | None) -> None:
             if yes:
                 ids = tuple(run.id for run in runs)
-                self.itop.operate(lambda db: shelf_operations.trash(db, ids), deleted, failing="Could not delete")
+                self._chosen.operate(lambda db: shelf_operations.trash(db, ids), deleted, failing="Could not delete")
 
         def deleted(outcome: operations.Outcome) -> None:
             if outcome.done:
-                self.itop.bin.add(outcome.done)
-            self.tell(lambda n: f"Deleted {counted(runs)(n)}. U takes it back until the app is left.")(outcome)
+                self._screen.itop.bin.add(outcome.done)
+            self._chosen.report("Deleted {runs}. Press U to undo until you quit.", runs)(outcome)
 
         def ask(found: Footprint) -> None:
-            self.app.push_screen(
-                Confirm(
-                    f"Delete {named_all(runs)}?",
-                    f"Frees {size(found.bytes)} on disk ({plural(found.checkpoints, 'checkpoint')}) and what was "
-                    "recorded, when the app is left. Until then U takes it back.",
-                    "Delete",
-                ),
-                decided,
+            consequence = (
+                f"Frees {size(found.bytes)} on disk ({plural(found.checkpoints, 'checkpoint')}) and all recorded "
+                "metrics when you quit. Press U to undo until you quit."
             )
+            self._screen.app.push_screen(Confirm(f"Delete {named_all(runs)}?", consequence, "Delete"), decided)
 
-        self.itop.operate(lambda db: shelf_operations.footprint(uids), ask, failing="Cannot look at the run's folder")
+        self._chosen.operate(
+            lambda db: shelf_operations.footprint(uids), ask, failing="The run's folder cannot be read"
+        )
 
     def action_undo_delete(self) -> None:
-        """Take back what was deleted last."""
-        ids = self.itop.bin.latest
+        """Restore what was deleted last."""
+        deleted = self._screen.itop.bin
+        ids = deleted.latest
         if not ids:
-            self.notify("Nothing was deleted that could be taken back.", severity="warning", markup=False)
+            self._screen.notify("There is no deletion to undo.", severity="warning", markup=False)
             return
 
         def restored(outcome: operations.Outcome) -> None:
-            self.itop.bin.remove(ids)
-            self.tell(lambda n: f"Took back {plural(n, 'deleted run')}.")(outcome)
+            deleted.remove(ids)
+            self._chosen.report("Restored {runs}.")(outcome)
 
-        self.itop.operate(
+        self._chosen.operate(
             lambda db: shelf_operations.restore(db, ids),
             restored,
-            # Another app emptied the trash: the deletion before it may still be taken back.
-            otherwise=lambda: self.itop.bin.remove(ids),
-            failing="Could not take that back",
+            # Another app emptied the trash: the deletion before it can perhaps still be undone.
+            otherwise=lambda: deleted.remove(ids),
+            failing="Could not restore",
         )

@@ -31,8 +31,8 @@ class Action:
         footer: Whether the footer shows it where there is room.
         shown: How the key is written, where that is not the key's own name.
         priority: Whether the key works also while a widget that takes text has the focus.
-        target: The widget that has the method: the name of its class, or another selector that finds it on the screen.
-            Empty for the screen itself.
+        target: What has the method: the name of the class of a part that the screen holds, or else of a widget on it
+            (or another selector that finds the widget). Empty for the screen itself.
         call: What is run instead of `action_<name>`, with arguments: "zoom(-1)" runs `action_zoom(-1)`.
     """
 

@@ -11,9 +11,8 @@ from textual.app import ComposeResult
 from textual.message import Message
 
 from db.records import RunRecord
-from itop_tui.dialogs.chosen import Chosen, Runs, counted
-from itop_tui.dialogs.run_changes import RunActions
-from itop_tui.figures.format import plural
+from itop_tui.dialogs.chosen import ChosenRuns, Runs
+from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.keys import bindings, in_scope
 from itop_tui.look.toned import TonedLine
 from itop_tui.poller import RunsChanged
@@ -21,6 +20,7 @@ from itop_tui.queue.board import QueueBoard
 from itop_tui.queue.lines import QueueScene, about, status
 from itop_tui.queue.queue_reader import QueueRead, QueueReader
 from itop_tui.queue.sampling import DeviceSample, DeviceTracks, Probe, default_probe, device_watcher
+from itop_tui.screen import ItopScreen, Selection
 from itop_tui.service import operations, queue_operations
 from itop_tui.widgets.key_bar import KeyHint
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from db.runs.queue import Direction
 
 
-class QueueScreen(RunActions):
+class QueueScreen(ItopScreen):
     """Shows what runs where, what waits and why, and lets a person change it.
 
     Args:
@@ -49,6 +49,8 @@ class QueueScreen(RunActions):
 
     def __init__(self, probe: Probe | None = None) -> None:
         super().__init__()
+        self.parts = (RunChanges(self),)
+        self._chosen = ChosenRuns(self)
         self._tracks = DeviceTracks()
         self._scene = QueueScene(tracks=self._tracks)
         post = self.post_message
@@ -71,10 +73,10 @@ class QueueScreen(RunActions):
         return self.board.run if self.is_mounted else None
 
     @property
-    def chosen(self) -> Chosen:
-        """The marked runs, or else the one at the cursor."""
+    def chosen(self) -> Selection:
+        """The selected runs, or else the one at the cursor."""
         marked = self.board.marked
-        return Chosen(tuple(run.id for run in marked), {run.id: run for run in marked}) if marked else super().chosen
+        return Selection(tuple(run.id for run in marked), {run.id: run for run in marked}) if marked else super().chosen
 
     def compose_body(self) -> ComposeResult:
         """Lay out the scheduler's line and the list."""
@@ -153,25 +155,21 @@ class QueueScreen(RunActions):
         def move(runs: Runs) -> None:
             ids = [run.id for run in runs]
             self.itop.operate(
-                lambda db: queue_operations.move(db, ids, to), self.tell_problems, failing="Could not move"
+                lambda db: queue_operations.move(db, ids, to), self._chosen.report(""), failing="Could not move"
             )
 
-        self.with_chosen(f"move_{to}", move)
+        self._chosen.take(f"move_{to}", move)
 
     def action_hold_run(self) -> None:
         """Hold the chosen runs; where all are held, release them."""
-        self.with_chosen("hold_run", self._hold)
+        self._chosen.take("hold_run", self._hold)
 
     def _hold(self, runs: Runs) -> None:
         free = tuple(run for run in runs if not run.held)
-        meant, words = (free, "is held") if free else (runs, "is released")
-        ids = [run.id for run in meant]
-        what = queue_operations.hold if free else queue_operations.release
-        self.itop.operate(
-            lambda db: what(db, ids),
-            self.tell(lambda n: f"{counted(meant)(n).capitalize()} {words if n == 1 else words.replace('is', 'are')}."),
-            failing="Could not hold" if free else "Could not release",
-        )
+        if free:
+            self._chosen.change(free, queue_operations.hold, "Held {runs}.", failing="Could not hold")
+        else:
+            self._chosen.change(runs, queue_operations.release, "Released {runs}.", failing="Could not release")
 
     def action_add(self, by: int) -> None:
         """Raise or lower the priority of the chosen runs, or the slots of the device at the cursor."""
@@ -188,11 +186,11 @@ class QueueScreen(RunActions):
             ids = [run.id for run in runs]
             self.itop.operate(
                 lambda db: queue_operations.add_priority(db, ids, by),
-                self.tell_problems,
+                self._chosen.report(""),
                 failing="Could not change the priority",
             )
 
-        self.with_chosen("raise_number", add)
+        self._chosen.take("raise_number", add)
 
     @property
     def _training(self) -> Runs:
@@ -205,10 +203,10 @@ class QueueScreen(RunActions):
         if not meant:
             self.notify("Nothing is running, and nothing is paused.", severity="warning", markup=False)
             return
-        words = "pause; the memory stays held" if running else "go on"
+        words = "pause (memory still allocated)" if running else "continue"
         self.itop.operate(
             lambda db: operations.pause_all(db, meant),
-            self.tell(lambda n: f"Asked {plural(n, 'run')} to {words}."),
+            self._chosen.report(f"Asked {{runs}} to {words}."),
             failing="Could not pause",
         )
 

@@ -18,7 +18,7 @@ from db.paths import run_folder
 from db.records import AttemptRecord, RunRecord
 from engine.helpers.masks_client import MaskServer
 from engine.launch.processes import host_name
-from itop_tui.dialogs.run_changes import RunActions
+from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.figures.format import plain
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.run.charts_tab import ChartsPane
@@ -30,6 +30,7 @@ from itop_tui.run.layers_tab import LayersPane
 from itop_tui.run.log_tab import LogPane
 from itop_tui.run.run_reader import SETTING, ReadFailed, Request, RunReader, RunView, ViewRead
 from itop_tui.run.tabs import TABS, TabLine
+from itop_tui.screen import ItopScreen
 from itop_tui.widgets.banner import Banner
 from itop_tui.widgets.top_bar import TopBar
 
@@ -38,7 +39,7 @@ _PATIENCE = 0.15
 """Seconds for which a screen that is being opened is not drawn while its first curves are read."""
 
 
-class RunDisplay(RunActions):
+class RunDisplay(ItopScreen):
     """Everything about one run, live.
 
     Args:
@@ -47,6 +48,7 @@ class RunDisplay(RunActions):
 
     def __init__(self, run_id: int) -> None:
         super().__init__()
+        self.parts = (RunChanges(self),)
         self.run_id = run_id
         self.tab = TABS[0]
         self.view: RunView | None = None

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import ClassVar
 
 from db.history import metrics
-from db.records import LayerMaskStat, RunRecord
-from itop_tui.dialogs.chosen import named
+from db.records import LayerMaskStat
 from itop_tui.dialogs.questions import Confirm
+from itop_tui.dialogs.run_changes import queue_again
 from itop_tui.figures.chart_metrics import all_figures
 from itop_tui.figures.chart_specs import MOST_CHARTS
 from itop_tui.figures.format import plain, plural
@@ -24,7 +24,6 @@ from itop_tui.run.metric_picker import FigurePicker
 from itop_tui.run.provenance_screen import ProvenanceScreen
 from itop_tui.run.run_display import RunDisplay
 from itop_tui.run.tabs import TABS
-from itop_tui.service import operations
 from itop_tui.widgets.key_bar import KeyHint
 
 
@@ -96,15 +95,7 @@ class RunScreen(RunDisplay):
         if not self.permits("resume_here") or run is None:
             return
         chosen = self.query_one(CheckpointsPane).selected if self.tab == "checkpoints" else None
-        which = str(chosen.id) if chosen is not None else "last"
-
-        def tell(queued: RunRecord) -> None:
-            start = f"at step {chosen.step:,}" if chosen is not None else "from its last checkpoint"
-            if queued.start_checkpoint_id is None:
-                start = "from the beginning: it has no checkpoint"
-            self.notify(f"{named(queued).capitalize()} is queued to go on {start}.", markup=False)
-
-        self.itop.operate(lambda db: operations.resume(db, run.id, which), tell, failing="Could not resume")
+        queue_again(self, run, str(chosen.id) if chosen is not None else "last")
 
     def action_fork_here(self) -> None:
         """Open the form of a new run that starts from the checkpoint at the cursor."""

@@ -11,14 +11,15 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from db.records import RunRecord
-from itop_tui.dialogs.chosen import Chosen
-from itop_tui.dialogs.run_changes import RunActions
+from itop_tui.dialogs.run_changes import RunChanges
+from itop_tui.dialogs.shelf_changes import ShelfChanges
 from itop_tui.keys import bindings, find, in_scope
 from itop_tui.poller import RunsChanged
 from itop_tui.runs import list_state
 from itop_tui.runs.run_lines import GroupLine
 from itop_tui.runs.run_table import RunTable
 from itop_tui.runs.runs_pane import RunsPane
+from itop_tui.screen import ItopScreen, Selection
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.top_bar import TopBar
 
@@ -32,7 +33,7 @@ _COLUMN_KEYS = (
 """What the key bar says while a column is selected: a word, and the actions."""
 
 
-class RunsScreen(RunActions):
+class RunsScreen(ItopScreen):
     """Shows all runs, live: what can be done to those that are selected in its `RunsPane`."""
 
     SCOPE = "runs"
@@ -41,6 +42,10 @@ class RunsScreen(RunActions):
         ("escape", "clear_filter", "clear filter"),
     ]
     AUTO_FOCUS = "RunTable"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = (RunChanges(self), ShelfChanges(self))
 
     def compose_body(self) -> ComposeResult:
         """Lay out the list with its filter and details."""
@@ -74,20 +79,20 @@ class RunsScreen(RunActions):
         return row.sample if isinstance(row, GroupLine) else row
 
     @property
-    def chosen(self) -> Chosen:
+    def chosen(self) -> Selection:
         """The selected runs; where none is selected, those of the line at the cursor."""
         table = self.table
         known = {run.id: run for run in table.rows}
         row = table.current_row
         if table.marked_ids:
-            return Chosen(table.marked_ids, known)
+            return Selection(table.marked_ids, known)
         if isinstance(row, GroupLine):
-            return Chosen(tuple(row.group.run_ids), known)
-        return Chosen((row.id,), known) if row is not None else Chosen((), known)
+            return Selection(tuple(row.group.run_ids), known)
+        return Selection((row.id,), known) if row is not None else Selection((), known)
 
     @property
     def chosen_runs(self) -> tuple[RunRecord, ...]:
-        """The chosen runs that are listed; `with_chosen` reads the others too."""
+        """The chosen runs that are listed; an action reads the others too."""
         chosen = self.chosen
         return tuple(chosen.known[run_id] for run_id in chosen.ids if run_id in chosen.known)
 
@@ -163,8 +168,8 @@ class RunsScreen(RunActions):
         row = self.table.current_row
         if isinstance(row, GroupLine):
             self.pane.open_group(row, not row.open)
-        else:
-            super().action_open_run()
+        elif row is not None:
+            self.itop.open_run(row.id)
 
     @on(RunTable.RunOpened)
     def _open_clicked(self, event: RunTable.RunOpened) -> None:

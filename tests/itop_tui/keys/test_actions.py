@@ -6,6 +6,8 @@ from textual.widget import Widget
 from itop_tui.app import ItopApp
 from itop_tui.compare.compare_screen import CompareScreen
 from itop_tui.dialogs.leaving import Leaving
+from itop_tui.dialogs.run_changes import RunChanges
+from itop_tui.dialogs.shelf_changes import ShelfChanges
 from itop_tui.keys import ACTIONS, Action, find, in_scope, key_name
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.queue.queue_screen import QueueScreen
@@ -23,6 +25,9 @@ HOMES = {
     "compare": CompareScreen,
     "queue": QueueScreen,
 }
+
+
+PARTS = {"RunChanges": RunChanges, "ShelfChanges": ShelfChanges}
 
 
 def kinds(base: type[Widget], name: str) -> list[type[Widget]]:
@@ -56,16 +61,10 @@ def test_every_action_is_explained(action: Action) -> None:
     assert action.help.endswith(".")
 
 
-TWICE = {"runs.open_run", "run.export"}
-"""Written by the screen again, until the changes of chosen runs are a part of it instead of its base."""
-
-
-@pytest.mark.parametrize(
-    "action", [a for a in ACTIONS if a.scope != "app" and a.id not in TWICE], ids=lambda action: action.id
-)
+@pytest.mark.parametrize("action", [a for a in ACTIONS if a.scope != "app"], ids=lambda action: action.id)
 def test_every_action_is_written_once_on_the_widget_that_it_names(action: Action) -> None:
     screen = HOMES[action.scope]
-    homes = kinds(Widget, action.target) if action.target else [screen]
+    homes = [PARTS[action.target]] if action.target in PARTS else kinds(Widget, action.target or screen.__name__)
     assert homes, f"there is no widget {action.target}"
     if action.target or action.call:
         assert written(screen, f"action_{action.name}") == [], "the screen does not pass it on by hand too"

@@ -167,7 +167,7 @@ async def test_runs_at_work_are_paused_stopped_and_opened(app: ItopApp, database
         await wait_for(pilot, lambda: [one.kind for one in commands.pending(database, second.id)] == ["pause", "stop"])
         await pilot.press("J")
         assert commands.pending(database, first.id)[0].kind == "pause"
-        assert "only a run that waits" in app.told[-1].text
+        assert "only a queued run" in app.told[-1].text
         screen.show_run(third.id)
         await pilot.press("s")
         await wait_for(pilot, lambda: runs.get(database, third.id).status == "stopped")

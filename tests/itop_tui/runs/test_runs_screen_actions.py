@@ -121,7 +121,7 @@ async def test_resume_queues_the_run_from_its_last_checkpoint(
         await pilot.press("r")
         await wait_for(pilot, lambda: runs.get(database, run.id).status is RunStatus.QUEUED)
         assert runs.get(database, run.id).start_checkpoint_id == checkpoint
-        await wait_for(pilot, lambda: "queued to go on from its last checkpoint" in toasts(app))
+        await wait_for(pilot, lambda: "is queued to resume from step" in toasts(app))
         assert len(scheduled) == 1
         await pilot.press("r")
         await wait_for(pilot, lambda: "queued already" in toasts(app))

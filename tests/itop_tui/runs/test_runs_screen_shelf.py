@@ -62,7 +62,7 @@ async def test_deletions_are_taken_back_one_by_one_the_last_first(app: ItopApp, 
         await started(pilot, 4)
         assert sorted(run.id for run in table_of(app).rows) == [run.id for run in made]
         await pilot.press("U")
-        await wait_for(pilot, lambda: told(app, "Nothing was deleted"))
+        await wait_for(pilot, lambda: told(app, "no deletion to undo"))
     assert runs.count(database) == 4
 
 
