@@ -44,7 +44,7 @@ class Watcher:
         self._rest, self._longest_rest = rest, longest_rest
         self._clock = clock
         self._woken, self._urgent = threading.Event(), threading.Event()
-        self._stopped = False
+        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -66,17 +66,17 @@ class Watcher:
         Args:
             timeout: The most seconds to wait for its end; 0 to return at once, as the event loop must.
         """
-        self._stopped = True
+        self._stopped.set()
         self.wake(urgent=True)
         if timeout > 0 and self._thread is not None:
             self._thread.join(timeout)
 
     def _run(self) -> None:
-        while not self._stopped:
+        while not self._stopped.is_set():
             # Cleared before the look: what is asked for during it is answered by the next one.
             self._woken.clear()
             self._urgent.clear()
-            if self._stopped:
+            if self._stopped.is_set():
                 return
             before = self._clock()
             pause = self._look()

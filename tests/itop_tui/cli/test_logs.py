@@ -16,7 +16,6 @@ from db.records import RunStatus
 from db.runs import attempts
 from db.session import Database
 from itop_tui.cli.commands.logs import harmless
-from itop_tui.figures import log_tail
 from itop_tui.figures.log_tail import LogTail
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import log_of, queued, running
@@ -109,7 +108,7 @@ def test_the_last_lines_of_a_large_log_are_read_from_its_end(
         read.append(len(data))
         return data
 
-    monkeypatch.setattr(log_tail.os, "pread", counted)
+    monkeypatch.setattr(os, "pread", counted)
     shown = itop("logs", str(run.id), "-n", "10").out.splitlines()
     assert shown == [f"line {number:06d} of a log" for number in range(199_990, 200_000)]
     assert sum(read) < size / 20

@@ -121,7 +121,7 @@ def form(taken: Estimate = KNOWN) -> Data:
     """The list, and estimates for the form that is opened from it."""
 
     def make(setting: Setting) -> ItopApp:
-        setting.patch.setattr("itop_tui.new_run.plan_asking.estimate", lambda database, configs, plan: taken)
+        setting.patch.setattr("itop_tui.new_run.plan_pane.estimate", lambda database, configs, plan: taken)
         setting.patch.setattr(
             "itop_tui.service.operations.past_runs", lambda database: [setting.run(run) for run in sample_runs()]
         )
