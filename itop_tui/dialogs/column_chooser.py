@@ -12,12 +12,12 @@ from textual.widgets import Input, OptionList
 
 from itop_tui.dialogs.check_list import CheckList
 from itop_tui.look.theme import tone_style
-from itop_tui.runs.run_columns import COLUMNS, Column
+from itop_tui.runs.run_columns import COLUMNS, RunColumn
 from itop_tui.runs.run_fields import FIELDS, column, settings_columns
-from itop_tui.runs.run_layout import Chosen, default_columns, moved, resized
+from itop_tui.runs.run_layout import ChosenColumn, default_columns, moved, resized
 from itop_tui.widgets.key_bar import KeyHint
 
-Choice = tuple[Chosen, ...]
+Choice = tuple[ChosenColumn, ...]
 
 
 class ColumnChooser(CheckList[Choice]):
@@ -45,13 +45,13 @@ class ColumnChooser(CheckList[Choice]):
         KeyHint("^r", "reset", "screen.reset"),
     )
 
-    def __init__(self, chosen: Sequence[Chosen], at: str = "") -> None:
+    def __init__(self, chosen: Sequence[ChosenColumn], at: str = "") -> None:
         super().__init__("Columns", "type to search every field, setting and figure")
         self._chosen: Choice = tuple(chosen) or default_columns()
         self._own = not chosen
         self._at = at
         self._known = (*COLUMNS, *FIELDS, *settings_columns())
-        self._listed: tuple[Column, ...] = ()
+        self._listed: tuple[RunColumn, ...] = ()
 
     def on_mount(self) -> None:
         """Fill the list."""
@@ -64,7 +64,7 @@ class ColumnChooser(CheckList[Choice]):
         return [each.key for each in self._chosen]
 
     @property
-    def _current(self) -> Column | None:
+    def _current(self) -> RunColumn | None:
         return self._listed[self.line] if self.line < len(self._listed) else None
 
     def _fill(self, *, at: str = "", line: int | None = None) -> None:
@@ -79,7 +79,7 @@ class ColumnChooser(CheckList[Choice]):
         line = self.line if line is None else line
         self.list_lines(map(self._line, self._listed), keys.index(at) if at in keys else line)
 
-    def _line(self, each: Column) -> Text:
+    def _line(self, each: RunColumn) -> Text:
         variables = self.app.theme_variables
         muted = tone_style(variables, "muted")
         text = Text(no_wrap=True, overflow="ellipsis", end="")
@@ -108,7 +108,7 @@ class ColumnChooser(CheckList[Choice]):
             return
         keys = self._keys
         if here.key not in keys:
-            self._change((*self._chosen, Chosen(here.key)), at=here.key)
+            self._change((*self._chosen, ChosenColumn(here.key)), at=here.key)
         elif len(keys) > 1:
             self._change(tuple(each for each in self._chosen if each.key != here.key), at="")
 

@@ -18,7 +18,7 @@ from itop_tui.figures.format import plain
 from itop_tui.look.toned import Toned
 from itop_tui.queue import lines
 from itop_tui.queue.lines import ActiveLine, DeviceLine, Key, Line, QueueScene, WaitingLine
-from itop_tui.runs.marked import Marks
+from itop_tui.runs.marked import MarkedRuns
 
 _LEAD = 3
 """Cells before a line: the cursor's edge, the mark, a space."""
@@ -60,7 +60,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
         self._at = 0
         self._key: Key | None = None
         self._placed = False
-        self._marks = Marks()
+        self._marks = MarkedRuns()
 
     # --------------------------------------------------------------------------------------------------------- data
 

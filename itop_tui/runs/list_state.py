@@ -14,7 +14,7 @@ from itop_tui.runs import run_layout
 from itop_tui.runs.filter_line import Suggestion, Wrong
 from itop_tui.runs.run_columns import COLUMNS
 from itop_tui.runs.run_fields import FIELDS, column
-from itop_tui.runs.run_layout import Chosen, default_columns
+from itop_tui.runs.run_layout import ChosenColumn, default_columns
 
 if TYPE_CHECKING:
     from db.finding.views import SavedView
@@ -41,7 +41,7 @@ class ListState:
     sort: str = "id"
     descending: bool = True
     by: str = ""
-    columns: tuple[Chosen, ...] = ()
+    columns: tuple[ChosenColumn, ...] = ()
 
 
 BUILT_IN: tuple[ListState, ...] = (
@@ -106,7 +106,7 @@ def from_view(view: SavedView) -> ListState:
     return replace(from_json(kept), name=view.name)
 
 
-def figures(columns: Sequence[Chosen]) -> tuple[str, ...]:
+def figures(columns: Sequence[ChosenColumn]) -> tuple[str, ...]:
     """The figures whose means the columns of a group show, by the names of the query language."""
     shown = [column(each.key) for each in columns or default_columns()]
     return tuple(dict.fromkeys(each.figure for each in shown if each is not None and each.figure))

@@ -8,7 +8,7 @@ Line = Sequence[int]
 """The ids of the runs that a line stands for: one, or those of a group."""
 
 
-class Marks:
+class MarkedRuns:
     """A set of marked runs, and the range that is being marked.
 
     While a range is marked, moving the cursor makes it longer or shorter; what was marked before stays.

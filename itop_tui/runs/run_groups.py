@@ -5,7 +5,7 @@ from __future__ import annotations
 from itop_tui.figures.format import UNKNOWN, plain, plural
 from itop_tui.look.theme import look
 from itop_tui.look.toned import Part
-from itop_tui.runs.run_columns import COLUMNS, Column, spread
+from itop_tui.runs.run_columns import COLUMNS, RunColumn, spread
 from itop_tui.runs.run_fields import FIELDS
 from itop_tui.runs.run_lines import GroupLine
 
@@ -40,7 +40,7 @@ def blocks(line: GroupLine, width: int) -> list[list[Fact]]:
     return [block for block in (states, figures, shared) if block]
 
 
-def _figure(line: GroupLine, column: Column, width: int) -> list[Fact]:
+def _figure(line: GroupLine, column: RunColumn, width: int) -> list[Fact]:
     """Mean and deviation, and below them the range."""
     group, name = line.group, column.figure
     write = column.mean or str

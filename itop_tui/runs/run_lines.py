@@ -16,7 +16,7 @@ from textual.strip import Strip
 from db.records import RunRecord
 from itop_tui.figures.format import UNKNOWN, bar, fit
 from itop_tui.figures.states import Part, Tone, look
-from itop_tui.runs.run_columns import Column, Scene, spread
+from itop_tui.runs.run_columns import CellContext, RunColumn, spread
 from itop_tui.runs.run_layout import LEAD, Placed
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def glyphs(row: Row) -> str:
     return "★" if row.starred_at is not None else "▫" if row.archived_at is not None else " "
 
 
-def cell(row: Row, column: Column, scene: Scene, width: int, *, member: bool = False) -> list[Part]:
+def cell(row: Row, column: RunColumn, scene: CellContext, width: int, *, member: bool = False) -> list[Part]:
     """What stands in a column of a line.
 
     Args:
@@ -79,7 +79,7 @@ def cell(row: Row, column: Column, scene: Scene, width: int, *, member: bool = F
     return column.cell(row, scene, width)
 
 
-def _group_cell(line: GroupLine, column: Column, scene: Scene, width: int) -> list[Part]:
+def _group_cell(line: GroupLine, column: RunColumn, scene: CellContext, width: int) -> list[Part]:
     group = line.group
     if column.key == "state":
         return _states(line, width)
@@ -103,7 +103,7 @@ def _group_cell(line: GroupLine, column: Column, scene: Scene, width: int) -> li
     return [(" " * width, "text")]
 
 
-def _mean(group: RunGroup, column: Column, width: int) -> list[Part]:
+def _mean(group: RunGroup, column: RunColumn, width: int) -> list[Part]:
     """A mean with its deviation; that some runs diverged is said by a mark, that all did by its name."""
     assert column.mean is not None
     diverged = group.diverged.get(column.figure, 0)
@@ -134,7 +134,7 @@ def _states(line: GroupLine, width: int) -> list[Part]:
 
 
 def paint_row(
-    row: Row, placed: Sequence[Placed], scene: Scene, lead: str, base: Style, styles: Styles, *, member: bool
+    row: Row, placed: Sequence[Placed], scene: CellContext, lead: str, base: Style, styles: Styles, *, member: bool
 ) -> Strip:
     """Paint a line.
 

@@ -23,9 +23,9 @@ from itop_tui.figures.format import age
 from itop_tui.figures.run_view import seconds_left, silence
 from itop_tui.look.theme import TONES
 from itop_tui.look.toned import Toned
-from itop_tui.runs.marked import Marks
-from itop_tui.runs.run_columns import Column, Scene
-from itop_tui.runs.run_layout import Chosen, Page, default_columns, place
+from itop_tui.runs.marked import MarkedRuns
+from itop_tui.runs.run_columns import CellContext, RunColumn
+from itop_tui.runs.run_layout import ChosenColumn, Page, default_columns, place
 from itop_tui.runs.run_lines import GroupLine, Row, ids_of, name_of, paint_head, paint_row
 
 
@@ -60,7 +60,7 @@ class RunList(ScrollView, Toned, can_focus=True):
     """The sort key of the column whose head shows the order."""
     descending: reactive[bool] = reactive(True)
     """Whether the largest comes first."""
-    chosen: reactive[tuple[Chosen, ...]] = reactive(())
+    chosen: reactive[tuple[ChosenColumn, ...]] = reactive(())
     """The columns a person chose; empty for the list's own."""
     page_of_columns: reactive[int] = reactive(0)
     """Which page of columns is in sight."""
@@ -95,7 +95,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         self._cursor_name: int | str | None = None
         self._wanted: int | str | None = None
         self._hover: int | None = None
-        self._marks = Marks()
+        self._marks = MarkedRuns()
         self._page = Page((), 0, 1)
         self._grouped = False
         self._timed: dict[int, tuple[str, bool, str]] = {}
@@ -129,7 +129,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         return None if isinstance(row, GroupLine) else row
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[RunColumn, ...]:
         """The columns in sight."""
         return tuple(placed.column for placed in self._page.placed)
 
@@ -318,7 +318,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         styles = {tone: base + self.tone(tone) for tone in TONES}
         edge = "▌" if line == self._cursor else " "
         mark = {True: "◆", None: "◇", False: " "}[self._marks.covers(ids_of(row))]
-        scene = Scene(self._clock(), self.curves)
+        scene = CellContext(self._clock(), self.curves)
         painted = paint_row(row, self._page.placed, scene, edge + mark, base, styles, member=self._grouped)
         return painted.adjust_cell_length(width, base)
 

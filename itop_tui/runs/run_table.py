@@ -10,8 +10,8 @@ from textual.message import Message
 
 from db.records import RunRecord
 from itop_tui.dialogs.column_chooser import ColumnChooser
-from itop_tui.runs.run_columns import Column
-from itop_tui.runs.run_layout import Chosen, Placed, at, edge_at, fitted, moved, order, resized
+from itop_tui.runs.run_columns import RunColumn
+from itop_tui.runs.run_layout import ChosenColumn, Placed, at, edge_at, fitted, moved, order, resized
 from itop_tui.runs.run_lines import GroupLine, ids_of
 from itop_tui.runs.run_list import RunList
 
@@ -93,13 +93,13 @@ class RunTable(RunList):
         else:
             self._sort_or_reverse(selected.column)
 
-    def _sort_or_reverse(self, column: Column) -> None:
+    def _sort_or_reverse(self, column: RunColumn) -> None:
         if column.sort == self.sort:
             self.action_sort_reverse()
         else:
             self._sort_by(column)
 
-    def _sort_by(self, column: Column) -> None:
+    def _sort_by(self, column: RunColumn) -> None:
         self.post_message(self.SortChosen(column.sort, descending=not column.ascending))
 
     # ------------------------------------------------------------------------------------------------------ columns
@@ -107,7 +107,7 @@ class RunTable(RunList):
     def action_choose_columns(self) -> None:
         """Choose the columns."""
 
-        def decided(choice: tuple[Chosen, ...] | None) -> None:
+        def decided(choice: tuple[ChosenColumn, ...] | None) -> None:
             if choice is not None:
                 self.page_of_columns = 0
                 self._change(choice)
@@ -204,7 +204,7 @@ class RunTable(RunList):
         self.refresh()
         self.post_message(self.SelectionChanged())
 
-    def _change(self, chosen: tuple[Chosen, ...]) -> None:
+    def _change(self, chosen: tuple[ChosenColumn, ...]) -> None:
         self.chosen = chosen
         self.post_message(self.ColumnsChanged())
         self._hold(self.held_column)
