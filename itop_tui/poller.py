@@ -45,7 +45,7 @@ class View:
         limit: The most runs, or groups, read.
         by: What they are grouped by, as `db.finding.grouping` calls it; empty for no groups.
         opened: The keys of the groups whose runs are listed.
-        figures: The figures whose means the groups show.
+        figures: The metrics whose means the groups show.
         group_sort: What the groups are sorted by, as `db.finding.grouping` calls it.
     """
 
@@ -64,7 +64,7 @@ class ListedGroup:
     """A group of runs as the list shows it.
 
     Attributes:
-        group: The group with its figures.
+        group: The group with its means.
         sample: One of its runs, for what they have in common.
         members: Its runs where it is open; None where it is not.
     """
@@ -142,7 +142,7 @@ class Reader(Protocol):
         """Read what a view shows."""
 
     def settle(self) -> str | None:
-        """Give runs whose process is gone their true ending; tell what is wrong with the background, if anything."""
+        """Give runs whose process is gone their true ending; say what is wrong in the background, if anything."""
 
 
 class DatabaseReader:
@@ -182,7 +182,7 @@ class DatabaseReader:
             listed, matching = runs.page(self._database, query)
         else:
             listed, matching = runs.list_runs(self._database, query), totals.runs - totals.archived
-        # Last, and kept only when all else was read: an ending that is not told now is told by the next snapshot.
+        # Last, and kept only when all else was read: an ending that is not reported now is in the next snapshot.
         mark, ended = (self._endings, ()) if known is not None else endings.since(self._database, self._endings)
         snapshot = Snapshot(
             view=view,
@@ -238,10 +238,10 @@ class DatabaseReader:
             and not submit.scheduler_running(self._database)
             and any(not run.held for run in runs.list_runs(self._database, query))
         )
-        # Twice in a row: between a run being queued and its scheduler being there, a moment passes.
-        told = unserved and self._unserved
+        # Twice in a row: between a run being queued and its scheduler being there, a short time passes.
+        unserved_twice = unserved and self._unserved
         self._unserved = unserved
-        if not told:
+        if not unserved_twice:
             return None
         return f"{plural(waiting, 'queued run')} will not start: no scheduler is running here. ^g starts one."
 
@@ -323,13 +323,13 @@ class Poller:
                 self._seen = (snapshot.version, view)
                 self._post(RunsChanged(snapshot))
                 found = True
-        except Exception as error:  # whatever the database or the disk does, the app goes on
-            # A database that comes back may be another file: read it anew.
+        except Exception as error:  # the app continues, whatever the database or the disk does
+            # A database that comes back may be another file: read it again.
             self._seen = None
-            told = f"The database cannot be read, and is tried again: {_told(error).rstrip('.')}. Runs go on."
-            self._tell_trouble(told)
+            reason = _reason(error).rstrip(".")
+            self._report(f"The database cannot be read, and is tried again: {reason}. Runs continue.")
         else:
-            self._tell_trouble(self._settle())
+            self._report(self._settle())
         return found
 
     def _settle(self) -> str | None:
@@ -340,10 +340,10 @@ class Poller:
             try:
                 self._unsettled = self._reader.settle()
             except Exception as error:  # runs are still listed where their processes cannot be looked at
-                self._unsettled = f"Runs whose process is gone cannot be found: {_told(error)}"
+                self._unsettled = f"Runs whose process is gone cannot be found: {_reason(error)}"
         return self._unsettled
 
-    def _tell_trouble(self, problem: str | None) -> None:
+    def _report(self, problem: str | None) -> None:
         if problem != self._problem:
             self._problem = problem
             self._post(DatabaseTrouble(problem))
@@ -356,5 +356,5 @@ class Poller:
         return self._after_reading if found else self._interval
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return f"{error}".strip() or type(error).__name__

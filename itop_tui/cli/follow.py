@@ -1,6 +1,6 @@
 """Following runs from the command line until they end: a live view in a terminal, plain lines elsewhere.
 
-Following only reads: the runs belong to the scheduler, and Ctrl-C leaves them going.
+Following only reads: the runs belong to the scheduler, and they continue after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ def follow(database: Database, run_ids: Sequence[int], *, out: Console) -> list[
         out: Where progress is shown.
 
     Returns:
-        The ended runs, or None where the user detached with Ctrl-C; the runs go on then.
+        The ended runs, or None if the user detached with Ctrl-C; the runs then continue.
     """
     try:
         ended = Follower(database, run_ids, out).until_ended()

@@ -29,7 +29,7 @@ _STYLES: dict[Tone, str] = {"muted": "dim", "live": "cyan", "warn": "yellow", "g
 
 
 class _Console(Console):
-    """A console whose closed pipe is told to `application.run`, which knows that it is no failure."""
+    """A console that reports a closed pipe to `application.run`, for which it is no failure."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError

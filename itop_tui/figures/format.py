@@ -1,7 +1,7 @@
 """How figures, times and names are written on every screen: pure functions, no widgets, no clock of their own.
 
 A figure that is not known yet is `UNKNOWN`; one that diverged is written "NaN" or "∞", never left blank, so
-that a run which blew up can be told from a run which has not reported.
+that a run which diverged differs from a run which has not reported.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Read a console log as it grows: its end first, then only what was appended. For the app and for `itop logs`.
 
-No widget and no clock: whoever watches the file calls `LogTail.read`.
+No widget and no clock: what watches the file calls `LogTail.read`.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class LogTail:
         self._missing = False
         self._offset += len(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > self._longest_line:  # a line without end must not grow in memory for ever
+        if len(self._rest) > self._longest_line:  # a line without end must not grow in memory forever
             lines.append(self._rest)
             self._rest = b""
         cleaned = tuple(map(self._cleaned, lines))

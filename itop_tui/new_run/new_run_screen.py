@@ -1,4 +1,4 @@
-"""The form of a new run: from a preset or a past run, validated as one types, with the plan beside it."""
+"""The form of a new run: from a preset or a past run, validated as you type, with the plan beside it."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ class NewRunScreen(ItopScreen):
         self.app.push_screen(Picker("Start from", items), chosen)
 
     def start_from(self, settings: Mapping[str, Any], title: str) -> None:
-        """Fill the form anew.
+        """Fill the form again.
 
         Args:
             settings: What it holds from now on.

@@ -36,7 +36,7 @@ class PlanPane(Toned):
     at_most = False
     """Whether the plan's R_s is one that the run will stay below; set before the plan."""
     taken: reactive[Estimate | None] = reactive(None, layout=True)
-    """How long it will take, and how much disk, with what that is judged by; of a sweep, all runs together."""
+    """How long it will take, and how much disk, with what that is estimated from; of a sweep, all runs together."""
     of: reactive[str] = reactive("", layout=True)
     """Which run of a sweep the plan is of; empty for a single run."""
     note: reactive[str] = reactive("", layout=True)
@@ -45,7 +45,7 @@ class PlanPane(Toned):
     def __init__(self) -> None:
         super().__init__()
         self.wanted: Grid | None = None
-        """What the plan shall be of; None while something is wrong."""
+        """What the plan must be of; None while something is wrong."""
         self.planning: Grid | None = None
         """What a plan is being computed of."""
         self._timer: Timer | None = None

@@ -1,4 +1,4 @@
-"""The fields of a new run, all in one widget that draws the lines in sight.
+"""The fields of a new run, all in one widget that draws the visible lines.
 
 Fifty fields as fifty times four widgets take more than a second to open; one widget takes a few milliseconds, and the
 arrow keys, the marks and the notes are drawn the way the form needs them.
@@ -45,7 +45,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
     """Shows and edits the fields of a `RunForm`.
 
     Args:
-        form: What is edited; it changes as one types.
+        form: What is edited; it changes as you type.
         id: The widget's id.
     """
 
@@ -133,7 +133,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
     # ------------------------------------------------------------------------------------------------------- moving
 
     def on_resize(self) -> None:
-        """Keep the cursor in sight."""
+        """Keep the cursor visible."""
         self.virtual_size = Size(self.scrollable_size.width, len(LINES))
         self._scroll_into_view()
 
@@ -190,7 +190,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         self.post_message(self.Edited())
 
     def on_key(self, event: events.Key) -> None:
-        """Edit the field at the cursor. No printed key goes on to the screen, where it could mean to quit."""
+        """Edit the field at the cursor. No printed key reaches the screen, where it could mean to quit."""
         spec = self.current
         handled = False
         if spec.kind == "text":

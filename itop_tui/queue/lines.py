@@ -1,7 +1,7 @@
-"""The lines of the queue's screen: devices with what they do and what runs on them, then what waits. Text, no widget.
+"""The lines of the queue's screen: devices with what they do and what runs on them, then the queue. Text, no widget.
 
-`lay_out` names the lines, which is cheap however long the queue; `draw` draws one of them, which is done for those in
-sight only.
+`lay_out` names the lines, which is cheap however long the queue; `draw` draws one of them, which is done only for
+those that are visible.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class DeviceLine:
 
 @dataclass(frozen=True, slots=True)
 class StrangersLine:
-    """The programs on a device that are none of our runs."""
+    """The programs on a device that are not our runs."""
 
     strangers: tuple[Program, ...]
 
@@ -141,8 +141,8 @@ def _about_gpus(devices: DeviceList) -> list[Line]:
     if devices.problem is None:
         return []
     if devices.unreadable:
-        told = f"! GPUs cannot be read, so nothing is started on them: {devices.problem}"
-        return [Note(((f"  {told}", "warn"),))]
+        problem = f"! GPUs cannot be read, so nothing is started on them: {devices.problem}"
+        return [Note(((f"  {problem}", "warn"),))]
     return [_say(f"no GPU: {devices.problem}" if not devices.gpus else devices.problem)]
 
 
@@ -157,13 +157,16 @@ def _elsewhere(state: QueueState) -> list[Line]:
 
 def _queue(state: QueueState) -> list[Line]:
     if not state.host:
-        return [Note(), _heading("waiting"), _say("reading the queue …")]
+        return [Note(), _heading("queue"), _say("reading the queue …")]
     if not state.waiting:
-        return [Note(), _heading("waiting"), _say("nothing waits")]
-    told = plural(state.queued, "run")
+        return [Note(), _heading("queue"), _say("Queue is empty")]
+    counted = plural(state.queued, "run")
     if state.held:
-        told += f", {state.held} held"
-    lines: list[Line] = [Note(), Note((("waiting", "title"), (f"  {told}, in the order in which they start", "muted")))]
+        counted += f", {state.held} held"
+    lines: list[Line] = [
+        Note(),
+        Note((("queue", "title"), (f"  {counted}, in the order of their start", "muted"))),
+    ]
     lines += [WaitingLine(run, place) for place, run in enumerate(state.waiting, start=1)]
     if state.queued > len(state.waiting):
         lines.append(_say(f"and {state.queued - len(state.waiting):,} more"))
@@ -182,7 +185,7 @@ def _say(text: str) -> Note:
 
 
 def draw(line: Line, scene: QueueScene, width: int) -> list[Part]:
-    """What stands in a line of so many cells, behind the cursor's edge and the mark."""
+    """What stands in a line of so many cells, behind the cursor's edge and the selection mark."""
     match line:
         case Note(parts):
             return list(parts)
@@ -326,7 +329,7 @@ def history(values: Sequence[float | None], top: float, width: int, seen: int) -
 
 
 def status(state: QueueState, sample: DeviceSample | None) -> list[Part]:
-    """The line above: the scheduler, the slots, and how many wait."""
+    """The line above: the scheduler, the slots, and how many runs are queued."""
     if not state.host:
         return [("reading the queue …", "muted")]
     ready = state.queued - state.held
@@ -335,17 +338,17 @@ def status(state: QueueState, sample: DeviceSample | None) -> list[Part]:
     elif ready:
         parts = [("! no scheduler is running: S starts one", "warn")]
     else:
-        parts = [("– no scheduler is running; none is needed while nothing waits", "muted")]
+        parts = [("– no scheduler is running; none is needed while the queue is empty", "muted")]
     counts: Mapping[str, int] = {
         "running": sum(run.status != "paused" for run in state.active),
         "paused": sum(run.status == "paused" for run in state.active),
     }
-    told = [f"{number} {word}" for word, number in counts.items() if number]
+    counted = [f"{number} {word}" for word, number in counts.items() if number]
     if sample is not None:
         names = [device.name for device in sample.devices]
         slots, taken = sum(map(state.slots_of, names)), sum(map(state.taken, names))
-        told.append(f"{taken} of {plural(slots, 'slot')} taken")
-    return [*parts, ("   " + "   ".join(told), "text")]
+        counted.append(f"{taken} of {plural(slots, 'slot')} taken")
+    return [*parts, ("   " + "   ".join(counted), "text")]
 
 
 def about(run: RunRecord | None, device: str | None, scene: QueueScene) -> list[Part]:
@@ -357,5 +360,5 @@ def about(run: RunRecord | None, device: str | None, scene: QueueScene) -> list[
     found = scene.sample.devices.named(device) if scene.sample is not None and device is not None else None
     if found is None:
         return []
-    words = f"{plural(scene.state.slots_of(found.name), 'slot')}: so many runs at a time; + and - change it"
+    words = f"{plural(scene.state.slots_of(found.name), 'slot')}: the most runs at a time; + and - change it"
     return [(found.name, "title"), (f"  {found.description}", "muted"), (f"  {words}", "text")]

@@ -143,7 +143,7 @@ class QueueScreen(ItopScreen):
                 yield KeyHint(hint.key, f"{what} {sign}", hint.action)
             elif hint.action == "screen.pause_all":
                 if self._scene.state.active:
-                    yield KeyHint(hint.key, "pause all" if self._training else "go on, all", hint.action)
+                    yield KeyHint(hint.key, "pause all" if self._training else "continue all", hint.action)
             else:
                 yield hint
 
@@ -197,7 +197,7 @@ class QueueScreen(ItopScreen):
         return tuple(run for run in self._scene.state.active if run.status == "running")
 
     def action_pause_all(self) -> None:
-        """Pause every run that is running; where none is, let all paused ones go on."""
+        """Pause every running run; if none is running, continue the paused ones."""
         running = self._training
         meant = running or tuple(run for run in self._scene.state.active if run.status == "paused")
         if not meant:
@@ -211,11 +211,11 @@ class QueueScreen(ItopScreen):
         )
 
     def action_start_scheduler(self) -> None:
-        """See to it that a scheduler is there."""
+        """Start the scheduler, if none is running."""
         if self._scene.state.scheduler:
-            self.notify("A scheduler is running already.", markup=False)
+            self.notify("A scheduler is already running.", markup=False)
         elif not self._scene.state.waiting:
-            self.notify("Nothing waits: a scheduler would leave at once.", severity="warning", markup=False)
+            self.notify("Queue is empty: a scheduler would exit at once.", severity="warning", markup=False)
         else:
             self.itop.operate(operations.start_scheduler, self._started, failing="The scheduler did not start")
 

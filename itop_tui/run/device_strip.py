@@ -98,7 +98,7 @@ class Prober:
 
 
 def strip_parts(reading: Reading, loads: Sequence[float | None]) -> list[Part]:
-    """What is said of one device."""
+    """What is shown of one device."""
     parts: list[Part] = [(f"{reading.device} ", "muted")]
     if reading.problem is not None and reading.load is None:
         return [*parts, (f"cannot be read: {plain(reading.problem, 100)}", "warn")]

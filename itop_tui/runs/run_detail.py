@@ -1,4 +1,4 @@
-"""The pane beside the list: the highlighted run's key figures, why it is where it is, and its loss in one line."""
+"""The pane beside the list: the metrics of the run at the cursor, why it is in its state, and its loss in one line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RunDetail(Toned):
     """
 
     class Shown(Message):
-        """The pane came into sight."""
+        """The pane became visible."""
 
     run: reactive[RunRecord | None] = reactive(None)
     """The run described."""
@@ -60,7 +60,7 @@ class RunDetail(Toned):
         self._drawn_at = 0.0
 
     def on_show(self) -> None:
-        """What nobody saw was not read."""
+        """What was hidden was not read."""
         self.post_message(self.Shown())
 
     def tick(self) -> None:
@@ -141,7 +141,7 @@ class RunDetail(Toned):
                 ("density", [(share(run.density), "text"), (f"  target {share(run.target_density)}", "muted")]),
                 ("nonzeros", [(count(run.nonzeros), "text")]),
                 ("R_s", [(ratio(run.itop_rate, 3), "title")]),
-                ("ζ now", [(figure(run.death_rate, 3), "text"), (f"  ΔT {interval}", "muted")]),
+                ("death rate", [(figure(run.death_rate, 3), "text"), (f"  ΔT {interval}", "muted")]),
                 ("FLOPs", [(share(run.flops_ratio), "text"), ("  of dense training", "muted")]),
             ]
         made: list[tuple[str, list[Part]]] = [

@@ -14,7 +14,7 @@ from itop_tui.runs.run_columns import COLUMNS, RunColumn
 from itop_tui.runs.run_fields import column
 
 LEAD = 4
-"""Cells before the first column: the cursor, the mark, the star, a gap."""
+"""Cells before the first column: the cursor, the selection, the star, a gap."""
 _TIGHT = 140
 """Lines narrower than this have one cell between two columns, wider ones two."""
 _EXTRA_RANK, _NAME_FIRST = 8, {False: 16, True: 8}
@@ -66,7 +66,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The columns in sight.
+    """The visible columns.
 
     Attributes:
         placed: The columns, in order, from cell `LEAD` on.
@@ -80,7 +80,7 @@ class Page:
 
 
 def default_columns() -> tuple[ChosenColumn, ...]:
-    """The columns of a list that nobody has changed."""
+    """The columns of a list that was not changed."""
     return tuple(ChosenColumn(each.key) for each in COLUMNS)
 
 
@@ -93,7 +93,7 @@ def place(width: int, chosen: Sequence[ChosenColumn] = (), *, page: int = 0, gro
         width: The cells of a line.
         chosen: The columns a person chose, in order; none for the list's own.
         page: Which page of columns; the last one where there are fewer.
-        grouped: Whether figures need room for a deviation.
+        grouped: Whether means need room for a deviation.
     """
     widths, columns = _asked(chosen)
     pages = _pages(width, columns, widths, grouped=grouped)

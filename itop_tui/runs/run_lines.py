@@ -28,7 +28,7 @@ class GroupLine:
     """A line that stands for several runs.
 
     Attributes:
-        group: The runs and their figures.
+        group: The runs and their means.
         open: Whether they are listed below it.
         sample: One of them, for what they have in common; None where it was not read.
         alike: Whether they are runs of one recipe, which differ by the seed alone.
@@ -56,7 +56,7 @@ def name_of(row: Row) -> int | str:
 
 
 def glyphs(row: Row) -> str:
-    """What stands before a line beside its mark: whether it is starred or archived."""
+    """What stands before a line beside its selection mark: whether it is starred or archived."""
     if isinstance(row, GroupLine):
         return "▾" if row.open else "▸"
     return "★" if row.starred_at is not None else "▫" if row.archived_at is not None else " "
@@ -104,7 +104,7 @@ def _group_cell(line: GroupLine, column: RunColumn, scene: CellContext, width: i
 
 
 def _mean(group: RunGroup, column: RunColumn, width: int) -> list[Part]:
-    """A mean with its deviation; that some runs diverged is said by a mark, that all did by its name."""
+    """A mean with its deviation; a mark shows that some runs diverged, NaN that all did."""
     assert column.mean is not None
     diverged = group.diverged.get(column.figure, 0)
     if diverged and not group.count.get(column.figure, 0):

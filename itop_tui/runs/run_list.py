@@ -1,8 +1,8 @@
-"""The list of runs: draws only the lines in sight, and keeps its place while runs come, move and go.
+"""The list of runs: draws only the visible lines, and keeps its place while runs are added, moved and removed.
 
 `DataTable` keeps a cell for every row and takes a second or two for 10,000 of them. This widget holds records and
 draws a line when it is looked at, so what a new snapshot costs depends on the height of the screen, not on the number
-of runs. The cursor and the marks belong to runs (by id), not to lines.
+of runs. The cursor and the selection belong to runs (by id), not to lines.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from itop_tui.runs.run_lines import GroupLine, Row, ids_of, name_of, paint_head,
 
 
 class RunList(ScrollView, Toned, can_focus=True):
-    """A live list of runs, or of groups of them, with a cursor, marks and a sort order.
+    """A live list of runs, or of groups of them, with a cursor, a selection and a sort order.
 
     Args:
         clock: The time, in unix seconds, for ages and times left.
@@ -63,9 +63,9 @@ class RunList(ScrollView, Toned, can_focus=True):
     chosen: reactive[tuple[ChosenColumn, ...]] = reactive(())
     """The columns a person chose; empty for the list's own."""
     page_of_columns: reactive[int] = reactive(0)
-    """Which page of columns is in sight."""
+    """Which page of columns is shown."""
     held_column: reactive[str] = reactive("")
-    """The column that is made wider, moved or sorted by with keys; empty for none."""
+    """The selected column, which keys make wider, move or sort by; empty for none."""
     curves: reactive[Mapping[int, tuple[float, ...]]] = reactive(dict, repaint=False)
     """The loss of runs over their steps, by the run's id."""
 
@@ -130,28 +130,28 @@ class RunList(ScrollView, Toned, can_focus=True):
 
     @property
     def columns(self) -> tuple[RunColumn, ...]:
-        """The columns in sight."""
+        """The visible columns."""
         return tuple(placed.column for placed in self._page.placed)
 
     @property
     def column_pages(self) -> tuple[int, int]:
-        """Which page of columns is in sight, counted from 0, and how many there are."""
+        """Which page of columns is shown, from 0, and how many there are."""
         return self._page.number, self._page.pages
 
     @property
     def marked_ids(self) -> tuple[int, ...]:
-        """The marked runs, in the order of the list."""
+        """The selected runs, in the order of the list."""
         ordered = dict.fromkeys(run_id for row in self._rows for run_id in ids_of(row))
         return tuple(run_id for run_id in ordered if run_id in self._marks.ids)
 
     @property
     def marked(self) -> tuple[RunRecord, ...]:
-        """The marked runs that are listed, in order."""
+        """The selected runs that are listed, in order."""
         return tuple(run for run in self.rows if run.id in self._marks.ids)
 
     @property
     def marking(self) -> bool:
-        """Whether moving the cursor marks runs."""
+        """Whether moving the cursor selects runs."""
         return self._marks.marking
 
     @property
@@ -206,7 +206,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         return next((line for line, row in groups if name in row.group.run_ids), None) if self._grouped else None
 
     def _redraw(self, drawn: tuple[object, ...]) -> None:
-        """Draw again the lines in sight whose runs changed; all of them where the list moved."""
+        """Draw again the visible lines whose runs changed; all of them where the list moved."""
         top = self.scroll_offset.y
         if drawn[:3] != (top, self._cursor, self.size):
             self.refresh()
@@ -277,7 +277,7 @@ class RunList(ScrollView, Toned, can_focus=True):
             self.held_column = ""
 
     def watch_curves(self, before: Mapping[int, tuple[float, ...]], after: Mapping[int, tuple[float, ...]]) -> None:
-        """Draw again the lines in sight whose curves changed."""
+        """Draw again the visible lines whose curves changed."""
         top = self.scroll_offset.y
         for line, row in enumerate(self._rows[top : top + self._visible()], start=top):
             if not isinstance(row, GroupLine) and before.get(row.id) != after.get(row.id):
@@ -289,7 +289,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         self.post_message(self.VisibleLinesChanged())
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Tell that other lines are in sight."""
+        """Report that other lines are visible."""
         super().watch_scroll_y(old_value, new_value)
         if round(old_value) != round(new_value):
             self.post_message(self.VisibleLinesChanged())
@@ -332,7 +332,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         return painted.adjust_cell_length(width, base)
 
     def tick(self) -> None:
-        """Draw again the lines in sight that read differently by now: ages, times left, silence."""
+        """Draw again the visible lines that read differently by now: ages, times left, silence."""
         now, top = self._clock(), self.scroll_offset.y
         for line, run in enumerate(self._rows[top : top + self._visible()], start=top):
             if not isinstance(run, GroupLine) and self._reads_differently(run, now):
@@ -378,7 +378,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         self._move_to(self._cursor + lines)
 
     def action_extend(self, lines: int) -> None:
-        """Move the cursor by some lines, marking on the way."""
+        """Move the cursor by some lines, selecting on the way."""
         self._marks.begin_range(self._cursor, by_shift=True)
         self._move_to(self._cursor + lines, shift=True)
 

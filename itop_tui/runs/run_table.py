@@ -268,7 +268,7 @@ class RunTable(RunList):
         here, there = placed.get(drag.key), placed.get(over.key if over else "")
         if here is None or there is None or here is there:
             return
-        # Only as far as the column stays under the mouse: else it would jump to and fro over a wider one.
+        # Only as far as the column stays under the mouse: else it would jump back and forth over a wider one.
         last = there.x + there.width
         if event.x >= last - here.width if there.x > here.x else event.x < there.x + here.width:
             self._dragged = True

@@ -97,7 +97,7 @@ class RunsScreen(ItopScreen):
         return tuple(chosen.known[run_id] for run_id in chosen.ids if run_id in chosen.known)
 
     def on_screen_resume(self) -> None:
-        """Draw anew what changed while another screen was on top."""
+        """Draw again what changed while another screen was on top."""
         self._tick()
 
     def _tick(self) -> None:

@@ -67,7 +67,7 @@ def runs(
     group_by: Annotated[
         str | None,
         Parameter(
-            help="Show groups with mean ± standard deviation: recipe (runs that differ by the seed only), or a field.",
+            help="Show groups with mean ± std: recipe (runs that differ by the seed only), or a field.",
             metavar="FIELD",
         ),
     ] = None,
@@ -82,7 +82,7 @@ def runs(
         ),
     ] = None,
     ascending: Annotated[bool, Parameter(negative=(), help="Smallest first.", show_default=False)] = False,
-    limit: Annotated[int, AtLeastZero, Parameter(help="At most so many; 0 lists all.")] = 50,
+    limit: Annotated[int, AtLeastZero, Parameter(help="The most runs to list; 0 lists all.")] = 50,
     fields: Annotated[
         bool, Parameter(negative=(), help="List the fields of a query instead of runs.", show_default=False)
     ] = False,
@@ -98,7 +98,7 @@ def runs(
     is:starred, is:active, is:finished, is:diverged, is:fork, is:held and is:archived ask for marks. loss:nan finds
     figures that diverged, group:"" runs without a group.
 
-    not turns a condition round; or and parentheses join them; "two words" in quotation marks belong together. A minus
+    not negates a condition; or and parentheses join them; "two words" in quotation marks belong together. A minus
     does the same as not, but only inside one argument that begins with something else.
 
     Examples: itop runs state:running 'density<0.1' growth:gradient. itop runs 'tag:paper (model:vgg or model:wrn)
@@ -186,7 +186,7 @@ def group_row(group: RunGroup, now: float) -> list[Cell]:
 
 
 def _spread(group: RunGroup, name: str, write: Callable[[float | None], str]) -> str:
-    """Mean ± standard deviation; of how many where not all have the figure; and how many diverged."""
+    """Mean ± std; n where not all runs have the metric; and how many diverged."""
     told = write(group.mean[name])
     deviation = group.std[name]
     if deviation is not None:

@@ -84,12 +84,12 @@ def show(
         Parameter(
             negative=(),
             show_default=False,
-            help="Print what the code differed from its commit by.",
+            help="Print how the code differed from its commit.",
         ),
     ] = False,
     json: Json = False,
 ) -> int:
-    """Show one run: state and reason, figures, settings that differ from the defaults, checkpoints, attempts."""
+    """Show one run: state and reason, metrics, settings that differ from the defaults, checkpoints, attempts."""
     with opened() as database:
         found = store.find(database, run)
         attempts = attempt_store.for_run(database, found.id)
@@ -264,12 +264,12 @@ def _print_changes(run: RunRecord, changes: Sequence[ConfigChange], out: Console
 
 
 def setting(value: object) -> str:
-    """A setting's value as one reads it."""
+    """A setting's value as text."""
     return "none" if value is None else str(value)
 
 
 def _print_provenance(run: RunRecord, attempt: AttemptRecord, out: Console) -> None:
-    """Print of which code and with what the latest attempt ran."""
+    """Print the code and the versions that the latest attempt ran with."""
     code = attempt.commit or ""
     if code and attempt.dirty:
         code += f", with changes that were not committed (itop show {run.id} --diff)"
@@ -290,7 +290,7 @@ def _print_diff(run: RunRecord, attempts: Sequence[AttemptRecord]) -> int:
     """Print the kept difference of the latest attempt that has one, as text: nothing in it moves the terminal."""
     kept = next((one for one in reversed(attempts) if one.diff), None)
     if kept is None or kept.diff is None:
-        note(f"Run {run.id} has no difference kept: its code was as committed, or in no repository.")
+        note(f"Run {run.id} has no difference: its code was as committed, or in no repository.")
         return 0
     note(f"Attempt {kept.number} of run {run.id}:")
     for line in kept.diff.splitlines():
@@ -318,7 +318,7 @@ def _what_next(run: RunRecord, checkpoints: Sequence[CheckpointRecord]) -> list[
     if run.status.is_active:
         return [(f"itop logs {run.id} -f", "follow its log"), (f"itop stop {run.id}", "stop it, with a checkpoint")]
     if run.status.is_terminal and run.status is not RunStatus.COMPLETED:
-        told.append((f"itop resume {run.id}", "go on where it ended" if checkpoints else "start it again"))
+        told.append((f"itop resume {run.id}", "resume it" if checkpoints else "start it again"))
     elif checkpoints:
         told.append((f"itop fork {run.id} --checkpoint best --lr 0.01", "a new run from its best checkpoint"))
     return told

@@ -56,7 +56,7 @@ def test_history_fills_its_room_exactly(values: list[float | None], width: int, 
 
 def test_what_runs_where_and_what_waits_stands_in_order() -> None:
     shown = text(scene(), 197)
-    words = ("cpu", "rigl-itop 3", "cuda:0", "70.9 GB", "rigl-itop 4", "cuda:1", "gpubox", "set-itop 5", "waiting")
+    words = ("cpu", "rigl-itop 3", "cuda:0", "70.9 GB", "rigl-itop 4", "cuda:1", "gpubox", "set-itop 5", "queue")
     places = [shown.index(word) for word in words]
     assert places == sorted(places)
     assert "4 runs, 1 held" in shown
@@ -109,14 +109,14 @@ def test_gpus_that_cannot_be_read_are_said_and_one_that_is_not_there_is_no_troub
 def test_before_the_devices_were_read_the_runs_are_there() -> None:
     shown = text(replace(scene(), sample=None), 77)
     assert "reading the devices" in shown
-    assert "waiting" in shown
+    assert "queue" in shown
 
 
 def test_before_the_queue_was_read_nothing_is_said_of_it() -> None:
-    """The devices may be there first: it said that nothing waits, and that no scheduler runs."""
+    """The devices may be there first: it said that the queue is empty, and that no scheduler runs."""
     unread = QueueState()
     assert status(unread, DeviceSample(DEVICES)) == [("reading the queue …", "muted")]
-    assert "nothing waits" not in text(scene(unread), 117)
+    assert "Queue is empty" not in text(scene(unread), 117)
 
 
 def test_only_a_run_that_is_running_has_a_speed() -> None:
@@ -136,7 +136,7 @@ def test_the_schedulers_state_is_said() -> None:
     assert "S starts one" in told(replace(sample_state(), scheduler=False))
     held = replace(sample_state(), scheduler=False, waiting=sample_state().waiting[2:3], queued=1)
     assert "none is needed" in told(held)
-    assert "nothing waits" in text(scene(QueueState(host="workstation")), 77)
+    assert "Queue is empty" in text(scene(QueueState(host="workstation")), 77)
 
 
 def test_a_long_queue_is_listed_in_part_and_says_so() -> None:

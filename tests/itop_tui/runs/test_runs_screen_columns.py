@@ -13,7 +13,7 @@ from tests.itop_tui.support import list_of, screen_text, started, table_of, wait
 
 
 def shown(app: ItopApp) -> list[str]:
-    """The columns in sight."""
+    """The visible columns."""
     return [column.key for column in table_of(app).columns]
 
 
@@ -146,7 +146,7 @@ async def test_holding_goes_over_all_pages_of_columns(app: ItopApp, database: Da
         for _ in range(len(COLUMNS) + 3):
             await pilot.press("right_square_bracket")
             held = table_of(app).column_held
-            assert held is not None, "what is held is in sight"
+            assert held is not None, "what is selected is visible"
             seen.append(held.column.key)
         assert seen[-1] == seen[-2] == seen[-3]
         for _ in range(len(COLUMNS) + 3):
@@ -177,7 +177,7 @@ async def test_a_held_column_is_moved_and_the_order_is_kept_for_the_next_start(
     async with again.run_test(size=(80, 24)) as pilot:
         await started(pilot, 2)
         assert table_of(again).chosen == kept
-        # To the far right, over the pages, one place at a time, and never out of sight.
+        # To the far right, over the pages, one place at a time, and always visible.
         await pilot.press("right_square_bracket")
         for _ in range(len(COLUMNS)):
             await pilot.press("right_curly_bracket")
