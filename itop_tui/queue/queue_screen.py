@@ -18,7 +18,7 @@ from itop_tui.look.toned import TonedLine
 from itop_tui.poller import RunsChanged
 from itop_tui.queue.board import QueueBoard
 from itop_tui.queue.lines import QueueScene, about, status
-from itop_tui.queue.queue_reader import QueueRead, QueueReader
+from itop_tui.queue.queue_state import QueueRead, QueueReader
 from itop_tui.queue.sampling import DeviceSample, DeviceTracks, Probe, default_probe, device_watcher
 from itop_tui.screen import ItopScreen, Selection
 from itop_tui.service import operations, queue_operations

@@ -70,15 +70,7 @@ class RunList(ScrollView, Toned, can_focus=True):
     """The loss of runs over their steps, by the run's id."""
 
     class LineHighlighted(Message):
-        """The cursor is on another line, or its run changed.
-
-        Attributes:
-            run: The run at the cursor; None where it is on a group, or where nothing is listed.
-        """
-
-        def __init__(self, run: RunRecord | None) -> None:
-            self.run = run
-            super().__init__()
+        """The cursor is on another line, or its run changed."""
 
     class VisibleLinesChanged(Message):
         """Other lines, or other columns, are visible."""
@@ -195,7 +187,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         row = self.current_row
         self._cursor_name = None if row is None else name_of(row)
         self._redraw(drawn)
-        self.post_message(self.LineHighlighted(self.current))
+        self.post_message(self.LineHighlighted())
         self.post_message(self.VisibleLinesChanged())
 
     def _line_of(self, name: int | str | None) -> int | None:
@@ -364,7 +356,7 @@ class RunList(ScrollView, Toned, can_focus=True):
             self._marks.moved(line, [ids_of(row) for row in self._rows], shift=shift)
         self._scroll_into_view()
         self.refresh()
-        self.post_message(self.LineHighlighted(self.current))
+        self.post_message(self.LineHighlighted())
 
     def _scroll_into_view(self) -> None:
         top, visible = self.scroll_offset.y, self._visible()

@@ -162,22 +162,19 @@ class RunsPane(Vertical):
         return " · ".join(parts)
 
     @on(RunTable.LineHighlighted)
-    def _describe(self, event: RunTable.LineHighlighted) -> None:
-        detail, run, row = self.detail, event.run, self.table.current_row
-        if (run.id if run else None) != (detail.run.id if detail.run else None):
-            self._curves.forget_detail()
-        detail.run, detail.group = run, row if isinstance(row, GroupLine) else None
+    def _describe(self) -> None:
+        detail, row = self.detail, self.table.current_row
+        run, group = (None, row) if isinstance(row, GroupLine) else (row, None)
+        moved = (run.id if run else None) != (detail.run.id if detail.run else None)
+        detail.run, detail.group, detail.losses = run, group, self._curves.of(run)
         self.post_message(self.ListChanged())
         self._read_on()
-        self._curves.want_detail()
+        self._curves.want(moved=moved)
 
     @on(RunDetail.Shown)
-    def _detail_shown(self) -> None:
-        self._curves.want_detail()
-
     @on(RunTable.VisibleLinesChanged)
-    def _lines_shown(self) -> None:
-        self._curves.want_lines()
+    def _more_is_visible(self) -> None:
+        self._curves.want()
 
     def _read_on(self) -> None:
         """Read more runs where the cursor comes near the last one listed."""

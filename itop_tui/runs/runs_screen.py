@@ -90,12 +90,6 @@ class RunsScreen(ItopScreen):
             return Selection(tuple(row.group.run_ids), known)
         return Selection((row.id,), known) if row is not None else Selection((), known)
 
-    @property
-    def chosen_runs(self) -> tuple[RunRecord, ...]:
-        """The chosen runs that are listed; an action reads the others too."""
-        chosen = self.chosen
-        return tuple(chosen.known[run_id] for run_id in chosen.ids if run_id in chosen.known)
-
     def on_screen_resume(self) -> None:
         """Draw again what changed while another screen was on top."""
         self._tick()

@@ -22,6 +22,7 @@ from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import Cell, Column, console, data, note, print_table, state
 from itop_tui.figures.format import UNKNOWN, age, explored, figure, percent, r_s, share
+from itop_tui.figures.run_view import percent_done
 from itop_tui.figures.spelling import hint
 from itop_tui.service.json_shape import document, print_json, run_document, timestamp
 
@@ -212,7 +213,7 @@ def row(run: RunRecord, now: float) -> list[Cell]:
         run: The run.
         now: Unix seconds.
     """
-    done = f"{100 * min(1.0, run.step / run.total_steps):.0f}%" if run.total_steps else UNKNOWN
+    done = percent_done(run)
     return [
         str(run.id),
         data(run.name),
@@ -221,7 +222,7 @@ def row(run: RunRecord, now: float) -> list[Cell]:
         data(run.data),
         data(run.method),
         share(run.density if run.density is not None else run.target_density),
-        done,
+        UNKNOWN if done is None else f"{done}%",
         figure(run.loss),
         percent(run.best_val_accuracy),
         percent(run.test_accuracy),
