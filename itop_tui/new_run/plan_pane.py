@@ -6,7 +6,7 @@ One plan is computed at a time, and what was typed last counts.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
@@ -21,7 +21,9 @@ from itop_tui.service.estimates import Estimate, estimate
 from itop_tui.service.sweeps import Grid
 
 if TYPE_CHECKING:
-    from itop_tui.app import ItopApp
+    from db.session import Database
+    from engine.config.run_config import RunConfig
+    from itop_tui.screen import ItopScreen
 
 _LABEL = 14
 _PAUSE = 0.25
@@ -75,22 +77,23 @@ class PlanPane(Toned):
         self.planning = self.wanted
         # The first one waits for the helper process, which has torch to import.
         self.note = "…" if self.plan is not None else "loading torch…"
-        self._compute(self.planning)
+        itop = cast("ItopScreen", self.screen).itop
+        self._compute(itop.plan, itop.database if itop.is_open else None, self.planning)
 
     @work(thread=True, group="plan", exit_on_error=False)
-    def _compute(self, grid: Grid) -> None:
-        app = cast("ItopApp", self.app)
+    def _compute(
+        self, plan_of: Callable[[RunConfig], Mapping[str, Any]], database: Database | None, grid: Grid
+    ) -> None:
         try:
-            plan: Mapping[str, Any] | None = app.plan(grid.configs[0])
+            plan: Mapping[str, Any] | None = plan_of(grid.configs[0])
             note = ""
         except Exception as error:  # the form works without a plan
             plan, note = None, f"{error}".strip() or type(error).__name__
         try:
-            taken = estimate(app.database, grid.configs, plan) if plan is not None else None
+            taken = estimate(database, grid.configs, plan) if plan is not None and database is not None else None
         except Exception:  # and without an estimate; the poller reports a database that cannot be read
             taken = None
-        if self.is_attached:
-            app.call_from_thread(self._planned, grid, plan, taken, note)
+        self.app.call_from_thread(self._planned, grid, plan, taken, note)
 
     def _planned(self, grid: Grid, plan: Mapping[str, Any] | None, taken: Estimate | None, note: str) -> None:
         self.planning = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from textual import on, work
@@ -30,7 +31,8 @@ from itop_tui.runs.run_table import RunTable
 from itop_tui.service import operations
 
 if TYPE_CHECKING:
-    from itop_tui.app import ItopApp
+    from db.session import Database
+    from itop_tui.screen import ItopScreen
 
 _REST = 0.5
 """Seconds after a change before it is kept, so that a column that is dragged is written once."""
@@ -56,7 +58,7 @@ class RunsPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Lay out the filter, the list, the details and the greeting."""
-        clock = self._itop.clock
+        clock = self._screen.itop.clock
         yield FilterLine()
         with Horizontal(id="list"):
             yield RunTable(clock, id="runs")
@@ -68,12 +70,16 @@ class RunsPane(Vertical):
     def on_mount(self) -> None:
         """Show the order, and read curves from now on."""
         self.table.sort, self.table.descending = self.view.sort, self.view.descending
-        app = self._itop
-        self._curves = LossCurves(self, self.table, self.detail, lambda: app.database if app.is_open else None)
+        self._curves = LossCurves(self, self.table, self.detail, lambda: self._database)
 
     @property
-    def _itop(self) -> ItopApp:
-        return cast("ItopApp", self.app)
+    def _screen(self) -> ItopScreen:
+        return cast("ItopScreen", self.screen)
+
+    @property
+    def _database(self) -> Database | None:
+        """The open database; None while none is."""
+        return self._screen.itop.database if self._screen.itop.is_open else None
 
     @property
     def table(self) -> RunTable:
@@ -112,7 +118,7 @@ class RunsPane(Vertical):
         empty = snapshot.total == 0
         self.set_class(empty, "-empty")
         if empty:
-            self.query_one(Greeting).place = self._itop.database_place
+            self.query_one(Greeting).place = self._screen.itop.database_place
         nothing = self.query_one("#nothing", Label)
         nothing.display = not snapshot.listed and not empty
         if nothing.display:
@@ -217,7 +223,7 @@ class RunsPane(Vertical):
         figures = list_state.figures(self.table.chosen) if view.by else ()
         self.view = replace(view, figures=figures, group_sort=list_state.group_sort(view.sort, figures))
         self.table.sort, self.table.descending = self.view.sort, self.view.descending
-        self._itop.watch_runs(self.view)
+        self._screen.itop.watch_runs(self.view)
         if keep:
             self._keep()
         self.post_message(self.ListChanged())
@@ -226,12 +232,13 @@ class RunsPane(Vertical):
         """Keep how the list is viewed for the next start, once it has rested."""
         if self._keep_timer is not None:
             self._keep_timer.stop()
-        self._keep_timer = self.set_timer(_REST, lambda: self._write(list_state.to_json(self.state)))
+        self._keep_timer = self.set_timer(_REST, self._write)
 
-    @work(thread=True, exclusive=True, group="keep", exit_on_error=False)
-    def _write(self, state: dict[str, Any]) -> None:
-        if self._itop.is_open:
-            operations.remember(self._itop.database, LIST_STATE, state)
+    def _write(self) -> None:
+        database, state = self._database, list_state.to_json(self.state)
+        if database is not None:
+            write = partial(operations.remember, database, LIST_STATE, state)
+            self.run_worker(write, thread=True, exclusive=True, group="keep", exit_on_error=False)
 
     @on(RunTable.SortChosen)
     def _sort(self, event: RunTable.SortChosen) -> None:
@@ -267,18 +274,18 @@ class RunsPane(Vertical):
         text = event.text.strip()
         if text == self.view.text and not self._typing:
             return  # It was put there, not typed.
-        wrong = list_state.problem_of(event.text) if self._itop.is_open else None
+        wrong = list_state.problem_of(event.text) if self._database is not None else None
         self.filter_line.wrong = wrong
         if wrong is None and text != self.view.text:
             self.view_name = ""
             self.ask(keep=True, text=text, limit=PAGE)
-        self._complete(event.text, event.caret, wrong)
+        if self._database is not None:
+            self._complete(self._database, event.text, event.caret, wrong)
 
     @work(thread=True, exclusive=True, group="complete", exit_on_error=False)
-    def _complete(self, text: str, caret: int, wrong: Wrong | None) -> None:
-        if self._itop.is_open:
-            found = operations.suggestions(self._itop.database, text, caret)
-            self.app.call_from_thread(self._suggest, text, caret, found, wrong)
+    def _complete(self, database: Database, text: str, caret: int, wrong: Wrong | None) -> None:
+        found = operations.suggestions(database, text, caret)
+        self.app.call_from_thread(self._suggest, text, caret, found, wrong)
 
     def _suggest(self, text: str, caret: int, found: tuple[Suggestion, ...], wrong: Wrong | None) -> None:
         line = self.filter_line
@@ -337,7 +344,7 @@ class RunsPane(Vertical):
 
     def action_choose_view(self) -> None:
         """Choose a view, save the current one under a name, or delete one."""
-        self._itop.operate(operations.saved_views, self._offer_views, failing="The views cannot be read")
+        self._screen.itop.operate(operations.saved_views, self._offer_views, failing="The views cannot be read")
 
     def _offer_views(self, saved: tuple[ListState, ...]) -> None:
         known = {view.name: view for view in (*list_state.BUILT_IN, *saved)}
@@ -353,7 +360,7 @@ class RunsPane(Vertical):
                 case ("save", _):
                     self.app.push_screen(Ask("Save this view as", self.view_name, "its name"), self._save_view)
                 case ("delete", name):
-                    self._itop.operate(
+                    self._screen.itop.operate(
                         lambda db: operations.remove_view(db, name),
                         lambda _: self.notify(f"The view {name} is deleted.", markup=False),
                         failing="Could not delete the view",
@@ -378,7 +385,7 @@ class RunsPane(Vertical):
             self.post_message(self.ListChanged())
             self.notify(f"Saved the view {cleaned}.", markup=False)
 
-        self._itop.operate(lambda db: operations.save_view(db, state), saved, failing="Could not save the view")
+        self._screen.itop.operate(lambda db: operations.save_view(db, state), saved, failing="Could not save the view")
 
     def show_run(self, run_id: int) -> None:
         """Put the cursor on a run, which may not be listed yet; where the filter hides it, the filter is cleared."""
