@@ -12,7 +12,6 @@ recovery as a snapshot.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from textual.message import Message
 
 from itop_tui.figures.format import plural
+from itop_tui.service.watcher import Watcher
 
 if TYPE_CHECKING:
     from db.finding.grouping import RunGroup
@@ -45,7 +45,7 @@ class View:
         limit: The most runs, or groups, read.
         by: What they are grouped by, as `db.finding.grouping` calls it; empty for no groups.
         opened: The keys of the groups whose runs are listed.
-        figures: The figures whose means the groups show.
+        figures: The metrics whose means the groups show.
         group_sort: What the groups are sorted by, as `db.finding.grouping` calls it.
     """
 
@@ -64,7 +64,7 @@ class ListedGroup:
     """A group of runs as the list shows it.
 
     Attributes:
-        group: The group with its figures.
+        group: The group with its means.
         sample: One of its runs, for what they have in common.
         members: Its runs where it is open; None where it is not.
     """
@@ -128,9 +128,8 @@ class DatabaseTrouble(Message, bubble=False):
         super().__init__()
 
 
-_REST, _LONGEST_PAUSE = 20, 0.7
-"""A look is followed by a rest of twenty times what it took, so that watching costs a twentieth of a core at most, as
-long as what is shown stays less than a second old."""
+_LONGEST_REST = 0.7
+"""Seconds: what is shown stays less than a second old, however long a look takes."""
 
 
 class Reader(Protocol):
@@ -143,7 +142,7 @@ class Reader(Protocol):
         """Read what a view shows."""
 
     def settle(self) -> str | None:
-        """Give runs whose process is gone their true ending; tell what is wrong with the background, if anything."""
+        """Give runs whose process is gone their true ending; say what is wrong in the background, if anything."""
 
 
 class DatabaseReader:
@@ -183,7 +182,7 @@ class DatabaseReader:
             listed, matching = runs.page(self._database, query)
         else:
             listed, matching = runs.list_runs(self._database, query), totals.runs - totals.archived
-        # Last, and kept only when all else was read: an ending that is not told now is told by the next snapshot.
+        # Last, and kept only when all else was read: an ending that is not reported now is in the next snapshot.
         mark, ended = (self._endings, ()) if known is not None else endings.since(self._database, self._endings)
         snapshot = Snapshot(
             view=view,
@@ -239,10 +238,10 @@ class DatabaseReader:
             and not submit.scheduler_running(self._database)
             and any(not run.held for run in runs.list_runs(self._database, query))
         )
-        # Twice in a row: between a run being queued and its scheduler being there, a moment passes.
-        told = unserved and self._unserved
+        # Twice in a row: between a run being queued and its scheduler being there, a short time passes.
+        unserved_twice = unserved and self._unserved
         self._unserved = unserved
-        if not told:
+        if not unserved_twice:
             return None
         return f"{plural(waiting, 'queued run')} will not start: no scheduler is running here. ^g starts one."
 
@@ -281,13 +280,11 @@ class Poller:
         self._settle_every = settle_every
         self._retry = retry
         self._clock = clock
-        self._wake = threading.Event()
-        self._ending = False
         self._seen: tuple[int, View] | None = None
         self._problem: str | None = None
         self._settled_at: float | None = None
         self._unsettled: str | None = None
-        self._thread: threading.Thread | None = None
+        self._watcher = Watcher(self._watch, name="itop-poller", longest_rest=_LONGEST_REST, clock=clock)
 
     @property
     def view(self) -> View:
@@ -298,23 +295,19 @@ class Poller:
     def view(self, view: View) -> None:
         if view != self._view:
             self._view = view
-            self._wake.set()
+            self.refresh()
 
     def refresh(self) -> None:
         """Look at once instead of at the next turn: after an action, so that its effect shows without delay."""
-        self._wake.set()
+        self._watcher.wake(urgent=True)
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread = threading.Thread(target=self._watch, name="itop-poller", daemon=True)
-        self._thread.start()
+        self._watcher.start()
 
     def stop(self, timeout: float = 2.0) -> None:
         """End the thread and wait for it, at most `timeout` seconds."""
-        self._ending = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(timeout)
+        self._watcher.stop(timeout)
 
     def look(self) -> bool:
         """Look once, and post what is new. What the thread does; the tests call it themselves.
@@ -330,13 +323,13 @@ class Poller:
                 self._seen = (snapshot.version, view)
                 self._post(RunsChanged(snapshot))
                 found = True
-        except Exception as error:  # whatever the database or the disk does, the app goes on
-            # A database that comes back may be another file: read it anew.
+        except Exception as error:  # the app continues, whatever the database or the disk does
+            # A database that comes back may be another file: read it again.
             self._seen = None
-            told = f"The database cannot be read, and is tried again: {_told(error).rstrip('.')}. Runs go on."
-            self._tell_trouble(told)
+            reason = _reason(error).rstrip(".")
+            self._report(f"The database cannot be read, and is tried again: {reason}. Runs continue.")
         else:
-            self._tell_trouble(self._settle())
+            self._report(self._settle())
         return found
 
     def _settle(self) -> str | None:
@@ -347,22 +340,21 @@ class Poller:
             try:
                 self._unsettled = self._reader.settle()
             except Exception as error:  # runs are still listed where their processes cannot be looked at
-                self._unsettled = f"Runs whose process is gone cannot be found: {_told(error)}"
+                self._unsettled = f"Runs whose process is gone cannot be found: {_reason(error)}"
         return self._unsettled
 
-    def _tell_trouble(self, problem: str | None) -> None:
+    def _report(self, problem: str | None) -> None:
         if problem != self._problem:
             self._problem = problem
             self._post(DatabaseTrouble(problem))
 
-    def _watch(self) -> None:
-        while not self._ending:
-            before = self._clock()
-            least = self._after_reading if self.look() else self._interval
-            pause = max(least, min(_LONGEST_PAUSE, _REST * (self._clock() - before)))
-            self._wake.wait(pause if self._problem is None else self._retry)
-            self._wake.clear()
+    def _watch(self) -> float:
+        """Look once, and give the seconds until the next look."""
+        found = self.look()
+        if self._problem is not None:
+            return self._retry
+        return self._after_reading if found else self._interval
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return f"{error}".strip() or type(error).__name__

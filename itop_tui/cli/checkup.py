@@ -30,7 +30,7 @@ from itop_tui.figures.format import moment, plain, plural, size
 from itop_tui.service import leftovers
 
 if TYPE_CHECKING:
-    from itop_tui.cli.terminal import Tone
+    from itop_tui.cli.terminal import Verdict
 
 _LOW_DISK, _NO_DISK = 2_000_000_000, 200_000_000
 _IDX_HEADER = 8  # bytes before the labels: magic number and count
@@ -46,14 +46,14 @@ class Check:
         name: What it is.
         tone: "good", "absent" for what is not here and need not be, "warn" for a remark, "bad" for what is broken.
         value: What was found.
-        mend: How to mend it; empty where nothing is to mend.
     """
 
     section: str
     name: str
-    tone: Tone
+    tone: Verdict
     value: str
     mend: str = ""
+    """How to fix it; empty if there is nothing to fix."""
 
 
 def every_check() -> list[Check]:
@@ -79,8 +79,8 @@ def _program(devices: DeviceList) -> Iterator[Check]:
             yield Check(section, package, "bad", "not installed", f"pip install {package}")
             continue
         if package == "torch" and devices.gpus and found.endswith("+cpu"):
-            mend = "install a build of torch for CUDA: pytorch.org/get-started says which"
-            yield Check(section, package, "warn", f"{found}, built without CUDA, though there is a GPU", mend)
+            fix = "install a build of torch for CUDA: pytorch.org/get-started says which"
+            yield Check(section, package, "warn", f"{found}, built without CUDA, though there is a GPU", fix)
         else:
             yield Check(section, package, "good", found)
 
@@ -89,8 +89,8 @@ def _devices(devices: DeviceList) -> Iterator[Check]:
     section = "Devices"
     for device in devices:
         if device.problem is not None:
-            mend = "nvidia-smi tells more; a restart of the driver or the machine often helps"
-            yield Check(section, device.name, "bad", f"{device.description}: {device.problem}", mend)
+            fix = "nvidia-smi says more; a restart of the driver or the machine often helps"
+            yield Check(section, device.name, "bad", f"{device.description}: {device.problem}", fix)
             continue
         memory = ""
         if device.memory_total is not None and device.memory_used is not None:
@@ -124,13 +124,13 @@ def _store() -> Iterator[Check]:
         )
         yield Check(section, "revision", "good", f"{health.revision} (the newest this itop knows)")
         if health.problems:
-            mend = f"stop all runs, copy {where} away, and recover what it holds with sqlite3's .recover command"
-            yield Check(section, "integrity", "bad", "; ".join(health.problems[:3]), mend)
+            fix = f"stop all runs, copy {where} away, and recover what it holds with sqlite3's .recover command"
+            yield Check(section, "integrity", "bad", "; ".join(health.problems[:3]), fix)
         elif health.path is not None:
             yield Check(section, "integrity", "good", "sound")
         for warning in database.warnings:
-            told, _, mend = warning.rpartition(". Set ")
-            yield Check(section, "file system", "warn", told or warning, f"set {mend}" if told else "")
+            rest, _, fix = warning.rpartition(". Set ")
+            yield Check(section, "file system", "warn", rest or warning, f"set {fix}" if rest else "")
         yield _disk(section, home)
         yield from _leftovers(section, database)
         yield from _scheduler(database)
@@ -143,27 +143,27 @@ def _store() -> Iterator[Check]:
 def _disk(section: str, home: Path) -> Check:
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
-    told = f"{size(free)} free in {home}"
+    found_there = f"{size(free)} free in {home}"
     if not os.access(existing, os.W_OK):
         return Check(section, "folder", "bad", f"{existing} cannot be written to", "set ITOP_HOME to another folder")
     if free < _NO_DISK:
-        return Check(section, "folder", "bad", told, "itop delete gives the space of runs back")
+        return Check(section, "folder", "bad", found_there, "itop delete frees the space of runs")
     if free < _LOW_DISK:
-        return Check(section, "folder", "warn", told, "itop delete gives the space of runs back")
-    return Check(section, "folder", "good", told)
+        return Check(section, "folder", "warn", found_there, "itop delete frees the space of runs")
+    return Check(section, "folder", "good", found_there)
 
 
 def _leftovers(section: str, database: Database) -> Iterator[Check]:
     found = leftovers.find(database)
     if found.files:
         held = sum(path.stat().st_size for path in found.files)
-        told = f"{plural(len(found.files), 'file')} of {size(held)} without a record, such as {found.files[0]}"
-        yield Check(section, "leftovers", "warn", told, "resuming its run removes them, and so does deleting it")
+        found_there = f"{plural(len(found.files), 'file')} of {size(held)} without a record, such as {found.files[0]}"
+        yield Check(section, "leftovers", "warn", found_there, "resuming its run removes them, and so does deleting it")
     if found.folders:
         held = found.bytes - sum(path.stat().st_size for path in found.files)
-        told = f"{plural(len(found.folders), 'folder')} of {size(held)} of runs this database does not know"
-        mend = f"unless another database (ITOP_DATABASE_URL) has them, remove them: {found.folders[0]}"
-        yield Check(section, "unknown runs", "warn", told, mend)
+        found_there = f"{plural(len(found.folders), 'folder')} of {size(held)} of runs this database does not know"
+        fix = f"unless another database (ITOP_DATABASE_URL) has them, remove them: {found.folders[0]}"
+        yield Check(section, "unknown runs", "warn", found_there, fix)
 
 
 def _scheduler(database: Database) -> Iterator[Check]:
@@ -171,20 +171,20 @@ def _scheduler(database: Database) -> Iterator[Check]:
     submit.reconcile(database)
     queued = runs.queued(database)
     active = runs.count(database, RunQuery(statuses=ACTIVE, archived=None))
-    work = f"{plural(active, 'run')} going, {len(queued)} queued"
+    work = f"{plural(active, 'run')} active, {len(queued)} queued"
     if submit.scheduler_running(database):
         since = scheduler_since()
         known = "" if since is None else f" since {moment(since)}"
         yield Check(section, "scheduler", "good", f"running{known}; {work}")
     elif queued:
-        told = f"not running; {work}"
-        yield Check(section, "scheduler", "warn", told, "itop runs starts it again")
+        found_there = f"not running; {work}"
+        yield Check(section, "scheduler", "warn", found_there, "itop runs starts it again")
     else:
         yield Check(section, "scheduler", "good", f"not running; {work}: it starts with the next run")
 
 
 def scheduler_since() -> float | None:
-    """When this home's scheduler was started, in unix seconds, or None where that cannot be told."""
+    """When this home's scheduler was started, in unix seconds, or None if it is not known."""
     import psutil
 
     for process in psutil.process_iter():
@@ -216,8 +216,8 @@ def _data_sets() -> Iterator[Check]:
         else:
             missing.append(name)
             yield Check(section, name, "absent", "not here, and not downloadable")
-    mend = f"put {' or '.join(missing)} there, or set ITOP_DATA_DIR, before training on them" if missing else ""
-    yield Check(section, "looked in", "good", str(folder), mend)
+    fix = f"put {' or '.join(missing)} there, or set ITOP_DATA_DIR, before training on them" if missing else ""
+    yield Check(section, "looked in", "good", str(folder), fix)
 
 
 def _is_really(name: str, place: Located) -> bool:
@@ -245,8 +245,8 @@ def _environment() -> Iterator[Check]:
     yield Check(section, "state", "good", str(paths.home()) + ("" if "ITOP_HOME" in os.environ else " (the default)"))
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     if encoding != "utf8":
-        mend = "set LC_ALL=C.UTF-8, or another UTF-8 locale"
-        yield Check(section, "encoding", "warn", f"{sys.stdout.encoding}: charts and marks cannot be shown", mend)
+        fix = "set LC_ALL=C.UTF-8, or another UTF-8 locale"
+        yield Check(section, "encoding", "warn", f"{sys.stdout.encoding}: charts and marks cannot be shown", fix)
 
 
 def _without_password(url: str) -> str:

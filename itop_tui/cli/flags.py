@@ -2,7 +2,7 @@
 
 `@takes_settings` gives a command one flag for each field of `RunConfig` (cyclopts matches `--update-frequency` and
 `--update_frequency` alike), grouped as the form groups them, and the original's flags that are no field of their own.
-Values stay text here: `RunConfig.create` turns them into numbers, so that all problems are told at once.
+Values stay text here: `RunConfig.create` turns them into numbers, so that all problems are reported at once.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Following runs from the command line until they end: a live view in a terminal, plain lines elsewhere.
 
-Following only reads: the runs belong to the scheduler, and Ctrl-C leaves them going.
+Following only reads: the runs belong to the scheduler, and they continue after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,20 +14,22 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from db.records import AttemptRecord, RunRecord, RunStatus
+from db.records import RunRecord, RunStatus
 from db.runs import attempts, runs
 from db.session import Database
 from engine.launch import submit
-from itop_tui.cli.terminal import STATE_LOOKS, data
-from itop_tui.figures.comparison import seconds_taken
+from itop_tui.cli.terminal import data, state, state_style
 from itop_tui.figures.format import bar, duration, explored, figure, percent, r_s
+from itop_tui.figures.run_view import percent_done, progress, seconds_left
+from itop_tui.figures.states import look
+from itop_tui.service import run_reading
 
 _POLL_SECONDS = 0.2
 _CARE_SECONDS = 2.0
 """How often runs whose process is gone are settled, and a scheduler that died is started again."""
 
 _NARROWEST_BAR = 8
-_ROOM_FOR_CTRL_C = 3  # the terminal echoes ^C behind the view; were it to wrap, the view could not be taken away
+_ROOM_FOR_CTRL_C = 3  # the terminal echoes ^C behind the view; if it wrapped, the view could not be removed
 # How wide a name may be and which cells are left out, from the widest terminal to the narrowest: the time, then the
 # epoch (the share done says as much), then R_s, then loss and accuracy.
 _LAYOUTS: tuple[tuple[int, frozenset[int]], ...] = (
@@ -40,32 +42,20 @@ _LAYOUTS: tuple[tuple[int, frozenset[int]], ...] = (
 )
 
 
-def fraction_done(run: RunRecord) -> float:
-    """Return the share of a run's steps that is done; 0 where its length is not known."""
-    return min(1.0, run.step / run.total_steps) if run.total_steps > 0 else 0.0
-
-
-def remaining_seconds(run: RunRecord) -> float | None:
-    """Estimate the seconds a running run still trains, from its latest speed; None where that is not known."""
-    speed = run.samples_per_second
-    if run.status is not RunStatus.RUNNING or not speed or not run.total_steps:
-        return None
-    images = int(run.config.get("batch_size", 1)) * int(run.config.get("accumulate", 1))
-    return max(0, run.total_steps - run.step) * images / speed
-
-
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A run that is followed, and its latest attempt."""
+    """A run that is followed, and when its latest attempt started (unix seconds)."""
 
     run: RunRecord
-    attempt: AttemptRecord | None
+    started_at: float | None
 
     def seconds(self, now: float) -> float | None:
         """How long the latest attempt took, or has taken until now; None while the run waits."""
-        if self.attempt is None or self.run.status is RunStatus.QUEUED:
+        run = self.run
+        if self.started_at is None or run.status is RunStatus.QUEUED:
             return None
-        return seconds_taken([self.attempt], now)
+        ended_at = run.ended_at if run.status.is_terminal else None
+        return max(0.0, (now if ended_at is None else ended_at) - self.started_at)
 
 
 def live_view(followed: Sequence[Followed], *, width: int, now: float) -> Table:
@@ -101,22 +91,21 @@ def live_view(followed: Sequence[Followed], *, width: int, now: float) -> Table:
 
 
 def _bar(run: RunRecord, width: int) -> Text:
-    filled, empty = bar(fraction_done(run), width)
-    style = STATE_LOOKS.get(run.status.value, ("", ""))[1]
+    filled, empty = bar(progress(run) or 0.0, width)
+    style = state_style(run.status)
     return Text.assemble((filled, "" if style == "dim" else style), (empty, "dim"))
 
 
 def _cells(followed: Followed, now: float) -> list[Text]:
     """Name, state, share, epoch, loss and accuracy, R_s, time."""
     run = followed.run
-    glyph, style = STATE_LOOKS.get(run.status.value, ("·", ""))
-    remaining = remaining_seconds(run)
+    remaining = seconds_left(run, now)
     time_text = f"{duration(remaining)} left" if remaining is not None else duration(followed.seconds(now))
     accuracy = run.val_accuracy if run.val_accuracy is not None else run.accuracy
     return [
         data(run.name),
-        Text(f"{glyph} {run.status.value:<9}", style=style),
-        Text(f"{fraction_done(run) * 100:3.0f}%"),
+        Text(f"{state(run.status).plain:<11}", style=state_style(run.status)),
+        Text(f"{percent_done(run) or 0:3d}%"),
         Text(f"epoch {run.epoch:>{len(str(run.total_epochs))}}/{run.total_epochs}", style="dim"),
         Text(f"loss {figure(run.loss, 3):<8} acc {percent(accuracy, 1):<6}"),
         Text(f"R_s {r_s(explored(run)):<6}"),
@@ -145,20 +134,22 @@ def closing_line(followed: Followed, now: float) -> Text:
         now: Unix seconds.
     """
     run = followed.run
-    glyph, style = STATE_LOOKS.get(run.status.value, ("·", ""))
-    told = Text.assemble((f"{glyph} ", style), f"run {run.id} ", data(run.name), f": {run.status.value}")
+    shown = look(run.status)
+    line = Text.assemble(
+        (f"{shown.glyph} ", state_style(run.status)), f"run {run.id} ", data(run.name), f": {shown.word}"
+    )
     taken = followed.seconds(now)
     if taken is not None:
-        told.append(f" after {duration(taken)}", style="dim")
+        line.append(f" after {duration(taken)}", style="dim")
     if run.status is RunStatus.COMPLETED:
         if run.test_accuracy is not None:
-            told.append(f", test accuracy {percent(run.test_accuracy)}")
+            line.append(f", test accuracy {percent(run.test_accuracy)}")
         if explored(run) is not None:
-            told.append(f", R_s {r_s(explored(run))}")
+            line.append(f", R_s {r_s(explored(run))}")
     elif run.reason:
-        told.append(": ")
-        told.append_text(data(run.reason))
-    return told
+        line.append(": ")
+        line.append_text(data(run.reason))
+    return line
 
 
 @dataclass(slots=True)
@@ -169,13 +160,15 @@ class Follower:
         database: Where they are.
         run_ids: The runs.
         out: Where progress is shown.
-        told: For each run, the state and the tenth of its steps last written in plain lines.
+        printed: For each run, the state and the tenth of its steps last written in plain lines.
+        started: For each run, the number of its latest attempt, and when it started.
     """
 
     database: Database
     run_ids: Sequence[int]
     out: Console
-    told: dict[int, tuple[str, int]] = field(default_factory=dict)
+    printed: dict[int, tuple[str, int]] = field(default_factory=dict)
+    started: dict[int, tuple[int, float]] = field(default_factory=dict)
 
     def until_ended(self) -> list[Followed]:
         """Show progress until every run has ended, and return them; Ctrl-C raises KeyboardInterrupt."""
@@ -202,9 +195,16 @@ class Follower:
             time.sleep(_POLL_SECONDS)
 
     def _read(self) -> list[Followed]:
-        return [
-            Followed(runs.get(self.database, run_id), attempts.latest(self.database, run_id)) for run_id in self.run_ids
-        ]
+        """Read all runs in one query; an attempt is read once, when it has begun."""
+        found = {run.id: run for run in run_reading.read(self.database, self.run_ids)}
+        # A run that was deleted meanwhile is not among them: to get it alone says so.
+        listed = [found.get(run_id) or runs.get(self.database, run_id) for run_id in self.run_ids]
+        for run in listed:
+            if run.attempt_count and self.started.get(run.id, (0, 0.0))[0] != run.attempt_count:
+                attempt = attempts.latest(self.database, run.id)
+                if attempt is not None:
+                    self.started[run.id] = (attempt.number, attempt.started_at)
+        return [Followed(run, self.started[run.id][1] if run.id in self.started else None) for run in listed]
 
     def _show(self, followed: Sequence[Followed], live: Live | None) -> None:
         if live is not None:
@@ -212,10 +212,10 @@ class Follower:
             live.update(view, refresh=True)
             return
         for run in (one.run for one in followed):
-            progress = int(10 * fraction_done(run)) if run.total_steps else run.epoch
-            point = (run.status.value, progress)
-            if self.told.get(run.id) != point and not run.status.is_terminal:
-                self.told[run.id] = point
+            done = progress(run)
+            point = (run.status.value, run.epoch if done is None else int(10 * done))
+            if self.printed.get(run.id) != point and not run.status.is_terminal:
+                self.printed[run.id] = point
                 self.out.print(Text(plain_line(run)), soft_wrap=True)
 
 
@@ -228,7 +228,7 @@ def follow(database: Database, run_ids: Sequence[int], *, out: Console) -> list[
         out: Where progress is shown.
 
     Returns:
-        The ended runs, or None where the user detached with Ctrl-C; the runs go on then.
+        The ended runs, or None if the user detached with Ctrl-C; the runs then continue.
     """
     try:
         ended = Follower(database, run_ids, out).until_ended()

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 MOST = 2**31 - 1
-"""The largest number that a column of either database holds; nobody has more rows or steps than this."""
+"""The largest number that a column of either database holds; there are never more rows or steps."""
 
 Json = Annotated[
     bool,
@@ -21,7 +21,7 @@ Json = Annotated[
 RunName = Annotated[str, Parameter(name="RUN", help="The run: its id, its uid, or its name where that is unique.")]
 RunNames = Annotated[str, Parameter(name="RUN", help="Runs: ids, uids or unique names.")]
 CheckpointName = Annotated[
-    str | None, Parameter(help="The checkpoint to go on from: last (the default), best, or its id.", metavar="WHICH")
+    str | None, Parameter(help="The checkpoint to resume from: last (the default), best, or its id.", metavar="WHICH")
 ]
 Wait = Annotated[
     bool,
@@ -47,6 +47,6 @@ Priority = Annotated[
     ),
 ]
 AtLeastZero = Parameter(validator=validators.Number(gte=0, lte=MOST))
-"""To annotate a number of rows or steps with."""
+"""For a number of rows or steps."""
 
-PresetName = Annotated[str | None, Parameter(help="Start from a preset; flags given beside it win.", metavar="NAME")]
+PresetName = Annotated[str | None, Parameter(help="Start from a preset; flags override it.", metavar="NAME")]

@@ -18,29 +18,18 @@ from rich.table import Table
 from rich.text import Text
 
 from itop_tui.figures.format import UNKNOWN, plain
+from itop_tui.figures.states import Tone, look
 
 _PIPE_WIDTH = 10_000  # rich would wrap at 80 columns where there is no terminal to fit
 _GAP = 2
 _NAME_LIMIT = 400
 
-STATE_LOOKS: dict[str, tuple[str, str]] = {
-    "queued": ("○", "dim"),
-    "starting": ("◔", "cyan"),
-    "running": ("●", "cyan"),
-    "paused": ("‖", "yellow"),
-    "stopping": ("◑", "yellow"),
-    "completed": ("✓", "green"),
-    "stopped": ("■", "dim"),
-    "failed": ("✗", "red"),
-    "killed": ("†", "red"),
-    "preempted": ("↯", "yellow"),
-    "lost": ("¿", "red"),
-}
-"""Each state's glyph, the same as in the app, and its colour; the word always stands beside it."""
+_STYLES: dict[Tone, str] = {"muted": "dim", "live": "cyan", "warn": "yellow", "good": "green", "bad": "red"}
+"""The colours that commands write in, by what they mean."""
 
 
 class _Console(Console):
-    """A console whose closed pipe is told to `application.run`, which knows that it is no failure."""
+    """A console that reports a closed pipe to `application.run`, for which it is no failure."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -78,8 +67,13 @@ def data(value: object, style: str = "") -> Text:
 
 def state(status: str) -> Text:
     """Give a run's state as glyph, word and colour."""
-    glyph, style = STATE_LOOKS.get(status, ("·", ""))
-    return Text(f"{glyph} {status}", style=style)
+    shown = look(status)
+    return Text(f"{shown.glyph} {shown.word}", style=state_style(status))
+
+
+def state_style(status: str) -> str:
+    """Give the colour of a run's state; the glyph and the word always stand beside it."""
+    return _STYLES.get(look(status).tone, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +210,9 @@ def heading(title: str, *, out: Console) -> None:
     out.print(Text(title, style="bold"))
 
 
-Tone = Literal["good", "absent", "warn", "bad"]
+Verdict = Literal["good", "absent", "warn", "bad"]
 
-_TONES: dict[Tone, tuple[str, str]] = {
+_VERDICTS: dict[Verdict, tuple[str, str]] = {
     "good": ("✓", "green"),
     "absent": ("·", "dim"),
     "warn": ("!", "yellow"),
@@ -226,9 +220,9 @@ _TONES: dict[Tone, tuple[str, str]] = {
 }
 
 
-def verdict(tone: Tone) -> Text:
+def verdict(outcome: Verdict) -> Text:
     """Give the mark of a check: a glyph of its own for each outcome, and a colour."""
-    glyph, style = _TONES[tone]
+    glyph, style = _VERDICTS[outcome]
     return Text(glyph, style=style)
 
 

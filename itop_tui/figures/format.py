@@ -1,12 +1,13 @@
 """How figures, times and names are written on every screen: pure functions, no widgets, no clock of their own.
 
 A figure that is not known yet is `UNKNOWN`; one that diverged is written "NaN" or "∞", never left blank, so
-that a run which blew up can be told from a run which has not reported.
+that a run which diverged differs from a run which has not reported.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,6 +31,25 @@ _MINUTE, _HOUR, _DAY, _WEEK, _YEAR = 60, 3600, 86_400, 604_800, 31_557_600
 _SPARKS = "▁▂▃▄▅▆▇█"
 _LONGEST = 4_000
 """Characters of a hostile name that are looked at at all; no cell is wider than this."""
+
+
+# CSI sequences, then strings (OSC, DCS, APC, PM, SOS) up to their end or the line's, then two-character escapes.
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?(?:\x07|\x1b\\|\x9c|$)"
+    r"|\x1b[ -/]*[0-~]?"
+)
+
+
+def without_escapes(line: str) -> str:
+    """One line of a log without the escape sequences of a terminal; other control characters stay.
+
+    A line that was written over (a progress bar, by carriage returns) is given as it was written last.
+    """
+    text = _ESCAPES.sub("", line.rstrip("\r\n"))
+    if "\r" not in text:
+        return text
+    return next((part for part in reversed(text.split("\r")) if part), "")
 
 
 def plain(text: str, limit: int = _LONGEST) -> str:

@@ -1,4 +1,7 @@
-"""What a screen says about a run: its state, how far it is, how long it still takes. Pure functions of a record."""
+"""What is shown of a run: its state, how far it is, how long it still takes. For screens and commands alike.
+
+Pure functions of a record.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,7 @@ from rich.cells import cell_len
 
 from db.records import RunRecord, RunStatus
 from itop_tui.figures.format import UNKNOWN, age, bar, duration, fit, percent, plain, share
-from itop_tui.look.theme import Tone, look
-from itop_tui.look.toned import Part
+from itop_tui.figures.states import Part, Tone, look
 
 SILENT_AFTER = 15.0
 """Seconds without a heartbeat after which a screen says that nothing was heard of a running run."""
@@ -23,6 +25,12 @@ def progress(run: RunRecord) -> float | None:
     if run.total_steps <= 0:
         return None
     return min(1.0, max(0.0, run.step / run.total_steps))
+
+
+def percent_done(run: RunRecord) -> int | None:
+    """The same in per cent, rounded down, so that nothing short of the end reads 100%."""
+    done = progress(run)
+    return None if done is None else math.floor(done * 100 + 1e-9)
 
 
 def silence(run: RunRecord, now: float) -> float | None:
@@ -92,8 +100,7 @@ def progress_parts(run: RunRecord, now: float, width: int) -> list[Part]:
     if done is None or (run.status is RunStatus.QUEUED and run.step == 0):
         return [(" " * width, "faint")]
     left = seconds_left(run, now)
-    # Rounded down, so that nothing short of the end reads 100%.
-    share_done = f" {math.floor(done * 100 + 1e-9):3d}%"
+    share_done = f" {percent_done(run):3d}%"
     time_left = f" {age(left) if left is not None else '':>3}"
     filled, empty = bar(done, width - len(share_done) - len(time_left))
     tone = "warn" if silence(run, now) is not None else progress_tone(run)

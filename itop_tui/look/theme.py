@@ -1,24 +1,19 @@
-"""The colours of the app, and how each state of a run is shown.
-
-A state is always a glyph, a word and a colour, in that order of importance: on a monochrome terminal, or to
-somebody who is red-green colour-blind, the glyph and the word alone are enough.
-"""
+"""The colours of the app: its themes, and the colour that each tone has in them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from rich.style import Style
 from textual.color import Color, Gradient
 from textual.theme import Theme
 
+from itop_tui.figures.states import STATES as STATES
+from itop_tui.figures.states import StateLook as StateLook
+from itop_tui.figures.states import Tone as Tone
+from itop_tui.figures.states import look as look
 from itop_tui.look.series_colours import colour
-
-Tone = Literal["text", "muted", "faint", "live", "good", "warn", "bad", "accent", "title"]
-"""What a piece of text means; a theme gives each tone its colour."""
 
 TONES: dict[Tone, str] = {
     "text": "foreground",
@@ -247,42 +242,3 @@ def for_terminal(color_system: str | None) -> Theme:
             which those of another theme would be moved. They come out as greys.
     """
     return SIXTEEN if color_system == "standard" else DARK
-
-
-@dataclass(frozen=True, slots=True)
-class StateLook:
-    """How one state is shown.
-
-    Attributes:
-        glyph: One cell wide, different for every state.
-        word: What it is called.
-        tone: The colour it has where there is colour.
-    """
-
-    glyph: str
-    word: str
-    tone: Tone
-
-
-STATES: dict[str, StateLook] = {
-    "queued": StateLook("○", "queued", "muted"),
-    "starting": StateLook("◔", "starting", "live"),
-    "running": StateLook("●", "running", "live"),
-    "paused": StateLook("‖", "paused", "warn"),
-    "stopping": StateLook("◑", "stopping", "warn"),
-    "completed": StateLook("✓", "completed", "good"),
-    "stopped": StateLook("■", "stopped", "muted"),
-    "failed": StateLook("✗", "failed", "bad"),
-    "killed": StateLook("†", "killed", "bad"),
-    "preempted": StateLook("↯", "preempted", "warn"),
-    "lost": StateLook("¿", "lost", "bad"),
-}
-
-
-def look(status: str) -> StateLook:
-    """How a state is shown; a state written by a newer version is shown by its own name.
-
-    Args:
-        status: The value of a `db.records.RunStatus`.
-    """
-    return STATES.get(status) or StateLook("·", status, "text")

@@ -14,10 +14,8 @@ from textual.reactive import Reactive, reactive
 from textual.widget import Widget
 
 from itop_tui.figures.format import plain
+from itop_tui.figures.states import Part as Part
 from itop_tui.look.theme import Tone, tone_style
-
-Part = tuple[str, Tone]
-"""A piece of text and what it means."""
 
 
 class Toned(Widget):

@@ -70,7 +70,7 @@ class LineEdit:
         self.text, self.caret = self.text[:start] + self.text[end:], start
 
     def window(self, width: int) -> tuple[str, str, str]:
-        """The part of the line that is in sight, the caret always among it.
+        """The visible part of the line, the caret always among it.
 
         Args:
             width: Cells to show it in; at least 2.

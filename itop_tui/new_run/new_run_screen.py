@@ -1,4 +1,4 @@
-"""The form of a new run: from a preset or a past run, validated as one types, with the plan beside it."""
+"""The form of a new run: from a preset or a past run, validated as you type, with the plan beside it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from itop_tui.keys import bindings, in_scope
 from itop_tui.look.theme import look
 from itop_tui.look.toned import TonedLine
 from itop_tui.new_run.field_help import FieldHelp
-from itop_tui.new_run.plan_asking import PlanAsking
 from itop_tui.new_run.plan_pane import PlanPane
 from itop_tui.new_run.run_form import FIELDS, RunForm
 from itop_tui.new_run.settings_form import SettingsForm
+from itop_tui.screen import ItopScreen
 from itop_tui.service import launching, run_reading
 from itop_tui.service.launching import Launched
 from itop_tui.widgets.key_bar import KeyHint
@@ -39,7 +39,7 @@ _FORK_LOCKS = {"model": "as in the checkpoint", "data": "as in the checkpoint"}
 class _Status(TonedLine):
     """Whether the run can be launched, and what it would be."""
 
-    def tell(self, form: RunForm) -> None:
+    def show_state(self, form: RunForm) -> None:
         """Show the state of a form."""
         problem = form.summary()
         if problem is not None:
@@ -58,7 +58,7 @@ class _Pane(VerticalScroll, can_focus=False, inherit_bindings=False):
     """Scrolls with the mouse; the keys are the form's."""
 
 
-class NewRunScreen(PlanAsking):
+class NewRunScreen(ItopScreen):
     """Sets up and launches a run.
 
     Args:
@@ -125,22 +125,22 @@ class NewRunScreen(PlanAsking):
         return self.query_one(SettingsForm)
 
     def _show_all(self) -> None:
-        self.query_one(_Status).tell(self.form)
+        self.query_one(_Status).show_state(self.form)
         line = Text("from ", overflow="ellipsis")
         line.append(plain(self._start_title, limit=80), "bold")
         if self.form.changes:
-            told = plain(", ".join(self.form.differences()), limit=1000)
-            line.append(f"   {plural(len(self.form.changes), 'change')}: {told}")
+            changes = plain(", ".join(self.form.differences()), limit=1000)
+            line.append(f"   {plural(len(self.form.changes), 'change')}: {changes}")
         self.query_one("#start", Static).update(line)
         self.refresh_keys()
-        self.plan_later()
+        self.query_one(PlanPane).show_soon(self.form.grid)
 
     @on(SettingsForm.Edited)
     def _edited(self) -> None:
         self._show_all()
 
-    @on(SettingsForm.Moved)
-    def _moved(self, message: SettingsForm.Moved) -> None:
+    @on(SettingsForm.FieldHighlighted)
+    def _moved(self, message: SettingsForm.FieldHighlighted) -> None:
         self.query_one(FieldHelp).spec = message.spec
 
     @on(SettingsForm.ListWanted)
@@ -165,22 +165,9 @@ class NewRunScreen(PlanAsking):
         for hint in super().key_hints():
             if hint.action == "screen.launch" and self.form.problems:
                 wrong = plural(len(self.form.problems), "field")
-                yield KeyHint(hint.key, f"({wrong} to mend)", hint.action)
+                yield KeyHint(hint.key, f"({wrong} to fix)", hint.action)
             elif hint.action != "app.quit":
                 yield hint
-
-    def action_next_section(self) -> None:
-        """Go to the next section."""
-        self.fields.move_section(1)
-
-    def action_previous_section(self) -> None:
-        """Go to the section before."""
-        self.fields.move_section(-1)
-
-    def action_reset_field(self) -> None:
-        """Give the field the value it had at the start."""
-        name = self.fields.current.name
-        self.fields.put(name, self.form.at_start(name))
 
     # -------------------------------------------------------------------------------------------------------- start
 
@@ -209,7 +196,7 @@ class NewRunScreen(PlanAsking):
         self.app.push_screen(Picker("Start from", items), chosen)
 
     def start_from(self, settings: Mapping[str, Any], title: str) -> None:
-        """Fill the form anew.
+        """Fill the form again.
 
         Args:
             settings: What it holds from now on.
@@ -222,19 +209,12 @@ class NewRunScreen(PlanAsking):
 
     # ------------------------------------------------------------------------------------------------------ leaving
 
-    def action_launch(self) -> None:
-        """Queue the run, or go to the first field that is wrong."""
-        self._launch("queue")
+    def action_launch_run(self, where: Where) -> None:
+        """Queue the run, or go to the first field that is wrong.
 
-    def action_launch_first(self) -> None:
-        """The same, in front of all that wait."""
-        self._launch("front")
-
-    def action_launch_held(self) -> None:
-        """The same, held."""
-        self._launch("held")
-
-    def _launch(self, where: Where) -> None:
+        Args:
+            where: At which place of the queue, or held.
+        """
         if self._launching:
             return
         problem = self.form.summary()
@@ -283,7 +263,7 @@ class NewRunScreen(PlanAsking):
 
     def _not_launched(self) -> None:
         self._launching = False
-        self.query_one(_Status).tell(self.form)
+        self.query_one(_Status).show_state(self.form)
 
     def action_copy_command(self) -> None:
         """Copy the command line that launches the same run."""
@@ -305,8 +285,9 @@ class NewRunScreen(PlanAsking):
             if yes:
                 self.leave()
 
-        told = plural(len(typed), "change")
-        self.app.push_screen(Confirm("Leave without launching?", f"{told} would be forgotten.", "Leave"), decided)
+        self.app.push_screen(
+            Confirm(f"Discard {plural(len(typed), 'change')}?", "The run is not launched.", "Discard"), decided
+        )
 
 
 def _described(field: str, choice: str) -> str:

@@ -1,19 +1,33 @@
-"""What the run would be: layers, sizes, FLOPs, length. Told by a helper process while the form is typed into."""
+"""What the run would be: layers, sizes, FLOPs, length, from a helper process while the form is typed into.
+
+One plan is computed at a time, and what was typed last counts.
+"""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
+from textual import work
 from textual.reactive import reactive
+from textual.timer import Timer
 
+from engine.config.field_info import explores_less
 from itop_tui.figures.format import UNKNOWN, bar, count, duration, fit, plain, ratio, share, short_count, size
 from itop_tui.look.toned import Part, Toned
-from itop_tui.service.estimates import Estimate
+from itop_tui.service.estimates import Estimate, estimate
+from itop_tui.service.sweeps import Grid
+
+if TYPE_CHECKING:
+    from db.session import Database
+    from engine.config.run_config import RunConfig
+    from itop_tui.screen import ItopScreen
 
 _LABEL = 14
+_PAUSE = 0.25
+"""Seconds without a key before a plan is computed."""
 
 
 class PlanPane(Toned):
@@ -24,11 +38,72 @@ class PlanPane(Toned):
     at_most = False
     """Whether the plan's R_s is one that the run will stay below; set before the plan."""
     taken: reactive[Estimate | None] = reactive(None, layout=True)
-    """How long it will take, and how much disk, with what that is judged by; of a sweep, all runs together."""
+    """How long it will take, and how much disk, with what that is estimated from; of a sweep, all runs together."""
     of: reactive[str] = reactive("", layout=True)
     """Which run of a sweep the plan is of; empty for a single run."""
     note: reactive[str] = reactive("", layout=True)
-    """What is to be said instead of a plan, or beside one that is out of date."""
+    """What is shown instead of a plan, or beside one that is out of date."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted: Grid | None = None
+        """What the plan must be of; None while something is wrong."""
+        self.planning: Grid | None = None
+        """What a plan is being computed of."""
+        self._timer: Timer | None = None
+
+    def show_soon(self, grid: Grid | None) -> None:
+        """Compute the plan of other runs, once no key is pressed.
+
+        Args:
+            grid: The runs; None while the settings are wrong.
+        """
+        self.wanted = grid
+        if grid is None:
+            self.plan, self.note = None, "fix the settings to see the plan"
+            return
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(_PAUSE, self._plan_now)
+
+    def on_show(self) -> None:
+        """Compute the plan that was not computed while the pane was hidden."""
+        if self.plan is None:
+            self.show_soon(self.wanted)
+
+    def _plan_now(self) -> None:
+        if self.wanted is None or self.planning is not None or not self.display:
+            return
+        self.planning = self.wanted
+        # The first one waits for the helper process, which has torch to import.
+        self.note = "…" if self.plan is not None else "loading torch…"
+        itop = cast("ItopScreen", self.screen).itop
+        self._compute(itop.plan, itop.database if itop.is_open else None, self.planning)
+
+    @work(thread=True, group="plan", exit_on_error=False)
+    def _compute(
+        self, plan_of: Callable[[RunConfig], Mapping[str, Any]], database: Database | None, grid: Grid
+    ) -> None:
+        try:
+            plan: Mapping[str, Any] | None = plan_of(grid.configs[0])
+            note = ""
+        except Exception as error:  # the form works without a plan
+            plan, note = None, f"{error}".strip() or type(error).__name__
+        try:
+            taken = estimate(database, grid.configs, plan) if plan is not None and database is not None else None
+        except Exception:  # and without an estimate; the poller reports a database that cannot be read
+            taken = None
+        self.app.call_from_thread(self._planned, grid, plan, taken, note)
+
+    def _planned(self, grid: Grid, plan: Mapping[str, Any] | None, taken: Estimate | None, note: str) -> None:
+        self.planning = None
+        if self.wanted is not None and self.wanted != grid:
+            self._plan_now()  # What was typed meanwhile.
+        elif self.wanted is not None and self.is_attached:
+            self.at_most = explores_less(grid.configs[0])
+            number = len(grid.configs)
+            self.of = f"of the first of {number:,} runs" if number > 1 else ""
+            self.taken, self.plan, self.note = taken, plan, note
 
     def render(self) -> Text:
         """Draw the plan."""
@@ -81,15 +156,15 @@ class PlanPane(Toned):
             ("takes about", duration(self.taken.seconds), self.taken.seconds is not None, self.taken.seconds_from),
             ("disk about", size(self.taken.bytes), self.taken.bytes is not None, self.taken.bytes_from),
         ]
-        told: list[tuple[str, list[Part]]] = []
+        found: list[tuple[str, list[Part]]] = []
         for label, shown, known, why in rows:
             beside = known and len(shown) + 2 + len(why) <= width
             if known:
-                told.append((label, [(shown, "title"), (f"  {why}" if beside else "", "muted")]))
+                found.append((label, [(shown, "title"), (f"  {why}" if beside else "", "muted")]))
             if not beside:
                 lines = textwrap.wrap(why, width)
-                told += [("" if known or number else label, [(line, "muted")]) for number, line in enumerate(lines)]
-        return told
+                found += [("" if known or number else label, [(line, "muted")]) for number, line in enumerate(lines)]
+        return found
 
     def _expected(self, rate: float | None) -> list[Part]:
         bound: list[Part] = [("at most ", "muted")] if self.at_most and rate is not None else []

@@ -1,6 +1,6 @@
 """What the form of a new run knows, without a widget: fields, what was typed, what is wrong, what changed.
 
-Everything is read from `engine.config.run_config` (through `engine.config.field_info`), so that a setting declared
+Everything comes from `engine.config.run_config` (through `engine.config.field_info`), so that a setting declared
 there is in the form without a word written here.
 """
 
@@ -78,7 +78,7 @@ def _spec(name: str, section: Section) -> FieldSpec:
     free = name in ("model", "data", "device")
     kind: Kind = "switch" if bool in kinds else "choice" if choices else "text"
     if free:
-        words = f"one of the {len(choices)} in the list, or package.module:function"
+        words = f"one of the {len(choices)} in the list, or a custom model as package.module:function"
         words = "auto, cpu, cuda or cuda:N" if name == "device" else words
     else:
         words = "one of " + ", ".join(choices) if choices else allowed(RunConfig, name)
@@ -261,9 +261,9 @@ class RunForm:
         return tuple(name for name in FIELDS if self.changed(name))
 
     def without_effect(self, name: str) -> str | None:
-        """Why a field has no effect as things stand, or cannot be changed; None where it can and has.
+        """Why a field has no effect now, or cannot be changed; None where it can and has.
 
-        A field that is wrong always counts, so that it can be mended.
+        A field that is wrong always counts, so that it can be fixed.
         """
         if name in self.locked:
             return self.locked[name]

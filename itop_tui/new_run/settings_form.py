@@ -1,4 +1,4 @@
-"""The fields of a new run, all in one widget that draws the lines in sight.
+"""The fields of a new run, all in one widget that draws the visible lines.
 
 Fifty fields as fifty times four widgets take more than a second to open; one widget takes a few milliseconds, and the
 arrow keys, the marks and the notes are drawn the way the form needs them.
@@ -45,7 +45,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
     """Shows and edits the fields of a `RunForm`.
 
     Args:
-        form: What is edited; it changes as one types.
+        form: What is edited; it changes as you type.
         id: The widget's id.
     """
 
@@ -67,7 +67,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
     class Edited(Message):
         """A field holds something else."""
 
-    class Moved(Message):
+    class FieldHighlighted(Message):
         """The cursor is on another field.
 
         Attributes:
@@ -119,6 +119,11 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         self.refresh()
         self.post_message(self.Edited())
 
+    def action_reset_field(self) -> None:
+        """Give the field at the cursor the value it had at the start."""
+        name = self.current.name
+        self.put(name, self.form.at_start(name))
+
     def _take_up(self) -> None:
         """Hold the text of the field at the cursor ready to be edited."""
         text = str(self.form.entry(self.current.name))
@@ -128,7 +133,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
     # ------------------------------------------------------------------------------------------------------- moving
 
     def on_resize(self) -> None:
-        """Keep the cursor in sight."""
+        """Keep the cursor visible."""
         self.virtual_size = Size(self.scrollable_size.width, len(LINES))
         self._scroll_into_view()
 
@@ -145,7 +150,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         self._edit = LineEdit.at_end(str(self.form.entry(self.current.name)))
         self._scroll_into_view()
         self.refresh()
-        self.post_message(self.Moved(self.current))
+        self.post_message(self.FieldHighlighted(self.current))
 
     def _scroll_into_view(self) -> None:
         top, height = self.scroll_offset.y, max(1, self.size.height)
@@ -165,7 +170,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         """Go to the first (0) or last (-1) field."""
         self._go(self._open_lines()[index])
 
-    def move_section(self, step: int) -> None:
+    def action_move_section(self, step: int) -> None:
         """Go to the first field of the next section, or of the one before, and show as much of it as there is room."""
         sections = list(dict.fromkeys(spec.section for spec in ALL_FIELDS.values()))
         there = max(0, min(len(sections) - 1, sections.index(self.current.section) + step))
@@ -185,7 +190,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         self.post_message(self.Edited())
 
     def on_key(self, event: events.Key) -> None:
-        """Edit the field at the cursor. No printed key goes on to the screen, where it could mean to quit."""
+        """Edit the field at the cursor. No printed key reaches the screen, where it could mean to quit."""
         spec = self.current
         handled = False
         if spec.kind == "text":

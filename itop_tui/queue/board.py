@@ -1,4 +1,4 @@
-"""The list of devices, of what runs on them and of what waits, with a cursor and marks."""
+"""The list of devices, of what runs on them and of what waits, with a cursor and a selection."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from db.records import RunRecord
 from itop_tui.figures.format import plain
 from itop_tui.look.toned import Toned
 from itop_tui.queue import lines
-from itop_tui.queue.lines import ActiveLine, DeviceLine, Key, Line, Scene, WaitingLine
-from itop_tui.runs.marked import Marks
+from itop_tui.queue.lines import ActiveLine, DeviceLine, Key, Line, QueueScene, WaitingLine
+from itop_tui.runs.marked import MarkedRuns
 
 _LEAD = 3
 """Cells before a line: the cursor's edge, the mark, a space."""
 
 
 class QueueBoard(ScrollView, Toned, can_focus=True):
-    """Shows a `Scene`; the cursor is on a device or on a run, and stays on it when the queue changes."""
+    """Shows a `QueueScene`; the cursor is on a device or on a run, and stays on it when the queue changes."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"queue--cursor", "queue--blurred"}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -38,10 +38,10 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
     ]
     ALLOW_SELECT = False
 
-    class Highlighted(Message):
+    class CursorMoved(Message):
         """The cursor is on something else, or what it is on has changed."""
 
-    class Opened(Message):
+    class RunChosen(Message):
         """A run was clicked twice.
 
         Attributes:
@@ -52,7 +52,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
             self.run = run
             super().__init__()
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: QueueScene) -> None:
         super().__init__()
         self.scene = scene
         self._lines: list[Line] = []
@@ -60,7 +60,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
         self._at = 0
         self._key: Key | None = None
         self._placed = False
-        self._marks = Marks()
+        self._marks = MarkedRuns()
 
     # --------------------------------------------------------------------------------------------------------- data
 
@@ -78,7 +78,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
 
     @property
     def marked(self) -> tuple[RunRecord, ...]:
-        """The marked runs, in order."""
+        """The selected runs, in order."""
         return tuple(run for run in self._runs if run.id in self._marks.ids)
 
     @property
@@ -89,7 +89,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
     def _runs(self) -> tuple[RunRecord, ...]:
         return tuple(line.run for line in self._lines if isinstance(line, ActiveLine | WaitingLine))
 
-    def show(self, scene: Scene) -> None:
+    def show(self, scene: QueueScene) -> None:
         """Show another scene, the cursor on what it was on; where that is gone, at the place where it was.
 
         At first it is on the run that would start next: the order is what one comes here to change.
@@ -110,7 +110,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
         self.virtual_size = Size(self.scrollable_size.width, len(self._lines))
         self._scroll_into_view()
         self.refresh()
-        self.post_message(self.Highlighted())
+        self.post_message(self.CursorMoved())
 
     def _note_key(self) -> None:
         line = self._current
@@ -125,23 +125,23 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
         self.scene = replace(self.scene, now=now)
         self.refresh()
 
-    # ------------------------------------------------------------------------------------------------------- marking
+    # ----------------------------------------------------------------------------------------------------- selection
 
-    def toggle_mark(self) -> None:
-        """Mark the run at the cursor, or take its mark away, and go to the next line."""
+    def action_mark(self) -> None:
+        """Select the run at the cursor, or deselect it, and go to the next line."""
         run = self.run
         if run is not None:
             self._marks.toggle((run.id,))
         self.action_step(1)
         self.refresh()
 
-    def mark_waiting(self) -> None:
-        """Mark every run that waits."""
+    def action_mark_waiting(self) -> None:
+        """Select every queued run."""
         self._marks.add(run.id for run in self.scene.state.waiting)
         self.refresh()
 
-    def unmark_all(self) -> None:
-        """Forget all marks."""
+    def action_unmark_all(self) -> None:
+        """Clear the selection."""
         self._marks.clear()
         self.refresh()
 
@@ -161,7 +161,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
         self._note_key()
         self._scroll_into_view()
         self.refresh()
-        self.post_message(self.Highlighted())
+        self.post_message(self.CursorMoved())
 
     def _scroll_into_view(self) -> None:
         if not self._stops:
@@ -186,7 +186,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
         self._go(at if at >= 0 else len(self._stops) - 1)
 
     def on_click(self, event: events.Click) -> None:
-        """Go to a line; a second click opens its run, and with ctrl it is marked."""
+        """Go to a line; a second click opens its run, and with ctrl it is selected."""
         line = self.scroll_offset.y + event.y
         if line not in self._stops:
             return
@@ -196,7 +196,7 @@ class QueueBoard(ScrollView, Toned, can_focus=True):
             self._marks.toggle((run.id,))
             self.refresh()
         elif run is not None and event.chain == 2:
-            self.post_message(self.Opened(run))
+            self.post_message(self.RunChosen(run))
 
     # ------------------------------------------------------------------------------------------------------ drawing
 

@@ -1,7 +1,7 @@
-"""The lines of the queue's screen: devices with what they do and what runs on them, then what waits. Text, no widget.
+"""The lines of the queue's screen: devices with what they do and what runs on them, then the queue. Text, no widget.
 
-`lay_out` names the lines, which is cheap however long the queue; `draw` draws one of them, which is done for those in
-sight only.
+`lay_out` names the lines, which is cheap however long the queue; `draw` draws one of them, which is done only for
+those that are visible.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from itop_tui.figures import run_view
 from itop_tui.figures.format import UNKNOWN, age, fit, plural, rate, size
 from itop_tui.look.toned import Part
 from itop_tui.queue.queue_state import QueueState, devices_of
-from itop_tui.queue.sampling import KEPT, Program, Sample, Track, Tracks
+from itop_tui.queue.sampling import KEPT, DeviceSample, DeviceTrack, DeviceTracks, Program
 
 WIDE, HUGE = 105, 155
 """Cells from which on a device has two lines and runs more columns, and from which on there are still more."""
@@ -50,7 +50,7 @@ class DeviceLine:
 
 @dataclass(frozen=True, slots=True)
 class StrangersLine:
-    """The programs on a device that are none of our runs."""
+    """The programs on a device that are not our runs."""
 
     strangers: tuple[Program, ...]
 
@@ -74,7 +74,7 @@ Line = Note | DeviceLine | StrangersLine | ActiveLine | WaitingLine
 
 
 @dataclass(slots=True)
-class Scene:
+class QueueScene:
     """What the lines show.
 
     Attributes:
@@ -86,8 +86,8 @@ class Scene:
 
     now: float = 0.0
     state: QueueState = field(default_factory=QueueState)
-    sample: Sample | None = None
-    tracks: Tracks = field(default_factory=Tracks)
+    sample: DeviceSample | None = None
+    tracks: DeviceTracks = field(default_factory=DeviceTracks)
 
 
 def key_of(line: Line) -> Key | None:
@@ -104,13 +104,13 @@ def key_of(line: Line) -> Key | None:
 # ----------------------------------------------------------------------------------------------------- which lines
 
 
-def lay_out(scene: Scene, width: int) -> list[Line]:
+def lay_out(scene: QueueScene, width: int) -> list[Line]:
     """The lines from top to bottom."""
     state = scene.state
     return [*_here(scene, width), *_elsewhere(state), *_queue(state)]
 
 
-def _here(scene: Scene, width: int) -> list[Line]:
+def _here(scene: QueueScene, width: int) -> list[Line]:
     state, sample = scene.state, scene.sample
     mine = [run for run in state.active if run.host == state.host]
     if sample is None or not state.host:  # nor is it known then which programs are ours
@@ -141,8 +141,8 @@ def _about_gpus(devices: DeviceList) -> list[Line]:
     if devices.problem is None:
         return []
     if devices.unreadable:
-        told = f"! GPUs cannot be read, so nothing is started on them: {devices.problem}"
-        return [Note(((f"  {told}", "warn"),))]
+        problem = f"! GPUs cannot be read, so nothing is started on them: {devices.problem}"
+        return [Note(((f"  {problem}", "warn"),))]
     return [_say(f"no GPU: {devices.problem}" if not devices.gpus else devices.problem)]
 
 
@@ -157,13 +157,16 @@ def _elsewhere(state: QueueState) -> list[Line]:
 
 def _queue(state: QueueState) -> list[Line]:
     if not state.host:
-        return [Note(), _heading("waiting"), _say("reading the queue …")]
+        return [Note(), _heading("queue"), _say("reading the queue …")]
     if not state.waiting:
-        return [Note(), _heading("waiting"), _say("nothing waits")]
-    told = plural(state.queued, "run")
+        return [Note(), _heading("queue"), _say("Queue is empty")]
+    counted = plural(state.queued, "run")
     if state.held:
-        told += f", {state.held} held"
-    lines: list[Line] = [Note(), Note((("waiting", "title"), (f"  {told}, in the order in which they start", "muted")))]
+        counted += f", {state.held} held"
+    lines: list[Line] = [
+        Note(),
+        Note((("queue", "title"), (f"  {counted}, in the order of their start", "muted"))),
+    ]
     lines += [WaitingLine(run, place) for place, run in enumerate(state.waiting, start=1)]
     if state.queued > len(state.waiting):
         lines.append(_say(f"and {state.queued - len(state.waiting):,} more"))
@@ -181,8 +184,8 @@ def _say(text: str) -> Note:
 # ------------------------------------------------------------------------------------------------------ drawing one
 
 
-def draw(line: Line, scene: Scene, width: int) -> list[Part]:
-    """What stands in a line of so many cells, behind the cursor's edge and the mark."""
+def draw(line: Line, scene: QueueScene, width: int) -> list[Part]:
+    """What stands in a line of so many cells, behind the cursor's edge and the selection mark."""
     match line:
         case Note(parts):
             return list(parts)
@@ -196,7 +199,7 @@ def draw(line: Line, scene: Scene, width: int) -> list[Part]:
             return _waiting(run, place, scene, width)
 
 
-def _device(device: Device, scene: Scene, width: int) -> list[Part]:
+def _device(device: Device, scene: QueueScene, width: int) -> list[Part]:
     taken, slots = scene.state.taken(device.name), scene.state.slots_of(device.name)
     parts: list[Part] = [(fit(device.name, 8), "title")]
     closed = slots == 0
@@ -213,11 +216,11 @@ def _device(device: Device, scene: Scene, width: int) -> list[Part]:
     return [*parts, (device.description, "muted")]
 
 
-def _does(device: Device, scene: Scene, width: int) -> list[Part]:
+def _does(device: Device, scene: QueueScene, width: int) -> list[Part]:
     return [(" " * 8, "text"), *_figures(device, scene, spark=16 if width < HUGE else 34, all_tracks=True)]
 
 
-def _figures(device: Device, scene: Scene, *, spark: int, all_tracks: bool = False) -> list[Part]:
+def _figures(device: Device, scene: QueueScene, *, spark: int, all_tracks: bool = False) -> list[Part]:
     """Load, memory and temperature, with what they were over the last minutes."""
     track = scene.tracks.of(device.name)
     load = track.load[-1] if track.load else None
@@ -233,7 +236,7 @@ def _figures(device: Device, scene: Scene, *, spark: int, all_tracks: bool = Fal
     return parts + _temperature(device, track, spark if all_tracks else 0)
 
 
-def _temperature(device: Device, track: Track, spark: int) -> list[Part]:
+def _temperature(device: Device, track: DeviceTrack, spark: int) -> list[Part]:
     if device.temperature is None:
         return []
     hot = device.temperature >= _HOT
@@ -255,7 +258,7 @@ def _strangers(found: Sequence[Program]) -> list[Part]:
     return [("        of others: ", "warn"), (", ".join(named) + more, "text")]
 
 
-def _active(run: RunRecord, scene: Scene, width: int) -> list[Part]:
+def _active(run: RunRecord, scene: QueueScene, width: int) -> list[Part]:
     parts: list[Part] = [(fit(text, 14), tone) for text, tone in run_view.state(run, scene.now)]
     parts += _named(run, width)
     room = max(12, width - _length(parts) - 10)
@@ -265,7 +268,7 @@ def _active(run: RunRecord, scene: Scene, width: int) -> list[Part]:
     return parts
 
 
-def _waiting(run: RunRecord, place: int, scene: Scene, width: int) -> list[Part]:
+def _waiting(run: RunRecord, place: int, scene: QueueScene, width: int) -> list[Part]:
     parts: list[Part] = [(f"{place:>3}  ", "muted")]
     parts += [(fit(text, 9), tone) for text, tone in run_view.state(run, scene.now)]
     parts += _named(run, width)
@@ -325,8 +328,8 @@ def history(values: Sequence[float | None], top: float, width: int, seen: int) -
     return drawn[-width:].rjust(width)
 
 
-def status(state: QueueState, sample: Sample | None) -> list[Part]:
-    """The line above: the scheduler, the slots, and how many wait."""
+def status(state: QueueState, sample: DeviceSample | None) -> list[Part]:
+    """The line above: the scheduler, the slots, and how many runs are queued."""
     if not state.host:
         return [("reading the queue …", "muted")]
     ready = state.queued - state.held
@@ -335,20 +338,20 @@ def status(state: QueueState, sample: Sample | None) -> list[Part]:
     elif ready:
         parts = [("! no scheduler is running: S starts one", "warn")]
     else:
-        parts = [("– no scheduler is running; none is needed while nothing waits", "muted")]
+        parts = [("– no scheduler is running; none is needed while the queue is empty", "muted")]
     counts: Mapping[str, int] = {
         "running": sum(run.status != "paused" for run in state.active),
         "paused": sum(run.status == "paused" for run in state.active),
     }
-    told = [f"{number} {word}" for word, number in counts.items() if number]
+    counted = [f"{number} {word}" for word, number in counts.items() if number]
     if sample is not None:
         names = [device.name for device in sample.devices]
         slots, taken = sum(map(state.slots_of, names)), sum(map(state.taken, names))
-        told.append(f"{taken} of {plural(slots, 'slot')} taken")
-    return [*parts, ("   " + "   ".join(told), "text")]
+        counted.append(f"{taken} of {plural(slots, 'slot')} taken")
+    return [*parts, ("   " + "   ".join(counted), "text")]
 
 
-def about(run: RunRecord | None, device: str | None, scene: Scene) -> list[Part]:
+def about(run: RunRecord | None, device: str | None, scene: QueueScene) -> list[Part]:
     """What the line below says of the thing at the cursor: what did not fit above."""
     if run is not None:
         settings = f"{run_view.method(run)}  {run.model} {run.data}  wants {run.config.get('device') or 'auto'}"
@@ -357,5 +360,5 @@ def about(run: RunRecord | None, device: str | None, scene: Scene) -> list[Part]
     found = scene.sample.devices.named(device) if scene.sample is not None and device is not None else None
     if found is None:
         return []
-    words = f"{plural(scene.state.slots_of(found.name), 'slot')}: so many runs at a time; + and - change it"
+    words = f"{plural(scene.state.slots_of(found.name), 'slot')}: the most runs at a time; + and - change it"
     return [(found.name, "title"), (f"  {found.description}", "muted"), (f"  {words}", "text")]

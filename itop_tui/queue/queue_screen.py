@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.message import Message
 
@@ -17,21 +16,16 @@ from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.keys import bindings, in_scope
 from itop_tui.look.toned import TonedLine
 from itop_tui.poller import RunsChanged
-from itop_tui.queue import queue_state
 from itop_tui.queue.board import QueueBoard
-from itop_tui.queue.lines import Scene, about, status
-from itop_tui.queue.queue_state import QueueState
-from itop_tui.queue.sampling import EVERY, Probe, Sample, Sampler, Tracks, default_probe
+from itop_tui.queue.lines import QueueScene, about, status
+from itop_tui.queue.queue_state import QueueRead, QueueReader
+from itop_tui.queue.sampling import DeviceSample, DeviceTracks, Probe, default_probe, device_watcher
 from itop_tui.screen import ItopScreen, Selection
 from itop_tui.service import launching, queue_changes, run_requests
 from itop_tui.widgets.key_bar import KeyHint
 
 if TYPE_CHECKING:
     from db.runs.queue import Direction
-
-_REST, _LONGEST_REST = 20, 0.5
-"""A reading is followed by a rest of twenty times what it took, within bounds: a long queue is not read all the time,
-and what is shown stays less than a second old."""
 
 
 class QueueScreen(ItopScreen):
@@ -46,17 +40,10 @@ class QueueScreen(ItopScreen):
     BINDINGS = bindings(in_scope("queue"))
     AUTO_FOCUS = "QueueBoard"
 
-    class Read(Message):
-        """The queue was read."""
-
-        def __init__(self, state: QueueState) -> None:
-            self.state = state
-            super().__init__()
-
-    class Sampled(Message):
+    class DevicesSampled(Message):
         """The devices were read."""
 
-        def __init__(self, sample: Sample) -> None:
+        def __init__(self, sample: DeviceSample) -> None:
             self.sample = sample
             super().__init__()
 
@@ -64,10 +51,11 @@ class QueueScreen(ItopScreen):
         super().__init__()
         self.parts = (RunChanges(self),)
         self._chosen = ChosenRuns(self)
-        self._tracks = Tracks()
-        self._scene = Scene(tracks=self._tracks)
-        self._sampler = Sampler(probe or default_probe, self._post_sample)
-        self._reading = self._again = False
+        self._tracks = DeviceTracks()
+        self._scene = QueueScene(tracks=self._tracks)
+        post = self.post_message
+        self._queue = QueueReader(post)
+        self._devices = device_watcher(probe or default_probe, lambda sample: post(self.DevicesSampled(sample)))
 
     @property
     def heading(self) -> str:
@@ -86,7 +74,7 @@ class QueueScreen(ItopScreen):
 
     @property
     def chosen(self) -> Selection:
-        """The marked runs, or else the one at the cursor."""
+        """The selected runs, or else the one at the cursor."""
         marked = self.board.marked
         return Selection(tuple(run.id for run in marked), {run.id: run for run in marked}) if marked else super().chosen
 
@@ -97,16 +85,16 @@ class QueueScreen(ItopScreen):
         yield TonedLine(widget_id="queue-about", wraps=True)
 
     def on_mount(self) -> None:
-        """Read the queue, and look at the devices from now on."""
+        """Watch the queue and the devices from now on."""
         self._read_soon()
-        self._sample()
+        self._queue.watcher.start()
+        self._devices.start()
         self.set_interval(1.0, lambda: self.board.tick(self.itop.clock()))
-        # Whether a scheduler runs is no change of the database.
-        self.set_interval(EVERY, self._look_for_scheduler)
 
     def on_unmount(self) -> None:
-        """Look at the devices no more."""
-        self._sampler.stop()
+        """Watch nothing any more."""
+        self._queue.watcher.stop()
+        self._devices.stop()
 
     # ------------------------------------------------------------------------------------------------------ reading
 
@@ -116,66 +104,31 @@ class QueueScreen(ItopScreen):
         self._read_soon()
 
     def _read_soon(self) -> None:
-        if not self.itop.is_open:
-            return
-        if self._reading:
-            self._again = True
-            return
-        self._reading = True
-        self._read()
+        if self.itop.is_open:
+            self._queue.read_soon(self.itop.database)
 
-    @work(thread=True, group="scheduler", exclusive=True, exit_on_error=False)
-    def _look_for_scheduler(self) -> None:
-        known = self._scene.state
-        if known.host and self.itop.is_open and queue_state.scheduler_runs(self.itop.database) != known.scheduler:
-            self.app.call_from_thread(self._read_soon)
-
-    @work(thread=True, group="queue", exit_on_error=False)
-    def _read(self) -> None:
-        before = time.monotonic()
-        try:
-            self.post_message(self.Read(queue_state.read(self.itop.database)))
-        except Exception:  # a database that cannot be read is told by the poller's banner
-            self.log.warning("the queue cannot be read")
-        took = time.monotonic() - before
-        if self.is_attached:
-            self.app.call_from_thread(self.set_timer, min(_LONGEST_REST, _REST * took), self._rested)
-
-    def _rested(self) -> None:
-        self._reading = False
-        if self._again:
-            self._again = False
-            self._read_soon()
-
-    @on(Read)
-    def _show_state(self, message: Read) -> None:
+    @on(QueueRead)
+    def _show_state(self, message: QueueRead) -> None:
         self._show(replace(self._scene, state=message.state))
 
-    @work(thread=True, group="devices", exit_on_error=False)
-    def _sample(self) -> None:
-        self._sampler.run()
-
-    def _post_sample(self, sample: Sample) -> None:
-        self.post_message(self.Sampled(sample))
-
-    @on(Sampled)
-    def _show_sample(self, message: Sampled) -> None:
+    @on(DevicesSampled)
+    def _show_sample(self, message: DevicesSampled) -> None:
         self._tracks.add(message.sample.devices)
         self._show(replace(self._scene, sample=message.sample))
 
-    def _show(self, scene: Scene) -> None:
+    def _show(self, scene: QueueScene) -> None:
         self._scene = replace(scene, now=self.itop.clock())
         self.board.show(self._scene)
         self.query_one("#queue-status", TonedLine).parts = tuple(status(scene.state, scene.sample))
 
-    @on(QueueBoard.Highlighted)
+    @on(QueueBoard.CursorMoved)
     def _moved(self) -> None:
         self.refresh_keys()
         parts = about(self.board.run, self.board.device, self._scene)
         self.query_one("#queue-about", TonedLine).parts = tuple(parts)
 
-    @on(QueueBoard.Opened)
-    def _open(self, message: QueueBoard.Opened) -> None:
+    @on(QueueBoard.RunChosen)
+    def _open(self, message: QueueBoard.RunChosen) -> None:
         self.itop.open_run(message.run.id)
 
     def key_hints(self) -> Iterable[KeyHint]:
@@ -190,36 +143,22 @@ class QueueScreen(ItopScreen):
                 yield KeyHint(hint.key, f"{what} {sign}", hint.action)
             elif hint.action == "screen.pause_all":
                 if self._scene.state.active:
-                    yield KeyHint(hint.key, "pause all" if self._training else "go on, all", hint.action)
+                    yield KeyHint(hint.key, "pause all" if self._training else "continue all", hint.action)
             else:
                 yield hint
 
     # ------------------------------------------------------------------------------------------------- the queue
 
-    def action_move_up(self) -> None:
-        """Let the chosen runs start one place earlier."""
-        self._move("move_up", "up")
+    def action_move(self, to: Direction) -> None:
+        """Move the chosen runs forward or back in the queue, or to the front or the end of their priority."""
 
-    def action_move_down(self) -> None:
-        """Let the chosen runs start one place later."""
-        self._move("move_down", "down")
-
-    def action_move_top(self) -> None:
-        """Let the chosen runs start first of their priority."""
-        self._move("move_top", "top")
-
-    def action_move_bottom(self) -> None:
-        """Let the chosen runs start last of their priority."""
-        self._move("move_bottom", "bottom")
-
-    def _move(self, name: str, to: Direction) -> None:
         def move(runs: Runs) -> None:
             ids = [run.id for run in runs]
             self.itop.operate(
                 lambda db: queue_changes.move(db, ids, to), self._chosen.report(""), failing="Could not move"
             )
 
-        self._chosen.take(name, move)
+        self._chosen.take(f"move_{to}", move)
 
     def action_hold_run(self) -> None:
         """Hold the chosen runs; where all are held, release them."""
@@ -232,15 +171,8 @@ class QueueScreen(ItopScreen):
         else:
             self._chosen.change(runs, queue_changes.release, "Released {runs}.", failing="Could not release")
 
-    def action_raise_number(self) -> None:
-        """Raise the priority of the chosen runs, or the slots of the device at the cursor."""
-        self._add(1)
-
-    def action_lower_number(self) -> None:
-        """Lower the priority of the chosen runs, or the slots of the device at the cursor."""
-        self._add(-1)
-
-    def _add(self, by: int) -> None:
+    def action_add(self, by: int) -> None:
+        """Raise or lower the priority of the chosen runs, or the slots of the device at the cursor."""
         device = self.board.device
         if device is not None:
             self.itop.operate(
@@ -265,7 +197,7 @@ class QueueScreen(ItopScreen):
         return tuple(run for run in self._scene.state.active if run.status == "running")
 
     def action_pause_all(self) -> None:
-        """Pause every run that is running; where none is, let all paused ones go on."""
+        """Pause every running run; if none is running, continue the paused ones."""
         running = self._training
         meant = running or tuple(run for run in self._scene.state.active if run.status == "paused")
         if not meant:
@@ -279,31 +211,17 @@ class QueueScreen(ItopScreen):
         )
 
     def action_start_scheduler(self) -> None:
-        """See to it that a scheduler is there."""
+        """Start the scheduler, if none is running."""
         if self._scene.state.scheduler:
-            self.notify("A scheduler is running already.", markup=False)
+            self.notify("A scheduler is already running.", markup=False)
         elif not self._scene.state.waiting:
-            self.notify("Nothing waits: a scheduler would leave at once.", severity="warning", markup=False)
+            self.notify("Queue is empty: a scheduler would exit at once.", severity="warning", markup=False)
         else:
             self.itop.operate(launching.start_scheduler, self._started, failing="The scheduler did not start")
 
     def _started(self, _: None) -> None:
         self.notify("A scheduler is running.", markup=False)
         self._read_soon()
-
-    # --------------------------------------------------------------------------------------------------------- marks
-
-    def action_mark(self) -> None:
-        """Mark the run at the cursor."""
-        self.board.toggle_mark()
-
-    def action_mark_waiting(self) -> None:
-        """Mark every run that waits."""
-        self.board.mark_waiting()
-
-    def action_unmark_all(self) -> None:
-        """Forget all marks."""
-        self.board.unmark_all()
 
     def show_run(self, run_id: int) -> None:
         """Put the cursor on a run."""

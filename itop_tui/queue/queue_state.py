@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from textual.message import Message
+
 from db.records import RunRecord
+from itop_tui.service.watcher import Watcher
 
 if TYPE_CHECKING:
     from db.session import Database
 
 
 LISTED = 500
-"""So many of the runs that wait are listed, the first ones."""
+"""So many of the queued runs are listed, the first ones."""
+_EVERY = 2.0
+"""Seconds between two looks for the scheduler: whether one runs is no change of the database."""
+_LONGEST_REST = 0.5
+"""A long queue is not read all the time, and what is shown stays less than a second old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +88,45 @@ def read(db: Database) -> QueueState:
         slots=Limits.of(key_values.get(db, "slots"), None).slots,
         scheduler=submit.scheduler_running(db),
     )
+
+
+class QueueRead(Message, bubble=False):
+    """The queue was read."""
+
+    def __init__(self, state: QueueState) -> None:
+        self.state = state
+        super().__init__()
+
+
+class QueueReader:
+    """Reads the queue where something has changed since it was read last.
+
+    Args:
+        post: Gets each `QueueRead`, in the watcher's thread.
+    """
+
+    def __init__(self, post: Callable[[Message], object]) -> None:
+        self._post = post
+        self._database: Database | None = None
+        self._changes = 0
+        self._seen: object = None
+        self.watcher = Watcher(self.look, name="itop-queue", every=_EVERY, longest_rest=_LONGEST_REST)
+
+    def read_soon(self, database: Database) -> None:
+        """Look again: something was committed to this database."""
+        self._database = database
+        self._changes += 1
+        self.watcher.wake()
+
+    def look(self) -> None:
+        """Read once, where there is something new. What the thread does."""
+        database = self._database
+        if database is None:
+            return
+        try:
+            seen = (self._changes, scheduler_runs(database))
+            if seen != self._seen:
+                self._post(QueueRead(read(database)))
+                self._seen = seen
+        except Exception:  # the poller reports a database that cannot be read; it is read again at the next look
+            self._seen = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
+
+from itop_tui.service.watcher import Watcher
 
 if TYPE_CHECKING:
     from engine.launch.devices import Device, DeviceList
@@ -38,7 +40,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class DeviceSample:
     """The devices at one moment.
 
     Attributes:
@@ -51,7 +53,7 @@ class Sample:
 
 
 @dataclass(slots=True)
-class Track:
+class DeviceTrack:
     """What one device did over the last minutes, oldest first; None is what could not be read.
 
     Attributes:
@@ -76,16 +78,16 @@ class Track:
         self.temperature.append(device.temperature)
 
 
-class Tracks:
+class DeviceTracks:
     """The tracks of all devices."""
 
     def __init__(self) -> None:
-        self._tracks: dict[str, Track] = {}
+        self._tracks: dict[str, DeviceTrack] = {}
         self._samples = 0
 
-    def of(self, device: str) -> Track:
+    def of(self, device: str) -> DeviceTrack:
         """The track of a device; an empty one for a device that was not seen."""
-        return self._tracks.get(device) or Track()
+        return self._tracks.get(device) or DeviceTrack()
 
     def add(self, devices: Iterable[Device]) -> None:
         """Keep a sample."""
@@ -93,7 +95,7 @@ class Tracks:
         for device in devices:
             # psutil counts the processor's load from its last call: the first one tells nothing.
             known = device.is_cuda or self._samples > 1
-            self._tracks.setdefault(device.name, Track()).add(device, load_known=known)
+            self._tracks.setdefault(device.name, DeviceTrack()).add(device, load_known=known)
 
 
 def default_probe() -> DeviceList:
@@ -124,27 +126,18 @@ def _name(pid: int) -> str:
         return ""
 
 
-class Sampler:
-    """Samples from a thread of its own until it is stopped.
+def device_watcher(probe: Probe, post: Callable[[DeviceSample], object]) -> Watcher:
+    """A watcher that reads the devices of this host every two seconds.
 
     Args:
         probe: Reads the devices.
-        post: Gets each sample, in the thread.
+        post: Gets each sample, in the watcher's thread.
     """
+    pauses = chain([_FIRST], repeat(EVERY))
 
-    def __init__(self, probe: Probe, post: Callable[[Sample], object]) -> None:
-        self._probe, self._post = probe, post
-        self._ending = threading.Event()
+    def look() -> float:
+        devices = probe()
+        post(DeviceSample(devices, programs(devices)))
+        return next(pauses)
 
-    def run(self) -> None:
-        """Sample until `stop` is called. What the thread does."""
-        pause = _FIRST
-        while not self._ending.is_set():
-            devices = self._probe()
-            self._post(Sample(devices, programs(devices)))
-            self._ending.wait(pause)
-            pause = EVERY
-
-    def stop(self) -> None:
-        """End the thread at its next turn."""
-        self._ending.set()
+    return Watcher(look, name="itop-devices")

@@ -5,21 +5,20 @@ Read every two seconds in a thread, and only where the run's process is on this 
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
-from textual import work
 from textual.message import Message
 from textual.reactive import reactive
 
 from db.records import RunRecord
 from itop_tui.figures.format import plain, size
 from itop_tui.look.toned import Part, Toned
+from itop_tui.queue.sampling import EVERY
+from itop_tui.service.watcher import Watcher
 
-_EVERY = 2.0
 _TALL = 30
 _HISTORY = 24
 _LEVELS = "▁▂▃▄▅▆▇█"
@@ -99,7 +98,7 @@ class Prober:
 
 
 def strip_parts(reading: Reading, loads: Sequence[float | None]) -> list[Part]:
-    """What is said of one device."""
+    """What is shown of one device."""
     parts: list[Part] = [(f"{reading.device} ", "muted")]
     if reading.problem is not None and reading.load is None:
         return [*parts, (f"cannot be read: {plain(reading.problem, 100)}", "warn")]
@@ -133,7 +132,7 @@ class DeviceStrip(Toned):
     elsewhere: reactive[str] = reactive("")
     """The host the run is on, where that is another one."""
 
-    class Read(Message):
+    class DevicesRead(Message):
         """The devices were read."""
 
         def __init__(self, readings: list[Reading]) -> None:
@@ -145,13 +144,11 @@ class DeviceStrip(Toned):
         self._probe = probe or Prober()
         self._loads: dict[str, deque[float | None]] = {}
         self._watched: tuple[tuple[str, ...], int | None] | None = None
-        self._wake = threading.Event()
-        self._reading = False
+        self._watcher: Watcher | None = None
 
     def on_unmount(self) -> None:
         """End the thread."""
-        self._watched = None
-        self._wake.set()
+        self._watch(None)
 
     def watch_run(self, run: RunRecord, host: str) -> None:
         """Look at the devices of this run while it has a process on `host`."""
@@ -160,24 +157,27 @@ class DeviceStrip(Toned):
         # The head names the host: where lines are dear, that is enough.
         self.display = working and (not self.elsewhere or self.screen.size.height >= _TALL)
         if not working or self.elsewhere:
-            self._watched = None
+            self._watch(None)
+        else:
+            self._watch((tuple((run.device or "").split(",")), run.pid))
+
+    def _watch(self, watched: tuple[tuple[str, ...], int | None] | None) -> None:
+        """Read these devices and this process from now on, or nothing."""
+        if watched == self._watched:
             return
-        self._watched = (tuple((run.device or "").split(",")), run.pid)
-        if not self._reading:
-            self._reading = True
-            self._read_on()
+        if self._watcher is not None:
+            self._watcher.stop()
+        self._watched, self._watcher = watched, None
+        if watched is not None:
+            probe, post = self._probe, self.post_message
 
-    @work(thread=True, group="devices", exit_on_error=False)
-    def _read_on(self) -> None:
-        """Read until there is nothing to watch."""
-        try:
-            while (watched := self._watched) is not None:
-                self.post_message(self.Read(self._probe(*watched)))
-                self._wake.wait(_EVERY)
-        finally:
-            self._reading = False
+            def look() -> None:
+                post(DeviceStrip.DevicesRead(probe(*watched)))
 
-    def on_device_strip_read(self, message: Read) -> None:
+            self._watcher = Watcher(look, name="itop-run-devices", every=EVERY)
+            self._watcher.start()
+
+    def on_device_strip_devices_read(self, message: DevicesRead) -> None:
         """Show what was read."""
         message.stop()
         for reading in message.readings:

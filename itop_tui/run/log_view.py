@@ -6,7 +6,6 @@ took 1,659).  What comes in was cleaned by `clean_line`: no escape sequence of a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -16,29 +15,8 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widgets import Log
 
-from itop_tui.figures.format import plain
-
 KEPT_LINES = 20_000
 """Lines kept on the screen; the file keeps all of them."""
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # control sequences: colours, cursor movements
-    r"|[\]PX^_].*?(?:\x07|\x1b\\|$)"  # strings: titles, links
-    r"|[ -/]*[0-~])"  # two-character escapes
-    r"|\x9b[0-?]*[ -/]*[@-~]"
-)
-
-
-def clean_line(line: str) -> str:
-    """One line of a log as plain text.
-
-    Escape sequences go; a line that was written over (a progress bar, by carriage returns) shows as it was
-    last; control characters become visible and directional ones vanish, as in every text the app shows.
-    """
-    text = _ESCAPES.sub("", line)
-    if "\r" in text:
-        written = [part for part in text.split("\r") if part]
-        text = written[-1] if written else ""
-    return plain(text.expandtabs())
 
 
 class LogView(Log):

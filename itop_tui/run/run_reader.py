@@ -26,7 +26,7 @@ from itop_tui.run import checkpoint_files
 from itop_tui.service.watcher import Watcher
 
 SETTING = "ui.run"
-"""Under which name the settings keep how the view was left."""
+"""Under which name the settings keep the state of the view."""
 _PAUSE = 0.4
 """Seconds between two reads of what was committed; a worker commits ten times a second, an eye needs fewer."""
 
@@ -54,7 +54,7 @@ class LayerHistory:
 
     Attributes:
         steps: Step of each update.
-        layers: For each layer, in order, its name and its figures at each update.
+        layers: For each layer, in order, its name and its metrics at each update.
     """
 
     steps: tuple[int, ...]
@@ -206,7 +206,7 @@ class RunReader:
         if run.parent_id is not None and self._parent is None:
             try:
                 self._parent = runs.get(self._database, run.parent_id)
-            except RunNotFound:  # deleted since; the child goes on without it
+            except RunNotFound:  # deleted since; the child is shown without it
                 return None
         return self._parent
 

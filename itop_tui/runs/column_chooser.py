@@ -8,12 +8,12 @@ from typing import ClassVar
 from textual.binding import Binding
 
 from itop_tui.dialogs.chooser import CheckList, Item
-from itop_tui.runs.run_columns import COLUMNS, Column
+from itop_tui.runs.run_columns import COLUMNS, RunColumn
 from itop_tui.runs.run_fields import FIELDS, column, settings_columns
-from itop_tui.runs.run_layout import Chosen, default_columns, moved, resized
+from itop_tui.runs.run_layout import ChosenColumn, default_columns, moved, resized
 from itop_tui.widgets.key_bar import KeyHint
 
-Choice = tuple[Chosen, ...]
+Choice = tuple[ChosenColumn, ...]
 
 
 class ColumnChooser(CheckList[Choice]):
@@ -35,7 +35,7 @@ class ColumnChooser(CheckList[Choice]):
         Binding("ctrl+r", "reset", show=False, priority=True),
     ]
 
-    def __init__(self, chosen: Sequence[Chosen], at: str = "") -> None:
+    def __init__(self, chosen: Sequence[ChosenColumn], at: str = "") -> None:
         super().__init__("Columns", (), hint="type to search every field, setting and metric", current=at)
         self._chosen: Choice = tuple(chosen) or default_columns()
         self._default = not chosen
@@ -63,7 +63,7 @@ class ColumnChooser(CheckList[Choice]):
         others = [each for key, each in self._known.items() if key not in keys]
         self.items = tuple(map(self._item, (*shown, *others)))
 
-    def _item(self, each: Column) -> Item:
+    def _item(self, each: RunColumn) -> Item:
         chosen = {one.key: one for one in self._chosen}.get(each.key)
         width = "" if chosen is None else "auto" if chosen.width is None else f"{chosen.width} wide"
         return Item(each.key, each.title, f"{width:<9}{each.about}")
@@ -75,7 +75,7 @@ class ColumnChooser(CheckList[Choice]):
     def toggle(self, value: str) -> None:
         """Show or hide a column; the last one stays."""
         if not self.is_chosen(value):
-            self._change((*self._chosen, Chosen(value)), follow=value)
+            self._change((*self._chosen, ChosenColumn(value)), follow=value)
         elif len(self._chosen) > 1:
             self._change(tuple(each for each in self._chosen if each.key != value))
 

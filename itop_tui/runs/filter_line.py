@@ -1,6 +1,6 @@
 """The filter of the list: a line to type in, what could be typed next below it, and what is wrong with it.
 
-The widget knows no query language. It tells what was typed, and is told suggestions and a problem.
+The widget knows no query language. It reports what was typed, and is given suggestions and a problem.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class FilterLine(Vertical):
     """A line of text with a drop-down."""
 
     suggestions: reactive[tuple[Suggestion, ...]] = reactive(())
-    """What could be typed next, the likeliest first."""
+    """What could be typed next, the most likely first."""
     wrong: reactive[Wrong | None] = reactive(None)
     """What is wrong with what stands there."""
 
@@ -102,7 +102,7 @@ class FilterLine(Vertical):
             super().__init__()
 
     class Kept(Message):
-        """The filter is to stay as it is."""
+        """The filter is to be kept."""
 
     def compose(self) -> ComposeResult:
         """Lay out the line, the complaint and the drop-down."""
@@ -113,7 +113,7 @@ class FilterLine(Vertical):
         yield OptionList(id="filter-drop", compact=True, markup=False)
 
     def on_mount(self) -> None:
-        """Leave the focus in the line."""
+        """Keep the focus in the line."""
         self.query_one(OptionList).can_focus = False
         self._draw()
 
@@ -182,7 +182,7 @@ class FilterLine(Vertical):
         drop.highlighted = None if at < 0 else min(at, last) if last >= 0 else None
 
     def accept(self, *, first: bool = False) -> bool:
-        """Take the suggestion the arrows went to, or the first one; tells whether there was one."""
+        """Take the suggestion the arrows went to, or the first one; returns whether there was one."""
         taken = self.picked or (self.suggestions[0] if first and self.suggestions else None)
         if taken is None:
             return False
@@ -191,7 +191,7 @@ class FilterLine(Vertical):
         return True
 
     def forget(self) -> bool:
-        """Leave the drop-down where the arrows went into it; tells whether they had."""
+        """Leave the drop-down where the arrows went into it; returns whether they had."""
         drop = self.query_one(OptionList)
         picked = drop.highlighted is not None
         drop.highlighted = None
@@ -215,5 +215,5 @@ class FilterLine(Vertical):
         self.accept()
 
     def on_descendant_blur(self) -> None:
-        """Put the drop-down away."""
+        """Close the drop-down."""
         self.suggestions = ()

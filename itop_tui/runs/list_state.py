@@ -1,6 +1,6 @@
-"""How the list of runs is looked at, as a value: what a view holds under its name, and what the next start shows again.
+"""How the list of runs is viewed, as a value: what a view holds under its name, and what the next start shows again.
 
-No widget; what the database keeps of it is JSON, and what cannot be understood (another version's) is passed over.
+No widget; what the database keeps of it is JSON, and what cannot be understood (another version's) is ignored.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itop_tui.runs import run_layout
 from itop_tui.runs.filter_line import Suggestion, Wrong
 from itop_tui.runs.run_columns import COLUMNS
 from itop_tui.runs.run_fields import FIELDS, column
-from itop_tui.runs.run_layout import Chosen, default_columns
+from itop_tui.runs.run_layout import ChosenColumn, default_columns
 
 if TYPE_CHECKING:
     from db.finding.views import SavedView
@@ -25,7 +25,7 @@ SEEDS = "recipe"
 
 @dataclass(frozen=True, slots=True)
 class ListState:
-    """A way to look at the list of runs.
+    """A way to view the list of runs.
 
     Attributes:
         name: What the view is called; empty where it has no name.
@@ -41,7 +41,7 @@ class ListState:
     sort: str = "id"
     descending: bool = True
     by: str = ""
-    columns: tuple[Chosen, ...] = ()
+    columns: tuple[ChosenColumn, ...] = ()
 
 
 BUILT_IN: tuple[ListState, ...] = (
@@ -52,7 +52,7 @@ BUILT_IN: tuple[ListState, ...] = (
     ListState("last 24 h", "created>1d"),
     ListState("archived", "is:archived"),
 )
-"""The views there are without anybody having saved one."""
+"""The views that exist before any is saved."""
 
 
 def to_json(state: ListState) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def to_json(state: ListState) -> dict[str, Any]:
 
 
 def from_json(kept: object) -> ListState:
-    """A state as it was kept; what cannot be understood is as at first."""
+    """A state as it was kept; what cannot be understood has its default."""
     if not isinstance(kept, Mapping):
         return ListState()
     words = {name: value for name in ("name", "text", "sort", "by") if isinstance(value := kept.get(name), str)}
@@ -93,7 +93,7 @@ def to_view(state: ListState) -> SavedView:
 
 
 def from_view(view: SavedView) -> ListState:
-    """A saved view as a state; what cannot be understood is as at first."""
+    """A saved view as a state; what cannot be understood has its default."""
     pairs = [each.partition(":") for each in view.columns]
     kept = {
         "name": view.name,
@@ -106,14 +106,14 @@ def from_view(view: SavedView) -> ListState:
     return replace(from_json(kept), name=view.name)
 
 
-def figures(columns: Sequence[Chosen]) -> tuple[str, ...]:
-    """The figures whose means the columns of a group show, by the names of the query language."""
+def figures(columns: Sequence[ChosenColumn]) -> tuple[str, ...]:
+    """The metrics whose means the columns of a group show, by the names of the query language."""
     shown = [column(each.key) for each in columns or default_columns()]
     return tuple(dict.fromkeys(each.figure for each in shown if each is not None and each.figure))
 
 
 def group_sort(sort: str, figures: Sequence[str]) -> str:
-    """What groups are sorted by where runs would be sorted by `sort`: a figure by its mean, else what is nearest."""
+    """What groups are sorted by where runs would be sorted by `sort`: a metric by its mean, else what is nearest."""
     by_figure = {each.sort: each.figure for each in (*COLUMNS, *FIELDS) if each.figure}
     if by_figure.get(sort) in figures:
         return by_figure[sort]

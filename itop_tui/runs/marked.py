@@ -1,4 +1,4 @@
-"""Which runs of a list are marked: one by one, a range, or all. No widget."""
+"""Which runs of a list are selected: one by one, a range, or all. No widget."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ Line = Sequence[int]
 """The ids of the runs that a line stands for: one, or those of a group."""
 
 
-class Marks:
-    """A set of marked runs, and the range that is being marked.
+class MarkedRuns:
+    """A set of selected runs, and the range that is being selected.
 
-    While a range is marked, moving the cursor makes it longer or shorter; what was marked before stays.
+    While a range is selected, moving the cursor makes it longer or shorter; what was selected before stays.
     """
 
     def __init__(self) -> None:
@@ -22,49 +22,49 @@ class Marks:
 
     @property
     def ids(self) -> frozenset[int]:
-        """The marked runs."""
+        """The selected runs."""
         return self._ids
 
     @property
     def marking(self) -> bool:
-        """Whether moving the cursor marks."""
+        """Whether moving the cursor selects."""
         return self._anchor is not None
 
     def covers(self, line: Line) -> bool | None:
-        """Whether all runs of a line are marked; None where some are."""
+        """Whether all runs of a line are selected; None if some are."""
         count = sum(run_id in self._ids for run_id in line)
         return None if 0 < count < len(line) else count > 0
 
     def toggle(self, line: Line) -> None:
-        """Mark all runs of a line, or, where they all are, take their marks away."""
+        """Select all runs of a line, or deselect them if all are selected."""
         self._ids = self._ids - set(line) if self.covers(line) else self._ids | set(line)
         self.end_range()
 
     def add(self, ids: Iterable[int]) -> None:
-        """Mark these runs too."""
+        """Select these runs too."""
         self._ids |= set(ids)
         self.end_range()
 
     def clear(self) -> None:
-        """Take all marks away."""
+        """Clear the selection."""
         self._ids = frozenset()
         self.end_range()
 
     def keep(self, known: Iterable[int]) -> None:
-        """Forget the marks of runs that are not among these."""
+        """Deselect runs that are not among these."""
         self._ids &= frozenset(known)
         self._before &= self._ids
 
     # ------------------------------------------------------------------------------------------------------- ranges
 
     def begin_range(self, at: int, *, by_shift: bool = False) -> None:
-        """Begin a range at a line; one that is being marked with shift goes on."""
+        """Begin a range at a line; one that is being selected with shift continues."""
         if by_shift and self.marking:
             return
         self._anchor, self._before, self._by_shift = at, self._ids, by_shift
 
     def end_range(self) -> None:
-        """Leave the range as it is."""
+        """End the range; it stays selected."""
         self._anchor = None
 
     def moved(self, to: int, lines: Sequence[Line], *, shift: bool = False) -> None:

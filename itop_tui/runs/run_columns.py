@@ -17,7 +17,7 @@ from itop_tui.look.toned import Part
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class CellContext:
     """What a cell needs to know beside the run it shows.
 
     Attributes:
@@ -29,14 +29,14 @@ class Scene:
     curves: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
 
 
-Cell = Callable[[RunRecord, Scene, int], list[Part]]
+Cell = Callable[[RunRecord, CellContext, int], list[Part]]
 """Draws a run's cell: given the record, the scene and the width, parts that fill exactly that width."""
 Figure = Callable[[float | None], str]
 """Writes a figure."""
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class RunColumn:
     """One column of the list.
 
     Attributes:
@@ -83,7 +83,7 @@ def text_cell(get: Callable[[RunRecord], str], *, muted: bool = False) -> Cell:
 def number_cell(get: Callable[[RunRecord], str], *, muted: bool = False) -> Cell:
     """A cell of a figure, which stands out where it diverged."""
 
-    def cell(run: RunRecord, scene: Scene, width: int) -> list[Part]:
+    def cell(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
         shown = get(run)
         tone: Tone = "bad" if shown in ("NaN", "∞", "-∞") else "faint" if shown == "–" else "muted" if muted else "text"
         return [(fit(shown, width, right=True), tone)]
@@ -105,30 +105,30 @@ def spread(write: Figure, mean: float | None, std: float | None, width: int) -> 
     return fit(write(mean), width, right=True)
 
 
-def _state(run: RunRecord, scene: Scene, width: int) -> list[Part]:
+def _state(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     return [(fit(text, width), tone) for text, tone in run_view.state(run, scene.now)]
 
 
-def _progress(run: RunRecord, scene: Scene, width: int) -> list[Part]:
+def _progress(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     return run_view.progress_parts(run, scene.now, width)
 
 
-def _name(run: RunRecord, scene: Scene, width: int) -> list[Part]:
+def _name(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     tone: Tone = "title" if run.status.is_active else "muted" if run.archived_at is not None else "text"
     return [(run_view.name(run, width), tone)]
 
 
-def _age(run: RunRecord, scene: Scene, width: int) -> list[Part]:
+def _age(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     return [(fit(age(scene.now - run.created_at), width, right=True), "muted")]
 
 
-def _method(run: RunRecord, scene: Scene, width: int) -> list[Part]:
+def _method(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     whole = run_view.method(run)
     # All of itop's own methods end in "-ITOP": what tells them apart stays.
     return [(fit(whole if len(whole) <= width else whole.replace("-ITOP", ""), width), "text")]
 
 
-def _curve(run: RunRecord, scene: Scene, width: int) -> list[Part]:
+def _curve(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     drawn = sparkline(scene.curves.get(run.id, ()), width)
     return [(fit(drawn, width), "live" if run.status.is_active else "muted")]
 
@@ -137,35 +137,35 @@ def _loss(value: float | None) -> str:
     return figure(value, 3)
 
 
-COLUMNS: tuple[Column, ...] = (
-    Column("state", "state", 11, 0, "status", _state, ascending=True, about="what the run is doing"),
-    Column("id", "id", 5, 0, "id", number_cell(lambda run: str(run.id), muted=True), right=True,
-           about="the run's number"),
-    Column("name", "name", 12, 0, "name", _name, ascending=True, about="the run's name"),
-    Column("model", "model", 12, 6, "model", text_cell(lambda run: run.model), ascending=True, same=True,
-           about="the network"),
-    Column("data", "data", 9, 7, "data", text_cell(lambda run: run.data), ascending=True, same=True,
-           about="the data set"),
-    Column("method", "method", 6, 3, "method", _method, ascending=True, same=True,
-           about="dense, static, SET-ITOP, RigL-ITOP, …"),
-    Column("density", "density", 5, 5, "target_density", number_cell(run_view.density), right=True, short="dens.",
-           same=True, about="the density aimed at"),
-    Column("progress", "progress", 12, 1, "progress", _progress, about="steps done, and time left"),
-    Column("best", "best", 6, 2, "best_val_accuracy", number_cell(lambda run: percent(run.best_val_accuracy)),
-           right=True, figure="best_val_accuracy", mean=percent, about="best validation accuracy"),
-    Column("itop", "R_s", 4, 4, "itop_rate", number_cell(lambda run: ratio(explored(run))), right=True,
-           figure="itop_rate", mean=ratio, about="share of weights ever active"),
-    Column("loss", "loss", 8, 9, "loss", number_cell(lambda run: figure(run.loss, 3), muted=True), right=True,
-           figure="loss", mean=_loss, about="training loss of the last step"),
-    Column("curve", "loss curve", 8, 8, "", _curve, short="curve", about="the loss over all steps"),
-    Column("speed", "speed", 8, 11, "samples_per_second",
-           number_cell(lambda run: rate(run.samples_per_second) if run.status == "running" else "–", muted=True),
-           right=True, about="samples a second, while it runs"),
-    Column("flops", "FLOPs", 6, 10, "flops_ratio", number_cell(lambda run: share(run.flops_ratio), muted=True),
-           right=True, figure="flops_ratio", mean=share, about="of training it dense"),
-    Column("device", "device", 7, 12, "device", text_cell(lambda run: run.device or "", muted=True),
-           about="where it runs or ran"),
-    Column("tags", "tags", 10, 13, "", text_cell(lambda run: run_view.tags(run.tags) if run.tags else "", muted=True),
-           about="its tags"),
-    Column("age", "age", 4, 2, "created_at", _age, right=True, about="since it was made"),
+COLUMNS: tuple[RunColumn, ...] = (
+    RunColumn("state", "state", 11, 0, "status", _state, ascending=True, about="what the run is doing"),
+    RunColumn("id", "id", 5, 0, "id", number_cell(lambda run: str(run.id), muted=True), right=True,
+              about="the run's number"),
+    RunColumn("name", "name", 12, 0, "name", _name, ascending=True, about="the run's name"),
+    RunColumn("model", "model", 12, 6, "model", text_cell(lambda run: run.model), ascending=True, same=True,
+              about="the network"),
+    RunColumn("data", "data", 9, 7, "data", text_cell(lambda run: run.data), ascending=True, same=True,
+              about="the data set"),
+    RunColumn("method", "method", 6, 3, "method", _method, ascending=True, same=True,
+              about="dense, static, SET-ITOP, RigL-ITOP, …"),
+    RunColumn("density", "density", 5, 5, "target_density", number_cell(run_view.density), right=True, short="dens.",
+              same=True, about="the density aimed at"),
+    RunColumn("progress", "progress", 12, 1, "progress", _progress, about="steps done, and time left"),
+    RunColumn("best", "best", 6, 2, "best_val_accuracy", number_cell(lambda run: percent(run.best_val_accuracy)),
+              right=True, figure="best_val_accuracy", mean=percent, about="best validation accuracy"),
+    RunColumn("itop", "R_s", 4, 4, "itop_rate", number_cell(lambda run: ratio(explored(run))), right=True,
+              figure="itop_rate", mean=ratio, about="share of weights ever active"),
+    RunColumn("loss", "loss", 8, 9, "loss", number_cell(lambda run: figure(run.loss, 3), muted=True), right=True,
+              figure="loss", mean=_loss, about="training loss of the last step"),
+    RunColumn("curve", "loss curve", 8, 8, "", _curve, short="curve", about="the loss over all steps"),
+    RunColumn("speed", "speed", 8, 11, "samples_per_second",
+              number_cell(lambda run: rate(run.samples_per_second) if run.status == "running" else "–", muted=True),
+              right=True, about="samples a second, while it runs"),
+    RunColumn("flops", "FLOPs", 6, 10, "flops_ratio", number_cell(lambda run: share(run.flops_ratio), muted=True),
+              right=True, figure="flops_ratio", mean=share, about="of training it dense"),
+    RunColumn("device", "device", 7, 12, "device", text_cell(lambda run: run.device or "", muted=True),
+              about="where it runs or ran"),
+    RunColumn("tags", "tags", 10, 13, "",
+              text_cell(lambda run: run_view.tags(run.tags) if run.tags else "", muted=True), about="its tags"),
+    RunColumn("age", "age", 4, 2, "created_at", _age, right=True, about="since it was made"),
 )  # fmt: skip

@@ -1,4 +1,7 @@
-"""The pane beside the list: the highlighted run's key figures, why it is where it is, and its loss in one line."""
+"""The pane beside the list: the metrics of the run at the cursor, why it is in its state, its loss in one line.
+
+Of a group of runs it shows the means.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +24,22 @@ from itop_tui.figures.format import (
     moment,
     percent,
     plain,
+    plural,
     rate,
     ratio,
     share,
     sparkline,
     steps,
 )
-from itop_tui.look.toned import Part, Toned
-from itop_tui.runs import run_groups
+from itop_tui.figures.states import Part, look
+from itop_tui.look.toned import Toned
+from itop_tui.runs.run_columns import COLUMNS, RunColumn, spread
+from itop_tui.runs.run_fields import FIELDS
 from itop_tui.runs.run_lines import GroupLine
 
+Fact = tuple[str, list[Part]]
+"""A label, and what is said under it."""
+_SHORT_NAMES = {"target_density": "density", "total_epochs": "epochs"}
 _LABEL = 11
 _COLUMN, _GAP = 38, 2
 """A column of facts needs so many cells; between two of them stay so many."""
@@ -45,7 +54,7 @@ class RunDetail(Toned):
     """
 
     class Shown(Message):
-        """The pane came into sight."""
+        """The pane became visible."""
 
     run: reactive[RunRecord | None] = reactive(None)
     """The run described."""
@@ -60,7 +69,7 @@ class RunDetail(Toned):
         self._drawn_at = 0.0
 
     def on_show(self) -> None:
-        """What nobody saw was not read."""
+        """What was hidden was not read."""
         self.post_message(self.Shown())
 
     def tick(self) -> None:
@@ -79,8 +88,8 @@ class RunDetail(Toned):
         columns = max(1, self.content_size.width // _COLUMN)
         room = self.room // columns
         if self.group is not None:
-            lines = [self.toned(run_groups.title(self.group))]
-            facts = run_groups.blocks(self.group, room - _LABEL - _GAP)
+            lines = [self.toned(_group_title(self.group))]
+            facts = _group_blocks(self.group, room - _LABEL - _GAP)
         elif self.run is not None:
             lines = self._title(self.run, now, wide=columns > 1)
             facts = self._blocks(self.run, now, room - _LABEL - _GAP)
@@ -115,23 +124,23 @@ class RunDetail(Toned):
     def _fact(self, label: str, parts: Sequence[Part]) -> Text:
         return self.toned([(f"{label:<{_LABEL}}", "muted"), *parts])
 
-    def _blocks(self, run: RunRecord, now: float, width: int) -> list[list[tuple[str, list[Part]]]]:
+    def _blocks(self, run: RunRecord, now: float, width: int) -> list[list[Fact]]:
         """What is known of a run, in blocks of facts that belong together; `width` cells for each fact."""
         since_start: list[Part] = [(duration(run_view.elapsed(run, now)), "text"), *self._left(run, now)]
-        progress: list[tuple[str, list[Part]]] = [
+        progress: list[Fact] = [
             ("progress", run_view.progress_parts(run, now, max(12, min(width, 30)))),
             ("steps", [(steps(run.step, run.total_steps), "text")]),
             ("epoch", [(steps(run.epoch, run.total_epochs), "text")]),
             ("time" if run.attempt_count < 2 else "in all", since_start),
         ]
-        results: list[tuple[str, list[Part]]] = [
+        results: list[Fact] = [
             ("best val", [(percent(run.best_val_accuracy), "title")]),
             ("test", [(percent(run.test_accuracy), "text")]),
             ("loss", [self._number(figure(run.loss))]),
         ]
         if self.losses:
             results.append(("loss curve", [(sparkline(self.losses, max(8, min(width, 40))), "live")]))
-        trained: list[tuple[str, list[Part]]] = [
+        trained: list[Fact] = [
             ("model", [(plain(run.model), "text"), (" on ", "muted"), (plain(run.data), "text")]),
             ("method", [(plain(run_view.method(run)), "text")]),
         ]
@@ -141,10 +150,10 @@ class RunDetail(Toned):
                 ("density", [(share(run.density), "text"), (f"  target {share(run.target_density)}", "muted")]),
                 ("nonzeros", [(count(run.nonzeros), "text")]),
                 ("R_s", [(ratio(run.itop_rate, 3), "title")]),
-                ("ζ now", [(figure(run.death_rate, 3), "text"), (f"  ΔT {interval}", "muted")]),
+                ("death rate", [(figure(run.death_rate, 3), "text"), (f"  ΔT {interval}", "muted")]),
                 ("FLOPs", [(share(run.flops_ratio), "text"), ("  of dense training", "muted")]),
             ]
-        made: list[tuple[str, list[Part]]] = [
+        made: list[Fact] = [
             ("lr", [(figure(run.learning_rate, 3), "text"), (f"  seed {run.seed}", "muted")]),
             ("speed", [(rate(run.samples_per_second), "text")]),
             ("device", [(run.device or UNKNOWN, "text"), (f"  {run.host}" if run.host else "", "muted")]),
@@ -170,6 +179,48 @@ class RunDetail(Toned):
     @staticmethod
     def _number(shown: str) -> Part:
         return (shown, "bad" if shown in ("NaN", "∞", "-∞") else "text")
+
+
+def _group_title(line: GroupLine) -> list[Part]:
+    """The name of the group, and how many runs it has."""
+    return [(plain(line.group.label, limit=200), "title"), (f"   {plural(line.group.n, 'run')}", "muted")]
+
+
+def _group_blocks(line: GroupLine, width: int) -> list[list[Fact]]:
+    """The group in blocks of facts that belong together; `width` cells for each fact."""
+    group = line.group
+    states: list[Fact] = [
+        (look(status).word, [(f"{look(status).glyph} {count}", look(status).tone)])
+        for status, count in group.statuses.items()
+        if count
+    ]
+    means: list[Fact] = []
+    for column in (*COLUMNS, *FIELDS):
+        if column.figure in group.mean and group.mean[column.figure] is not None:
+            means += _mean_of(line, column, width)
+    shared: list[Fact] = [
+        (_SHORT_NAMES.get(name, name), [(plain(f"{value}", limit=100), "text")])
+        for name, value in group.shared.items()
+        if value is not None and value != ""
+    ]
+    ids = " ".join(map(str, group.run_ids))
+    shared.append(("runs", [(ids if len(ids) <= width else f"{ids[: max(0, width - 1)]}…", "muted")]))
+    return [block for block in (states, means, shared) if block]
+
+
+def _mean_of(line: GroupLine, column: RunColumn, width: int) -> list[Fact]:
+    """Mean and deviation, and below them the range."""
+    group, name = line.group, column.figure
+    write = column.mean or str
+    mean = spread(write, group.mean[name], group.std.get(name), max(width, 24)).strip()
+    some = group.count.get(name, group.n)
+    facts: list[Fact] = [(column.title, [(mean, "title"), (f"  n {some}", "muted")])]
+    low, high = (write(bounds.get(name)) for bounds in (group.minimum, group.maximum))
+    if some > 1 and UNKNOWN not in (low, high):
+        facts.append(("", [(f"{low} to {high}", "muted")]))
+    if group.diverged.get(name):
+        facts.append(("", [(f"{plural(group.diverged[name], 'run')} diverged", "bad")]))
+    return facts
 
 
 def _wrapped(text: str, width: int, *, most: int) -> list[str]:

@@ -14,7 +14,7 @@ from db.records import RunRecord
 from itop_tui.figures import run_view
 from itop_tui.figures.format import UNKNOWN, count, duration, figure, fit, moment, percent, ratio, short_count
 from itop_tui.look.toned import Part
-from itop_tui.runs.run_columns import COLUMNS, Cell, Column, Figure, Scene, number_cell, text_cell
+from itop_tui.runs.run_columns import COLUMNS, Cell, CellContext, Figure, RunColumn, number_cell, text_cell
 
 _RANK = 20
 
@@ -23,26 +23,26 @@ def _when(get: Callable[[RunRecord], float | None]) -> Cell:
     return text_cell(lambda run: moment(get(run)), muted=True)
 
 
-def _figure(key: str, title: str, width: int, write: Figure, about: str, *, figure: str = "") -> Column:
+def _figure(key: str, title: str, width: int, write: Figure, about: str, *, figure: str = "") -> RunColumn:
     cell = number_cell(lambda run: write(getattr(run, key)))
-    return Column(key, title, width, _RANK, key, cell, right=True, figure=figure or key, mean=write, about=about)
+    return RunColumn(key, title, width, _RANK, key, cell, right=True, figure=figure or key, mean=write, about=about)
 
 
-def _whole(key: str, title: str, width: int, about: str) -> Column:
-    return Column(key, title, width, _RANK, key, number_cell(lambda run: count(getattr(run, key))), right=True,
+def _whole(key: str, title: str, width: int, about: str) -> RunColumn:
+    return RunColumn(key, title, width, _RANK, key, number_cell(lambda run: count(getattr(run, key))), right=True,
                   about=about)  # fmt: skip
 
 
-def _words(key: str, title: str, width: int, about: str, *, sort: str = "") -> Column:
+def _words(key: str, title: str, width: int, about: str, *, sort: str = "") -> RunColumn:
     cell = text_cell(lambda run: f"{getattr(run, key) or ''}", muted=True)
-    return Column(key, title, width, _RANK, sort, cell, ascending=True, about=about)
+    return RunColumn(key, title, width, _RANK, sort, cell, ascending=True, about=about)
 
 
-def _time(key: str, title: str, about: str) -> Column:
-    return Column(key, title, 19, _RANK, key, _when(lambda run: getattr(run, key)), about=about)
+def _time(key: str, title: str, about: str) -> RunColumn:
+    return RunColumn(key, title, 19, _RANK, key, _when(lambda run: getattr(run, key)), about=about)
 
 
-def _took(run: RunRecord, scene: Scene, width: int) -> list[Part]:
+def _took(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     return [(fit(duration(run_view.elapsed(run, scene.now)), width, right=True), "muted")]
 
 
@@ -50,7 +50,7 @@ def _lr(value: float | None) -> str:
     return figure(value, 3)
 
 
-FIELDS: tuple[Column, ...] = (
+FIELDS: tuple[RunColumn, ...] = (
     _figure("test_accuracy", "test", 6, percent, "test accuracy with the best weights"),
     _figure("test_accuracy_last", "test last", 9, percent, "test accuracy with the last weights", figure="test_last"),
     _figure("val_accuracy", "val", 6, percent, "validation accuracy of the last epoch"),
@@ -58,8 +58,8 @@ FIELDS: tuple[Column, ...] = (
     _figure("accuracy", "train", 6, percent, "training accuracy of the last step", figure="train"),
     _figure("learning_rate", "lr now", 8, _lr, "the learning rate of the last step"),
     _figure("death_rate", "ζ", 6, _lr, "the death rate of the last step", figure="current_death_rate"),
-    Column("density_now", "dens. now", 9, _RANK, "density", number_cell(lambda run: ratio(run.density, 4)), right=True,
-           about="the density of the masks"),
+    RunColumn("density_now", "dens. now", 9, _RANK, "density", number_cell(lambda run: ratio(run.density, 4)),
+              right=True, about="the density of the masks"),
     _figure("training_flops", "FLOPs done", 10, short_count, "floating-point operations so far"),
     _whole("nonzeros", "nonzeros", 11, "active weights"),
     _whole("step", "step", 9, "steps done"),
@@ -68,17 +68,17 @@ FIELDS: tuple[Column, ...] = (
     _whole("total_epochs", "of epochs", 9, "epochs in all"),
     _whole("attempt_count", "attempts", 8, "starts and resumes"),
     _whole("priority", "priority", 8, "the higher, the sooner it starts"),
-    Column("seed", "seed", 6, _RANK, "seed", number_cell(lambda run: UNKNOWN if run.seed is None else str(run.seed)),
-           right=True, ascending=True, about="the seed of the random numbers"),
-    Column("took", "took", 8, _RANK, "", _took, right=True, about="time since the first start, breaks included"),
+    RunColumn("seed", "seed", 6, _RANK, "seed", number_cell(lambda run: UNKNOWN if run.seed is None else str(run.seed)),
+              right=True, ascending=True, about="the seed of the random numbers"),
+    RunColumn("took", "took", 8, _RANK, "", _took, right=True, about="time since the first start, breaks included"),
     _words("group", "group", 12, "the group it was queued in", sort="group"),
     _words("host", "host", 12, "the computer it ran on", sort="host"),
     _words("reason", "reason", 24, "why it is in its state"),
     _words("notes", "notes", 24, "the first words of its notes"),
     _words("uid", "uid", 12, "the name of its folder", sort="uid"),
-    Column("parent", "fork of", 7, _RANK, "",
-           number_cell(lambda run: UNKNOWN if run.parent_id is None else str(run.parent_id), muted=True), right=True,
-           about="the run it was forked from"),
+    RunColumn("parent", "fork of", 7, _RANK, "",
+              number_cell(lambda run: UNKNOWN if run.parent_id is None else str(run.parent_id), muted=True), right=True,
+              about="the run it was forked from"),
     _time("created_at", "created", "when it was made"),
     _time("started_at", "started", "when it first started"),
     _time("ended_at", "ended", "when it ended"),
@@ -90,24 +90,24 @@ SETTING = "config."
 
 
 @cache
-def column(key: str) -> Column | None:
+def column(key: str) -> RunColumn | None:
     """The column of that key; None where there is none by that name (any more)."""
     if key in _KNOWN:
         return _KNOWN[key]
     return _setting(key) if key.startswith(SETTING) else None
 
 
-def _setting(key: str) -> Column:
+def _setting(key: str) -> RunColumn:
     from db.query import find_field
 
     name, field = key.removeprefix(SETTING), find_field(key)
 
-    def cell(run: RunRecord, scene: Scene, width: int) -> list[Part]:
+    def cell(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
         value = run.config.get(name)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return [(fit(_written(value), width, right=number), "faint" if value is None else "text")]
 
-    return Column(key, name, max(6, min(12, len(name))), _RANK, key, cell, same=name != "seed",
+    return RunColumn(key, name, max(6, min(12, len(name))), _RANK, key, cell, same=name != "seed",
                   about=field.help if field else "a setting")  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def _written(value: object) -> str:
     return str(value)
 
 
-def settings_columns() -> tuple[Column, ...]:
+def settings_columns() -> tuple[RunColumn, ...]:
     """A column of every setting."""
     from db.query import fields
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from itop_tui.runs.run_columns import COLUMNS, Column
+from itop_tui.runs.run_columns import COLUMNS, RunColumn
 from itop_tui.runs.run_fields import column
 
 LEAD = 4
-"""Cells before the first column: the cursor, the mark, the star, a gap."""
+"""Cells before the first column: the cursor, the selection, the star, a gap."""
 _TIGHT = 140
 """Lines narrower than this have one cell between two columns, wider ones two."""
 _EXTRA_RANK, _NAME_FIRST = 8, {False: 16, True: 8}
@@ -33,11 +33,11 @@ _GROWTH = (
     ("data", 14), ("tags", 20), ("notes", 40), ("reason", 40),
 )  # fmt: skip
 """Who gets the room that is left, one after the other, and up to which width."""
-_Need = Callable[[Column], int]
+_Need = Callable[[RunColumn], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenColumn:
     """A column a person chose.
 
     Attributes:
@@ -59,14 +59,14 @@ class Placed:
         width: Its cells.
     """
 
-    column: Column
+    column: RunColumn
     x: int
     width: int
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The columns in sight.
+    """The visible columns.
 
     Attributes:
         placed: The columns, in order, from cell `LEAD` on.
@@ -79,12 +79,12 @@ class Page:
     pages: int
 
 
-def default_columns() -> tuple[Chosen, ...]:
-    """The columns of a list that nobody has changed."""
-    return tuple(Chosen(each.key) for each in COLUMNS)
+def default_columns() -> tuple[ChosenColumn, ...]:
+    """The columns of a list that was not changed."""
+    return tuple(ChosenColumn(each.key) for each in COLUMNS)
 
 
-def place(width: int, chosen: Sequence[Chosen] = (), *, page: int = 0, grouped: bool = False) -> Page:
+def place(width: int, chosen: Sequence[ChosenColumn] = (), *, page: int = 0, grouped: bool = False) -> Page:
     """Find the columns that fit and share out the room that is left.
 
     By itself a list keeps its columns by their rank; a person's choice is kept in its own order.
@@ -93,7 +93,7 @@ def place(width: int, chosen: Sequence[Chosen] = (), *, page: int = 0, grouped: 
         width: The cells of a line.
         chosen: The columns a person chose, in order; none for the list's own.
         page: Which page of columns; the last one where there are fewer.
-        grouped: Whether figures need room for a deviation.
+        grouped: Whether means need room for a deviation.
     """
     widths, columns = _asked(chosen)
     pages = _pages(width, columns, widths, grouped=grouped)
@@ -116,7 +116,7 @@ def place(width: int, chosen: Sequence[Chosen] = (), *, page: int = 0, grouped: 
     return Page(tuple(placed), number, len(pages))
 
 
-def order(width: int, chosen: Sequence[Chosen] = (), *, grouped: bool = False) -> tuple[tuple[str, int], ...]:
+def order(width: int, chosen: Sequence[ChosenColumn] = (), *, grouped: bool = False) -> tuple[tuple[str, int], ...]:
     """Every column, those of the first page before the others, each with the first page on which it is seen."""
     widths, columns = _asked(chosen)
     pages = _pages(width, columns, widths, grouped=grouped)
@@ -127,7 +127,7 @@ def order(width: int, chosen: Sequence[Chosen] = (), *, grouped: bool = False) -
     )
 
 
-def _asked(chosen: Sequence[Chosen]) -> tuple[Mapping[str, int | None], list[Column]]:
+def _asked(chosen: Sequence[ChosenColumn]) -> tuple[Mapping[str, int | None], list[RunColumn]]:
     """The widths that were chosen, by key, and the columns."""
     widths = {each.key: each.width for each in chosen or default_columns()}
     return widths, [found for key in widths if (found := column(key)) is not None] or [*COLUMNS]
@@ -147,7 +147,7 @@ def _cells(width: int, widths: Mapping[str, int | None], *, grouped: bool) -> _N
 
     beside = sum(pinned(key) + _gap(width) for key in _PINNED if key in widths)
 
-    def need(each: Column) -> int:
+    def need(each: RunColumn) -> int:
         if each.key in _PINNED:
             return pinned(each.key)
         asked = widths.get(each.key)
@@ -159,8 +159,8 @@ def _cells(width: int, widths: Mapping[str, int | None], *, grouped: bool) -> _N
 
 
 def _pages(
-    width: int, columns: Sequence[Column], widths: Mapping[str, int | None], *, grouped: bool
-) -> list[list[Column]]:
+    width: int, columns: Sequence[RunColumn], widths: Mapping[str, int | None], *, grouped: bool
+) -> list[list[RunColumn]]:
     """The columns of each page."""
     room, gap = width - LEAD, _gap(width)
     need = _cells(width, widths, grouped=grouped)
@@ -179,7 +179,9 @@ def _pages(
     return pages
 
 
-def _that_fit(columns: Iterable[Column], room: int, gap: int, *, need_of: _Need, sparing: bool = False) -> list[Column]:
+def _that_fit(
+    columns: Iterable[RunColumn], room: int, gap: int, *, need_of: _Need, sparing: bool = False
+) -> list[RunColumn]:
     """The columns up to the first that does not fit.
 
     Args:
@@ -189,7 +191,7 @@ def _that_fit(columns: Iterable[Column], room: int, gap: int, *, need_of: _Need,
         need_of: How many cells one needs.
         sparing: Whether those of the last ranks leave the name room to grow.
     """
-    kept: list[Column] = []
+    kept: list[RunColumn] = []
     for each in columns:
         need = need_of(each) + (gap if kept else 0)
         if need > room - (_NAME_FIRST[gap > 1] if sparing and each.rank >= _EXTRA_RANK else 0):
@@ -199,7 +201,7 @@ def _that_fit(columns: Iterable[Column], room: int, gap: int, *, need_of: _Need,
     return kept
 
 
-def at(placed: Sequence[Placed], x: int) -> Column | None:
+def at(placed: Sequence[Placed], x: int) -> RunColumn | None:
     """The column at a cell of the line, its gap included; None beside the columns."""
     for here, after in pairwise(placed):
         if here.x <= x < after.x:
@@ -216,18 +218,18 @@ def edge_at(placed: Sequence[Placed], x: int) -> Placed | None:
     return None
 
 
-def resized(chosen: Sequence[Chosen], key: str, width: int) -> tuple[Chosen, ...]:
+def resized(chosen: Sequence[ChosenColumn], key: str, width: int) -> tuple[ChosenColumn, ...]:
     """The choice with one column of another width."""
     width = max(NARROWEST, min(width, WIDEST))
-    return tuple(Chosen(each.key, width) if each.key == key else each for each in chosen or default_columns())
+    return tuple(ChosenColumn(each.key, width) if each.key == key else each for each in chosen or default_columns())
 
 
-def fitted(chosen: Sequence[Chosen], key: str) -> tuple[Chosen, ...]:
+def fitted(chosen: Sequence[ChosenColumn], key: str) -> tuple[ChosenColumn, ...]:
     """The choice with one column as wide as it needs, and more where there is room."""
-    return tuple(Chosen(each.key) if each.key == key else each for each in chosen or default_columns())
+    return tuple(ChosenColumn(each.key) if each.key == key else each for each in chosen or default_columns())
 
 
-def moved(chosen: Sequence[Chosen], ordered: Sequence[str], key: str, to: int) -> tuple[Chosen, ...]:
+def moved(chosen: Sequence[ChosenColumn], ordered: Sequence[str], key: str, to: int) -> tuple[ChosenColumn, ...]:
     """The choice with one column at another place.
 
     Args:
@@ -242,18 +244,18 @@ def moved(chosen: Sequence[Chosen], ordered: Sequence[str], key: str, to: int) -
     return tuple(known[each] for each in keys)
 
 
-def to_json(chosen: Sequence[Chosen]) -> list[list[str | int | None]]:
+def to_json(chosen: Sequence[ChosenColumn]) -> list[list[str | int | None]]:
     """A choice as it is kept."""
     return [[each.key, each.width] for each in chosen]
 
 
-def from_json(kept: object) -> tuple[Chosen, ...]:
+def from_json(kept: object) -> tuple[ChosenColumn, ...]:
     """A choice as it was kept; what is not one (a database written by another version) is left out."""
-    chosen: list[Chosen] = []
+    chosen: list[ChosenColumn] = []
     for pair in kept if isinstance(kept, list) else []:
         match pair:
             case [str(key), int() | None as width] if column(key) and key not in {each.key for each in chosen}:
-                chosen.append(Chosen(key, None if width is None else max(NARROWEST, min(width, WIDEST))))
+                chosen.append(ChosenColumn(key, None if width is None else max(NARROWEST, min(width, WIDEST))))
             case _:
                 pass
     return tuple(chosen)

@@ -1,8 +1,8 @@
-"""The list of runs: draws only the lines in sight, and keeps its place while runs come, move and go.
+"""The list of runs: draws only the visible lines, and keeps its place while runs are added, moved and removed.
 
 `DataTable` keeps a cell for every row and takes a second or two for 10,000 of them. This widget holds records and
 draws a line when it is looked at, so what a new snapshot costs depends on the height of the screen, not on the number
-of runs. The cursor and the marks belong to runs (by id), not to lines.
+of runs. The cursor and the selection belong to runs (by id), not to lines.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ from itop_tui.figures.format import age
 from itop_tui.figures.run_view import seconds_left, silence
 from itop_tui.look.theme import TONES
 from itop_tui.look.toned import Toned
-from itop_tui.runs.marked import Marks
-from itop_tui.runs.run_columns import Column, Scene
-from itop_tui.runs.run_layout import Chosen, Page, default_columns, place
-from itop_tui.runs.run_lines import GroupLine, Row, ids_of, name_of
-from itop_tui.runs.run_paint import paint_head, paint_row
+from itop_tui.runs.marked import MarkedRuns
+from itop_tui.runs.run_columns import CellContext, RunColumn
+from itop_tui.runs.run_layout import ChosenColumn, Page, default_columns, place
+from itop_tui.runs.run_lines import GroupLine, Row, ids_of, name_of, paint_head, paint_row
 
 
 class RunList(ScrollView, Toned, can_focus=True):
-    """A live list of runs, or of groups of them, with a cursor, marks and a sort order.
+    """A live list of runs, or of groups of them, with a cursor, a selection and a sort order.
 
     Args:
         clock: The time, in unix seconds, for ages and times left.
@@ -61,28 +60,23 @@ class RunList(ScrollView, Toned, can_focus=True):
     """The sort key of the column whose head shows the order."""
     descending: reactive[bool] = reactive(True)
     """Whether the largest comes first."""
-    chosen: reactive[tuple[Chosen, ...]] = reactive(())
+    chosen: reactive[tuple[ChosenColumn, ...]] = reactive(())
     """The columns a person chose; empty for the list's own."""
     page_of_columns: reactive[int] = reactive(0)
-    """Which page of columns is in sight."""
+    """Which page of columns is shown."""
     held_column: reactive[str] = reactive("")
-    """The column that is made wider, moved or sorted by with keys; empty for none."""
+    """The selected column, which keys make wider, move or sort by; empty for none."""
     curves: reactive[Mapping[int, tuple[float, ...]]] = reactive(dict, repaint=False)
     """The loss of runs over their steps, by the run's id."""
 
-    class Highlighted(Message):
-        """The cursor is on another line, or its run changed.
+    class LineHighlighted(Message):
+        """The cursor is on another line, or its run changed."""
 
-        Attributes:
-            run: The run at the cursor; None where it is on a group, or where nothing is listed.
-        """
+    class VisibleLinesChanged(Message):
+        """Other lines, or other columns, are visible."""
 
-        def __init__(self, run: RunRecord | None) -> None:
-            self.run = run
-            super().__init__()
-
-    class Moved(Message):
-        """Other lines are in sight."""
+    class SelectionChanged(Message):
+        """Other runs, or another column, are selected, or another page of columns is shown."""
 
     def __init__(self, clock: Callable[[], float], *, id: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id)
@@ -93,7 +87,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         self._cursor_name: int | str | None = None
         self._wanted: int | str | None = None
         self._hover: int | None = None
-        self._marks = Marks()
+        self._marks = MarkedRuns()
         self._page = Page((), 0, 1)
         self._grouped = False
         self._timed: dict[int, tuple[str, bool, str]] = {}
@@ -127,29 +121,29 @@ class RunList(ScrollView, Toned, can_focus=True):
         return None if isinstance(row, GroupLine) else row
 
     @property
-    def columns(self) -> tuple[Column, ...]:
-        """The columns in sight."""
+    def columns(self) -> tuple[RunColumn, ...]:
+        """The visible columns."""
         return tuple(placed.column for placed in self._page.placed)
 
     @property
     def column_pages(self) -> tuple[int, int]:
-        """Which page of columns is in sight, counted from 0, and how many there are."""
+        """Which page of columns is shown, from 0, and how many there are."""
         return self._page.number, self._page.pages
 
     @property
     def marked_ids(self) -> tuple[int, ...]:
-        """The marked runs, in the order of the list."""
+        """The selected runs, in the order of the list."""
         ordered = dict.fromkeys(run_id for row in self._rows for run_id in ids_of(row))
         return tuple(run_id for run_id in ordered if run_id in self._marks.ids)
 
     @property
     def marked(self) -> tuple[RunRecord, ...]:
-        """The marked runs that are listed, in order."""
+        """The selected runs that are listed, in order."""
         return tuple(run for run in self.rows if run.id in self._marks.ids)
 
     @property
     def marking(self) -> bool:
-        """Whether moving the cursor marks runs."""
+        """Whether moving the cursor selects runs."""
         return self._marks.marking
 
     @property
@@ -193,8 +187,8 @@ class RunList(ScrollView, Toned, can_focus=True):
         row = self.current_row
         self._cursor_name = None if row is None else name_of(row)
         self._redraw(drawn)
-        self.post_message(self.Highlighted(self.current))
-        self.post_message(self.Moved())
+        self.post_message(self.LineHighlighted())
+        self.post_message(self.VisibleLinesChanged())
 
     def _line_of(self, name: int | str | None) -> int | None:
         """The line of a run or a group; of a run that is in a closed group, the group's."""
@@ -204,7 +198,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         return next((line for line, row in groups if name in row.group.run_ids), None) if self._grouped else None
 
     def _redraw(self, drawn: tuple[object, ...]) -> None:
-        """Draw again the lines in sight whose runs changed; all of them where the list moved."""
+        """Draw again the visible lines whose runs changed; all of them where the list moved."""
         top = self.scroll_offset.y
         if drawn[:3] != (top, self._cursor, self.size):
             self.refresh()
@@ -227,34 +221,38 @@ class RunList(ScrollView, Toned, can_focus=True):
         else:
             self._move_to(line)
 
-    # -------------------------------------------------------------------------------------------------------- marks
+    # ---------------------------------------------------------------------------------------------------- selection
 
-    def toggle_mark(self) -> None:
-        """Mark the runs of the line at the cursor, or take their marks away, and go to the next line."""
+    def action_mark(self) -> None:
+        """Select the runs of the line at the cursor, or deselect them, and go to the next line."""
         row = self.current_row
         if row is not None:
             self._marks.toggle(ids_of(row))
             self._move_to(self._cursor + 1)
-            self.refresh()
+        self._selection_changed()
 
-    def toggle_range(self) -> None:
-        """Begin to mark a range at the cursor, which moving the cursor makes longer; or end it."""
+    def action_mark_range(self) -> None:
+        """Begin to select a range at the cursor, which moving the cursor makes longer; or end it."""
         if self._marks.marking:
             self._marks.end_range()
         elif self._rows:
             self._marks.begin_range(self._cursor)
             self._marks.moved(self._cursor, [ids_of(row) for row in self._rows])
-        self.refresh()
+        self._selection_changed()
 
-    def mark_all(self) -> None:
-        """Mark every run that is listed, those in groups too."""
+    def action_mark_all(self) -> None:
+        """Select every run that is listed, those in groups too."""
         self._marks.add(run_id for row in self._rows for run_id in ids_of(row))
-        self.refresh()
+        self._selection_changed()
 
-    def unmark_all(self) -> None:
-        """Take all marks away."""
+    def action_unmark_all(self) -> None:
+        """Clear the selection."""
         self._marks.clear()
+        self._selection_changed()
+
+    def _selection_changed(self) -> None:
         self.refresh()
+        self.post_message(self.SelectionChanged())
 
     # ------------------------------------------------------------------------------------------------------ drawing
 
@@ -262,7 +260,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         """Choose the columns that fit."""
         self._lay_out()
         self._scroll_into_view()
-        self.post_message(self.Moved())
+        self.post_message(self.VisibleLinesChanged())
 
     def watch_chosen(self) -> None:
         """Show the columns that were chosen."""
@@ -271,7 +269,7 @@ class RunList(ScrollView, Toned, can_focus=True):
             self.held_column = ""
 
     def watch_curves(self, before: Mapping[int, tuple[float, ...]], after: Mapping[int, tuple[float, ...]]) -> None:
-        """Draw again the lines in sight whose curves changed."""
+        """Draw again the visible lines whose curves changed."""
         top = self.scroll_offset.y
         for line, row in enumerate(self._rows[top : top + self._visible()], start=top):
             if not isinstance(row, GroupLine) and before.get(row.id) != after.get(row.id):
@@ -280,13 +278,13 @@ class RunList(ScrollView, Toned, can_focus=True):
     def watch_page_of_columns(self) -> None:
         """Show other columns."""
         self._lay_out()
-        self.post_message(self.Moved())
+        self.post_message(self.VisibleLinesChanged())
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Tell that other lines are in sight."""
+        """Report that other lines are visible."""
         super().watch_scroll_y(old_value, new_value)
         if round(old_value) != round(new_value):
-            self.post_message(self.Moved())
+            self.post_message(self.VisibleLinesChanged())
 
     def _lay_out(self) -> None:
         self._page = place(self._width, self.chosen, page=self.page_of_columns, grouped=self._grouped)
@@ -312,7 +310,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         styles = {tone: base + self.tone(tone) for tone in TONES}
         edge = "▌" if line == self._cursor else " "
         mark = {True: "◆", None: "◇", False: " "}[self._marks.covers(ids_of(row))]
-        scene = Scene(self._clock(), self.curves)
+        scene = CellContext(self._clock(), self.curves)
         painted = paint_row(row, self._page.placed, scene, edge + mark, base, styles, member=self._grouped)
         return painted.adjust_cell_length(width, base)
 
@@ -326,7 +324,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         return painted.adjust_cell_length(width, base)
 
     def tick(self) -> None:
-        """Draw again the lines in sight that read differently by now: ages, times left, silence."""
+        """Draw again the visible lines that read differently by now: ages, times left, silence."""
         now, top = self._clock(), self.scroll_offset.y
         for line, run in enumerate(self._rows[top : top + self._visible()], start=top):
             if not isinstance(run, GroupLine) and self._reads_differently(run, now):
@@ -358,7 +356,7 @@ class RunList(ScrollView, Toned, can_focus=True):
             self._marks.moved(line, [ids_of(row) for row in self._rows], shift=shift)
         self._scroll_into_view()
         self.refresh()
-        self.post_message(self.Highlighted(self.current))
+        self.post_message(self.LineHighlighted())
 
     def _scroll_into_view(self) -> None:
         top, visible = self.scroll_offset.y, self._visible()
@@ -372,7 +370,7 @@ class RunList(ScrollView, Toned, can_focus=True):
         self._move_to(self._cursor + lines)
 
     def action_extend(self, lines: int) -> None:
-        """Move the cursor by some lines, marking on the way."""
+        """Move the cursor by some lines, selecting on the way."""
         self._marks.begin_range(self._cursor, by_shift=True)
         self._move_to(self._cursor + lines, shift=True)
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from textual import events
 from textual.message import Message
 
-from itop_tui.runs.run_columns import Column
-from itop_tui.runs.run_layout import Chosen, Placed, at, edge_at, fitted, moved, order, resized
-from itop_tui.runs.run_lines import GroupLine, Row, ids_of
+from db.records import RunRecord
+from itop_tui.runs.column_chooser import ColumnChooser
+from itop_tui.runs.run_columns import RunColumn
+from itop_tui.runs.run_layout import ChosenColumn, Placed, at, edge_at, fitted, moved, order, resized
+from itop_tui.runs.run_lines import GroupLine, ids_of
 from itop_tui.runs.run_list import RunList
 
 
@@ -20,7 +22,7 @@ class _Drag:
 
     Attributes:
         key: The column.
-        start: The cell of the screen where it was taken hold of.
+        start: The cell of the screen where the drag began.
         width: Its width then; None where it is its head, which goes to another place.
     """
 
@@ -37,40 +39,88 @@ class RunTable(RunList):
         id: The widget's id.
     """
 
-    class Opened(Message):
-        """A line was chosen with the mouse."""
+    class RunOpened(Message):
+        """A run was clicked twice."""
 
-        def __init__(self, row: Row) -> None:
-            self.row = row
+        def __init__(self, run: RunRecord) -> None:
+            self.run = run
             super().__init__()
 
-    class HeadClicked(Message):
-        """The head of a column was clicked."""
+    class GroupToggled(Message):
+        """The runs of a group are to be listed, or no longer."""
 
-        def __init__(self, column: Column) -> None:
-            self.column = column
+        def __init__(self, line: GroupLine) -> None:
+            self.line = line
+            super().__init__()
+
+    class SortChosen(Message):
+        """The list is to be sorted in another way."""
+
+        def __init__(self, sort: str, *, descending: bool) -> None:
+            self.sort, self.descending = sort, descending
             super().__init__()
 
     class ColumnsChanged(Message):
-        """A column has another width or place; `RunTable.chosen` holds them."""
-
-    class ColumnHeld(Message):
-        """Another column is held, or none."""
+        """There are other columns, or one has another width or place; `RunTable.chosen` holds them."""
 
     def __init__(self, clock: Callable[[], float], *, id: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(clock, id=id)
         self._drag: _Drag | None = None
         self._dragged = False
 
+    # -------------------------------------------------------------------------------------------------------- order
+
+    def action_sort_reverse(self) -> None:
+        """Reverse sort."""
+        self.post_message(self.SortChosen(self.sort, descending=not self.descending))
+
+    def action_sort_beside(self, by: int) -> None:
+        """Sort by the visible column beside the one that the list is sorted by."""
+        columns = {column.sort: column for column in self.columns if column.sort}
+        keys = list(columns)
+        if keys:
+            here = keys.index(self.sort) if self.sort in keys else 0
+            self._sort_by(columns[keys[(here + by) % len(keys)]])
+
+    def action_sort_here(self) -> None:
+        """Sort by the selected column, or reverse the order where the list is sorted by it."""
+        selected = self.column_held
+        if selected is None:
+            self.notify("No column is selected: ] selects one.", severity="warning", markup=False)
+        elif not selected.column.sort:
+            problem = f"The list cannot be sorted by {selected.column.title}."
+            self.notify(problem, severity="warning", markup=False)
+        else:
+            self._sort_or_reverse(selected.column)
+
+    def _sort_or_reverse(self, column: RunColumn) -> None:
+        if column.sort == self.sort:
+            self.action_sort_reverse()
+        else:
+            self._sort_by(column)
+
+    def _sort_by(self, column: RunColumn) -> None:
+        self.post_message(self.SortChosen(column.sort, descending=not column.ascending))
+
     # ------------------------------------------------------------------------------------------------------ columns
+
+    def action_choose_columns(self) -> None:
+        """Choose the columns."""
+
+        def decided(choice: tuple[ChosenColumn, ...] | None) -> None:
+            if choice is not None:
+                self.page_of_columns = 0
+                self._change(choice)
+
+        self.app.push_screen(ColumnChooser(self.chosen, at=self.held_column), decided)
 
     @property
     def column_held(self) -> Placed | None:
-        """The column that is held, as it stands on the line; None where none is."""
+        """The selected column, as it stands on the line; None where none is."""
         return next((each for each in self._page.placed if each.column.key == self.held_column), None)
 
-    def hold_column(self, by: int) -> None:
-        """Hold a column beside the one that is held, on another page where need be; first of all, the name.
+    def action_hold_column(self, by: int) -> None:
+        """Select the column beside the selected one, on another page where necessary; first of all, the name.
 
         Args:
             by: How far, to the right.
@@ -81,48 +131,80 @@ class RunTable(RunList):
         elif keys:
             self._hold("name" if "name" in keys else keys[0])
 
-    def let_go(self) -> None:
-        """Hold no column any more."""
-        self._hold("")
-
-    def widen_column(self, by: int) -> None:
-        """Make the held column wider by some cells, or narrower."""
+    def action_widen_column(self, by: int) -> None:
+        """Make the selected column wider by some cells, or narrower."""
         here = self._some_column()
         if here is not None:
             self._change(resized(self.chosen, here.column.key, here.width + by))
 
-    def fit_column(self) -> None:
-        """Let the held column be as wide as it needs, and wider where there is room."""
+    def action_fit_column(self) -> None:
+        """Make the selected column as wide as it needs, and wider where there is room."""
         here = self._some_column()
         if here is not None:
             self._change(fitted(self.chosen, here.column.key))
 
-    def shift_column(self, by: int) -> None:
-        """Move the held column to the right, or to the left."""
+    def action_shift_column(self, by: int) -> None:
+        """Move the selected column to the right, or to the left."""
         here = self._some_column()
         if here is not None:
             keys = [key for key, _ in self._order]
             self._change(moved(self.chosen, keys, here.column.key, keys.index(here.column.key) + by))
+
+    def action_go_right(self) -> None:
+        """Open the group at the cursor, or show the columns that did not fit."""
+        row = self.current_row
+        if isinstance(row, GroupLine) and not row.open:
+            self.post_message(self.GroupToggled(row))
+        else:
+            self._turn_columns(1)
+
+    def action_go_left(self) -> None:
+        """Go back through the columns; from the first ones, close the group at the cursor or go up to it."""
+        row = self.current_row
+        if self._page.number > 0 or not self._grouped:
+            self._turn_columns(-1)
+        elif isinstance(row, GroupLine):
+            if row.open:
+                self.post_message(self.GroupToggled(row))
+        elif row is not None:
+            groups = (line for line in self._rows if isinstance(line, GroupLine) and row.id in line.group.run_ids)
+            group = next(groups, None)
+            if group is not None:
+                self.go_to(group.group.key)
+
+    def _turn_columns(self, by: int) -> None:
+        self.page_of_columns = max(0, min(self._page.number + by, self._page.pages - 1))
+        self.post_message(self.SelectionChanged())
+
+    def escape(self) -> bool:
+        """Deselect the selected column, or end the range that is being selected; False where there is neither."""
+        if self.column_held is not None:
+            self._hold("")
+        elif self.marking:
+            self.action_mark_range()
+        else:
+            return False
+        return True
 
     @property
     def _order(self) -> tuple[tuple[str, int], ...]:
         return order(self._width, self.chosen, grouped=self._grouped)
 
     def _some_column(self) -> Placed | None:
-        """The held column; where none is, one is taken."""
+        """The selected column; where none is, one is selected."""
         if self.column_held is None:
-            self.hold_column(0)
+            self.action_hold_column(0)
         return self.column_held
 
     def _hold(self, key: str) -> None:
-        """Hold a column, and turn to a page that shows it."""
+        """Select a column, and turn to a page that shows it."""
         self.held_column = key
         if key and self.column_held is None:
             self.page_of_columns = dict(self._order).get(key, 0)
         self.refresh()
-        self.post_message(self.ColumnHeld())
+        self.post_message(self.SelectionChanged())
 
-    def _change(self, chosen: tuple[Chosen, ...]) -> None:
+    def _change(self, chosen: tuple[ChosenColumn, ...]) -> None:
         self.chosen = chosen
         self.post_message(self.ColumnsChanged())
         self._hold(self.held_column)
@@ -130,14 +212,14 @@ class RunTable(RunList):
     # -------------------------------------------------------------------------------------------------------- mouse
 
     def on_click(self, event: events.Click) -> None:
-        """Sort by a head, go to a line, open it with a second click; with shift, mark up to it."""
+        """Sort by a head, go to a line, open it with a second click; with shift, select up to it."""
         if self._dragged:
             self._dragged = False
             return
         if event.y == 0:
             column = at(self._page.placed, event.x)
-            if column is not None:
-                self.post_message(self.HeadClicked(column))
+            if column is not None and column.sort:
+                self._sort_or_reverse(column)
             return
         line = self.scroll_offset.y + event.y - 1
         if line < len(self._rows):
@@ -148,11 +230,13 @@ class RunTable(RunList):
             if event.ctrl:
                 self._marks.toggle(ids_of(row))
                 self.refresh()
-            elif event.chain == 2 or (isinstance(row, GroupLine) and event.x == 2):
-                self.post_message(self.Opened(row))
+            elif isinstance(row, GroupLine) and (event.chain == 2 or event.x == 2):
+                self.post_message(self.GroupToggled(row))
+            elif event.chain == 2 and not isinstance(row, GroupLine):
+                self.post_message(self.RunOpened(row))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Take hold of a column by its edge or its head."""
+        """Begin to drag the edge or the head of a column."""
         self._dragged = False
         if event.y != 0:
             return
@@ -165,7 +249,7 @@ class RunTable(RunList):
             self.capture_mouse()
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
-        """Let go of it."""
+        """End the drag."""
         if self._drag is not None:
             self._drag = None
             self.release_mouse()
@@ -184,7 +268,7 @@ class RunTable(RunList):
         here, there = placed.get(drag.key), placed.get(over.key if over else "")
         if here is None or there is None or here is there:
             return
-        # Only as far as the column stays under the mouse: else it would jump to and fro over a wider one.
+        # Only as far as the column stays under the mouse: else it would jump back and forth over a wider one.
         last = there.x + there.width
         if event.x >= last - here.width if there.x > here.x else event.x < there.x + here.width:
             self._dragged = True

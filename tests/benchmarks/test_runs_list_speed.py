@@ -119,14 +119,14 @@ async def test_each_key_of_a_filter_is_answered_soon(home: Path) -> None:
         taken: dict[str, float] = {}
         for end in range(1, len(QUERY) + 1):
             text = QUERY[:end].strip()
-            asked = list_state.problem_of(text) is None and text != screen.view.text
+            asked = list_state.problem_of(text) is None and text != screen.pane.view.text
             began = time.perf_counter()
-            screen.filter_line.put(QUERY[:end])
+            screen.pane.filter_line.put(QUERY[:end])
             if asked:
                 while app.snapshot is None or app.snapshot.view.text != text:
                     await _turn()
                 taken[text] = time.perf_counter() - began
-        assert parse(screen.view.text).root is not None
+        assert parse(screen.pane.view.text).root is not None
     print(f"\na key of a filter over {RUNS:,} runs: {spread(list(taken.values()))}")
     for text in sorted(taken, key=lambda typed: -taken[typed])[:3]:
         print(f"  {taken[text] * 1e3:.0f} ms: {text}")

@@ -195,11 +195,11 @@ def test_every_grouping_that_is_offered_is_one_and_every_figure_has_a_mean(datab
     from itop_tui.runs import list_state
     from itop_tui.runs.run_columns import COLUMNS
     from itop_tui.runs.run_fields import FIELDS
-    from itop_tui.runs.run_layout import Chosen
+    from itop_tui.runs.run_layout import ChosenColumn
 
     for seed in range(2):
         runs.create(database, **as_stored(PRESETS["digits-set"].config(seed=seed)))
-    figures = list_state.figures([Chosen(column.key) for column in (*COLUMNS, *FIELDS)])
+    figures = list_state.figures([ChosenColumn(column.key) for column in (*COLUMNS, *FIELDS)])
     reader = DatabaseReader(database)
     for by, _, _ in list_state.groupings():
         if by:

@@ -39,10 +39,10 @@ def compare(
     *run: RunNames,
     group: Annotated[
         Literal["seeds"] | None,
-        Parameter(help="seeds joins runs that differ only by their seed: mean ± deviation.", metavar="WHAT"),
+        Parameter(help="seeds joins runs that differ only by their seed: mean ± std.", metavar="WHAT"),
     ] = None,
     html: Annotated[
-        Path | None, Parameter(help="Write a page with plots too, which needs nothing else.", metavar="FILE")
+        Path | None, Parameter(help="Also write a page with plots, which needs no other file.", metavar="FILE")
     ] = None,
     force: Annotated[bool, Parameter(negative=(), show_default=False, help="Replace the page if it is there.")] = False,
     json: Json = False,

@@ -1,4 +1,4 @@
-"""`itop doctor`: what this machine has, what is wrong, and how to mend it."""
+"""`itop doctor`: what this machine has, what is wrong, and how to fix it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itop_tui.service.json_shape import plain_value, print_json
 
 
 def doctor(*, json: Json = False) -> int:
-    """Say what this machine has, what is wrong, and how to mend it; exit 0 if nothing is broken."""
+    """Report what this machine has, what is wrong, and how to fix it; exit 0 if nothing is broken."""
     checks = every_check()
     broken = [check for check in checks if check.tone == "bad"]
     if json:
@@ -39,16 +39,16 @@ def _print(checks: list[Check]) -> None:
             grid.add_column(no_wrap=True)
             grid.add_column(no_wrap=True, style="dim", min_width=width)
             grid.add_column(overflow="fold")
-        told = data(check.value)
+        value = data(check.value)
         if check.mend:
-            told.append_text(Text.assemble("\n→ ", data(check.mend)))
-        grid.add_row(verdict(check.tone), Text(check.name), told)
+            value.append_text(Text.assemble("\n→ ", data(check.mend)))
+        grid.add_row(verdict(check.tone), Text(check.name), value)
     write(grid, out=out)
     out.print()
     broken = sum(check.tone == "bad" for check in checks)
     warned = sum(check.tone == "warn" for check in checks)
     if broken:
-        out.print(verdict("bad") + Text(f" {plural(broken, 'thing')} to mend: see the arrows above."))
+        out.print(verdict("bad") + Text(f" {plural(broken, 'thing')} to fix: see the arrows above."))
     elif warned:
         out.print(verdict("good") + Text(f" Nothing is broken; {plural(warned, 'remark')} above."))
     else:

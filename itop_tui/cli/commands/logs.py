@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import sys
 import time
-from pathlib import Path
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -19,18 +21,14 @@ from itop_tui.cli.errors import UsageError
 from itop_tui.cli.parameters import AtLeastZero, Json, RunName
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import note
+from itop_tui.figures.format import without_escapes
+from itop_tui.figures.log_tail import LogTail
 from itop_tui.service.json_shape import print_json
 
 _POLL_SECONDS = 0.2
 _LONGEST_LINE = 65_536
 """Bytes after which an unfinished line is written out anyway."""
 
-# CSI sequences, then strings (OSC, DCS, APC, PM, SOS) up to their end or the line's, then two-character escapes.
-_ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?(?:\x07|\x1b\\|\x9c|$)"
-    r"|\x1b[ -/]*[0-~]?"
-)
 # What is left of the control characters, and the directional overrides that reorder what stands beside them.
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -40,10 +38,7 @@ def harmless(line: str) -> str:
 
     A carriage return, with which a progress bar writes over itself, leaves what was written last.
     """
-    line = line.rstrip("\r\n")
-    if "\r" in line:
-        line = line.rsplit("\r", 1)[1]
-    return _CONTROLS.sub("", _ESCAPES.sub("", line))
+    return _CONTROLS.sub("", without_escapes(line))
 
 
 def logs(
@@ -51,7 +46,10 @@ def logs(
     /,
     *,
     follow: Annotated[
-        bool, Parameter(name=["--follow", "-f"], negative=(), show_default=False, help="Go on until the run ends.")
+        bool,
+        Parameter(
+            name=["--follow", "-f"], negative=(), show_default=False, help="Print what is added until the run ends."
+        ),
     ] = False,
     lines: Annotated[
         int | None, AtLeastZero, Parameter(name=["--lines", "-n"], help="Only the last N lines.", metavar="N")
@@ -64,63 +62,47 @@ def logs(
     with opened() as database:
         found = store.find(database, run)
         path = run_folder(found.uid) / "console.log"
-        tail = Tail(path)
-        written = tail.read(final=not follow)
-        kept = written if lines is None else written[len(written) - min(lines, len(written)) :]
+        tail = LogTail(path, lines, most_bytes=None, clean=harmless, longest_line=_LONGEST_LINE)
+        first = tail.read()
+        written = chain(first.lines, _read_on(tail, final=not follow))
+        kept = written if lines is None else deque(written, maxlen=lines)
         if json:
-            print_json({"id": found.id, "path": str(path), "lines": kept})
+            print_json({"id": found.id, "path": str(path), "lines": list(kept)})
             return 0
-        _print(kept)
+        printed = _print(kept)
         if follow:
             _follow(database, found.id, tail)
-        elif not written:
+        elif not printed and not first.skipped and (first.missing or lines != 0):
             waiting = found.status in (RunStatus.QUEUED, RunStatus.STARTING)
             note(f"Run {found.id} is {found.status}: it has written no log" + (" yet." if waiting else "."))
     return 0
 
 
-class Tail:
-    """Reads a growing text file line by line; each line is given once, made `harmless`."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
-        self._unfinished = b""
-
-    def read(self, *, final: bool) -> list[str]:
-        """Return the lines that were completed since the last call.
-
-        Args:
-            final: Whether nothing more is to come: a last line without its end is returned too.
-        """
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                fresh = file.read()
-        except FileNotFoundError:
-            fresh = b""
-        self._offset += len(fresh)
-        *complete, rest = (self._unfinished + fresh).split(b"\n")
-        if rest and (final or len(rest) > _LONGEST_LINE):
-            complete.append(rest)
-            rest = b""
-        self._unfinished = rest
-        return [harmless(line.decode(errors="replace")) for line in complete]
+def _read_on(tail: LogTail, *, final: bool) -> Iterator[str]:
+    """Give the lines that were completed since the last call; with `final`, the last one even without its end."""
+    while lines := tail.read().lines:
+        yield from lines
+    if final:
+        yield from tail.read_unfinished()
 
 
-def _follow(database: Database, run_id: int, tail: Tail) -> None:
+def _follow(database: Database, run_id: int, tail: LogTail) -> None:
     """Print what is written until the run has ended."""
     while True:
         # The state is read before the file: what a run wrote before it ended is then surely printed.
         submit.reconcile(database)
         ended = store.get(database, run_id).status.is_terminal
-        _print(tail.read(final=ended))
+        _print(_read_on(tail, final=ended))
         if ended:
             return
         time.sleep(_POLL_SECONDS)
 
 
-def _print(lines: list[str]) -> None:
+def _print(lines: Iterable[str]) -> int:
+    """Print lines as they are read; gives how many there were."""
+    printed = 0
     for line in lines:
         sys.stdout.write(line + "\n")
+        printed += 1
     sys.stdout.flush()
+    return printed

@@ -32,7 +32,7 @@ _LAYER_COLUMNS = (
 
 @takes_settings
 def plan(*, flags: Flags, preset: PresetName = None, json: Json = False) -> int:
-    """Show what a run would be before training: layers, FLOPs, steps, mask updates and the R_s to expect.
+    """Show what a run would be before training: layers, FLOPs, steps, mask updates and the expected R_s.
 
     Takes the flags of itop train and queues nothing.
     """
@@ -63,7 +63,7 @@ def plan(*, flags: Flags, preset: PresetName = None, json: Json = False) -> int:
 
 
 def _estimate(config: RunConfig, planned: Mapping[str, Any]) -> Estimate:
-    """Judge by past runs; a plan is told all the same where their database cannot be read."""
+    """Estimate from past runs; the plan is shown also if their database cannot be read."""
     try:
         with opened(tend=False) as database:
             return estimate(database, [config], planned)
@@ -113,7 +113,7 @@ def totals(planned: Mapping[str, Any], config: RunConfig) -> list[tuple[str, Cel
         ("training FLOPs", _against(planned["training_flops"], planned["dense_training_flops"], "for the whole run")),
         ("steps", _steps(planned.get("steps"), config)),
         ("mask updates", _updates(planned.get("mask_updates"), config)),
-        ("R_s to expect", _expected(planned.get("expected_itop_rate"), config)),
+        ("expected R_s", _expected(planned.get("expected_itop_rate"), config)),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated
 
@@ -14,11 +15,11 @@ from db.runs.queue import Direction
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.errors import Exit
-from itop_tui.cli.follow import remaining_seconds
 from itop_tui.cli.parameters import MOST, Json, RunName, RunNames
 from itop_tui.cli.store import find_all, opened
 from itop_tui.cli.terminal import Cell, Column, console, data, heading, note, print_table, state
 from itop_tui.figures.format import UNKNOWN, duration, steps
+from itop_tui.figures.run_view import seconds_left
 from itop_tui.service import queue_changes
 from itop_tui.service.json_shape import print_json, run_document
 
@@ -133,7 +134,7 @@ def _print_places(waiting: Sequence[RunRecord], changed: Sequence[int]) -> None:
 
 
 def _running_row(run: RunRecord) -> list[Cell]:
-    left = remaining_seconds(run)
+    left = seconds_left(run, time.time())
     return [
         data(run.device or UNKNOWN),
         data(run.host or UNKNOWN),

@@ -22,6 +22,7 @@ from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import Cell, Column, console, data, note, print_table, state
 from itop_tui.figures.format import UNKNOWN, age, explored, figure, percent, r_s, share
+from itop_tui.figures.run_view import percent_done
 from itop_tui.figures.spelling import hint
 from itop_tui.service.json_shape import document, print_json, run_document, timestamp
 
@@ -67,7 +68,7 @@ def runs(
     group_by: Annotated[
         str | None,
         Parameter(
-            help="Show groups with mean ± standard deviation: recipe (runs that differ by the seed only), or a field.",
+            help="Show groups with mean ± std: recipe (runs that differ by the seed only), or a field.",
             metavar="FIELD",
         ),
     ] = None,
@@ -82,7 +83,7 @@ def runs(
         ),
     ] = None,
     ascending: Annotated[bool, Parameter(negative=(), help="Smallest first.", show_default=False)] = False,
-    limit: Annotated[int, AtLeastZero, Parameter(help="At most so many; 0 lists all.")] = 50,
+    limit: Annotated[int, AtLeastZero, Parameter(help="The most runs to list; 0 lists all.")] = 50,
     fields: Annotated[
         bool, Parameter(negative=(), help="List the fields of a query instead of runs.", show_default=False)
     ] = False,
@@ -98,7 +99,7 @@ def runs(
     is:starred, is:active, is:finished, is:diverged, is:fork, is:held and is:archived ask for marks. loss:nan finds
     figures that diverged, group:"" runs without a group.
 
-    not turns a condition round; or and parentheses join them; "two words" in quotation marks belong together. A minus
+    not negates a condition; or and parentheses join them; "two words" in quotation marks belong together. A minus
     does the same as not, but only inside one argument that begins with something else.
 
     Examples: itop runs state:running 'density<0.1' growth:gradient. itop runs 'tag:paper (model:vgg or model:wrn)
@@ -186,7 +187,7 @@ def group_row(group: RunGroup, now: float) -> list[Cell]:
 
 
 def _spread(group: RunGroup, name: str, write: Callable[[float | None], str]) -> str:
-    """Mean ± standard deviation; of how many where not all have the figure; and how many diverged."""
+    """Mean ± std; n where not all runs have the metric; and how many diverged."""
     told = write(group.mean[name])
     deviation = group.std[name]
     if deviation is not None:
@@ -212,7 +213,7 @@ def row(run: RunRecord, now: float) -> list[Cell]:
         run: The run.
         now: Unix seconds.
     """
-    done = f"{100 * min(1.0, run.step / run.total_steps):.0f}%" if run.total_steps else UNKNOWN
+    done = percent_done(run)
     return [
         str(run.id),
         data(run.name),
@@ -221,7 +222,7 @@ def row(run: RunRecord, now: float) -> list[Cell]:
         data(run.data),
         data(run.method),
         share(run.density if run.density is not None else run.target_density),
-        done,
+        UNKNOWN if done is None else f"{done}%",
         figure(run.loss),
         percent(run.best_val_accuracy),
         percent(run.test_accuracy),

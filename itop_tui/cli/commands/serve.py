@@ -21,7 +21,7 @@ def serve(
 ) -> int:
     """Show the app in a browser.
 
-    Every browser that opens the page gets an app of its own, on the same runs. Whoever can open the page can do what
+    Every browser that opens the page gets an app of its own, on the same runs. Anyone who can open the page can do what
     you can do, so it listens on this machine only unless another address is given; from elsewhere, come through a
     tunnel (ssh -L 8000:localhost:8000 HOST).
     """
@@ -42,7 +42,7 @@ def serve(
     if not is_loopback(host):
         note(f"warning: {host} is not this machine alone: {_EVERYWHERE}.", "There is no password and no encryption.")
     else:
-        note("Whoever has an account on this machine can open the page too.")
+        note("Anyone who has an account on this machine can open the page too.")
     command = shlex.join([sys.executable, "-m", "itop_tui"])
 
     class OwnPagesOnly(Server):

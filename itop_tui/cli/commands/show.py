@@ -23,7 +23,6 @@ from engine.config.continuation import recomputed
 from engine.config.field_info import FIELD_SECTIONS, setting_text
 from engine.config.run_config import RunConfig
 from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS, checkpoint_row
-from itop_tui.cli.follow import remaining_seconds
 from itop_tui.cli.parameters import Json, RunName
 from itop_tui.cli.store import opened, waits_for
 from itop_tui.cli.terminal import (
@@ -57,6 +56,7 @@ from itop_tui.figures.format import (
     sparkline,
     steps,
 )
+from itop_tui.figures.run_view import percent_done, progress, seconds_left
 from itop_tui.service.json_shape import print_json, run_document
 from itop_tui.service.sweeps import as_settings
 
@@ -84,12 +84,12 @@ def show(
         Parameter(
             negative=(),
             show_default=False,
-            help="Print what the code differed from its commit by.",
+            help="Print how the code differed from its commit.",
         ),
     ] = False,
     json: Json = False,
 ) -> int:
-    """Show one run: state and reason, figures, settings that differ from the defaults, checkpoints, attempts."""
+    """Show one run: state and reason, metrics, settings that differ from the defaults, checkpoints, attempts."""
     with opened() as database:
         found = store.find(database, run)
         attempts = attempt_store.for_run(database, found.id)
@@ -142,13 +142,12 @@ def _test(run: RunRecord) -> str:
 
 
 def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now: float) -> list[tuple[str, Cell]]:
-    fraction = min(1.0, run.step / run.total_steps) if run.total_steps else 0.0
-    filled, empty = bar(fraction, 16)
-    remaining = remaining_seconds(run)
-    progress = Text.assemble(
+    filled, empty = bar(progress(run) or 0.0, 16)
+    remaining = seconds_left(run, now)
+    reached = Text.assemble(
         (filled, "cyan"),
         (empty, "dim"),
-        f" {fraction * 100:.0f}%  step {steps(run.step, run.total_steps)}",
+        f" {percent_done(run) or 0}%  step {steps(run.step, run.total_steps)}",
         f"  epoch {run.epoch} / {run.total_epochs}" if run.total_epochs else "",
         (f"  {duration(remaining)} left" if remaining is not None else "", "dim"),
     )
@@ -169,7 +168,7 @@ def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now:
         ("what", data(f"{run.method}, {run.model} on {run.data}, seed {run.seed}")),
         ("origin", origin),
         ("waits", data(waiting)),
-        ("progress", progress),
+        ("progress", reached),
         ("loss", figure(run.loss) if run.loss is not None else ""),
         ("validation accuracy", " ".join(validation).strip() if run.val_accuracy is not None else ""),
         ("test accuracy", _test(run)),
@@ -265,12 +264,12 @@ def _print_changes(run: RunRecord, changes: Sequence[ConfigChange], out: Console
 
 
 def setting(value: object) -> str:
-    """A setting's value as one reads it."""
+    """A setting's value as text."""
     return "none" if value is None else str(value)
 
 
 def _print_provenance(run: RunRecord, attempt: AttemptRecord, out: Console) -> None:
-    """Print of which code and with what the latest attempt ran."""
+    """Print the code and the versions that the latest attempt ran with."""
     code = attempt.commit or ""
     if code and attempt.dirty:
         code += f", with changes that were not committed (itop show {run.id} --diff)"
@@ -291,7 +290,7 @@ def _print_diff(run: RunRecord, attempts: Sequence[AttemptRecord]) -> int:
     """Print the kept difference of the latest attempt that has one, as text: nothing in it moves the terminal."""
     kept = next((one for one in reversed(attempts) if one.diff), None)
     if kept is None or kept.diff is None:
-        note(f"Run {run.id} has no difference kept: its code was as committed, or in no repository.")
+        note(f"Run {run.id} has no difference: its code was as committed, or in no repository.")
         return 0
     note(f"Attempt {kept.number} of run {run.id}:")
     for line in kept.diff.splitlines():
@@ -319,7 +318,7 @@ def _what_next(run: RunRecord, checkpoints: Sequence[CheckpointRecord]) -> list[
     if run.status.is_active:
         return [(f"itop logs {run.id} -f", "follow its log"), (f"itop stop {run.id}", "stop it, with a checkpoint")]
     if run.status.is_terminal and run.status is not RunStatus.COMPLETED:
-        told.append((f"itop resume {run.id}", "go on where it ended" if checkpoints else "start it again"))
+        told.append((f"itop resume {run.id}", "resume it" if checkpoints else "start it again"))
     elif checkpoints:
         told.append((f"itop fork {run.id} --checkpoint best --lr 0.01", "a new run from its best checkpoint"))
     return told

@@ -1,4 +1,4 @@
-"""`itop doctor`: true about what is there, and how to mend what is broken."""
+"""`itop doctor`: true about what is there, and how to fix what is broken."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_database_that_is_not_ours(itop: Itop, home: Path) -> None:
     outcome = itop("doctor")
     assert outcome.code == 1
     assert "is not a SQLite database" in outcome.out
-    assert "1 thing to mend" in outcome.out
+    assert "1 thing to fix" in outcome.out
 
 
 def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:

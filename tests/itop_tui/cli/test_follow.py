@@ -9,9 +9,11 @@ import threading
 import time
 
 import pytest
+import sqlalchemy as sa
 from rich.cells import cell_len
 from rich.console import Console
 
+from db.errors import RunNotFound
 from db.records import RunRecord, RunStatus
 from db.runs import attempts, runs
 from db.session import Database
@@ -19,14 +21,14 @@ from engine.launch import submit
 from itop_tui.cli import follow as follow_module
 from itop_tui.cli.follow import (
     Followed,
+    Follower,
     closing_line,
     follow,
-    fraction_done,
     live_view,
     plain_line,
-    remaining_seconds,
 )
 from itop_tui.figures.comparison import seconds_taken
+from itop_tui.figures.run_view import percent_done, progress, seconds_left
 from tests.itop_tui.cli.recorded import queued, running, trained
 
 
@@ -46,10 +48,12 @@ def _text(out: Console) -> str:
 
 def test_figures_of_progress(run: RunRecord) -> None:
     going = dataclasses.replace(run, status=RunStatus.RUNNING, step=10, total_steps=40, samples_per_second=300.0)
-    assert fraction_done(going) == 0.25
-    assert remaining_seconds(going) == pytest.approx(30 * 100 / 300)
-    assert remaining_seconds(dataclasses.replace(going, status=RunStatus.PAUSED)) is None
-    assert fraction_done(dataclasses.replace(going, total_steps=0)) == 0.0
+    now = run.heartbeat_at or 0.0
+    assert (progress(going), percent_done(going)) == (0.25, 25)
+    assert seconds_left(going, now) == pytest.approx(30 * 100 / 300)
+    assert seconds_left(dataclasses.replace(going, status=RunStatus.PAUSED), now) is None
+    assert progress(dataclasses.replace(going, total_steps=0)) is None
+    assert percent_done(dataclasses.replace(going, step=999, total_steps=1000)) == 99
 
 
 def test_time_taken_is_that_of_the_attempts_without_the_time_between(database: Database, run: RunRecord) -> None:
@@ -107,6 +111,36 @@ def test_follow_returns_when_all_have_ended(database: Database, terminal: bool) 
     assert [one.status for one in ended] == [RunStatus.KILLED]
     assert "killed by SIGKILL" in _text(out)
     assert ("running" in _text(out)) is True
+
+
+def test_reading_the_followed_runs_takes_no_query_for_each(database: Database) -> None:
+    """It was two queries a run at each change."""
+    followed = [queued(database) for _ in range(20)]
+    attempt = running(database, followed[3])
+    follower = Follower(database, [run.id for run in followed], _out())
+    follower._read()
+    statements: list[str] = []
+    sa.event.listen(database._engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    assert [one.run.id for one in follower._read()] == [run.id for run in followed]
+    # At most one for the ids and one for the rows, however many runs are followed.
+    assert 1 <= len([each for each in statements if each.startswith("SELECT")]) <= 2
+    attempts.finish(database, attempt, status=RunStatus.KILLED, reason="killed by SIGKILL", signal=9)
+    now = time.time() + 3600
+    taken = follower._read()[3].seconds(now)
+    assert taken is not None
+    assert taken < 3600
+    runs.requeue_resume(database, followed[3].id, None)
+    running(database, followed[3])
+    again = follower._read()[3]
+    assert again.started_at == attempts.for_run(database, followed[3].id)[-1].started_at
+
+
+def test_a_run_that_is_deleted_while_it_is_followed_is_named(database: Database) -> None:
+    followed = [queued(database) for _ in range(2)]
+    follower = Follower(database, [run.id for run in followed], _out())
+    runs.delete(database, followed[1].id, force=True)
+    with pytest.raises(RunNotFound, match=f"{followed[1].id}"):
+        follower._read()
 
 
 def test_ctrl_c_detaches_and_leaves_the_run(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import unicodedata
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from db.records import RunStatus
 from db.runs import attempts
 from db.session import Database
-from itop_tui.cli.commands.logs import Tail, harmless
+from itop_tui.cli.commands.logs import harmless
+from itop_tui.figures.log_tail import LogTail
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import log_of, queued, running
 
@@ -59,24 +61,24 @@ def test_a_file_that_grows_in_any_pieces_gives_each_line_once(
 ) -> None:
     path = tmp_path_factory.mktemp("log") / "console.log"
     content = "".join(line + "\n" for line in lines).encode()
-    tail = Tail(path)
-    seen = tail.read(final=False)
+    tail = LogTail(path, None, clean=harmless)
+    seen = list(tail.read().lines)
     written = 0
     while written < len(content):
         size = source.draw(st.integers(min_value=1, max_value=7))
         with path.open("ab") as file:
             file.write(content[written : written + size])
         written += size
-        seen += tail.read(final=False)
-    assert seen + tail.read(final=True) == lines
+        seen += tail.read().lines
+    assert [*seen, *tail.read_unfinished()] == lines
 
 
 def test_the_last_line_is_given_without_its_end_when_nothing_more_comes(tmp_path: Path) -> None:
     path = tmp_path / "console.log"
     path.write_text("one\ntwo")
-    tail = Tail(path)
-    assert tail.read(final=False) == ["one"]
-    assert tail.read(final=True) == ["two"]
+    tail = LogTail(path, None, clean=harmless)
+    assert tail.read().lines == ("one",)
+    assert tail.read_unfinished() == ("two",)
 
 
 def test_logs_prints_the_log_and_its_last_lines(itop: Itop, database: Database) -> None:
@@ -88,6 +90,39 @@ def test_logs_prints_the_log_and_its_last_lines(itop: Itop, database: Database) 
     assert itop("logs", str(run.id), "-n", "0").out == ""
     assert itop("logs", str(run.id), "--json").json()["lines"] == ["one", "two", "three"]
     assert itop("logs", str(run.id), "-n", "-1").code == 2
+
+
+def test_the_last_lines_of_a_large_log_are_read_from_its_end(
+    itop: Itop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It read the whole log to print ten lines of it."""
+    run = queued(database)
+    with log_of(run).open("w") as file:
+        for block in range(200):
+            file.writelines(f"line {block * 1000 + number:06d} of a log\n" for number in range(1000))
+    size, read = log_of(run).stat().st_size, []
+    pread = os.pread
+
+    def counted(descriptor: int, length: int, offset: int) -> bytes:
+        data = pread(descriptor, length, offset)
+        read.append(len(data))
+        return data
+
+    monkeypatch.setattr(os, "pread", counted)
+    shown = itop("logs", str(run.id), "-n", "10").out.splitlines()
+    assert shown == [f"line {number:06d} of a log" for number in range(199_990, 200_000)]
+    assert sum(read) < size / 20
+    assert len(itop("logs", str(run.id)).out.splitlines()) == 200_000
+    many = itop("logs", str(run.id), "-n", "150000", "--json").json()["lines"]
+    assert (len(many), many[0]) == (150_000, "line 050000 of a log")
+
+
+def test_what_is_written_before_a_log_is_found_is_followed_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    tail = LogTail(path, 1)
+    assert tail.read().missing
+    path.write_text("one\ntwo\nthree\n")
+    assert tail.read().lines == ("one", "two", "three")
 
 
 def test_follow_goes_on_until_the_run_has_ended(itop: Itop, database: Database) -> None:

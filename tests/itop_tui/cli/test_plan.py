@@ -35,8 +35,8 @@ def test_the_plan_for_people(itop: Itop) -> None:
     assert "all layers" in text
     assert "time, about     unknown: no past run like it" in text
     assert "at most 3 checkpoints, sized by its parameters" in text
-    assert "R_s to expect   at most about" in text  # gradients return to the same weights
-    assert "R_s to expect   about" in itop("plan", "--preset", "digits-set").out
+    assert "expected R_s    at most about" in text  # gradients return to the same weights
+    assert "expected R_s    about" in itop("plan", "--preset", "digits-set").out
 
 
 def test_a_plan_is_told_where_the_database_cannot_be_read(itop: Itop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from itop_tui.cli.terminal import STATE_LOOKS, Cell, Column, data, print_facts, print_table, state
+from itop_tui.cli.terminal import Cell, Column, data, print_facts, print_table, state
 from itop_tui.figures.format import UNKNOWN
 
 COLUMNS = (
@@ -112,9 +112,11 @@ def test_data_is_one_harmless_line(text: str) -> None:
 def test_states_look_as_in_the_app() -> None:
     from itop_tui.look.theme import STATES
 
-    assert {name: look.glyph for name, look in STATES.items()} == {
-        name: glyph for name, (glyph, _) in STATE_LOOKS.items()
+    assert {name: state(name).plain for name in STATES} == {
+        name: f"{look.glyph} {look.word}" for name, look in STATES.items()
     }
+    colours = {STATES[name].tone: state(name).style for name in STATES}
+    assert colours == {"muted": "dim", "live": "cyan", "warn": "yellow", "good": "green", "bad": "red"}
 
 
 def test_a_state_is_always_a_word() -> None:

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from itop_tui.figures import log_tail
-from itop_tui.figures.log_tail import LogTail
-from itop_tui.run.log_view import clean_line
+from itop_tui.figures.log_tail import LogTail, clean_line
 
 
 def append(path: Path, text: str) -> None:

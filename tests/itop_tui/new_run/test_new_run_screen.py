@@ -70,7 +70,7 @@ async def test_wrong_values_are_told_as_one_types_and_launching_goes_to_them() -
         form.fields.go_to("density")
         await pilot.press("ctrl+u", "7")
         await wait_for(pilot, lambda: "at most 1" in screen_text(app))
-        assert "1 field to mend" in screen_text(app)
+        assert "1 field to fix" in screen_text(app)
         assert "✗ density" in screen_text(app)
         form.fields.go_to("seed")
         await pilot.press("ctrl+s")
@@ -176,7 +176,7 @@ async def test_the_plan_follows_what_is_typed_and_its_failure_harms_nothing() ->
         await pilot.press("ctrl+u", *"0.2")
         await wait_for(pilot, lambda: planner.asked[-1].density == 0.2)
         await pilot.press("ctrl+u")
-        await wait_for(pilot, lambda: "once the settings are right" in screen_text(app))
+        await wait_for(pilot, lambda: "fix the settings to see the plan" in screen_text(app))
         planner.failure = RuntimeError("torch is not installed")
         await pilot.press(*"0.3")
         await wait_for(pilot, lambda: "torch is not installed" in screen_text(app))
@@ -333,8 +333,8 @@ async def test_help_has_a_key_where_every_letter_is_the_fields() -> None:
         await pilot.press("f1")
         await wait_for(pilot, lambda: isinstance(app.screen, HelpScreen))
         await pilot.press("end")
-        await wait_for(pilot, lambda: "Leave the app" in screen_text(app))
-        keys = [line.split("│")[1].split()[0] for line in screen_text(app).splitlines() if "Leave the app" in line]
+        await wait_for(pilot, lambda: "Quit the app" in screen_text(app))
+        keys = [line.split("│")[1].split()[0] for line in screen_text(app).splitlines() if "Quit the app" in line]
         assert keys == ["^q"], "q is a letter there"
         await pilot.press("f1")
         await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))

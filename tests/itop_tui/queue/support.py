@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from engine.launch.devices import Device, DeviceList, DeviceProcess
 from itop_tui.queue.queue_state import QueueState
-from itop_tui.queue.sampling import Tracks
+from itop_tui.queue.sampling import DeviceTracks
 from tests.itop_tui.support import NOW, make_run
 
 GIB = 2**30
@@ -52,9 +52,9 @@ def sample_state() -> QueueState:
     )
 
 
-def sample_tracks() -> Tracks:
+def sample_tracks() -> DeviceTracks:
     """Two minutes of history: load that rises and falls, memory that grows."""
-    tracks = Tracks()
+    tracks = DeviceTracks()
     for number in range(60):
         part = number / 59
         tracks.add(

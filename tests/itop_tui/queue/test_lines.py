@@ -8,21 +8,21 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from engine.launch.devices import DeviceList
-from itop_tui.queue.lines import ActiveLine, Scene, about, draw, history, key_of, lay_out, status
+from itop_tui.queue.lines import ActiveLine, QueueScene, about, draw, history, key_of, lay_out, status
 from itop_tui.queue.queue_state import QueueState
-from itop_tui.queue.sampling import KEPT, Program, Sample
+from itop_tui.queue.sampling import KEPT, DeviceSample, Program
 from tests.itop_tui.queue.support import CPU, DEVICES, at, sample_state, sample_tracks
 from tests.itop_tui.support import make_run
 
 
-def scene(state: QueueState | None = None, devices: DeviceList = DEVICES) -> Scene:
-    sample = Sample(
+def scene(state: QueueState | None = None, devices: DeviceList = DEVICES) -> QueueScene:
+    sample = DeviceSample(
         devices, {"cuda:0": (Program(1, "", 66 * 2**30), Program(4242, "ours", 3), Program(77, "python", None))}
     )
-    return Scene(at(), state or sample_state(), sample, sample_tracks())
+    return QueueScene(at(), state or sample_state(), sample, sample_tracks())
 
 
-def text(made: Scene, width: int) -> str:
+def text(made: QueueScene, width: int) -> str:
     return "\n".join("".join(part for part, _ in draw(line, made, width)) for line in lay_out(made, width))
 
 
@@ -56,7 +56,7 @@ def test_history_fills_its_room_exactly(values: list[float | None], width: int, 
 
 def test_what_runs_where_and_what_waits_stands_in_order() -> None:
     shown = text(scene(), 197)
-    words = ("cpu", "rigl-itop 3", "cuda:0", "70.9 GB", "rigl-itop 4", "cuda:1", "gpubox", "set-itop 5", "waiting")
+    words = ("cpu", "rigl-itop 3", "cuda:0", "70.9 GB", "rigl-itop 4", "cuda:1", "gpubox", "set-itop 5", "queue")
     places = [shown.index(word) for word in words]
     assert places == sorted(places)
     assert "4 runs, 1 held" in shown
@@ -109,14 +109,14 @@ def test_gpus_that_cannot_be_read_are_said_and_one_that_is_not_there_is_no_troub
 def test_before_the_devices_were_read_the_runs_are_there() -> None:
     shown = text(replace(scene(), sample=None), 77)
     assert "reading the devices" in shown
-    assert "waiting" in shown
+    assert "queue" in shown
 
 
 def test_before_the_queue_was_read_nothing_is_said_of_it() -> None:
-    """The devices may be there first: it said that nothing waits, and that no scheduler runs."""
+    """The devices may be there first: it said that the queue is empty, and that no scheduler runs."""
     unread = QueueState()
-    assert status(unread, Sample(DEVICES)) == [("reading the queue …", "muted")]
-    assert "nothing waits" not in text(scene(unread), 117)
+    assert status(unread, DeviceSample(DEVICES)) == [("reading the queue …", "muted")]
+    assert "Queue is empty" not in text(scene(unread), 117)
 
 
 def test_only_a_run_that_is_running_has_a_speed() -> None:
@@ -130,13 +130,13 @@ def test_only_a_run_that_is_running_has_a_speed() -> None:
 
 def test_the_schedulers_state_is_said() -> None:
     def told(state: QueueState) -> str:
-        return "".join(part for part, _ in status(state, Sample(DEVICES)))
+        return "".join(part for part, _ in status(state, DeviceSample(DEVICES)))
 
     assert told(sample_state()) == "✓ the scheduler is running   2 running   1 paused   2 of 2 slots taken"
     assert "S starts one" in told(replace(sample_state(), scheduler=False))
     held = replace(sample_state(), scheduler=False, waiting=sample_state().waiting[2:3], queued=1)
     assert "none is needed" in told(held)
-    assert "nothing waits" in text(scene(QueueState(host="workstation")), 77)
+    assert "Queue is empty" in text(scene(QueueState(host="workstation")), 77)
 
 
 def test_a_long_queue_is_listed_in_part_and_says_so() -> None:

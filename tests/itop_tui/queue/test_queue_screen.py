@@ -193,7 +193,7 @@ async def test_paused_runs_all_go_on_where_none_is_running(app: ItopApp, databas
         attempts.set_status(database, attempt.id, RunStatus.PAUSED)
         assert "P pause all" in screen_text(app)
         await wait_for(pilot, lambda: "‖ paused" in screen_text(app))
-        await wait_for(pilot, lambda: "P go on, all" in screen_text(app))
+        await wait_for(pilot, lambda: "P continue all" in screen_text(app))
         await pilot.press("P")
         await wait_for(pilot, lambda: [one.kind for one in commands.pending(database, run.id)] == ["unpause"])
 
@@ -204,7 +204,7 @@ async def test_the_scheduler_is_started_where_it_is_needed(
     async with queue_open(app, 0) as (pilot, _):
         await wait_for(pilot, lambda: "none is needed" in screen_text(app))
         await pilot.press("S")
-        assert "Nothing waits" in app.notices[-1].text
+        assert "Queue is empty" in app.notices[-1].text
         await pilot.press("P")
         assert "Nothing is running" in app.notices[-1].text
         make(database, 1)

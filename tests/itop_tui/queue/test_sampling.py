@@ -5,12 +5,12 @@ import threading
 from dataclasses import replace
 
 from engine.launch.devices import DeviceList, DeviceProcess
-from itop_tui.queue.sampling import KEPT, Sample, Sampler, Tracks, programs
+from itop_tui.queue.sampling import KEPT, DeviceSample, DeviceTracks, device_watcher, programs
 from tests.itop_tui.queue.support import BROKEN, CPU, DEVICES, GPU
 
 
 def test_the_first_look_tells_no_load_of_the_processor_and_all_others_do() -> None:
-    tracks = Tracks()
+    tracks = DeviceTracks()
     tracks.add([CPU, GPU, BROKEN])
     tracks.add([CPU, GPU, BROKEN])
     assert list(tracks.of("cpu").load) == [None, 0.43]
@@ -21,7 +21,7 @@ def test_the_first_look_tells_no_load_of_the_processor_and_all_others_do() -> No
 
 
 def test_some_minutes_are_kept_and_all_samples_are_counted() -> None:
-    tracks = Tracks()
+    tracks = DeviceTracks()
     for _ in range(KEPT + 5):
         tracks.add([CPU])
     assert (len(tracks.of("cpu").load), tracks.of("cpu").seen) == (KEPT, KEPT + 5)
@@ -38,20 +38,18 @@ def test_the_programs_on_a_gpu_are_named_where_they_can_be_seen() -> None:
 
 
 def test_the_sampler_goes_on_until_it_is_stopped() -> None:
-    got: list[Sample] = []
+    got: list[DeviceSample] = []
     enough = threading.Event()
 
-    def take(sample: Sample) -> None:
+    def take(sample: DeviceSample) -> None:
         got.append(sample)
         if len(got) == 2:
             enough.set()
 
-    sampler = Sampler(lambda: DEVICES, take)
-    thread = threading.Thread(target=sampler.run)
-    thread.start()
+    sampler = device_watcher(lambda: DEVICES, take)
+    sampler.start()
     assert enough.wait(10)
-    sampler.stop()
-    thread.join(10)
-    assert not thread.is_alive()
+    sampler.stop(10)
+    assert not any(thread.name == "itop-devices" and thread.is_alive() for thread in threading.enumerate())
     assert isinstance(got[0].devices, DeviceList)
     assert [one.pid for one in got[0].programs["cuda:0"]] == [1, 4242]

@@ -5,7 +5,7 @@ import pytest
 from db.query import complete
 from itop_tui.runs import list_state
 from itop_tui.runs.list_state import BUILT_IN, ListState
-from itop_tui.runs.run_layout import Chosen
+from itop_tui.runs.run_layout import ChosenColumn
 
 FULL = ListState(
     "mine",
@@ -13,7 +13,7 @@ FULL = ListState(
     "config.lr",
     False,
     "recipe",
-    (Chosen("name", 30), Chosen("config.lr"), Chosen("best")),
+    (ChosenColumn("name", 30), ChosenColumn("config.lr"), ChosenColumn("best")),
 )
 
 

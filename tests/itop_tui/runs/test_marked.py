@@ -3,13 +3,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from itop_tui.runs.marked import Marks
+from itop_tui.runs.marked import MarkedRuns
 
 LINES = [(1,), (2,), (3, 4, 5), (6,), (7,)]
 
 
 def test_a_line_that_stands_for_several_runs_is_marked_whole_or_in_part() -> None:
-    marks = Marks()
+    marks = MarkedRuns()
     marks.toggle((4,))
     assert marks.covers(LINES[2]) is None
     marks.toggle(LINES[2])
@@ -19,7 +19,7 @@ def test_a_line_that_stands_for_several_runs_is_marked_whole_or_in_part() -> Non
 
 
 def test_a_range_grows_and_shrinks_with_the_cursor_and_what_was_marked_before_stays() -> None:
-    marks = Marks()
+    marks = MarkedRuns()
     marks.add([2])
     marks.begin_range(3)
     marks.moved(4, LINES)
@@ -34,7 +34,7 @@ def test_a_range_grows_and_shrinks_with_the_cursor_and_what_was_marked_before_st
 
 
 def test_a_range_begun_with_shift_ends_without_it() -> None:
-    marks = Marks()
+    marks = MarkedRuns()
     marks.begin_range(0, by_shift=True)
     marks.moved(1, LINES, shift=True)
     marks.begin_range(1, by_shift=True)
@@ -49,7 +49,7 @@ def test_a_range_begun_with_shift_ends_without_it() -> None:
 def test_a_range_holds_what_is_between_its_ends_and_what_was_marked(
     path: list[int], start: int, before: set[int]
 ) -> None:
-    marks = Marks()
+    marks = MarkedRuns()
     marks.add(before)
     marks.begin_range(start)
     for line in path:
@@ -59,7 +59,7 @@ def test_a_range_holds_what_is_between_its_ends_and_what_was_marked(
 
 
 def test_runs_that_are_gone_lose_their_marks_for_good() -> None:
-    marks = Marks()
+    marks = MarkedRuns()
     marks.add([1, 2, 3])
     marks.keep([2, 3, 9])
     assert marks.ids == {2, 3}

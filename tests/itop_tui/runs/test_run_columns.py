@@ -10,13 +10,13 @@ from rich.cells import cell_len
 
 from db.records import RunStatus
 from itop_tui.figures import run_view
-from itop_tui.runs.run_columns import COLUMNS, Scene, spread
+from itop_tui.runs.run_columns import COLUMNS, CellContext, spread
 from itop_tui.runs.run_fields import FIELDS, column, settings_columns
 from itop_tui.runs.run_layout import (
     LEAD,
     NARROWEST,
     WIDEST,
-    Chosen,
+    ChosenColumn,
     at,
     default_columns,
     edge_at,
@@ -30,7 +30,7 @@ from itop_tui.runs.run_layout import (
 )
 from tests.itop_tui.support import NOW, make_run, sample_runs
 
-SCENE = Scene(NOW)
+SCENE = CellContext(NOW)
 
 
 @pytest.mark.parametrize("width", range(20, 240))
@@ -68,7 +68,7 @@ def test_more_room_never_hides_a_column() -> None:
 @pytest.mark.parametrize("run", sample_runs(), ids=lambda run: str(run.status) + str(run.id))
 def test_every_cell_fills_its_width(run: object) -> None:
     hostile = replace(run, name="[b]\x1b[1m数据\u202e" * 50, loss=math.inf, itop_rate=math.nan)  # type: ignore[type-var]
-    scene = Scene(NOW, {run.id: (2.3, math.nan, 0.1)})  # type: ignore[attr-defined]
+    scene = CellContext(NOW, {run.id: (2.3, math.nan, 0.1)})  # type: ignore[attr-defined]
     for each in (*COLUMNS, *FIELDS, *settings_columns()):
         for width in {each.width, each.width + 3, 44}:
             for shown in (run, hostile):
@@ -153,8 +153,10 @@ def test_an_ending_is_told_with_what_matters() -> None:
 
 
 @pytest.mark.parametrize("width", [79, 119, 199])
-@pytest.mark.parametrize("chosen", [(), (Chosen("name", 30), Chosen("test_accuracy"), Chosen("config.lr", 9))])
-def test_every_column_is_on_some_page_and_no_page_passes_the_edge(width: int, chosen: tuple[Chosen, ...]) -> None:
+@pytest.mark.parametrize(
+    "chosen", [(), (ChosenColumn("name", 30), ChosenColumn("test_accuracy"), ChosenColumn("config.lr", 9))]
+)
+def test_every_column_is_on_some_page_and_no_page_passes_the_edge(width: int, chosen: tuple[ChosenColumn, ...]) -> None:
     pages = [place(width, chosen, page=number) for number in range(place(width, chosen).pages)]
     seen = {placed.column.key for page in pages for placed in page.placed}
     assert seen == {each.key for each in chosen or default_columns()}
@@ -165,7 +167,12 @@ def test_every_column_is_on_some_page_and_no_page_passes_the_edge(width: int, ch
 
 
 def test_a_choice_is_kept_in_its_order_and_with_its_widths() -> None:
-    chosen = (Chosen("best"), Chosen("name", 33), Chosen("config.update_frequency"), Chosen("state", 7))
+    chosen = (
+        ChosenColumn("best"),
+        ChosenColumn("name", 33),
+        ChosenColumn("config.update_frequency"),
+        ChosenColumn("state", 7),
+    )
     placed = place(200, chosen).placed
     assert [each.column.key for each in placed] == [each.key for each in chosen]
     assert [each.width for each in placed][1::2] == [33, 7]
@@ -187,15 +194,15 @@ def test_figures_of_groups_get_room_for_their_deviation() -> None:
 @pytest.mark.parametrize(
     ("kept", "expected"),
     [
-        ([["name", 20], ["best", None]], (Chosen("name", 20), Chosen("best"))),
-        ([["name", 99999], ["name", 3], ["nothing", 4], "odd", ["best"]], (Chosen("name", 80),)),
+        ([["name", 20], ["best", None]], (ChosenColumn("name", 20), ChosenColumn("best"))),
+        ([["name", 99999], ["name", 3], ["nothing", 4], "odd", ["best"]], (ChosenColumn("name", 80),)),
         (None, ()),
         ({"a": 1}, ()),
-        ([["config.lr", None]], (Chosen("config.lr"),)),
+        ([["config.lr", None]], (ChosenColumn("config.lr"),)),
     ],
 )
 def test_a_choice_comes_back_as_it_was_kept_and_what_is_none_is_left_out(
-    kept: object, expected: tuple[Chosen, ...]
+    kept: object, expected: tuple[ChosenColumn, ...]
 ) -> None:
     assert from_json(kept) == expected
     assert from_json(to_json(expected)) == expected
@@ -203,14 +210,14 @@ def test_a_choice_comes_back_as_it_was_kept_and_what_is_none_is_left_out(
 
 _KEYS = [each.key for each in (*COLUMNS, *FIELDS)]
 _CHOICES = st.lists(
-    st.builds(Chosen, st.sampled_from(_KEYS), st.none() | st.integers(NARROWEST, WIDEST)),
+    st.builds(ChosenColumn, st.sampled_from(_KEYS), st.none() | st.integers(NARROWEST, WIDEST)),
     min_size=1, max_size=12, unique_by=lambda each: each.key,
 )  # fmt: skip
 
 
 @given(chosen=_CHOICES, width=st.integers(79, 240), grouped=st.booleans())
 def test_every_chosen_column_is_on_some_page_however_wide_it_was_made(
-    chosen: list[Chosen], width: int, grouped: bool
+    chosen: list[ChosenColumn], width: int, grouped: bool
 ) -> None:
     seen = order(width, chosen, grouped=grouped)
     assert sorted(key for key, _ in seen) == sorted(each.key for each in chosen)
@@ -223,7 +230,7 @@ def test_every_chosen_column_is_on_some_page_however_wide_it_was_made(
 
 @given(chosen=_CHOICES, width=st.integers(79, 240), data=st.data())
 def test_a_moved_column_is_seen_at_its_new_place_and_the_others_stay_in_order(
-    chosen: list[Chosen], width: int, data: st.DataObject
+    chosen: list[ChosenColumn], width: int, data: st.DataObject
 ) -> None:
     keys = [key for key, _ in order(width, chosen)]
     key, to = data.draw(st.sampled_from(keys)), data.draw(st.integers(-2, len(keys) + 2))

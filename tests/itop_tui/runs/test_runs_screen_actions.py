@@ -89,7 +89,7 @@ async def test_marked_runs_are_acted_on_together(app: ItopApp, database: Databas
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 4)
         await pilot.press("space", "space")
-        assert "2 marked" in screen_text(app)
+        assert "2 selected" in screen_text(app)
         await pilot.press("s")
         await wait_for(pilot, lambda: runs.get(database, made[2].id).status is RunStatus.STOPPED)
         assert [runs.get(database, run.id).status for run in made] == ["queued", "queued", "stopped", "stopped"]

@@ -13,7 +13,7 @@ from tests.itop_tui.support import list_of, screen_text, started, table_of, wait
 
 
 def shown(app: ItopApp) -> list[str]:
-    """The columns in sight."""
+    """The visible columns."""
     return [column.key for column in table_of(app).columns]
 
 
@@ -35,8 +35,8 @@ async def test_columns_are_chosen_ordered_and_resized_and_kept_for_the_next_star
         first = table_of(app).rows[0]
         assert str(first.config["update_frequency"]) in screen_text(app).splitlines()[2]
         await pilot.press("greater_than_sign", "less_than_sign")
-        await wait_for(pilot, lambda: list_of(app).view.sort == "id")
-        kept = list_of(app).state.columns
+        await wait_for(pilot, lambda: list_of(app).pane.view.sort == "id")
+        kept = list_of(app).pane.state.columns
         await wait_for(pilot, lambda: _kept(database).get("columns", [[""]])[0][0] == "config.update_frequency")
     again = another(database)
     async with again.run_test(size=SIZE) as pilot:
@@ -95,13 +95,13 @@ async def test_a_column_is_dragged_to_another_width(app: ItopApp, database: Data
         table = table_of(app)
         name = next(placed for placed in table._page.placed if placed.column.key == "name")
         edge = name.x + name.width
-        before = list_of(app).view.sort
+        before = list_of(app).pane.view.sort
         await pilot.mouse_down(table, offset=(edge, 0))
         await pilot.hover(table, offset=(edge - 5, 0))
         await pilot.mouse_up(table, offset=(edge - 5, 0))
         after = next(placed for placed in table._page.placed if placed.column.key == "name")
         assert after.width == name.width - 5
-        assert list_of(app).view.sort == before, "letting go of an edge is no click on a head"
+        assert list_of(app).pane.view.sort == before, "letting go of an edge is no click on a head"
 
 
 def placed(app: ItopApp, key: str) -> Placed:
@@ -146,7 +146,7 @@ async def test_holding_goes_over_all_pages_of_columns(app: ItopApp, database: Da
         for _ in range(len(COLUMNS) + 3):
             await pilot.press("right_square_bracket")
             held = table_of(app).column_held
-            assert held is not None, "what is held is in sight"
+            assert held is not None, "what is selected is visible"
             seen.append(held.column.key)
         assert seen[-1] == seen[-2] == seen[-3]
         for _ in range(len(COLUMNS) + 3):
@@ -172,12 +172,12 @@ async def test_a_held_column_is_moved_and_the_order_is_kept_for_the_next_start(
         await wait_for(
             pilot, lambda: [key for key, _ in _kept(database).get("columns", [])][at + 1 : at + 2] == ["name"]
         )
-        kept = list_of(app).state.columns
+        kept = list_of(app).pane.state.columns
     again = another(database)
     async with again.run_test(size=(80, 24)) as pilot:
         await started(pilot, 2)
         assert table_of(again).chosen == kept
-        # To the far right, over the pages, one place at a time, and never out of sight.
+        # To the far right, over the pages, one place at a time, and always visible.
         await pilot.press("right_square_bracket")
         for _ in range(len(COLUMNS)):
             await pilot.press("right_curly_bracket")
@@ -190,7 +190,7 @@ async def test_the_list_is_sorted_by_the_held_column(app: ItopApp, database: Dat
     async with app.run_test(size=(160, 40)) as pilot:
         await started(pilot, 3)
         await pilot.press("b")
-        assert told(app, "No column is held: ] takes hold of one.")
+        assert told(app, "No column is selected: ] selects one.")
         await pilot.press("right_square_bracket", "b")
         await wait_for(pilot, lambda: "name ▲" in screen_text(app))
         await pilot.press("b")
@@ -199,14 +199,14 @@ async def test_the_list_is_sorted_by_the_held_column(app: ItopApp, database: Dat
             await pilot.press("right_square_bracket")
         await pilot.press("b")
         assert told(app, "The list cannot be sorted by loss curve.")
-        assert list_of(app).view.sort == "name"
+        assert list_of(app).pane.view.sort == "name"
 
 
 async def test_a_head_is_dragged_to_another_place(app: ItopApp, database: Database) -> None:
     create(database, 2)
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 2)
-        table, before, sort = table_of(app), shown(app), list_of(app).view.sort
+        table, before, sort = table_of(app), shown(app), list_of(app).pane.view.sort
         model, name = placed(app, "model"), placed(app, "name")
         await pilot.mouse_down(table, offset=(model.x + 1, 0))
         await pilot.hover(table, offset=(name.x + name.width - 1, 0))
@@ -216,9 +216,9 @@ async def test_a_head_is_dragged_to_another_place(app: ItopApp, database: Databa
         await pilot.mouse_up(table, offset=(name.x + 2, 0))
         at = before.index("name")
         assert shown(app)[at : at + 2] == ["model", "name"]
-        assert list_of(app).view.sort == sort, "letting go of a head that was dragged is no click on it"
+        assert list_of(app).pane.view.sort == sort, "letting go of a head that was dragged is no click on it"
         await pilot.click(table, offset=(placed(app, "name").x + 1, 0))
-        await wait_for(pilot, lambda: list_of(app).view.sort == "name")
+        await wait_for(pilot, lambda: list_of(app).pane.view.sort == "name")
 
 
 async def test_what_another_way_to_look_does_not_show_is_not_held(app: ItopApp, database: Database) -> None:

@@ -91,7 +91,7 @@ async def test_the_trash_is_emptied_by_the_last_app_that_is_left(app: ItopApp, d
             await wait_for(second, lambda: isinstance(other.screen, Confirm))
             await second.press("y")
             await started(second, 2)
-        assert len(shelf.trashed(database)) == 1, "this app might be told to take it back"
+        assert len(shelf.trashed(database)) == 1, "this app might undo it"
     assert shelf.trashed(database) == []
 
 

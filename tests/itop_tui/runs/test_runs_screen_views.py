@@ -62,14 +62,14 @@ async def test_a_wrong_query_is_told_with_its_place_and_the_last_answer_stays(
     app: ItopApp, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # However slowly the machine types, the word "density" is still being typed until it is a field's name.
-    monkeypatch.setattr("itop_tui.runs.runs_screen._HELD", 3600)
+    monkeypatch.setattr("itop_tui.runs.runs_pane._HELD", 3600)
     create(database, 4)
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 4)
         await pilot.press("slash", *"seed:1")
         await started(pilot, 1)
         await pilot.press(*" density")
-        await wait_for(pilot, lambda: list_of(app).view.text == "seed:1 density")
+        await wait_for(pilot, lambda: list_of(app).pane.view.text == "seed:1 density")
         await pilot.press(*"<tenth ")
         await wait_for(pilot, lambda: "must be a number" in screen_text(app))
         pointer = next(line for line in screen_text(app).splitlines() if "must be a number" in line)
@@ -88,11 +88,11 @@ async def test_a_wrong_query_is_told_with_its_place_and_the_last_answer_stays(
 async def test_a_word_that_became_a_field_empties_no_list_after_a_moment(
     app: ItopApp, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("itop_tui.runs.runs_screen._HELD", 3600)
+    monkeypatch.setattr("itop_tui.runs.runs_pane._HELD", 3600)
     create(database, 4)
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 4)
-        screen = list_of(app)
+        screen = list_of(app).pane
         await pilot.press("slash", *"growth")
         await wait_for(pilot, lambda: screen._held is not None and screen._held.view.text == "growth")
         await pilot.press("colon")
@@ -106,7 +106,7 @@ async def test_a_word_that_became_a_field_empties_no_list_after_a_moment(
 async def test_a_word_that_stays_unfinished_is_answered_while_it_is_typed(
     app: ItopApp, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("itop_tui.runs.runs_screen._HELD", 0.01)
+    monkeypatch.setattr("itop_tui.runs.runs_pane._HELD", 0.01)
     create(database, 2)
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 2)
@@ -240,7 +240,7 @@ async def test_runs_are_grouped_by_any_field_and_sorted_by_a_mean(app: ItopApp, 
         await wait_for(pilot, lambda: len(table.lines) == 2)
         labels = [line.group.key for line in table.lines if isinstance(line, GroupLine)]
         assert sorted(labels) == ["gradient", "random"]
-        while list_of(app).view.sort != "best_val_accuracy":
+        while list_of(app).pane.view.sort != "best_val_accuracy":
             await pilot.press("greater_than_sign")
         await wait_for(pilot, lambda: [line.group.key for line in table.lines] == ["random", "gradient"])  # type: ignore[union-attr]
         await pilot.press("o")
@@ -310,7 +310,7 @@ async def test_ranges_are_marked_by_shift_and_by_v() -> None:
         assert marked() == [9, 8]
         await pilot.press("j", "j", "V", "j", "j")
         assert marked() == [9, 8, 6, 5, 4]
-        assert "5 marked, marking" in screen_text(app)
+        assert "5 selected, selecting" in screen_text(app)
         await pilot.press("k", "V", "j", "j")
         assert marked() == [9, 8, 6, 5]
         await pilot.press("ctrl+a")

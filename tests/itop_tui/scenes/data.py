@@ -104,7 +104,7 @@ def _queue(state: QueueState) -> Data:
         setting.patch.setattr("itop_tui.queue.queue_state.scheduler_runs", lambda database: told.scheduler)
         setting.patch.setattr("engine.launch.devices.list_devices", lambda: devices)
         setting.patch.setattr("itop_tui.queue.sampling._name", lambda pid: setting.text("python3"))
-        setting.patch.setattr("itop_tui.queue.queue_screen.Tracks", sample_tracks)
+        setting.patch.setattr("itop_tui.queue.queue_screen.DeviceTracks", sample_tracks)
         setting.patch.setattr(sampling, "_FIRST", 3600.0)
         return listing()(setting)
 
@@ -121,7 +121,7 @@ def form(taken: Estimate = KNOWN) -> Data:
     """The list, and estimates for the form that is opened from it."""
 
     def make(setting: Setting) -> ItopApp:
-        setting.patch.setattr("itop_tui.new_run.plan_asking.estimate", lambda database, configs, plan: taken)
+        setting.patch.setattr("itop_tui.new_run.plan_pane.estimate", lambda database, configs, plan: taken)
         setting.patch.setattr(
             "itop_tui.service.run_reading.past_runs", lambda database: [setting.run(run) for run in sample_runs()]
         )

@@ -41,7 +41,7 @@ def planned(app: ItopApp) -> bool:
         if isinstance(screen, NewRunScreen):
             pane = screen.query_one(PlanPane)
             wrong = screen.form.grid is None
-            asking = screen._planning is not None or (screen._wanted is not None and pane.plan is None)
+            asking = pane.planning is not None or (pane.wanted is not None and pane.plan is None)
             return wrong or not pane.display or not asking
     return False
 

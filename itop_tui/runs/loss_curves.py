@@ -1,0 +1,99 @@
+"""Reads the loss curves that the list of runs shows, in its lines and in the pane of details, once the list rests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual.timer import Timer
+from textual.widget import Widget
+
+from db.records import RunRecord
+from itop_tui.runs.run_detail import RunDetail
+from itop_tui.runs.run_table import RunTable
+from itop_tui.service import run_reading
+
+if TYPE_CHECKING:
+    from db.session import Database
+
+_POINTS = 48
+_PAUSE = 0.1
+"""Seconds the list must rest before the curves of other runs are read: holding a key down reads nothing."""
+_GROWN = 1 + 1 / _POINTS
+"""A curve is read again when it has grown by this factor, a point: drawn from fewer new steps it looks the same."""
+_REST = 0.9
+"""Seconds until curves that are shown are read again at the earliest."""
+
+
+class LossCurves:
+    """Keeps the curves of the visible lines and of the run in the details up to date.
+
+    Args:
+        owner: The widget whose timers and thread workers are used.
+        table: Gets the curves of its visible lines.
+        detail: Gets the curve of its run.
+        database: Gives the database; None while none is open.
+    """
+
+    def __init__(
+        self, owner: Widget, table: RunTable, detail: RunDetail, database: Callable[[], Database | None]
+    ) -> None:
+        self._owner, self._table, self._detail, self._database = owner, table, detail, database
+        self._timer: Timer | None = None
+        self._soon = False
+        self._curves: dict[int, tuple[float, ...]] = {}
+        self._steps: dict[int, int] = {}
+
+    def of(self, run: RunRecord | None) -> tuple[float, ...]:
+        """The curve of a run as it was read last; empty where it was not."""
+        return self._curves.get(run.id, ()) if run is not None else ()
+
+    def want(self, *, moved: bool = False) -> None:
+        """Read the curves that are missing or old, once the list rests.
+
+        Args:
+            moved: Whether the cursor went to another run, so that the rest begins again.
+        """
+        stale = self._stale()
+        soon = any(run_id not in self._steps for run_id in stale)
+        if not stale or (self._timer is not None and not moved and (self._soon or not soon)):
+            return
+        if self._timer is not None:
+            self._timer.stop()
+        self._soon = soon
+        self._timer = self._owner.set_timer(_PAUSE if soon else _REST, self._read)
+
+    def _stale(self) -> dict[int, int]:
+        """The runs whose curves are to be read, each with its step."""
+        shown = list(self._table.in_sight) if any(column.key == "curve" for column in self._table.columns) else []
+        if self._detail.display and self._detail.run is not None:
+            shown.append(self._detail.run)
+        return {run.id: run.step for run in shown if _outgrown(run, self._steps.get(run.id))}
+
+    def _read(self) -> None:
+        self._timer = None
+        wanted, database, app = self._stale(), self._database(), self._owner.app
+        if not wanted or database is None:
+            return
+
+        def work() -> None:
+            try:
+                curves = run_reading.loss_curves(database, tuple(wanted), _POINTS)
+            except Exception:  # the banner reports a database that fails; the list is shown without these curves
+                return
+            app.call_from_thread(self._show, wanted, curves)
+
+        self._owner.run_worker(work, thread=True, exclusive=True, group="curves", exit_on_error=False)
+
+    def _show(self, wanted: dict[int, int], curves: dict[int, tuple[float, ...]]) -> None:
+        self._steps |= wanted
+        self._curves |= {run_id: curves.get(run_id, ()) for run_id in wanted}
+        self._table.curves = dict(self._curves)
+        self._detail.losses = self.of(self._detail.run)
+
+
+def _outgrown(run: RunRecord, read: int | None) -> bool:
+    """Whether the curve of a run that was read at a step, if it was, would look different by now."""
+    if run.step in (0, read):
+        return False
+    return read is None or not run.status.is_active or not read <= run.step < read * _GROWN
