@@ -135,8 +135,8 @@ def _last_checkpoint(db: Database, run: RunRecord) -> int | None:
 
 
 def keep(db: Database, left: Left, view: Mapping[str, Any]) -> None:
-    """Keep how a comparison is left, beside what other windows of the app keep of others."""
-    key_values.put(db, SETTING, with_left(key_values.get(db, SETTING), left, view))
+    """Keep how a comparison is left, beside what other windows of the app keep of other comparisons meanwhile."""
+    key_values.change(db, SETTING, lambda kept: with_left(kept, left, view))
 
 
 def read_happened(db: Database, compared: Sequence[RunRecord]) -> dict[int, Happened]:

@@ -12,12 +12,12 @@ from textual.color import Color
 from textual.widgets import DataTable
 
 from db.records import LayerMaskStat
-from itop_tui.figures.format import UNKNOWN, bar, count, figure, fit, plain, share, short_count
+from itop_tui.figures.format import UNKNOWN, bar, count, figure, plain, share, short_count
 from itop_tui.look.theme import tone_style
 
 _BAR = 10
 _NARROW = 100
-"""Columns of the screen below which figures are shortened, so that R_s and churn are in sight."""
+"""Columns of the screen below which figures are shortened, so that R_s and churn are visible."""
 _NAME = 28
 
 
@@ -203,9 +203,3 @@ def summary(rows: Sequence[LayerMaskStat]) -> str:
         f"{len(rows)} layers · {count(active)} of {count(size)} weights active ({share(active / size)}) · "
         f"R_s {figure(explored / size, 3)}"
     )
-
-
-def fitted(name: str, width: int) -> str:
-    """A layer's name in exactly `width` cells, cut at its beginning."""
-    shown = plain(name, 400)
-    return fit(shown if len(shown) <= width else "…" + shown[-(width - 1) :], width)

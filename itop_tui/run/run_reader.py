@@ -24,6 +24,7 @@ from itop_tui.figures.curve_reader import CurveReader
 from itop_tui.figures.curves import CurveRequest, Curves
 from itop_tui.figures.lineage import Stretch, lineage
 from itop_tui.run import checkpoint_files
+from itop_tui.run.layer_history import LayerHistory, LayerHistoryReader
 
 SETTING = "ui.run"
 """Under which name the settings keep how the view was left."""
@@ -46,19 +47,6 @@ class Request:
     layers: bool = False
     history: bool = False
     files: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LayerHistory:
-    """What the mask updates did to each layer.
-
-    Attributes:
-        steps: Step of each update.
-        layers: For each layer, in order, its name and its figures at each update.
-    """
-
-    steps: tuple[int, ...]
-    layers: tuple[tuple[str, tuple[LayerMaskStat, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +107,7 @@ class RunReader:
         self._run_id = run_id
         self._post = post
         self._curves = CurveReader(database, run_id)
+        self._history = LayerHistoryReader(database, run_id)
         self._parent: RunRecord | None = None
         self._lineage: tuple[Stretch, ...] | None = None
         self._wake = threading.Event()
@@ -203,7 +192,7 @@ class RunReader:
             files={row.id: checkpoint_files.glance(row) for row in found} if request.files else None,
             curves=self._read_curves(run, request.curves, tries) if request.curves and with_curves else None,
             layers=tuple(metrics.layer_stats(self._database, run.id)) if request.layers else None,
-            history=self._read_history(run.id) if request.history else None,
+            history=self._history.read(run.attempt_count) if request.history else None,
         )
 
     def _read_curves(self, run: RunRecord, request: CurveRequest, tries: Sequence[AttemptRecord]) -> Curves:
@@ -222,9 +211,3 @@ class RunReader:
             except RunNotFound:  # deleted since; the child goes on without it
                 return None
         return self._parent
-
-    def _read_history(self, run_id: int) -> LayerHistory:
-        latest = metrics.layer_stats(self._database, run_id)
-        histories = [(layer.layer, metrics.layer_history(self._database, run_id, layer.layer)) for layer in latest]
-        steps = tuple(step for step, _ in histories[0][1]) if histories else ()
-        return LayerHistory(steps, tuple((name, tuple(stat for _, stat in rows)) for name, rows in histories))
