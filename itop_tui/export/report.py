@@ -24,8 +24,9 @@ from itop_tui.figures.comparison import (
     setting_of,
     write_stat,
 )
-from itop_tui.figures.comparison_curves import RAW_UP_TO, Curves, CurvesRequest, epochs_known, members_of, read_curves
+from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurves, epochs_known, members_of, read_curves
 from itop_tui.figures.comparison_scatter import scatter_data
+from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.format import moment, plural
 from itop_tui.figures.x_axis import ACROSS, Across, across_note
 from itop_tui.look.series_colours import ON_DARK, ON_LIGHT
@@ -69,7 +70,7 @@ def _entries(runs: Sequence[RunRecord], grouped: bool | None) -> tuple[Entry, ..
         return entries(runs, grouped=True)
 
 
-def curve_drawing(figure: Figure, compared: Sequence[Entry], curves: Curves) -> Drawing:
+def curve_drawing(figure: Figure, compared: Sequence[Entry], curves: EntryCurves) -> Drawing:
     """A chart of the comparison as a drawing; entries that did not record the figure are left out.
 
     Args:
@@ -185,8 +186,9 @@ def _curves(db: Database, compared: Sequence[Entry], first: Across) -> Iterable[
     """The curves over each thing that can stand across, and a choice between them that needs no script."""
     members = members_of(compared)
 
-    def read(across: Across, *figures: str) -> Curves:
-        return read_curves(db, CurvesRequest(members, figures, None, _COLUMNS, _SMOOTHING, across))
+    def read(across: Across, *names: str) -> EntryCurves:
+        request = CurveRequest(names, columns=_COLUMNS, smoothing=_SMOOTHING, across=across, members=members)
+        return read_curves(db, request)
 
     choices = [across for across in ACROSS if read(across).scales and (across != "epoch" or epochs_known(compared))]
     chosen = first if first in choices else choices[0]

@@ -47,7 +47,7 @@ _SIDE_BY_SIDE = 170
 class LayersPane(Vertical):
     """A line about the whole network, and a table or a heat map of its layers."""
 
-    class Wanted(Message):
+    class LayersWanted(Message):
         """Other figures may be on the screen now."""
 
     def __init__(self, widget_id: str | None = None) -> None:
@@ -104,7 +104,7 @@ class LayersPane(Vertical):
         self._draw_map()
         if self.table.display:
             self.table.focus()
-        self.post_message(self.Wanted())
+        self.post_message(self.LayersWanted())
 
     def on_data_table_row_selected(self, message: DataTable.RowSelected) -> None:
         """Enter on a layer shows its mask."""

@@ -19,10 +19,12 @@ from db.paths import run_folder
 from db.records import AttemptRecord, RunRecord
 from engine.helpers.masks_client import MaskServer
 from engine.launch.processes import host_name
+from itop_tui.chart.charts_pane import ChartsPane
 from itop_tui.dialogs.run_changes import RunActions
+from itop_tui.figures.curves import RunCurves
 from itop_tui.figures.format import plain
+from itop_tui.figures.run_charts import ChartedRun
 from itop_tui.poller import DatabaseTrouble, RunsChanged
-from itop_tui.run.charts_tab import ChartsPane
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.config_tab import ConfigPane
 from itop_tui.run.device_strip import DeviceStrip
@@ -53,6 +55,7 @@ class RunDisplay(RunActions):
         self.view: RunView | None = None
         self._reader: RunReader | None = None
         self._masks: MaskServer | None = None
+        self._curves: RunCurves | None = None
         self._gone = False
         self._undrawn: ExitStack | None = None
 
@@ -180,8 +183,8 @@ class RunDisplay(RunActions):
         if tab in TABS and tab != self.tab:
             self.call_later(self.open_tab, tab)
 
-    def on_charts_pane_changed(self, message: ChartsPane.Changed) -> None:
-        """The charts are shown otherwise."""
+    def on_charts_pane_view_changed(self, message: ChartsPane.ViewChanged) -> None:
+        """A person changed how the charts are shown."""
         message.stop()
         self.query_one(TabLine).note = self.charts.note if self.tab == "charts" else ""
         self._keep()
@@ -191,13 +194,13 @@ class RunDisplay(RunActions):
         state = {**self.charts.state, "tab": self.tab}
         self.itop.operate(lambda db: key_values.put(db, SETTING, state), failing="The view could not be kept")
 
-    def on_charts_pane_wanted(self, message: ChartsPane.Wanted) -> None:
+    def on_charts_pane_curves_wanted(self, message: ChartsPane.CurvesWanted) -> None:
         """Other curves are on the screen."""
         message.stop()
         self._ask()
         self.query_one(TabLine).note = self.charts.note if self.tab == "charts" else ""
 
-    def on_layers_pane_wanted(self, message: LayersPane.Wanted) -> None:
+    def on_layers_pane_layers_wanted(self, message: LayersPane.LayersWanted) -> None:
         """The layers are arranged otherwise."""
         message.stop()
         self._ask()
@@ -208,7 +211,10 @@ class RunDisplay(RunActions):
             return
         pane = self.query_one(f"#{self.tab}")
         now = self.itop.clock()
-        if isinstance(pane, ChartsPane | LayersPane):
+        if isinstance(pane, ChartsPane):
+            self._curves = view.curves or self._curves
+            pane.show(ChartedRun(view.run, view.attempts, view.checkpoints, self._curves))
+        elif isinstance(pane, LayersPane):
             pane.show(view)
         elif isinstance(pane, ConfigPane | CheckpointsPane):
             pane.show(view, now)

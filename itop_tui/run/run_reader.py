@@ -21,7 +21,7 @@ from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
 from db.runs import attempts, checkpoints, runs
 from db.session import Database
 from itop_tui.figures.curve_reader import CurveReader
-from itop_tui.figures.curves import CurveRequest, Curves
+from itop_tui.figures.curves import CurveRequest, RunCurves
 from itop_tui.figures.lineage import Stretch, lineage
 from itop_tui.run import checkpoint_files
 from itop_tui.run.layer_history import LayerHistory, LayerHistoryReader
@@ -69,7 +69,7 @@ class RunView:
     parent: RunRecord | None
     attempts: tuple[AttemptRecord, ...]
     checkpoints: tuple[CheckpointRecord, ...]
-    curves: Curves | None = None
+    curves: RunCurves | None = None
     layers: tuple[LayerMaskStat, ...] | None = None
     history: LayerHistory | None = None
     files: Mapping[int, str] | None = None
@@ -195,7 +195,7 @@ class RunReader:
             history=self._history.read(run.attempt_count) if request.history else None,
         )
 
-    def _read_curves(self, run: RunRecord, request: CurveRequest, tries: Sequence[AttemptRecord]) -> Curves:
+    def _read_curves(self, run: RunRecord, request: CurveRequest, tries: Sequence[AttemptRecord]) -> RunCurves:
         if self._lineage is None:  # whom a run was forked from, and where, does not change
             self._lineage = lineage(self._database, run)
         starts = [attempt.start_step for attempt in tries if attempt.start_step > 0]

@@ -27,8 +27,6 @@ from itop_tui.run.tabs import TABS
 from itop_tui.service import operations
 from itop_tui.widgets.key_bar import KeyHint
 
-_ZOOM = 1.5
-_PAN = 0.25
 _SMOOTH_NAMES = {0.0: "off", 0.6: "a little", 0.9: "more", 0.98: "much"}
 
 
@@ -106,7 +104,7 @@ class RunScreen(RunDisplay):
         if self.tab == "log" and self.query_one(LogPane).close_search():
             return
         if self.tab == "charts" and self.charts.full:
-            self.charts.toggle_full()
+            self.charts.action_toggle_full()
             return
         self.dismiss(None)
 
@@ -141,59 +139,59 @@ class RunScreen(RunDisplay):
 
     def action_toggle_full(self) -> None:
         """Show one chart, or all."""
-        self.charts.toggle_full()
+        self.charts.action_toggle_full()
 
     def action_next_chart(self) -> None:
         """Choose the next chart."""
-        self.charts.choose(1)
+        self.charts.action_choose(1)
 
     def action_previous_chart(self) -> None:
         """Choose the chart before."""
-        self.charts.choose(-1)
+        self.charts.action_choose(-1)
 
     def action_zoom_in(self) -> None:
         """Zoom in."""
-        self.charts.zoom(_ZOOM)
+        self.charts.action_zoom(1)
 
     def action_zoom_out(self) -> None:
         """Zoom out."""
-        self.charts.zoom(1 / _ZOOM)
+        self.charts.action_zoom(-1)
 
     def action_pan_left(self) -> None:
         """Move to earlier steps."""
-        self.charts.pan(-_PAN)
+        self.charts.action_pan(-1)
 
     def action_pan_right(self) -> None:
         """Move to later steps."""
-        self.charts.pan(_PAN)
+        self.charts.action_pan(1)
 
     def action_zoom_reset(self) -> None:
         """Show all steps."""
-        self.charts.set_window(None)
+        self.charts.action_zoom_reset()
 
     def action_cursor_left(self) -> None:
         """Move the cursor to the left."""
-        self.charts.move_cursor(-1)
+        self.charts.action_move_cursor(-1)
 
     def action_cursor_right(self) -> None:
         """Move the cursor to the right."""
-        self.charts.move_cursor(1)
+        self.charts.action_move_cursor(1)
 
     def action_cursor_off(self) -> None:
         """Take the cursor away."""
-        self.charts.point(None)
+        self.charts.action_cursor_off()
 
     def action_smooth(self) -> None:
         """Take the next smoothing."""
-        self.charts.smooth_more()
+        self.charts.action_smooth()
 
     def action_toggle_log(self) -> None:
         """Change the y axis."""
-        self.charts.toggle_log()
+        self.charts.action_toggle_log()
 
     def action_next_across(self) -> None:
         """Change the x axis."""
-        self.charts.next_across()
+        self.charts.action_next_across()
 
     def action_choose_figures(self) -> None:
         """Choose what the chosen chart shows."""
@@ -226,16 +224,15 @@ class RunScreen(RunDisplay):
 
     def action_remove_chart(self) -> None:
         """Remove the chosen chart."""
-        if not self.charts.remove_chart():
-            self.notify("The last chart stays.", severity="warning", markup=False)
+        self.charts.action_remove_chart()
 
     def action_reset_charts(self) -> None:
         """Show the charts as they come."""
-        self.charts.reset_charts()
+        self.charts.action_reset_charts()
 
     def action_toggle_marks(self) -> None:
         """Mark the mask updates, or do not."""
-        self.charts.toggle_marks()
+        self.charts.action_toggle_marks()
 
     # ------------------------------------------------------------------------------ layers
 

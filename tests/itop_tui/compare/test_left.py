@@ -23,7 +23,7 @@ async def left_as(pilot: Pilot[None], screen: CompareScreen, ids: tuple[int, ...
     def kept() -> bool:
         found = key_values.get(screen.itop.database, SETTING)
         left = left_before(found, ids)
-        now = (screen.ids, screen.hidden, screen.grouped)
+        now = (screen.compared.ids, screen.compared.hidden, screen.compared.grouped)
         return (
             left is not None
             and (left.ids, left.hidden, left.grouped) == now
@@ -37,7 +37,7 @@ async def test_order_and_hidden_runs_come_back_with_the_same_runs_and_no_others(
     async with opened(1, 4, 6) as (pilot, screen):
         await press(pilot, screen, "J", "down", "space")
         await left_as(pilot, screen, (1, 4, 6))
-        assert (ids(screen), screen.hidden) == ((4, 1, 6), frozenset({6}))
+        assert (ids(screen), screen.compared.hidden) == ((4, 1, 6), frozenset({6}))
         app = screen.itop
         app.pop_screen()
         app.open_compare((6, 4, 1))
@@ -51,7 +51,7 @@ async def test_order_and_hidden_runs_come_back_with_the_same_runs_and_no_others(
         assert ids(screen) == (4, 1, 6), "and at the next start"
         assert [line.hidden for line in screen.query_one(EntryList).lines] == [False, False, True]
     async with opened(4, 1) as (_, screen):
-        assert (ids(screen), screen.hidden) == ((4, 1), frozenset()), "another comparison"
+        assert (ids(screen), screen.compared.hidden) == ((4, 1), frozenset()), "another comparison"
 
 
 async def test_groups_and_how_everything_is_shown_come_back(opened: Opened) -> None:
@@ -62,7 +62,7 @@ async def test_groups_and_how_everything_is_shown_come_back(opened: Opened) -> N
         )
     async with opened() as (pilot, screen):
         await until(pilot, lambda: screen.tab == "layers" and screen.is_settled, "the tab")
-        assert screen.grouped
+        assert screen.compared.grouped
         assert "R_s" in text(screen, "layers")
         assert not screen.query_one(EntryList).display
         await press(pilot, screen, "1")
@@ -94,4 +94,4 @@ async def test_a_run_that_had_ended_and_is_resumed_is_read_again(opened: Opened)
         runs.update_fields(screen.itop.database, 2, name="called otherwise")
         assert screen.itop.poller is not None
         screen.itop.poller.refresh()
-        await until(pilot, lambda: screen.entries[1].label == "called otherwise", "the new name")
+        await until(pilot, lambda: screen.compared.entries[1].label == "called otherwise", "the new name")

@@ -215,7 +215,7 @@ def compared(setting: Setting) -> ItopApp:
         problems = tuple(None if run in sparse else setting.text("a dense run has no masks") for run in ids)
         return MasksRead(ids, sparse, overlaps, problems)
 
-    setting.patch.setattr("itop_tui.compare.compare_display.read_masks", read)
+    setting.patch.setattr("itop_tui.compare.comparison_reader.read_masks", read)
     return stored(setting)
 
 
@@ -226,5 +226,5 @@ def unreadable_masks(setting: Setting) -> ItopApp:
         raise MaskError(setting.text("the process that reads checkpoints ended: out of memory"))
 
     app = compared(setting)
-    setting.patch.setattr("itop_tui.compare.compare_display.read_masks", fail)
+    setting.patch.setattr("itop_tui.compare.comparison_reader.read_masks", fail)
     return app
