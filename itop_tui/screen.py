@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.widgets import Input, TextArea
 
 from itop_tui.dialogs.leaving import Leaving
-from itop_tui.keys import Scope, find, in_scope, key_name, keymap, writes
+from itop_tui.keys import Action, Scope, find, in_scope, key_name, keymap, writes
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.widgets.banner import Banner
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
@@ -28,6 +28,16 @@ class ItopScreen(Leaving[None]):
     """
 
     SCOPE: ClassVar[Scope]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Give the screen a method for each action of its scope that a widget does, or that is a call with arguments.
+
+        So the registry alone says which widget does what, and keys, key bar, palette and help need not know it.
+        """
+        super().__init_subclass__(**options)
+        for action in in_scope(cls.SCOPE) if hasattr(cls, "SCOPE") else ():
+            if action.target or action.call:
+                setattr(cls, f"action_{action.name}", _handed_over(action))
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,3 +120,14 @@ class ItopScreen(Leaving[None]):
         """Bring the key bar up to date; called when the current run or its state changes."""
         if self.is_mounted:
             self.query_one(KeyBar).hints = tuple(self.key_hints())
+
+
+def _handed_over(action: Action) -> Callable[[ItopScreen], Awaitable[None]]:
+    """The method of a screen that has an action done by its target."""
+
+    async def hand_over(screen: ItopScreen) -> None:
+        target = screen.query_one(action.target) if action.target else screen
+        await target.run_action(action.call or action.name)
+
+    hand_over.__doc__ = action.help
+    return hand_over

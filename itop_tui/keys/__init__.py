@@ -1,8 +1,8 @@
 """The one registry of what can be done in the app.
 
-Keys, footer, command palette and help are all read from `ACTIONS`; a screen only implements `action_<name>`. So a
-key cannot be in the help and not work, or work and not be in the help (a test holds it). Each screen's actions stand
-in a module of its own.
+Keys, key bar, command palette and help are all read from `ACTIONS`. An action names the widget that does it (`target`;
+the screen, where it names none), and that widget alone implements `action_<name>`. So a key cannot be in the help and
+not work, or work and not be in the help (a test proves it). Each screen's actions are in a module of its own.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ACTIONS: tuple[Action, ...] = (
 )
 
 DEFAULTS = ACTIONS
-"""The registry as it comes; `itop_tui.keys.keymap.install` puts a person's own keys into `ACTIONS`."""
+"""The registry with the default keys; `itop_tui.keys.keymap.install` puts the user's own keys into `ACTIONS`."""
 
 RUN_TABS = frozenset({"Charts", "Layers", "Config", "Checkpoints", "Log"})
 """The headings under which actions of a run's screen stand that work on one tab only."""

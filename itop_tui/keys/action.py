@@ -21,7 +21,7 @@ class Action:
     """Something a person can do.
 
     Attributes:
-        name: The screen's method is `action_<name>`.
+        name: What it is called in a keymap; what runs is the method `action_<name>`.
         key: The keys that do it, separated by commas; the first one is shown.
         label: One or two words, for the footer and the palette.
         help: A sentence, for the help and the palette.
@@ -31,6 +31,9 @@ class Action:
         footer: Whether the footer shows it where there is room.
         shown: How the key is written, where that is not the key's own name.
         priority: Whether the key works also while a widget that takes text has the focus.
+        target: The widget that has the method: the name of its class, or another selector that finds it on the screen.
+            Empty for the screen itself.
+        call: What is run instead of `action_<name>`, with arguments: "zoom(-1)" runs `action_zoom(-1)`.
     """
 
     name: str
@@ -43,6 +46,13 @@ class Action:
     footer: bool = True
     shown: str | None = None
     priority: bool = False
+    target: str = ""
+    call: str = ""
+
+    @property
+    def method(self) -> str:
+        """The name of the method that does it, on the target."""
+        return f"action_{self.call.partition('(')[0] or self.name}"
 
     @property
     def id(self) -> str:

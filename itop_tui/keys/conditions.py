@@ -42,7 +42,7 @@ def may_resume(run: RunRecord | None) -> str | None:
     return None
 
 
-def may_go_on(run: RunRecord | None) -> str | None:
+def may_resume_last(run: RunRecord | None) -> str | None:
     """For resuming from the last checkpoint: one that has ended with steps left to do."""
     if run is not None and run.status == "completed" and run.step >= run.total_steps > 0:
         return (
@@ -60,7 +60,7 @@ def may_delete(run: RunRecord | None) -> str | None:
 
 
 def may_pause(run: RunRecord | None) -> str | None:
-    """For pausing and going on: a run that is running or paused."""
+    """For pausing and continuing: a run that is running or paused."""
     if run is None:
         return a_run(run)
     if run.status not in ("running", "paused"):
@@ -69,7 +69,7 @@ def may_pause(run: RunRecord | None) -> str | None:
 
 
 def may_checkpoint(run: RunRecord | None) -> str | None:
-    """For writing a checkpoint: a run that is set up or will be in a moment."""
+    """For writing a checkpoint: a run that is set up, or soon will be."""
     if run is None:
         return a_run(run)
     if run.status not in ("starting", "running", "paused"):
@@ -78,11 +78,11 @@ def may_checkpoint(run: RunRecord | None) -> str | None:
 
 
 def may_wait(run: RunRecord | None) -> str | None:
-    """For places in the queue: a run that waits."""
+    """For places in the queue: a queued run."""
     if run is None:
         return a_run(run)
     if run.status != "queued":
-        return f"Run {run.id} is {run.status}: only a run that waits has a place in the queue."
+        return f"Run {run.id} is {run.status}: only a queued run has a place in the queue."
     return None
 
 

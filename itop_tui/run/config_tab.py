@@ -110,12 +110,12 @@ class ConfigPane(Vertical):
         attempts.now = now
         attempts.attempts = view.attempts
 
-    def toggle_changes(self) -> None:
+    def action_only_changes(self) -> None:
         """Show only what was changed, or everything."""
         settings = self.query_one(ConfigView)
         settings.only_changes = not settings.only_changes
 
-    def open_search(self) -> None:
+    def action_search_config(self) -> None:
         """Ask what to find."""
         search = self.query_one("#config-search", Input)
         search.display = True

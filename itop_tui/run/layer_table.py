@@ -141,19 +141,19 @@ class LayerTable(DataTable[Text]):
         position = self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
         return next((row for row in self._rows if str(row.position) == position), None)
 
-    def sort_by_next(self, by: int) -> None:
+    def action_sort_by_next(self, by: int) -> None:
         """Sort by the column `by` places further."""
         keys = [column.key for column in _COLUMNS]
         self.sorted_by = keys[(keys.index(self.sorted_by) + by) % len(keys)]
         self._refill()
 
-    def reverse(self) -> None:
-        """Turn the order round."""
+    def action_sort_reverse(self) -> None:
+        """Reverse the order."""
         self.descending = not self.descending
         self._refill()
 
     def on_data_table_header_selected(self, message: DataTable.HeaderSelected) -> None:
-        """A click on a head sorts by it; another one turns the order round."""
+        """A click on a head sorts by it; another one reverses the order."""
         message.stop()
         key = message.column_key.value
         if key == self.sorted_by:

@@ -91,7 +91,7 @@ class LayersPane(Vertical):
         """Show what there is room for."""
         self._arrange()
 
-    def next_view(self) -> None:
+    def action_next_view(self) -> None:
         """Go from the table to the first heat map, from the last one back to the table."""
         last = self._shown == len(_MAPS) - 1
         self._map = (0 if self.side_by_side else -1) if last else self._shown + 1

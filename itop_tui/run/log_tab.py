@@ -120,12 +120,12 @@ class LogPane(Vertical):
             parts.append(f"match {here} of {count(matches)} (n, N)")
         self.query_one("#log-state", Static).update(" " + " · ".join(parts))
 
-    def toggle_follow(self) -> None:
+    def action_follow_log(self) -> None:
         """Stay at the end, or do not."""
         self.view.following = not self.view.following
         self.refresh_state()
 
-    def open_search(self) -> None:
+    def action_search_log(self) -> None:
         """Ask what to find."""
         search = self.query_one("#log-search", Input)
         search.display = True
@@ -148,18 +148,18 @@ class LogPane(Vertical):
         self.close_search()
         self.refresh_state()
 
-    def step_match(self, by: int) -> None:
+    def action_step_match(self, by: int) -> None:
         """Go to another match."""
         self.view.step_match(by)
         self.refresh_state()
 
-    def go_top(self) -> None:
+    def action_log_top(self) -> None:
         """Go to the first line."""
         self.view.following = False
         self.view.scroll_home(animate=False, immediate=True)
         self.refresh_state()
 
-    def go_end(self) -> None:
+    def action_log_end(self) -> None:
         """Go to the last line and follow."""
         self.view.following = True
         self.view.scroll_end(animate=False, immediate=True)

@@ -152,24 +152,26 @@ class MaskScreen(ItopScreen):
 
     # ------------------------------------------------------------------------------ keys
 
-    def _zoom(self, factor: float) -> None:
+    def action_zoom(self, steps: int) -> None:
+        """Show half of the rows and columns, or twice as many where `steps` is negative."""
         grid = self.grid
         if grid is None:
             return
-        spans = []
+        factor, spans = _ZOOM**steps, []
         for low, high, size in self._sides(grid):
             span = min(max((high - low) / factor, min(_LEAST, size)), size)
             start = min(max((low + high) / 2 - span / 2, 0), size - span)
             spans.append((round(start), round(start + span)))
         self._look_at(grid, spans)
 
-    def _pan(self, down: float, right: float) -> None:
+    def action_pan(self, down: int, right: int) -> None:
+        """Show other rows and columns: so many quarters of the visible area further down and to the right."""
         grid = self.grid
         if grid is None:
             return
         spans = []
         for (low, high, size), by in zip(self._sides(grid), (down, right), strict=True):
-            move = round(by * (high - low)) or (1 if by > 0 else -1 if by < 0 else 0)
+            move = round(by * _PAN * (high - low)) or (1 if by > 0 else -1 if by < 0 else 0)
             start = min(max(low + move, 0), size - (high - low))
             spans.append((start, start + high - low))
         self._look_at(grid, spans)
@@ -184,44 +186,21 @@ class MaskScreen(ItopScreen):
         self.window = None if whole else (*spans[0], *spans[1])
         self._ask()
 
-    def action_zoom_in(self) -> None:
-        """Show half of the rows and columns."""
-        self._zoom(_ZOOM)
-
-    def action_zoom_out(self) -> None:
-        """Show twice as many."""
-        self._zoom(1 / _ZOOM)
-
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """The wheel zooms."""
-        self._zoom(_ZOOM)
+        self.action_zoom(1)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """The wheel zooms."""
-        self._zoom(1 / _ZOOM)
+        self.action_zoom(-1)
 
     def action_zoom_reset(self) -> None:
         """Show the whole layer."""
         self.window = None
         self._ask()
 
-    def action_pan_left(self) -> None:
-        """Show earlier columns."""
-        self._pan(0, -_PAN)
-
-    def action_pan_right(self) -> None:
-        """Show later columns."""
-        self._pan(0, _PAN)
-
-    def action_pan_up(self) -> None:
-        """Show earlier rows."""
-        self._pan(-_PAN, 0)
-
-    def action_pan_down(self) -> None:
-        """Show later rows."""
-        self._pan(_PAN, 0)
-
-    def _step_layer(self, by: int) -> None:
+    def action_step_layer(self, by: int) -> None:
+        """Show another layer, `by` places further."""
         if self.grid is not None:
             names = [layer.name for layer in self.grid.layers]
             self._take_layer(names[(names.index(self.grid.layer.name) + by) % len(names)])
@@ -231,21 +210,14 @@ class MaskScreen(ItopScreen):
             self.layer_name, self.window = name, None
             self._ask()
 
-    def action_next_layer(self) -> None:
-        """Show the next layer."""
-        self._step_layer(1)
-
-    def action_previous_layer(self) -> None:
-        """Show the layer before."""
-        self._step_layer(-1)
-
     def action_choose_layer(self) -> None:
         """Choose a layer from a list."""
         if self.grid is not None:
             items = [Item(layer.name, layer.name, _about(layer)) for layer in self.grid.layers]
             self.app.push_screen(Picker("Layer", items, current=self.layer_name), self._take_layer)
 
-    def _step_checkpoint(self, by: int) -> None:
+    def action_step_checkpoint(self, by: int) -> None:
+        """Show the mask in another checkpoint, `by` places later."""
         ids = [row.id for row in self._checkpoints]
         if self.checkpoint_id in ids:
             at = min(max(ids.index(self.checkpoint_id) + by, 0), len(ids) - 1)
@@ -256,14 +228,6 @@ class MaskScreen(ItopScreen):
             self.checkpoint_id = int(checkpoint)
             self._ask()
 
-    def action_next_checkpoint(self) -> None:
-        """Show the mask in the next checkpoint."""
-        self._step_checkpoint(1)
-
-    def action_previous_checkpoint(self) -> None:
-        """Show the mask in the checkpoint before."""
-        self._step_checkpoint(-1)
-
     def action_choose_checkpoint(self) -> None:
         """Choose a checkpoint from a list."""
         items = [
@@ -271,7 +235,7 @@ class MaskScreen(ItopScreen):
             for row in reversed(self._checkpoints)
         ]
         if items:
-            title = "Masks as of which checkpoint"
+            title = "Choose checkpoint"
             self.app.push_screen(Picker(title, items, current=str(self.checkpoint_id)), self._take_checkpoint)
 
     def action_toggle_glyphs(self) -> None:

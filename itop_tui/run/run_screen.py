@@ -27,8 +27,6 @@ from itop_tui.run.tabs import TABS
 from itop_tui.service import operations
 from itop_tui.widgets.key_bar import KeyHint
 
-_SMOOTH_NAMES = {0.0: "off", 0.6: "a little", 0.9: "more", 0.98: "much"}
-
 
 class RunScreen(RunDisplay):
     """Everything about one run, live: what the keys do.
@@ -68,26 +66,10 @@ class RunScreen(RunDisplay):
 
     # ------------------------------------------------------------------------------ the run
 
-    async def action_tab_charts(self) -> None:
-        """Show the charts."""
-        await self.open_tab("charts")
-
-    async def action_tab_layers(self) -> None:
-        """Show the layers."""
-        await self.open_tab("layers")
-
-    async def action_tab_config(self) -> None:
-        """Show the configuration."""
-        await self.open_tab("config")
-
-    async def action_tab_checkpoints(self) -> None:
-        """Show the checkpoints."""
-        await self.open_tab("checkpoints")
-
-    async def action_tab_log(self) -> None:
-        """Show the log."""
-        if self.current_run is not None:
-            await self.open_tab("log")
+    async def action_open_tab(self, tab: str) -> None:
+        """Open a tab; the log once the run was read, which says where its log is."""
+        if tab != "log" or self.current_run is not None:
+            await self.open_tab(tab)
 
     def action_export(self) -> None:
         """Ask in which format to write the run, or its chosen chart, and where."""
@@ -137,62 +119,6 @@ class RunScreen(RunDisplay):
 
     # ------------------------------------------------------------------------------ charts
 
-    def action_toggle_full(self) -> None:
-        """Show one chart, or all."""
-        self.charts.action_toggle_full()
-
-    def action_next_chart(self) -> None:
-        """Choose the next chart."""
-        self.charts.action_choose(1)
-
-    def action_previous_chart(self) -> None:
-        """Choose the chart before."""
-        self.charts.action_choose(-1)
-
-    def action_zoom_in(self) -> None:
-        """Zoom in."""
-        self.charts.action_zoom(1)
-
-    def action_zoom_out(self) -> None:
-        """Zoom out."""
-        self.charts.action_zoom(-1)
-
-    def action_pan_left(self) -> None:
-        """Move to earlier steps."""
-        self.charts.action_pan(-1)
-
-    def action_pan_right(self) -> None:
-        """Move to later steps."""
-        self.charts.action_pan(1)
-
-    def action_zoom_reset(self) -> None:
-        """Show all steps."""
-        self.charts.action_zoom_reset()
-
-    def action_cursor_left(self) -> None:
-        """Move the cursor to the left."""
-        self.charts.action_move_cursor(-1)
-
-    def action_cursor_right(self) -> None:
-        """Move the cursor to the right."""
-        self.charts.action_move_cursor(1)
-
-    def action_cursor_off(self) -> None:
-        """Take the cursor away."""
-        self.charts.action_cursor_off()
-
-    def action_smooth(self) -> None:
-        """Take the next smoothing."""
-        self.charts.action_smooth()
-
-    def action_toggle_log(self) -> None:
-        """Change the y axis."""
-        self.charts.action_toggle_log()
-
-    def action_next_across(self) -> None:
-        """Change the x axis."""
-        self.charts.action_next_across()
-
     def action_choose_figures(self) -> None:
         """Choose what the chosen chart shows."""
         charts = self.charts
@@ -222,36 +148,7 @@ class RunScreen(RunDisplay):
 
         self.itop.operate(lambda db: metrics.layer_stats(db, run.id), ask, failing="Could not read the layers")
 
-    def action_remove_chart(self) -> None:
-        """Remove the chosen chart."""
-        self.charts.action_remove_chart()
-
-    def action_reset_charts(self) -> None:
-        """Show the charts as they come."""
-        self.charts.action_reset_charts()
-
-    def action_toggle_marks(self) -> None:
-        """Mark the mask updates, or do not."""
-        self.charts.action_toggle_marks()
-
     # ------------------------------------------------------------------------------ layers
-
-    def action_layer_view(self) -> None:
-        """Go on to the next view of the layers."""
-        self.query_one(LayersPane).next_view()
-        self._ask()
-
-    def action_sort_next(self) -> None:
-        """Sort by the next column."""
-        self.query_one(LayersPane).table.sort_by_next(1)
-
-    def action_sort_previous(self) -> None:
-        """Sort by the column before."""
-        self.query_one(LayersPane).table.sort_by_next(-1)
-
-    def action_sort_reverse(self) -> None:
-        """Turn the order round."""
-        self.query_one(LayersPane).table.reverse()
 
     def action_open_mask(self) -> None:
         """Show the mask of the layer at the cursor."""
@@ -262,14 +159,6 @@ class RunScreen(RunDisplay):
         self.app.push_screen(MaskScreen(run, row.layer, self.mask_reader()))
 
     # ------------------------------------------------------------------------------ configuration
-
-    def action_search_config(self) -> None:
-        """Search in the settings."""
-        self.query_one(ConfigPane).open_search()
-
-    def action_only_changes(self) -> None:
-        """Show only what was changed."""
-        self.query_one(ConfigPane).toggle_changes()
 
     def action_provenance(self) -> None:
         """Show where the attempts came from."""
@@ -323,29 +212,3 @@ class RunScreen(RunDisplay):
             self.itop.operate(
                 lambda _: {row.id: checkpoint_files.verify(row) for row in rows}, told, failing="Could not verify"
             )
-
-    # ------------------------------------------------------------------------------ log
-
-    def action_follow_log(self) -> None:
-        """Follow the log, or do not."""
-        self.query_one(LogPane).toggle_follow()
-
-    def action_search_log(self) -> None:
-        """Search in the log."""
-        self.query_one(LogPane).open_search()
-
-    def action_match_next(self) -> None:
-        """Go to the next match."""
-        self.query_one(LogPane).step_match(1)
-
-    def action_match_previous(self) -> None:
-        """Go to the match before."""
-        self.query_one(LogPane).step_match(-1)
-
-    def action_log_top(self) -> None:
-        """Go to the first line."""
-        self.query_one(LogPane).go_top()
-
-    def action_log_end(self) -> None:
-        """Go to the last line."""
-        self.query_one(LogPane).go_end()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from textual.widget import Widget
 
 from itop_tui.app import ItopApp
 from itop_tui.compare.compare_screen import CompareScreen
+from itop_tui.dialogs.leaving import Leaving
 from itop_tui.keys import ACTIONS, Action, find, in_scope, key_name
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.queue.queue_screen import QueueScreen
@@ -23,11 +25,58 @@ HOMES = {
 }
 
 
+def kinds(base: type[Widget], name: str) -> list[type[Widget]]:
+    """The widgets that are on a screen when a selector names a class: it, or those made of it."""
+    found: list[type[Widget]] = []
+    for each in base.__subclasses__():
+        if each.__module__.startswith("itop_tui."):
+            made_of = [kind.__name__ for kind in each.__mro__]
+            if name in made_of and not each.__subclasses__():
+                found.append(each)
+        found += [kind for kind in kinds(each, name) if kind not in found]
+    return found
+
+
+def written(kind: type, method: str) -> list[str]:
+    """The classes of itop in which a method of a class is written by hand."""
+    return [
+        each.__name__
+        for each in kind.__mro__
+        if each.__module__.startswith("itop_tui.")
+        and method in vars(each)
+        and "_handed_over" not in vars(each)[method].__qualname__
+        # What all dialogs do on escape; a screen that asks first does it in its own way.
+        and (each is not Leaving or kind is Leaving)
+    ]
+
+
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
-def test_every_action_is_implemented_and_explained(action: Action) -> None:
-    assert callable(getattr(HOMES[action.scope], f"action_{action.name}"))
+def test_every_action_is_explained(action: Action) -> None:
     assert action.label
     assert action.help.endswith(".")
+
+
+TWICE = {"runs.open_run", "run.export"}
+"""Written by the screen again, until the changes of chosen runs are a part of it instead of its base."""
+
+
+@pytest.mark.parametrize(
+    "action", [a for a in ACTIONS if a.scope != "app" and a.id not in TWICE], ids=lambda action: action.id
+)
+def test_every_action_is_written_once_on_the_widget_that_it_names(action: Action) -> None:
+    screen = HOMES[action.scope]
+    homes = kinds(Widget, action.target) if action.target else [screen]
+    assert homes, f"there is no widget {action.target}"
+    if action.target or action.call:
+        assert written(screen, f"action_{action.name}") == [], "the screen does not pass it on by hand too"
+    for home in homes:
+        once = written(home, action.method)
+        assert len(once) == 1 or (action.name == "leave" and not once), (home, once)
+
+
+@pytest.mark.parametrize("action", in_scope("app"), ids=lambda action: action.id)
+def test_every_action_of_the_app_is_the_app_s(action: Action) -> None:
+    assert callable(getattr(ItopApp, action.method))
 
 
 @pytest.mark.parametrize("scope", HOMES)

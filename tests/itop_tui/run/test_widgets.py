@@ -216,10 +216,10 @@ async def test_layers_are_sorted_with_unknown_figures_last() -> None:
         table.show(rows)
         await pilot.pause()
         table.sorted_by = "overlap"
-        table.sort_by_next(1)
+        table.action_sort_by_next(1)
         order = [str(table.get_row_at(at)[0]) for at in range(6)]
         assert order == ["1", "2", "3", "4", "5", "0"]
-        table.reverse()
+        table.action_sort_reverse()
         assert [str(table.get_row_at(at)[0]) for at in range(6)] == ["5", "4", "3", "2", "1", "0"]
         table.show([replace(row, nonzeros=row.nonzeros // 2) for row in rows])
         assert str(table.get_row_at(5)[4]) == "864 / 1,728"
