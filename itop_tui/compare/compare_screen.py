@@ -294,31 +294,8 @@ class CompareScreen(ItopScreen):
         self.ask()
         self.refresh_bindings()
 
-    def action_tab_curves(self) -> None:
-        """Show the charts."""
-        self._open("curves")
-
-    def action_tab_results(self) -> None:
-        """Show the results."""
-        self._open("results")
-
-    def action_tab_settings(self) -> None:
-        """Show the settings that differ."""
-        self._open("settings")
-
-    def action_tab_scatter(self) -> None:
-        """Show the scatter plots."""
-        self._open("scatter")
-
-    def action_tab_layers(self) -> None:
-        """Show the layers."""
-        self._open("layers")
-
-    def action_tab_masks(self) -> None:
-        """Show how far the masks agree."""
-        self._open("masks")
-
-    def _open(self, tab: str) -> None:
+    def action_open_tab(self, tab: str) -> None:
+        """Open a tab, and keep which one it is."""
         self.open_tab(tab)
         self.keep()
 
@@ -334,21 +311,14 @@ class CompareScreen(ItopScreen):
         self.compared.next_measure()
         self._changed()
 
-    def action_next_layer(self) -> None:
-        """Compare the masks of the next layer."""
-        self._choose_layer(1)
-
-    def action_previous_layer(self) -> None:
-        """Compare the masks of the previous layer."""
-        self._choose_layer(-1)
-
     @property
     def mask_layers(self) -> tuple[str, ...]:
         """The layers whose masks can be compared."""
         masks = self.reader.masks_of(tuple(run.id for run in self.compared.entry_runs))
         return masks.overlaps.layers if masks is not None and masks.overlaps is not None else ()
 
-    def _choose_layer(self, by: int) -> None:
+    def action_choose_layer(self, by: int) -> None:
+        """Compare the masks of another layer."""
         self.compared.choose_layer(by, self.mask_layers)
         self.show()
 
@@ -365,28 +335,17 @@ class CompareScreen(ItopScreen):
             self.ask()
         self.keep()
 
-    def action_next_entry(self) -> None:
-        """Go to the next entry."""
-        self._point_at(self.compared.cursor + 1)
-
-    def action_previous_entry(self) -> None:
-        """Go to the previous entry."""
-        self._point_at(self.compared.cursor - 1)
+    def action_point(self, by: int) -> None:
+        """Put the cursor on another entry."""
+        self._point_at(self.compared.cursor + by)
 
     def action_hide_entry(self) -> None:
         """Leave an entry out of charts and plots, or show it again."""
         self.compared.hide()
         self._changed()
 
-    def action_entry_up(self) -> None:
-        """Move an entry up."""
-        self._move(-1)
-
-    def action_entry_down(self) -> None:
-        """Move an entry down."""
-        self._move(1)
-
-    def _move(self, by: int) -> None:
+    def action_move(self, by: int) -> None:
+        """Move an entry up or down."""
         if self.compared.move(by):
             self._changed(reads=True)
 
@@ -441,60 +400,6 @@ class CompareScreen(ItopScreen):
         self.set_class(not self.compared.legend, "-no-legend")
         self._changed()
 
-    # ------------------------------------------------------------------------------------------------------- charts
-
-    def action_toggle_full(self) -> None:
-        """Show one chart, or all that fit."""
-        self.curves.action_toggle_full()
-
-    def action_next_chart(self) -> None:
-        """Choose the next chart."""
-        self.curves.action_choose(1)
-
-    def action_previous_chart(self) -> None:
-        """Choose the previous chart."""
-        self.curves.action_choose(-1)
-
-    def action_zoom_in(self) -> None:
-        """Zoom in."""
-        self.curves.action_zoom(1)
-
-    def action_zoom_out(self) -> None:
-        """Zoom out."""
-        self.curves.action_zoom(-1)
-
-    def action_zoom_reset(self) -> None:
-        """Show everything."""
-        self.curves.action_zoom_reset()
-
-    def action_cursor_left(self) -> None:
-        """Move the cursor to the left."""
-        self.curves.action_move_cursor(-1)
-
-    def action_cursor_right(self) -> None:
-        """Move the cursor to the right."""
-        self.curves.action_move_cursor(1)
-
-    def action_cursor_off(self) -> None:
-        """Remove the cursor."""
-        self.curves.action_cursor_off()
-
-    def action_smooth(self) -> None:
-        """Take the next smoothing."""
-        self.curves.action_smooth()
-
-    def action_toggle_log(self) -> None:
-        """Change the y axis."""
-        self.curves.action_toggle_log()
-
-    def action_next_across(self) -> None:
-        """Change the x axis."""
-        self.curves.action_next_across()
-
-    def action_toggle_marks(self) -> None:
-        """Mark what happened to the run at the cursor, or do not."""
-        self.curves.action_toggle_marks()
-
     # ------------------------------------------------------------------------------------------------------- moving
 
     @property
@@ -503,29 +408,17 @@ class CompareScreen(ItopScreen):
         found = self.query_one(f"#{self.tab}")
         return found if isinstance(found, SheetView) else None
 
-    def action_go_left(self) -> None:
-        """Move to earlier steps, or to columns further left."""
-        self._go(-1)
-
-    def action_go_right(self) -> None:
-        """Move to later steps, or to columns further right."""
-        self._go(1)
-
-    def _go(self, direction: int) -> None:
+    def action_go(self, direction: int) -> None:
+        """Move to later or earlier steps, or to columns further right or left."""
         if self._table is not None:
             self._table.scroll_columns(direction)
         elif self.tab == "curves":
             self.curves.action_pan(direction)
 
-    def action_page_down(self) -> None:
-        """Move a page down in the table."""
+    def action_page(self, direction: int) -> None:
+        """Move a page down or up in the table."""
         if self._table is not None:
-            self._table.scroll_pages(1)
-
-    def action_page_up(self) -> None:
-        """Move a page up in the table."""
-        if self._table is not None:
-            self._table.scroll_pages(-1)
+            self._table.scroll_pages(direction)
 
     # ------------------------------------------------------------------------------------------- copying and writing
 
