@@ -311,14 +311,14 @@ class Painter:
 
         Args:
             column: Where it begins.
-            lines: The lines, without a parent's, of which the marks' legend tells.
+            lines: The lines, without a parent's, which the legend of the marks explains.
             room: The column at which it has to end.
         """
         named = [line for line in lines if line.label]  # beside them, one without a name is what another was made of
         parts = [self._legend_part(line) for line in named or lines]
         shown = _fitting(parts, room - column)
         if shown < len(parts) and all(line.label.strip() for line in named):
-            # Which curve is which comes before what it has come to, which the cursor tells too.
+            # The names come first: the cursor shows values too.
             bare = [self._legend_part(line, valued=False) for line in named]
             if _fitting(bare, room - column) == len(bare):
                 parts, shown = bare, len(bare)

@@ -53,8 +53,8 @@ class ChartsPane(Vertical):
     Args:
         widget_id: The widget's id.
         fixed: The charts, where a person cannot change them; then a place in the window is one on the x axis. Without,
-            they are the default ones until others are chosen, and the window is one of steps, whatever the x axis
-            counts.
+            they are the default ones until others are chosen, and the window is one of steps for every x
+            axis.
 
     Attributes:
         specs: What each chart shows.
@@ -135,8 +135,8 @@ class ChartsPane(Vertical):
             **({"chart": self.specs[self.chosen].names[0]} if self._fixed else shown),
         }
 
-    def take_up(self, state: Mapping[str, Any]) -> None:
-        """Show the charts as they were shown before; whatever in `state` makes no sense is ignored."""
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Show the charts as they were shown before; what makes no sense in `state` is ignored."""
         self.full = state.get("full") is True
         self.smoothing = state["smoothing"] if state.get("smoothing") in SMOOTHING else SMOOTHING[0]
         self.across = state["across"] if state.get("across") in ACROSS else ACROSS[0]
@@ -170,7 +170,7 @@ class ChartsPane(Vertical):
     # ------------------------------------------------------------------------------ what is visible
 
     def on_resize(self, event: events.Resize) -> None:
-        """Lay the charts out anew."""
+        """Lay the charts out again."""
         self.lay_out()
 
     def lay_out(self) -> None:

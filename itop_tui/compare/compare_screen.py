@@ -1,7 +1,7 @@
 """The screen on which runs are compared: its layout, and what its keys do.
 
 What is compared and how stands in `compared.py`; what is read of it, in threads, in `comparison_reader.py`. Whenever
-either changes, the screen shows the open tab anew.
+either changes, the screen shows the open tab again.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class CompareScreen(ItopScreen):
         self._shown, compared.runs = found, found.runs
         self._curves = found.curves or self._curves
         if first:
-            self._take_up(found.kept)
+            self._restore(found.kept)
         missing = compared.without_missing(found.request.ids)
         if missing:
             self.notify(f"{plural(missing, 'run')} no longer there.", severity="warning", markup=False)
@@ -163,11 +163,11 @@ class CompareScreen(ItopScreen):
         if found.request != self._request():  # the entries that were read want other curves
             self.ask()
 
-    def _take_up(self, kept: object) -> None:
-        """Show everything as it was left the last time, and no more runs than can be told apart."""
-        view = self.compared.take_up(kept)
+    def _restore(self, kept: object) -> None:
+        """Show everything as it was left the last time, and no more runs than can be distinguished."""
+        view = self.compared.restore(kept)
         self.set_class(not self.compared.legend, "-no-legend")
-        self.curves.take_up(view)
+        self.curves.restore(view)
         if self.tab != TABS[0]:
             self.call_later(self.open_tab, self.tab)
         count = len(self.compared.runs)

@@ -82,7 +82,7 @@ class Compared:
         self.point_at(self.cursor)
 
     def limit(self) -> int:
-        """Join the seeds of more runs than can be told apart; where that is not enough, take the first ones.
+        """Join the seeds of more runs than can be distinguished; where that is not enough, take the first ones.
 
         Returns:
             How many runs there are at most.
@@ -181,7 +181,7 @@ class Compared:
 
     @property
     def view(self) -> dict[str, Any]:
-        """How the view is left, whatever is compared, as JSON."""
+        """How the view is left, for any comparison, as JSON."""
         return {
             "tab": self.tab,
             "accuracy": self.accuracy,
@@ -190,8 +190,8 @@ class Compared:
             "legend": self.legend,
         }
 
-    def take_up(self, kept: object) -> Mapping[str, Any]:
-        """Take the order, and everything else, as it was left the last time; returns the view, with the charts' part.
+    def restore(self, kept: object) -> Mapping[str, Any]:
+        """Show the order, and everything else, as it was left the last time; returns the view, with the charts' part.
 
         Args:
             kept: What the settings hold; what makes no sense is ignored.

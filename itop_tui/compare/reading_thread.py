@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
@@ -32,7 +33,7 @@ class LatestReading(Generic[Value]):
 
     def __init__(self, screen: MessagePump, then: Callable[[], None]) -> None:
         self._screen, self._then = screen, then
-        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="itop-compare")
         self._wish: object = None
         self._answered: object = None
         self._next: tuple[object, Callable[[], Value]] | None = None
@@ -63,7 +64,8 @@ class LatestReading(Generic[Value]):
     def _begin(self) -> None:
         if self._next is not None:
             (wish, read), self._next, self._busy = self._next, None, True
-            self._thread.submit(self._read, wish, read)
+            # Textual finds the app in the context, and a message is posted to a screen of it.
+            self._thread.submit(contextvars.copy_context().run, self._read, wish, read)
 
     def _read(self, wish: object, read: Callable[[], Value]) -> None:
         """In the thread: read, and say so."""

@@ -23,7 +23,7 @@ from db.session import Database
 from itop_tui.chart.chart import Chart
 from itop_tui.dialogs.leaving import Dialog
 from itop_tui.dialogs.questions import Confirm
-from itop_tui.export.chart_marks import Marks
+from itop_tui.export.chart_marks import DrawnMarks
 from itop_tui.export.csv_json import write_rows
 from itop_tui.export.drawing import Drawing, Part, Trace
 from itop_tui.export.run_export import FORMATS, export_runs
@@ -275,7 +275,7 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
         y_percent=chart.percent,
         right_percent=chart.data.right_percent,
         broken=tuple(mark for mark in chart.data.broken if low <= mark[0] <= high),
-        marks=Marks(chart.data.marks, chart.data.events, chart.data.whose),
+        marks=DrawnMarks(chart.data.marks, chart.data.events, chart.data.whose),
         x_range=(low, high),
         note=note_of(chart.data.smoothing, chart.data.x_note),
     )

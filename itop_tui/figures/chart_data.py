@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from itop_tui.figures.braille import FloatArray
 
 EVENT_GLYPHS = {"drop": "▼", "resume": "↻", "fork": "Y", "checkpoint": "◆"}
-"""How events are told apart, whatever the colours; mask updates are ╷ or ┊, values that are not finite ✗."""
+"""How events are distinguished without colours; mask updates are ╷ or ┊, values that are not finite ✗."""
 MEANINGS = {
     "update": "mask update",
     "drop": "learning rate drops",
@@ -33,7 +33,7 @@ class Line:
         tone: What colours it: one of `TONES`, "raw" (dim, behind a smoothed one), "parent" (dim,
             what was before), or "curve-3" and "dim-3" for the entry of a comparison at place 3.
         dotted: Whether each point is marked, for a curve with few of them.
-        marker: A character that stands on the line here and there and in the legend, so that lines can be told apart
+        marker: A character that stands on the line here and there and in the legend, so that lines can be distinguished
             without colour; empty for none.
         right: Whether its values have the axis at the right.
         percent: Whether its values are shares; None as the chart's.

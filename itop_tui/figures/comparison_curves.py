@@ -41,7 +41,7 @@ def epoch_length(entry: Entry) -> float | None:
 
 
 def epochs_known(compared: Iterable[Entry]) -> bool:
-    """Whether epochs can stand across: how long each entry's are is known."""
+    """Whether the x axis can count epochs: how long each entry's are is known."""
     return all(epoch_length(entry) is not None for entry in compared)
 
 
@@ -59,7 +59,7 @@ def _nothing() -> FloatArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EntryCurve:
-    """One figure of one entry, its positions in the unit of the x axis.
+    """One metric of one entry, its positions in the unit of the x axis.
 
     Attributes:
         x: Positions, ascending, shape (m,).
@@ -86,7 +86,7 @@ class EntryCurves:
 
     Attributes:
         request: What was asked.
-        by_name: For each figure, the curve of each entry.
+        by_name: For each metric, the curve of each entry.
         scales: The x axis of each run; without those whose hours are not known.
         reach: The furthest position that any run came to.
     """
@@ -199,7 +199,7 @@ def _joined(
 
 
 def _arrays(db: Database, run_id: int, figure: str, series: Series) -> tuple[FloatArray, FloatArray]:
-    """A figure's steps and values; the first mask, before the first step, is no update: nothing was exchanged in it."""
+    """A metric's steps and values; the first mask, before the first step, is no update: nothing was exchanged in it."""
     x, y = np.asarray(series.steps, dtype=np.float64), np.asarray(series.values, dtype=np.float64)
     if figure not in _EXCHANGED or not len(x):
         return x, y
@@ -212,4 +212,4 @@ def _broken(run_id: int, x: FloatArray, y: FloatArray, scale: Scale) -> tuple[tu
     """Where a run's values begin to be not finite."""
     found = breaks(x, y, f"run {run_id}")
     places = scale.place(np.array([step for step, _ in found])).tolist()
-    return tuple((place, told) for place, (_, told) in zip(places, found, strict=True))
+    return tuple((place, text) for place, (_, text) in zip(places, found, strict=True))

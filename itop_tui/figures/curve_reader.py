@@ -1,6 +1,6 @@
 """Reads a run's curves: once, then only what is new.
 
-`CurveReader` lives in the reader's thread.  It loads each figure thinned out by the database (lowest and
+`CurveReader` lives in the reader's thread.  It loads each metric thinned out by the database (lowest and
 highest value of every bucket, so that no peak is lost), and from then on reads only the steps recorded
 since, thinning out again in memory when they pile up.  Another window, resolution or smoothing, and a resume
 that took recorded steps back, load anew.
@@ -64,7 +64,7 @@ class CurveReader:
             lineage: What of the runs it was forked from lies before it.
             starts: Steps that attempts began after.
         """
-        loaded = (replace(request, across="step"), generation, lineage)  # the same steps, whatever the x axis counts
+        loaded = (replace(request, across="step"), generation, lineage)  # the same steps for every x axis
         if self._loaded != loaded or not self._follow(request):
             self._load(request, reached, lineage)
             self._loaded = loaded
@@ -87,9 +87,9 @@ class CurveReader:
         )
 
     def _load(self, request: CurveRequest, reached: int, lineage: tuple[Stretch, ...]) -> None:
-        """Read everything the request shows, thinned out by the database, several figures at a time."""
+        """Read everything the request shows, thinned out by the database, several metrics at a time."""
         begin = metrics.steps(self._database, self._run_id, limit=1)
-        # Asked for before the figures are read: whatever is recorded meanwhile is read again by `_follow`.
+        # Asked for before the metrics are read: what is recorded meanwhile is read again by `_follow`.
         end = metrics.steps(self._database, self._run_id, after=max(-1, reached - 2))
         self._first = float(begin[0].step) if begin else None
         self._last = float(end[-1].step) if end else float(reached) if begin else None
@@ -105,7 +105,7 @@ class CurveReader:
     def _read_tracks(
         self, run_id: int, names: Sequence[str], request: CurveRequest, stretch: Stretch | None = None
     ) -> dict[str, CurveTrack]:
-        """Figures of a run over the steps of the request, and of the stretch of it that lies before a fork."""
+        """Metrics of a run over the steps of the request, and of the stretch of it that lies before a fork."""
         smoothed = [name for name in names if request.smoothing and _is_noisy(name)]
         buckets = request.buckets
         tracks = {name: CurveTrack(buckets, request.smoothing if name in smoothed else 0.0) for name in names}
@@ -134,7 +134,7 @@ class CurveReader:
     def _read_before(
         self, request: CurveRequest, dense: Sequence[str], lineage: tuple[Stretch, ...]
     ) -> dict[str, Curve]:
-        """The figures in the ancestors, one after the other, each up to where its descendant was forked from it."""
+        """The metrics of the ancestors, one after the other, each up to where its descendant was forked from it."""
         parts: dict[str, list[Curve]] = {name: [] for name in (*dense, *request.names)}
         for stretch in lineage:
             for name, track in self._read_tracks(stretch.run_id, dense, request, stretch).items():

@@ -42,7 +42,7 @@ class CurveRequest:
     """What the charts show.
 
     Attributes:
-        names: Figures of `itop_tui.figures.chart_metrics`.
+        names: Metrics of `itop_tui.figures.chart_metrics`.
         window: The first and last step wanted, of a comparison the first and last position; None for all.
         columns: Width of the widest chart in cells.
         smoothing: Weight of the past in the moving average, 0 for none.
@@ -80,7 +80,7 @@ class CurveRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """One figure over the steps, thinned out.
+    """One metric over the steps, thinned out.
 
     Attributes:
         steps: Ascending, shape (n,).
@@ -109,11 +109,11 @@ class RunCurves:
 
     Attributes:
         request: What was asked.
-        by_name: Each figure of the request.
+        by_name: Each metric of the request.
         updates: Steps of mask updates.
         first: The first recorded step, an ancestor's where the run is a fork; None without any.
         last: The last one.
-        before: Each figure of the request in the runs it was forked from, up to the fork.
+        before: Each metric of the request in the runs it was forked from, up to the fork.
         drops: Steps at which the learning rate dropped.
         moments: Times of some steps, where they are wanted.
     """
@@ -156,7 +156,7 @@ class MovingAverage:
 
 
 class CurveTrack:
-    """One figure while it grows, thinned out again when points pile up.
+    """One metric while it grows, thinned out again when points pile up.
 
     Args:
         buckets: How finely it is kept.
@@ -190,5 +190,5 @@ class CurveTrack:
         return extremes(x, y, self._buckets)
 
     def curve(self) -> Curve:
-        """The figure as it stands."""
+        """The metric as it is now."""
         return Curve(self._steps, self._values, self._smooth_steps, self._smooth_values)

@@ -18,7 +18,7 @@ from itop_tui.figures.format import MASK_FIGURES
 from itop_tui.figures.x_axis import Across, Hours, Linear, Scale, hours
 
 _MARKERS = "●▲■◆✚★▼○"
-"""On each line of a chart with several, so that they can be told apart without colour."""
+"""On each line of a chart with several, so that they can be distinguished without colour."""
 _OF_UPDATES = frozenset({"update", "layer"})
 
 
@@ -110,8 +110,8 @@ def chart_data(spec: ChartSpec, curves: RunCurves | None, run: RunRecord | None,
         else:
             lines.append(draw(curve, label=name, tone=tone, marker=marker))
         places = look.scale.place(np.array([step for step, _ in curve.broken]))
-        told = [text if number == 0 else f"{name} {text}" for _, text in curve.broken]
-        broken += zip(places.tolist(), told, strict=True)
+        texts = [text if number == 0 else f"{name} {text}" for _, text in curve.broken]
+        broken += zip(places.tolist(), texts, strict=True)
     if not any(len(line.x) for line in lines):
         lines = []
     right_ones = [figure for figure in figures if figure.unit != figures[0].unit]
@@ -168,7 +168,7 @@ def why_empty(spec: ChartSpec, run: RunRecord | None) -> str:
     """Why there is nothing on a chart."""
     figures = spec.figures
     if not figures:
-        return "choose figures for this chart (e)"
+        return "choose metrics for this chart (e)"
     if run is None:
         return "reading …"
     if all(_says_nothing(figure, run) for figure in figures):

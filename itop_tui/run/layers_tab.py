@@ -15,8 +15,9 @@ from textual.widgets import DataTable, Static
 from db.records import LayerMaskStat
 from itop_tui.chart.heat_map import HeatMap
 from itop_tui.figures.format import plain
+from itop_tui.figures.layer_measures import churn, density, explored
 from itop_tui.run.layer_history import LayerHistory
-from itop_tui.run.layer_table import LayerTable, churn, density, explored, summary
+from itop_tui.run.layer_table import LayerTable, summary
 from itop_tui.run.run_reader import RunView
 
 
@@ -48,7 +49,7 @@ class LayersPane(Vertical):
     """A line about the whole network, and a table or a heat map of its layers."""
 
     class LayersWanted(Message):
-        """Other figures may be on the screen now."""
+        """Other values may be visible now."""
 
     def __init__(self, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)

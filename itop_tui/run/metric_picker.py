@@ -1,4 +1,4 @@
-"""Choosing the figures of a chart: a list narrowed by typing, of which several may be marked."""
+"""Choosing the metrics of a chart: a list that is narrowed by typing, with several choices."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _EVERY = {"step": "each step", "epoch": "each epoch", "update": "each mask updat
 
 
 class FigurePicker(CheckList[tuple[str, ...]]):
-    """Lists figures, the chosen ones first; closes with the names chosen, or with None where it is left as it was.
+    """Lists metrics, the chosen ones first; closes with the names chosen, or with None where it is cancelled.
 
     Args:
         title: What is chosen.
-        figures: What there is.
+        figures: The metrics there are.
         chosen: Names of those chosen so far.
     """
 
-    HINTS = (KeyHint("space", "take or leave", "screen.check"),)
+    HINTS = (KeyHint("space", "toggle", "screen.check"),)
 
     def __init__(self, title: str, figures: Sequence[Figure], chosen: Sequence[str]) -> None:
         super().__init__(title, "type to search")
@@ -41,7 +41,7 @@ class FigurePicker(CheckList[tuple[str, ...]]):
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """The figures marked now."""
+        """The metrics that are chosen now."""
         return tuple(self._chosen)
 
     def _fill(self, at: int) -> None:
@@ -75,18 +75,18 @@ class FigurePicker(CheckList[tuple[str, ...]]):
         if name in self._chosen:
             self._chosen.remove(name)
         elif len(self._chosen) >= MOST_FIGURES:
-            self.notify(f"A chart takes at most {MOST_FIGURES} figures.", severity="warning")
+            self.notify(f"A chart shows at most {MOST_FIGURES} metrics.", severity="warning")
         else:
             self._chosen.append(name)
         self._fill(at)
 
     def action_check(self) -> None:
-        """Take the figure at the cursor, or leave it."""
+        """Choose the metric at the cursor, or no longer."""
         if self.line < len(self._matching):
             self._turn(self.line)
 
     def action_keep(self) -> None:
-        """Close with the figures marked; with the one at the cursor where none is."""
+        """Close with the metrics chosen; with the one at the cursor where none is."""
         if not self._chosen and self.line < len(self._matching):
             self._chosen.append(self._matching[self.line].name)
         if self._chosen:

@@ -178,7 +178,7 @@ class RunDisplay(RunActions):
 
     def _take_up(self, kept: Mapping[str, Any]) -> None:
         """Show everything as it was left the last time."""
-        self.charts.take_up(kept)
+        self.charts.restore(kept)
         tab = kept.get("tab")
         if tab in TABS and tab != self.tab:
             self.call_later(self.open_tab, tab)

@@ -71,7 +71,7 @@ async def test_groups_and_how_everything_is_shown_come_back(opened: Opened) -> N
         assert charts.chart.title == "validation accuracy"
 
 
-async def test_a_view_of_another_version_is_passed_over(opened: Opened) -> None:
+async def test_a_view_of_another_version_is_ignored(opened: Opened) -> None:
     with closing(Database.open()) as database:
         key_values.put(database, SETTING, {"view": {"tab": 7, "across": "years", "chart": []}, "comparisons": [3, {}]})
     async with opened(1, 4) as (_, screen):
@@ -91,7 +91,7 @@ async def test_a_comparison_whose_runs_are_all_gone_is_left(opened: Opened) -> N
 
 async def test_a_run_that_had_ended_and_is_resumed_is_read_again(opened: Opened) -> None:
     async with opened(1, 2) as (pilot, screen):
-        runs.update_fields(screen.itop.database, 2, name="called otherwise")
+        runs.update_fields(screen.itop.database, 2, name="another name")
         assert screen.itop.poller is not None
         screen.itop.poller.refresh()
-        await until(pilot, lambda: screen.compared.entries[1].label == "called otherwise", "the new name")
+        await until(pilot, lambda: screen.compared.entries[1].label == "another name", "the new name")

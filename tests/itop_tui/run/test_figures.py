@@ -1,4 +1,4 @@
-"""Which figures stand on a chart, how charts are kept, and what stands across."""
+"""Which metrics a chart shows, how charts are kept, and what the x axis counts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_figure_of_a_run_and_of_its_layers_is_read(database: Database) -> 
     assert density.values.tolist() == pytest.approx([0.1] * 5)
 
 
-def test_charts_survive_being_kept_and_damage_is_passed_over() -> None:
+def test_charts_survive_being_kept_and_damage_is_ignored() -> None:
     specs = (ChartSpec(("loss", "val_loss"), "loss"), ChartSpec(("churn@fc1", "samples_per_second")))
     assert from_setting(as_setting(specs)) == specs
     assert from_setting([{"names": ["loss", "nonsense", 7]}, "x", {"names": "loss"}]) == (ChartSpec(("loss",)),)
@@ -69,7 +69,7 @@ def _steps() -> Hours:
     return Hours(np.array([0.0, 3600.0]), np.array([0.0, 3600.0]))
 
 
-# ------------------------------------------------------------------------------ what stands across
+# ------------------------------------------------------------------------------ the x axis
 
 
 def test_moments_are_the_recorded_times_spread_over_the_run(database: Database) -> None:

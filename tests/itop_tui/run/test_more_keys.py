@@ -128,7 +128,7 @@ async def run_screen_again() -> AsyncIterator[Opened]:
         yield pilot, app.screen
 
 
-async def test_a_setting_of_nonsense_is_passed_over(recorded: None, database: Database) -> None:
+async def test_a_setting_of_nonsense_is_ignored(recorded: None, database: Database) -> None:
     kept_settings.put(
         database,
         SETTING,
