@@ -28,9 +28,9 @@ from itop_tui.cli import application
 from itop_tui.export.run_export import export_runs
 from itop_tui.figures.chart_metrics import all_metrics, comparison_metrics, find
 from itop_tui.figures.chart_specs import ChartSpec, as_setting, from_setting
-from itop_tui.figures.comparison_curves import CurvesRequest, Members, read_curves
+from itop_tui.figures.comparison_curves import read_curves
 from itop_tui.figures.curve_reader import CurveReader
-from itop_tui.figures.curves import CurveRequest
+from itop_tui.figures.curves import CurveRequest, Members
 from tests.engine.training.helpers import config, trainer
 
 STEPS = 300  # more than a chunk of thinned copies
@@ -117,7 +117,7 @@ def test_it_is_everywhere(db: Database, count: int, tmp_path: Path, capsys: pyte
     curves = CurveReader(db, run.id).read(request, generation=1, reached=STEPS)
     assert curves.by_name[names[-1]].steps[-1] == STEPS
     assert curves.by_name["power"].steps.tolist() == [1, *range(41, STEPS + 1, 40)]
-    compared = read_curves(db, CurvesRequest((Members((run.id,), STEPS),), (names[-1], "power"), smoothing=0.5))
+    compared = read_curves(db, CurveRequest((names[-1], "power"), smoothing=0.5, members=(Members((run.id,), STEPS),)))
     assert len(compared.by_name[names[-1]][0].x) > 5
 
     # The command line.

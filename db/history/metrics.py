@@ -39,6 +39,7 @@ __all__ = [
     "epochs",
     "layer_history",
     "layer_stats",
+    "layer_updates",
     "learn",
     "mask_updates",
     "moments",
@@ -173,3 +174,34 @@ def layer_history(db: Database, run_id: int, layer: str) -> list[tuple[int, Laye
     with db.read() as session:
         rows = [dict(row) for row in session.execute(statement).mappings()]
     return [(row.pop("update_step"), _layer(row)) for row in rows]
+
+
+def layer_updates(db: Database, run_id: int, *, after: int = -1) -> list[tuple[int, int, list[LayerMaskStat]]]:
+    """What mask updates did to all layers, in order.
+
+    Args:
+        db: The database.
+        run_id: The run.
+        after: Only later updates: the number of the last one that is known already.
+
+    Returns:
+        Of each update its number, its step, and its layers by position.
+    """
+    statement = (
+        sa.select(MaskUpdateRow.step.label("update_step"), LayerMaskStatRow.update.label("number"), *_LAYER)
+        .join(
+            MaskUpdateRow,
+            sa.and_(MaskUpdateRow.run_id == LayerMaskStatRow.run_id, MaskUpdateRow.update == LayerMaskStatRow.update),
+        )
+        .where(LayerMaskStatRow.run_id == run_id, LayerMaskStatRow.update > after)
+        .order_by(LayerMaskStatRow.update, LayerMaskStatRow.position)
+    )
+    with db.read() as session:
+        rows = [dict(row) for row in session.execute(statement).mappings()]
+    found: list[tuple[int, int, list[LayerMaskStat]]] = []
+    for row in rows:
+        step, number = row.pop("update_step"), row.pop("number")
+        if not found or found[-1][0] != number:
+            found.append((number, step, []))
+        found[-1][2].append(_layer(row))
+    return found

@@ -1,11 +1,7 @@
-"""One chart: curves over steps or epochs, live, with zoom, pan and a cursor that reads values.
+"""One chart: curves over steps, epochs or hours, live, with zoom, pan and a cursor that reads values.
 
-`Chart` keeps textual-plot behind an interface of our own: a screen hands it a frozen `ChartData` and listens
-to `Chart.Zoomed`; it neither knows where figures come from nor asks for them.  From textual-plot come the
-canvas, the mapping between cells and values, and zoom and pan by mouse.  The painting is ours, for three
-reasons that were measured or seen: drawing the segments one by one takes 84 ms for a curve of 200 columns
-where `braille.cells` takes one; a curve drawn later wiped out the cells of an earlier one; and there are
-neither a logarithmic axis nor marks for values that are not finite.
+A screen hands a `Chart` a frozen `ChartData` and listens to its messages; it neither knows where values come from nor
+asks for them. It is painted by `itop_tui.chart.chart_painter` on a canvas of cells, at most once for each change.
 """
 
 from __future__ import annotations
@@ -13,27 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from rich.style import Style
 from textual import events
-from textual.app import ComposeResult
-from textual.geometry import Region
+from textual.color import Color
 from textual.message import Message
 from textual.reactive import reactive
-from textual_hires_canvas import Canvas
-from textual_plot import PlotWidget
+from textual.strip import Strip
+from textual.widget import Widget
 
 from itop_tui.chart import chart_colours
-from itop_tui.chart.chart_painter import Painter
-from itop_tui.figures.chart_data import TONES, ChartData, Event, Line
-from itop_tui.figures.format import duration, figure
+from itop_tui.chart.cell_canvas import CellCanvas
+from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter, value_text
+from itop_tui.figures.chart_data import ChartData
+from itop_tui.figures.format import duration
+from itop_tui.look.theme import curve_colour
 
-__all__ = ["GUTTER", "TONES", "Chart", "ChartData", "Event", "Line"]
-
-GUTTER = 7
-"""Columns left of the plot, for the labels of the y axis and its line."""
 _MIN_SPAN = 1e-9
+_WHEEL = 1.2
+"""How far a turn of the mouse wheel zooms in."""
 
 
-class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
+class Chart(Widget):
     """A chart with a title line, a plot and the labels of its x axis.
 
     Args:
@@ -42,13 +38,10 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         widget_id: The widget's id.
     """
 
-    DEFAULT_CSS = """
-    Chart {
-        layers: plot;
-        Canvas { layer: plot; width: 1fr; height: 1fr; }
-    }
-    """
-
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "Chart { width: 1fr; height: 1fr; }"
+    title: reactive[str] = reactive("", init=False)
+    """What is shown."""
     log_scale: reactive[bool] = reactive(False, init=False)
     cursor: reactive[float | None] = reactive(None, init=False)
     window: reactive[tuple[float, float] | None] = reactive(None, init=False)
@@ -56,33 +49,36 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     """What is being dragged over by the mouse, to zoom into."""
 
     @dataclass
-    class Zoomed(Message):
-        """The reader zoomed or panned: `window` is what to show, None for everything."""
+    class ChartZoomed(Message):
+        """A person zoomed or panned: `window` is what to show, None for everything."""
 
         chart: Chart
         window: tuple[float, float] | None
 
     @dataclass
-    class Pointed(Message):
+    class ChartPointed(Message):
         """The mouse points at `x` (None when it left the chart)."""
 
         chart: Chart
         x: float | None
 
     @dataclass
-    class Chosen(Message):
+    class ChartClicked(Message):
         """The chart was clicked."""
 
         chart: Chart
 
     def __init__(self, title: str, *, percent: bool = False, widget_id: str | None = None) -> None:
-        super().__init__(id=widget_id, invert_mouse_wheel=True)
-        self.title = title
+        super().__init__(id=widget_id)
+        self.set_reactive(Chart.title, title)
         self.percent = percent
         """Whether values are shares, written in per cent."""
+        self.limits: tuple[float, float] | None = None
+        """The range of positions that exist, where the loaded data may be a part of it."""
         self._data = ChartData(empty="reading …")
-        self._styles_of: dict[str, str] = {}
+        self._styles: dict[str, Style] = {}
         self._drag_from: float | None = None
+        self._canvas: CellCanvas | None = None
 
     # ------------------------------------------------------------------------------ what a screen calls
 
@@ -99,39 +95,29 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     @property
     def columns(self) -> int:
         """Columns of the plot: a curve needs no more than two points in each."""
-        return max(1, self.content_size.width - GUTTER - self.right_gutter)
-
-    @property
-    def right_gutter(self) -> int:
-        """Columns right of the plot, for the labels of the axis there."""
-        return GUTTER if self._data.has_right else 0
+        return max(1, self.content_size.width - GUTTER - (GUTTER if self._data.has_right else 0))
 
     def set_series(self, data: ChartData) -> None:
-        """Show other figures."""
+        """Show other data."""
         self._data = data
-        self._rerender()
+        self._repaint()
 
     def choose(self, chosen: bool) -> None:
         """Mark the chart as the one that keys act on, or not."""
         if chosen != self.has_class("-chosen"):
             self.set_class(chosen, "-chosen")
-            self._styles_of.clear()
-            self._rerender()
+            self._repaint()
 
     def zoom(self, factor: float) -> None:
         """Show 1/factor of what is shown now, around the cursor or the middle."""
         low, high = self.extent
         middle = self.cursor if self.cursor is not None and low <= self.cursor <= high else (low + high) / 2
-        self._show_window(middle - (middle - low) / factor, middle + (high - middle) / factor)
+        self._zoom_around(middle, factor)
 
     def pan(self, share: float) -> None:
         """Move by a share of what is shown, to the right where it is positive."""
         low, high = self.extent
         self._show_window(low + share * (high - low), high + share * (high - low))
-
-    def reset(self) -> None:
-        """Show everything."""
-        self.post_message(self.Zoomed(self, None))
 
     def move_cursor(self, columns: int) -> None:
         """Move the cursor by columns of the plot; where there is none yet, it starts at the right edge."""
@@ -140,19 +126,36 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         self.cursor = min(max(here, low), high)
 
     def readout(self, x: float) -> str:
-        """The values of all curves at their point nearest to `x`."""
-        parts: list[str] = []
-        for line in self._data.lines:
+        """The values of all curves at their point nearest to `x`, or the position alone where a list shows them."""
+        parts: list[str] = [self.position_text(x)] if self._data.read_beside else []
+        for line in () if self._data.read_beside else self._data.lines:
             if len(line.x) and (line.tone != "parent" or x <= float(line.x[-1])):
                 nearest = int(np.argmin(np.abs(line.x - x)))
                 if not parts:
                     parts.append(self.position_text(float(line.x[nearest])))
-                value = self.value_text(float(line.y[nearest]), line.percent)
-                parts.append(f"{line.label} {value}".strip())
+                percent = self.percent if line.percent is None else line.percent
+                parts.append(f"{line.label} {value_text(float(line.y[nearest]), percent)}".strip())
         return "  ".join([*parts, *self.events_near(x)])
 
+    def reading(self, position: int, x: float | None) -> str:
+        """The value of the curve of an entry at a position, or its last one; "" where it has none.
+
+        Args:
+            position: The entry's place in the comparison.
+            x: The position on the x axis; None for the end.
+        """
+        for line in self._data.lines:
+            if line.position != position or not len(line.x) or not line.marker:
+                continue
+            at = len(line.x) - 1 if x is None else int(np.argmin(np.abs(line.x - x)))
+            text = value_text(float(line.y[at]), self.percent)
+            if len(line.std) and np.isfinite(line.std[at]):
+                text += f" ±{value_text(float(line.std[at]), self.percent)}"
+            return text
+        return ""
+
     def position_text(self, x: float) -> str:
-        """A position as the cursor tells it: "step 1,234", "after 3m 20s"."""
+        """A position as the cursor shows it: "step 1,234", "after 3m 20s"."""
         if self._data.x_unit == "hour":
             return f"after {duration(x * 3600)}"
         return f"step {x:,.0f}" if self._data.x_unit == "step" else f"{self._data.x_unit} {x:.2f}"
@@ -162,71 +165,69 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         reach = (self.extent[1] - self.extent[0]) / self.columns
         return [event.text for event in self._data.events if abs(event.x - x) <= reach]
 
-    # ------------------------------------------------------------------------------ zoom and pan by mouse
+    # ------------------------------------------------------------------------------ the window
+
+    def _zoom_around(self, x: float, factor: float) -> None:
+        low, high = self.extent
+        self._show_window(x - (x - low) / factor, x + (high - x) / factor)
 
     def _show_window(self, low: float, high: float) -> None:
         """Ask for a window, moved or cut to where there is data; one as wide as all of it is all of it."""
         whole = self._whole()
         span = min(max(high - low, _MIN_SPAN * max(1.0, abs(high)), self._least_span()), whole[1] - whole[0])
         if span >= (whole[1] - whole[0]) * 0.999:
-            self.post_message(self.Zoomed(self, None))
+            self.post_message(self.ChartZoomed(self, None))
             return
         low = min(max(low, whole[0]), whole[1] - span)
-        self.post_message(self.Zoomed(self, (low, low + span)))
+        self.post_message(self.ChartZoomed(self, (low, low + span)))
 
     def _least_span(self) -> float:
         return {"step": 2.0, "epoch": 0.01}.get(self._data.x_unit, 1e-5)
 
     def _whole(self) -> tuple[float, float]:
-        """Everything there is: `limits` where the screen knows more than is loaded, else the data's range."""
+        """Everything there is: `limits` where more is known than is loaded, else the data's range; never empty."""
         if self.limits is not None:
             return self.limits
-        return self.data_range()
-
-    limits: tuple[float, float] | None = None
-    """The range of positions that exist, where the loaded data may be a part of it."""
-
-    def data_range(self) -> tuple[float, float]:
-        """The positions of the first and last point loaded; never empty."""
         ends = [(float(line.x[0]), float(line.x[-1])) for line in self._data.lines if len(line.x)]
         if not ends:
             return 0.0, 1.0
         low, high = min(end[0] for end in ends), max(end[1] for end in ends)
         return (low, high) if high > low else (low - 0.5, low + 0.5)
 
-    def _zoom(self, center_x: float, center_y: float, factor: float, zoom_x: bool, zoom_y: bool) -> None:
+    # ------------------------------------------------------------------------------ the mouse
+
+    def _position_at(self, column: int) -> float:
+        """The position in a column of the widget."""
         low, high = self.extent
-        self._show_window(
-            (low + 4 * factor * center_x) / (1 + 4 * factor), (high + 4 * factor * center_x) / (1 + 4 * factor)
-        )
+        return low + (column - GUTTER) / max(1, self.columns - 1) * (high - low)
 
-    def _pan(self, factor_x: float, factor_y: float) -> None:
-        if factor_x:
-            self.pan(-factor_x / self.columns)
-
-    def _pan_plot_with_mouse(self, event: events.MouseMove) -> None:
-        """Dragging chooses what to zoom into; with shift or ctrl, or another button, it moves what is shown."""
-        if event.shift or event.ctrl or event.button != 1:
-            self._pan(event.delta_x, 0)
-        elif self._drag_from is not None:
-            here = self._place(event)
-            if here is not None:
-                self.selection = (min(self._drag_from, here), max(self._drag_from, here))
-
-    def _place(self, event: events.MouseEvent) -> float | None:
-        """The position under the mouse, cut to the plot; None above or below the chart."""
+    def _dragged_to(self, event: events.MouseEvent) -> float:
+        """The position under the mouse, cut to the plot."""
         offset = event.get_content_offset_capture(self)
-        column = min(max(offset.x, GUTTER), GUTTER + self.columns - 1)
-        return float(self.get_coordinate_from_pixel(column, 0)[0])
+        return self._position_at(min(max(offset.x, GUTTER), GUTTER + self.columns - 1))
+
+    def _wheel(self, event: events.MouseEvent, factor: float) -> None:
+        offset = event.get_content_offset(self)
+        if offset is not None:
+            event.stop()
+            self._zoom_around(self._position_at(offset.x), factor)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Zoom in where the mouse is."""
+        self._wheel(event, _WHEEL)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Zoom out where the mouse is."""
+        self._wheel(event, 1 / _WHEEL)
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """A drag may begin."""
+        self.capture_mouse()
         if event.button == 1:
-            self._drag_from = self._place(event)
-            self.capture_mouse()
+            self._drag_from = self._dragged_to(event)
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
-        """A drag ended: zoom into what was dragged over, if that is more than a slip of the hand."""
+        """A drag ended: zoom into what was dragged over, if that is more than an unsteady click."""
         self.release_mouse()
         chosen, self.selection, self._drag_from = self.selection, None, None
         low, high = self.extent
@@ -234,87 +235,99 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
             self._show_window(*chosen)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Read the values under the mouse."""
+        """Read the values under the mouse; dragging selects what to zoom into, or moves what is shown.
+
+        It moves with shift or ctrl, or with another button.
+        """
+        if event.button:
+            if event.shift or event.ctrl or event.button != 1:
+                if event.delta_x:
+                    self.pan(-event.delta_x / self.columns)
+            elif self._drag_from is not None:
+                here = self._dragged_to(event)
+                self.selection = (min(self._drag_from, here), max(self._drag_from, here))
+            return
         offset = event.get_content_offset(self)
-        if offset is not None and event.button == 0 and offset.x >= GUTTER:
-            self.post_message(self.Pointed(self, self.get_coordinate_from_pixel(offset.x, 0)[0]))
+        if offset is not None and offset.x >= GUTTER:
+            self.post_message(self.ChartPointed(self, self._position_at(offset.x)))
 
     def on_leave(self) -> None:
         """The mouse left: its cursor goes."""
-        self.post_message(self.Pointed(self, None))
+        self.post_message(self.ChartPointed(self, None))
 
     def on_click(self) -> None:
-        """A click chooses the chart."""
-        self.post_message(self.Chosen(self))
+        """A click selects the chart."""
+        self.post_message(self.ChartClicked(self))
 
-    # ------------------------------------------------------------------------------ textual-plot's own parts
+    # ------------------------------------------------------------------------------ painting
 
-    def compose(self) -> ComposeResult:
-        """One canvas for all: title, plot and labels."""
-        yield Canvas(1, 1, id="plot")
-
-    def _update_margin_sizes(self) -> None:
-        """There are no margins: the labels are painted on the one canvas."""
-
-    def _update_legend(self) -> None:
-        """The legend is part of the title line."""
-
-    def _position_legend(self) -> None:
-        """The legend is part of the title line."""
+    def _repaint(self) -> None:
+        self._canvas = None
+        self.refresh()
 
     def on_resize(self) -> None:
         """Paint at the new size."""
-        self._rerender()
+        self._repaint()
 
     def notify_style_update(self) -> None:
         """Another theme: colours are looked up again."""
-        self._styles_of.clear()
+        self._styles.clear()
+        self._canvas = None
         super().notify_style_update()
+
+    def watch_title(self) -> None:
+        """Paint with the other title."""
+        self._repaint()
 
     def watch_log_scale(self) -> None:
         """Paint with the other y axis."""
-        self._rerender()
+        self._repaint()
 
     def watch_cursor(self) -> None:
         """Paint with the cursor at its new place."""
-        self._rerender()
+        self._repaint()
 
     def watch_selection(self) -> None:
         """Paint with what is dragged over."""
-        self._rerender()
+        self._repaint()
 
     def watch_window(self) -> None:
         """Paint the new window with what is loaded, at once; finer data follows."""
-        self._rerender()
+        self._repaint()
 
-    def render(self) -> str:
-        """Paint the canvas where anything changed."""
-        canvas = next(iter(self.query(Canvas)), None)
-        if self._needs_rerender and canvas is not None:  # a chart that is being taken away has none any more
-            with canvas.batch_refresh():
-                size = canvas.size
-                canvas.reset(size=size)
-                self._scale_rectangle = Region(GUTTER, 1, self.columns, max(1, size.height - 2))
-                self._render_plot()
-            self._needs_rerender = False
-        return ""
+    def render_line(self, y: int) -> Strip:
+        """Draw a line of the canvas, which is painted where anything changed."""
+        if self._canvas is None:
+            self._canvas = CellCanvas(*self.size)
+            Painter(self._painted(), self._canvas, self._style_of).paint()
+        return self._canvas.strip(y, self.rich_style)
 
-    # ------------------------------------------------------------------------------ what the painter asks
+    def _painted(self) -> PaintedChart:
+        return PaintedChart(
+            data=self._data,
+            title=self.title,
+            xs=self.extent,
+            percent=self.percent,
+            log_scale=self.log_scale,
+            chosen=self.has_class("-chosen"),
+            cursor=self.cursor,
+            edges=self.selection or (),
+            reading=self.readout(self.cursor) if self.cursor is not None else "",
+        )
 
-    def _render_plot(self) -> None:
-        canvas = self.query_one("#plot", Canvas)
-        if canvas.size.width > GUTTER + self.right_gutter + 1 and canvas.size.height >= 4:
-            (self._x_min, self._x_max), (self._y_min, self._y_max) = Painter(self, canvas, GUTTER).paint()
+    def _style_of(self, name: str) -> Style:
+        """The style of a part, of the curve "curve-3", or of its dim one, "dim-3"."""
+        if name not in self._styles:
+            self._styles[name] = Style.parse(self._colours_of(name))
+        return self._styles[name]
 
-    def style_of(self, name: str) -> str:
-        """The colours of a part as the canvas takes them."""
-        if name not in self._styles_of:
-            part = "chosen" if name == "title" and self.has_class("-chosen") else name
-            self._styles_of[name] = chart_colours.style_of(part, self.app.theme_variables, self.background_colors[1])
-        return self._styles_of[name]
-
-    def value_text(self, value: float, percent: bool | None = None) -> str:
-        """A value as the title and the cursor write it; as a share where the chart's or the line's values are some."""
-        if (self.percent if percent is None else percent) and np.isfinite(value):
-            return f"{value * 100:.4g}%"
-        return figure(value)
+    def _colours_of(self, name: str) -> str:
+        behind = self.background_colors[1]
+        kind, _, place = name.partition("-")
+        if kind not in ("curve", "dim") or not place.isdigit():
+            return chart_colours.style_of(name, self.app.theme_variables, behind)
+        colour = curve_colour(self.app.current_theme, int(place))
+        if kind == "curve":
+            return colour
+        # A terminal's own colours cannot be mixed.
+        return f"dim {colour}" if self.app.current_theme.ansi else behind.blend(Color.parse(colour), 0.5).hex6

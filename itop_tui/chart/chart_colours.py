@@ -1,7 +1,7 @@
 """The colours of a chart's parts, read from the theme's variables.
 
-A component class for each would be styled anew, one by one, whenever a chart is made, resized or chosen: a third of the
-time that opening a run took.
+A component class for each would be styled again, one by one, each time a chart is made, resized or chosen: a third of
+the time that opening a run took.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def style_of(name: str, variables: Mapping[str, str], behind: Color) -> str:
     """
     look = _LOOKS[name]
     color = Color.parse(variables[look.variable])
-    if color.ansi is not None:  # the terminal's own: nobody knows what it looks like, so it is not mixed with anything
+    if color.ansi is not None:  # the terminal's own: what it looks like is unknown, so it is not mixed
         named = "default" if color.ansi < 0 else f"color({color.ansi})"
         return f"{look.text} {'dim ' if look.share < 1 else ''}{named}".strip()
     seen = behind.blend(color.with_alpha(1.0), color.a * look.share)

@@ -1,27 +1,42 @@
-"""The screen on which runs are compared: what its keys do; the registry in `itop_tui.keys` says which those are."""
+"""The screen on which runs are compared: its layout, and what its keys do.
+
+What is compared and how stands in `compared.py`; what is read of it, in threads, in `comparison_reader.py`. Whenever
+either changes, the screen shows the open tab again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+
+from textual.containers import Horizontal
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher
 
 from db.records import RunRecord
 from db.runs import runs
-from db.session import Database
+from itop_tui.chart.charts_pane import ChartsPane
+from itop_tui.chart.scatter import Scatter
 from itop_tui.compare import sheets
-from itop_tui.compare.compare_display import CompareDisplay
-from itop_tui.compare.comparison_state import Left
-from itop_tui.compare.curves_tab import CurvesPane
-from itop_tui.compare.reading import keep
+from itop_tui.compare.compared import TABS, Compared
+from itop_tui.compare.comparison_reader import ComparisonReader, Listeners
+from itop_tui.compare.entry_list import EntryLine, EntryList
+from itop_tui.compare.reading import ComparisonRead, ComparisonRequest, keep
+from itop_tui.compare.reading_thread import ReadingDone
 from itop_tui.dialogs.questions import Ask
 from itop_tui.export.written_files import comparison_name
-from itop_tui.figures.comparison import MOST, entries
-from itop_tui.figures.comparison_scatter import ACCURACIES
+from itop_tui.figures.comparison import MOST
+from itop_tui.figures.comparison_curves import EntryCurves, members_of
+from itop_tui.figures.comparison_scatter import ACCURACIES, scatter_data
+from itop_tui.figures.entry_charts import ChartedEntries, MarkedEntry, compared_charts
 from itop_tui.figures.format import plain, plural
 from itop_tui.keys import bindings, find, in_scope
+from itop_tui.poller import DatabaseTrouble, RunsChanged
+from itop_tui.screen import ItopScreen
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.sheet import Sheet, SheetView
 from itop_tui.widgets.tab_line import TabLine
+from itop_tui.widgets.top_bar import TopBar
 
 _ONLY_ON = {
     "next_view": ("scatter", "layers", "masks"),
@@ -29,12 +44,12 @@ _ONLY_ON = {
     "previous_layer": ("masks",),
 }
 """Actions that mean something on some tabs alone."""
-_ZOOM = 1.5
-_PAN = 0.25
+_PAUSE = 0.5
+"""Seconds after which what could not be read is read again."""
 
 
-class CompareScreen(CompareDisplay):
-    """Runs, or groups of seeds, side by side: what the keys do.
+class CompareScreen(ItopScreen):
+    """Runs, or groups of seeds, side by side.
 
     Args:
         run_ids: The runs, in order.
@@ -46,135 +61,333 @@ class CompareScreen(CompareDisplay):
     BINDINGS = bindings(in_scope("compare"))
     AUTO_FOCUS = None
 
+    def __init__(self, run_ids: Sequence[int], *, grouped: bool = False) -> None:
+        super().__init__()
+        self.compared = Compared(run_ids, grouped=grouped)
+        listeners = Listeners(self._runs_read, self._mark, self._masks_read)
+        self.reader = ComparisonReader(self, lambda: self.itop.database, lambda: self.itop.clock(), listeners)
+        self._shown: ComparisonRead | None = None
+        """What the entries were made of."""
+        self._curves: EntryCurves | None = None
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Lay out the tabs and the legend."""
+        yield TabLine(TABS)
+        with Horizontal(id="compared"):
+            yield EntryList(id="legend")
+            with ContentSwitcher(initial="curves", id="compare-tabs"):
+                yield ChartsPane("curves", fixed=compared_charts())
+                yield SheetView(widget_id="results", widest=34)
+                yield SheetView(widget_id="settings")
+                with Horizontal(id="scatter"):
+                    yield Scatter("by-rs")
+                    yield Scatter("by-flops")
+                yield SheetView(widget_id="layers")
+                yield SheetView(widget_id="masks")
+
+    @property
+    def current_run(self) -> RunRecord | None:
+        """The first run of the entry at the cursor."""
+        entry = self.compared.current
+        return entry.runs[0] if entry is not None else None
+
+    @property
+    def curves(self) -> ChartsPane:
+        """The charts."""
+        return self.query_one(ChartsPane)
+
+    @property
+    def tab(self) -> str:
+        """The open tab."""
+        return self.compared.tab
+
+    # ------------------------------------------------------------------------------------------------------ reading
+
+    def on_mount(self) -> None:
+        """Read what is compared."""
+        self.ask()
+
+    def on_unmount(self) -> None:
+        """End what reads."""
+        self.reader.close()
+
+    def on_reading_done(self, message: ReadingDone) -> None:
+        """Show what a thread has read."""
+        if self.is_mounted:
+            message.reading.take(message)
+
+    def on_runs_changed(self, message: RunsChanged) -> None:
+        """Something was committed: read again where a run that is compared may have changed."""
+        super().on_runs_changed(message)
+        ended = self._shown is not None and all(run.status.is_terminal for run in self._shown.runs)
+        self.reader.ask(self._request(), unless_same=ended)
+
+    def on_charts_pane_curves_wanted(self, message: ChartsPane.CurvesWanted) -> None:
+        """Other curves are visible."""
+        message.stop()
+        self.ask()
+
+    def ask(self) -> None:
+        """Read what is visible, now or as soon as what is being read is there."""
+        self.reader.ask(self._request())
+
+    def _request(self) -> ComparisonRequest:
+        compared = self.compared
+        curves = self.curves.request if self.tab == "curves" and compared.entries else None
+        if curves is not None:
+            curves = replace(curves, members=members_of(compared.entries), drops=False)
+        return ComparisonRequest(compared.ids, curves, layers=self.tab == "layers", masks=self.tab == "masks")
+
+    def _runs_read(self) -> None:
+        reading, compared = self.reader.runs, self.compared
+        if reading.problem is not None:
+            self.on_database_trouble(DatabaseTrouble(f"The runs cannot be compared: {reading.problem}"))
+            self.set_timer(_PAUSE, self.ask)
+            return
+        self.on_database_trouble(DatabaseTrouble(self.itop.problem))
+        found, first = reading.value, self._shown is None
+        if found is None or found is self._shown:
+            return
+        self._shown, compared.runs = found, found.runs
+        self._curves = found.curves or self._curves
+        if first:
+            self._restore(found.kept)
+        missing = compared.without_missing(found.request.ids)
+        if missing:
+            self.notify(f"{plural(missing, 'run')} no longer there.", severity="warning", markup=False)
+        if not compared.ids:
+            self.leave()
+            return
+        compared.arrange()
+        self.show()
+        if found.request != self._request():  # the entries that were read want other curves
+            self.ask()
+
+    def _restore(self, kept: object) -> None:
+        """Show everything as it was left the last time, and no more runs than can be distinguished."""
+        view = self.compared.restore(kept)
+        self.set_class(not self.compared.legend, "-no-legend")
+        self.curves.restore(view)
+        if self.tab != TABS[0]:
+            self.call_later(self.open_tab, self.tab)
+        count = len(self.compared.runs)
+        most = self.compared.limit()
+        if most < count:
+            self.notify(f"{most} at most are compared: these are the first.", severity="warning", markup=False)
+        elif count > MOST:
+            self.notify(f"More than {MOST} runs: their seeds are joined (g).", markup=False)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether what is visible has been read."""
+        found = self._shown
+        settled = found is not None and self.reader.runs.is_settled and found.request == self._request()
+        return settled and (not self._marked_runs or self.reader.marks.is_settled)
+
+    # ------------------------------------------------------------------------------------------------------ showing
+
+    def show(self) -> None:
+        """Show what is known in the legend and in the open tab."""
+        compared, found = self.compared, self._shown
+        self.query_one(TopBar).heading = compared.heading
+        if found is not None:
+            if self.tab == "curves":
+                self._mark()
+            elif self.tab == "scatter":
+                plots = scatter_data(compared.entries, found.seconds, compared.accuracy, hidden=compared.hidden)
+                for widget, data in zip(self.query(Scatter), plots, strict=True):
+                    widget.data = data
+            else:
+                self.query_one(f"#{self.tab}", SheetView).sheet = self.sheet(found)
+            self.refresh_keys()
+        self._show_legend()
+
+    def _mark(self) -> None:
+        """Show the charts, with the marks of the entry at the cursor as soon as they are known."""
+        if self.tab != "curves":
+            return
+        compared, marked = self.compared, self._marked_runs
+        if marked:
+            self.reader.ask_marks(marked)
+        known, entry, shown = self.reader.marks.value or {}, compared.current, None
+        if entry is not None and marked and all(run.id in known for run in marked):
+            shown = MarkedEntry(entry.letter, {run.id: known[run.id] for run in marked})
+        self.curves.show(ChartedEntries(compared.entries, compared.hidden, self._curves, shown))
+
+    @property
+    def _marked_runs(self) -> tuple[RunRecord, ...]:
+        """The runs whose mask updates and other happenings the charts mark: those of the entry at the cursor."""
+        entry = self.compared.current
+        if entry is None or self.tab != "curves" or not self.curves.with_marks or entry.key in self.compared.hidden:
+            return ()
+        return entry.runs
+
+    def sheet(self, found: ComparisonRead) -> Sheet:
+        """The table of the open tab."""
+        compared = self.compared
+        if self.tab == "settings":
+            return sheets.settings_sheet(compared.entries)
+        if self.tab == "layers":
+            return sheets.layers_sheet(compared.entries, found.layers or {}, compared.layer_measure)
+        if self.tab == "masks":
+            runs_shown = compared.entry_runs
+            if found.checkpoints is not None:
+                self.reader.ask_masks(runs_shown, found.checkpoints)
+            masks = self.reader.masks_of(tuple(run.id for run in runs_shown))
+            problem, layer = self.reader.masks.problem, compared.mask_layer
+            return sheets.overlap_sheet(compared.entries, masks, problem, layer, compared.overlap_measure)
+        return sheets.results_sheet(compared.entries, found.seconds, named=not compared.legend)
+
+    def _masks_read(self) -> None:
+        if self.tab == "masks":
+            self.show()
+
+    def _show_legend(self) -> None:
+        """The legend reads the values at the charts' cursor."""
+        compared, on_charts = self.compared, self.tab == "curves"
+
+        def reading(at: int) -> str:
+            if on_charts:
+                return self.curves.chart.reading(at, self.curves.cursor)
+            return f"run {compared.entries[at].runs[0].id}"
+
+        legend = self.query_one(EntryList)
+        legend.cursor = compared.cursor
+        legend.lines = tuple(
+            EntryLine(entry.letter, entry.label, entry.status, entry.n, entry.key in compared.hidden, reading(at))
+            for at, entry in enumerate(compared.entries)
+        )
+        accuracy = f"{ACCURACIES[compared.accuracy]} (v)" if self.tab == "scatter" else ""
+        self.query_one(TabLine).note = self.curves.note if on_charts else accuracy
+
+    def on_charts_pane_cursor_moved(self, message: ChartsPane.CursorMoved) -> None:
+        """The legend reads the values at the cursor."""
+        message.stop()
+        self._show_legend()
+
+    def on_charts_pane_view_changed(self, message: ChartsPane.ViewChanged) -> None:
+        """A person changed how the charts are shown."""
+        message.stop()
+        self._mark()
+        self.keep()
+
+    def on_entry_list_clicked(self, message: EntryList.Clicked) -> None:
+        """An entry was clicked."""
+        message.stop()
+        self._point_at(message.position)
+
+    def _point_at(self, place: int) -> None:
+        """Put the cursor on an entry: keys act on it, and charts mark what happened to it."""
+        self.compared.point_at(place)
+        self._mark()
+        self._show_legend()
+        self.refresh_keys()
+
     # --------------------------------------------------------------------------------------------------------- tabs
 
-    def action_tab_curves(self) -> None:
-        """Show the charts."""
-        self._open("curves")
+    def open_tab(self, tab: str) -> None:
+        """Open a tab."""
+        self.compared.tab = tab
+        self.query_one("#compare-tabs", ContentSwitcher).current = tab
+        self.query_one(TabLine).tab = tab
+        self.show()
+        self.ask()
+        self.refresh_bindings()
 
-    def action_tab_results(self) -> None:
-        """Show the results."""
-        self._open("results")
-
-    def action_tab_settings(self) -> None:
-        """Show the settings that differ."""
-        self._open("settings")
-
-    def action_tab_scatter(self) -> None:
-        """Show the scatter plots."""
-        self._open("scatter")
-
-    def action_tab_layers(self) -> None:
-        """Show the layers."""
-        self._open("layers")
-
-    def action_tab_masks(self) -> None:
-        """Show how far the masks agree."""
-        self._open("masks")
-
-    def _open(self, tab: str) -> None:
+    def action_open_tab(self, tab: str) -> None:
+        """Open a tab, and keep which one it is."""
         self.open_tab(tab)
         self.keep()
 
     def action_leave(self) -> None:
         """Leave the chart at full size, else the screen."""
         if self.tab == "curves" and self.curves.full:
-            self.curves.toggle_full()
+            self.curves.action_toggle_full()
         else:
             self.dismiss(None)
 
+    def action_next_view(self) -> None:
+        """Show another measure of the open tab."""
+        self.compared.next_measure()
+        self._changed()
+
+    @property
+    def mask_layers(self) -> tuple[str, ...]:
+        """The layers whose masks can be compared."""
+        masks = self.reader.masks_of(tuple(run.id for run in self.compared.entry_runs))
+        return masks.overlaps.layers if masks is not None and masks.overlaps is not None else ()
+
+    def action_choose_layer(self, by: int) -> None:
+        """Compare the masks of another layer."""
+        self.compared.choose_layer(by, self.mask_layers)
+        self.show()
+
     # ------------------------------------------------------------------------------------------------------ entries
 
-    def action_next_entry(self) -> None:
-        """Go to the next entry."""
-        self.point_at(self.legend.cursor + 1)
+    def _changed(self, *, reads: bool = False) -> None:
+        """Show the comparison as it is now, and keep it.
 
-    def action_previous_entry(self) -> None:
-        """Go to the entry before."""
-        self.point_at(self.legend.cursor - 1)
+        Args:
+            reads: Whether other runs or groups have to be read.
+        """
+        self.show()
+        if reads:
+            self.ask()
+        self.keep()
+
+    def action_point(self, by: int) -> None:
+        """Put the cursor on another entry."""
+        self._point_at(self.compared.cursor + by)
 
     def action_hide_entry(self) -> None:
         """Leave an entry out of charts and plots, or show it again."""
-        entry = self.current
-        if entry is not None:
-            self.hidden = self.hidden ^ {entry.key}
-            self.show()
-            self.keep()
+        self.compared.hide()
+        self._changed()
 
-    def action_entry_up(self) -> None:
-        """Move an entry up."""
-        self._move(-1)
-
-    def action_entry_down(self) -> None:
-        """Move an entry down."""
-        self._move(1)
-
-    def _move(self, by: int) -> None:
-        here = self.legend.cursor
-        there = here + by
-        if not self.entries or not 0 <= there < len(self.entries):
-            return
-        order = list(self.entries)
-        order[here], order[there] = order[there], order[here]
-        self.ids = tuple(run.id for entry in order for run in entry.runs)
-        self.legend.cursor = there
-        self.make_entries()
-        self.ask()
-        self.keep()
+    def action_move(self, by: int) -> None:
+        """Move an entry up or down."""
+        if self.compared.move(by):
+            self._changed(reads=True)
 
     def action_take_out(self) -> None:
-        """Take an entry out of the comparison."""
-        entry = self.current
-        if entry is None:
-            return
-        if len(self.entries) == 1:
+        """Remove an entry from the comparison."""
+        if self.compared.remove():
+            self._changed(reads=True)
+        elif self.compared.entries:
             self.notify("The last one stays.", severity="warning", markup=False)
-            return
-        out = {run.id for run in entry.runs}
-        self.ids = tuple(run_id for run_id in self.ids if run_id not in out)
-        self.make_entries()
-        self.ask()
-        self.keep()
 
     def action_take_in(self) -> None:
         """Ask for a run to compare too."""
 
-        def find(db: Database, name: str) -> RunRecord:
-            return runs.find(db, name)
-
         def asked(name: str | None) -> None:
             if name and name.strip():
-                self.itop.operate(lambda db: find(db, name.strip()), self._taken_in, failing="No run was taken in")
+                self.itop.operate(lambda db: runs.find(db, name.strip()), self._add, failing="No run was added")
 
         self.app.push_screen(Ask("Compare with", "", "a run's id, or its unique name"), asked)
 
-    def _taken_in(self, run: RunRecord) -> None:
-        if run.id in self.ids:
+    def _add(self, run: RunRecord) -> None:
+        if run.id in self.compared.ids:
             self.notify(f"Run {run.id} is compared already.", severity="warning", markup=False)
             return
-        known = [*(self.read.runs if self.read is not None else ()), run]
         try:
-            entries(known, grouped=self.grouped)
+            self.compared.add(run)
         except ValueError:
-            self.notify(f"{MOST} at most are compared: take one out first (d).", severity="warning", markup=False)
+            self.notify(f"{MOST} at most are compared: remove one first (d).", severity="warning", markup=False)
             return
-        self.ids = (*self.ids, run.id)
         self.ask()
         self.keep()
 
     def action_group_seeds(self) -> None:
         """Join runs that differ only by their seed, or compare each run."""
-        self.grouped = not self.grouped
+        compared = self.compared
         try:
-            self.make_entries()
+            compared.toggle_grouped()
         except ValueError as error:
-            self.grouped = not self.grouped
             self.notify(f"{error}.", severity="warning", markup=False)
             return
-        if self.grouped and len(self.entries) == len(self.ids):
+        if compared.grouped and len(compared.entries) == len(compared.ids):
             self.notify("No two of these runs differ only by their seed.", markup=False)
-        self.ask()
-        self.keep()
+        self._changed(reads=True)
 
     def action_open_run(self) -> None:
         """Open the run at the cursor."""
@@ -183,136 +396,47 @@ class CompareScreen(CompareDisplay):
 
     def action_toggle_legend(self) -> None:
         """Show or hide the legend."""
-        self.toggle_class("-no-legend")
-        self.show()
-        self.keep()
-
-    # ------------------------------------------------------------------------------------------------------- charts
-
-    def action_toggle_full(self) -> None:
-        """Show one chart, or all that fit."""
-        self.curves.toggle_full()
-
-    def action_next_chart(self) -> None:
-        """Choose the next chart."""
-        self.curves.choose(1)
-
-    def action_previous_chart(self) -> None:
-        """Choose the chart before."""
-        self.curves.choose(-1)
-
-    def action_zoom_in(self) -> None:
-        """Zoom in."""
-        self.curves.chart.zoom(_ZOOM)
-
-    def action_zoom_out(self) -> None:
-        """Zoom out."""
-        self.curves.chart.zoom(1 / _ZOOM)
-
-    def action_zoom_reset(self) -> None:
-        """Show everything."""
-        self.curves.set_window(None)
-
-    def action_cursor_left(self) -> None:
-        """Move the cursor to the left."""
-        self.curves.move_cursor(-1)
-
-    def action_cursor_right(self) -> None:
-        """Move the cursor to the right."""
-        self.curves.move_cursor(1)
-
-    def action_cursor_off(self) -> None:
-        """Take the cursor away."""
-        self.curves.point(None)
-
-    def action_smooth(self) -> None:
-        """Take the next smoothing."""
-        self.curves.smooth_more()
-
-    def action_toggle_log(self) -> None:
-        """Change the y axis."""
-        self.curves.toggle_log()
-
-    def action_next_across(self) -> None:
-        """Change the x axis."""
-        self.curves.next_across()
-
-    def action_toggle_marks(self) -> None:
-        """Mark what happened to the run at the cursor, or do not."""
-        self.curves.toggle_marks()
-        self.mark()
+        self.compared.legend = not self.compared.legend
+        self.set_class(not self.compared.legend, "-no-legend")
+        self._changed()
 
     # ------------------------------------------------------------------------------------------------------- moving
 
-    def action_go_left(self) -> None:
-        """Move to earlier steps, or to columns further left."""
-        self._go(-1)
+    @property
+    def _table(self) -> SheetView | None:
+        """The table of the open tab; None for charts and plots."""
+        found = self.query_one(f"#{self.tab}")
+        return found if isinstance(found, SheetView) else None
 
-    def action_go_right(self) -> None:
-        """Move to later steps, or to columns further right."""
-        self._go(1)
-
-    def _go(self, direction: int) -> None:
-        table = self.focused_sheet()
-        if isinstance(table, SheetView):
-            table.scroll_columns(direction)
+    def action_go(self, direction: int) -> None:
+        """Move to later or earlier steps, or to columns further right or left."""
+        if self._table is not None:
+            self._table.scroll_columns(direction)
         elif self.tab == "curves":
-            self.curves.chart.pan(direction * _PAN)
+            self.curves.action_pan(direction)
 
-    def action_page_down(self) -> None:
-        """Move a page down in the table."""
-        table = self.focused_sheet()
-        if isinstance(table, SheetView):
-            table.scroll_pages(1)
+    def action_page(self, direction: int) -> None:
+        """Move a page down or up in the table."""
+        if self._table is not None:
+            self._table.scroll_pages(direction)
 
-    def action_page_up(self) -> None:
-        """Move a page up in the table."""
-        table = self.focused_sheet()
-        if isinstance(table, SheetView):
-            table.scroll_pages(-1)
+    # ------------------------------------------------------------------------------------------- copying and writing
 
-    # -------------------------------------------------------------------------------------------------------- views
-
-    def action_next_view(self) -> None:
-        """Show another measure of the open tab."""
-        if self.tab == "scatter":
-            self.accuracy = _next(tuple(ACCURACIES), self.accuracy)
-        elif self.tab == "layers":
-            self.layer_measure = _next(sheets.LAYER_MEASURES, self.layer_measure)
-        elif self.tab == "masks":
-            self.overlap_measure = _next(sheets.OVERLAP_MEASURES, self.overlap_measure)
-        self.show()
-        self.keep()
-
-    def action_next_layer(self) -> None:
-        """Compare the masks of the next layer."""
-        self._choose_layer(1)
-
-    def action_previous_layer(self) -> None:
-        """Compare the masks of the layer before."""
-        self._choose_layer(-1)
-
-    def _choose_layer(self, by: int) -> None:
-        choices: tuple[str | None, ...] = (None, *self.mask_layers)
-        here = choices.index(self.mask_layer) if self.mask_layer in choices else 0
-        self.mask_layer = choices[(here + by) % len(choices)]
-        self.show()
-
-    def _table(self) -> tuple[str, Sheet]:
+    def _copied(self, found: ComparisonRead) -> tuple[str, Sheet]:
         """What is copied and exported as a table, and what it is of: the open one; on charts and plots, the results."""
-        if self.focused_sheet() is not None and self.tab != "results":
-            return self.tab, self.sheet()
-        assert self.read is not None, "tables are made of what was read"
-        return "results", sheets.results_sheet(self.entries, self.read.seconds)
+        if self._table is not None and self.tab != "results":
+            return self.tab, self.sheet(found)
+        return "results", sheets.results_sheet(self.compared.entries, found.seconds)
 
     def action_copy_table(self) -> None:
         """Copy the open table as text; on charts and plots, the results."""
-        if self.read is None:
+        if self._shown is None:
             return
-        name, table = self._table()
+        name, table = self._copied(self._shown)
         text = table.as_text()
         if name != "results":  # its rows are named; elsewhere the letters have to be
-            text = "\n".join([*(f"{entry.letter} {plain(entry.label)}" for entry in self.entries), "", text])
+            named = (f"{entry.letter} {plain(entry.label)}" for entry in self.compared.entries)
+            text = "\n".join([*named, "", text])
         self.app.copy_to_clipboard(text)
         self.notify(plain(f"The table of {name}, {plural(len(text.splitlines()), 'line')}."), title="Copied")
 
@@ -327,45 +451,29 @@ class CompareScreen(CompareDisplay):
             sheet_choices,
         )
 
-        if self.read is None:
+        found, compared = self._shown, self.compared
+        if found is None:
             return
-        runs_shown = [run for entry in self.entries for run in entry.runs]
-        ids = [run.id for run in runs_shown]
+        ids = [run.id for run in compared.entry_runs]
         name = comparison_name(ids)
-        report = report_choice(runs_shown, name, grouped=self.grouped, across=self.curves.across)
+        report = report_choice(compared.entry_runs, name, grouped=compared.grouped, across=self.curves.across)
         drawn = []
         if self.tab == "curves":
-            labels = {entry.letter: entry.label_with_n for entry in self.entries}
+            labels = {entry.letter: entry.label_with_n for entry in compared.entries}
             drawn = [chart_choice(chart, name, labels) for chart in self.curves.charts if chart.display]
         elif self.tab == "scatter":
             from itop_tui.export.report import scatter_drawings
 
-            plots = scatter_drawings(self.entries, self.read.seconds, self.accuracy, hidden=self.hidden)
+            plots = scatter_drawings(compared.entries, found.seconds, compared.accuracy, hidden=compared.hidden)
             drawn = [drawing_choice(plot, name) for plot in plots]
-        title, table = self._table()
+        title, table = self._copied(found)
         others = run_choices(ids, without=("html",))
         offer(self, "Export the comparison", [report, *drawn, *sheet_choices(name, title, table), *others])
 
-    # --------------------------------------------------------------------------------------- what is kept of the view
-
     def keep(self) -> None:
         """Keep how the comparison is left, for the next opening of the same runs and the next start."""
-        left = Left(self.ids, self.hidden & set(self.ids), self.grouped)
-        view = {
-            **self.curves.state,
-            "tab": self.tab,
-            "accuracy": self.accuracy,
-            "layers": self.layer_measure,
-            "masks": self.overlap_measure,
-            "legend": not self.has_class("-no-legend"),
-        }
+        left, view = self.compared.left, {**self.curves.state, **self.compared.view}
         self.itop.operate(lambda db: keep(db, left, view), failing="The view could not be kept")
-
-    def on_curves_pane_changed(self, message: CurvesPane.Changed) -> None:
-        """The charts are shown otherwise."""
-        message.stop()
-        self.query_one(TabLine).note = self._note()
-        self.keep()
 
     # --------------------------------------------------------------------------------------------------------- keys
 
@@ -392,7 +500,3 @@ class CompareScreen(CompareDisplay):
                 shown = replace(hint, pinned=True) if name == "leave" else hint
                 (mine if name in own or name == "group_seeds" else others).append(shown)
         return [*mine, *others]
-
-
-def _next(choices: tuple[str, ...], present: str) -> str:
-    return choices[(choices.index(present) + 1) % len(choices)]

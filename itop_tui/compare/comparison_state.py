@@ -1,6 +1,6 @@
 """How comparisons were left, as JSON: what the next opening of the same runs, and the next start, shows again.
 
-No widget; what cannot be understood (another version's) is passed over.
+No widget; what cannot be understood (another version's) is ignored.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Left:
 
 
 def left_before(kept: object, ids: Iterable[int]) -> Left | None:
-    """How the comparison of these runs, in whatever order, was left; None where they were not compared before.
+    """How the comparison of these runs, in any order, was left; None where they were not compared before.
 
     Args:
         kept: What the settings hold.
@@ -45,7 +45,7 @@ def left_before(kept: object, ids: Iterable[int]) -> Left | None:
 
 
 def view_before(kept: object) -> Mapping[str, Any]:
-    """How the view was left, whatever was compared; empty where it was not opened before."""
+    """How the view was left, for any comparison; empty where it was not opened before."""
     view = kept.get("view") if isinstance(kept, Mapping) else None
     return view if isinstance(view, Mapping) else {}
 
@@ -83,5 +83,5 @@ def _numbers(value: object) -> tuple[int, ...]:
 
 
 def choice(kept: object, choices: tuple[str, ...]) -> str:
-    """What was kept, where it is one of the choices; the first one otherwise."""
+    """What was kept, where it is one of the choices; else the first one."""
     return kept if isinstance(kept, str) and kept in choices else choices[0]

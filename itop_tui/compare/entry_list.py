@@ -91,7 +91,7 @@ class EntryList(Toned):
         count = len(self.lines)
         if count <= self.size.height:
             return range(count)
-        room = max(1, self.size.height - 1)  # a line tells of the others
+        room = max(1, self.size.height - 1)  # a line says how many others there are
         first = min(max(0, self.cursor - room + 1), count - room)
         return range(first, first + room)
 

@@ -16,34 +16,35 @@ from db.runs import attempts, checkpoints, runs
 from db.session import Database
 from engine.helpers.masks_client import MaskServer, Overlaps
 from itop_tui.compare.comparison_state import SETTING, Left, with_left
-from itop_tui.figures.braille import FloatArray
 from itop_tui.figures.comparison import seconds_taken
-from itop_tui.figures.comparison_curves import Curves, CurvesRequest, read_curves
-from itop_tui.figures.events import Happening, drop, drops, happenings
+from itop_tui.figures.comparison_curves import EntryCurves, read_curves
+from itop_tui.figures.curves import CurveRequest
+from itop_tui.figures.entry_charts import MarkedRun
+from itop_tui.figures.events import drop, drops, happenings
 
 _RATE_BUCKETS = 1_000
 """How finely the learning rate is read to find where it drops: a step of a bucket, of the width of any screen."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ComparisonRequest:
     """What the screen shows now.
 
     Attributes:
         ids: The runs, in order.
-        curves: The charts; None while they are not on the screen.
+        curves: The charts; None while they are not visible.
         layers: Whether the layers are.
         masks: Whether the masks are.
     """
 
     ids: tuple[int, ...]
-    curves: CurvesRequest | None = None
+    curves: CurveRequest | None = None
     layers: bool = False
     masks: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Read:
+class ComparisonRead:
     """What was read.
 
     Attributes:
@@ -52,30 +53,17 @@ class Read:
         seconds: How long each took, by its id.
         curves: The charts, where they were asked for.
         layers: The layers of each run at its latest mask update, by its id; where they were asked for.
-        checkpoints: The last checkpoint of each run, None where it has none; where the masks are on the screen.
+        checkpoints: The last checkpoint of each run, None where it has none; where the masks are visible.
         kept: How comparisons were left, from the settings; only in what is read first.
     """
 
-    request: Request
+    request: ComparisonRequest
     runs: tuple[RunRecord, ...]
     seconds: dict[int, float | None]
-    curves: Curves | None = None
+    curves: EntryCurves | None = None
     layers: dict[int, tuple[LayerMaskStat, ...]] | None = None
     checkpoints: tuple[int | None, ...] | None = None
     kept: object = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Happened:
-    """What charts mark of one run.
-
-    Attributes:
-        updates: Steps of its mask updates, shape (n,).
-        happenings: Drops of the learning rate, resumes, forks and checkpoints.
-    """
-
-    updates: FloatArray
-    happenings: tuple[Happening, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,17 +94,17 @@ def read_runs(db: Database, ids: Sequence[int]) -> tuple[RunRecord, ...]:
     return tuple(found)
 
 
-def read(db: Database, request: Request, now: float, *, first: bool = False) -> Read:
+def read(db: Database, request: ComparisonRequest, now: float, *, first: bool = False) -> ComparisonRead:
     """Read what is asked for; runs that are gone are left out.
 
     Args:
         db: The database.
-        request: What is on the screen.
+        request: What is visible.
         now: The time.
         first: Whether how comparisons were left is wanted too.
     """
     found = read_runs(db, request.ids)
-    return Read(
+    return ComparisonRead(
         request,
         found,
         {run.id: seconds_taken(attempts.for_run(db, run.id), now) for run in found},
@@ -135,20 +123,20 @@ def _last_checkpoint(db: Database, run: RunRecord) -> int | None:
 
 
 def keep(db: Database, left: Left, view: Mapping[str, Any]) -> None:
-    """Keep how a comparison is left, beside what other windows of the app keep of others."""
-    key_values.put(db, SETTING, with_left(key_values.get(db, SETTING), left, view))
+    """Keep how a comparison is left, beside what other windows of the app keep of other comparisons meanwhile."""
+    key_values.change(db, SETTING, lambda kept: with_left(kept, left, view))
 
 
-def read_happened(db: Database, compared: Sequence[RunRecord]) -> dict[int, Happened]:
+def read_marks(db: Database, compared: Sequence[RunRecord]) -> dict[int, MarkedRun]:
     """Read what charts mark of runs, by their ids."""
     found = {}
     for run in compared:
         updates = [update.step for update in metrics.mask_updates(db, run.id) if update.update]
         rate = metrics.series(db, run.id, "learning_rate", buckets=_RATE_BUCKETS)
         steps, rates = np.asarray(rate.steps, dtype=np.float64), np.asarray(rate.values, dtype=np.float64)
-        told = happenings(run, attempts.for_run(db, run.id), checkpoints.for_run(db, run.id))
+        known = happenings(run, attempts.for_run(db, run.id), checkpoints.for_run(db, run.id))
         falls = tuple(drop(step, steps, rates) for step in drops(steps, rates).tolist())
-        found[run.id] = Happened(np.asarray(updates, dtype=np.float64), (*told, *falls))
+        found[run.id] = MarkedRun(np.asarray(updates, dtype=np.float64), (*known, *falls))
     return found
 
 

@@ -42,7 +42,7 @@ def results_sheet(compared: Sequence[Entry], seconds: Mapping[int, float | None]
     Args:
         compared: The entries.
         seconds: How long each run took.
-        named: Whether rows have the names beside the letters; a legend may tell them already.
+        named: Whether rows have the names beside the letters; a legend may show them already.
     """
     found = results(compared, seconds)
     shown = [result for result in RESULTS if any(stat.n for stat in found[result.name])]
@@ -139,18 +139,18 @@ def overlap_sheet(
         return Sheet(title=title, notes=("Reading the masks from the checkpoints …",))
     labels = run_labels(compared)
     runs: list[RunRecord] = [run for entry in compared for run in entry.runs]
-    told = [
+    reasons = [
         f"{labels[run.id][0]} (run {run.id}): {why}"
         for run, why in zip(runs, masks.problems, strict=True)
         if why is not None
     ]
     overlaps = masks.overlaps
     if overlaps is None or overlaps.problems.count(None) < 2:
-        return Sheet(title=title, notes=("There are no two masks to compare.", *told))
+        return Sheet(title=title, notes=("There are no two masks to compare.", *reasons))
     if not overlaps.layers:
-        return Sheet(title=title, notes=("These runs have no layer in common: their models differ.", *told))
+        return Sheet(title=title, notes=("These runs have no layer in common: their models differ.", *reasons))
     if overlaps.left_out:
-        told.append(f"{plural(len(overlaps.left_out), 'layer')} left out: not the same in all of these models.")
+        reasons.append(f"{plural(len(overlaps.left_out), 'layer')} left out: not the same in all of these models.")
     places = [at for at, why in enumerate(overlaps.problems) if why is None]
     values = overlaps.shared_active(layer) if measure == OVERLAP_MEASURES[2] else overlaps.jaccard(layer)
     chance = overlaps.by_chance(layer)
@@ -173,5 +173,5 @@ def overlap_sheet(
     off = [float(chance[a, b]) for a in places for b in places if a < b and not math.isnan(chance[a, b])]
     explained = "|A ∩ B| / |A ∪ B|" if measure != OVERLAP_MEASURES[2] else "|A ∩ B| / |A|, A the row"
     by_chance = f" Random masks of these densities: {percent(sum(off) / len(off), 1)}." if off else ""
-    notes = (f"{explained} of active weights.{by_chance} n, N: layer. v: measure.", *told)
+    notes = (f"{explained} of active weights.{by_chance} n, N: layer. v: measure.", *reasons)
     return Sheet(head, tuple(rows), notes, title)

@@ -20,15 +20,15 @@ from textual.widgets.option_list import Option
 
 from db.records import RunRecord
 from db.session import Database
-from itop_tui.chart.chart import Chart, Line
-from itop_tui.chart.compare_chart import BandLine
+from itop_tui.chart.chart import Chart
 from itop_tui.dialogs.questions import Confirm
-from itop_tui.export.chart_marks import Marks
+from itop_tui.export.chart_marks import DrawnMarks
 from itop_tui.export.csv_json import write_rows
 from itop_tui.export.drawing import Drawing, Part, Trace
 from itop_tui.export.run_export import FORMATS, export_runs
 from itop_tui.export.svg_text import note_of
 from itop_tui.export.written_files import AlreadyThereError, comparison_name, safe_name, written
+from itop_tui.figures.chart_data import Line
 from itop_tui.figures.format import moment, plain, plural
 from itop_tui.figures.x_axis import Across
 from itop_tui.screen import ItopScreen, shell_of
@@ -257,10 +257,9 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
         inside = (line.x >= low) & (line.x <= high)
         raw = line.tone == "raw" or line.tone.startswith("dim-")
         part: Part = "raw" if raw else "parent" if line.tone == "parent" else "own"
-        band = isinstance(line, BandLine) and len(line.std) == len(line.x)
-        spread = line.std[inside] if band and isinstance(line, BandLine) else np.empty(0)
+        spread = line.std[inside] if len(line.std) == len(line.x) else np.empty(0)
         # The line behind a curve has its colour: the raw line comes before the smoothed one, of the same label.
-        position = line.position if isinstance(line, BandLine) else places.setdefault(_curve_of(line), len(places))
+        position = line.position if line.position is not None else places.setdefault(_curve_of(line), len(places))
         label = names.get(line.marker) or line.label.strip() or ("" if line.marker else chart.title)
         traces.append(
             Trace(line.marker, label, position, line.x[inside], line.y[inside], spread, part=part, right=line.right)
@@ -274,7 +273,7 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
         y_percent=chart.percent,
         right_percent=chart.data.right_percent,
         broken=tuple(mark for mark in chart.data.broken if low <= mark[0] <= high),
-        marks=Marks(chart.data.marks, chart.data.events, chart.data.whose),
+        marks=DrawnMarks(chart.data.marks, chart.data.events, chart.data.whose),
         x_range=(low, high),
         note=note_of(chart.data.smoothing, chart.data.x_note),
     )

@@ -18,7 +18,7 @@ from itop_tui.figures.chart_data import MEANINGS, Event
 _LINE_EVERY = 28
 """Pixels a mask update has for itself, on average, from which on it stands as a line; closer ones are ticks."""
 _TICK_EVERY = 3
-"""Pixels between two ticks; between closer ones nothing could be told apart."""
+"""Pixels between two ticks; between closer ones they could not be distinguished."""
 _APART = 12
 """Pixels between two shapes in a row."""
 _ROWS = 4
@@ -37,13 +37,13 @@ _SHAPES = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Marks:
+class DrawnMarks:
     """What happened.
 
     Attributes:
         updates: Positions of mask updates, shape (n,).
         events: Everything else.
-        whose: Whose they are, where the drawing is of several runs; empty otherwise.
+        whose: Whose they are, where the drawing is of several runs; else empty.
     """
 
     updates: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -58,7 +58,7 @@ class _Placed:
     kind: str
     x: float
     row: int
-    told: list[str]
+    texts: list[str]
 
 
 class Marking:
@@ -75,7 +75,7 @@ class Marking:
 
     def __init__(
         self,
-        marks: Marks,
+        marks: DrawnMarks,
         place: Callable[[float], float],
         xs: tuple[float, float],
         sides: tuple[float, float],
@@ -96,7 +96,7 @@ class Marking:
 
     @staticmethod
     def _in_rows(events: list[Event], place: Callable[[float], float]) -> list[_Placed]:
-        """The shapes; one that would hide the one before it of its kind is told by that."""
+        """The shapes; where one would hide the one before it of its kind, that one names both."""
         placed: list[_Placed] = []
         rows: list[list[float]] = [[] for _ in range(_ROWS)]
         latest: dict[str, _Placed] = {}
@@ -104,7 +104,7 @@ class Marking:
             x = place(event.x)
             before = latest.get(event.kind)
             if before is not None and x - before.x < _APART:
-                before.told.append(event.text)
+                before.texts.append(event.text)
                 continue
             row = 0
             if event.kind != "checkpoint":  # these stand at the foot, alone
@@ -140,7 +140,7 @@ class Marking:
         """What lies over the curves: the shapes, above the plot and at its foot."""
         for mark in self._placed:
             y = bottom if mark.kind == "checkpoint" else top - 6 - _APART * mark.row
-            yield self._shape(mark.kind, mark.x, y, "; ".join(mark.told))
+            yield self._shape(mark.kind, mark.x, y, "; ".join(mark.texts))
 
     def legend(self, x: float, y: float, line: float) -> tuple[int, list[str]]:
         """What the marks mean, in as many lines as that takes.
@@ -176,8 +176,8 @@ class Marking:
     def _update_text(self, meaning: str) -> str:
         return f"{meaning} ({self._left_out + len(self._updates):,}, not each drawn)" if self._left_out else meaning
 
-    def _shape(self, kind: str, x: float, y: float, told: str) -> str:
-        title = f"<title>{text_of(told)}</title>" if told else ""
+    def _shape(self, kind: str, x: float, y: float, text: str) -> str:
+        title = f"<title>{text_of(text)}</title>" if text else ""
         shape = _SHAPES[kind].format(**self._colours)
         return f'<g class="mark {kind}" transform="translate({x:.1f} {y:.1f})">{title}{shape}</g>'
 

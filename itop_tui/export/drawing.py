@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from itop_tui.export import point_letters
-from itop_tui.export.chart_marks import Marking, Marks
+from itop_tui.export.chart_marks import DrawnMarks, Marking
 from itop_tui.export.svg_text import cut, text_of
 from itop_tui.figures import axis
 from itop_tui.figures.braille import FloatArray, Range
@@ -30,7 +30,7 @@ _ROOM = 12
 _LEGEND_LINE = 16
 _ONE_COLUMN = 4
 """Curves up to which the legend has one column."""
-_BREAKS_TOLD = 3
+_BREAKS_NAMED = 3
 _LETTER = 11
 """Pixels a letter takes to either side."""
 _ASTRAY = 4 * _LETTER
@@ -98,7 +98,7 @@ class Drawing:
     y_percent: bool = False
     right_percent: bool = False
     broken: tuple[tuple[float, str], ...] = ()
-    marks: Marks = field(default_factory=Marks)
+    marks: DrawnMarks = field(default_factory=DrawnMarks)
     x_range: Range | None = None
     note: str = ""
     width: int = 560
@@ -108,7 +108,7 @@ class Drawing:
         """The drawing as one `<svg>` element; it refers to nothing outside.
 
         Args:
-            themed: Whether the page it stands in gives the colours; otherwise they are those of paper.
+            themed: Whether the page it stands in gives the colours; else they are those of paper.
         """
         return "".join(_Sheet(self, themed=themed).elements())
 
@@ -178,8 +178,8 @@ class _Sheet:
         below = drawing.height + 8 + _LEGEND_LINE * rows
         mark_rows, meanings = self._marking.legend(_LEFT, below, _LEGEND_LINE)
         lines = rows + mark_rows
-        told = [*self._told_broken(), *([drawing.note] if drawing.note else [])]
-        height = drawing.height + _LEGEND_LINE * (lines + len(told)) + (6 if lines or told else 0)
+        texts = [*self._broken_lines(), *([drawing.note] if drawing.note else [])]
+        height = drawing.height + _LEGEND_LINE * (lines + len(texts)) + (6 if lines or texts else 0)
         yield (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {drawing.width} {height}" width="{drawing.width}" '
             f'height="{height}" role="img" {_TEXT} font-size="11" class="drawing">'
@@ -211,17 +211,17 @@ class _Sheet:
             across, down = divmod(number, rows)
             yield self._legend(trace, _LEFT + across * wide, drawing.height + 8 + _LEGEND_LINE * down, wide)
         yield from meanings
-        for number, text in enumerate(told, start=lines):
+        for number, text in enumerate(texts, start=lines):
             yield (
                 f'<text x="{_LEFT}" y="{drawing.height + 12 + _LEGEND_LINE * number}" '
                 f'style="fill:{self._of("soft")}">{text_of(cut(text, drawing.width - _LEFT))}</text>'
             )
         yield "</svg>"
 
-    def _told_broken(self) -> list[str]:
+    def _broken_lines(self) -> list[str]:
         broken = self._drawing.broken
-        told = [f"✗ {text}" for _, text in broken[:_BREAKS_TOLD]]
-        return [*told, f"✗ and {len(broken) - _BREAKS_TOLD} more"] if len(broken) > _BREAKS_TOLD else told
+        named = [f"✗ {text}" for _, text in broken[:_BREAKS_NAMED]]
+        return [*named, f"✗ and {len(broken) - _BREAKS_NAMED} more"] if len(broken) > _BREAKS_NAMED else named
 
     def _axes(self) -> Iterable[str]:
         drawing = self._drawing

@@ -25,8 +25,9 @@ from itop_tui.figures.comparison import (
     setting_of,
     write_stat,
 )
-from itop_tui.figures.comparison_curves import RAW_UP_TO, Curves, CurvesRequest, epochs_known, members_of, read_curves
+from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurves, epochs_known, members_of, read_curves
 from itop_tui.figures.comparison_scatter import scatter_data
+from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.format import moment, plural
 from itop_tui.figures.x_axis import ACROSS, Across, across_note
 from itop_tui.look.series_colours import ON_DARK, ON_LIGHT
@@ -36,7 +37,7 @@ _COLUMNS = 260
 """Ranges of steps of a plot: as many as it has pixels, about."""
 _OVER: dict[Across, str] = {"step": "steps", "epoch": "epochs", "hour": "hours of training"}
 _SMOOTHING = 0.9
-"""Of noisy figures: two curves that jump from step to step cannot be told apart in a plot."""
+"""Of noisy figures: two curves that jump from step to step cannot be distinguished in a plot."""
 
 
 def write_report(
@@ -49,7 +50,7 @@ def write_report(
         runs: The runs, in order.
         path: The file.
         grouped: Whether runs that differ only by their seed are joined; None joins them where they are too many else.
-        across: What stands across the curves at first; a reader can choose whatever else is known of the runs.
+        across: The x axis of the curves at first; a reader can choose any other that is known of the runs.
 
     Raises:
         ValueError: There are more runs than are compared.
@@ -70,13 +71,13 @@ def _entries(runs: Sequence[RunRecord], grouped: bool | None) -> tuple[Entry, ..
         return entries(runs, grouped=True)
 
 
-def curve_drawing(figure: Metric, compared: Sequence[Entry], curves: Curves) -> Drawing:
-    """A chart of the comparison as a drawing; entries that did not record the figure are left out.
+def curve_drawing(figure: Metric, compared: Sequence[Entry], curves: EntryCurves) -> Drawing:
+    """A chart of the comparison as a drawing; entries that did not record the metric are left out.
 
     Args:
-        figure: What is drawn.
+        figure: The metric that is drawn.
         compared: The entries, in order.
-        curves: What was read of them, this figure among it.
+        curves: What was read of them, this metric among it.
     """
     each = zip(compared, curves.by_name[figure.name], strict=True)
     known = [(at, entry, curve) for at, (entry, curve) in enumerate(each) if len(curve.x)]
@@ -183,11 +184,12 @@ def _plot(drawing: Drawing) -> str:
 
 
 def _curves(db: Database, compared: Sequence[Entry], first: Across) -> Iterable[str]:
-    """The curves over each thing that can stand across, and a choice between them that needs no script."""
+    """The curves over each x axis, and a choice between them that needs no script."""
     members = members_of(compared)
 
-    def read(across: Across, *figures: str) -> Curves:
-        return read_curves(db, CurvesRequest(members, figures, None, _COLUMNS, _SMOOTHING, across))
+    def read(across: Across, *names: str) -> EntryCurves:
+        request = CurveRequest(names, columns=_COLUMNS, smoothing=_SMOOTHING, across=across, members=members)
+        return read_curves(db, request)
 
     choices = [across for across in ACROSS if read(across).scales and (across != "epoch" or epochs_known(compared))]
     chosen = first if first in choices else choices[0]

@@ -21,7 +21,7 @@ def cut(text: str, wide: float, *, middle: bool = False) -> str:
     Args:
         text: The text.
         wide: The pixels.
-        middle: Whether it is cut in its middle: of names that begin alike, the end tells more.
+        middle: Whether it is cut in its middle: of names that begin alike, the end says more.
     """
     most = max(8, int(wide / CHARACTER))
     if len(text) <= most:

@@ -8,6 +8,8 @@ screen of 200 columns, where drawing the segments one by one took 84 ms.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,12 +60,57 @@ def cells(x: FloatArray, y: FloatArray, xs: Range, ys: Range, width: int, height
     first[drawn] = np.floor(np.clip(top[drawn], 0, rows)).astype(np.int16)
     last[drawn] = np.floor(np.clip(bottom[drawn], -1, rows - 1)).astype(np.int16)
     line = np.arange(rows, dtype=np.int16)[:, None]
-    dots = ((line >= first) & (line <= last)).view(np.uint8).reshape(height, 4, width, 2)
-    result = empty
+    return _packed((line >= first) & (line <= last))
+
+
+def band(
+    x: FloatArray, low: FloatArray, high: FloatArray, xs: Range, ys: Range, width: int, height: int, place: int
+) -> NDArray[np.uint8] | None:
+    """Return the dots of what lies between two curves, as a grid; None where there is nothing to draw.
+
+    Args:
+        x: Positions, ascending, shape (n,).
+        low: The lower curve, shape (n,).
+        high: The upper one.
+        xs: The positions at the left and at the right edge.
+        ys: The values at the bottom and at the top edge.
+        width: Columns of cells.
+        height: Rows of cells.
+        place: Each place has a pattern of its own, so that bands which overlap can both be seen.
+
+    Returns:
+        Array of shape (height, width), as `cells` does.
+    """
+    known = np.isfinite(low) & np.isfinite(high)
+    if known.sum() < 2:
+        return None
+    columns, rows = width * 2, height * 4
+    places = xs[0] + (np.arange(columns) - 0.5) / max(1, columns - 1) * (xs[1] - xs[0])
+    edges = (np.interp(places, x[known], edge[known], left=np.nan, right=np.nan) for edge in (high, low))
+    top, bottom = ((ys[1] - edge) / (ys[1] - ys[0]) * (rows - 1) + 0.5 for edge in edges)
+    there = np.isfinite(top) & np.isfinite(bottom)
+    first = np.floor(np.where(there, np.clip(top, 0, rows), rows)).astype(np.int16)
+    last = np.floor(np.where(there, np.clip(bottom, -1, rows - 1), -1)).astype(np.int16)
+    down = np.arange(rows, dtype=np.int16)[:, None]
+    return _packed((down >= first) & (down <= last) & _dotted(rows, columns, place % 4))
+
+
+@lru_cache(maxsize=32)
+def _dotted(rows: int, columns: int, place: int) -> NDArray[np.bool_]:
+    """Every fourth dot, from another one on for each place."""
+    dots: NDArray[np.bool_] = (np.arange(rows)[:, None] + 2 * np.arange(columns)[None, :] + place) % 4 == 0
+    return dots
+
+
+def _packed(dots: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Dots as codes of cells: shape (4 · height, 2 · width) becomes (height, width)."""
+    height, width = dots.shape[0] // 4, dots.shape[1] // 2
+    grid = dots.view(np.uint8).reshape(height, 4, width, 2)
+    codes = np.zeros((height, width), dtype=np.uint8)
     for row in range(4):
         for column in range(2):
-            result |= dots[:, row, :, column] * _DOTS[row, column]
-    return result
+            codes |= grid[:, row, :, column] * _DOTS[row, column]
+    return codes
 
 
 def _connect(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from itop_tui.figures.braille import FloatArray
 
 EVENT_GLYPHS = {"drop": "▼", "resume": "↻", "fork": "Y", "checkpoint": "◆"}
-"""How events are told apart, whatever the colours; mask updates are ╷ or ┊, values that are not finite ✗."""
+"""How events are distinguished without colours; mask updates are ╷ or ┊, values that are not finite ✗."""
 MEANINGS = {
     "update": "mask update",
     "drop": "learning rate drops",
@@ -29,13 +30,16 @@ class Line:
         label: What the legend and the cursor call it.
         x: Positions, ascending, shape (n,).
         y: Values, shape (n,); NaN and infinite ones interrupt the line and are marked.
-        tone: What colours it: one of `TONES`, "raw" (dim, behind a smoothed one) or "parent" (dim,
-            what went before).
+        tone: What colours it: one of `TONES`, "raw" (dim, behind a smoothed one), "parent" (dim,
+            what was before), or "curve-3" and "dim-3" for the entry of a comparison at place 3.
         dotted: Whether each point is marked, for a curve with few of them.
-        marker: A character that stands on the line here and there and in the legend, so that lines can be told apart
+        marker: A character that stands on the line here and there and in the legend, so that lines can be distinguished
             without colour; empty for none.
         right: Whether its values have the axis at the right.
         percent: Whether its values are shares; None as the chart's.
+        position: Its entry's place in a comparison, which gives its colour; None where `tone` does.
+        std: What a band around it reaches to either side, shape (n,); empty for no band, NaN where there is none.
+        n: How many runs a point joins; empty for a single run.
     """
 
     label: str
@@ -46,6 +50,9 @@ class Line:
     marker: str = ""
     right: bool = False
     percent: bool | None = None
+    position: int | None = None
+    std: FloatArray = field(default_factory=lambda: np.empty(0))
+    n: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
 
 
 TONES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
@@ -82,6 +89,7 @@ class ChartData:
         whose: Whose marks and events they are, where the curves are of several runs: a letter.
         smoothing: The weight of the past in the moving average that curves are; 0 where they are what was recorded.
         x_note: What is to be known of the x axis: "hours of training, pauses left out".
+        read_beside: Whether a list beside the charts shows the values at the cursor, so that the chart does not.
     """
 
     lines: tuple[Line, ...] = ()
@@ -94,6 +102,7 @@ class ChartData:
     whose: str = ""
     smoothing: float = 0.0
     x_note: str = ""
+    read_beside: bool = False
 
     @property
     def marked(self) -> frozenset[str]:

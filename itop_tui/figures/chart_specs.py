@@ -1,4 +1,4 @@
-"""Which figures stand on which chart of a run's screen, and how that is kept."""
+"""Which metrics each chart shows, and how that is kept."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class ChartSpec:
     """What one chart shows.
 
     Attributes:
-        names: Figures; the first one's unit has the axis at the left, all others share the one at the right.
-        title: What the chart is called; by its figures where it is empty.
+        names: Metrics; the first one's unit has the axis at the left, all others share the one at the right.
+        title: What the chart is called; by its metrics where it is empty.
     """
 
     names: tuple[str, ...]
@@ -25,7 +25,7 @@ class ChartSpec:
 
     @property
     def figures(self) -> tuple[Metric, ...]:
-        """Its figures, those that are known."""
+        """Its metrics, those that are known."""
         return tuple(figure for figure in map(find, self.names) if figure is not None)
 
     @property
@@ -35,7 +35,7 @@ class ChartSpec:
             return self.title
         figures = self.figures
         if not figures:
-            return "no figure chosen (e)"
+            return "no metric chosen (e)"
         if len({figure.unit for figure in figures}) == 1 and len(figures) > 1:
             return figures[0].unit
         return " · ".join(figure.title for figure in figures)
@@ -52,7 +52,7 @@ class ChartSpec:
         return bool(figures) and all(figure.logarithmic for figure in figures)
 
     def labels(self) -> dict[str, str]:
-        """What the legend calls each figure: nothing for a single one, and no two the same."""
+        """What the legend calls each metric: nothing for a single one, and no two the same."""
         figures = self.figures
         if len(figures) == 1:
             return {figures[0].name: ""}
@@ -75,11 +75,11 @@ DEFAULT_CHARTS: tuple[ChartSpec, ...] = (
 """The charts until a person chooses others."""
 
 MOST_CHARTS, MOST_FIGURES = 24, 8
-"""More would be read at every look and could not be told apart."""
+"""More would be read each time and could not be distinguished."""
 
 
 def with_figures(spec: ChartSpec, names: Sequence[str]) -> ChartSpec:
-    """The chart with other figures; one that is changed is called by what it shows."""
+    """The chart with other metrics; one that is changed is called by what it shows."""
     chosen = tuple(dict.fromkeys(names))[:MOST_FIGURES]
     return spec if chosen == spec.names else ChartSpec(chosen)
 

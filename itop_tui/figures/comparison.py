@@ -1,7 +1,7 @@
 """Runs side by side, without a widget: which settings differ, which result is best, and seeds joined into one curve.
 
-What is compared is an `Entry`: one run, or the runs of one recipe that differ by their seed. A figure of a group is its
-mean ± the sample standard deviation (n − 1), as papers report it, and n is always told.
+What is compared is an `Entry`: one run, or the runs of one recipe that differ by their seed. A metric of a group is its
+mean ± the sample standard deviation (n − 1), as papers report it, and n is always given.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
 
 MOST = 20
-"""The most entries that are compared: more letters and lines than that, nobody tells apart."""
+"""The most entries that are compared: more letters and lines than that cannot be distinguished."""
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
 
 
@@ -90,7 +90,7 @@ def entries(runs: Sequence[RunRecord], *, grouped: bool = False) -> tuple[Entry,
 
 
 def fitting(runs: Sequence[RunRecord], *, grouped: bool) -> tuple[bool, int]:
-    """How runs can be told apart: whether their seeds are joined, and how many of them, the first ones, are compared.
+    """Whether seeds are joined so that runs can be distinguished, and how many runs, the first ones, are compared.
 
     Args:
         runs: The runs, any number.
@@ -171,7 +171,7 @@ def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A figure in which runs are compared.
+    """A metric in which runs are compared.
 
     Attributes:
         name: Its name in records and JSON.
@@ -206,17 +206,17 @@ RESULTS = (
     Result("seconds", "time", "time", duration),
     Result("samples_per_second", "samples a second", "samples", rate, 1),
 )
-"""The figures compared, in a table's order; `seconds` is worked out, the others are a run's own."""
+"""The metrics compared, in a table's order; `seconds` is worked out, the others are a run's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """A figure of an entry.
+    """A metric of an entry.
 
     Attributes:
         mean: Over the runs that have it; None where none has. A run that diverged makes it nan or infinite.
         std: The sample standard deviation; None of fewer than two runs.
-        n: How many runs have the figure.
+        n: How many runs have the metric.
     """
 
     mean: float | None
@@ -273,7 +273,7 @@ def best(stats: Sequence[Stat], direction: int) -> frozenset[int]:
 
 
 def write_stat(stat: Stat, write: Callable[[Any], str]) -> str:
-    """Write a figure of an entry: "93.10%", or "93.10% ± 0.12%" where there are several runs.
+    """Write a metric of an entry: "93.10%", or "93.10% ± 0.12%" where there are several runs.
 
     A deviation of significant digits has two of them: of a few runs, no more of it is known.
     """
@@ -334,7 +334,7 @@ def join(curves: Sequence[tuple[FloatArray, FloatArray]]) -> Joined:
     known = np.isfinite(rows)
     n = known.sum(axis=0)
     some = np.maximum(n, 1)
-    # Away from zero, so that a figure that hardly changes keeps its digits in the squares.
+    # Away from zero, so that a metric that hardly changes keeps its digits in the squares.
     shift = np.where(known, rows, 0.0).max(axis=0)
     mean = shift + np.where(known, rows - shift, 0.0).sum(axis=0) / some
     squares = (np.where(known, rows - mean, 0.0) ** 2).sum(axis=0)

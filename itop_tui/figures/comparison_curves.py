@@ -6,7 +6,6 @@ several seeds, and what is smoothed, rests on the averages of equal ranges of st
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -21,30 +20,15 @@ from db.runs import attempts
 from db.session import Database
 from itop_tui.figures.braille import FloatArray
 from itop_tui.figures.comparison import Entry, join, smoothed
+from itop_tui.figures.curves import CurveRequest, Members
 from itop_tui.figures.events import breaks
-from itop_tui.figures.x_axis import Across, Hours, Linear, Scale, hours
+from itop_tui.figures.x_axis import Hours, Linear, Scale, hours
 
 _EXCHANGED = frozenset({"churn", "pruned", "grown"})
-_DOTS_A_COLUMN = 2
 RAW_UP_TO = 4
 """Curves up to which what was recorded stays behind the smoothed ones; more would hide them."""
 _READERS = 4
 """Threads that read at once; SQLite reads without holding the interpreter."""
-
-
-@dataclass(frozen=True, slots=True)
-class Members:
-    """The runs of one entry, as they are read.
-
-    Attributes:
-        runs: Their ids.
-        reach: The last step any of them took; the same members may have come further since.
-        epoch: Steps of one epoch, for an axis of epochs.
-    """
-
-    runs: tuple[int, ...]
-    reach: int = field(compare=False)
-    epoch: float = 1.0
 
 
 def epoch_length(entry: Entry) -> float | None:
@@ -54,7 +38,7 @@ def epoch_length(entry: Entry) -> float | None:
 
 
 def epochs_known(compared: Iterable[Entry]) -> bool:
-    """Whether epochs can stand across: how long each entry's are is known."""
+    """Whether the x axis can count epochs: how long each entry's are is known."""
     return all(epoch_length(entry) is not None for entry in compared)
 
 
@@ -66,34 +50,13 @@ def members_of(compared: Iterable[Entry]) -> tuple[Members, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CurvesRequest:
-    """The curves that are wanted.
-
-    Attributes:
-        members: The runs of each entry.
-        figures: Names of `db.history.declared.METRICS`.
-        window: The part of the x axis, in its unit; None for all.
-        columns: Columns of the widest chart.
-        smoothing: The weight of the past in the moving average of noisy figures, 0 for none.
-        across: What stands on the x axis.
-    """
-
-    members: tuple[Members, ...]
-    figures: tuple[str, ...]
-    window: tuple[float, float] | None = None
-    columns: int = 80
-    smoothing: float = 0.0
-    across: Across = "step"
-
-
 def _nothing() -> FloatArray:
     return np.empty(0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EntryCurve:
-    """One figure of one entry, its positions in the unit of the x axis.
+    """One metric of one entry, its positions in the unit of the x axis.
 
     Attributes:
         x: Positions, ascending, shape (m,).
@@ -115,17 +78,17 @@ class EntryCurve:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Curves:
+class EntryCurves:
     """All curves of one moment.
 
     Attributes:
         request: What was asked.
-        by_name: For each figure, the curve of each entry.
+        by_name: For each metric, the curve of each entry.
         scales: The x axis of each run; without those whose hours are not known.
         reach: The furthest position that any run came to.
     """
 
-    request: CurvesRequest
+    request: CurveRequest
     by_name: dict[str, tuple[EntryCurve, ...]]
     scales: dict[int, Scale]
     reach: float
@@ -138,25 +101,24 @@ class Curves:
         return None
 
 
-def read_curves(db: Database, request: CurvesRequest) -> Curves:
+def read_curves(db: Database, request: CurveRequest) -> EntryCurves:
     """Read the curves of a comparison."""
     found: dict[tuple[str, Members], EntryCurve] = {}
     plain: dict[tuple[int | None, int | None], list[Members]] = {}
     joined: list[tuple[str, Members]] = []
     scales = _scales(db, request)
-    noisy = [figure for figure in request.figures if request.smoothing and METRICS[figure].noisy]
+    noisy = [figure for figure in request.names if request.smoothing and METRICS[figure].noisy]
     for members in request.members:
         if not scales.keys() & set(members.runs):
-            found.update({(figure, members): EntryCurve(_nothing(), _nothing()) for figure in request.figures})
+            found.update({(figure, members): EntryCurve(_nothing(), _nothing()) for figure in request.names})
         elif len(members.runs) == 1:
-            plain.setdefault(_bounds(request, scales[members.runs[0]]), []).append(members)
+            plain.setdefault(request.bounds(scales[members.runs[0]]), []).append(members)
             joined += [(figure, members) for figure in noisy]
         else:
-            joined += [(figure, members) for figure in request.figures]
-    buckets = _DOTS_A_COLUMN * request.columns
+            joined += [(figure, members) for figure in request.names]
     for (first, last), alone in plain.items():
         ids = [members.runs[0] for members in alone]
-        read = metrics.several(db, ids, request.figures, first=first, last=last, buckets=buckets)
+        read = metrics.several(db, ids, request.names, first=first, last=last, buckets=request.buckets)
         for members in alone:
             run_id = members.runs[0]
             for figure, recorded in read[run_id].items():
@@ -173,11 +135,11 @@ def read_curves(db: Database, request: CurvesRequest) -> Curves:
         curve = _joined(db, request, figure, own, scales)
         raw = found.get((figure, members))  # what was recorded stays behind the smoothed curve
         found[figure, members] = curve if raw is None else replace(curve, raw_x=raw.x, raw_y=raw.y, broken=raw.broken)
-    by_name = {figure: tuple(found[figure, members] for members in request.members) for figure in request.figures}
-    return Curves(request, by_name, scales, _reach(request, scales))
+    by_name = {figure: tuple(found[figure, members] for members in request.members) for figure in request.names}
+    return EntryCurves(request, by_name, scales, _reach(request, scales))
 
 
-def _scales(db: Database, request: CurvesRequest) -> dict[int, Scale]:
+def _scales(db: Database, request: CurveRequest) -> dict[int, Scale]:
     """The x axis of each run: its own hours, or the steps or epochs of its entry."""
     if request.across != "hour":
         return {
@@ -196,7 +158,7 @@ def _scales(db: Database, request: CurvesRequest) -> dict[int, Scale]:
         return {run_id: scale for run_id, scale in zip(ids, pool.map(own, ids), strict=True) if scale is not None}
 
 
-def _reach(request: CurvesRequest, scales: Mapping[int, Scale]) -> float:
+def _reach(request: CurveRequest, scales: Mapping[int, Scale]) -> float:
     """The furthest position of any run."""
     ends = [
         scale.hours[-1] if isinstance(scale, Hours) else scale.place(np.array([float(members.reach)]))[0]
@@ -206,18 +168,17 @@ def _reach(request: CurvesRequest, scales: Mapping[int, Scale]) -> float:
     return float(max(ends, default=0.0))
 
 
-def _middle(db: Database, request: CurvesRequest, figure: str, members: Members, run_id: int, scale: Scale) -> Series:
+def _middle(db: Database, request: CurveRequest, figure: str, members: Members, run_id: int, scale: Scale) -> Series:
     """The middle of one run's curve: what means over seeds and moving averages rest on."""
-    first, last = _bounds(request, scale)
+    first, last = request.bounds(scale)
     if METRICS[figure].source != "step":
         return metrics.series(db, run_id, figure, first=first, last=last)
     until = max(1, members.reach) if last is None else last
-    buckets = _DOTS_A_COLUMN * request.columns
-    return metrics.averages(db, run_id, figure, first=first or 0, last=until, buckets=buckets)
+    return metrics.averages(db, run_id, figure, first=first or 0, last=until, buckets=request.buckets)
 
 
 def _joined(
-    db: Database, request: CurvesRequest, figure: str, middles: Mapping[int, Series], scales: Mapping[int, Scale]
+    db: Database, request: CurveRequest, figure: str, middles: Mapping[int, Series], scales: Mapping[int, Scale]
 ) -> EntryCurve:
     """The curves of an entry's runs as one, or the smoothed curve of its only run."""
     curves: list[tuple[FloatArray, FloatArray]] = []
@@ -234,17 +195,8 @@ def _joined(
     return EntryCurve(made.steps, made.mean, made.std, made.n, broken=tuple(broken))
 
 
-def _bounds(request: CurvesRequest, scale: Scale) -> tuple[int | None, int | None]:
-    """The steps to read: the window and a column more on either side, so that lines reach the edges."""
-    if request.window is None:
-        return None, None
-    low, high = (scale.step(edge) for edge in request.window)
-    margin = math.ceil((high - low) / max(1, request.columns)) + 1
-    return max(0, math.floor(low) - margin), max(1, math.ceil(high) + margin)
-
-
 def _arrays(db: Database, run_id: int, figure: str, series: Series) -> tuple[FloatArray, FloatArray]:
-    """A figure's steps and values; the first mask, before the first step, is no update: nothing was exchanged in it."""
+    """A metric's steps and values; the first mask, before the first step, is no update: nothing was exchanged in it."""
     x, y = np.asarray(series.steps, dtype=np.float64), np.asarray(series.values, dtype=np.float64)
     if figure not in _EXCHANGED or not len(x):
         return x, y
@@ -257,4 +209,4 @@ def _broken(run_id: int, x: FloatArray, y: FloatArray, scale: Scale) -> tuple[tu
     """Where a run's values begin to be not finite."""
     found = breaks(x, y, f"run {run_id}")
     places = scale.place(np.array([step for step, _ in found])).tolist()
-    return tuple((place, told) for place, (_, told) in zip(places, found, strict=True))
+    return tuple((place, text) for place, (_, text) in zip(places, found, strict=True))

@@ -1,4 +1,4 @@
-"""The paper's own figures of a comparison: what a run explored, or cost, against its accuracy."""
+"""The scatter plots of a comparison, as in the paper: what a run explored, or cost, against its accuracy."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def scatter_data(
     *,
     hidden: frozenset[int] = frozenset(),
 ) -> tuple[ScatterData, ScatterData]:
-    """R_s against accuracy, and training FLOPs against accuracy: the figures of the paper.
+    """R_s against accuracy, and training FLOPs against accuracy: the plots of the paper.
 
     A dense network explores all of its weights: it stands at R_s 1.
 
@@ -91,8 +91,8 @@ def scatter_data(
                 missing.append(entry.letter)
                 continue
             points.append(Point(entry.letter, at, across.mean, up.mean, across.std or 0.0, up.std or 0.0))
-        told = f"without {label} or {ACCURACIES[accuracy]}: {', '.join(missing)}" if missing else ""
-        plots.append(ScatterData(title, label, ACCURACIES[accuracy], tuple(points), told))
+        missing_text = f"without {label} or {ACCURACIES[accuracy]}: {', '.join(missing)}" if missing else ""
+        plots.append(ScatterData(title, label, ACCURACIES[accuracy], tuple(points), missing_text))
     return plots[0], plots[1]
 
 

@@ -1,6 +1,6 @@
 """Reads a run's curves: once, then only what is new.
 
-`CurveReader` lives in the reader's thread.  It loads each figure thinned out by the database (lowest and
+`CurveReader` lives in the reader's thread.  It loads each metric thinned out by the database (lowest and
 highest value of every bucket, so that no peak is lost), and from then on reads only the steps recorded
 since, thinning out again in memory when they pile up.  Another window, resolution or smoothing, and a resume
 that took recorded steps back, load anew.
@@ -8,9 +8,9 @@ that took recorded steps back, load anew.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,15 +18,14 @@ from db.history import metrics
 from db.records import MaskUpdate
 from db.session import Database
 from itop_tui.figures.chart_metrics import find
-from itop_tui.figures.curves import EMPTY, Curve, CurveRequest, Curves, Track
+from itop_tui.figures.curves import EMPTY, Curve, CurveRequest, CurveTrack, RunCurves
 from itop_tui.figures.events import drops
 from itop_tui.figures.lineage import Stretch
 from itop_tui.figures.update_metrics import read_sparse
+from itop_tui.figures.x_axis import Linear
 
 _RATE = "learning_rate"
 _TAIL_LIMIT = 20_000
-_DOTS_A_COLUMN = 2
-"""Columns of braille dots in a cell: with a bucket for each, a thinned curve is drawn as if it were whole."""
 
 
 class CurveReader:
@@ -41,7 +40,7 @@ class CurveReader:
         self._database = database
         self._run_id = run_id
         self._loaded: tuple[CurveRequest, int, tuple[Stretch, ...]] | None = None
-        self._tracks: dict[str, Track] = {}
+        self._tracks: dict[str, CurveTrack] = {}
         self._before: dict[str, Curve] = {}
         self._first: float | None = None
         self._last: float | None = None
@@ -54,7 +53,7 @@ class CurveReader:
         reached: int,
         lineage: tuple[Stretch, ...] = (),
         starts: Sequence[int] = (),
-    ) -> Curves:
+    ) -> RunCurves:
         """Bring the curves up to date.
 
         Args:
@@ -64,9 +63,10 @@ class CurveReader:
             lineage: What of the runs it was forked from lies before it.
             starts: Steps that attempts began after.
         """
-        if self._loaded != (request, generation, lineage) or not self._follow(request):
+        loaded = (replace(request, across="step"), generation, lineage)  # the same steps for every x axis
+        if self._loaded != loaded or not self._follow(request):
             self._load(request, reached, lineage)
-            self._loaded = (request, generation, lineage)
+            self._loaded = loaded
         updates = metrics.mask_updates(self._database, self._run_id)
         by_name = {name: track.curve() for name, track in self._tracks.items()}
         falls = np.empty(0)
@@ -74,7 +74,7 @@ class CurveReader:
             rate = _joined([self._before.get(_RATE, EMPTY), by_name[_RATE]])
             falls = drops(rate.steps, rate.values)
         by_name.update(read_sparse(self._database, self._run_id, request.names, updates))
-        return Curves(
+        return RunCurves(
             request=request,
             by_name=by_name,
             updates=np.asarray([update.step for update in updates if update.update], dtype=np.float64),
@@ -82,13 +82,13 @@ class CurveReader:
             last=self._last,
             before=self._before,
             drops=falls,
-            moments=metrics.moments(self._database, self._run_id, beside=starts) if request.timed else None,
+            moments=metrics.moments(self._database, self._run_id, beside=starts) if request.across == "hour" else None,
         )
 
     def _load(self, request: CurveRequest, reached: int, lineage: tuple[Stretch, ...]) -> None:
-        """Read everything the request shows, thinned out by the database, several figures at a time."""
+        """Read everything the request shows, thinned out by the database, several metrics at a time."""
         begin = metrics.steps(self._database, self._run_id, limit=1)
-        # Asked for before the figures are read: whatever is recorded meanwhile is read again by `_follow`.
+        # Asked for before the metrics are read: what is recorded meanwhile is read again by `_follow`.
         end = metrics.steps(self._database, self._run_id, after=max(-1, reached - 2))
         self._first = float(begin[0].step) if begin else None
         self._last = float(end[-1].step) if end else float(reached) if begin else None
@@ -103,12 +103,12 @@ class CurveReader:
 
     def _read_tracks(
         self, run_id: int, names: Sequence[str], request: CurveRequest, stretch: Stretch | None = None
-    ) -> dict[str, Track]:
-        """Figures of a run over the steps of the request, and of the stretch of it that lies before a fork."""
+    ) -> dict[str, CurveTrack]:
+        """Metrics of a run over the steps of the request, and of the stretch of it that lies before a fork."""
         smoothed = [name for name in names if request.smoothing and _is_noisy(name)]
-        buckets = _DOTS_A_COLUMN * request.columns
-        tracks = {name: Track(buckets, request.smoothing if name in smoothed else 0.0) for name in names}
-        first, last = self._bounds(request)
+        buckets = request.buckets
+        tracks = {name: CurveTrack(buckets, request.smoothing if name in smoothed else 0.0) for name in names}
+        first, last = request.bounds(Linear())
         begin = None if stretch is None else stretch.after + 1
         if stretch is not None and begin is not None:
             first = begin if first is None else max(first, begin)
@@ -133,7 +133,7 @@ class CurveReader:
     def _read_before(
         self, request: CurveRequest, dense: Sequence[str], lineage: tuple[Stretch, ...]
     ) -> dict[str, Curve]:
-        """The figures in the ancestors, one after the other, each up to where its descendant was forked from it."""
+        """The metrics of the ancestors, one after the other, each up to where its descendant was forked from it."""
         parts: dict[str, list[Curve]] = {name: [] for name in (*dense, *request.names)}
         for stretch in lineage:
             for name, track in self._read_tracks(stretch.run_id, dense, request, stretch).items():
@@ -150,15 +150,6 @@ class CurveReader:
                 parts[name].append(curve)
         return {name: _joined(curves) for name, curves in parts.items() if curves}
 
-    @staticmethod
-    def _bounds(request: CurveRequest) -> tuple[int | None, int | None]:
-        """The steps to read: the window and a column more on either side, so that lines reach the edges."""
-        if request.window is None:
-            return None, None
-        low, high = request.window
-        margin = math.ceil((high - low) / max(1, request.columns)) + 1
-        return math.floor(low) - margin, math.ceil(high) + margin
-
     def _follow(self, request: CurveRequest) -> bool:
         """Append what was recorded since; False where too much was, and loading anew is cheaper."""
         after = -1 if self._last is None else int(self._last)
@@ -169,7 +160,7 @@ class CurveReader:
             return True
         self._first = float(new[0].step) if self._first is None else self._first
         self._last = float(new[-1].step)
-        bound = self._bounds(request)[1]
+        bound = request.bounds(Linear())[1]
         seen = new if bound is None else [row for row in new if row.step <= bound]
         for name, track in self._tracks.items():
             points = [(row.step, row.value(name)) for row in seen if row.step > track.last]

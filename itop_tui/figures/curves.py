@@ -15,8 +15,26 @@ import numpy as np
 from db.records import Series
 from itop_tui.figures.braille import FloatArray, extremes
 from itop_tui.figures.events import breaks
+from itop_tui.figures.x_axis import Across, Scale
 
 _POINTS_PER_BUCKET = 3
+_DOTS_A_COLUMN = 2
+"""Columns of braille dots in a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The runs of one entry of a comparison, as they are read.
+
+    Attributes:
+        runs: Their ids.
+        reach: The last step any of them took; the same members may have come further since.
+        epoch: Steps of one epoch, for an axis of epochs.
+    """
+
+    runs: tuple[int, ...]
+    reach: int = field(compare=False)
+    epoch: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +42,45 @@ class CurveRequest:
     """What the charts show.
 
     Attributes:
-        names: Figures of `itop_tui.figures.chart_metrics`.
-        window: The first and last step wanted; None for all.
+        names: Metrics of `itop_tui.figures.chart_metrics`.
+        window: The first and last step wanted, of a comparison the first and last position; None for all.
         columns: Width of the widest chart in cells.
         smoothing: Weight of the past in the moving average, 0 for none.
-        timed: Whether the times of steps are wanted, for an axis of hours.
+        across: What the x axis counts.
         drops: Whether the drops of the learning rate are wanted, to mark them.
+        members: Of a comparison, the runs of each entry; its curves come in the unit of the x axis. Empty for the
+            charts of one run, whose curves come in steps.
     """
 
     names: tuple[str, ...] = ("loss", "accuracy", "itop_rate", "death_rate")
     window: tuple[float, float] | None = None
     columns: int = 80
     smoothing: float = 0.0
-    timed: bool = False
+    across: Across = "step"
     drops: bool = False
+    members: tuple[Members, ...] = ()
+
+    def bounds(self, scale: Scale) -> tuple[int | None, int | None]:
+        """The steps to read: the window and a column more on either side, so that lines reach the edges.
+
+        Args:
+            scale: The axis that the window is one of.
+        """
+        if self.window is None:
+            return None, None
+        low, high = (scale.step(edge) for edge in self.window)
+        margin = math.ceil((high - low) / max(1, self.columns)) + 1
+        return max(0, math.floor(low) - margin), max(1, math.ceil(high) + margin)
+
+    @property
+    def buckets(self) -> int:
+        """Into how many parts a curve is thinned: with one for each column of dots, it is drawn as if it were whole."""
+        return _DOTS_A_COLUMN * self.columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """One figure over the steps, thinned out.
+    """One metric over the steps, thinned out.
 
     Attributes:
         steps: Ascending, shape (n,).
@@ -66,16 +104,16 @@ EMPTY = Curve(np.empty(0), np.empty(0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Curves:
+class RunCurves:
     """All curves of one moment.
 
     Attributes:
         request: What was asked.
-        by_name: Each figure of the request.
+        by_name: Each metric of the request.
         updates: Steps of mask updates.
         first: The first recorded step, an ancestor's where the run is a fork; None without any.
         last: The last one.
-        before: Each figure of the request in the runs it was forked from, up to the fork.
+        before: Each metric of the request in the runs it was forked from, up to the fork.
         drops: Steps at which the learning rate dropped.
         moments: Times of some steps, where they are wanted.
     """
@@ -90,7 +128,7 @@ class Curves:
     moments: Series | None = None
 
 
-class Average:
+class MovingAverage:
     """An exponential moving average, corrected for its start, that can be continued.
 
     Args:
@@ -117,8 +155,8 @@ class Average:
         return result
 
 
-class Track:
-    """One figure while it grows, thinned out again when points pile up.
+class CurveTrack:
+    """One metric while it grows, thinned out again when points pile up.
 
     Args:
         buckets: How finely it is kept.
@@ -127,7 +165,7 @@ class Track:
 
     def __init__(self, buckets: int, smoothing: float) -> None:
         self._buckets = buckets
-        self._average = Average(smoothing) if smoothing else None
+        self._average = MovingAverage(smoothing) if smoothing else None
         self._steps, self._values = np.empty(0), np.empty(0)
         self._smooth_steps, self._smooth_values = np.empty(0), np.empty(0)
 
@@ -152,5 +190,5 @@ class Track:
         return extremes(x, y, self._buckets)
 
     def curve(self) -> Curve:
-        """The figure as it stands."""
+        """The metric as it is now."""
         return Curve(self._steps, self._values, self._smooth_steps, self._smooth_values)

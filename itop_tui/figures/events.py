@@ -60,7 +60,7 @@ def drops(steps: FloatArray, rates: FloatArray) -> FloatArray:
 
 
 def drop(step: float, steps: FloatArray, rates: FloatArray) -> Happening:
-    """A drop of the learning rate, told with what it drops to where that is known.
+    """A drop of the learning rate, with what it drops to where that is known.
 
     Args:
         step: Where it drops.

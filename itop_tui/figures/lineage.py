@@ -15,7 +15,7 @@ _MOST = 32
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The steps of an ancestor that its descendants go on from: later than `after`, up to and with `until`."""
+    """The steps of an ancestor that its descendants continue: later than `after`, up to and with `until`."""
 
     run_id: int
     after: int

@@ -14,7 +14,7 @@ from db.records import LayerMaskStat, MaskUpdate
 from db.session import Database
 from itop_tui.figures.chart_metrics import AT_LAYER, find
 from itop_tui.figures.curves import Curve
-from itop_tui.run.layer_table import churn, density, explored
+from itop_tui.figures.layer_measures import churn, density, explored
 
 _LAYER_VALUES: Mapping[str, Any] = {"density": density, "itop_rate": explored, "churn": churn}
 """What is worked out of a layer's row; everything else stands in it."""

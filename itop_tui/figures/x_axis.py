@@ -1,4 +1,4 @@
-"""What stands on the x axis of charts: steps, epochs, or the hours that training took.
+"""What the x axis of charts counts: steps, epochs, or the hours that training took.
 
 Curves are read by steps; a `Scale` says where a step lies on the axis and which step a place on it is.
 """
@@ -17,7 +17,7 @@ from itop_tui.figures.format import duration, plural
 
 Across = Literal["step", "epoch", "hour"]
 ACROSS: tuple[Across, ...] = ("step", "epoch", "hour")
-"""What can stand on the x axis, in the order a key goes through them."""
+"""What the x axis can count, in the order a key goes through them."""
 
 
 class Scale(Protocol):
@@ -76,7 +76,7 @@ class Hours:
         return "hour"
 
     def place(self, steps: FloatArray) -> FloatArray:
-        """Where steps lie on the axis; what lies before the first one (a parent's) goes on at the mean speed."""
+        """Where steps lie on the axis; what lies before the first one (a parent's) continues at the mean speed."""
         placed: FloatArray = np.interp(steps, self.steps, self.hours)
         pace = (self.hours[-1] - self.hours[0]) / (self.steps[-1] - self.steps[0])
         before, after = steps < self.steps[0], steps > self.steps[-1]

@@ -12,12 +12,13 @@ from textual.color import Color
 from textual.widgets import DataTable
 
 from db.records import LayerMaskStat
-from itop_tui.figures.format import UNKNOWN, bar, count, figure, fit, plain, share, short_count
+from itop_tui.figures.format import UNKNOWN, bar, count, figure, plain, share, short_count
+from itop_tui.figures.layer_measures import churn, density, explored
 from itop_tui.look.theme import tone_style
 
 _BAR = 10
 _NARROW = 100
-"""Columns of the screen below which figures are shortened, so that R_s and churn are in sight."""
+"""Columns of the screen below which values are shortened, so that R_s and churn are visible."""
 _NAME = 28
 
 
@@ -30,21 +31,6 @@ class _Column:
     right: bool = True
     short_title: str = ""
     short: Callable[[LayerMaskStat], str] | None = None
-
-
-def density(row: LayerMaskStat) -> float:
-    """The share of a layer's weights that are active."""
-    return row.nonzeros / row.size if row.size else 0.0
-
-
-def explored(row: LayerMaskStat) -> float:
-    """R_s of a layer: the share of its weights that were ever active."""
-    return row.explored / row.size if row.size else 0.0
-
-
-def churn(row: LayerMaskStat) -> float:
-    """The share of a layer's active weights that the update put there."""
-    return row.grown / row.nonzeros if row.nonzeros else 0.0
 
 
 def shape_text(shape: Sequence[int]) -> str:
@@ -108,7 +94,7 @@ class LayerTable(DataTable[Text]):
         self._make_columns()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Shorten figures where the screen is narrow."""
+        """Shorten values where the screen is narrow."""
         narrow = event.size.width < _NARROW
         if narrow != self._narrow:
             self._narrow = narrow
@@ -203,9 +189,3 @@ def summary(rows: Sequence[LayerMaskStat]) -> str:
         f"{len(rows)} layers · {count(active)} of {count(size)} weights active ({share(active / size)}) · "
         f"R_s {figure(explored / size, 3)}"
     )
-
-
-def fitted(name: str, width: int) -> str:
-    """A layer's name in exactly `width` cells, cut at its beginning."""
-    shown = plain(name, 400)
-    return fit(shown if len(shown) <= width else "…" + shown[-(width - 1) :], width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -14,8 +15,10 @@ from textual.widgets import DataTable, Static
 from db.records import LayerMaskStat
 from itop_tui.chart.heat_map import HeatMap
 from itop_tui.figures.format import plain
-from itop_tui.run.layer_table import LayerTable, churn, density, explored, summary
-from itop_tui.run.run_reader import LayerHistory, RunView
+from itop_tui.figures.layer_measures import churn, density, explored
+from itop_tui.run.layer_history import LayerHistory
+from itop_tui.run.layer_table import LayerTable, summary
+from itop_tui.run.run_reader import RunView
 
 
 def _known(value: float | None) -> float:
@@ -45,14 +48,16 @@ _SIDE_BY_SIDE = 170
 class LayersPane(Vertical):
     """A line about the whole network, and a table or a heat map of its layers."""
 
-    class Wanted(Message):
-        """Other figures may be on the screen now."""
+    class LayersWanted(Message):
+        """Other values may be visible now."""
 
     def __init__(self, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
         self._map = -1
         self._any = False
         self._history: LayerHistory | None = None
+        self._values: dict[int, tuple[int, NDArray[np.float64]]] = {}
+        """Of each heat map that was shown, the generation of its history and the values known so far."""
 
     def compose(self) -> ComposeResult:
         """Lay out the pane."""
@@ -100,7 +105,7 @@ class LayersPane(Vertical):
         self._draw_map()
         if self.table.display:
             self.table.focus()
-        self.post_message(self.Wanted())
+        self.post_message(self.LayersWanted())
 
     def on_data_table_row_selected(self, message: DataTable.RowSelected) -> None:
         """Enter on a layer shows its mask."""
@@ -132,15 +137,28 @@ class LayersPane(Vertical):
     def _draw_map(self) -> None:
         if not self.wants_history:
             return
-        title, figure = _MAPS[self._shown]
+        title, _ = _MAPS[self._shown]
         heat = self.query_one(HeatMap)
         heat.title = f"{title}   ({self._shown + 1} of {len(_MAPS)}, v for the next)"
         history = self._history
         if history is None or not history.steps:
             heat.show((), (), np.zeros((0, 0)))
             return
-        values = np.full((len(history.layers), len(history.steps)), np.nan)
-        for row, (_, stats) in enumerate(history.layers):
-            known = [figure(stat) for stat in stats[: len(history.steps)]]
-            values[row, : len(known)] = known
-        heat.show([plain(name, 200) for name, _ in history.layers], history.steps, values)
+        heat.show([plain(name, 200) for name, _ in history.layers], history.steps, self._values_of(history))
+
+    def _values_of(self, history: LayerHistory) -> NDArray[np.float64]:
+        """The values of the heat map that is shown, shape (layers, updates); only those of new updates are computed."""
+        shape = (len(history.layers), len(history.steps))
+        generation, known = self._values.get(self._shown, (None, np.zeros((0, 0))))
+        if generation != history.generation or known.shape[0] != shape[0] or known.shape[1] > shape[1]:
+            known = np.zeros((shape[0], 0))
+        if known.shape[1] < shape[1]:
+            done, (_, measure) = known.shape[1], _MAPS[self._shown]
+            values = np.full(shape, np.nan)
+            values[:, :done] = known
+            for row, (_, stats) in enumerate(history.layers):
+                new = [measure(stat) for stat in stats[done : shape[1]]]
+                values[row, done : done + len(new)] = new
+            known = values
+        self._values[self._shown] = (history.generation, known)
+        return known

@@ -16,7 +16,7 @@ class FigurePicker(CheckList[tuple[str, ...]]):
 
     Args:
         title: What is chosen.
-        figures: What there is.
+        figures: The metrics there are.
         chosen: Names of those chosen so far.
     """
 

@@ -20,9 +20,10 @@ from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
 from db.runs import attempts, checkpoints, runs
 from db.session import Database
 from itop_tui.figures.curve_reader import CurveReader
-from itop_tui.figures.curves import CurveRequest, Curves
+from itop_tui.figures.curves import CurveRequest, RunCurves
 from itop_tui.figures.lineage import Stretch, lineage
 from itop_tui.run import checkpoint_files
+from itop_tui.run.layer_history import LayerHistory, LayerHistoryReader
 from itop_tui.service.watcher import Watcher
 
 SETTING = "ui.run"
@@ -48,19 +49,6 @@ class Request:
     files: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LayerHistory:
-    """What the mask updates did to each layer.
-
-    Attributes:
-        steps: Step of each update.
-        layers: For each layer, in order, its name and its metrics at each update.
-    """
-
-    steps: tuple[int, ...]
-    layers: tuple[tuple[str, tuple[LayerMaskStat, ...]], ...]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class RunView:
     """A run as the database held it at one moment; parts that are not on the screen are None.
@@ -81,7 +69,7 @@ class RunView:
     parent: RunRecord | None
     attempts: tuple[AttemptRecord, ...]
     checkpoints: tuple[CheckpointRecord, ...]
-    curves: Curves | None = None
+    curves: RunCurves | None = None
     layers: tuple[LayerMaskStat, ...] | None = None
     history: LayerHistory | None = None
     files: Mapping[int, str] | None = None
@@ -119,6 +107,7 @@ class RunReader:
         self._run_id = run_id
         self._post = post
         self._curves = CurveReader(database, run_id)
+        self._history = LayerHistoryReader(database, run_id)
         self._parent: RunRecord | None = None
         self._lineage: tuple[Stretch, ...] | None = None
         self._request = Request()
@@ -190,10 +179,10 @@ class RunReader:
             files={row.id: checkpoint_files.glance(row) for row in found} if request.files else None,
             curves=self._read_curves(run, request.curves, tries) if request.curves and with_curves else None,
             layers=tuple(metrics.layer_stats(self._database, run.id)) if request.layers else None,
-            history=self._read_history(run.id) if request.history else None,
+            history=self._history.read(run.attempt_count) if request.history else None,
         )
 
-    def _read_curves(self, run: RunRecord, request: CurveRequest, tries: Sequence[AttemptRecord]) -> Curves:
+    def _read_curves(self, run: RunRecord, request: CurveRequest, tries: Sequence[AttemptRecord]) -> RunCurves:
         if self._lineage is None:  # whom a run was forked from, and where, does not change
             self._lineage = lineage(self._database, run)
         starts = [attempt.start_step for attempt in tries if attempt.start_step > 0]
@@ -209,9 +198,3 @@ class RunReader:
             except RunNotFound:  # deleted since; the child is shown without it
                 return None
         return self._parent
-
-    def _read_history(self, run_id: int) -> LayerHistory:
-        latest = metrics.layer_stats(self._database, run_id)
-        histories = [(layer.layer, metrics.layer_history(self._database, run_id, layer.layer)) for layer in latest]
-        steps = tuple(step for step, _ in histories[0][1]) if histories else ()
-        return LayerHistory(steps, tuple((name, tuple(stat for _, stat in rows)) for name, rows in histories))

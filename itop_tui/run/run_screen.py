@@ -13,13 +13,13 @@ from db.history.declared import Metric
 from db.records import AttemptRecord, RunRecord
 from engine.helpers.masks_client import MaskServer
 from engine.launch.processes import host_name
+from itop_tui.chart.charts_pane import ChartsPane
 from itop_tui.dialogs.run_changes import RunChanges, queue_again
 from itop_tui.figures.chart_metrics import choices
 from itop_tui.figures.chart_specs import MOST_CHARTS
 from itop_tui.figures.format import plain
 from itop_tui.keys import bindings, find, in_scope
 from itop_tui.poller import DatabaseTrouble, RunsChanged
-from itop_tui.run.charts_tab import ChartsPane
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.device_strip import DeviceStrip
 from itop_tui.run.header import RunHeader
@@ -181,7 +181,7 @@ class RunScreen(ItopScreen):
 
     def _restore(self, kept: Mapping[str, Any]) -> None:
         """Show everything as it was left the last time."""
-        self.charts.take_up(kept)
+        self.charts.restore(kept)
         tab = kept.get("tab")
         if tab in TABS and tab != self.tab:
             self.call_later(self.action_open_tab, tab)
@@ -191,19 +191,19 @@ class RunScreen(ItopScreen):
         state = {**self.charts.state, "tab": self.tab}
         self.itop.operate(lambda db: key_values.put(db, SETTING, state), failing="The view could not be kept")
 
-    def on_charts_pane_changed(self, message: ChartsPane.Changed) -> None:
+    def on_charts_pane_view_changed(self, message: ChartsPane.ViewChanged) -> None:
         """A person changed how the charts are shown."""
         message.stop()
         self.query_one(TabLine).note = self.tabs.note
         self._keep()
 
-    def on_charts_pane_wanted(self, message: ChartsPane.Wanted) -> None:
+    def on_charts_pane_curves_wanted(self, message: ChartsPane.CurvesWanted) -> None:
         """Other curves are on the screen."""
         message.stop()
         self._ask()
         self.query_one(TabLine).note = self.tabs.note
 
-    def on_layers_pane_wanted(self, message: LayersPane.Wanted) -> None:
+    def on_layers_pane_layers_wanted(self, message: LayersPane.LayersWanted) -> None:
         """Other metrics of the layers are on the screen."""
         message.stop()
         self._ask()

@@ -9,7 +9,9 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
 from db.paths import run_folder
-from itop_tui.run.charts_tab import ChartsPane
+from itop_tui.chart.charts_pane import ChartsPane
+from itop_tui.figures.curves import RunCurves
+from itop_tui.figures.run_charts import ChartedRun
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.config_tab import ConfigPane
 from itop_tui.run.layers_tab import LayersPane
@@ -33,6 +35,7 @@ class RunTabs(ContentSwitcher):
 
     def __init__(self) -> None:
         super().__init__(initial=TABS[0], id="tabs")
+        self._curves: RunCurves | None = None
 
     def compose(self) -> ComposeResult:
         """The first tab."""
@@ -90,7 +93,10 @@ class RunTabs(ContentSwitcher):
     def show(self, view: RunView, now: float) -> None:
         """Show what was read in the open tab."""
         pane = self.query_one(f"#{self.tab}")
-        if isinstance(pane, ChartsPane | LayersPane):
+        if isinstance(pane, ChartsPane):
+            self._curves = view.curves or self._curves
+            pane.show(ChartedRun(view.run, view.attempts, view.checkpoints, self._curves))
+        elif isinstance(pane, LayersPane):
             pane.show(view)
         elif isinstance(pane, ConfigPane | CheckpointsPane):
             pane.show(view, now)

@@ -129,6 +129,7 @@ READS: dict[str, Callable[[Database, RunRecord], object]] = {
     "mask updates": lambda db, run: metrics.mask_updates(db, run.id),
     "layer stats": lambda db, run: metrics.layer_stats(db, run.id),
     "layer history": lambda db, run: metrics.layer_history(db, run.id, "fc"),
+    "new layer updates": lambda db, run: metrics.layer_updates(db, run.id, after=3),
     **{
         f"series in {buckets}": lambda db, run, buckets=buckets: metrics.series(db, run.id, "loss", buckets=buckets)  # type: ignore[misc]
         for buckets in (None, 1, 5, 100, 5000)

@@ -26,7 +26,7 @@ def test_no_part_of_the_app_imports_torch() -> None:
 
 
 def test_the_first_frame_waits_for_nothing_it_does_not_show() -> None:
-    slow = {"torch", "sqlalchemy", "alembic", "pydantic", "textual_plot", "numpy", "sklearn", "cyclopts"}
+    slow = {"torch", "sqlalchemy", "alembic", "pydantic", "numpy", "sklearn", "cyclopts"}
     assert imported(FIRST_FRAME).isdisjoint(slow)
 
 

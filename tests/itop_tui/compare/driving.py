@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.pilot import Pilot
 
 from itop_tui.app import ItopApp
-from itop_tui.chart.compare_chart import BandLine
 from itop_tui.compare.compare_screen import CompareScreen
+from itop_tui.figures.chart_data import Line
 from itop_tui.widgets.sheet import SheetView
 from tests.itop_tui.run.hosting import until
 
@@ -25,7 +25,7 @@ def app_of(screen: CompareScreen) -> ItopApp:
 
 def ids(screen: CompareScreen) -> tuple[int, ...]:
     """The runs that are compared now."""
-    return screen.ids
+    return screen.compared.ids
 
 
 def window(screen: CompareScreen) -> tuple[float, float] | None:
@@ -42,8 +42,8 @@ def logarithmic(screen: CompareScreen) -> bool:
     return screen.curves.chart.log_scale
 
 
-def lines(screen: CompareScreen) -> list[BandLine]:
-    return [line for line in screen.curves.chart.data.lines if isinstance(line, BandLine) and line.marker]
+def lines(screen: CompareScreen) -> list[Line]:
+    return [line for line in screen.curves.chart.data.lines if line.position is not None and line.marker]
 
 
 def text(screen: CompareScreen, sheet: str) -> str:

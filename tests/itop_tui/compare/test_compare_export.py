@@ -128,7 +128,7 @@ async def test_marked_runs_are_compared_and_exported_from_the_list(opened: Opene
         await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, CompareScreen), "the comparison")
         assert isinstance(app.screen, CompareScreen)
-        assert len(app.screen.ids) == 2
+        assert len(app.screen.compared.ids) == 2
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, CompareScreen), "the list")
         assert "and 1 more" in await export(pilot, app, "json")

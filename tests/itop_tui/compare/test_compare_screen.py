@@ -35,7 +35,7 @@ from tests.itop_tui.support import screen_text
 
 async def test_each_run_is_a_letter_with_a_curve_of_its_own(opened: Opened) -> None:
     async with opened() as (_, screen):
-        assert "".join(entry.letter for entry in screen.entries) == "ABCDEF"
+        assert "".join(entry.letter for entry in screen.compared.entries) == "ABCDEF"
         assert [(line.marker, line.tone) for line in lines(screen)] == [
             (letter, f"curve-{at}") for at, letter in enumerate("ABCDEF")
         ]
@@ -46,7 +46,7 @@ async def test_each_run_is_a_letter_with_a_curve_of_its_own(opened: Opened) -> N
 async def test_seeds_are_joined_and_told_apart_again(opened: Opened) -> None:
     async with opened() as (pilot, screen):
         await press(pilot, screen, "g")
-        assert [(entry.letter, entry.n) for entry in screen.entries] == [("A", 3), ("B", 2), ("C", 1)]
+        assert [(entry.letter, entry.n) for entry in screen.compared.entries] == [("A", 3), ("B", 2), ("C", 1)]
         first, _, single = lines(screen)
         assert len(first.std) == len(first.x)
         assert set(first.n.tolist()) == {3}
@@ -54,7 +54,7 @@ async def test_seeds_are_joined_and_told_apart_again(opened: Opened) -> None:
         assert "±" in screen.query_one(EntryList).lines[0].reading
         assert "3 groups of 6 runs" in screen_text(app_of(screen))
         await press(pilot, screen, "g")
-        assert len(screen.entries) == 6
+        assert len(screen.compared.entries) == 6
 
 
 async def test_what_a_hidden_run_diverged_at_is_hidden_with_it(opened: Opened) -> None:
@@ -85,9 +85,9 @@ async def test_a_run_is_hidden_moved_taken_out_and_taken_in(opened: Opened) -> N
         await pilot.press("a")
         await until(pilot, lambda: isinstance(app_of(screen).focused, Input), "the question")
         await pilot.press("2", "enter")
-        await until(pilot, lambda: ids(screen) == (1, 6, 2) and len(screen.entries) == 3, "the run")
+        await until(pilot, lambda: ids(screen) == (1, 6, 2) and len(screen.compared.entries) == 3, "the run")
         await press(pilot, screen, "up", "up", "up", "d", "d", "d")
-        assert len(screen.ids) == 1, "the last one stays"
+        assert len(screen.compared.ids) == 1, "the last one stays"
 
 
 async def test_a_run_that_is_compared_already_or_does_not_exist_is_not_taken_in(opened: Opened) -> None:
@@ -131,8 +131,8 @@ async def test_more_runs_than_letters_have_their_seeds_joined(opened: Opened, ho
             runs.create(database, **described({**runs.get(database, 1).config, "seed": seed})) for seed in range(50, 70)
         ]
     async with opened(1, 4, *(run.id for run in made)) as (_, screen):
-        assert screen.grouped
-        assert [entry.n for entry in screen.entries] == [21, 1]
+        assert screen.compared.grouped
+        assert [entry.n for entry in screen.compared.entries] == [21, 1]
 
 
 # --------------------------------------------------------------------------------------------------------------- charts

@@ -45,7 +45,7 @@ def test_the_comparison_left_longest_ago_is_forgotten_first() -> None:
 
 
 @given(JSON)
-def test_what_makes_no_sense_is_passed_over(kept: object) -> None:
+def test_what_makes_no_sense_is_ignored(kept: object) -> None:
     assert left_before(kept, [7, 8]) is None
     assert dict(view_before(kept)) is not None
     assert left_before(with_left(kept, Left((7, 8)), {}), [8, 7]) == Left((7, 8))

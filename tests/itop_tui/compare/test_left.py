@@ -23,7 +23,7 @@ async def left_as(pilot: Pilot[None], screen: CompareScreen, ids: tuple[int, ...
     def kept() -> bool:
         found = key_values.get(app_of(screen).database, SETTING)
         left = left_before(found, ids)
-        now = (screen.ids, screen.hidden, screen.grouped)
+        now = (screen.compared.ids, screen.compared.hidden, screen.compared.grouped)
         return (
             left is not None
             and (left.ids, left.hidden, left.grouped) == now
@@ -37,7 +37,7 @@ async def test_order_and_hidden_runs_come_back_with_the_same_runs_and_no_others(
     async with opened(1, 4, 6) as (pilot, screen):
         await press(pilot, screen, "J", "down", "space")
         await left_as(pilot, screen, (1, 4, 6))
-        assert (ids(screen), screen.hidden) == ((4, 1, 6), frozenset({6}))
+        assert (ids(screen), screen.compared.hidden) == ((4, 1, 6), frozenset({6}))
         app = app_of(screen)
         app.pop_screen()
         app.open_compare((6, 4, 1))
@@ -51,7 +51,7 @@ async def test_order_and_hidden_runs_come_back_with_the_same_runs_and_no_others(
         assert ids(screen) == (4, 1, 6), "and at the next start"
         assert [line.hidden for line in screen.query_one(EntryList).lines] == [False, False, True]
     async with opened(4, 1) as (_, screen):
-        assert (ids(screen), screen.hidden) == ((4, 1), frozenset()), "another comparison"
+        assert (ids(screen), screen.compared.hidden) == ((4, 1), frozenset()), "another comparison"
 
 
 async def test_groups_and_how_everything_is_shown_come_back(opened: Opened) -> None:
@@ -62,7 +62,7 @@ async def test_groups_and_how_everything_is_shown_come_back(opened: Opened) -> N
         )
     async with opened() as (pilot, screen):
         await until(pilot, lambda: screen.tab == "layers" and screen.is_settled, "the tab")
-        assert screen.grouped
+        assert screen.compared.grouped
         assert "R_s" in text(screen, "layers")
         assert not screen.query_one(EntryList).display
         await press(pilot, screen, "1")
@@ -71,7 +71,7 @@ async def test_groups_and_how_everything_is_shown_come_back(opened: Opened) -> N
         assert charts.chart.title == "validation accuracy"
 
 
-async def test_a_view_of_another_version_is_passed_over(opened: Opened) -> None:
+async def test_a_view_of_another_version_is_ignored(opened: Opened) -> None:
     with closing(Database.open()) as database:
         key_values.put(database, SETTING, {"view": {"tab": 7, "across": "years", "chart": []}, "comparisons": [3, {}]})
     async with opened(1, 4) as (_, screen):
@@ -91,8 +91,8 @@ async def test_a_comparison_whose_runs_are_all_gone_is_left(opened: Opened) -> N
 
 async def test_a_run_that_had_ended_and_is_resumed_is_read_again(opened: Opened) -> None:
     async with opened(1, 2) as (pilot, screen):
-        runs.update_fields(app_of(screen).database, 2, name="called otherwise")
+        runs.update_fields(app_of(screen).database, 2, name="another name")
         poller = app_of(screen).poller
         assert poller is not None
         poller.refresh()
-        await until(pilot, lambda: screen.entries[1].label == "called otherwise", "the new name")
+        await until(pilot, lambda: screen.compared.entries[1].label == "another name", "the new name")

@@ -14,7 +14,7 @@ from db.records import RunStatus, StepMetric
 from db.runs import attempts, runs
 from db.session import Database
 from itop_tui.figures.curve_reader import CurveReader
-from itop_tui.figures.curves import Average, Curve, CurveRequest
+from itop_tui.figures.curves import Curve, CurveRequest, MovingAverage
 from tests.itop_tui.run.fabricate import record_run, start, step_metric
 
 ALL = ("loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second")
@@ -141,8 +141,8 @@ def test_the_smoothed_curve_is_the_average_over_all_steps_not_over_the_thinned_o
 
 def test_an_average_can_be_continued_and_steps_over_what_is_not_finite() -> None:
     values = [1.0, math.nan, 3.0, math.inf, 5.0, 2.0]
-    whole = Average(0.5).extend(values)
-    parts = Average(0.5)
+    whole = MovingAverage(0.5).extend(values)
+    parts = MovingAverage(0.5)
     np.testing.assert_array_equal(np.concatenate([parts.extend(values[:2]), parts.extend(values[2:])]), whole)
     # By hand, corrected for the start; where the curve is broken, the average is.
     assert whole[0] == 1.0

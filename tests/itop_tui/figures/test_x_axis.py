@@ -13,14 +13,14 @@ from tests.itop_tui.run import made
 
 
 def test_hours_leave_out_the_pause_between_attempts() -> None:
-    # A step a second; the second attempt goes on after step 3, an hour later.
+    # A step a second; the second attempt continues after step 3, an hour later.
     at = [0.0, 1.0, 2.0, 3.0, 3603.0, 3604.0]
     scale = hours(Series([1, 2, 3, 4, 5, 6], at), [made.attempt(), made.attempt(id=2, number=2, start_step=4)])
     assert scale is not None
     assert (scale.left_out, scale.seconds_left_out) == (1, 3599.0)
     assert (scale.place(np.array([1.0, 4.0, 6.0])) * 3600).tolist() == pytest.approx([0, 3, 5])
     assert scale.note == "hours of training, 1 pause of 59m 59s left out"
-    # Beyond what is known, it goes on at the mean speed.
+    # Beyond what is known, it continues at the mean speed.
     assert scale.place(np.array([11.0]))[0] * 3600 == pytest.approx(10)
 
 

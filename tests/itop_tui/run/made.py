@@ -9,8 +9,9 @@ import numpy as np
 
 from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord, RunStatus, Series
 from itop_tui.figures.chart_metrics import find
-from itop_tui.figures.curves import Curve, CurveRequest, Curves
-from itop_tui.run.run_reader import LayerHistory, Request, RunView
+from itop_tui.figures.curves import Curve, CurveRequest, RunCurves
+from itop_tui.run.layer_history import LayerHistory
+from itop_tui.run.run_reader import Request, RunView
 from tests.itop_tui.run.fabricate import layer_stats, settings
 from tests.itop_tui.run.hosting import NOW
 
@@ -94,17 +95,17 @@ def curve(name: str, request: CurveRequest, last: int = 9_000) -> Curve:
     return Curve(x, y)
 
 
-def curves(request: CurveRequest, last: int = 9_000) -> Curves:
+def curves(request: CurveRequest, last: int = 9_000) -> RunCurves:
     """All curves a request asks for."""
     by_name = {name: curve(name, request, last) for name in request.names}
-    return Curves(
+    return RunCurves(
         request,
         by_name,
         np.array([4_000.0, 8_000.0]),
         1.0,
         float(last),
         drops=np.array([6_000.0]) if request.drops else np.empty(0),
-        moments=Series([1, last], [NOW - 754.0, NOW - 4.0]) if request.timed else None,
+        moments=Series([1, last], [NOW - 754.0, NOW - 4.0]) if request.across == "hour" else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Which figures stand on a chart, how charts are kept, and what stands across."""
+"""Which metrics a chart shows, how charts are kept, and what the x axis counts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from itop_tui.figures.chart_specs import DEFAULT_CHARTS, ChartSpec, as_setting, 
 from itop_tui.figures.curve_reader import CurveReader
 from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.lineage import Stretch, lineage
+from itop_tui.figures.run_charts import RunLook, chart_data, limits
 from itop_tui.figures.x_axis import Hours, Linear
-from itop_tui.run.plotting import Look, chart_data, limits
 from tests.described import described
 from tests.itop_tui.run import made
 from tests.itop_tui.run.fabricate import LAYERS, record_run, settings, start, step_metric
@@ -37,7 +37,7 @@ def test_every_figure_of_a_run_and_of_its_layers_is_read(database: Database) -> 
     assert density.values.tolist() == pytest.approx([0.1] * 5)
 
 
-def test_charts_survive_being_kept_and_damage_is_passed_over() -> None:
+def test_charts_survive_being_kept_and_damage_is_ignored() -> None:
     specs = (ChartSpec(("loss", "val_loss"), "loss"), ChartSpec(("churn@fc1", "samples_per_second")))
     assert from_setting(as_setting(specs)) == specs
     assert from_setting([{"names": ["loss", "nonsense", 7]}, "x", {"names": "loss"}]) == (ChartSpec(("loss",)),)
@@ -57,7 +57,7 @@ def test_a_chart_is_called_by_what_it_shows() -> None:
 def test_figures_of_another_unit_have_the_axis_at_the_right_and_markers() -> None:
     spec = ChartSpec(("loss", "accuracy"))
     request = CurveRequest(names=spec.names)
-    data = chart_data(spec, made.curves(request), made.run(), Look(_steps()))
+    data = chart_data(spec, made.curves(request), made.run(), RunLook(_steps()))
     assert [(line.right, bool(line.marker), line.percent) for line in data.lines] == [
         (False, False, False),
         (True, True, True),
@@ -70,7 +70,7 @@ def _steps() -> Hours:
     return Hours(np.array([0.0, 3600.0]), np.array([0.0, 3600.0]))
 
 
-# ------------------------------------------------------------------------------ what stands across
+# ------------------------------------------------------------------------------ the x axis
 
 
 def test_moments_are_the_recorded_times_spread_over_the_run(database: Database) -> None:
@@ -111,7 +111,7 @@ def test_a_fork_of_a_fork_shows_each_ancestor_up_to_where_it_was_left(database: 
     assert read.before["churn"].steps.tolist() == [100, 200]
     assert (read.first, read.last) == (1, 380)
     spec = ChartSpec(("loss",))
-    data = chart_data(spec, read, runs.get(database, youngest), Look(_steps()))
+    data = chart_data(spec, read, runs.get(database, youngest), RunLook(_steps()))
     assert [line.tone for line in data.lines] == ["first"]  # a parent's own hours are others
     assert lineage(database, runs.get(database, eldest.id)) == ()
 

@@ -17,7 +17,7 @@ from db.runs import checkpoints, runs
 from db.session import Database
 from engine.launch.processes import host_name
 from itop_tui.app import ItopApp
-from itop_tui.chart.chart import GUTTER
+from itop_tui.chart.chart_painter import GUTTER
 from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.chart_specs import DEFAULT_CHARTS, MOST_FIGURES
@@ -129,7 +129,7 @@ async def run_screen_again() -> AsyncIterator[Opened]:
         yield pilot, app.screen
 
 
-async def test_a_setting_of_nonsense_is_passed_over(recorded: None, database: Database) -> None:
+async def test_a_setting_of_nonsense_is_ignored(recorded: None, database: Database) -> None:
     kept_settings.put(
         database,
         SETTING,

@@ -7,14 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from itop_tui.chart.chart import TONES, Chart, ChartData, Event, Line
-from itop_tui.chart.chart_grid import grid_shape
+from itop_tui.chart.chart import Chart
+from itop_tui.chart.charts_pane import grid_shape
 from itop_tui.chart.heat_map import HeatMap
 from itop_tui.compare.entry_list import EntryLine, EntryList
+from itop_tui.figures.chart_data import TONES, ChartData, Event, Line
+from itop_tui.figures.layer_measures import churn
 from itop_tui.look import theme
 from itop_tui.run import log_view
 from itop_tui.run.checkpoint_table import CheckpointTable
-from itop_tui.run.layer_table import LayerTable, churn, summary
+from itop_tui.run.layer_table import LayerTable, summary
 from itop_tui.run.log_view import LogView
 from tests.itop_tui.run import made
 from tests.itop_tui.run.hosting import NOW, Host

@@ -218,14 +218,16 @@ async def test_what_is_grouped_by_seeds_is_compared_so(app: ItopApp, database: D
         await pilot.press("ctrl+a", "c")
         await wait_for(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.is_settled)
         assert isinstance(app.screen, CompareScreen)
-        assert [entry.n for entry in app.screen.entries] == [3, 3]
+        assert [entry.n for entry in app.screen.compared.entries] == [3, 3]
         await pilot.press("escape", "u", "c")  # the group at the cursor alone
         await wait_for(
             pilot,
-            lambda: isinstance(app.screen, CompareScreen) and app.screen.is_settled and len(app.screen.ids) == 3,
+            lambda: (
+                isinstance(app.screen, CompareScreen) and app.screen.is_settled and len(app.screen.compared.ids) == 3
+            ),
         )
         assert isinstance(app.screen, CompareScreen)
-        assert [entry.n for entry in app.screen.entries] == [1, 1, 1], "one group: its seeds are compared"
+        assert [entry.n for entry in app.screen.compared.entries] == [1, 1, 1], "one group: its seeds are compared"
 
 
 async def test_runs_are_grouped_by_any_field_and_sorted_by_a_mean(app: ItopApp, database: Database) -> None:

@@ -17,7 +17,8 @@ from itop_tui.app import ItopApp
 from itop_tui.compare.reading import MasksRead
 from itop_tui.figures.curves import Curve
 from itop_tui.run.device_strip import Reading
-from itop_tui.run.run_reader import LayerHistory, Request, RunReader, RunView
+from itop_tui.run.layer_history import LayerHistory
+from itop_tui.run.run_reader import Request, RunReader, RunView
 from tests.itop_tui.run import made
 from tests.itop_tui.scenes.data import stored
 from tests.itop_tui.scenes.scene import KNOT, Data, Setting
@@ -214,7 +215,7 @@ def compared(setting: Setting) -> ItopApp:
         problems = tuple(None if run in sparse else setting.text("a dense run has no masks") for run in ids)
         return MasksRead(ids, sparse, overlaps, problems)
 
-    setting.patch.setattr("itop_tui.compare.compare_display.read_masks", read)
+    setting.patch.setattr("itop_tui.compare.comparison_reader.read_masks", read)
     return stored(setting)
 
 
@@ -225,5 +226,5 @@ def unreadable_masks(setting: Setting) -> ItopApp:
         raise MaskError(setting.text("the process that reads checkpoints ended: out of memory"))
 
     app = compared(setting)
-    setting.patch.setattr("itop_tui.compare.compare_display.read_masks", fail)
+    setting.patch.setattr("itop_tui.compare.comparison_reader.read_masks", fail)
     return app

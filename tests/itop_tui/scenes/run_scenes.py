@@ -107,7 +107,8 @@ RUN = (
 
 def _settled(app: ItopApp) -> bool:
     screen = next(screen for screen in app.screen_stack if isinstance(screen, CompareScreen))
-    read = screen.tab != "masks" or screen._masks.problem is not None or screen._masks_shown is not None
+    masks = screen.reader.masks
+    read = screen.tab != "masks" or masks.problem is not None or masks.value is not None
     return screen.is_settled and read
 
 

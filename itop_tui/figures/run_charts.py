@@ -1,4 +1,4 @@
-"""From what was read to what a chart shows: pure functions."""
+"""What the charts of one run show: its metrics as curves, those of its ancestors before a fork, and its marks."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from functools import partial
 import numpy as np
 
 from db.history.declared import Metric
-from db.records import RunRecord
-from itop_tui.chart.chart import TONES, ChartData, Event, Line
+from db.records import AttemptRecord, CheckpointRecord, RunRecord
+from itop_tui.figures.braille import Range
+from itop_tui.figures.chart_data import TONES, ChartData, Event, Line
 from itop_tui.figures.chart_specs import ChartSpec
-from itop_tui.figures.curves import EMPTY, Curve, Curves
-from itop_tui.figures.events import Happening, drop
+from itop_tui.figures.curves import EMPTY, Curve, RunCurves
+from itop_tui.figures.events import Happening, drop, happenings
 from itop_tui.figures.format import MASK_FIGURES
-from itop_tui.figures.x_axis import Hours, Scale
+from itop_tui.figures.x_axis import Across, Hours, Linear, Scale, hours
 
 _MARKERS = "●▲■◆✚★▼○"
-"""On each line of a chart with several, so that they can be told apart without colour."""
+"""On each line of a chart with several, so that they can be distinguished without colour."""
 _OF_UPDATES = frozenset({"update", "layer"})
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RunLook:
     """How charts are shown.
 
     Attributes:
@@ -36,7 +37,51 @@ class Look:
     happenings: tuple[Happening, ...] = ()
 
 
-def chart_data(spec: ChartSpec, curves: Curves | None, run: RunRecord | None, look: Look) -> ChartData:
+@dataclass(frozen=True, slots=True, eq=False)
+class ChartedRun:
+    """A run as charts show it.
+
+    Attributes:
+        run: The run.
+        attempts: All of them.
+        checkpoints: All of them.
+        curves: What was read of it last; None before anything was.
+    """
+
+    run: RunRecord
+    attempts: tuple[AttemptRecord, ...]
+    checkpoints: tuple[CheckpointRecord, ...]
+    curves: RunCurves | None
+
+    @property
+    def epochs_known(self) -> bool:
+        """Whether the x axis can count epochs."""
+        return self.run.total_steps > 0 and self.run.total_epochs > 0
+
+    def window_scale(self, across: Across) -> Scale:
+        """The x axis, as a window is one of steps; steps where what it needs is not known."""
+        if across == "epoch" and self.epochs_known:
+            return Linear(self.run.total_steps / self.run.total_epochs)
+        if across == "hour" and self.curves is not None and self.curves.moments is not None:
+            return hours(self.curves.moments, self.attempts) or Linear()
+        return Linear()
+
+    def limits(self, across: Across) -> Range | None:
+        """The positions of the first and last step."""
+        return limits(self.curves, self.window_scale(across))
+
+    def note(self, across: Across) -> str:
+        """What a reader has to know of the x axis."""
+        scale = self.window_scale(across)
+        return scale.note if isinstance(scale, Hours) else ""
+
+    def chart(self, spec: ChartSpec, across: Across, *, with_marks: bool) -> ChartData:
+        """What one chart shows."""
+        known = happenings(self.run, self.attempts, self.checkpoints)
+        return chart_data(spec, self.curves, self.run, RunLook(self.window_scale(across), with_marks, known))
+
+
+def chart_data(spec: ChartSpec, curves: RunCurves | None, run: RunRecord | None, look: RunLook) -> ChartData:
     """What a chart shows of what was read."""
     unit = look.scale.unit
     figures = spec.figures
@@ -65,8 +110,8 @@ def chart_data(spec: ChartSpec, curves: Curves | None, run: RunRecord | None, lo
         else:
             lines.append(draw(curve, label=name, tone=tone, marker=marker))
         places = look.scale.place(np.array([step for step, _ in curve.broken]))
-        told = [text if number == 0 else f"{name} {text}" for _, text in curve.broken]
-        broken += zip(places.tolist(), told, strict=True)
+        texts = [text if number == 0 else f"{name} {text}" for _, text in curve.broken]
+        broken += zip(places.tolist(), texts, strict=True)
     if not any(len(line.x) for line in lines):
         lines = []
     right_ones = [figure for figure in figures if figure.unit != figures[0].unit]
@@ -83,7 +128,7 @@ def chart_data(spec: ChartSpec, curves: Curves | None, run: RunRecord | None, lo
     )
 
 
-def limits(curves: Curves | None, scale: Scale) -> tuple[float, float] | None:
+def limits(curves: RunCurves | None, scale: Scale) -> Range | None:
     """The positions of the first and last step, an ancestor's among them where its curve has a place; None for none."""
     if curves is None or curves.first is None or curves.last is None or curves.last <= curves.first:
         return None
@@ -107,7 +152,7 @@ def _line(curve: Curve, *, scale: Scale, figure: Metric, right: bool, label: str
     )
 
 
-def _events(curves: Curves, look: Look) -> tuple[Event, ...]:
+def _events(curves: RunCurves, look: RunLook) -> tuple[Event, ...]:
     rate = curves.by_name.get("learning_rate", EMPTY)
     found = [*look.happenings, *(drop(step, rate.steps, rate.values) for step in curves.drops.tolist())]
     places = look.scale.place(np.array([one.step for one in found], dtype=np.float64))
@@ -123,7 +168,7 @@ def why_empty(spec: ChartSpec, run: RunRecord | None) -> str:
     """Why there is nothing on a chart."""
     figures = spec.figures
     if not figures:
-        return "choose figures for this chart (e)"
+        return "choose metrics for this chart (e)"
     if run is None:
         return "reading …"
     if all(_says_nothing(figure, run) for figure in figures):

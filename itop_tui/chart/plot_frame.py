@@ -1,0 +1,90 @@
+"""The rectangle of a canvas in which values are drawn, and its axes: shared by charts and scatter plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from rich.style import Style
+
+from itop_tui.chart.cell_canvas import CellCanvas
+from itop_tui.figures.braille import Range
+
+
+@dataclass(frozen=True, slots=True)
+class PlotFrame:
+    """Where values lie on a canvas.
+
+    Attributes:
+        left: The first column.
+        top: The first row.
+        width: Columns.
+        height: Rows.
+        xs: The positions in the first and last column.
+        ys: The values in the last and first row.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    xs: Range
+    ys: Range
+
+    @property
+    def right(self) -> int:
+        """The last column."""
+        return self.left + self.width - 1
+
+    @property
+    def bottom(self) -> int:
+        """The last row."""
+        return self.top + self.height - 1
+
+    def column(self, x: float) -> int:
+        """The column at a position; outside of the frame where the position is."""
+        return self.left + int(np.floor((x - self.xs[0]) / (self.xs[1] - self.xs[0]) * (self.width - 1) + 0.5))
+
+    def row(self, y: float) -> int:
+        """The row of a value; outside of the frame where the value is."""
+        return self.top + int(np.floor((self.ys[1] - y) / (self.ys[1] - self.ys[0]) * (self.height - 1) + 0.5))
+
+    def paint_side(self, canvas: CellCanvas, column: int, style: Style) -> None:
+        """Paint the line of an axis beside the frame."""
+        for row in range(self.top, self.bottom + 1):
+            canvas.put(column, row, "│", style)
+
+    def paint_y_axis(
+        self, canvas: CellCanvas, ticks: Mapping[float, str], *, axis: Style, label: Style, grid: Style
+    ) -> None:
+        """Paint the axis at the left, with labels in the columns before it and a line across the frame at each tick.
+
+        Args:
+            canvas: Where.
+            ticks: The labels of values; those outside of the frame are left out.
+            axis: The style of the axis.
+            label: The style of labels.
+            grid: The style of the lines across.
+        """
+        self.paint_side(canvas, self.left - 1, axis)
+        for tick, text in ticks.items():
+            row = self.row(tick)
+            if self.top <= row <= self.bottom:
+                canvas.put(0, row, text.rjust(self.left - 1)[: self.left - 1], label)
+                canvas.put(self.left - 1, row, "┤", axis)
+                canvas.put(self.left, row, "┄" * self.width, grid)
+
+    def paint_x_labels(self, canvas: CellCanvas, row: int, ticks: Mapping[float, str], style: Style) -> int:
+        """Write the labels of positions in a row below the frame, as far as they do not touch.
+
+        Returns:
+            The first column that is free after them.
+        """
+        free = self.left
+        for tick, text in ticks.items():
+            column = min(self.column(tick) - len(text) // 2, self.right + 1 - len(text))
+            if column >= free:
+                canvas.put(column, row, text, style)
+                free = column + len(text) + 1
+        return free

@@ -1,0 +1,211 @@
+"""What is compared and how it is shown: the state of a comparison's screen, without a widget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from db.records import RunRecord
+from itop_tui.compare import sheets
+from itop_tui.compare.comparison_state import Left, choice, left_before, view_before
+from itop_tui.figures.comparison import Entry, entries, fitting
+from itop_tui.figures.comparison_scatter import ACCURACIES
+from itop_tui.figures.format import plural
+
+TABS = ("curves", "results", "settings", "scatter", "layers", "masks")
+"""The tabs in order; each one's number is its key."""
+
+
+class Compared:
+    """The runs in order, how they are joined to entries, and what of them is shown.
+
+    Args:
+        run_ids: The runs, in order.
+        grouped: Whether runs that differ only by their seed are joined at first, where that leaves several groups.
+
+    Attributes:
+        ids: The runs, in order.
+        runs: What was read of them; those that were not read yet are missing.
+        entries: What is compared: a run, or the runs of one recipe.
+        cursor: The place of the entry that keys act on.
+        hidden: The entries that are left out of charts and plots, each by its `key`.
+        tab: The open tab, of `TABS`.
+        legend: Whether the legend is shown.
+        accuracy: The accuracy of the scatter plots.
+        layer_measure: What the layers are compared by.
+        overlap_measure: What the masks are compared by.
+        mask_layer: The layer whose masks are compared; None for all.
+    """
+
+    def __init__(self, run_ids: Sequence[int], *, grouped: bool = False) -> None:
+        self.ids = tuple(dict.fromkeys(run_ids))
+        self.grouped = grouped
+        self.runs: tuple[RunRecord, ...] = ()
+        self.entries: tuple[Entry, ...] = ()
+        self.cursor = 0
+        self.hidden: frozenset[int] = frozenset()
+        self.tab = TABS[0]
+        self.legend = True
+        self.accuracy = next(iter(ACCURACIES))
+        self.layer_measure = sheets.LAYER_MEASURES[0]
+        self.overlap_measure = sheets.OVERLAP_MEASURES[0]
+        self.mask_layer: str | None = None
+
+    # -------------------------------------------------------------------------------------------------- the entries
+
+    @property
+    def current(self) -> Entry | None:
+        """The entry at the cursor."""
+        return self.entries[self.cursor] if self.entries else None
+
+    @property
+    def entry_runs(self) -> tuple[RunRecord, ...]:
+        """The runs of all entries, in order."""
+        return tuple(run for entry in self.entries for run in entry.runs)
+
+    @property
+    def heading(self) -> str:
+        """What is compared, in a few words."""
+        if not self.entries:
+            return "compare"
+        counted = plural(len(self.entries), "group") if self.grouped else plural(len(self.ids), "run")
+        return f"compare · {counted}" + (f" of {plural(len(self.ids), 'run')}" if self.grouped else "")
+
+    def arrange(self) -> None:
+        """Make the entries of the runs.
+
+        Raises:
+            ValueError: They make more entries than are compared; the ones before stay.
+        """
+        known = {run.id: run for run in self.runs}
+        self.entries = entries([known[run_id] for run_id in self.ids if run_id in known], grouped=self.grouped)
+        self.point_at(self.cursor)
+
+    def limit(self) -> int:
+        """Join the seeds of more runs than can be distinguished; where that is not enough, take the first ones.
+
+        Returns:
+            How many runs there are at most.
+        """
+        self.grouped, most = fitting(self.runs, grouped=self.grouped)
+        if most < len(self.runs):
+            self.ids = self.ids[:most]
+        return most
+
+    def without_missing(self, wanted: Sequence[int]) -> int:
+        """Leave out the runs that were wanted and are not there; returns how many those are."""
+        missing = set(wanted) - {run.id for run in self.runs}
+        self.ids = tuple(run_id for run_id in self.ids if run_id not in missing)
+        return len(missing)
+
+    def point_at(self, place: int) -> None:
+        """Put the cursor on an entry, the nearest there is."""
+        self.cursor = min(max(0, place), max(0, len(self.entries) - 1))
+
+    def hide(self) -> None:
+        """Leave the entry at the cursor out of charts and plots, or show it again."""
+        if self.current is not None:
+            self.hidden ^= {self.current.key}
+
+    def move(self, by: int) -> bool:
+        """Move the entry at the cursor; False where there is no place."""
+        here, there = self.cursor, self.cursor + by
+        if not self.entries or not 0 <= there < len(self.entries):
+            return False
+        order = list(self.entries)
+        order[here], order[there] = order[there], order[here]
+        self.ids = tuple(run.id for entry in order for run in entry.runs)
+        self.cursor = there
+        self.arrange()
+        return True
+
+    def remove(self) -> bool:
+        """Remove the entry at the cursor; False for the last one."""
+        if self.current is None or len(self.entries) == 1:
+            return False
+        out = {run.id for run in self.current.runs}
+        self.ids = tuple(run_id for run_id in self.ids if run_id not in out)
+        self.arrange()
+        return True
+
+    def add(self, run: RunRecord) -> None:
+        """Compare another run too.
+
+        Raises:
+            ValueError: There would be more entries than are compared.
+        """
+        entries([*self.runs, run], grouped=self.grouped)
+        self.ids = (*self.ids, run.id)
+
+    def toggle_grouped(self) -> None:
+        """Join runs that differ only by their seed, or compare each run.
+
+        Raises:
+            ValueError: There would be more entries than are compared.
+        """
+        self.grouped = not self.grouped
+        try:
+            self.arrange()
+        except ValueError:
+            self.grouped = not self.grouped
+            raise
+
+    # ------------------------------------------------------------------------------------------------ what is shown
+
+    def next_measure(self) -> None:
+        """Take the next measure of the open tab."""
+        if self.tab == "scatter":
+            self.accuracy = _after(tuple(ACCURACIES), self.accuracy)
+        elif self.tab == "layers":
+            self.layer_measure = _after(sheets.LAYER_MEASURES, self.layer_measure)
+        elif self.tab == "masks":
+            self.overlap_measure = _after(sheets.OVERLAP_MEASURES, self.overlap_measure)
+
+    def choose_layer(self, by: int, layers: Sequence[str]) -> None:
+        """Compare the masks of another layer, or of all.
+
+        Args:
+            by: How many places further.
+            layers: The layers whose masks can be compared.
+        """
+        choices: tuple[str | None, ...] = (None, *layers)
+        here = choices.index(self.mask_layer) if self.mask_layer in choices else 0
+        self.mask_layer = choices[(here + by) % len(choices)]
+
+    # --------------------------------------------------------------------------------------- what is kept of the view
+
+    @property
+    def left(self) -> Left:
+        """How the comparison of these runs is left."""
+        return Left(self.ids, self.hidden & set(self.ids), self.grouped)
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """How the view is left, for any comparison, as JSON."""
+        return {
+            "tab": self.tab,
+            "accuracy": self.accuracy,
+            "layers": self.layer_measure,
+            "masks": self.overlap_measure,
+            "legend": self.legend,
+        }
+
+    def restore(self, kept: object) -> Mapping[str, Any]:
+        """Show the order, and everything else, as it was left the last time; returns the view, with the charts' part.
+
+        Args:
+            kept: What the settings hold; what makes no sense is ignored.
+        """
+        left, view = left_before(kept, self.ids), view_before(kept)
+        if left is not None:
+            self.ids, self.hidden, self.grouped = left.ids, left.hidden, self.grouped or left.grouped
+        self.accuracy = choice(view.get("accuracy"), tuple(ACCURACIES))
+        self.layer_measure = choice(view.get("layers"), sheets.LAYER_MEASURES)
+        self.overlap_measure = choice(view.get("masks"), sheets.OVERLAP_MEASURES)
+        self.legend = view.get("legend") is not False
+        self.tab = choice(view.get("tab"), TABS)
+        return view
+
+
+def _after(choices: tuple[str, ...], present: str) -> str:
+    return choices[(choices.index(present) + 1) % len(choices)]

@@ -1,0 +1,156 @@
+"""What the charts of a comparison show: an entry a curve, groups of seeds with a band, the marks of one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from itop_tui.figures.braille import FloatArray, Range
+from itop_tui.figures.chart_data import ChartData, Event, Line
+from itop_tui.figures.chart_metrics import comparison_metrics, find
+from itop_tui.figures.chart_specs import ChartSpec
+from itop_tui.figures.comparison import Entry
+from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurve, EntryCurves, epochs_known
+from itop_tui.figures.events import Happening
+from itop_tui.figures.x_axis import Across, Linear, Scale, across_note
+
+_BY_LETTER = " "
+"""The label of a curve that its letter names already."""
+
+
+def compared_charts() -> tuple[ChartSpec, ...]:
+    """The charts of a comparison, one for each metric that is declared now."""
+    return tuple(ChartSpec((metric.name,), metric.short_title) for metric in comparison_metrics())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarkedRun:
+    """What charts mark of one run.
+
+    Attributes:
+        updates: Steps of its mask updates, shape (n,).
+        happenings: Drops of the learning rate, resumes, forks and checkpoints.
+    """
+
+    updates: FloatArray
+    happenings: tuple[Happening, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedEntry:
+    """The entry whose marks the charts show.
+
+    Attributes:
+        letter: Its letter.
+        runs: What happened to its runs, by their ids.
+    """
+
+    letter: str
+    runs: Mapping[int, MarkedRun]
+
+    def places(self, scales: Mapping[int, Scale]) -> tuple[FloatArray, tuple[Event, ...]]:
+        """Where its mask updates lie on the x axis, each once, and what else happened.
+
+        Args:
+            scales: The x axis of each run; marks of a run that has none are left out.
+        """
+        updates: list[float] = []
+        events: dict[tuple[float, str], str] = {}
+        for run_id, found in self.runs.items():
+            scale = scales.get(run_id)
+            if scale is None:
+                continue
+            whose = f", run {run_id}" if len(self.runs) > 1 else ""
+            updates += scale.place(found.updates).tolist()
+            places = scale.place(np.array([one.step for one in found.happenings], dtype=np.float64)).tolist()
+            for place, one in zip(places, found.happenings, strict=True):
+                events.setdefault((place, one.kind), f"{one.text}{whose}")
+        return np.unique(np.array(updates)), tuple(Event(x, kind, text) for (x, kind), text in events.items())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChartedEntries:
+    """The entries of a comparison as charts show them.
+
+    Attributes:
+        entries: The entries, in order.
+        hidden: Those that are left out, by their `key`.
+        curves: What was read of them last; None before anything was.
+        marked: The entry whose marks are shown; None for no marks.
+    """
+
+    entries: tuple[Entry, ...]
+    hidden: frozenset[int]
+    curves: EntryCurves | None
+    marked: MarkedEntry | None
+
+    @property
+    def epochs_known(self) -> bool:
+        """Whether the x axis can count epochs: the length of every entry's is known."""
+        return epochs_known(self.entries)
+
+    def window_scale(self, across: Across) -> Scale:
+        """A window is one of the x axis: each run may have another scale."""
+        return Linear()
+
+    def _known(self, across: Across) -> EntryCurves | None:
+        return self.curves if self.curves is not None and self.curves.request.across == across else None
+
+    def limits(self, across: Across) -> Range | None:
+        """From the beginning to the furthest position of any run."""
+        known = self._known(across)
+        return (0.0, known.reach) if known is not None and known.reach > 0 else None
+
+    def note(self, across: Across) -> str:
+        """What a reader has to know of the x axis."""
+        return across_note(self.curves.scales.values()) if self.curves is not None else ""
+
+    def chart(self, spec: ChartSpec, across: Across, *, with_marks: bool) -> ChartData:
+        """What one chart shows."""
+        known, name = self._known(across), spec.names[0]
+        if known is None or name not in known.by_name:
+            return ChartData(empty="reading …", x_unit=across, read_beside=True)
+        each = [known.of(name, tuple(run.id for run in entry.runs)) for entry in self.entries]
+        curves = [
+            (at, entry, curve)
+            for at, (entry, curve) in enumerate(zip(self.entries, each, strict=True))
+            if curve is not None and entry.key not in self.hidden
+        ]
+        marks: FloatArray = np.empty(0)
+        happened: tuple[Event, ...] = ()
+        if self.marked is not None and with_marks:
+            marks, happened = self.marked.places(known.scales)
+        metric = find(name)
+        return ChartData(
+            lines=lines_of(curves),
+            marks=marks,
+            broken=tuple(mark for _, _, curve in curves for mark in curve.broken),
+            empty="none of these runs recorded it",
+            x_unit=across,
+            events=happened,
+            whose=self.marked.letter if self.marked is not None else "",
+            smoothing=known.request.smoothing if metric is not None and metric.noisy else 0.0,
+            x_note=across_note(known.scales.values()),
+            read_beside=True,
+        )
+
+
+def lines_of(curves: Sequence[tuple[int, Entry, EntryCurve]]) -> tuple[Line, ...]:
+    """The lines of a chart, raw ones first, so that they lie behind.
+
+    Args:
+        curves: Of each entry that is shown, its place in the comparison, itself and its curve.
+    """
+    shown = [each for each in curves if len(each[2].x)]
+    raw = [
+        Line("", curve.raw_x, curve.raw_y, f"dim-{at}", position=at)
+        for at, _, curve in shown
+        if len(curve.raw_x) and len(shown) <= RAW_UP_TO
+    ]
+    own = [
+        Line(_BY_LETTER, curve.x, curve.y, f"curve-{at}", marker=entry.letter, position=at, std=curve.std, n=curve.n)
+        for at, entry, curve in shown
+    ]
+    return (*raw, *own)
