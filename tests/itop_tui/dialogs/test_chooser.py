@@ -111,7 +111,7 @@ async def test_space_and_a_click_toggle_enter_applies_and_escape_cancels() -> No
         await wait_for(pilot, lambda: isinstance(app.screen, Picker))
         await pilot.press("escape")
         app.push_screen(_Letters(), app.answers.append)
-        await wait_for(pilot, lambda: app.offered == ["  a", "✓ b", "  c"])
+        await wait_for(pilot, lambda: app.screen.query(OptionList) and app.offered == ["  a", "✓ b", "  c"])
         await pilot.press("down", "down", "space")
         assert app.offered == ["  a", "✓ b", "✓ c"]
         await pilot.click(OptionList, offset=(2, 1))
