@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from itop_tui.runs import saved_lists
 from itop_tui.service import shelving
 from itop_tui.service.trash import OpenApps
 
@@ -56,11 +55,12 @@ def open_database(opener: Callable[[], Database]) -> OpenDatabase:
     Raises:
         Exception: Whatever `opener` raises; what goes wrong after it does without.
     """
-    from db import paths
+    from db import key_values, paths
 
     opened = OpenDatabase(opener())
     with contextlib.suppress(Exception):  # the list is shown as at first; the poller reports a failing database
-        opened.remembered = saved_lists.remembered(opened.database, LIST_STATE)
+        kept = key_values.get(opened.database, LIST_STATE)
+        opened.remembered = {} if kept is None else {LIST_STATE: kept}
         apps = OpenApps(paths.home(), opened.database.url)
         first = apps.join()
         opened.apps = apps

@@ -1,4 +1,4 @@
-"""Choosing one of a list, narrowed by typing."""
+"""Choosing one or several of a list, narrowed by typing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from textual.app import App
 from textual.widget import Widget
 from textual.widgets import OptionList
 
-from itop_tui.dialogs.chooser import Item, Picker
+from itop_tui.dialogs.chooser import CheckList, Item, Picker
 from itop_tui.look import theme
 from itop_tui.runs import list_state
 from itop_tui.widgets.key_bar import KeyBar
@@ -85,3 +85,40 @@ async def test_the_foot_says_what_enter_takes_and_a_click_on_it_does_so() -> Non
         await pilot.press("down")
         await pilot.click(KeyBar, offset=(1, 0))
         await wait_for(pilot, lambda: app.answers == [list_state.groupings()[1][0]])
+
+
+class _Letters(CheckList[str]):
+    """A list of letters; answers with those that are chosen."""
+
+    def __init__(self) -> None:
+        super().__init__("Letters", [Item(letter, letter, words=letter.upper()) for letter in "abc"])
+        self.chosen = "b"
+
+    def is_chosen(self, value: str) -> bool:
+        return value in self.chosen
+
+    def toggle(self, value: str) -> None:
+        self.chosen = self.chosen.replace(value, "") if value in self.chosen else self.chosen + value
+        self.fill(value)
+
+    def action_choose(self) -> None:
+        self.dismiss(self.chosen)
+
+
+async def test_space_and_a_click_toggle_enter_applies_and_escape_cancels() -> None:
+    app = _Choosing(free=False)
+    async with app.run_test() as pilot:
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press("escape")
+        app.push_screen(_Letters(), app.answers.append)
+        await wait_for(pilot, lambda: app.screen.query(OptionList) and app.offered == ["  a", "✓ b", "  c"])
+        await pilot.press("down", "down", "space")
+        assert app.offered == ["  a", "✓ b", "✓ c"]
+        await pilot.click(OptionList, offset=(2, 1))
+        assert app.offered == ["  a", "  b", "✓ c"]
+        assert [hint.label for hint in app.screen.query_one(KeyBar).hints] == ["toggle", "apply", "cancel"]
+        await pilot.press("enter")
+        app.push_screen(_Letters(), app.answers.append)
+        await wait_for(pilot, lambda: isinstance(app.screen, _Letters) and app.screen.query(OptionList))
+        await pilot.press("space", "escape")
+        await wait_for(pilot, lambda: app.answers == [None, "c", None])
