@@ -123,6 +123,6 @@ def _tell(changed: Sequence[RunRecord], words: str | Callable[[RunRecord], str],
         return 0
     out = console()
     for run in changed:
-        words = words if isinstance(words, str) else words(run)
-        out.print(Text.assemble(f"run {run.id}  ", data(run.name), "  ", data(words, "dim")), soft_wrap=True)
+        said = words if isinstance(words, str) else words(run)
+        out.print(Text.assemble(f"run {run.id}  ", data(run.name), "  ", data(said, "dim")), soft_wrap=True)
     return 0

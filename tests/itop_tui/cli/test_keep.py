@@ -53,6 +53,12 @@ def test_tags_are_given_and_taken_in_one_command(itop: Itop, database: Database)
     assert itop("tag", "+paper").code == 2
 
 
+def test_of_several_runs_each_is_shown_with_its_own_tags(itop: Itop, database: Database) -> None:
+    first, second = (runs.create(database, config={}, name=f"run {tag}", tags=(tag,)) for tag in "ab")
+    shown = itop("tag", str(first.id), str(second.id), "+x").out
+    assert [line.split("tags: ")[1] for line in shown.splitlines()] == ["a, x", "b, x"]
+
+
 def test_a_run_is_noted_and_renamed(itop: Itop, database: Database) -> None:
     run = trained(database, "plain")
     assert itop("note", "plain", "diverges\nlate").code == 0
