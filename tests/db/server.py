@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tests.db.helpers import wait_for
+from tests.patience import PATIENCE
 
 # Nothing here has to outlive a power cut, and the machine has other things to do.
 _SETTINGS = ("listen_addresses=", "fsync=off", "shared_buffers=32MB", "max_connections=200", "jit=off")
@@ -114,7 +115,7 @@ class Server:
         if self._keeper is not None:
             assert self._keeper.stdin is not None
             self._keeper.stdin.close()
-            self._keeper.wait(120)
+            self._keeper.wait(PATIENCE)
 
 
 @contextlib.contextmanager

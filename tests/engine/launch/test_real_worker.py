@@ -78,7 +78,7 @@ def test_a_disk_that_is_full_when_a_checkpoint_is_written_ends_the_run_with_that
     folder.mkdir(parents=True)
     (folder / "checkpoints").symlink_to(small_disk)
     real.ensure_scheduler()
-    ended = real.wait_status(run, RunStatus.COMPLETED, RunStatus.FAILED, seconds=240)
+    ended = real.wait_status(run, RunStatus.COMPLETED, RunStatus.FAILED)
     assert ended.status is RunStatus.FAILED
     assert (ended.reason or "").startswith(f"disk full while writing {folder / 'checkpoints'}")
     assert ended.exit_code == 1

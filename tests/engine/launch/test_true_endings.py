@@ -42,7 +42,7 @@ def training(lab: Lab, run: RunRecord) -> None:
 def soon(lab: Lab, run: RunRecord, status: RunStatus) -> RunRecord:
     """The run's end, which must be known in a few seconds."""
     began = time.monotonic()
-    ended = lab.wait_status(run, status, seconds=60)
+    ended = lab.wait_status(run, status)
     assert time.monotonic() - began < SECONDS
     return ended
 
@@ -180,7 +180,7 @@ def test_a_start_that_goes_wrong_is_tried_again_and_a_mistake_is_not(real: Lab) 
     ended = real.wait_status(mistaken, RunStatus.FAILED)
     assert "there_is_no_such_thing" in (ended.reason or "")
     assert ended.attempt_count == 1
-    held = wait_for(lambda: real.get(broken) if real.get(broken).held else None, "the third failure", seconds=180)
+    held = wait_for(lambda: real.get(broken) if real.get(broken).held else None, "the third failure")
     assert held.reason == "held: 3 starts in a row failed, the last one with: ArithmeticError: is not a number"
     one, two, three = attempts.for_run(real.db, broken.id)
     pauses = [two.started_at - (one.ended_at or 0), three.started_at - (two.ended_at or 0)]

@@ -25,6 +25,7 @@ from tests.itop_tui.support import (
     table_of,
     wait_for,
 )
+from tests.patience import PATIENCE
 
 
 async def test_a_failing_database_shows_a_banner_and_the_app_goes_on() -> None:
@@ -124,7 +125,7 @@ async def test_what_is_typed_into_the_filter_before_the_database_is_open_counts(
     opener = app._opener
 
     def slow() -> Database:
-        opening.wait(10)
+        opening.wait(PATIENCE)
         return opener()
 
     app._opener = slow

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 from rich.segment import Segment
+from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.screen import ModalScreen, Screen
+from textual.strip import Strip
+from textual.widget import Widget
 
 from itop_tui.app import ItopApp
 from tests.itop_tui.scenes.scene import Scene, Setting
@@ -83,12 +86,42 @@ class Stage:
         return _drawn(self.app.screen)
 
     def text(self) -> str:
-        """What stands on the screen."""
+        """The text on the screen."""
         return "\n".join("".join(segment.text for segment in line) for line in self.frame())
+
+    def visible_text(self) -> str:
+        """The text on the screen without trailing spaces; of a dialog, the dialog alone in its place."""
+        screen = self.app.screen
+        if not isinstance(screen, ModalScreen):
+            return "\n".join(line.rstrip(" ") for line in self.text().splitlines())
+        parts = list(_parts(screen))
+        return "\n".join(_within(strip, line, parts) for line, strip in enumerate(screen._compositor.render_strips()))
 
 
 def _drawn(screen: Screen[Any]) -> list[list[Segment]]:
     return [list(strip) for strip in screen._compositor.render_strips()]
+
+
+def _parts(parent: Widget) -> Iterator[Region]:
+    """Where the widgets of a dialog lie; a container that is itself invisible counts by what is in it."""
+    for child in parent.children:
+        if not child.display:
+            continue
+        if child.visible and (child.styles.background.a > 0 or not child.children):
+            yield child.region
+        else:
+            yield from _parts(child)
+
+
+def _within(strip: Strip, line: int, parts: Iterable[Region]) -> str:
+    """The text of a line inside some regions, blank outside of them."""
+    text, end = "", 0
+    for region in sorted(parts, key=lambda region: region.x):
+        if region.y <= line < region.bottom and region.right > end:
+            start = max(end, region.x)
+            text += " " * (start - end) + strip.crop(start, region.right).text
+            end = region.right
+    return text.rstrip(" ")
 
 
 def _at_rest(app: ItopApp) -> bool:
