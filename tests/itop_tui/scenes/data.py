@@ -10,6 +10,7 @@ from db.records import RunRecord
 from db.session import Database
 from engine.launch.devices import Device, DeviceList
 from itop_tui.app import ItopApp
+from itop_tui.new_run import settings_form
 from itop_tui.queue import sampling
 from itop_tui.queue.queue_state import QueueState
 from itop_tui.service.estimates import Estimate
@@ -117,10 +118,26 @@ empty_queue = _queue(QueueState(host="workstation"))
 """Nothing runs and nothing waits."""
 
 
-def form(taken: Estimate = KNOWN) -> Data:
-    """The list, and estimates for the form that is opened from it."""
+_FIELDS = frozenset({
+    "name", "tags", "model", "data", "augment", "data_dir", "sparse", "fix", "density", "growth", "death", "threshold",
+    "optimizer", "lr", "momentum", "epochs", "multiplier", "seed", "device", "compile", "keep_last",
+})  # fmt: skip
+"""Fields of every kind, those the scenes of the form change among them."""
+
+
+def form(taken: Estimate = KNOWN, *, every_field: bool = False) -> Data:
+    """The list, and estimates for the form that is opened from it.
+
+    Args:
+        taken: What a run is estimated to take.
+        every_field: Whether the form shows all its fields; one scene does. The others show those of `_FIELDS`, so
+            that a new setting does not change what they show.
+    """
 
     def make(setting: Setting) -> ItopApp:
+        if not every_field:
+            lines = (line for line in settings_form.LINES if isinstance(line, str) or line.name in _FIELDS)
+            setting.patch.setattr(settings_form, "LINES", tuple(lines))
         setting.patch.setattr("itop_tui.new_run.plan_asking.estimate", lambda database, configs, plan: taken)
         setting.patch.setattr(
             "itop_tui.service.operations.past_runs", lambda database: [setting.run(run) for run in sample_runs()]
