@@ -246,7 +246,7 @@ def test_a_run_is_paused_stopped_resumed_and_killed(home: Home, database: Databa
     home.itop("resume", str(run_id))
     wait_for(lambda: runs.get(database, run_id).step > start.step + 5, "the resumed run to train")
     home.itop("kill", str(run_id))
-    wait_for(is_in(database, run_id, RunStatus.KILLED), "the end to be known", seconds=5)
+    wait_for(is_in(database, run_id, RunStatus.KILLED), "the end to be known")
     shown = home.json("show", str(run_id))
     assert (shown["status"], shown["signal"]) == ("killed", signal.SIGKILL)
     assert "user" in shown["reason"]

@@ -45,6 +45,7 @@ from tests.engine.launch.conftest import processes_of
 from tests.engine.launch.tools import wait_for
 from tests.engine.training.helpers import same
 from tests.engine.worker_runs import epoch_rows, last_state, step_rows, update_rows
+from tests.patience import PATIENCE
 
 RUNS: dict[str, dict[str, Any]] = {
     "dense": {},
@@ -162,7 +163,9 @@ def undisturbed(folder: Path, epochs: int) -> dict[str, Undisturbed]:
     with home(folder) as db:
         queued = {name: operations.launch(db, configuration(name, epochs), name=name) for name in RUNS}
         wait_for(
-            lambda: all(runs.get(db, run.id).status.is_terminal for run in queued.values()), "the runs", seconds=900
+            lambda: all(runs.get(db, run.id).status.is_terminal for run in queued.values()),
+            "the runs",
+            seconds=4 * PATIENCE,
         )
         return {name: _whole(db, run) for name, run in queued.items()}
 
@@ -205,7 +208,7 @@ class Storm:
             if self._all_through():
                 self._compare_all()
                 self._begin_again()
-        wait_for(self._all_through, "every run to come to its end after the storm", seconds=900)
+        wait_for(self._all_through, "every run to come to its end after the storm", seconds=4 * PATIENCE)
         self._compare_all()
         return self.report
 
@@ -217,7 +220,7 @@ class Storm:
             time.sleep(self._random.uniform(0.0, 1.5))
             return
         goal = self._progress() + self._random.randint(1, 1500)
-        wait_for(lambda: self._progress() >= goal or self._idle(), "some steps to be taken", seconds=300)
+        wait_for(lambda: self._progress() >= goal or self._idle(), "some steps to be taken")
         time.sleep(self._random.uniform(0.0, 0.1))
 
     def _progress(self) -> int:

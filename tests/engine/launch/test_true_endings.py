@@ -19,7 +19,7 @@ from tests.engine.launch.tools import Lab, wait_for
 
 MODELS = "tests.engine.launch.models"
 SECONDS = 5.0
-"""So soon after an end it is known."""
+"""The promise: so soon after an end it is known. Asserted here, where workers are true; no ceiling to be raised."""
 
 
 @pytest.fixture
@@ -56,7 +56,6 @@ def moved(lab: Lab, there: str, back: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_finished_killed_by_a_signal_and_stopped(real: Lab) -> None:
     finished = queue(real, max_steps=5)
     assert real.wait_status(finished, RunStatus.COMPLETED).exit_code == 0
@@ -75,7 +74,6 @@ def test_finished_killed_by_a_signal_and_stopped(real: Lab) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("model", "reason", "trace"),
     [
@@ -94,7 +92,6 @@ def test_an_exception_and_memory_that_the_process_may_not_have(real: Lab, model:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not list_devices().gpus, reason=list_devices().problem or "there is no GPU here")
-@pytest.mark.timeout(300)
 def test_memory_that_the_gpu_does_not_have(real: Lab) -> None:
     run = queue(real, f"{MODELS}:hungry_on_device", device="cuda:0")
     ended = real.wait_status(run, RunStatus.FAILED)
@@ -102,7 +99,6 @@ def test_memory_that_the_gpu_does_not_have(real: Lab) -> None:
     assert "OutOfMemoryError" in (real.attempt(run).traceback or "")
 
 
-@pytest.mark.timeout(300)
 def test_signals_pause_save_let_go_on_and_stop(real: Lab) -> None:
     run = queue(real)
     training(real, run)
@@ -128,7 +124,6 @@ def test_signals_pause_save_let_go_on_and_stop(real: Lab) -> None:
     assert [row.step for row in metrics.steps(real.db, run.id)] == list(range(1, ended.step + 1))
 
 
-@pytest.mark.timeout(300)
 def test_a_run_whose_time_is_up_stops_with_a_checkpoint(real: Lab) -> None:
     run = queue(real, time_limit=10)
     ended = real.wait_status(run, RunStatus.STOPPED)
@@ -137,7 +132,6 @@ def test_a_run_whose_time_is_up_stops_with_a_checkpoint(real: Lab) -> None:
     assert checkpoints.pick(real.db, run.id, "last").step == ended.step
 
 
-@pytest.mark.timeout(300)
 def test_a_database_that_is_away_for_a_while_and_at_the_very_end_costs_nothing(real: Lab) -> None:
     run = queue(real, batch_size=30, epochs=2)
     training(real, run)
@@ -165,7 +159,6 @@ def test_a_database_that_is_away_for_a_while_and_at_the_very_end_costs_nothing(r
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_start_that_goes_wrong_is_tried_again_and_a_mistake_is_not(real: Lab) -> None:
     broken = queue(real, f"{MODELS}:broken_at_once")
     mistaken = queue(real, f"{MODELS}:there_is_no_such_thing")
