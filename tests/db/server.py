@@ -111,7 +111,7 @@ class Server:
         wait_for(lambda: subprocess.run(asked, check=False).returncode == 0, "the PostgreSQL server to answer")
 
     def close(self) -> None:
-        """End it and take its files away."""
+        """End it and remove its files."""
         if self._keeper is not None:
             assert self._keeper.stdin is not None
             self._keeper.stdin.close()
@@ -139,7 +139,7 @@ def database_on(server: sa.URL, template: str = "template1") -> Iterator[str]:
 
     Args:
         server: The URL of any other database there.
-        template: The database it is a copy of; nobody may be connected to that one.
+        template: The database it is a copy of; no connection to that one may be open.
     """
     name = f"itop_test_{secrets.token_hex(4)}"
     engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)

@@ -1,4 +1,4 @@
-"""The data of the scenes of the list, the queue and the form; each takes the place of what would move."""
+"""The data of the scenes of the list, the queue and the form, in place of what would change by itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def listing(runs: Sequence[RunRecord] | None = None) -> Data:
     """A list of given runs; of one of each kind, where none is given."""
 
     def make(setting: Setting) -> ItopApp:
-        curve = [setting.figure(value) for value in CURVE]
+        curve = [setting.number(value) for value in CURVE]
         setting.patch.setattr("itop_tui.service.operations.loss_curve", lambda db, run_id, buckets: curve)
         setting.patch.setattr(
             "itop_tui.service.operations.loss_curves",
@@ -94,15 +94,15 @@ def _device(setting: Setting, device: Device) -> Device:
 
 def _queue(state: QueueState) -> Data:
     def make(setting: Setting) -> ItopApp:
-        told = replace(
+        given = replace(
             state,
             active=tuple(replace(setting.run(run), host=run.host) for run in state.active),
             waiting=tuple(map(setting.run, state.waiting)),
             reasons={run_id: setting.text(reason) for run_id, reason in state.reasons.items()},
         )
         devices = DeviceList(tuple(_device(setting, device) for device in DEVICES.devices))
-        setting.patch.setattr("itop_tui.queue.queue_state.read", lambda database: told)
-        setting.patch.setattr("itop_tui.queue.queue_state.scheduler_runs", lambda database: told.scheduler)
+        setting.patch.setattr("itop_tui.queue.queue_state.read", lambda database: given)
+        setting.patch.setattr("itop_tui.queue.queue_state.scheduler_runs", lambda database: given.scheduler)
         setting.patch.setattr("engine.launch.devices.list_devices", lambda: devices)
         setting.patch.setattr("itop_tui.queue.sampling._name", lambda pid: setting.text("python3"))
         setting.patch.setattr("itop_tui.queue.queue_screen.Tracks", sample_tracks)

@@ -1,4 +1,4 @@
-"""Opens the app in a scene, and looks at it in several sizes and themes without starting it again."""
+"""Opens the app in a scene and shows it at several sizes and in several themes without starting it again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.itop_tui.support import wait_for
 Size = tuple[int, int]
 SIZES: tuple[Size, ...] = ((80, 24), (120, 40), (200, 60))
 _LASTING = frozenset({"reader", "devices", "log", "queue", "scheduler"})
-"""Workers that go on as long as their screen is there."""
+"""Workers that run for as long as their screen is open."""
 
 _TURNS = 5 / 60
 """Seconds of some turns of Textual's clock, which draws sixty times a second."""
@@ -40,8 +40,8 @@ class Stage:
         self.scene, self.app, self.pilot = scene, app, pilot
 
     async def enter(self) -> None:
-        """Go to the scene."""
-        for step in self.scene.way:
+        """Press the keys that lead to the scene."""
+        for step in self.scene.steps:
             if isinstance(step, str):
                 await self.pilot.press(step)
             else:
@@ -51,10 +51,10 @@ class Stage:
         assert not self.scene.tab or self.scene.tab == getattr(self.app.screen, "tab", "")
 
     async def settle(self) -> None:
-        """Wait until all of it is on the screen and nothing on the screen changes any more."""
+        """Wait until the whole scene is on the screen and nothing on it changes any more."""
         before: list[list[list[Segment]]] = []
         while True:
-            await wait_for(self.pilot, lambda: _at_rest(self.app) and self.scene.there(self.app))
+            await wait_for(self.pilot, lambda: _at_rest(self.app) and self.scene.ready(self.app))
             now = [_drawn(screen) for screen in self.app.screen_stack]  # a dialog's own frame shows nothing below it
             if now == before:
                 return
@@ -68,7 +68,7 @@ class Stage:
             await self.pilot.resize_terminal(*size)
             await self.settle()
 
-    async def wear(self, theme: str) -> None:
+    async def use_theme(self, theme: str) -> None:
         """Show it in another theme.
 
         Under a dialog the app's keys do not work, so no theme changes there: dialogs are opened again.
@@ -125,7 +125,7 @@ def _within(strip: Strip, line: int, parts: Iterable[Region]) -> str:
 
 
 def _at_rest(app: ItopApp) -> bool:
-    """Whether nothing is under way that would still be shown: no pause before something is read, and no reading."""
+    """Whether nothing is pending that would still be shown: no timer before a reading, and no reading."""
     pauses = (timer for pump in (app, *app.screen_stack) for timer in pump._timers if timer._repeat == 0)
     readings = (worker for worker in app.workers if worker.group not in _LASTING)
     return all(timer._task is None or timer._task.done() for timer in pauses) and all(

@@ -26,7 +26,7 @@ async def test_scene(scene: Scene, setting: Callable[[], Setting], snapshot: Sna
     pictures = pictures_of(scene)
     async with on_stage(scene, setting(), pictures[0].size) as stage:
         for picture in pictures:
-            await stage.wear(THEMES[picture.theme])
+            await stage.use_theme(THEMES[picture.theme])
             await stage.resize(picture.size)
             drawn = stage.app.export_screenshot()
             if files(name=picture.name) != drawn:
