@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from textual.notifications import Notification
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
@@ -68,6 +69,7 @@ class Setting:
         """The app, without anything that changes by itself."""
         self.patch.setattr(Input, "_toggle_cursor", lambda _: None)
         self.patch.setattr(TextArea, "_toggle_cursor_blink_visible", lambda _: None)
+        self.patch.setattr(Notification, "time_left", 3600.0)  # else a busy machine shows a screen without its messages
         made = ItopApp(opener, reader=reader, clock=lambda: NOW, planner=FixedPlanner())
         made.animation_level = "none"
         return made
