@@ -45,7 +45,6 @@ from tests.engine.launch.conftest import processes_of
 from tests.engine.launch.tools import wait_for
 from tests.engine.training.helpers import same
 from tests.engine.worker_runs import epoch_rows, last_state, step_rows, update_rows
-from tests.patience import PATIENCE
 
 RUNS: dict[str, dict[str, Any]] = {
     "dense": {},
@@ -163,9 +162,7 @@ def undisturbed(folder: Path, epochs: int) -> dict[str, Undisturbed]:
     with home(folder) as db:
         queued = {name: operations.launch(db, configuration(name, epochs), name=name) for name in RUNS}
         wait_for(
-            lambda: all(runs.get(db, run.id).status.is_terminal for run in queued.values()),
-            "the runs",
-            seconds=4 * PATIENCE,
+            lambda: all(runs.get(db, run.id).status.is_terminal for run in queued.values()), "the runs", seconds=900
         )
         return {name: _whole(db, run) for name, run in queued.items()}
 
@@ -208,7 +205,7 @@ class Storm:
             if self._all_through():
                 self._compare_all()
                 self._begin_again()
-        wait_for(self._all_through, "every run to come to its end after the storm", seconds=4 * PATIENCE)
+        wait_for(self._all_through, "every run to come to its end after the storm", seconds=900)
         self._compare_all()
         return self.report
 
@@ -220,7 +217,7 @@ class Storm:
             time.sleep(self._random.uniform(0.0, 1.5))
             return
         goal = self._progress() + self._random.randint(1, 1500)
-        wait_for(lambda: self._progress() >= goal or self._idle(), "some steps to be taken")
+        wait_for(lambda: self._progress() >= goal or self._idle(), "some steps to be taken", seconds=300)
         time.sleep(self._random.uniform(0.0, 0.1))
 
     def _progress(self) -> int:

@@ -16,7 +16,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Undisturbed]
     return undisturbed(tmp_path_factory.mktemp("calm"), EPOCHS)
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(900)
 def test_a_short_storm(tmp_path: Path) -> None:
     report = storm(tmp_path, kills=6, seed=2026, epochs=FEW_EPOCHS)
     print(report)

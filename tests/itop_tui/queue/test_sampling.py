@@ -7,7 +7,6 @@ from dataclasses import replace
 from engine.launch.devices import DeviceList, DeviceProcess
 from itop_tui.queue.sampling import KEPT, Sample, Sampler, Tracks, programs
 from tests.itop_tui.queue.support import BROKEN, CPU, DEVICES, GPU
-from tests.patience import PATIENCE
 
 
 def test_the_first_look_tells_no_load_of_the_processor_and_all_others_do() -> None:
@@ -50,9 +49,9 @@ def test_the_sampler_goes_on_until_it_is_stopped() -> None:
     sampler = Sampler(lambda: DEVICES, take)
     thread = threading.Thread(target=sampler.run)
     thread.start()
-    assert enough.wait(PATIENCE)
+    assert enough.wait(10)
     sampler.stop()
-    thread.join(PATIENCE)
+    thread.join(10)
     assert not thread.is_alive()
     assert isinstance(got[0].devices, DeviceList)
     assert [one.pid for one in got[0].programs["cuda:0"]] == [1, 4242]
