@@ -16,7 +16,7 @@ from db.history import metrics
 from db.history.writer import MetricWriter
 from db.records import RunRecord, RunStatus, StepMetric
 from engine.launch import submit
-from tests.engine.launch.conftest import home, lab, template  # noqa: F401 - fixtures
+from tests.engine.launch.conftest import home, lab  # noqa: F401 - fixtures
 from tests.engine.launch.tools import Lab
 from tests.patience import wait_for
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,8 +36,11 @@ def brisk_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def database(home: Path) -> Iterator[Database]:
+def database(home: Path, empty_database: Path) -> Iterator[Database]:
     """A real database."""
+    if not (home / "itop.db").exists():
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copy(empty_database, home / "itop.db")
     opened = Database.open()
     yield opened
     opened.close()

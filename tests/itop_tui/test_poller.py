@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -121,13 +120,6 @@ def test_the_thread_posts_and_ends() -> None:
     assert arrived.wait(PATIENCE)
     poller.stop()
     assert not any(thread.name == "itop-poller" and thread.is_alive() for thread in threading.enumerate())
-
-
-@pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
-    monkeypatch.setenv("ITOP_HOME", str(tmp_path))
-    monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
-    return Database.open()
 
 
 def test_the_database_reader_reads_page_order_filter_and_counts(database: Database) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -21,10 +20,8 @@ def diverged(metric: StepMetric) -> StepMetric:
 
 
 @pytest.fixture
-def db(home: object) -> Iterator[Database]:
-    database = Database.open()
-    yield database
-    database.close()
+def db(database: Database) -> Database:
+    return database
 
 
 @pytest.fixture
