@@ -22,30 +22,33 @@ from syrupy.location import PyTestLocation
 from tests.itop_tui.scenes.stage import Size
 
 _FOLDER = Path(__file__).parent / "__snapshots__"
-_TEST = re.compile(r"(?P<test>\w+)\[(?P<name>.+?)\](\[(?P<index>.+)\])?")
-"""A snapshot's name as the plugin makes it: the test, its parameter and, if any, the name given to the snapshot."""
+_TEST = re.compile(r"test_scene\[(.+)\]")
+"""The name of a test, and of a snapshot: both have the scene's name, or the picture's, in brackets."""
+
+
+def _name(text: str) -> str:
+    found = _TEST.fullmatch(text)
+    assert found is not None, text
+    return found[1]
 
 
 class _NamedByScene(SingleFileSnapshotExtension):
     """Names a file by its scene: `list.txt` instead of `test_scene[list].txt`."""
 
     _write_mode = WriteMode.TEXT
-    _test = "test_scene"
 
     @classmethod
     def _get_file_basename(cls, *, test_location: PyTestLocation, index: Any) -> str:
-        found = _TEST.fullmatch(cls.get_snapshot_name(test_location=test_location, index=index))
-        assert found is not None
-        return found["index"] or found["name"]
+        return _name(cls.get_snapshot_name(test_location=test_location, index=index))
 
     @classmethod
     def get_snapshot_name(cls, *, test_location: PyTestLocation, index: Any = 0) -> str:
-        """The scene's name, or the one given to the snapshot."""
-        return f"{cls._test}[{index if isinstance(index, str) else test_location.item.callspec.id}]"
+        """Has the name given to the snapshot, or else the scene's."""
+        return f"test_scene[{index if isinstance(index, str) else _name(test_location.testname)}]"
 
     def _read_snapshot_collection(self, *, snapshot_location: str) -> SnapshotCollection:
         collection = SnapshotCollection(location=snapshot_location)
-        collection.add(Snapshot(name=f"{self._test}[{Path(snapshot_location).stem}]"))
+        collection.add(Snapshot(name=f"test_scene[{Path(snapshot_location).stem}]"))
         return collection
 
 
