@@ -22,33 +22,35 @@ from syrupy.location import PyTestLocation
 from tests.itop_tui.scenes.stage import Size
 
 _FOLDER = Path(__file__).parent / "__snapshots__"
-_TEST = re.compile(r"test_scene\[(.+)\]")
-"""The name of a test, and of a snapshot: both have the scene's name, or the picture's, in brackets."""
+_TEST = re.compile(r"(\w+)\[(.+)\]")
+"""The name of a test, `test_text[list]`, and of a snapshot, `test_picture[list-dark]`."""
 
 
-def _name(text: str) -> str:
+def _parts_of(text: str) -> tuple[str, str]:
     found = _TEST.fullmatch(text)
     assert found is not None, text
-    return found[1]
+    return found[1], found[2]
 
 
 class _NamedByScene(SingleFileSnapshotExtension):
-    """Names a file by its scene: `list.txt` instead of `test_scene[list].txt`."""
+    """Names a file by its scene: `list.txt` instead of `test_text[list].txt`."""
 
     _write_mode = WriteMode.TEXT
+    _test = ""
 
     @classmethod
     def _get_file_basename(cls, *, test_location: PyTestLocation, index: Any) -> str:
-        return _name(cls.get_snapshot_name(test_location=test_location, index=index))
+        return _parts_of(cls.get_snapshot_name(test_location=test_location, index=index))[1]
 
     @classmethod
     def get_snapshot_name(cls, *, test_location: PyTestLocation, index: Any = 0) -> str:
         """Has the name given to the snapshot, or else the scene's."""
-        return f"test_scene[{index if isinstance(index, str) else _name(test_location.testname)}]"
+        test, scene = _parts_of(test_location.testname)
+        return f"{test}[{index if isinstance(index, str) else scene}]"
 
     def _read_snapshot_collection(self, *, snapshot_location: str) -> SnapshotCollection:
         collection = SnapshotCollection(location=snapshot_location)
-        collection.add(Snapshot(name=f"test_scene[{Path(snapshot_location).stem}]"))
+        collection.add(Snapshot(name=f"{self._test}[{Path(snapshot_location).stem}]"))
         return collection
 
 
@@ -56,12 +58,14 @@ class TextFile(_NamedByScene):
     """The text of a scene."""
 
     _file_extension = "txt"
+    _test = "test_text"
 
 
 class PictureFile(_NamedByScene, SVGImageExtension):
     """A picture of a scene."""
 
     _file_extension = "svg"
+    _test = "test_picture"
 
 
 def page(texts: Mapping[Size, str]) -> str:
@@ -100,7 +104,9 @@ def picture_difference(before: str, now: str) -> str:
     """The texts and grounds of a picture that differ, each with its line on the screen, its place and its style."""
     return "\n".join(
         line
-        for line in difflib.unified_diff(_parts(before), _parts(now), "recorded", "now", lineterm="", n=0)
+        for line in difflib.unified_diff(
+            _texts_and_grounds(before), _texts_and_grounds(now), "recorded", "now", lineterm="", n=0
+        )
         if not line.startswith(("---", "+++", "@@"))
     )
 
@@ -112,7 +118,7 @@ _PART = re.compile(
 )
 
 
-def _parts(svg: str) -> list[str]:
+def _texts_and_grounds(svg: str) -> list[str]:
     """The parts of a picture, readable: text with its style, ground with its width."""
     styles = dict(_STYLE.findall(normalize_svg(svg)))
     parts = []

@@ -20,7 +20,9 @@ from tests.itop_tui.scenes.stage import on_stage
 
 
 @pytest.mark.parametrize("scene", PICTURED, ids=lambda scene: scene.name)
-async def test_scene(scene: Scene, setting: Callable[[], Setting], snapshot: SnapshotAssertion, tmp_path: Path) -> None:
+async def test_picture(
+    scene: Scene, setting: Callable[[], Setting], snapshot: SnapshotAssertion, tmp_path: Path
+) -> None:
     files = snapshot.use_extension(PictureFile)
     changes = []
     pictures = pictures_of(scene)

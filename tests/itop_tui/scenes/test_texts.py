@@ -19,7 +19,7 @@ from tests.itop_tui.scenes.table import SCENES
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
-async def test_scene(scene: Scene, setting: Callable[[], Setting], snapshot: SnapshotAssertion) -> None:
+async def test_text(scene: Scene, setting: Callable[[], Setting], snapshot: SnapshotAssertion) -> None:
     texts: dict[Size, str] = {}
     async with on_stage(scene, setting()) as stage:
         for size in SIZES:
