@@ -102,13 +102,9 @@ def _by_size(text: str) -> dict[str, list[str]]:
 
 def picture_difference(before: str, now: str) -> str:
     """The texts and grounds of a picture that differ, each with its line on the screen, its place and its style."""
-    return "\n".join(
-        line
-        for line in difflib.unified_diff(
-            _texts_and_grounds(before), _texts_and_grounds(now), "recorded", "now", lineterm="", n=0
-        )
-        if not line.startswith(("---", "+++", "@@"))
-    )
+    old, new = _texts_and_grounds(before), _texts_and_grounds(now)
+    lines = difflib.unified_diff(old, new, "recorded", "now", lineterm="", n=0)
+    return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
 
 
 _STYLE = re.compile(r"\.terminal-(r\d+) \{ ([^}]*) \}")
