@@ -56,9 +56,11 @@ def open_database(opener: Callable[[], Database]) -> OpenDatabase:
         Exception: Whatever `opener` raises; what goes wrong after it does without.
     """
     from db import key_values, paths
+    from db.history import metrics
 
     opened = OpenDatabase(opener())
     with contextlib.suppress(Exception):  # the list is shown as at first; the poller reports a failing database
+        metrics.learn(opened.database)  # before charts that show them are restored
         kept = key_values.get(opened.database, LIST_STATE)
         opened.remembered = {} if kept is None else {LIST_STATE: kept}
         apps = OpenApps(paths.home(), opened.database.url)

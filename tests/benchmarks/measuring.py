@@ -15,5 +15,5 @@ def spread(seconds: Sequence[float]) -> str:
     shares = {"fastest": 0.0, "median": 0.5, "99 %": 0.99, "slowest": 1.0}
     if len(ordered) < _MANY:
         del shares["99 %"]
-    told = (f"{name} {ordered[round(share * (len(ordered) - 1))]:.1f} ms" for name, share in shares.items())
-    return f"{', '.join(told)}, of {len(ordered)}"
+    parts = (f"{name} {ordered[round(share * (len(ordered) - 1))]:.1f} ms" for name, share in shares.items())
+    return f"{', '.join(parts)}, of {len(ordered)}"

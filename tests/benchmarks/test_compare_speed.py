@@ -42,7 +42,6 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
     return made
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("grouped", "goal"), [(False, 0.1), (True, 0.1)])
 def test_the_data_of_a_chart(database: Database, grouped: bool, goal: float) -> None:
     ids = tuple(range(1, RUNS + 1))

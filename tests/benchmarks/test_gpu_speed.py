@@ -208,7 +208,6 @@ def profiled(model: str, device: torch.device, data: DataBundle, mode: str, *, w
 
 @pytest.mark.parametrize("mode", list(MODES))
 @pytest.mark.parametrize("model", ["vgg-c", "wrn-22-8"])
-@pytest.mark.timeout(600)
 def test_a_step_has_no_synchronisation(model: str, mode: str) -> None:
     """Fewer steps are looked at than figures may be on their way, so that none has to be waited for."""
     device = torch.device("cuda")
@@ -217,7 +216,6 @@ def test_a_step_has_no_synchronisation(model: str, mode: str) -> None:
 
 @pytest.mark.parametrize("mode", list(MODES))
 @pytest.mark.parametrize("model", ["vgg-c", "wrn-22-8"])
-@pytest.mark.timeout(600)
 def test_samples_a_second_against_a_plain_loader_loop(model: str, mode: str) -> None:
     device = torch.device("cuda")
     data = noise(device)

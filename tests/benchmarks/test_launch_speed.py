@@ -16,8 +16,9 @@ from db.history import metrics
 from db.history.writer import MetricWriter
 from db.records import RunRecord, RunStatus, StepMetric
 from engine.launch import submit
-from tests.engine.launch.conftest import home, lab, template  # noqa: F401 - fixtures
+from tests.engine.launch.conftest import home, lab  # noqa: F401 - fixtures
 from tests.engine.launch.tools import Lab
+from tests.patience import wait_for
 
 pytestmark = pytest.mark.benchmark
 KNOWN_SECONDS = 5.0
@@ -52,6 +53,24 @@ def test_an_end_is_known_within_five_seconds(lab: Lab) -> None:  # noqa: F811
     print("\n" + "\n".join(f"{what}: known after {taken:.2f} s" for what, taken in seconds.items()))
     assert max(seconds.values()) < KNOWN_SECONDS
     assert max(seconds["kill"], seconds["stop"]) < ANSWERED_SECONDS
+
+
+def test_a_run_whose_worker_died_early_is_queued_again_within_five_seconds(lab: Lab) -> None:  # noqa: F811
+    run = lab.queue("early deaf")
+    lab.start_warden(run)
+    lab.wait_status(run, RunStatus.RUNNING)
+    worker = lab.identity(run, "worker")
+    os.kill(worker.pid, signal.SIGKILL)
+    began = time.perf_counter()
+
+    def queued() -> bool:
+        submit.reconcile(lab.db)
+        return lab.get(run).status is RunStatus.QUEUED
+
+    wait_for(queued, "the run to be queued again")
+    taken = time.perf_counter() - began
+    print(f"\nqueued again after {taken:.2f} s")
+    assert taken < KNOWN_SECONDS
 
 
 def test_a_step_is_committed_within_a_tenth_of_a_second(lab: Lab) -> None:  # noqa: F811

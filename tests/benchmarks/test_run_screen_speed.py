@@ -37,7 +37,6 @@ def _noisy(metric: StepMetric) -> StepMetric:
     return replace(metric, loss=1.0 + 0.2 * float(NOISE[metric.step]))
 
 
-@pytest.mark.timeout(300)
 async def test_opening_a_run_of_100_000_steps(home: Path) -> None:
     gc.disable()  # as `itop` starts: the app begins to collect once its list is there
     database = Database.open()

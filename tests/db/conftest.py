@@ -57,14 +57,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database, made once: copying it is faster than making one."""
-    path = tmp_path_factory.mktemp("template") / "itop.db"
-    Database.open(str(path)).close()
-    return path
-
-
-@pytest.fixture(scope="session")
 def server() -> Iterator[sa.URL]:
     """Any database of a PostgreSQL server on which databases can be made."""
     pytest.importorskip("psycopg", reason="psycopg is not installed (itop's extra postgresql)")
@@ -101,5 +93,5 @@ def db(home: Path, backend: str, request: pytest.FixtureRequest, monkeypatch: py
             server, template = (request.getfixturevalue(name) for name in ("server", "server_template"))
             monkeypatch.setenv("ITOP_DATABASE_URL", stack.enter_context(database_on(server, template)))
         else:
-            shutil.copy(request.getfixturevalue("template"), home / "itop.db")
+            shutil.copy(request.getfixturevalue("empty_database"), home / "itop.db")
         yield stack.enter_context(contextlib.closing(Database.open()))

@@ -13,6 +13,8 @@ from db.records import AttemptRecord, RunRecord, RunStatus, StepMetric
 from db.runs import attempts, runs
 from db.session import Database
 from tests.described import described
+from tests.patience import PATIENCE
+from tests.patience import wait_for as wait_for
 
 CONFIG: dict[str, Any] = {
     "model": "vgg-c",
@@ -68,13 +70,6 @@ def step(number: int, loss: float | None = 0.5, **changes: Any) -> StepMetric:
     return StepMetric(step=number, loss=loss, **(values | changes))
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-        time.sleep(0.005)
-
-
 def fastest(call: Callable[[], object], times: int = 5) -> float:
     """The shortest of several durations, in seconds: the others measure what else the machine does."""
     durations = []
@@ -96,7 +91,7 @@ def python(code: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def output_of(process: subprocess.Popen[str], seconds: float = 120.0) -> str:
+def output_of(process: subprocess.Popen[str], seconds: float = PATIENCE) -> str:
     """Wait for a process to end well; returns what it printed."""
     out, err = process.communicate(timeout=seconds)
     assert process.returncode == 0, err

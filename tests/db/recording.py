@@ -21,6 +21,7 @@ from typing import Self
 from db.history.writer import MetricWriter
 from db.session import Database
 from tests.db.helpers import step, wait_for
+from tests.patience import PATIENCE
 
 __all__ = ["Nursery", "Recorder"]
 
@@ -91,7 +92,7 @@ class Nursery:
                 recorder.kill()
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(60)
+        self._process.wait(PATIENCE)
 
     def start(self, run_id: int, attempt_id: int, *, steps: int = 2**31, rate: float = 0.0) -> Recorder:
         """Start a recorder.

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tests.db.helpers import wait_for
+from tests.patience import PATIENCE
 
 # Nothing here has to outlive a power cut, and the machine has other things to do.
 _SETTINGS = ("listen_addresses=", "fsync=off", "shared_buffers=32MB", "max_connections=200", "jit=off")
@@ -110,11 +111,11 @@ class Server:
         wait_for(lambda: subprocess.run(asked, check=False).returncode == 0, "the PostgreSQL server to answer")
 
     def close(self) -> None:
-        """End it and take its files away."""
+        """End it and remove its files."""
         if self._keeper is not None:
             assert self._keeper.stdin is not None
             self._keeper.stdin.close()
-            self._keeper.wait(120)
+            self._keeper.wait(PATIENCE)
 
 
 @contextlib.contextmanager

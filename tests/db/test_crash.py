@@ -20,6 +20,7 @@ from db.runs import runs
 from db.session import Database
 from tests.db.helpers import new_run, python, started, step, wait_for
 from tests.db.recording import Nursery
+from tests.patience import PATIENCE
 
 
 def test_a_locked_database_is_waited_for_and_the_order_kept(
@@ -111,7 +112,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(db: Database, home: Path, tr
     for _ in range(5 + 7 * trial):
         acknowledged = int(process.stdout.readline())
     process.kill()
-    rest = process.communicate(timeout=120)[0].split("\n")[:-1]
+    rest = process.communicate(timeout=PATIENCE)[0].split("\n")[:-1]
     if rest:
         acknowledged = int(rest[-1])
 
@@ -174,7 +175,7 @@ with db.write() as session:
     os.kill(os.getpid(), signal.SIGKILL)
 """
     process = python(code, home / "itop.db")
-    process.communicate(timeout=120)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == -9
     assert runs.get(db, run.id).name == run.name
     new_run(db)  # and its lock went with it

@@ -24,8 +24,8 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 
 
 @pytest.mark.parametrize("opened", [False, True], ids=["imported", "opened"])
-def test_the_store_needs_neither_torch_nor_textual_nor_alembic(template: Path, *, opened: bool) -> None:
-    process = python(_CODE, template if opened else "", *_MODULES)
+def test_the_store_needs_neither_torch_nor_textual_nor_alembic(empty_database: Path, *, opened: bool) -> None:
+    process = python(_CODE, empty_database if opened else "", *_MODULES)
     loaded = set(json.loads(output_of(process)))
     assert {"db", "sqlalchemy"} <= loaded
     assert not loaded & {"torch", "textual", "alembic", "numpy", "engine", "itop_tui"}

@@ -21,6 +21,7 @@ from db.runs import attempts, runs
 from db.session import Database
 from tests.db.helpers import new_run, output_of, python, start, started, step, wait_for
 from tests.db.server import database_on
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(db: Database) -> None:
     for _ in range(6):
         acknowledged = int(process.stdout.readline())
     process.kill()
-    rest = process.communicate(timeout=60)[0].split("\n")[:-1]
+    rest = process.communicate(timeout=PATIENCE)[0].split("\n")[:-1]
     acknowledged = int(rest[-1]) if rest else acknowledged
     kept = [each.step for each in metrics.steps(db, run.id)]
     assert len(kept) >= acknowledged

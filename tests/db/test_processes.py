@@ -16,6 +16,7 @@ from db.runs import attempts, runs
 from db.session import Database
 from tests.db.helpers import new_run, output_of, python, started
 from tests.db.recording import Nursery
+from tests.patience import PATIENCE
 
 _TRAIN = """
 import sys
@@ -88,7 +89,7 @@ def test_sixteen_workers_record_at_once(db: Database, home: Path, steps: int) ->
         longest = nursery.longest_log(recorders)
         done.set()
         for reader in readers:
-            reader.join(60)
+            reader.join(PATIENCE)
     for run, _ in pairs:
         assert [each.step for each in metrics.steps(db, run.id)] == list(range(1, steps + 1))
         assert runs.get(db, run.id).step == steps

@@ -15,6 +15,7 @@ from db.errors import DatabaseRefused
 from db.session import Database
 from db.sqlite.sqlite_file import APPLICATION_ID
 from tests.db.helpers import new_run, python, wait_for
+from tests.patience import PATIENCE
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -69,7 +70,7 @@ other.commit()
 os._exit(0)
 """
     process = python(code, path)
-    process.communicate(timeout=120)
+    process.communicate(timeout=PATIENCE)
     assert (tmp_path / "itop.db-wal").stat().st_size > 0
     assert_refused(path, "another program")
 
@@ -103,7 +104,7 @@ other.execute("UPDATE alembic_version SET version_num = '9999'")
 other.commit()
 os._exit(0)
 """
-    python(code, path).communicate(timeout=120)
+    python(code, path).communicate(timeout=PATIENCE)
     wal = tmp_path / "itop.db-wal"
     assert wal.stat().st_size > 0
     before = path.read_bytes(), wal.read_bytes()

@@ -17,6 +17,7 @@ from db.runs import runs
 from db.session import Database
 from db.sqlite.sqlite_file import APPLICATION_ID, network_file_system
 from tests.db.helpers import new_run, output_of, python, wait_for
+from tests.patience import PATIENCE
 
 
 def pragma(db: Database, name: str) -> object:
@@ -107,7 +108,7 @@ def test_a_writer_outwaits_even_sqlites_own_patience(db: Database, home: Path, m
             waiter.start()
             wait_for(lambda: refusals >= 3, "several refusals")
             other.execute("ROLLBACK")
-            waiter.join(60)
+            waiter.join(PATIENCE)
     assert runs.find(db, "late").id == 1
 
 

@@ -14,6 +14,7 @@ from db.records import RunStatus
 from db.runs import attempts, runs
 from db.session import Database
 from tests.db.helpers import new_run, started
+from tests.patience import PATIENCE
 
 
 def test_an_exception_rolls_back(db: Database) -> None:
@@ -76,7 +77,7 @@ def test_many_threads_share_one_database(db: Database) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert failures == []
     assert all(key_values.get(db, f"{number}-19") == 19 for number in range(12))
 
@@ -89,7 +90,7 @@ def test_of_many_words_about_one_ending_exactly_one_is_the_first(db: Database) -
         heard: list[int] = []
 
         def tell(number: int, attempt_id: int, together: threading.Barrier, heard: list[int]) -> None:
-            together.wait(60)
+            together.wait(PATIENCE)
             if attempts.finish(db, attempt_id, status=RunStatus.FAILED, reason=str(number), exit_code=number):
                 heard.append(number)
 
@@ -97,7 +98,7 @@ def test_of_many_words_about_one_ending_exactly_one_is_the_first(db: Database) -
         for teller in tellers:
             teller.start()
         for teller in tellers:
-            teller.join(60)
+            teller.join(PATIENCE)
         (first,) = heard
         ended, run = attempts.get(db, attempt.id), runs.get(db, run.id)
         assert (ended.reason, ended.exit_code) == (run.reason, run.exit_code) == (str(first), first)
@@ -109,13 +110,13 @@ def test_an_ended_attempt_is_not_brought_back_to_life_by_what_its_worker_says_at
         together = threading.Barrier(2)
 
         def pause(attempt_id: int = attempt.id, together: threading.Barrier = together) -> None:
-            together.wait(60)
+            together.wait(PATIENCE)
             for status in (RunStatus.PAUSED, RunStatus.RUNNING):
                 attempts.set_status(db, attempt_id, status)
 
         worker = threading.Thread(target=pause)
         worker.start()
-        together.wait(60)
+        together.wait(PATIENCE)
         attempts.finish(db, attempt.id, status=RunStatus.KILLED, reason="killed")
-        worker.join(60)
+        worker.join(PATIENCE)
         assert runs.get(db, run.id).status is attempts.get(db, attempt.id).status is RunStatus.KILLED

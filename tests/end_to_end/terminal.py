@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux, a terminal to run the app in")
 
 
@@ -36,11 +38,11 @@ class Terminal:
     def screen(self) -> str:
         return self._tmux("capture-pane", "-t", "itop", "-p")
 
-    def wait_for(self, *texts: str, within: float = 60) -> str:
+    def wait_for(self, *texts: str, within: float = PATIENCE) -> str:
         """Waits until the screen holds every one of the texts, and returns it."""
         return self.until(lambda screen: all(text in screen for text in texts), f"{texts}", within)
 
-    def until(self, condition: Callable[[str], bool], wanted: str, within: float = 60) -> str:
+    def until(self, condition: Callable[[str], bool], wanted: str, within: float = PATIENCE) -> str:
         deadline = time.monotonic() + within
         while True:
             screen = self.screen()

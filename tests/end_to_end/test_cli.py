@@ -26,6 +26,7 @@ from db.runs import attempts, checkpoints, commands, runs
 from db.session import Database
 from engine.config.catalogue import DATASETS, validation_size
 from engine.launch import submit
+from tests.patience import PATIENCE, wait_for
 
 DENSITY, UPDATE_FREQUENCY, BATCH, EPOCHS = 0.1, 10, 50, 3
 SETTINGS = (
@@ -55,7 +56,7 @@ class Home:
             capture_output=True,
             text=True,
             env=self.environment,
-            timeout=150,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == code, f"itop {' '.join(line)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -90,13 +91,6 @@ def trained(home: Home, database: Database) -> RunRecord:
     assert "Queued run 1  first" in text
     assert "completed" in text
     return runs.find(database, "first")
-
-
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} seconds for {what}"
-        time.sleep(0.05)
 
 
 def is_in(database: Database, run_id: int, *statuses: RunStatus) -> Callable[[], bool]:
@@ -252,7 +246,7 @@ def test_a_run_is_paused_stopped_resumed_and_killed(home: Home, database: Databa
     home.itop("resume", str(run_id))
     wait_for(lambda: runs.get(database, run_id).step > start.step + 5, "the resumed run to train")
     home.itop("kill", str(run_id))
-    wait_for(is_in(database, run_id, RunStatus.KILLED), "the end to be known", seconds=5)
+    wait_for(is_in(database, run_id, RunStatus.KILLED), "the end to be known")
     shown = home.json("show", str(run_id))
     assert (shown["status"], shown["signal"]) == ("killed", signal.SIGKILL)
     assert "user" in shown["reason"]

@@ -18,6 +18,7 @@ from torch import Tensor
 from db.runs import checkpoints, runs
 from db.session import Database
 from engine.training import checkpoint
+from tests.patience import PATIENCE
 
 SETTINGS = "--data digits --model lenet300-100 --no-cuda --sparse --batch-size 100"
 STANDING = "--epochs 1 --max_steps 1 --lr 1e-9 --l2 0 --fix"
@@ -35,7 +36,7 @@ def itop(folder: Path, line: str, *, code: int = 0) -> str:
         text=True,
         cwd=folder,
         env={**kept, "ITOP_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"},
-        timeout=150,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == code, f"itop {line}: {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -25,7 +27,7 @@ def test_the_worked_example_trains_a_users_own_network(tmp_path: Path) -> None:
     script = tmp_path / "example.py"
     script.write_text(block("worked example"), encoding="utf-8")
     ran = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False
+        [sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path, timeout=PATIENCE, check=False
     )
     assert ran.returncode == 0, ran.stderr
     figures = re.fullmatch(r"accuracy (\S+)  density (\S+)  R_s (\S+)\n", ran.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ from db.session import Database
 
 
 @pytest.fixture
-def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+def db(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     monkeypatch.setenv("ITOP_HOME", str(tmp_path))
     monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
+    shutil.copy(empty_database, tmp_path / "itop.db")
     database = Database.open()
     yield database
     database.close()

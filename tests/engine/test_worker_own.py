@@ -17,6 +17,7 @@ from db.session import Database
 from engine.helpers import plan
 from tests.engine.training.helpers import config
 from tests.engine.worker_runs import failed
+from tests.patience import PATIENCE
 
 _SOURCE = """
 import torch
@@ -62,7 +63,7 @@ def itop(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,18 +19,12 @@ from engine.config.experiments import as_stored
 from engine.launch.processes import host_name
 from engine.training import checkpoint
 from tests.engine.training.helpers import config, same, without_times
+from tests.patience import PATIENCE
+from tests.patience import wait_for as wait_for
 
 
 def create(db: Database, **settings: Any) -> RunRecord:
     return runs.create(db, **as_stored(config(device="cpu", **settings)))
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.02)
-    return result
 
 
 @contextmanager
@@ -56,7 +49,7 @@ def started(db: Database, run: RunRecord) -> Iterator[subprocess.Popen[str]]:
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE)
     return process.returncode, output
 
 

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 
 from db.session import Database
 from itop_tui.app import ItopApp
-from itop_tui.poller import DatabaseReader
-from tests.itop_tui.support import FixedPlanner
+from tests.itop_tui.support import FixedPlanner, StillReader
+from tests.patience import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -27,14 +29,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def brisk_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After each key the pilot waits for a quiet 20 ms, twice; what the tests wait for is a condition anyway."""
+    """The pilot waits for a quiet 5 ms after each key instead of 20, and for a busy app as long as the tests do."""
     monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 1 / 200)
     monkeypatch.setattr("textual._wait.SLEEP_IDLE", 1 / 400)
+    monkeypatch.setattr(Pilot._wait_for_screen, "__defaults__", (PATIENCE,))
 
 
 @pytest.fixture
-def database(home: Path) -> Iterator[Database]:
+def database(home: Path, empty_database: Path) -> Iterator[Database]:
     """A real database."""
+    if not (home / "itop.db").exists():
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copy(empty_database, home / "itop.db")
     opened = Database.open()
     yield opened
     opened.close()
@@ -48,16 +54,9 @@ def scheduled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-class UnsettledReader(DatabaseReader):
-    """Reads the real database, and leaves runs as the test made them though they have no process."""
-
-    def settle(self) -> str | None:
-        return None
-
-
 @pytest.fixture
 def app(database: Database, scheduled: list[str]) -> ItopApp:
     """The app over a real database; no scheduler is started and no plan asked of torch."""
-    made = ItopApp(Database.open, reader=UnsettledReader, planner=FixedPlanner())
+    made = ItopApp(Database.open, reader=StillReader, planner=FixedPlanner())
     made.animation_level = "none"
     return made

@@ -92,6 +92,9 @@ def toasts(app: ItopApp) -> str:
     return "\n".join(note.message for note in app._notifications)
 
 
-def told(app: ItopApp, words: str) -> bool:
+def reported(app: ItopApp, words: str) -> bool:
     """Whether a message with these words was shown."""
     return words in toasts(app)
+
+
+told = reported

@@ -1,4 +1,4 @@
-"""What the tests of the app share: runs made by hand, a store in memory, and waiting for conditions."""
+"""What the tests of the app share: runs made by hand, readers of a store, the app over them, and waiting."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
 
 from db.records import RunRecord, RunStatus
@@ -18,9 +19,10 @@ from engine.config.presets import PRESETS
 from engine.config.run_config import RunConfig
 from itop_tui.app import ItopApp
 from itop_tui.new_run.new_run_screen import NewRunScreen
-from itop_tui.poller import Snapshot, View
+from itop_tui.poller import DatabaseReader, Snapshot, View
 from itop_tui.runs.run_table import RunTable
 from itop_tui.runs.runs_screen import RunsScreen
+from tests.patience import PATIENCE
 
 NOW = 1_772_000_000.0
 """The time at which the tests' clocks stand."""
@@ -91,7 +93,7 @@ def make_run(run_id: int, status: str = "completed", preset: str = "digits-rigl"
 
 
 def sample_runs() -> list[RunRecord]:
-    """One run of each kind that looks different, newest first."""
+    """One run of each kind that is shown differently, newest first."""
     return [
         make_run(12, "queued", "digits-set"),
         make_run(11, "running", step=730, epoch=17, best_val_accuracy=0.9432, itop_rate=0.34),
@@ -115,7 +117,8 @@ class MemoryReader:
         delay: Seconds each call takes.
         failure: What each call raises, if anything.
         settled: How often runs were settled.
-        unserved: What settling tells.
+        unserved: What settling reports.
+        gate: What each call waits for, if anything.
     """
 
     def __init__(self, runs: Sequence[RunRecord]) -> None:
@@ -125,6 +128,7 @@ class MemoryReader:
         self._lock = threading.Lock()
         self.delay = 0.0
         self.failure: Exception | None = None
+        self.gate: threading.Event | None = None
         self.settled = 0
         self.unserved: str | None = None
 
@@ -134,17 +138,19 @@ class MemoryReader:
             self._runs = list(runs)
             self._version += 1
 
-    def _suffer(self) -> None:
+    def _answer_late(self) -> None:
         time.sleep(self.delay)
+        if self.gate is not None:
+            assert self.gate.wait(PATIENCE), "the gate was never opened"
         if self.failure is not None:
             raise self.failure
 
     def version(self) -> int:
-        self._suffer()
+        self._answer_late()
         return self._version
 
     def read(self, view: View) -> Snapshot:
-        self._suffer()
+        self._answer_late()
         with self._lock:
             matching = [
                 run for run in self._runs if view.text.lower() in f"{run.name} {run.method} {run.status}".lower()
@@ -227,14 +233,31 @@ def memory_app(reader: MemoryReader, planner: FixedPlanner | None = None) -> Ito
     return app
 
 
-async def wait_for(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Let the app go on until a condition holds; fail where it does not in time."""
-    until = time.monotonic() + seconds
+async def wait_for(
+    pilot: Pilot[Any], condition: Callable[[], object], what: str = "a condition", seconds: float = PATIENCE
+) -> None:
+    """Let the app work until a condition holds; fails after `seconds`, or at once where the app has crashed."""
+    deadline = time.monotonic() + seconds
     while not condition():
-        if time.monotonic() > until:
-            raise AssertionError("the condition did not come to hold in time")
+        if pilot.app._exception is not None:
+            raise pilot.app._exception
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}; the screen is:\n{screen_text(pilot.app)}"
         await asyncio.sleep(0.01)
     await pilot.pause()
+
+
+class StillReader(DatabaseReader):
+    """Reads the real database, and leaves runs as the test made them though they have no process."""
+
+    def settle(self) -> None:
+        """Leave the runs as they are."""
+
+
+async def opened(pilot: Pilot[Any]) -> None:
+    """Wait until the app has opened its database and read the list."""
+    app = pilot.app
+    assert isinstance(app, ItopApp)
+    await wait_for(pilot, lambda: app.is_open and app.snapshot is not None, "the database to open")
 
 
 def table_of(app: ItopApp) -> RunTable:
@@ -251,8 +274,8 @@ def list_of(app: ItopApp) -> RunsScreen:
     return app.screen
 
 
-def screen_text(app: ItopApp) -> str:
-    """What stands on the screen."""
+def screen_text(app: App[Any]) -> str:
+    """The text on the screen."""
     width, height = app.size
     lines = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in line)[:width] for line in lines[:height])

@@ -22,6 +22,7 @@ from itop_tui.app import ItopApp
 from itop_tui.keys import DEFAULTS
 from tests.itop_tui.run.fabricate import record_run, settings, step_metric
 from tests.itop_tui.support import wait_for
+from tests.patience import PATIENCE
 
 NAMES = ("a run", "[bold]x[/]", "\x1b[2Jcls", "\u202eright to left", "🦖" * 40, "n" * 10_000)
 # fmt: off
@@ -56,7 +57,7 @@ class Life:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join(60)
+        self._thread.join(PATIENCE)
 
     def _go_on(self) -> None:
         with contextlib.closing(Database.open(self._url)) as db:
@@ -97,7 +98,7 @@ async def let_loose(app: ItopApp, db: Database, *, seed: int, presses: int, size
     seen: set[str] = set()
     with Life(db, seed) as life:
         async with app.run_test(size=size) as pilot:
-            await wait_for(pilot, lambda: life.error or (app.snapshot and app.snapshot.total), seconds=60)
+            await wait_for(pilot, lambda: life.error or (app.snapshot and app.snapshot.total))
             for _ in range(presses):
                 key = choose.choice(KEYS)
                 pressed.append(key)

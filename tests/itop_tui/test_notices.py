@@ -19,10 +19,11 @@ from itop_tui.notices import kind, post, sentences, start_commands, wanted
 from itop_tui.preferences import ENDINGS, Notify
 from tests.itop_tui.made import SIZE, create, finish, run_it, toasts, told
 from tests.itop_tui.support import MemoryReader, make_run, memory_app, screen_text, started, wait_for
+from tests.patience import PATIENCE
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

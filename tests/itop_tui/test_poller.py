@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +13,7 @@ from engine.config.experiments import as_stored
 from engine.config.presets import PRESETS
 from itop_tui.poller import DatabaseReader, DatabaseTrouble, Poller, RunsChanged, View
 from tests.itop_tui.support import MemoryReader, make_run
+from tests.patience import PATIENCE
 
 
 def watch(reader: MemoryReader) -> tuple[Poller, list[Message], SimpleNamespace]:
@@ -104,9 +104,9 @@ def test_the_thread_rests_after_a_page_but_not_where_another_is_asked_for() -> N
     arrived: queue.Queue[object] = queue.Queue()
     poller = Poller(MemoryReader([make_run(1)]), arrived.put, interval=0.01, after_reading=60.0)
     poller.start()
-    arrived.get(timeout=5)
+    arrived.get(timeout=PATIENCE)
     poller.view = View(text="set")
-    message = arrived.get(timeout=5)
+    message = arrived.get(timeout=PATIENCE)
     assert isinstance(message, RunsChanged)
     assert message.snapshot.view.text == "set"
     poller.stop()
@@ -118,16 +118,9 @@ def test_the_thread_posts_and_ends() -> None:
     arrived = threading.Event()
     poller = Poller(MemoryReader([make_run(1)]), lambda message: arrived.set(), interval=0.01)
     poller.start()
-    assert arrived.wait(5)
+    assert arrived.wait(PATIENCE)
     poller.stop()
     assert not any(thread.name == "itop-poller" and thread.is_alive() for thread in threading.enumerate())
-
-
-@pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
-    monkeypatch.setenv("ITOP_HOME", str(tmp_path))
-    monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
-    return Database.open()
 
 
 def test_the_database_reader_reads_page_order_filter_and_counts(database: Database) -> None:

@@ -16,6 +16,7 @@ from db.records import EpochMetric, LayerMaskStat, MaskUpdate, RunStatus
 from db.runs import attempts, runs
 from db.session import Database
 from tests.db.helpers import new_run, start, started, step, wait_for
+from tests.patience import PATIENCE
 
 
 def update(number: int, at: int, **changes: float) -> MaskUpdate:
@@ -220,7 +221,7 @@ def test_a_full_queue_holds_training_up_instead_of_losing(db: Database, monkeypa
     recorder = MetricWriter(db, run.id, attempt.id, capacity=10)
     recorder.flush()
     real = recorder._commit
-    monkeypatch.setattr(recorder, "_commit", lambda batch: (gate.wait(60), real(batch)))
+    monkeypatch.setattr(recorder, "_commit", lambda batch: (gate.wait(PATIENCE), real(batch)))
     numbers = iter(range(1, 101))
 
     def train() -> None:
@@ -232,7 +233,7 @@ def test_a_full_queue_holds_training_up_instead_of_losing(db: Database, monkeypa
     wait_for(lambda: recorder.pending >= 10, "a full queue")
     assert thread.is_alive()
     gate.set()
-    thread.join(60)
+    thread.join(PATIENCE)
     recorder.close()
     assert len(metrics.steps(db, run.id)) == 100
 
@@ -253,7 +254,7 @@ def test_several_threads_may_record(db: Database) -> None:
         for number in range(1, 501):
             recorder.step(step(number))
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE)
     run = runs.get(db, run.id)
     assert (run.nonzeros, run.total_steps, run.total_epochs, run.step) == (499, 499, 499, 500)
     assert recorder.pending == 0

@@ -18,6 +18,7 @@ from db.runs import attempts, runs
 from db.session import Database
 from db.sqlite import space
 from tests.db.helpers import new_run, started, step
+from tests.patience import PATIENCE
 
 
 def recorded(db: Database, steps: int) -> int:
@@ -71,7 +72,7 @@ def test_a_reader_at_work_is_not_waited_for(db: Database, home: Path) -> None:
         assert session.connection().exec_driver_sql("SELECT count(*) FROM runs").scalar() == 0
         thread = threading.Thread(target=db.give_back_space)
         thread.start()
-        thread.join(60)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
         new_run(db)
     assert pragma(home / "itop.db", "freelist_count") == 0
@@ -163,7 +164,7 @@ def test_the_log_stays_short_although_somebody_always_reads(
                 longest = max(longest, log.stat().st_size)
         finally:
             done.set()
-            reader.join(60)
+            reader.join(PATIENCE)
     assert runs.count(db) == 250
     assert longest < 2 * limit  # untended, it comes to 17 million
 

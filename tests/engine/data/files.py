@@ -106,7 +106,7 @@ def write_tiny_imagenet(folder: Path, per_class: int = 6, test: int = 6) -> None
 
 
 def write_imagenet(folder: Path, per_class: int = 4) -> None:
-    """ImageNet's layout with three classes, pictures of several sizes; red tells the label."""
+    """ImageNet's layout with three classes, pictures of several sizes; the amount of red is the label."""
     for label, name in enumerate(TINY_CLASSES):
         for part, count in (("train", per_class), ("val", 2)):
             for number in range(count):

@@ -50,17 +50,9 @@ def fake_worker() -> tuple[str, ...]:
     return sys.executable, "-P", str(Path(__file__).parent / "fake_worker.py")
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database, made once: copying it is faster than making one."""
-    path = tmp_path_factory.mktemp("template") / "itop.db"
-    Database.open(str(path)).close()
-    return path
-
-
 @pytest.fixture
-def lab(home: Path, template: Path) -> Iterator[Lab]:
+def lab(home: Path, empty_database: Path) -> Iterator[Lab]:
     """A database in the home, with a fake worker to run in it."""
-    shutil.copy(template, home / "itop.db")
+    shutil.copy(empty_database, home / "itop.db")
     with contextlib.closing(Lab(Database.open(), home, fake_worker())) as laboratory:
         yield laboratory

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.launch.attempt_files import AttemptFiles, last_line, read_json, write_json
+from tests.patience import PATIENCE
 
 
 def test_a_file_is_written_and_read(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_several_threads_may_write_one_file_at_once(tmp_path: Path) -> None:
     failures: list[OSError] = []
 
     def write(number: int) -> None:
-        together.wait(60)
+        together.wait(PATIENCE)
         for _ in range(20):
             try:
                 write_json(tmp_path / "a.json", {"by": number}, durable=False)
@@ -125,6 +126,6 @@ def test_several_threads_may_write_one_file_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert failures == []
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

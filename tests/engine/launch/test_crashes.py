@@ -46,7 +46,6 @@ def test_a_queue_comes_to_its_end_though_its_schedulers_are_killed(lab: Lab) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_long_queue_comes_to_its_end_though_its_schedulers_are_killed(lab: Lab) -> None:
     seed = int(time.time())
     print(f"seed {seed}")

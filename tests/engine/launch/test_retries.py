@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 
 import pytest
 
@@ -19,6 +18,7 @@ from engine.launch.processes import host_name
 from engine.launch.scheduler import Scheduler
 from engine.launch.waiting import waiting_key
 from tests.engine.launch.tools import Lab, wait_for
+from tests.patience import PATIENCE
 
 
 def scheduler(lab: Lab, *retry_seconds: float) -> Scheduler:
@@ -86,9 +86,7 @@ def test_a_worker_that_dies_before_its_first_step_is_tried_again(lab: Lab, how: 
         submit.reconcile(lab.db)
         return lab.get(run).status is RunStatus.QUEUED
 
-    began = time.monotonic()
-    wait_for(settled, "the run to be queued again", seconds=10)
-    assert time.monotonic() - began < 5
+    wait_for(settled, "the run to be queued again")
     ended = lab.attempt(run)
     expected = {
         "killed": (RunStatus.KILLED, "killed by SIGKILL (signal 9)"),
@@ -114,7 +112,8 @@ def test_what_a_person_ends_is_not_tried_again(lab: Lab, how: str) -> None:
 
 
 def test_a_worker_that_does_not_see_its_time_limit_is_ended_by_its_warden(lab: Lab) -> None:
-    """The deaf one ignores SIGTERM too."""
+    """It ignores SIGTERM too, from before its start: it must not matter how long a busy machine takes to start it."""
+    lab.worker = ("/bin/sh", "-c", 'trap "" TERM; exec "$0" "$@"', *lab.worker)
     run = lab.queue("deaf")
     attempt = runs.reserve(lab.db, run.id, host=host_name(), device="cpu", slots=1)
     assert attempt is not None
@@ -125,10 +124,11 @@ def test_a_worker_that_does_not_see_its_time_limit_is_ended_by_its_warden(lab: L
 
 
 def test_a_worker_that_answers_the_warden_at_its_time_limit_stops_as_it_says(lab: Lab) -> None:
+    """It has four seconds to start (limit and grace together) and much more to answer, on a busy machine too."""
     run = lab.queue("wait")
     attempt = runs.reserve(lab.db, run.id, host=host_name(), device="cpu", slots=1)
     assert attempt is not None
-    lab.spawn_warden(attempt, run, time_limit=1.0, grace=0.5)
+    lab.spawn_warden(attempt, run, time_limit=4.0 - PATIENCE, grace=PATIENCE)
     assert lab.wait_status(run, RunStatus.STOPPED).exit_code == 3
 
 

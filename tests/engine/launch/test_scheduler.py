@@ -24,6 +24,7 @@ from engine.launch.processes import ProcessIdentity, host_name
 from engine.launch.scheduler import Scheduler
 from engine.launch.settle import claim_by_hand
 from tests.engine.launch.tools import Lab, wait_for
+from tests.patience import PATIENCE
 
 LIVE = (RunStatus.RUNNING,)
 
@@ -148,7 +149,7 @@ def test_a_run_outlives_the_process_that_submitted_it_and_its_terminal(lab: Lab)
     worker, scheduler = lab.identity(run, "worker"), lab.scheduler()
     assert scheduler is not None
     os.close(main_end)  # the terminal is closed: the kernel hangs up on its session
-    assert submitter.wait(120) == -signal.SIGHUP
+    assert submitter.wait(PATIENCE) == -signal.SIGHUP
     assert worker.alive()
     assert scheduler.is_running()
     assert scheduler.terminal() is None

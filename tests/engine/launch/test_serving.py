@@ -17,6 +17,7 @@ from engine.launch import submit
 from engine.launch.lock import SchedulerLock, is_locked
 from engine.launch.scheduler import LogFile, Scheduler
 from tests.engine.launch.tools import Lab, wait_for
+from tests.patience import PATIENCE
 
 LIVE = (RunStatus.RUNNING,)
 
@@ -35,7 +36,7 @@ def test_of_two_schedulers_started_at_once_one_leaves(lab: Lab) -> None:
 
 def test_an_idle_scheduler_leaves_and_the_next_run_starts_another(lab: Lab) -> None:
     first = lab.start_scheduler("--idle", "0.2")
-    assert first.wait(120) == 0
+    assert first.wait(PATIENCE) == 0
     assert not submit.scheduler_running(lab.db)
     run = lab.queue("finish 0")
     lab.ensure_scheduler()
@@ -117,7 +118,7 @@ def test_a_scheduler_whose_home_was_taken_away_leaves(lab: Lab) -> None:
     scheduler = lab.start_scheduler()
     wait_for(lambda: is_locked(lab.lock_file), "the scheduler to serve")
     lab.lock_file.unlink()
-    assert scheduler.wait(120) == 0
+    assert scheduler.wait(PATIENCE) == 0
 
 
 def test_what_keeps_the_scheduler_from_starting_is_said(lab: Lab) -> None:

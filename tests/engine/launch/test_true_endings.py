@@ -20,7 +20,7 @@ from tests.engine.launch.tools import Lab, wait_for
 
 MODELS = "tests.engine.launch.models"
 SECONDS = 5.0
-"""So soon after an end it is known."""
+"""The promise: so soon after an end it is known. Asserted here, where workers are true; no ceiling to be raised."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def training(lab: Lab, run: RunRecord) -> None:
 def soon(lab: Lab, run: RunRecord, status: RunStatus) -> RunRecord:
     """The run's end, which must be known in a few seconds."""
     began = time.monotonic()
-    ended = lab.wait_status(run, status, seconds=60)
+    ended = lab.wait_status(run, status)
     assert time.monotonic() - began < SECONDS
     return ended
 
@@ -57,7 +57,6 @@ def moved(lab: Lab, there: str, back: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_finished_killed_by_a_signal_and_stopped(real: Lab) -> None:
     finished = queue(real, max_steps=5)
     assert real.wait_status(finished, RunStatus.COMPLETED).exit_code == 0
@@ -76,7 +75,6 @@ def test_finished_killed_by_a_signal_and_stopped(real: Lab) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("model", "reason", "trace"),
     [
@@ -95,7 +93,6 @@ def test_an_exception_and_memory_that_the_process_may_not_have(real: Lab, model:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not list_devices().gpus, reason=list_devices().problem or "there is no GPU here")
-@pytest.mark.timeout(300)
 def test_memory_that_the_gpu_does_not_have(real: Lab) -> None:
     run = queue(real, f"{MODELS}:hungry_on_device", device="cuda:0")
     ended = real.wait_status(run, RunStatus.FAILED)
@@ -103,7 +100,6 @@ def test_memory_that_the_gpu_does_not_have(real: Lab) -> None:
     assert "OutOfMemoryError" in (real.attempt(run).traceback or "")
 
 
-@pytest.mark.timeout(300)
 def test_signals_pause_save_let_go_on_and_stop(real: Lab) -> None:
     run = queue(real)
     training(real, run)
@@ -129,7 +125,6 @@ def test_signals_pause_save_let_go_on_and_stop(real: Lab) -> None:
     assert [row.step for row in metrics.steps(real.db, run.id)] == list(range(1, ended.step + 1))
 
 
-@pytest.mark.timeout(300)
 def test_a_run_whose_time_is_up_stops_with_a_checkpoint(real: Lab) -> None:
     run = queue(real, time_limit=10)
     ended = real.wait_status(run, RunStatus.STOPPED)
@@ -138,7 +133,6 @@ def test_a_run_whose_time_is_up_stops_with_a_checkpoint(real: Lab) -> None:
     assert checkpoints.pick(real.db, run.id, "last").step == ended.step
 
 
-@pytest.mark.timeout(300)
 def test_a_database_that_is_away_for_a_while_and_at_the_very_end_costs_nothing(real: Lab) -> None:
     run = queue(real, batch_size=30, epochs=2)
     training(real, run)
@@ -166,7 +160,6 @@ def test_a_database_that_is_away_for_a_while_and_at_the_very_end_costs_nothing(r
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_start_that_goes_wrong_is_tried_again_and_a_mistake_is_not(real: Lab) -> None:
     broken = queue(real, f"{MODELS}:broken_at_once")
     mistaken = queue(real, f"{MODELS}:there_is_no_such_thing")
@@ -181,7 +174,7 @@ def test_a_start_that_goes_wrong_is_tried_again_and_a_mistake_is_not(real: Lab) 
     ended = real.wait_status(mistaken, RunStatus.FAILED)
     assert "there_is_no_such_thing" in (ended.reason or "")
     assert ended.attempt_count == 1
-    held = wait_for(lambda: real.get(broken) if real.get(broken).held else None, "the third failure", seconds=180)
+    held = wait_for(lambda: real.get(broken) if real.get(broken).held else None, "the third failure")
     assert held.reason == "held: 3 starts in a row failed, the last one with: ArithmeticError: is not a number"
     one, two, three = attempts.for_run(real.db, broken.id)
     pauses = [two.started_at - (one.ended_at or 0), three.started_at - (two.ended_at or 0)]

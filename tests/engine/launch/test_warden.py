@@ -21,6 +21,7 @@ from engine.launch.attempt_files import AttemptFiles, read_json, write_json
 from engine.launch.processes import ProcessIdentity, host_name
 from engine.launch.warden import Task, Warden
 from tests.engine.launch.tools import Lab, wait_for
+from tests.patience import PATIENCE
 
 
 def test_a_task_survives_its_command_line(lab: Lab) -> None:
@@ -238,7 +239,7 @@ def test_a_database_that_is_away_is_waited_for(lab: Lab) -> None:
         if (lab.home / f"away.db{name}").exists():
             (lab.home / f"away.db{name}").rename(lab.home / f"itop.db{name}")
     assert not away.exists()
-    assert warden.wait(120) == 0
+    assert warden.wait(PATIENCE) == 0
     lab.reopen()
     assert lab.get(run).reason == "killed by SIGKILL (signal 9)"
 
@@ -250,7 +251,7 @@ def test_a_deleted_run_is_not_waited_for(lab: Lab) -> None:
     attempts.finish(lab.db, lab.attempt(run).id, status=RunStatus.LOST, reason="said by a test")
     runs.delete(lab.db, run.id)
     os.kill(lab.identity(run, "worker").pid, signal.SIGKILL)
-    assert warden.wait(120) == 0
+    assert warden.wait(PATIENCE) == 0
 
 
 @pytest.fixture

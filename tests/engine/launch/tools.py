@@ -6,10 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 
@@ -22,20 +20,8 @@ from engine.launch.attempt_files import AttemptFiles, read_json
 from engine.launch.lock import lock_path
 from engine.launch.processes import ProcessIdentity, host_name
 from engine.launch.warden import Task
-
-T = TypeVar("T")
-
-
-def wait_for(condition: Callable[[], T | None], what: str, *, seconds: float = 120.0) -> T:
-    """The condition's first true value; fails, saying what was waited for, if there is none in time."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds:g} s for {what}")
-        time.sleep(0.03)
+from tests.patience import PATIENCE
+from tests.patience import wait_for as wait_for
 
 
 class Lab:
@@ -76,7 +62,7 @@ class Lab:
         assert attempt is not None
         return attempt
 
-    def wait_status(self, run: RunRecord, *wanted: RunStatus, seconds: float = 120.0) -> RunRecord:
+    def wait_status(self, run: RunRecord, *wanted: RunStatus, seconds: float = PATIENCE) -> RunRecord:
         def reached() -> RunRecord | None:
             record = self.get(run)
             return record if record.status in wanted else None

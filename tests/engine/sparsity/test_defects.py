@@ -15,6 +15,7 @@ from torch import nn
 from engine.sparsity import SCHEDULES, Masking, SparsityConfig
 from engine.sparsity.death import DEATH
 from engine.sparsity.growth import GROWTH
+from tests.patience import PATIENCE
 
 from .helpers import active, batch, by_hand, make_optimizer, masked, network, train
 
@@ -192,7 +193,7 @@ def test_defect_15_the_ranks_of_a_distributed_run_have_the_same_masks(tmp_path: 
     commands = [[sys.executable, "-c", RANK, str(rank), str(tmp_path / f"{rank}.pt")] for rank in (0, 1)]
     ranks = [subprocess.Popen(command, cwd=root, env=environment) for command in commands]
     try:
-        assert [rank.wait(timeout=120) for rank in ranks] == [0, 0]
+        assert [rank.wait(timeout=PATIENCE) for rank in ranks] == [0, 0]
     finally:
         for rank in ranks:
             rank.kill()

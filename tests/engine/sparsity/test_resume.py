@@ -18,6 +18,7 @@ from torch import nn
 from engine.sparsity import Masking, SparsityConfig
 from tests.engine.examples import examples
 from tests.engine.sparsity.registered import DEATHS, GROWTHS, REDISTRIBUTIONS, STEADY
+from tests.patience import PATIENCE
 
 from .helpers import OPTIMIZERS, make_optimizer, masked, network, train
 
@@ -141,7 +142,7 @@ def test_a_fresh_process_goes_on_bit_for_bit(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FRESH, str(tmp_path / "stopped.pt"), str(tmp_path / "ended.pt")]
     # Sums depend on how they are split over threads, and tests before this one may have changed their number.
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    subprocess.run(command, check=True, cwd=root, timeout=120, env=environment)
+    subprocess.run(command, check=True, cwd=root, timeout=PATIENCE, env=environment)
     assert_same(everything(model, masking), torch.load(tmp_path / "ended.pt", weights_only=True))
 
 

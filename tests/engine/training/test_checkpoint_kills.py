@@ -32,6 +32,7 @@ from engine import worker
 from engine.launch import submit
 from engine.training import checkpoint
 from tests.engine.worker_runs import create, trained
+from tests.patience import PATIENCE
 
 SETTINGS = {
     "sparse": True,
@@ -130,7 +131,7 @@ def storm(db: Database, run: RunRecord, home: Path, trials: int, seed: int) -> C
 
 def wait_closely(condition: Callable[[], bool]) -> None:
     """Wait for what lasts some milliseconds only."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.0002)

@@ -12,9 +12,11 @@ import torch
 
 from db.runs import attempts
 from db.session import Database
+from engine import worker
 from engine.training import code_state, provenance
 from engine.training.code_state import CodeState, Inquiry, state_of
 from tests.engine.worker_runs import trained
+from tests.patience import PATIENCE
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -111,15 +113,16 @@ def test_no_repository_no_commit_and_no_git_are_no_failures(
 def test_a_git_that_does_not_answer_holds_up_nothing(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = tmp_path / "bin" / "git"
+    slow, answered = tmp_path / "bin" / "git", tmp_path / "answered"
     slow.parent.mkdir()
-    slow.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    slow.write_text(f"#!/bin/sh\nuntil [ -e '{answered}' ]; do /bin/sleep 0.05; done\n")
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", str(slow.parent))
-    monkeypatch.setattr(code_state, "_GIT_SECONDS", 1.0)
+    monkeypatch.setattr(code_state, "_GIT_SECONDS", PATIENCE)
     started = time.monotonic()
     found = Inquiry([repository]).answer(0.1)
-    assert time.monotonic() - started < 0.9
+    answered.touch()  # git has not ended before: what was found was not waited for
+    assert time.monotonic() - started < PATIENCE / 2
     assert (found.commit, found.dirty) == (None, None)
     assert "took too long" in str(found.diff)
 
@@ -181,6 +184,8 @@ def test_versions_name_what_computes() -> None:
 def test_all_of_it_is_kept_with_the_attempt(db: Database, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository)
     monkeypatch.setenv("ITOP_API_TOKEN", "hunter2")
+    monkeypatch.setattr(worker, "_GIT_SECONDS", PATIENCE)
+    monkeypatch.setattr(code_state, "_GIT_SECONDS", PATIENCE)
     (repository / "model.py").write_text("layers = 2\n")
     run = trained(db, epochs=1)
     attempt = attempts.latest(db, run.id)

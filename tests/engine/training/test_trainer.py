@@ -16,6 +16,7 @@ from engine.training.setup import SetupError
 from engine.training.trainer import Trainer
 from engine.training.training import Training
 from tests.engine.training.helpers import Rows, StopAt, config, trainer
+from tests.patience import PATIENCE
 
 
 def weights(one: Trainer) -> list[torch.Tensor]:
@@ -198,7 +199,7 @@ def test_control_holds_and_answers_between_steps() -> None:
     one = trainer(config(epochs=1), [rows, control])
     thread = threading.Thread(target=one.fit)
     thread.start()
-    assert held.wait(60)
+    assert held.wait(PATIENCE)
     saved = threading.Event()
 
     def note(outcome: str) -> None:
@@ -206,10 +207,10 @@ def test_control_holds_and_answers_between_steps() -> None:
         saved.set()
 
     control.request_checkpoint(note)
-    assert saved.wait(60)
+    assert saved.wait(PATIENCE)
     assert rows.steps == []
     control.request_unpause()
-    thread.join(60)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert answers == ["paused after step 0", "saved 0"]
     assert len(rows.steps) == 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def database(home: Path) -> Iterator[Database]:
+def database(home: Path, empty_database: Path) -> Iterator[Database]:
+    if not (home / "itop.db").exists():
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copy(empty_database, home / "itop.db")
     opened = Database.open()
     yield opened
     opened.close()

@@ -17,6 +17,7 @@ import aiohttp
 
 from itop_tui.cli import application
 from itop_tui.cli.origin import is_own
+from tests.patience import PATIENCE
 
 UPGRADE = {
     "Upgrade": "websocket",
@@ -63,7 +64,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -78,7 +79,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def answer(port: int, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     connection.request("GET", path, headers=headers)
     return connection.getresponse()
 
@@ -104,7 +105,7 @@ async def test_a_browser_is_shown_the_app(server: int) -> None:
         session.ws_connect(f"ws://127.0.0.1:{server}/ws?width=100&height=30") as socket_,
     ):
         while b"runs" not in shown:
-            message = await socket_.receive(timeout=60)
+            message = await socket_.receive(timeout=PATIENCE)
             assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT), message
             shown += message.data if isinstance(message.data, bytes) else message.data.encode()
 

@@ -14,7 +14,8 @@ from db.session import Database
 from itop_tui.app import ItopApp
 from itop_tui.compare.compare_screen import CompareScreen
 from tests.itop_tui.compare.made import compared
-from tests.itop_tui.run.hosting import NOW, StillReader, until
+from tests.itop_tui.support import NOW, StillReader, wait_for
+from tests.itop_tui.support import opened as list_opened
 
 Opened = Callable[..., AbstractAsyncContextManager[tuple[Pilot[None], CompareScreen]]]
 
@@ -52,12 +53,12 @@ def opened() -> Opened:
     ) -> AsyncIterator[tuple[Pilot[None], CompareScreen]]:
         app = ItopApp(Database.open, reader=StillReader, clock=lambda: NOW)
         async with app.run_test(size=size) as pilot:
-            await until(pilot, lambda: app.is_open and app.snapshot is not None, "the database")
+            await list_opened(pilot)
             app.open_compare(ids or (1, 2, 3, 4, 5, 6))
-            await until(pilot, lambda: isinstance(app.screen, CompareScreen), "the screen")
+            await wait_for(pilot, lambda: isinstance(app.screen, CompareScreen), "the screen")
             screen = app.screen
             assert isinstance(screen, CompareScreen)
-            await until(pilot, lambda: screen.is_settled, "the runs to be read")
+            await wait_for(pilot, lambda: screen.is_settled, "the runs to be read")
             yield pilot, screen
 
     return open_compare

@@ -1,4 +1,4 @@
-"""Presses keys on a comparison, and tells what it shows: calls, so that no earlier value is taken for granted."""
+"""Presses keys on a comparison and reads what it shows; functions, so that mypy assumes no value from before a key."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from itop_tui.app import ItopApp
 from itop_tui.compare.compare_screen import CompareScreen
 from itop_tui.figures.chart_data import Line
 from itop_tui.widgets.sheet import SheetView
-from tests.itop_tui.run.hosting import until
+from tests.itop_tui.support import wait_for
 
 
 async def press(pilot: Pilot[None], screen: CompareScreen, *keys: str) -> None:
     for key in keys:
         await pilot.press(key)
-        await until(pilot, lambda: screen.is_settled, f"what {key} asks for")
+        await wait_for(pilot, lambda: screen.is_settled, f"what {key} asks for")
 
 
 def app_of(screen: CompareScreen) -> ItopApp:
@@ -33,9 +33,12 @@ def window(screen: CompareScreen) -> tuple[float, float] | None:
     return screen.curves.window
 
 
-def told_as_broken(screen: CompareScreen) -> list[str]:
+def reported_as_broken(screen: CompareScreen) -> list[str]:
     """What the chosen chart says of values that are not finite."""
-    return [told for _, told in screen.curves.chart.data.broken]
+    return [text for _, text in screen.curves.chart.data.broken]
+
+
+told_as_broken = reported_as_broken
 
 
 def logarithmic(screen: CompareScreen) -> bool:

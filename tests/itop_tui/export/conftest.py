@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -15,21 +14,19 @@ HOSTILE = '<script>alert(1)</script> "quoted" & \x1b[31mred\u202e =SUM(A1) ' + "
 
 
 def diverged(metric: StepMetric) -> StepMetric:
-    """The figures of a run whose loss is lost at step 250, and which has no accuracy before step 10."""
+    """The metrics of a run whose loss is not finite at step 250 and which has no accuracy before step 10."""
     loss = float("nan") if metric.step == 250 else float("inf") if metric.step == 251 else metric.loss
     return replace(metric, loss=loss, accuracy=None if metric.step < 10 else metric.accuracy)
 
 
 @pytest.fixture
-def db(home: object) -> Iterator[Database]:
-    database = Database.open()
-    yield database
-    database.close()
+def db(database: Database) -> Database:
+    return database
 
 
 @pytest.fixture
 def run(db: Database) -> RunRecord:
-    """A sparse run of 300 steps with a figure that is not finite and one that is missing."""
+    """A sparse run of 300 steps with a metric that is not finite and one that is missing."""
     return record_run(db, name=HOSTILE, steps=300, alter=diverged, config=settings(lr=0.3))
 
 

@@ -67,7 +67,7 @@ def layer_stats(update: int, layers: Sequence[tuple[str, tuple[int, ...], float]
 
 
 def step_metric(step: int, *, sparse: bool = True) -> StepMetric:
-    """The figures of one step of a run that goes well."""
+    """The metrics of one step of a run that converges."""
     return StepMetric(
         step=step,
         epoch=(step - 1) // STEPS_AN_EPOCH + 1,
@@ -125,7 +125,7 @@ def record_run(
         total_steps: How many it is to take.
         config: Its settings.
         layers: Name, shape and density of its masked layers; used for a sparse run.
-        alter: Changes the figures of a step before it is recorded.
+        alter: Changes the metrics of a step before it is recorded.
         kinds: Its checkpoints.
         log: What stands in its console log; None for no file.
         parent: The run it was forked from.

@@ -1,4 +1,4 @@
-"""The real app with a run's screen open in it, or one widget alone; and waiting for conditions instead of times."""
+"""The real app with a run's screen open in it, or one widget alone."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from textual.widget import Widget
 from db.session import Database
 from itop_tui.app import ItopApp
 from itop_tui.look import theme
-from itop_tui.poller import DatabaseReader
 from itop_tui.run.run_screen import RunScreen
-
-NOW = 1_772_000_000.0
-"""The time of all tests that look at ages."""
+from tests.itop_tui.support import NOW as NOW
+from tests.itop_tui.support import StillReader as StillReader
+from tests.itop_tui.support import opened, wait_for
 
 
 class Host(App[None]):
@@ -41,20 +40,7 @@ class Host(App[None]):
         return [strip.text for strip in self.screen._compositor.render_strips()]
 
 
-class StillReader(DatabaseReader):
-    """Reads as the app does, but settles no runs: those of the tests have no process."""
-
-    def settle(self) -> None:
-        """Leave the runs as the test made them."""
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str, patience: float = 60.0) -> None:
-    """Let the app work until a condition holds; fail with `what` was waited for."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        await pilot.pause(0.01)
-    await pilot.pause()
+until = wait_for
 
 
 @asynccontextmanager
@@ -68,7 +54,7 @@ async def run_screen(
     """The app with the screen of a run, once the run was read."""
     app = ItopApp(database, reader=StillReader, clock=clock)
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: app.is_open and app.snapshot is not None, "the database to open")
+        await opened(pilot)
         app.open_run(run_id)
         await until(pilot, lambda: isinstance(app.screen, RunScreen), "the run's screen")
         screen = app.screen

@@ -18,6 +18,7 @@ from itop_tui.widgets.banner import Banner
 from tests.itop_tui.run.conftest import RUNNING
 from tests.itop_tui.run.fabricate import record_run, step_metric
 from tests.itop_tui.run.hosting import run_screen, until
+from tests.patience import PATIENCE
 
 
 async def test_new_steps_and_the_end_appear_by_themselves(recorded: None, database: Database) -> None:
@@ -117,7 +118,7 @@ async def test_a_screen_left_or_covered_before_its_curves_are_read_holds_no_draw
     let_go = threading.Event()
 
     def never_before_let_go(reader: RunReader, *, with_curves: bool = True) -> RunView:
-        assert let_go.wait(60)
+        assert let_go.wait(PATIENCE)
         raise LookupError("left meanwhile")
 
     monkeypatch.setattr(RunReader, "read", never_before_let_go)

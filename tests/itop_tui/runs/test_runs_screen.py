@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from db.runs import runs
 from db.session import Database
 from itop_tui.app import ItopApp
@@ -26,9 +24,7 @@ from tests.itop_tui.support import (
 # --------------------------------------------------------------------------------------------------------- live list
 
 
-async def test_a_change_is_seen_within_a_second_and_the_cursor_stays_on_its_run(
-    app: ItopApp, database: Database
-) -> None:
+async def test_a_change_is_seen_and_the_cursor_stays_on_its_run(app: ItopApp, database: Database) -> None:
     made = create(database)
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 3)
@@ -37,11 +33,9 @@ async def test_a_change_is_seen_within_a_second_and_the_cursor_stays_on_its_run(
         assert current is not None
         assert current.id == made[1].id
         await pilot.press("space", "k")
-        before = time.monotonic()
         create(database, 1)
         runs.update_fields(database, made[1].id, name="renamed elsewhere")
         await wait_for(pilot, lambda: "renamed elsewhere" in screen_text(app))
-        assert time.monotonic() - before < 1.0
         after = table_of(app).current
         assert after is not None
         assert after.id == made[1].id

@@ -1,4 +1,4 @@
-"""The data of the scenes of the list, the queue and the form; each takes the place of what would move."""
+"""The data of the scenes of the list, the queue and the form, in place of what would change by itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from db.records import RunRecord
 from db.session import Database
 from engine.launch.devices import Device, DeviceList
 from itop_tui.app import ItopApp
+from itop_tui.new_run import settings_form
 from itop_tui.queue import sampling
 from itop_tui.queue.queue_state import QueueState
 from itop_tui.service.estimates import Estimate
@@ -32,7 +33,7 @@ def listing(runs: Sequence[RunRecord] | None = None) -> Data:
     """A list of given runs; of one of each kind, where none is given."""
 
     def make(setting: Setting) -> ItopApp:
-        curve = [setting.figure(value) for value in CURVE]
+        curve = [setting.number(value) for value in CURVE]
         setting.patch.setattr("itop_tui.service.run_reading.loss_curve", lambda db, run_id, buckets: curve)
         setting.patch.setattr(
             "itop_tui.service.run_reading.loss_curves",
@@ -93,15 +94,15 @@ def _device(setting: Setting, device: Device) -> Device:
 
 def _queue(state: QueueState) -> Data:
     def make(setting: Setting) -> ItopApp:
-        told = replace(
+        given = replace(
             state,
             active=tuple(replace(setting.run(run), host=run.host) for run in state.active),
             waiting=tuple(map(setting.run, state.waiting)),
             reasons={run_id: setting.text(reason) for run_id, reason in state.reasons.items()},
         )
         devices = DeviceList(tuple(_device(setting, device) for device in DEVICES.devices))
-        setting.patch.setattr("itop_tui.queue.queue_state.read", lambda database: told)
-        setting.patch.setattr("itop_tui.queue.queue_state.scheduler_runs", lambda database: told.scheduler)
+        setting.patch.setattr("itop_tui.queue.queue_state.read", lambda database: given)
+        setting.patch.setattr("itop_tui.queue.queue_state.scheduler_runs", lambda database: given.scheduler)
         setting.patch.setattr("engine.launch.devices.list_devices", lambda: devices)
         setting.patch.setattr("itop_tui.queue.sampling._name", lambda pid: setting.text("python3"))
         setting.patch.setattr("itop_tui.queue.queue_screen.DeviceTracks", sample_tracks)
@@ -117,10 +118,26 @@ empty_queue = _queue(QueueState(host="workstation"))
 """Nothing runs and nothing waits."""
 
 
-def form(taken: Estimate = KNOWN) -> Data:
-    """The list, and estimates for the form that is opened from it."""
+_FIELDS = frozenset({
+    "name", "tags", "model", "data", "augment", "data_dir", "sparse", "fix", "density", "growth", "death", "threshold",
+    "optimizer", "lr", "momentum", "epochs", "multiplier", "seed", "device", "compile", "keep_last",
+})  # fmt: skip
+"""Fields of every kind, those the scenes of the form change among them."""
+
+
+def form(taken: Estimate = KNOWN, *, every_field: bool = False) -> Data:
+    """The list, and estimates for the form that is opened from it.
+
+    Args:
+        taken: What a run is estimated to take.
+        every_field: Whether the form shows all its fields; one scene does. The others show those of `_FIELDS`, so
+            that a new setting does not change what they show.
+    """
 
     def make(setting: Setting) -> ItopApp:
+        if not every_field:
+            lines = (line for line in settings_form.LINES if isinstance(line, str) or line.name in _FIELDS)
+            setting.patch.setattr(settings_form, "LINES", tuple(lines))
         setting.patch.setattr("itop_tui.new_run.plan_pane.estimate", lambda database, configs, plan: taken)
         setting.patch.setattr(
             "itop_tui.service.run_reading.past_runs", lambda database: [setting.run(run) for run in sample_runs()]

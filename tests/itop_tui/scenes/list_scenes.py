@@ -34,6 +34,16 @@ def drawn(app: ItopApp) -> bool:
     )
 
 
+def _filter(text: str) -> Step:
+    """Put a text into the filter at once: how far a list follows what is typed key by key depends on the machine."""
+
+    def put(app: ItopApp) -> bool:
+        app.screen.query_one(FilterLine).put(text)
+        return True
+
+    return put
+
+
 def _suggested(app: ItopApp) -> bool:
     return len(app.screen.query_one(FilterLine).suggestions) > 1
 
@@ -61,13 +71,13 @@ LIST = (
     Scene("list-recorded", stored, (listed, "j"), RunsScreen, drawn),
     Scene("list-groups", stored, (listed, "g", *"seeds", "enter", _grouped, "end", "right", _opened), RunsScreen,
           drawn, texts=False),
-    Scene("list-filter", stored, (listed, "slash", *"growth:", _suggested, "down"), RunsScreen, drawn),
+    Scene("list-filter", stored, (listed, "slash", _filter("growth:"), _suggested, "down"), RunsScreen, drawn),
     Scene("list-filter-mistake", stored,
-          (listed, "slash", *"set densty<0.1 ", lambda app: app.screen.query_one(FilterLine).wrong), RunsScreen, drawn,
-          texts=False),
+          (listed, "slash", _filter("set densty<0.1 "), lambda app: app.screen.query_one(FilterLine).wrong), RunsScreen,
+          drawn, texts=False),
     Scene("list-no-match", stored,
-          (listed, "slash", *"nosuchrun", "enter", lambda app: "No run matches" in screen_text(app)), RunsScreen,
-          texts=False),
+          (listed, "slash", _filter("nosuchrun"), "enter", lambda app: "No run matches" in screen_text(app)),
+          RunsScreen, texts=False),
     Scene("list-empty", nothing, (lambda app: app.screen.query_one(Greeting).display,), RunsScreen, texts=False),
     Scene("list-trouble", unreadable, (listed, lambda app: app.problem), RunsScreen),
     Scene("list-closed", closed, (lambda app: app.problem,), RunsScreen),

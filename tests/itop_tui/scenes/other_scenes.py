@@ -74,7 +74,7 @@ _SWEEP: tuple[Step, ...] = (
 )  # fmt: skip
 
 FORM = (
-    Scene("form", form(), (*_FORM, _at("growth")), NewRunScreen, planned, texts=False),
+    Scene("form", form(every_field=True), (*_FORM, _at("growth")), NewRunScreen, planned, texts=False),
     Scene("form-mistake", form(), (*_FORM, _at("fix"), "space", _at("density"), "ctrl+u", "7"), NewRunScreen, planned,
           texts=False),
     Scene("form-sweep", form(), _SWEEP, NewRunScreen, _swept, texts=False),

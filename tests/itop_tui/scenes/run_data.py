@@ -44,10 +44,10 @@ def watched(view: View = made.view, log: str = LOG) -> Data:
 
     def make(setting: Setting) -> ItopApp:
         def read(reader: RunReader, *, with_curves: bool = True) -> RunView:
-            return _told(setting, view(reader.request))
+            return _with_texts(setting, view(reader.request))
 
         def probe(*_: object) -> list[Reading]:
-            return [Reading(setting.text("cuda:0"), setting.figure(92.0), 96 * _GIB, 140 * _GIB, 88.0, 3 * _GIB,
+            return [Reading(setting.text("cuda:0"), setting.number(92.0), 96 * _GIB, 140 * _GIB, 88.0, 3 * _GIB,
                             30 * _GIB, 101.0)]  # fmt: skip
 
         run = view(Request()).run
@@ -80,15 +80,15 @@ def _attempt(setting: Setting, attempt: AttemptRecord) -> AttemptRecord:
 
 
 def _checkpoint(setting: Setting, checkpoint: CheckpointRecord) -> CheckpointRecord:
-    return replace(checkpoint, path=setting.text(checkpoint.path), val_accuracy=setting.figure(checkpoint.val_accuracy))
+    return replace(checkpoint, path=setting.text(checkpoint.path), val_accuracy=setting.number(checkpoint.val_accuracy))
 
 
 def _layer(setting: Setting, layer: LayerMaskStat) -> LayerMaskStat:
     return replace(layer, layer=f"{layer.layer[-2:]}{KNOT}") if setting.hostile else layer
 
 
-def _told(setting: Setting, view: RunView) -> RunView:
-    """A view with the texts and figures of a setting."""
+def _with_texts(setting: Setting, view: RunView) -> RunView:
+    """A view with the texts and numbers of a setting."""
     view = replace(view, kept=None)  # how it was left is read from the settings, and once
     if not setting.hostile:
         return view

@@ -1,4 +1,4 @@
-"""What a scene is: data, the keys that lead somewhere, and how one sees that one is there."""
+"""What a scene is: data, the keys that lead to a screen, and how to see that all of it is shown."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from textual.notifications import Notification
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
@@ -18,7 +19,7 @@ from itop_tui.app import ItopApp
 from itop_tui.poller import Reader
 from tests.itop_tui.support import NOW, FixedPlanner, table_of
 
-Figure = TypeVar("Figure", float, float | None)
+Number = TypeVar("Number", float, float | None)
 
 KNOT = (
     "[red]x[/] [@click=app.bell]y[/]\x1b[31m\x1b]0;t\x07\x9b1m\u202eשלום\u2066 e\u0301"
@@ -32,12 +33,12 @@ HOSTILE = KNOT + "稀x" * 5_000
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where a scene takes place.
+    """The data and the environment of a scene.
 
     Attributes:
-        patch: Puts fixed things in the place of what moves.
+        patch: Replaces what changes by itself (times, devices) with fixed values.
         home: `ITOP_HOME`, which holds a database of recorded runs.
-        hostile: Whether every text of the data is `HOSTILE` and every figure not finite.
+        hostile: Whether every text of the data is `HOSTILE` and no number is finite.
     """
 
     patch: pytest.MonkeyPatch
@@ -48,8 +49,8 @@ class Setting:
         """A text of the data."""
         return HOSTILE if self.hostile else friendly
 
-    def figure(self, finite: Figure, hostile: float = math.nan) -> Figure:
-        """A figure of the data."""
+    def number(self, finite: Number, hostile: float = math.nan) -> Number:
+        """A number of the data."""
         return hostile if self.hostile else finite
 
     def run(self, run: RunRecord) -> RunRecord:
@@ -65,9 +66,10 @@ class Setting:
         )  # fmt: skip
 
     def app(self, reader: Callable[[Database], Reader], opener: Callable[[], Database] = Database.open) -> ItopApp:
-        """The app, with everything that moves by itself standing still."""
+        """The app, without anything that changes by itself."""
         self.patch.setattr(Input, "_toggle_cursor", lambda _: None)
         self.patch.setattr(TextArea, "_toggle_cursor_blink_visible", lambda _: None)
+        self.patch.setattr(Notification, "time_left", 3600.0)  # else a busy machine shows a screen without its messages
         made = ItopApp(opener, reader=reader, clock=lambda: NOW, planner=FixedPlanner())
         made.animation_level = "none"
         return made
@@ -98,19 +100,19 @@ class Scene:
     """Something the app can show.
 
     Attributes:
-        name: Of the scene and of its pictures.
-        data: What there is.
-        way: The keys that lead there from the start of the app, with the conditions to wait for on the way.
-        shows: The screen that is on top then.
-        there: Whether all of it is on the screen; asked at each size.
-        tab: The open tab of a screen with tabs.
-        texts: Whether a name or another text out of the data is in sight.
+        name: The name of the scene and of its recorded files.
+        data: Makes the app with its data.
+        steps: The keys that lead from the start of the app to the scene, with conditions to wait for in between.
+        shows: The screen on top at the end.
+        ready: Whether all of the scene is on the screen; asked at each size.
+        tab: The open tab, for a screen with tabs.
+        texts: Whether a name or another text from the data is visible.
     """
 
     name: str
     data: Data
-    way: tuple[Step, ...]
+    steps: tuple[Step, ...]
     shows: type[Screen[Any]]
-    there: Callable[[ItopApp], object] = _always
+    ready: Callable[[ItopApp], object] = _always
     tab: str = ""
     texts: bool = True

@@ -1,4 +1,4 @@
-"""Nothing that the app can show is without a scene: whoever adds a screen or a tab is told here."""
+"""Every screen, dialog and tab of the app has a scene; these tests name the ones without."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _below(kind: Kind) -> Iterator[Kind]:
 
 
 def _screens() -> set[Kind]:
-    """Every screen of the app that is not there only for others to be derived from."""
+    """Every screen of the app except base classes."""
     for module in pkgutil.walk_packages(itop_tui.__path__, "itop_tui."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
@@ -47,5 +47,5 @@ def test_every_tab_has_a_scene() -> None:
     assert not missing, f"without a scene: {', '.join(sorted(f'{kind.__name__} {tab}' for kind, tab in missing))}"
 
 
-def test_scenes_are_told_apart_by_their_names() -> None:
+def test_the_names_of_the_scenes_differ() -> None:
     assert len({scene.name for scene in SCENES}) == len(SCENES)
