@@ -1,4 +1,4 @@
-"""What can go wrong when a data set is loaded; each message is complete and meant for a person."""
+"""What can go wrong when a data set is loaded; each message is complete and written for the user."""
 
 __all__ = ["DataCorruptError", "DataError", "DataMissingError"]
 
@@ -12,4 +12,4 @@ class DataMissingError(DataError):
 
 
 class DataCorruptError(DataError):
-    """The files of a data set are there and are not what they should be."""
+    """The files of a data set are there but are damaged or of another data set."""

@@ -1,4 +1,4 @@
-"""Data sets of the user's own, by `package.module:function`."""
+"""The user's own data sets, by `package.module:function`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Masking`: the owner of the masks and of everything that has to be remembered about them.
+"""`Masking`: holds the masks and all state that belongs to them.
 
 It stands beside the optimizer and takes over its step:
 
@@ -350,7 +350,7 @@ class Masking:
                 self._momentum[name].copy_(value)
         self.steps = int(state["steps"])
         self.updates = int(state["updates"])
-        self._put_off = bool(state.get("put_off", False))  # states of before it was kept have none
+        self._put_off = bool(state.get("put_off", False))  # older states do not have it
         self._generator.set_state(state["generator"].cpu())
         self._stats = UpdateStats.from_dict(state["stats"])
         self._renew_keepers()

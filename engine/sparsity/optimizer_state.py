@@ -1,4 +1,4 @@
-"""What an optimizer remembers of each weight, and how a weight's memory is wiped where it dies or grows.
+"""The state that an optimizer keeps for each weight, and how it is reset where a weight dies or grows.
 
 Between updates an optimizer's state needs no mask: what it gathers at inactive weights reaches no active one, and it
 is the dense momentum that momentum growth reads. At an update, whatever has the shape of the parameter (momentum,
@@ -47,7 +47,7 @@ def momentum_of(optimizer: Optimizer, parameter: nn.Parameter) -> Tensor | None:
 
 
 def all_finite(optimizer: Optimizer, like: Tensor) -> Tensor:
-    """Returns 1 where every gradient the optimizer holds is finite, else 0: a scalar like a tensor, read by nobody."""
+    """Returns 1 where every gradient the optimizer holds is finite, else 0: a scalar tensor that is not read here."""
     gradients = [held.grad for group in optimizer.param_groups for held in group["params"] if held.grad is not None]
     finite = [gradient.isfinite().all().to(like.device) for gradient in gradients]
     return torch.stack(finite).all().to(like)

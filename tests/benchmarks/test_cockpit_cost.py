@@ -1,4 +1,4 @@
-"""What the app costs while nobody touches it: processor and memory, beside four runs that train.
+"""What the app costs while no key is pressed: processor time and memory, beside four runs that train.
 
 The app is a real process in a real pseudo-terminal, and what it writes is read. Four runs record fifty steps a second
 each from a process of their own. By default a minute is measured; ``ITOP_BENCHMARK_MINUTES=60`` measures an hour.
@@ -84,7 +84,7 @@ def app(home: Path, *, keys: bytes, rows: int = 40, columns: int = 120) -> Itera
     written = threading.Event()
 
     def drain() -> None:
-        with contextlib.suppress(OSError):  # the terminal goes with the process
+        with contextlib.suppress(OSError):  # the terminal closes with the process
             while os.read(master, 65536):
                 written.set()
 
