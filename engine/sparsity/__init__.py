@@ -8,8 +8,8 @@
         criterion(model(inputs), targets).backward()
         masking.step()
 
-What a method is made of stands in registries of small functions on tensors: `DISTRIBUTIONS`, `DEATH`, `GROWTH`,
-`REDISTRIBUTION`, `SCHEDULES`. A rule of one's own joins by registration:
+The parts of a method are registries of small functions on tensors: `DISTRIBUTIONS`, `DEATH`, `GROWTH`,
+`REDISTRIBUTION`, `SCHEDULES`. Register a function to add your own rule:
 
     @GROWTH.register("corner")
     def corner(layer, count, generator):

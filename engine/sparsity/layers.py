@@ -179,7 +179,7 @@ def find_maskable(modules: Modules, config: SparsityConfig) -> list[Maskable]:
 
     A parameter shared by several modules is listed once, under its first name. Frozen parameters (`requires_grad`
     False) are left alone. Names are those of the module itself, without the prefixes of `torch.compile` and
-    data-parallel wrappers; several modules are told apart by the prefix `0.`, `1.`, … or by their keys.
+    data-parallel wrappers; several modules are distinguished by the prefix `0.`, `1.`, … or by their keys.
 
     Raises:
         ValueError: Nothing is left to mask, or a pattern of `include`, `exclude` or `layer_densities` matches

@@ -321,10 +321,10 @@ class Masking:
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over a state; what follows is then bit for bit what would have followed there.
+        """Loads a state; training then continues bit for bit as it would have there.
 
         Load the model's and the optimizer's own state as well. The configuration and `total_steps` are not part of
-        the state: schedules go on with those given to this object.
+        the state: schedules use those given to this object.
 
         Raises:
             ValueError: The state belongs to other layers, or to another version.

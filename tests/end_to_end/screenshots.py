@@ -1,6 +1,6 @@
 """Takes the README's pictures from the running app over real runs: ``python -m tests.end_to_end.screenshots``.
 
-lenet300-100 is trained on Fashion-MNIST (Debian's package ``dataset-fashion-mnist``, or the files in ``ITOP_DATA_DIR``):
+lenet300-100 is trained on Fashion-MNIST (Debian's package ``dataset-fashion-mnist``, or files in ``ITOP_DATA_DIR``):
 dense, SET-ITOP and RigL-ITOP, three seeds each. Then a sweep is queued, so that two runs train and others wait while
 the pictures are taken. It takes about five minutes on two cores.
 
@@ -65,6 +65,20 @@ def listed(query: str) -> list[dict[str, object]]:
     return rows
 
 
+def config(run: dict[str, object]) -> dict[str, object]:
+    """A run's settings."""
+    settings = run["config"]
+    assert isinstance(settings, dict)
+    return settings
+
+
+def rename(query: str, name: Callable[[dict[str, object]], str]) -> None:
+    """Give runs short names: a picture has room for few letters."""
+    for run in listed(query):
+        if run["name"] != name(run):
+            itop("rename", str(run["id"]), name(run))
+
+
 def wait_for(condition: Callable[[], bool], what: str, seconds: float) -> None:
     """Poll twice a second until a condition holds."""
     deadline = time.monotonic() + seconds
@@ -79,6 +93,7 @@ def train(epochs: int) -> None:
     itop("devices", "--slots", "cpu=2")
     for group, flags in TRAINED.items():
         itop("sweep", *flags.split(), "--epochs", str(epochs), "--group", group, "--tag", "readme")
+        rename(f"group:{group}", lambda run: f"{group}-s{config(run)['seed']}")  # noqa: B023 - called at once
     wait_for(lambda: not listed("tag:readme (is:active or state:queued)"), "the nine runs", 1800)
     bad = listed("tag:readme not state:completed")
     if bad:
@@ -90,6 +105,7 @@ def waiting_sweep() -> Iterator[None]:
     """Six runs of a sweep: two train, three wait, one of them first by its priority, and one is held."""
     itop("sweep", *WAITING.split(), "--group", WAITING_GROUP)
     try:
+        rename(f"group:{WAITING_GROUP}", lambda run: f"rigl-d{config(run)['density']}-s{config(run)['seed']}")
         ids = [str(run["id"]) for run in listed(f"group:{WAITING_GROUP}")]
         itop("hold", ids[-1], "--reason", "after the others")
         itop("priority", ids[-2], "5")
