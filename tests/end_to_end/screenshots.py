@@ -45,7 +45,9 @@ TRAINED = {
     "set": f"{NETWORK} {SPARSE} --growth random --seed 1,2,3",
     "rigl": f"{NETWORK} {SPARSE} --growth gradient --seed 1,2,3",
 }
-"""Group → the flags of its three runs, without the epochs."""
+"""Short name of a method → the flags of its three runs, without the epochs."""
+GROUP = "methods"
+"""The group of the nine runs."""
 WAITING = f"{NETWORK} --sparse --update-frequency 200 --growth gradient --density 0.02,0.1,0.2 --seed 1,2 --epochs 200"
 """The sweep whose runs train and wait while the pictures are taken."""
 WAITING_GROUP = "densities"
@@ -72,6 +74,10 @@ def config(run: dict[str, object]) -> dict[str, object]:
     return settings
 
 
+def _growth(run: dict[str, object]) -> object:
+    return config(run)["growth"] if config(run)["sparse"] else None
+
+
 def rename(query: str, name: Callable[[dict[str, object]], str]) -> None:
     """Give runs short names: a picture has room for few letters."""
     for run in listed(query):
@@ -91,11 +97,12 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float) -> None:
 def train(epochs: int) -> None:
     """Train the nine runs that are not there yet, two at a time."""
     itop("devices", "--slots", "cpu=2")
-    for group, flags in TRAINED.items():
-        itop("sweep", *flags.split(), "--epochs", str(epochs), "--group", group, "--tag", "readme")
-        rename(f"group:{group}", lambda run: f"{group}-s{config(run)['seed']}")  # noqa: B023 - called at once
-    wait_for(lambda: not listed("tag:readme (is:active or state:queued)"), "the nine runs", 1800)
-    bad = listed("tag:readme not state:completed")
+    for flags in TRAINED.values():
+        itop("sweep", *flags.split(), "--epochs", str(epochs), "--group", GROUP)
+    methods = {None: "dense", "random": "set", "gradient": "rigl"}
+    rename(f"group:{GROUP}", lambda run: f"{methods[_growth(run)]}-s{config(run)['seed']}")
+    wait_for(lambda: not listed(f"group:{GROUP} (is:active or state:queued)"), "the nine runs", 1800)
+    bad = listed(f"group:{GROUP} not state:completed")
     if bad:
         raise SystemExit(f"not completed: {[(run['name'], run['reason']) for run in bad]}")
 
@@ -214,7 +221,7 @@ async def take(run_id: int) -> dict[str, str]:
         await walk.keys("escape")
         await walk.shows(WAITING_GROUP)
 
-        await walk.find("tag:readme", "100%", "SET-ITOP")
+        await walk.find(f"group:{GROUP}", "100%", "SET-ITOP")
         await walk.keys("g")
         await walk.type("seeds")
         await walk.keys("enter")
@@ -291,7 +298,8 @@ def main() -> None:
         began = time.monotonic()
         train(options.epochs)
         print(f"trained after {time.monotonic() - began:.0f} s", flush=True)
-        best = max(listed("group:rigl state:completed"), key=lambda run: float(str(run["best_val_accuracy"])))
+        rigl = listed(f"group:{GROUP} growth:gradient is:sparse")
+        best = max(rigl, key=lambda run: float(str(run["best_val_accuracy"])))
         with waiting_sweep():
             pictures = asyncio.run(take(int(str(best["id"]))))
         options.out.mkdir(parents=True, exist_ok=True)
