@@ -1,4 +1,4 @@
-"""What every database promises about transactions, whoever else reads and writes meanwhile."""
+"""What every database promises about transactions while others read and write."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 What it does is the run's `notes`; all but the last two lines take one step first, so that their ends are ends:
 
-- wait: runs until it is told to stop, by command or SIGTERM, and records that;
+- wait: runs until it is asked to stop, by command or SIGTERM, and records that;
 - finish SECONDS: runs so long and completes;
 - deaf: says nothing to the database and ignores SIGTERM;
 - children: like deaf, with a child process of its own;  hog: takes memory until it dies;

@@ -1,4 +1,4 @@
-"""Attempts whose end nobody wrote down: what their files and processes tell."""
+"""Attempts whose end was not recorded: what their files and processes show."""
 
 from __future__ import annotations
 

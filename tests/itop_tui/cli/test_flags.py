@@ -1,4 +1,4 @@
-"""The settings as flags: every spelling arrives, and all problems are told at once."""
+"""The settings as flags: every spelling arrives, and all problems are reported together."""
 
 from __future__ import annotations
 

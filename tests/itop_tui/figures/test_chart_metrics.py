@@ -1,4 +1,4 @@
-"""The registry of recorded figures."""
+"""The metrics that charts can show."""
 
 from __future__ import annotations
 

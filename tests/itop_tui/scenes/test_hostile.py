@@ -37,5 +37,5 @@ async def test_scene(scene: Scene, setting: Callable[[bool], Setting]) -> None:
             assert not set(line) & _DIRECTIONS, line
         metas = [segment.style.meta for line in frame for segment in line if segment.style is not None]
         assert not any("app.bell" in str(meta) for meta in metas), "a link out of the data can be clicked"
-        assert not scene.texts or "[red]x" in "\n".join(lines), "the text is not in sight as it is written"
+        assert not scene.texts or "[red]x" in "\n".join(lines), "the text is not visible as it is written"
         assert stage.app.is_running
