@@ -1,4 +1,4 @@
-"""What the app costs while no key is pressed: processor time and memory, beside four runs that train.
+"""What the app costs while no key is pressed: processor and memory, beside four runs that train.
 
 The app is a real process in a real pseudo-terminal, and what it writes is read. Four runs record fifty steps a second
 each from a process of their own. By default a minute is measured; ``ITOP_BENCHMARK_MINUTES=60`` measures an hour.

@@ -70,7 +70,7 @@ def step(number: int, loss: float | None = 0.5, **changes: Any) -> StepMetric:
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}, without success"
+        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
         time.sleep(0.005)
 
 

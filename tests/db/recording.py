@@ -152,7 +152,7 @@ def _child(words: list[str]) -> None:
 def _main() -> None:
     import numpy  # noqa: F401 - the writer's thread needs it, and a fork should not import it again
 
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process waits for the children: the kernel reaps them
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children: the kernel reaps them
     for line in sys.stdin:
         child = os.fork()
         if not child:

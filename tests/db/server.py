@@ -138,7 +138,7 @@ def database_on(server: sa.URL, template: str = "template1") -> Iterator[str]:
 
     Args:
         server: The URL of any other database there.
-        template: The database it is a copy of; no client may be connected to that one.
+        template: The database it is a copy of; nobody may be connected to that one.
     """
     name = f"itop_test_{secrets.token_hex(4)}"
     engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)

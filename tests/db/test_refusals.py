@@ -125,5 +125,5 @@ def test_ours_is_marked_as_ours(template: Path) -> None:
 
 
 def test_waiting_needs_a_condition() -> None:
-    with pytest.raises(AssertionError, match="for nothing, without success"):
+    with pytest.raises(AssertionError, match="in vain for nothing"):
         wait_for(lambda: False, "nothing", seconds=0.01)

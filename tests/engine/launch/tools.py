@@ -34,7 +34,7 @@ def wait_for(condition: Callable[[], T | None], what: str, *, seconds: float = 1
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds:g} s for {what}, without success")
+            raise AssertionError(f"waited {seconds:g} s in vain for {what}")
         time.sleep(0.03)
 
 

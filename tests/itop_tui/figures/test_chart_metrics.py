@@ -1,4 +1,4 @@
-"""The metrics that charts can show."""
+"""The registry of recorded figures."""
 
 from __future__ import annotations
 

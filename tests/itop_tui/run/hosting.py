@@ -52,7 +52,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str, pa
     """Let the app work until a condition holds; fail with `what` was waited for."""
     deadline = time.monotonic() + patience
     while not condition():
-        assert time.monotonic() < deadline, f"waited without success: {what}"
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
         await pilot.pause(0.01)
     await pilot.pause()
 

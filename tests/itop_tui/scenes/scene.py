@@ -104,7 +104,7 @@ class Scene:
         shows: The screen that is on top then.
         there: Whether all of it is on the screen; asked at each size.
         tab: The open tab of a screen with tabs.
-        texts: Whether a name or another text out of the data is visible.
+        texts: Whether a name or another text out of the data is in sight.
     """
 
     name: str

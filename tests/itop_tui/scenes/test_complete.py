@@ -1,4 +1,4 @@
-"""Everything the app can show has a scene: a screen or a tab without one fails here."""
+"""Nothing that the app can show is without a scene: whoever adds a screen or a tab is told here."""
 
 from __future__ import annotations
 
