@@ -51,6 +51,7 @@ GROUP = "methods"
 WAITING = f"{NETWORK} --sparse --update-frequency 200 --growth gradient --density 0.02,0.1,0.2 --seed 1,2 --epochs 200"
 """The sweep whose runs train and wait while the pictures are taken."""
 WAITING_GROUP = "densities"
+A_WAITING_RUN = "rigl-d0.2-s1"
 
 
 def itop(*words: str) -> str:
@@ -134,7 +135,7 @@ def waiting_sweep() -> Iterator[None]:
 
 def _training(count: int) -> bool:
     steps = [run["step"] for run in listed(f"group:{WAITING_GROUP} state:running")]
-    return len(steps) >= count and all(isinstance(step, int) and step > 1500 for step in steps)
+    return len(steps) >= count and all(isinstance(step, int) and step > 600 for step in steps)
 
 
 class Walk:
@@ -212,14 +213,14 @@ async def take(run_id: int) -> dict[str, str]:
     pictures: dict[str, str] = {}
 
     async def wide(walk: Walk) -> None:
-        await walk.shows(WAITING_GROUP, "running")
+        await walk.shows(A_WAITING_RUN, "running")
         pictures["runs"] = await walk.picture()
 
         await walk.keys("Q")
-        await walk.shows("cpu", "held", "priority")
+        await walk.shows("cpu", "held", A_WAITING_RUN)
         pictures["queue"] = await walk.picture()
         await walk.keys("escape")
-        await walk.shows(WAITING_GROUP)
+        await walk.shows(A_WAITING_RUN)
 
         await walk.find(f"group:{GROUP}", "100%", "SET-ITOP")
         await walk.keys("g")
@@ -247,7 +248,7 @@ async def take(run_id: int) -> dict[str, str]:
         pictures["new-run"] = await walk.picture()
 
     async def narrow(walk: Walk) -> None:
-        await walk.shows(WAITING_GROUP)
+        await walk.shows(A_WAITING_RUN)
         await walk.find(f"id:{run_id}", "RigL-ITOP")
         await walk.keys("home", "enter")
         await walk.shows("step")
