@@ -51,6 +51,8 @@ GROUP = "methods"
 WAITING = f"{NETWORK} --sparse --update-frequency 200 --growth gradient --density 0.02,0.1,0.2 --seed 1,2 --epochs 200"
 """The sweep whose runs train and wait while the pictures are taken."""
 WAITING_GROUP = "densities"
+ONLY_IN_THE_TABLE = "300×784"
+"""The shape of the first layer, which the table of layers shows and the heat map does not."""
 A_WAITING_RUN = "rigl-d0.2-s1"
 
 
@@ -204,21 +206,21 @@ async def _app(size: tuple[int, int], walk: Callable[[Walk], object]) -> None:
         await walk(Walk(pilot))  # type: ignore[misc]
 
 
-async def take(run_id: int) -> dict[str, str]:
-    """Walk through the app; returns name → SVG of each screen.
+async def take(run_id: int, save: Callable[[str, str], object]) -> None:
+    """Walk through the app and save a picture of each screen.
 
     Args:
         run_id: The completed run whose charts, layers and mask are shown.
+        save: Called with a name and an SVG.
     """
-    pictures: dict[str, str] = {}
 
     async def wide(walk: Walk) -> None:
         await walk.shows(A_WAITING_RUN, "running")
-        pictures["runs"] = await walk.picture()
+        save("runs", await walk.picture())
 
         await walk.keys("Q")
         await walk.shows("cpu", "held", A_WAITING_RUN)
-        pictures["queue"] = await walk.picture()
+        save("queue", await walk.picture())
         await walk.keys("escape")
         await walk.shows(A_WAITING_RUN)
 
@@ -227,15 +229,19 @@ async def take(run_id: int) -> dict[str, str]:
         await walk.type("seeds")
         await walk.keys("enter")
         await walk.shows("×3", "±")
-        pictures["groups"] = await walk.picture()
+        save("groups", await walk.picture())
         await walk.keys("g")
         await walk.type("no groups")
         await walk.keys("enter")
         await walk.shows("SET-ITOP", absent="×3")
 
         await walk.keys("ctrl+a", "c")
-        await walk.shows("compare", "±")
-        pictures["compare"] = await walk.picture()
+        await walk.shows("compare", "loss")
+        if "set-s2" in walk.text():  # the seeds are not joined yet
+            await walk.keys("g")
+        await walk.shows("compare", "loss", absent="set-s2")
+        await walk.keys("m", "m")  # smoother curves
+        save("compare", await walk.picture())
         await walk.keys("escape")
         await walk.shows("SET-ITOP")
 
@@ -245,7 +251,7 @@ async def take(run_id: int) -> dict[str, str]:
         await walk.type("RigL-ITOP, as published (CIFAR-10)")
         await walk.keys("enter")
         await walk.shows("cifar10", "classifier")
-        pictures["new-run"] = await walk.picture()
+        save("new-run", await walk.picture())
 
     async def narrow(walk: Walk) -> None:
         await walk.shows(A_WAITING_RUN)
@@ -254,16 +260,13 @@ async def take(run_id: int) -> dict[str, str]:
         await walk.shows("step")
         await walk.keys("1")
         await walk.shows("loss", "death rate")
-        pictures["charts"] = await walk.picture()
+        save("charts", await walk.picture())
         await walk.keys("2")
         await walk.shows("hidden1.weight", "classifier.weight")
-        pictures["layers"] = await walk.picture()
+        save("layers", await walk.picture())
         await walk.keys("v")
-        await walk.shows("hidden1", absent="active / weights")
-        pictures["heat-map"] = await walk.picture()
-        await walk.keys("v", "v", "v")
-        await walk.keys(*["v"] * 8) if "active / weights" not in walk.text() else None
-        await walk.keys("2")
+        await walk.shows("hidden1", absent=ONLY_IN_THE_TABLE)
+        save("heat-map", await walk.picture())
 
     async def mask(walk: Walk) -> None:
         await walk.find(f"id:{run_id}", "RigL-ITOP")
@@ -273,12 +276,11 @@ async def take(run_id: int) -> dict[str, str]:
         await walk.shows("hidden1.weight")
         await walk.keys("enter")
         await walk.shows("active", "never")
-        pictures["mask"] = await walk.picture()
+        save("mask", await walk.picture())
 
     await _app(WIDE, wide)
     await _app(SIZE, narrow)
     await _app(SIZE, mask)
-    return pictures
 
 
 def main() -> None:
@@ -301,12 +303,14 @@ def main() -> None:
         print(f"trained after {time.monotonic() - began:.0f} s", flush=True)
         rigl = listed(f"group:{GROUP} growth:gradient is:sparse")
         best = max(rigl, key=lambda run: float(str(run["best_val_accuracy"])))
-        with waiting_sweep():
-            pictures = asyncio.run(take(int(str(best["id"]))))
         options.out.mkdir(parents=True, exist_ok=True)
-        for name, picture in pictures.items():
+
+        def save(name: str, picture: str) -> None:
             (options.out / f"{name}.svg").write_text(picture, encoding="utf-8")
-        print(f"{len(pictures)} pictures in {options.out} after {time.monotonic() - began:.0f} s")
+            print(f"{name}.svg after {time.monotonic() - began:.0f} s", flush=True)
+
+        with waiting_sweep():
+            asyncio.run(take(int(str(best["id"])), save))
 
 
 if __name__ == "__main__":
