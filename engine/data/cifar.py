@@ -21,13 +21,13 @@ __all__ = ["read_cifar_set", "unpickle"]
 
 
 def _codecs_encode(text: str, encoding: str) -> bytes:
-    """How Python 3 pickles bytes for old protocols; the one encoding it uses is the one allowed."""
+    """What Python 3 uses to pickle bytes for old protocols; only the encoding it uses is allowed."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"encoding {encoding!r} is not allowed")
     return text.encode("latin1")
 
 
-_RECONSTRUCT: Any = np.empty(0).__reduce__()[0]  # wherever this version of numpy keeps it
+_RECONSTRUCT: Any = np.empty(0).__reduce__()[0]  # its module differs between versions of numpy
 
 _ALLOWED: Mapping[tuple[str, str], Callable[..., Any]] = {
     ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
@@ -49,7 +49,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def unpickle(content: bytes, source: str) -> dict[str, Any]:
-    """Read one pickled dictionary of arrays and plain values, without running code of the file's.
+    """Read one pickled dictionary of arrays and plain values, without running any code in it.
 
     Args:
         content: The bytes of the file.

@@ -12,4 +12,4 @@ class DataMissingError(DataError):
 
 
 class DataCorruptError(DataError):
-    """The files of a data set are there and are not what they should be."""
+    """The files of a data set are there but are damaged or of another data set."""

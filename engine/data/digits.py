@@ -1,4 +1,4 @@
-"""scikit-learn's bundled digits: 1,797 real 8×8 images with 17 grey levels, the data set that is always there."""
+"""scikit-learn's bundled digits: 1,797 real 8×8 images with 17 grey levels, the data set that needs no download."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NORMALISE = Normalisation.of((0.3053,), (0.3760,), levels=16.0)
 def load_digits() -> tuple[TensorSplit, TensorSplit]:
     """Return the training and the test part (1,500 and 297 images, uint8 levels 0 … 16).
 
-    The file has no test part of its own, so itop fixes one: the same share of each class, at even distances.
+    The file has no test part, so itop fixes one: the same share of each class, at even distances.
     """
     # Imported here: scikit-learn takes half a second, and no other data set needs it.
     from sklearn import datasets

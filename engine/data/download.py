@@ -20,7 +20,7 @@ CLASSES = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR1
 """torchvision's class for each data set that can be downloaded."""
 
 TIMEOUT = 30.0
-"""Seconds without an answer after which a server is given up."""
+"""Seconds without an answer after which a download fails."""
 
 _STAGING = ".download-"
 _STALE = 24 * 3600.0
@@ -30,7 +30,7 @@ def download(name: str, folder: Path) -> str | None:
     """Fetch a data set into a folder, where `engine.config.locations` finds it.
 
     It goes into a temporary folder beside first, is verified by its published checksum, and then moved: an
-    interrupted download leaves nothing that looks like data, and two at once do no harm.
+    interrupted download leaves nothing that looks like data, and two at the same time are safe.
 
     Args:
         name: A key of `CLASSES`.
@@ -82,7 +82,7 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """The cause in one short line; torchvision wraps the network's own word in a report on every mirror."""
+    """The cause in one short line; torchvision wraps the network's message in a report on every mirror."""
     text = describe(error)
     network = re.search(r"<urlopen error (?:\[Errno -?\d+\] )?(.+?)>", text)
     return f"no connection ({network[1]})" if network else text[:120]

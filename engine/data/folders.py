@@ -1,4 +1,4 @@
-"""Data sets that are folders of image files, too large to hold: read by worker processes, batch by batch.
+"""Data sets that are folders of image files, too large for memory: read by worker processes, batch by batch.
 
 Which image comes when, and how it is cropped, depends on (seed, epoch, position) alone, as for the sets in memory;
 the number of workers changes nothing but the speed.
@@ -107,9 +107,9 @@ class FolderSplit:
             num_workers=workers,
             collate_fn=_stack,
             pin_memory=self.device.type == "cuda",
-            # Forking a process that has threads and an open database is not safe; a fresh one is.
+            # Forking a process with threads and an open database is not safe; starting a new one is.
             multiprocessing_context=_fresh_processes() if workers else None,
-            # Without one of its own a loader draws from the global generator, and so changes the run.
+            # Without its own generator a loader draws from the global one, and so changes the run.
             generator=torch.Generator(),
         )
         for images in loader:
@@ -132,7 +132,7 @@ def _fresh_processes() -> BaseContext:
 
 
 class _Batches(Sampler[list[_Key]]):
-    """Which images make each batch, and how they are cropped: worked out as the loader asks for them.
+    """Which images make each batch, and how they are cropped: computed when the loader asks for them.
 
     Args:
         order: `[n]` the image at each position of the epoch.
@@ -157,7 +157,7 @@ class _Batches(Sampler[list[_Key]]):
 
 
 class _Reader(Dataset["Tensor | str"]):
-    """Reads one image as `[3, size, size]` uint8; answers a message instead where that fails."""
+    """Reads one image as `[3, size, size]` uint8; returns a message instead if that fails."""
 
     def __init__(self, paths: np.ndarray[tuple[int], np.dtype[np.bytes_]], size: int, enlarge: int) -> None:
         self.paths = paths

@@ -29,7 +29,7 @@ def read_idx(path: Path) -> Tensor:
         A uint8 tensor of the dimensions the file states.
 
     Raises:
-        DataCorruptError: when the file is no IDX file of bytes, or shorter or longer than it states.
+        DataCorruptError: when the file is no IDX file of bytes, or shorter or longer than its header states.
     """
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
@@ -49,7 +49,7 @@ def _read_values(path: Path, stream: io.BufferedIOBase) -> Tensor:
         raise DataCorruptError(f"{path} ends within its header; delete it and fetch it again")
     shape: tuple[int, ...] = struct.unpack(f">{head[3]}I", sizes)
     expected = math.prod(shape)
-    values = stream.read()  # not by the number stated: a damaged header may state billions
+    values = stream.read()  # not as many as the header states: a damaged one may state billions
     if len(values) < expected:
         raise DataCorruptError(
             f"{path} ends early: {len(values):,} of {expected:,} values; delete it and fetch it again"

@@ -26,7 +26,7 @@ def stratified_split(targets: Tensor, held_out: int, seed: int) -> tuple[Tensor,
 
 
 def evenly_spaced_split(targets: Tensor, held_out: int) -> tuple[Tensor, Tensor]:
-    """Divide the positions of a labelled set without chance: of each class, positions at even distances.
+    """Divide the positions of a labelled set without randomness: of each class, positions at even distances.
 
     As `stratified_split`, but the same on every version of every library.
     """

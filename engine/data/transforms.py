@@ -44,7 +44,7 @@ class Normalisation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
-    """What chance decided for each position of an epoch.
+    """The random draws for each position of an epoch.
 
     Attributes:
         rows: `[n]` int64, first row of the crop in the padded image.
@@ -98,7 +98,7 @@ class CropFlip:
         """Return the images with `padding` pixels more on each side."""
         if self.mode == "zeros":
             return torch.nn.functional.pad(images, (self.padding,) * 4)
-        # torch's reflection padding knows no uint8; reading rows and columns by reflected indices does.
+        # torch's reflection padding does not support uint8; indexing rows and columns does.
         height, width = images.shape[2:]
         rows, columns = (_reflected(size, self.padding, images.device) for size in (height, width))
         return images.index_select(2, rows).index_select(3, columns)
@@ -111,7 +111,7 @@ def _reflected(size: int, padding: int, device: torch.device) -> Tensor:
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copy to a device without waiting for it: from pinned memory where the device is a CUDA one."""
+    """Copy to a device without waiting: from pinned memory for a CUDA device."""
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)

@@ -1,4 +1,4 @@
-"""What a model is given, has to answer, and how images shrink on the way."""
+"""The shape of a model's input and output, and how images shrink in its layers."""
 
 from __future__ import annotations
 

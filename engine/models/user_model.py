@@ -15,14 +15,14 @@ __all__ = ["build_user_model"]
 
 
 def build_user_model(reference: str, shape: InputShape) -> nn.Module:
-    """Call the user's function and see that what it returns takes such images.
+    """Call the user's function and check that what it returns accepts such images.
 
     It is called with those of `classes`, `channels`, `height` and `width` that it accepts. Two blank images are sent
-    through the module once, in evaluation mode; lazy layers get their shapes and weights by that.
+    through the module once, in evaluation mode; this gives lazy layers their shapes and weights.
 
     Raises:
-        ModelError: when it cannot be imported or called, returns no module, or the module does not answer one row of
-            `classes` logits for an image.
+        ModelError: when it cannot be imported or called, returns no module, or the module does not return one row of
+            `classes` logits for each image.
     """
     try:
         function = import_function(reference)

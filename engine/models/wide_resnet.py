@@ -1,4 +1,4 @@
-"""Wide residual networks (Zagoruyko and Komodakis, 2016), with the dropout of 0.3 they are published with here."""
+"""Wide residual networks (Zagoruyko and Komodakis, 2016), with a dropout of 0.3 as in the ITOP code."""
 
 from __future__ import annotations
 

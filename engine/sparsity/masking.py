@@ -1,4 +1,4 @@
-"""`Masking`: the owner of the masks and of everything that has to be remembered about them.
+"""`Masking`: holds the masks and all state that belongs to them.
 
 It stands beside the optimizer and takes over its step:
 
@@ -321,7 +321,7 @@ class Masking:
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over a state; what follows is then bit for bit what would have followed there.
+        """Loads a state; training then continues bit for bit as it would have there.
 
         Load the model's and the optimizer's own state as well. The configuration and `total_steps` are not part of
         the state: schedules use those given to this object.
@@ -350,7 +350,7 @@ class Masking:
                 self._momentum[name].copy_(value)
         self.steps = int(state["steps"])
         self.updates = int(state["updates"])
-        self._put_off = bool(state.get("put_off", False))  # states of before it was kept have none
+        self._put_off = bool(state.get("put_off", False))  # older states do not have it
         self._generator.set_state(state["generator"].cpu())
         self._stats = UpdateStats.from_dict(state["stats"])
         self._renew_keepers()

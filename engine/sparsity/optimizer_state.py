@@ -1,4 +1,4 @@
-"""What an optimizer remembers of each weight, and how a weight's memory is wiped where it dies or grows.
+"""The state that an optimizer keeps for each weight, and how it is reset where a weight dies or grows.
 
 Between updates an optimizer's state needs no mask: what it gathers at inactive weights reaches no active one, and it
 is the dense momentum that momentum growth reads. At an update, whatever has the shape of the parameter (momentum,

@@ -1,4 +1,4 @@
-"""A home of its own for each benchmark."""
+"""An ITOP_HOME for each benchmark."""
 
 from __future__ import annotations
 

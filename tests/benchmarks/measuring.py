@@ -10,7 +10,7 @@ _MANY = 100
 
 
 def spread(seconds: Sequence[float]) -> str:
-    """How long something took over and over, in words: the fastest, the middle, of many the hundredth, the slowest."""
+    """How long repeated calls took, as text: fastest, median, for many calls the 99th percentile, slowest."""
     ordered = sorted(1e3 * each for each in seconds)
     shares = {"fastest": 0.0, "median": 0.5, "99 %": 0.99, "slowest": 1.0}
     if len(ordered) < _MANY:

@@ -84,7 +84,7 @@ def app(home: Path, *, keys: bytes, rows: int = 40, columns: int = 120) -> Itera
     written = threading.Event()
 
     def drain() -> None:
-        with contextlib.suppress(OSError):  # the terminal goes with the process
+        with contextlib.suppress(OSError):  # the terminal closes with the process
             while os.read(master, 65536):
                 written.set()
 

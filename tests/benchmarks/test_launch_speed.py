@@ -1,4 +1,4 @@
-"""How soon an end is known and a wish is answered: within 5 and within 2 seconds, with real processes.
+"""How soon an end is known and a command is answered: within 5 and within 2 seconds, with real processes.
 
 Run with `-m benchmark --benchmark-enable -s`; the figures are printed.
 """

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.benchmark
 RUNS, LIMIT = 10_000, 0.1
 _STATES = tuple(status for status in RunStatus if status.is_terminal)
 
-# The cheapest, what people type, and the slowest that make sense: several settings, none of which sorts much out.
+# The cheapest, typical ones, and the slowest that make sense: several settings, none of which excludes many runs.
 QUERIES = (
     "",
     "vgg rigl 99",

@@ -70,7 +70,7 @@ async def test_opening_a_run_of_100_000_steps(home: Path) -> None:
     print(f"  its curves:         {spread(taken[1:])}")
     print(f"  they are drawn:     {spread(shown[1:])}")
     print(f"  event loop at work: {spread(busy[1:])}")
-    # What the loop itself computes; the rest is the database's, in threads, and depends on what else runs here.
+    # What the loop itself computes; the rest is done by database threads and depends on what else runs here.
     assert min(busy) < 0.3
 
 

@@ -1,4 +1,4 @@
-"""How long what is recorded takes to be there, how long readers and writers keep each other waiting, and the log.
+"""How soon a recorded step can be read, how long readers and writers wait for each other, the length of the log.
 
 Run with `-m benchmark -s`; the figures are printed. All with real processes, on a database of its own.
 """
@@ -77,7 +77,7 @@ def _wait_until_at_work(recorders: list[Recorder]) -> None:
 
 @contextmanager
 def _reader(path: Path) -> Iterator[None]:
-    """Somebody who opened a transaction and forgot it."""
+    """A reader that opened a transaction and never ends it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM runs").fetchone()

@@ -1,4 +1,4 @@
-"""A home of its own for each test, and the app on it in a real terminal at two sizes."""
+"""An ITOP_HOME for each test, and the app on it in a real terminal at two sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.end_to_end.terminal import Terminal
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that the test's own process and the programs it starts use."""
+    """The folder that the test process and the programs it starts use."""
     monkeypatch.setenv("ITOP_HOME", str(tmp_path))
     monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
     return tmp_path

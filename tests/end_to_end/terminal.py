@@ -20,7 +20,7 @@ needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux
 
 
 class Terminal:
-    """`itop` in a tmux window of its own server; what is typed are keys, what is read is the screen."""
+    """`itop` in a window of a tmux server started for it: keys are sent to it, and its screen is read."""
 
     def __init__(self, home: Path, columns: int, rows: int) -> None:
         self._socket = f"itop-{uuid.uuid4().hex[:8]}"
@@ -48,7 +48,7 @@ class Terminal:
             screen = self.screen()
             if condition(screen):
                 return screen
-            assert time.monotonic() < deadline, f"{wanted} did not come; the screen is:\n{screen}"
+            assert time.monotonic() < deadline, f"{wanted} did not appear; the screen is:\n{screen}"
             time.sleep(0.05)
 
     def move_to(self, field: str) -> None:

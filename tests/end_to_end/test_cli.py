@@ -1,6 +1,6 @@
-"""The command line as a user has it: `itop` in a process of its own, a real scheduler, real workers, real data.
+"""The command line as a user runs it: `itop` as a process, a real scheduler, real workers, real data.
 
-One run is trained to its end once for the module; the tests look at it from all sides, and go on from it.
+One run is trained to its end once for the module; the tests check it through every command, and resume and fork it.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def long_run(home: Home, name: str) -> int:
     return int(queued["id"])
 
 
-def test_the_run_completed_as_it_was_asked_for(trained: RunRecord) -> None:
+def test_the_run_completed_with_its_settings(trained: RunRecord) -> None:
     assert trained.status is RunStatus.COMPLETED
     assert (trained.exit_code, trained.signal) == (0, None)
     assert trained.tags == ("paper",)
@@ -165,7 +165,7 @@ def test_every_epoch_was_validated_and_the_best_kept(database: Database, trained
     assert trained.best_val_accuracy == max(accuracies)
 
 
-def test_checkpoints_are_on_disk_and_whole(database: Database, trained: RunRecord) -> None:
+def test_checkpoints_are_on_disk_and_complete(database: Database, trained: RunRecord) -> None:
     kept = checkpoints.for_run(database, trained.id)
     assert {"last", "best"} <= {checkpoint.kind for checkpoint in kept}
     for checkpoint in kept:
@@ -176,7 +176,7 @@ def test_checkpoints_are_on_disk_and_whole(database: Database, trained: RunRecor
     assert last.step == STEPS
 
 
-def test_the_attempt_says_where_and_by_what_it_ran(database: Database, trained: RunRecord) -> None:
+def test_the_attempt_records_where_and_with_what_it_ran(database: Database, trained: RunRecord) -> None:
     (attempt,) = attempts.for_run(database, trained.id)
     assert attempt.status is RunStatus.COMPLETED
     assert attempt.device == "cpu"
@@ -186,7 +186,7 @@ def test_the_attempt_says_where_and_by_what_it_ran(database: Database, trained: 
     assert attempt.ended_at is not None
 
 
-def test_the_commands_tell_what_the_store_holds(home: Home, database: Database, trained: RunRecord) -> None:
+def test_the_commands_report_what_the_store_holds(home: Home, database: Database, trained: RunRecord) -> None:
     run = str(trained.id)
     shown = home.json("show", run)
     assert (shown["status"], shown["step"], shown["uid"]) == ("completed", STEPS, trained.uid)
@@ -206,9 +206,7 @@ def test_the_commands_tell_what_the_store_holds(home: Home, database: Database, 
     assert planned["training_flops"] == pytest.approx(trained.training_flops, rel=0.05)
 
 
-def test_fork_goes_on_from_the_best_checkpoint_of_its_parent(
-    home: Home, database: Database, trained: RunRecord
-) -> None:
+def test_fork_starts_from_the_best_checkpoint_of_its_parent(home: Home, database: Database, trained: RunRecord) -> None:
     start = checkpoints.pick(database, trained.id, "best")
     line = ("fork", str(trained.id), "--checkpoint", "best", "--epochs", "5", "--lr", "0.02", "--name", "child")
     home.itop(*line, "--wait")
@@ -223,14 +221,14 @@ def test_fork_goes_on_from_the_best_checkpoint_of_its_parent(
 
 
 def test_a_run_is_paused_stopped_resumed_and_killed(home: Home, database: Database, trained: RunRecord) -> None:
-    """One story, since every start of a worker costs seconds."""
+    """One test for all, because every start of a worker takes seconds."""
     run_id = long_run(home, "interrupted")
     wait_for(lambda: runs.get(database, run_id).step > 5, "the run to train")
 
     home.itop("pause", str(run_id))
     wait_for(is_in(database, run_id, RunStatus.PAUSED), "the run to pause")
     home.itop("unpause", str(run_id))
-    wait_for(is_in(database, run_id, RunStatus.RUNNING), "the run to go on")
+    wait_for(is_in(database, run_id, RunStatus.RUNNING), "the run to continue")
     held = runs.get(database, run_id).step
     wait_for(lambda: runs.get(database, run_id).step > held, "another step")
 
@@ -250,7 +248,7 @@ def test_a_run_is_paused_stopped_resumed_and_killed(home: Home, database: Databa
     shown = home.json("show", str(run_id))
     assert (shown["status"], shown["signal"]) == ("killed", signal.SIGKILL)
     assert "user" in shown["reason"]
-    # The curve has no gap and no step twice, though the first attempt and the second joined in the middle of it.
+    # The curve has no gap and no step twice, although two attempts recorded it.
     steps = [row.step for row in metrics.steps(database, run_id)]
     assert steps == list(range(1, len(steps) + 1))
     assert len(steps) > start.step
@@ -259,9 +257,9 @@ def test_a_run_is_paused_stopped_resumed_and_killed(home: Home, database: Databa
 
 def test_wait_ends_with_one_where_the_run_does_not_complete(home: Home, trained: RunRecord) -> None:
     settings = [word if word != "0.05" else "1e30" for word in SETTINGS]
-    told = json.loads(home.itop("train", *settings, "--name", "diverges", "--wait", "--json", code=1))
-    assert (told["name"], told["status"]) == ("diverges", "failed")
-    assert told["reason"]
+    ended = json.loads(home.itop("train", *settings, "--name", "diverges", "--wait", "--json", code=1))
+    assert (ended["name"], ended["status"]) == ("diverges", "failed")
+    assert ended["reason"]
 
 
 def test_delete_gives_the_space_back(home: Home, database: Database, trained: RunRecord) -> None:

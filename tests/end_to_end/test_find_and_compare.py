@@ -1,4 +1,4 @@
-"""The journey of somebody with many runs, in a real terminal and with keys alone: find, group, compare, look closer."""
+"""A user with many runs, in a real terminal with keys only: find, group, compare, save a view."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def home(home: Path) -> Path:
 def test_find_group_and_compare_past_experiments(terminal: Terminal, home: Path) -> None:
     terminal.wait_for("13 runs", "dense")
 
-    # A mistake is told, with the nearest right spelling.
+    # A mistake is reported, with the nearest correct spelling.
     terminal.press("/")
     terminal.press("-l", "densty<0.1")
     terminal.wait_for("did you mean density")
@@ -46,7 +46,7 @@ def test_find_group_and_compare_past_experiments(terminal: Terminal, home: Path)
     terminal.press("Enter")
     terminal.wait_for("esc clear filter")
 
-    # The three seeds are one line, with their mean and spread.
+    # The three seeds are one line, with their mean and standard deviation.
     terminal.press("g")
     terminal.wait_for("Group by")
     terminal.press("-l", "seeds")
@@ -69,7 +69,7 @@ def test_find_group_and_compare_past_experiments(terminal: Terminal, home: Path)
     terminal.press("Escape")
     terminal.wait_for("itop › runs")
 
-    # The question is kept under a name, for every later start.
+    # The query is saved as a view, for every later start.
     terminal.press("v")
     terminal.wait_for("w save what is shown now")
     terminal.press("w")

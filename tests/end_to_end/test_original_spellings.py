@@ -1,6 +1,6 @@
-"""`--save PATH` and `--resume PATH` as the original spelled them, from the command line through real trainings.
+"""`--save PATH` and `--resume PATH` as in the original program, from the command line through real training.
 
-The paths are relative: a run is trained by a process that was not started where the command was typed.
+The paths are relative: the process that trains a run does not start in the folder in which the command was typed.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from tests.patience import PATIENCE
 
 SETTINGS = "--data digits --model lenet300-100 --no-cuda --sparse --batch-size 100"
 STANDING = "--epochs 1 --max_steps 1 --lr 1e-9 --l2 0 --fix"
-"""One step that moves no weight, so that what is found afterwards is what training began with."""
+"""One step that changes no weight, so that the weights found afterwards are those that training began with."""
 
 LAYERS = ("hidden1.weight", "hidden2.weight", "classifier.weight")
 
 
 def itop(folder: Path, line: str, *, code: int = 0) -> str:
-    """Types a command in a folder of its own; returns what it said."""
+    """Runs a command in a folder; returns what it printed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ITOP_")}
     done = subprocess.run(
         [sys.executable, "-m", "itop_tui", *line.split()],

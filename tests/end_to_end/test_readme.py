@@ -1,4 +1,4 @@
-"""What the README says must be true: its example runs, its commands are the ones the checks run."""
+"""The README is correct: its example runs, its set-up commands are complete, its pictures exist."""
 
 from __future__ import annotations
 

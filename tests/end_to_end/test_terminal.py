@@ -1,4 +1,4 @@
-"""The journey of a new user in a real terminal, with keys alone: launch, see it finish, resume, fork."""
+"""A new user in a real terminal with keys only: launch a run, wait for its end, resume it, fork it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_launch_from_the_form_see_it_finish_resume_it_and_fork_it(terminal: Term
         terminal.until(lambda _: runs.get(database, fork.id).status is RunStatus.COMPLETED, "the fork's end")
         assert [step.step for step in metrics.steps(database, fork.id)] == list(range(best.step + 1, 87))
 
-        # Alone: a key right after Escape would be read as one with Alt.
+        # No other key with it: a key right after Escape would be read as Alt and that key.
         terminal.press("Escape")
         terminal.wait_for("itop › runs", "second light")
         terminal.press("q")

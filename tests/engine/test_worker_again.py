@@ -1,4 +1,4 @@
-"""Resumed and forked runs, made by the real worker: one curve, whatever they went on from and how often."""
+"""Resumed and forked runs, made by the real worker: one curve, whatever checkpoint they started from and how often."""
 
 from __future__ import annotations
 

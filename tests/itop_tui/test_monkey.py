@@ -36,7 +36,7 @@ KEYS = sorted(({key for action in DEFAULTS for key in action.key.split(",") if k
 
 
 class Life:
-    """Runs that begin, record, end and go, in a thread beside the app, until it is told to stop.
+    """Runs that begin, record, end and go, in a thread beside the app, until it is asked to stop.
 
     Args:
         db: The database; a connection of its own is opened.

@@ -1,16 +1,16 @@
-"""A storm of kill -9 over real runs: real scheduler, wardens and workers, all killed at random, seeded instants.
+"""Kills real processes at random times: scheduler, wardens and workers, with a seed, and checks that nothing is lost.
 
-A laboratory home holds several runs that train side by side. Again and again, after a random pause, one of the
-processes (or several, or all of them) is killed, in whatever it was doing: starting, training, writing a checkpoint or
-the database, ending. What ended is continued from its last checkpoint, as the app's key would do it, until every run is
-through. The same settings are also trained once without any disturbance, and everything is held against that.
+A temporary home holds several runs that train side by side. After each random pause one process (or several, or all)
+is killed with SIGKILL, whatever it was doing: starting, training, writing a checkpoint or the database, ending. Runs
+that ended are resumed from their last checkpoint, as the app's key does it, until all are complete. The same settings
+are also trained once without interruption, and everything is compared with that.
 
-What is asserted after each kill: the database passes its check; every row in it equals the undisturbed run's row of
-that step, without a gap; what a reader had seen before the kill is still there; every registered checkpoint is there,
-whole; no run is shown as active whose processes are gone. At the end: every row and the whole final state equal the
-undisturbed ones to the bit.
+Checked after each kill: the database passes its check; every row equals the uninterrupted run's row of that step,
+without a gap; what a reader had seen before the kill is still there; every registered checkpoint exists and is
+complete; no run is shown as active whose processes are gone. At the end, every row and the whole final state equal the
+uninterrupted ones bit for bit.
 
-More than the suite runs: ``python -m tests.end_to_end.crash.storm --kills 1000 --seed 1``.
+More kills than in the test suite: ``python -m tests.end_to_end.crash.storm --kills 1000 --seed 1``.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ VICTIMS = {
     "everything": ("engine.launch.scheduler", "engine.launch.warden", "engine.worker"),
 }
 WEIGHTS = (5, 2, 2, 2, 2)
-"""Workers are what holds unsaved work, so they are hit most often."""
+"""Workers hold unsaved work, so they are killed most often."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What a storm did, and how long it took the truth to be known.
+    """What was killed, and how long it took until every run's state was correct again.
 
     Attributes:
-        seed: Of all pauses and choices.
-        kills: How often each victim was hit while at least one of its processes lived.
+        seed: Seed of all pauses and choices.
+        kills: How often each kind of process was killed while it was running.
         resumes: How many times an ended run was queued again.
-        phases: The states of the runs whose worker was hit.
+        phases: The states of the runs whose worker was killed.
         longest: Seconds from a kill until no run whose processes were gone was shown as active any more; the most.
         rows: Step rows compared over the whole storm.
     """
@@ -87,14 +87,14 @@ class Report:
         kills = ", ".join(f"{name} {count}" for name, count in self.kills.most_common())
         phases = ", ".join(f"{name} {count}" for name, count in self.phases.most_common())
         return (
-            f"seed {self.seed}: {self.kills.total()} kills ({kills}); workers hit while {phases}; "
-            f"{self.resumes} resumes; {self.rows:,} rows compared; truth after {self.longest:.2f} s at most"
+            f"seed {self.seed}: {self.kills.total()} kills ({kills}); workers killed while {phases}; "
+            f"{self.resumes} resumes; {self.rows:,} rows compared; states correct after {self.longest:.2f} s at most"
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Undisturbed:
-    """What a run is when nobody disturbs it."""
+class Uninterrupted:
+    """What a run records when nothing interrupts it."""
 
     steps: list[tuple[Any, ...]]
     epochs: list[tuple[Any, ...]]
@@ -114,13 +114,13 @@ def launch(db: Database, name: str, epochs: int) -> RunRecord:
 
 
 def without_clocks(state: dict[str, Any]) -> dict[str, Any]:
-    """A final state without what only a clock decides."""
+    """A final state without the values that depend on a clock."""
     return {name: value for name, value in state.items() if "second" not in name and "time" not in name}
 
 
 @contextlib.contextmanager
 def home(folder: Path) -> Iterator[Database]:
-    """An ITOP_HOME for this process and all it starts; nothing that runs in it is left."""
+    """An ITOP_HOME for this process and all it starts; every process in it is ended at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     before = {name: os.environ.get(name) for name in ("ITOP_HOME", "ITOP_DATABASE_URL", "OMP_NUM_THREADS")}
     os.environ |= {"ITOP_HOME": str(folder), "OMP_NUM_THREADS": "1"}
@@ -130,7 +130,7 @@ def home(folder: Path) -> Iterator[Database]:
             key_values.put(db, "slots", {"cpu": 3})  # the fourth waits in the queue
             yield db
     finally:
-        wait_for(lambda: not kill_all(folder), "every process of the storm to be gone")
+        wait_for(lambda: not kill_all(folder), "every process of the home to be gone")
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -139,7 +139,7 @@ def home(folder: Path) -> Iterator[Database]:
 
 
 def kill_all(folder: Path) -> list[int]:
-    """Kill whatever runs in a home."""
+    """Kill every process of a home."""
     return hit(folder, VICTIMS["everything"])
 
 
@@ -162,8 +162,8 @@ def hit(folder: Path, modules: tuple[str, ...], choose: random.Random | None = N
     return killed
 
 
-def undisturbed(folder: Path, epochs: int) -> dict[str, Undisturbed]:
-    """Train every one of `RUNS` to its end, in peace."""
+def uninterrupted(folder: Path, epochs: int) -> dict[str, Uninterrupted]:
+    """Train each of `RUNS` to its end without interruption."""
     with home(folder) as db:
         queued = {name: launch(db, name, epochs) for name in RUNS}
         wait_for(
@@ -172,25 +172,25 @@ def undisturbed(folder: Path, epochs: int) -> dict[str, Undisturbed]:
         return {name: _whole(db, run) for name, run in queued.items()}
 
 
-def _whole(db: Database, run: RunRecord) -> Undisturbed:
+def _whole(db: Database, run: RunRecord) -> Uninterrupted:
     ended = runs.get(db, run.id)
     assert ended.status is RunStatus.COMPLETED, (ended.name, ended.status, ended.reason)
     state = without_clocks(last_state(db, run))
-    return Undisturbed(step_rows(db, run), epoch_rows(db, run), update_rows(db, run), state)
+    return Uninterrupted(step_rows(db, run), epoch_rows(db, run), update_rows(db, run), state)
 
 
 class Storm:
-    """Runs in a home of their own, and the killing in it.
+    """The runs of a home, and the kills in it.
 
     Args:
         db: The home's database.
         folder: The home.
-        expected: What the runs are when nobody disturbs them.
+        expected: What the runs record without interruption.
         epochs: Their length.
-        seed: Of pauses and choices.
+        seed: Seed of pauses and choices.
     """
 
-    def __init__(self, db: Database, folder: Path, expected: dict[str, Undisturbed], epochs: int, seed: int) -> None:
+    def __init__(self, db: Database, folder: Path, expected: dict[str, Uninterrupted], epochs: int, seed: int) -> None:
         self._db = db
         self._folder = folder
         self._expected = expected
@@ -200,22 +200,22 @@ class Storm:
         self.report = Report(seed)
         self._runs = {launch(db, name, epochs).id: name for name in sorted(expected)}
 
-    def rage(self, kills: int) -> Report:
-        """Kill so many times, with a new round of runs whenever all are through; then let them come to their ends."""
+    def run(self, kills: int) -> Report:
+        """Kill that many times, starting the runs again whenever all are complete; then wait until all are complete."""
         while self.report.kills.total() < kills:
-            self._await_a_moment()
-            self._strike()
-            if self._all_through():
+            self._random_pause()
+            self._kill_some()
+            if self._all_complete():
                 self._compare_all()
-                self._begin_again()
-        wait_for(self._all_through, "every run to come to its end after the storm", seconds=900)
+                self._start_again()
+        wait_for(self._all_complete, "every run to complete after the last kill", seconds=900)
         self._compare_all()
         return self.report
 
     # ---------------------------------------------------------------------------------------------- one kill
 
-    def _await_a_moment(self) -> None:
-        """Let a random time pass, or a random number of steps: the instant is what is tried out, not waited for."""
+    def _random_pause(self) -> None:
+        """Wait a random time or a random number of steps; the point of the kill is what the test varies."""
         if self._random.random() < 0.3:
             time.sleep(self._random.uniform(0.0, 1.5))
             return
@@ -229,7 +229,7 @@ class Storm:
     def _idle(self) -> bool:
         return all(runs.get(self._db, run_id).status.is_terminal for run_id in self._runs)
 
-    def _strike(self) -> None:
+    def _kill_some(self) -> None:
         victim = self._random.choices(list(VICTIMS), WEIGHTS)[0]
         self._look()
         active = runs.active(self._db)
@@ -241,37 +241,37 @@ class Storm:
                 self.report.phases.update(run.status.value for run in active if run.pid in killed or run.pid is None)
         self._check_file()
         self._look()
-        self._await_truth(at)
+        self._await_states(at)
         self._check_checkpoints()
-        self._go_on()
+        self._resume_ended()
 
     def _check_file(self) -> None:
         with contextlib.closing(sqlite3.connect(self._folder / "itop.db")) as file:
             assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
     def _look(self) -> None:
-        """Read as a reader would: every row is the undisturbed one, none is missing, and none that was seen is gone."""
+        """Check the rows as a reader sees them: equal to the uninterrupted run's, none missing or lost."""
         for run_id, name in self._runs.items():
             run = runs.get(self._db, run_id)
             rows = step_rows(self._db, run)
             attempt = runs.get(self._db, run_id).attempt_count
-            assert rows == self._expected[name].steps[: len(rows)], f"{name}: a row differs from the undisturbed run's"
+            assert rows == self._expected[name].steps[: len(rows)], f"{name}: a row differs"
             before, seen = self._seen.get(run_id, (0, 0))
             if before == attempt == run.attempt_count:
                 assert len(rows) >= seen, f"{name}: a reader had seen {seen} steps, and now there are {len(rows)}"
             self._seen[run_id] = (attempt, len(rows))
             self.report.rows += len(rows)
 
-    def _await_truth(self, since: float) -> None:
-        """Wait, looking as the app does, until no run is shown as active whose processes are gone."""
+    def _await_states(self, since: float) -> None:
+        """Wait, reading as the app does, until no run is shown as active whose processes are gone."""
 
-        def told() -> bool:
+        def states_are_true() -> bool:
             submit.reconcile(self._db)
             alive = {process.pid for process in processes_of(self._folder)}
             shown = [run for run in runs.active(self._db) if run.pid is not None]
             return all(run.pid in alive for run in shown)
 
-        wait_for(told, "the truth about what was killed")
+        wait_for(states_are_true, "the states of the killed runs")
         self.report.longest = max(self.report.longest, time.monotonic() - since)
 
     def _check_checkpoints(self) -> None:
@@ -279,13 +279,13 @@ class Storm:
             for record in checkpoints.for_run(self._db, run_id):
                 try:
                     content = Path(record.path).read_bytes()
-                except FileNotFoundError:  # a newer one may just have taken its place
+                except FileNotFoundError:  # a newer one may have replaced it
                     assert record not in checkpoints.for_run(self._db, run_id), record
                 else:
                     assert hashlib.sha256(content).hexdigest() == record.sha256, record
 
-    def _go_on(self) -> None:
-        """Continue what has ended too early, as a person would, and see to it that a scheduler is there."""
+    def _resume_ended(self) -> None:
+        """Resume what ended too early, as a user would, and make sure that a scheduler runs."""
         for run_id in self._runs:
             run = runs.get(self._db, run_id)
             if run.status is RunStatus.QUEUED and run.held:
@@ -300,8 +300,8 @@ class Storm:
 
     # ---------------------------------------------------------------------------------------------- the end
 
-    def _all_through(self) -> bool:
-        self._go_on()
+    def _all_complete(self) -> bool:
+        self._resume_ended()
         submit.reconcile(self._db)
         return all(runs.get(self._db, run_id).status is RunStatus.COMPLETED for run_id in self._runs)
 
@@ -315,7 +315,7 @@ class Storm:
             for part, value in expected.state.items():
                 assert same(found.state[part], value), (name, part)
 
-    def _begin_again(self) -> None:
+    def _start_again(self) -> None:
         for run_id in self._runs:
             with contextlib.suppress(StoreError):
                 for path in runs.delete(self._db, run_id, force=True):
@@ -325,24 +325,24 @@ class Storm:
 
 
 def storm(
-    folder: Path, *, kills: int, seed: int, epochs: int, expected: dict[str, Undisturbed] | None = None
+    folder: Path, *, kills: int, seed: int, epochs: int, expected: dict[str, Uninterrupted] | None = None
 ) -> Report:
-    """Let a storm rage in a folder; returns what it did, or fails at the first untruth.
+    """Kill processes at random in a folder; returns what was done, or fails at the first difference.
 
     Args:
-        folder: An empty folder of this storm's own.
-        kills: How many kills must have hit a living process.
-        seed: Of pauses and choices.
+        folder: An empty folder.
+        kills: How many kills must have ended a running process.
+        seed: Seed of pauses and choices.
         epochs: The length of the runs, 27 steps each.
-        expected: The undisturbed runs, where they were trained already.
+        expected: The uninterrupted runs, where they were trained already.
     """
-    known = undisturbed(folder / "calm", epochs) if expected is None else expected
+    known = uninterrupted(folder / "uninterrupted", epochs) if expected is None else expected
     with home(folder / "storm") as db:
-        return Storm(db, folder / "storm", known, epochs, seed).rage(kills)
+        return Storm(db, folder / "storm", known, epochs, seed).run(kills)
 
 
 def main() -> None:
-    """Let a storm rage, and print what it did."""
+    """Kill at random, and print what was done."""
     parser = argparse.ArgumentParser(description="Kill real runs at random and see that nothing is lost.")
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Real runs under a storm of kill -9 end bit-identical to undisturbed ones, and nothing untrue is ever shown."""
+"""Real runs whose processes are killed at random end bit-identical to uninterrupted ones, and no wrong state shows."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.crash.storm import Undisturbed, configuration, storm, undisturbed
+from tests.end_to_end.crash.storm import Uninterrupted, configuration, storm, uninterrupted
 
 EPOCHS, FEW_EPOCHS = 80, 30
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Undisturbed]:
-    return undisturbed(tmp_path_factory.mktemp("calm"), EPOCHS)
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Uninterrupted]:
+    return uninterrupted(tmp_path_factory.mktemp("uninterrupted"), EPOCHS)
 
 
 @pytest.mark.timeout(900)
-def test_a_short_storm(tmp_path: Path) -> None:
+def test_a_few_kills(tmp_path: Path) -> None:
     report = storm(tmp_path, kills=6, seed=2026, epochs=FEW_EPOCHS)
     print(report)
     assert report.kills.total() >= 6
@@ -27,7 +27,7 @@ def test_a_short_storm(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(1, 5))
-def test_hundreds_of_kills(seed: int, expected: dict[str, Undisturbed], tmp_path: Path) -> None:
+def test_hundreds_of_kills(seed: int, expected: dict[str, Uninterrupted], tmp_path: Path) -> None:
     report = storm(tmp_path, kills=100, seed=seed, epochs=EPOCHS, expected=expected)
     print(report)
     assert report.kills.total() >= 100
@@ -35,5 +35,5 @@ def test_hundreds_of_kills(seed: int, expected: dict[str, Undisturbed], tmp_path
 
 
 def test_the_comparison_can_fail() -> None:
-    """Two of the runs that are compared differ only by their rule; so do their settings."""
+    """Runs that differ only by their rule have different settings, so the comparison would notice a mix-up."""
     assert configuration("dense", 3) != configuration("SET, SGD", 3)

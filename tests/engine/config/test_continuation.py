@@ -1,4 +1,4 @@
-"""What cannot go on from a checkpoint is refused in one line, before anything trains."""
+"""Settings that a checkpoint does not allow are refused in one line, before anything trains."""
 
 from __future__ import annotations
 

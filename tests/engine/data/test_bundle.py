@@ -14,7 +14,7 @@ from engine.data.transforms import CropFlip, Normalisation
 
 
 def _numbered(n: int, *, augment: CropFlip | None = None, first: int = 0) -> TensorSplit:
-    """Images that can be told apart: number i everywhere, and label i mod 5."""
+    """Images that can be distinguished: number i everywhere, and label i mod 5."""
     inputs = torch.arange(first, first + n).view(-1, 1, 1, 1).expand(n, 1, 10, 10).float().contiguous()
     return TensorSplit(inputs, torch.arange(n) % 5, None, augment)
 

@@ -1,4 +1,4 @@
-"""IDX files: read as written, and every damage told."""
+"""IDX files: read as written, and every kind of damage reported."""
 
 from __future__ import annotations
 

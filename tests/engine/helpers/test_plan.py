@@ -108,7 +108,7 @@ def test_server_answers_again_and_again_and_errors_in_one_message() -> None:
         assert plan["layers"][0].keys() == {"name", "shape", "density", "nonzeros"}
         wrong: list[tuple[dict[str, Any], str]] = [
             ({"density": 2}, "density = 2: must be a number above 0 and at most 1"),
-            ({"model": "nobody:knows"}, "nobody:knows"),
+            ({"model": "no_module:knows"}, "no_module:knows"),
             ({"sparse": True, "sparse_init": "resume", "weights": "/nowhere.pt"}, "there is no such file"),
             ({"model": "tests.engine.helpers.test_plan:chatty"}, "calling it failed with ValueError"),
         ]

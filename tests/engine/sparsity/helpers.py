@@ -100,7 +100,7 @@ def train(model: nn.Module, masking: Masking, steps: int, *, start: int = 0) -> 
 
 
 def active(masking: Masking) -> int:
-    """Counts the active weights anew, from the masks themselves."""
+    """Counts the active weights from the masks themselves."""
     return sum(int(mask.sum()) for mask in masking.masks.values())
 
 

@@ -34,7 +34,7 @@ def everything(model: nn.Module, masking: Masking) -> dict[str, Any]:
 
 
 def restored(state: dict[str, Any], config: SparsityConfig, optimizer: str) -> tuple[nn.Module, Masking]:
-    """Builds everything anew, with other weights and another global seed, and loads a state into it."""
+    """Builds everything again, with other weights and another global seed, and loads a state into it."""
     model = network(seed=99)
     masking = Masking(model, make_optimizer(optimizer, model), config, total_steps=STEPS)
     model.load_state_dict(state["model"])

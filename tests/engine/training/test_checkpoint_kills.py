@@ -1,8 +1,8 @@
-"""Workers are killed with -9 at random instants, most of them while a checkpoint is written: none is ever torn or lost.
+"""Workers are killed with -9 at random times, most of them while they write a checkpoint: none is damaged or lost.
 
 Everything is real: each trial is a worker in a process of its own that trains a network and writes checkpoints to this
 disk, and a database that knows of them. After each kill every checkpoint that is registered is verified byte by byte,
-the run has one to go on from, and the next worker goes on from it. `pytest -m slow -s` on this file kills a thousand
+the run has one to resume from, and the next worker resumes from it. `pytest -m slow -s` on this file kills a thousand
 times and prints the counts.
 """
 
@@ -150,7 +150,7 @@ def pause(seconds: float) -> None:
 
 
 def verify(db: Database, run: RunRecord, counts: Counter[str]) -> int:
-    """All that is registered is whole and can be gone on from; returns how far the run had come."""
+    """Every registered checkpoint is complete and can be resumed from; returns the run's step."""
     kept = checkpoints.for_run(db, run.id)
     for one in kept:
         path = Path(one.path)

@@ -49,7 +49,7 @@ def named(group: ElementTree.Element) -> bool:
 
 
 def legend(root: ElementTree.Element) -> list[str]:
-    """What the legend tells of marks, in its order."""
+    """The marks in the legend, in its order."""
     texts = ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
     return texts[texts.index("A a run") + 1 :]
 

@@ -75,7 +75,7 @@ async def test_a_million_steps_are_shown_with_every_peak(database: Database, tmp
         assert losses(chart, 100_000, 150_000).max() == PEAKS[123_457]
         assert losses(chart, 990_000).max() == PEAKS[999_999]
         assert len(shown) < 4_000, "so few points that drawing them takes no time"
-        for _ in range(12):  # about the middle: each time, what is left of the million is read anew
+        for _ in range(12):  # about the middle: each time, what is left of the million is read again
             await pilot.press("plus")
             await until(pilot, lambda: shows_curves(screen), "the curves")
             low, high = chart.extent
