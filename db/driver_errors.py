@@ -32,7 +32,7 @@ def explained(where: Path | str) -> Iterator[None]:
     except DBAPIError as error:
         if _lacks_a_table(error):
             raise StoreError(
-                f"The database {where} has not the tables of its revision ({cause(error)}). Restore a backup."
+                f"The database {where} lacks tables of its revision ({cause(error)}). Restore a backup."
             ) from error
         if isinstance(error, OperationalError) or error.connection_invalidated:
             raise DatabaseUnavailable(f"The database {where} cannot be used just now: {cause(error)}") from error

@@ -175,7 +175,7 @@ class RunRow(Base):
     trashed_at: Mapped[float | None]
     # How often in a row it ended before its first step.
     start_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
-    # The same for runs that differ by nothing but the seed; see `engine.config.experiments`.
+    # The same for runs that differ only by the seed; see `engine.config.experiments`.
     recipe: Mapped[str | None] = mapped_column(String(16), index=True)
     # Not a foreign key: the checkpoint may be gone, and its id is never given out again.
     fork_checkpoint_id: Mapped[int | None] = mapped_column(index=True)

@@ -82,7 +82,7 @@ class RunRecord:
     the latest attempt. `start_checkpoint_id` is the checkpoint the next attempt starts from, `fork_checkpoint_id` the
     one it was forked from. `position` orders the waiting runs of one priority (None: by age). A run with `trashed_at`
     was deleted by a person who may still restore it. `start_failures` counts how often in a row it ended
-    before its first step. Runs of one `recipe` differ by nothing but the seed. `metrics` holds, by name, the latest
+    before its first step. Runs of one `recipe` differ only by the seed. `metrics` holds, by name, the latest
     values of metrics that have no field here.
     """
 

@@ -316,8 +316,8 @@ def _control_transactions(engine: Engine, *, synchronous: str) -> None:
 def _begin_fairly(connection: Connection) -> None:
     """Take the write lock, asking for it every few milliseconds.
 
-    SQLite by itself asks ever less often, up to a tenth of a second apart, so that who has waited longest is the least
-    likely to get it: with many writers, some wait for seconds.
+    SQLite by itself asks ever less often, up to a tenth of a second apart, so that the one that has waited longest is
+    the least likely to get it: with many writers, some wait for seconds.
     """
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)

@@ -112,7 +112,7 @@ def finish(
 ) -> bool:
     """End an attempt and its run. Commands that are still pending are acknowledged with what happened.
 
-    Worker, warden and scheduler may each report an ending; the first word wins.
+    Worker, warden and scheduler may each report an ending; the first report counts.
 
     Where trying again may help, and the attempt took no step, and no person asked it to stop, the run goes back to its
     place in the queue; after `START_TRIES` such ends in a row it is held there, with the reason.

@@ -1,8 +1,8 @@
 """Which runs have ended since the last call, in all lists.
 
 A run ends when its attempt does, or when it is stopped before it has one. So it is enough to look at the attempts that
-were open the last time and at the attempts and stops that came since: the cost depends on what is at work and on what
-ended, not on how many runs there are.
+were open the last time and at the attempts and stops that came since: the cost depends on the active runs and on
+those that ended, not on how many runs there are.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def give_back(write: Callable[[], AbstractContextManager[Session]], path: Path) 
         path: The file.
 
     Returns:
-        How many bytes. The file itself is shorter once the log was written back, which waits for readers at work.
+        How many bytes. The file itself is shorter once the log was written back, which waits for active readers.
     """
     given = 0
     while True:

@@ -17,7 +17,7 @@ __all__ = ["build"]
 
 
 def build(engine: Engine, path: Path) -> None:
-    """Create or migrate the tables in one transaction, so that a crash leaves the old state and a race one winner.
+    """Create or migrate the tables in one transaction, so that a crash keeps the old state and one process does it.
 
     Args:
         engine: Whose transactions take the write lock at their start.

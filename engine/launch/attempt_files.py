@@ -1,8 +1,8 @@
-"""What an attempt leaves in its run's folder, so that the truth survives a dead scheduler and an absent database.
+"""What an attempt leaves in its run's folder, so that it is known without a scheduler and without the database.
 
 `console.log` is what the worker printed. `warden-N.json` names the two processes of attempt N while they live.
-`exit-N.json` says how the worker ended, `said-N.json` what the worker itself had to say about that and perhaps could
-not bring to the database. `kill-N.json` says that a person asked for its end. `origin.json` says where a run of an
+`exit-N.json` says how the worker ended, `said-N.json` what the worker itself reported about that and perhaps could
+not write to the database. `kill-N.json` says that a person asked for its end. `origin.json` says where a run of an
 earlier version was submitted; today its row does. Each is written whole (to a temporary file, brought to the disk,
 renamed), so a reader finds all of it or nothing.
 """
@@ -59,7 +59,7 @@ class AttemptFiles(NamedTuple):
 
     @property
     def said(self) -> Path:
-        """What the worker itself said about its end, before it recorded that in the database."""
+        """What the worker itself reported about its end, before it recorded that in the database."""
         return self.folder / f"said-{self.number}.json"
 
     @property

@@ -94,7 +94,7 @@ class DeviceList:
 def list_devices() -> DeviceList:
     """Everything this machine computes on, read now.
 
-    Never raises: what cannot be read is None in the device, and said in `problem`.
+    Never raises: what cannot be read is None in the device, and `problem` says why.
     """
     gpus, problem, unreadable = _list_gpus()
     return DeviceList((_cpu(), *gpus), problem, unreadable)

@@ -1,7 +1,7 @@
 """How a worker ended, in a state and words a person understands.
 
 The warden writes what the kernel reported to the exit file; here that becomes a verdict. Warden and `submit.reconcile`
-use the same rules, so it does not matter which of them comes to write it down.
+use the same rules, so it does not matter which of them records it.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def verdict(record: Mapping[str, Any], *, kill_asked: bool) -> Ending:
 
     Args:
         record: What the warden saw: `exit_code` or `signal`; `problem` if the worker could not even be started;
-            `said` if the worker left a word that it may not have brought to the database; `stop_forwarded` if the
+            `said` if the worker left a report that it may not have written to the database; `stop_forwarded` if the
             warden passed a request to stop on; `time_limit` in seconds if the warden had to end the worker for it;
-            `out_of_memory` if the kernel killed for want of memory just then; `peak_memory` in bytes; `last_line` of
+            `out_of_memory` if the kernel killed for lack of memory just then; `peak_memory` in bytes; `last_line` of
             the console; `ended_at`.
         kill_asked: Whether a person asked to kill it.
     """

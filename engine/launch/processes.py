@@ -1,4 +1,4 @@
-"""Which process is meant: never a pid alone, for the kernel gives a dead process's number to the next one.
+"""Which process is meant: never a pid alone, because the kernel gives a dead process's number to another one.
 
 A process is named by its pid, the moment it started and the boot of the machine it started in. On Linux the moment is
 read in clock ticks since boot, which no correction of the wall clock moves; elsewhere psutil is asked for it.

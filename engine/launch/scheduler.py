@@ -1,6 +1,6 @@
 """Gives queued runs their devices: `python -m engine.launch.scheduler`, one per host and database, gone when idle.
 
-It holds nothing that is not in the database or in the runs' folders: killed at any instant, it leaves every run going,
+It holds nothing that is not in the database or in the runs' folders: killed at any instant, it ends no run,
 and the next one adopts them. Four times a second it settles what has ended, and starts what has a free device. What it
 does, and what it could not do, is in `scheduler.log`.
 """
@@ -110,7 +110,7 @@ class Scheduler:
     def _adopt(self, active: Sequence[RunRecord]) -> None:
         """Give a process to what was reserved by a scheduler that died before it could start one.
 
-        Should its warden be on the way after all, one of the two finds the attempt claimed and leaves.
+        If its warden is starting after all, one of the two finds the attempt claimed and ends.
         """
         ours = {attempt.run_id for _, attempt, _ in self._wardens.values()}
         for run in active:
@@ -199,7 +199,7 @@ class Scheduler:
         attempts.finish(self._db, attempt.id, status=RunStatus.FAILED, reason=reason, retry_may_help=retry_may_help)
 
     def _reap(self) -> None:
-        """Take leave of wardens that have ended; one that never got as far as claiming its attempt fails it."""
+        """Forget wardens that have ended; the attempt of one that never claimed it fails."""
         for pid, (warden, attempt, files) in list(self._wardens.items()):
             code = warden.poll()
             if code is None:

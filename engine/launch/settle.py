@@ -1,8 +1,8 @@
 """Recording the end of an attempt that its worker did not record itself.
 
 The warden does it as soon as the worker is dead. `reconcile` does it for attempts whose warden could not: it looks at
-the files the warden left and at whether the processes still live. The database keeps the first word it hears, so any
-number of reconcilers and the warden may come at once.
+the files the warden left and at whether the processes still live. The database keeps the first report, so any number
+of reconcilers and the warden may report at once.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def claim_by_hand(db: Database, attempt: AttemptRecord) -> None:
 
 
 def look(attempt: AttemptRecord, files: AttemptFiles) -> Ending | None:
-    """How an attempt of this host ended, by its files and processes; None while it lives or may still come up."""
+    """How an attempt of this host ended, by its files and processes; None while it is alive or may still start."""
     record = read_json(files.exit)
     if record is not None:
         return verdict(record, kill_asked=files.kill.exists())

@@ -58,15 +58,15 @@ def scheduler_running(db: Database) -> bool:
 def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
     """Make sure that a scheduler serves this database: start one, detached from this process, if none does.
 
-    Call it after a run was queued, not before: a scheduler that is about to leave looks at the queue once more after
-    giving up its lock, so that either it or a new one finds the run.
+    Call it after a run was queued, not before: a scheduler that is about to end looks at the queue once more after it
+    has released its lock, so that either it or a new one finds the run.
 
     Args:
         db: The database; for a server, `ITOP_DATABASE_URL` must name it.
         worker: The worker's command, for tests; the run and the attempt are appended.
 
     Raises:
-        SchedulerError: It did not come up; the message is its own last line.
+        SchedulerError: It did not start; the message is its own last line.
     """
     if scheduler_running(db):
         return
@@ -136,7 +136,7 @@ def submission(run: RunRecord | None = None) -> dict[str, Any]:
 
 
 def _listen(launcher: subprocess.Popen[bytes], deadline: float) -> list[str]:
-    """What a starting scheduler says, until it says that it serves, or closes its mouth, or the deadline."""
+    """What a starting scheduler says, until it says that it serves, or closes its output, or the deadline."""
     stream = launcher.stdout
     assert stream is not None
     heard = b""

@@ -1,4 +1,4 @@
-"""What the schedulers say about the runs they do not start: kept in the settings, a key for each host."""
+"""Why the schedulers do not start runs: kept in the settings, a key for each host."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def waiting_key(host: str) -> str:
 
 
 def published(db: Database) -> dict[int, str]:
-    """Why runs wait, by id, in the words of every host's scheduler; where several speak, each with its host's name."""
+    """Why runs wait, by id, as the scheduler of each host gives the reasons; of several hosts, each with its name."""
     said: dict[int, list[tuple[str, str]]] = {}
     for host, reasons in key_values.under(db, _PREFIX).items():
         for run_id, reason in (reasons if isinstance(reasons, dict) else {}).items():

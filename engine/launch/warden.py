@@ -1,7 +1,7 @@
 """The parent of one worker and the witness of its end: `python -m engine.launch.warden RUN_ID ATTEMPT_ID … -- WORKER…`.
 
 It leads a session of its own, so neither the scheduler's death nor the closing of a terminal reaches it. It claims the
-attempt (of two wardens for one attempt the second leaves again), starts the worker in another session with its output
+attempt (of two wardens for one attempt the second ends), starts the worker in another session with its output
 in the run's console log, waits, writes how the worker ended to a file, and then records in the database what the worker
 did not record itself. It imports little, because it stays in memory as long as the worker does; the database only at
 the end.
@@ -30,7 +30,7 @@ from engine.launch.processes import ProcessIdentity, host_name
 
 _LOOK_SECONDS = 2.0  # how often the kernel's out-of-memory counter is read: its growth must be near the death
 _OUTER_DEVICES = "ITOP_OUTER_CUDA_VISIBLE_DEVICES"
-_GRACE_SECONDS = 120.0  # how long a worker may take over its last checkpoint before it is pressed
+_GRACE_SECONDS = 120.0  # how long a worker may take for its last checkpoint before it is forced to end
 _RETRY_FIRST, _RETRY_LAST, _RETRY_TOTAL = 0.2, 5.0, 600.0
 
 USAGE = (
@@ -51,7 +51,7 @@ class Task(NamedTuple):
         visible: What CUDA is to see of a GPU's host: the GPU's UUID, or its number.
         command: The worker, without the run and the attempt.
         time_limit: Seconds after which the worker ends itself; None for never.
-        grace: Seconds it may take over that before the warden sends SIGTERM, and again before SIGKILL.
+        grace: Seconds it may take for that before the warden sends SIGTERM, and again before SIGKILL.
         submission: The folder and the variables with which the run was submitted; None for a run of an earlier version,
             which has them in a file.
     """
@@ -153,7 +153,7 @@ class Warden:
         os.set_blocking(self._wake_write, False)
 
     def run(self) -> None:
-        """Watch over the attempt until its end is written down, or until nothing more can be done about that."""
+        """Watch the attempt until its end is recorded, or until that cannot be done."""
         me = ProcessIdentity.current()
         try:
             if not write_json(self._files.claim, {"warden": me.as_dict(), "worker": None}, exclusive=True):
@@ -256,7 +256,7 @@ class Warden:
                 counted = oom_kills()
 
     def _press(self, process: subprocess.Popen[bytes]) -> None:
-        """End a worker whose time is up and who does not see it: first as `itop stop` would, then by SIGKILL."""
+        """End a worker whose time is up and that does not end itself: first as `itop stop` would, then by SIGKILL."""
         self._pressed += 1
         _log(f"run {self._task.run_id} is over its time limit: {'asked to stop' if self._pressed == 1 else 'killed'}")
         with contextlib.suppress(ProcessLookupError, PermissionError):
