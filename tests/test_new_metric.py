@@ -26,11 +26,12 @@ from engine.training.recorder import Recorder
 from engine.training.training import Training
 from itop_tui.cli import application
 from itop_tui.export.run_export import export_runs
-from itop_tui.figures.chart_metrics import all_metrics, comparison_metrics, find
+from itop_tui.figures.chart_metrics import all_metrics, choices, comparison_metrics, find
 from itop_tui.figures.chart_specs import ChartSpec, as_setting, from_setting
 from itop_tui.figures.comparison_curves import read_curves
 from itop_tui.figures.curve_reader import CurveReader
 from itop_tui.figures.curves import CurveRequest, Members
+from itop_tui.opening import leave, open_database
 from tests.engine.training.helpers import config, trainer
 
 STEPS = 300  # more than a chunk of thinned copies
@@ -179,6 +180,20 @@ def test_a_chart_follows_it_while_the_run_goes_on(db: Database) -> None:
             assert [value for value in curve.values if math.isfinite(value)] == [
                 number for number in range(5, begin + 10, 5) if number != 20
             ]
+
+
+def test_what_only_the_recording_program_declares_can_be_chosen_all_the_same(db: Database) -> None:
+    """A metric of a user's own code, which the app does not import."""
+    power = declare(Metric("power", "power of the device", "power", "W"))
+    run = trained(db, ())
+    del declared._by_name["power"]
+    assert find("power") is None
+    assert power in choices(db, run.id)
+    assert find("power") == power
+    del declared._by_name["power"]
+    opened = open_database(Database.open)
+    assert find("power") == power
+    leave(opened)
 
 
 def test_what_is_not_declared_is_refused_where_it_is_recorded() -> None:

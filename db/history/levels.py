@@ -169,7 +169,7 @@ def _from_values(session: Session, run_id: int, start: int, stop: int) -> list[d
     return rows
 
 
-def _numbers(session: Session, statement: sa.Select[*tuple[Any, ...]]) -> NDArray[Any]:
+def _numbers(session: Session, statement: sa.Executable) -> NDArray[Any]:
     """The rows of a statement as an array, where NULL is nan."""
     import numpy as np
 

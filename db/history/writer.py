@@ -38,8 +38,8 @@ _BATCH = 5_000
 class MetricWriter:
     """Records one attempt of a run; any thread may call it. `close` it, or use it in a `with` statement.
 
-    While the database is locked, full or away the writer tries again, and keeps everything in order. It gives up after
-    `patience` seconds, at once where the run was deleted or started again elsewhere; the next call then raises.
+    While the database is locked, full or unavailable the writer tries again, and keeps everything in order. It gives
+    up after `patience` seconds, at once where the run was deleted or started elsewhere; the next call then raises.
 
     Args:
         db: The database.
@@ -228,7 +228,7 @@ class MetricWriter:
             try:
                 self._commit(batch)
             except DatabaseUnavailable:
-                # Locked, full, unreachable or moved away: all of it may pass. A row that breaks a rule never will.
+                # Locked, full, unreachable or moved: all of it may pass. A row that breaks a rule never will.
                 if time.monotonic() >= gives_up_at:
                     raise
                 self._in_doubt = True
@@ -243,7 +243,7 @@ class MetricWriter:
         for event in batch:
             rows.add(event)
         with self._db.write() as session:
-            # Nobody starts the next attempt, which cuts the history back, between this look and the rows.
+            # So that the next attempt, which cuts the history back, cannot start between this check and the rows.
             session.execute(sa.select(RunRow.id).where(RunRow.id == self._run_id).with_for_update())
             _check_latest(session, self._run_id, self._attempt_id)
             if not (self._in_doubt and rows.are_there(session)):

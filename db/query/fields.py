@@ -180,8 +180,8 @@ def find_field(name: str) -> Field | None:
     if name.lower().startswith(METRIC_PREFIX):
         metric = name[len(METRIC_PREFIX) :].lower()
         known = METRICS.get(metric)
-        about = known.title if known else "a metric of the steps"
-        unit: Unit = "share" if known and known.percent else ""
+        unit: Unit = "share" if known is not None and known.percent else ""
+        about = "a metric of the steps" if known is None else known.title
         return Field(METRIC_PREFIX + metric, "number", about, unit=unit, metric=metric) if metric else None
     if name.lower().startswith(CONFIG_PREFIX):
         setting = name[len(CONFIG_PREFIX) :]

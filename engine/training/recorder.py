@@ -67,7 +67,7 @@ class Recorder(Callback):
     def on_epoch_end(self, trainer: Training, result: EpochResult, best: bool) -> None:
         """Hand over one epoch, and what training has cost so far.
 
-        An epoch that ``max_steps`` cut short gets no row: a longer run may go on from there and complete it.
+        An epoch that ``max_steps`` cut short gets no row: a longer run may resume from there and complete it.
         """
         if not result.complete:
             self._writer.progress(val_loss=result.val_loss, val_accuracy=result.val_accuracy)

@@ -81,7 +81,7 @@ def write_tensorboard(db: Database, run: RunRecord, folder: Path) -> None:
             write(at, step, scalars(values))
         ended = run.ended_at or run.heartbeat_at or began
         write(ended, run.step, scalars(results.items()))
-        if run.status == RunStatus.COMPLETED:  # the only end that it can tell is success
+        if run.status == RunStatus.COMPLETED:  # success is the only ending that it has a word for
             write(ended, run.step, end)
     finally:
         file.close()

@@ -1,4 +1,4 @@
-"""Figures that are recorded now and then (epochs, mask updates, layers at mask updates), read whole."""
+"""The metrics of epochs, of mask updates and of layers at mask updates, which are few enough to read all of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from itop_tui.figures.curves import Curve
 from itop_tui.figures.layer_measures import churn, density, explored
 
 _LAYER_VALUES: Mapping[str, Any] = {"density": density, "itop_rate": explored, "churn": churn}
-"""What is worked out of a layer's row; everything else stands in it."""
+"""What is worked out of a layer's row; everything else is a field of it."""
 
 
 def read_sparse(
@@ -29,47 +29,47 @@ def read_sparse(
     after: float = -math.inf,
     until: float = math.inf,
 ) -> dict[str, Curve]:
-    """The figures among `names` that are not recorded at every step.
+    """The metrics among `names` that are not those of steps.
 
     Args:
         db: The database.
         run_id: The run.
-        names: Figures of `itop_tui.figures.chart_metrics`.
+        names: Metrics, as `itop_tui.figures.chart_metrics.find` knows them.
         updates: The run's mask updates.
         after: Only later steps.
         until: Only steps up to and with this one.
     """
-    figures = [figure for figure in map(find, names) if figure is not None and figure.source != "step"]
-    epochs = metrics.epochs(db, run_id) if any(figure.source == "epoch" for figure in figures) else []
+    wanted = [metric for metric in map(find, names) if metric is not None and metric.source != "step"]
+    epochs = metrics.epochs(db, run_id) if any(metric.source == "epoch" for metric in wanted) else []
     histories = {
         layer: metrics.layer_history(db, run_id, layer)
-        for layer in {_layer(figure) for figure in figures if figure.source == "layer"}
+        for layer in {_layer(metric) for metric in wanted if metric.source == "layer"}
     }
     curves: dict[str, Curve] = {}
-    for figure in figures:
-        if figure.source == "epoch":
-            points = [(row.step, getattr(row, figure.name)) for row in epochs]
-        elif figure.source == "update":
+    for metric in wanted:
+        if metric.source == "epoch":
+            points = [(row.step, getattr(row, metric.name)) for row in epochs]
+        elif metric.source == "update":
             # The first mask is no update: nothing was exchanged in it.
             points = [
-                (row.step, getattr(row, figure.name)) for row in updates if row.update or figure.name == "nonzeros"
+                (row.step, getattr(row, metric.name)) for row in updates if row.update or metric.name == "nonzeros"
             ]
         else:
-            points = [(step, layer_value(row, figure.name)) for step, row in histories[_layer(figure)]]
+            points = [(step, layer_value(row, metric.name)) for step, row in histories[_layer(metric)]]
         known = [(step, value) for step, value in points if value is not None and after < step <= until]
-        curves[figure.name] = Curve(
+        curves[metric.name] = Curve(
             np.asarray([step for step, _ in known], dtype=np.float64),
             np.asarray([value for _, value in known], dtype=np.float64),
         )
     return curves
 
 
-def _layer(figure: Metric) -> str:
-    return figure.name.partition(AT_LAYER)[2]
+def _layer(metric: Metric) -> str:
+    return metric.name.partition(AT_LAYER)[2]
 
 
 def layer_value(row: LayerMaskStat, name: str) -> float | None:
-    """A figure of a layer's row, by the figure's name with or without the layer."""
+    """A metric of a layer's row, by the name of the metric with or without the layer."""
     kind = name.partition(AT_LAYER)[0]
     worked_out = _LAYER_VALUES.get(kind)
     value: float | None = worked_out(row) if worked_out else getattr(row, kind)

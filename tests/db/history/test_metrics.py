@@ -14,7 +14,7 @@ from db.runs import runs
 from db.session import Database
 from tests.db.helpers import started, step
 
-figure = st.none() | st.floats(allow_nan=True, allow_infinity=True)
+value = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 
 
 def same(left: object, right: object) -> bool:
@@ -27,21 +27,21 @@ def same(left: object, right: object) -> bool:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_every_figure_comes_back_as_it_was_recorded(db: Database, data: st.DataObject) -> None:
-    def figures(*names: str) -> dict[str, Any]:
-        return {name: data.draw(figure, name) for name in names}
+def test_every_metric_comes_back_as_it_was_recorded(db: Database, data: st.DataObject) -> None:
+    def drawn(*names: str) -> dict[str, Any]:
+        return {name: data.draw(value, name) for name in names}
 
     metric = StepMetric(
         step=1,
         epoch=0,
         at=5.0,
-        **figures("loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second"),
+        **drawn("loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second"),
     )
     epoch = EpochMetric(
         epoch=1,
         step=1,
         at=6.0,
-        **figures("train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"),
+        **drawn("train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"),
     )
     shares = ("overlap_previous", "overlap_first", "survival")
     update = MaskUpdate(
@@ -51,9 +51,9 @@ def test_every_figure_comes_back_as_it_was_recorded(db: Database, data: st.DataO
         grown=2,
         nonzeros=2**40,
         at=7.0,
-        **figures("death_rate", "density", "itop_rate", "churn", *shares),
+        **drawn("death_rate", "density", "itop_rate", "churn", *shares),
     )
-    layer = LayerMaskStat("conv1.weight", 3, (64, 3, 3, 3), 1728, 80, 2, 2, 90, dead_inputs=0, **figures(*shares))
+    layer = LayerMaskStat("conv1.weight", 3, (64, 3, 3, 3), 1728, 80, 2, 2, 90, dead_inputs=0, **drawn(*shares))
 
     run, attempt = started(db)
     with MetricWriter(db, run.id, attempt.id) as writer:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from db.history.nonfinite import MetricColumns
 
 NAMES = ("a", "b", "c")
-FIGURES = MetricColumns(NAMES)
+CODEC = MetricColumns(NAMES)
 
-figure = st.none() | st.floats(allow_nan=True, allow_infinity=True)
+metric = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 
 
 def same(left: float | None, right: float | None) -> bool:
@@ -21,36 +21,36 @@ def same(left: float | None, right: float | None) -> bool:
     return left == right or (math.isnan(left) and math.isnan(right))
 
 
-@given(st.fixed_dictionaries(dict.fromkeys(NAMES, figure)))
+@given(st.fixed_dictionaries(dict.fromkeys(NAMES, metric)))
 def test_what_is_encoded_is_finite_or_null_and_decodes_to_itself(row: dict[str, float | None]) -> None:
-    stored = FIGURES.encode(dict(row))
+    stored = CODEC.encode(dict(row))
     assert all(stored[name] is None or math.isfinite(stored[name]) for name in NAMES)
-    restored = FIGURES.decode(stored)
+    restored = CODEC.decode(stored)
     assert restored.keys() == row.keys()
     assert all(same(restored[name], row[name]) for name in NAMES)
 
 
 def test_bits_by_hand() -> None:
-    assert FIGURES.encode({"a": math.nan, "b": 1.0, "c": -math.inf})["nonfinite"] == 0b11_00_01
-    assert FIGURES.encode({"a": None, "b": math.inf, "c": 0.0})["nonfinite"] == 0b00_10_00
-    assert FIGURES.encode({})["nonfinite"] == 0
+    assert CODEC.encode({"a": math.nan, "b": 1.0, "c": -math.inf})["nonfinite"] == 0b11_00_01
+    assert CODEC.encode({"a": None, "b": math.inf, "c": 0.0})["nonfinite"] == 0b00_10_00
+    assert CODEC.encode({})["nonfinite"] == 0
 
 
 @given(
-    st.fixed_dictionaries(dict.fromkeys(NAMES, figure)),
-    st.dictionaries(st.sampled_from(NAMES), figure),
+    st.fixed_dictionaries(dict.fromkeys(NAMES, metric)),
+    st.dictionaries(st.sampled_from(NAMES), metric),
 )
-def test_changing_some_figures_leaves_the_others(
+def test_changing_some_metrics_leaves_the_others(
     row: dict[str, float | None], changes: dict[str, float | None]
 ) -> None:
-    stored = FIGURES.encode(dict(row))
-    clause = FIGURES.changes(changes, sa.literal(stored["nonfinite"]))
+    stored = CODEC.encode(dict(row))
+    clause = CODEC.changes(changes, sa.literal(stored["nonfinite"]))
     bits = clause.pop("nonfinite", None)
     stored |= clause
     if bits is not None:
         with _ENGINE.connect() as connection:
             stored["nonfinite"] = connection.scalar(sa.select(bits))
-    restored = FIGURES.decode(stored)
+    restored = CODEC.decode(stored)
     expected = row | changes
     assert all(same(restored[name], expected[name]) for name in NAMES)
 

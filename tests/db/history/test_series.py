@@ -59,7 +59,7 @@ def record(db: Database, points: Sequence[tuple[int, float | None]], metric: str
 
 
 def text(value: float) -> str:
-    """Tells nan from nan, which == does not; SQLite does not keep the sign of zero."""
+    """Finds nan equal to nan, which == does not; SQLite does not keep the sign of zero."""
     return repr(value + 0.0)
 
 
@@ -224,7 +224,7 @@ def test_a_single_peak_survives(db: Database) -> None:
     assert len(thinned.steps) <= 44
 
 
-def test_figures_of_epochs_and_updates_are_curves_too(db: Database) -> None:
+def test_metrics_of_epochs_and_updates_are_curves_too(db: Database) -> None:
     run, attempt = started(db)
     with MetricWriter(db, run.id, attempt.id) as writer:
         for number in (1, 2):

@@ -43,7 +43,7 @@ def test_without_a_flush_it_is_there_soon(db: Database, monkeypatch: pytest.Monk
         wait_for(lambda: metrics.steps(db, run.id), "the step")
 
 
-def test_the_runs_figures_move_with_the_rows(db: Database) -> None:
+def test_the_runs_metrics_move_with_the_rows(db: Database) -> None:
     run, attempt = started(db)
     with MetricWriter(db, run.id, attempt.id) as recorder:
         recorder.mask_update(update(0, 0), [LayerMaskStat("fc", 0, (2,), 2, 1, 0, 0, 1)])
@@ -146,7 +146,7 @@ def test_after_close_nothing_goes_in(db: Database) -> None:
     recorder.flush()
 
 
-def test_an_unknown_figure_is_refused_at_once(db: Database) -> None:
+def test_an_unknown_metric_is_refused_at_once(db: Database) -> None:
     run, attempt = started(db)
     with (
         MetricWriter(db, run.id, attempt.id) as recorder,
