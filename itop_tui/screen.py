@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
+from textual import actions
 from textual.app import ComposeResult
 from textual.message_pump import MessagePump
 from textual.widgets import Input, TextArea
@@ -230,12 +231,14 @@ def _handed_over(action: Action) -> Callable[[ItopScreen], Awaitable[None]]:
     """The method of a screen that has an action done by its target."""
 
     async def hand_over(screen: ItopScreen) -> None:
+        call = action.call or action.name
         for part in screen.parts:
             if type(part).__name__ == action.target:
-                getattr(part, action.method)()
+                _, name, arguments = actions.parse(call)
+                getattr(part, f"action_{name}")(*arguments)
                 return
         target = screen.query_one(action.target) if action.target else screen
-        await target.run_action(action.call or action.name)
+        await target.run_action(call)
 
     hand_over.__doc__ = action.help
     return hand_over

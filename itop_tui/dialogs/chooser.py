@@ -134,7 +134,7 @@ class Chooser(Dialog[Answer | None], Generic[Answer]):
         )
         listed = self.query_one(OptionList)
         listed.clear_options()
-        # Of all items, not of those that match: details stay where they are while one types.
+        # Of all items, not of those that match: details stay where they are as you type.
         widths = [cell_len(plain(item.title)) for item in self.items if item.detail]
         width = max((each for each in widths if each <= _WIDEST), default=0)
         listed.add_options([Option(self._line(item, width)) for item in self.matching])

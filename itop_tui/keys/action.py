@@ -107,5 +107,5 @@ def key_name(key: str) -> str:
 
 
 def writes(key: str) -> bool:
-    """Whether a key writes something where one types: letters and signs do, ctrl+s and escape do not."""
+    """Whether a key writes something in a text field: letters and signs do, ctrl+s and escape do not."""
     return key == "space" or (len(key_name(key)) == 1 and key_name(key).isascii())

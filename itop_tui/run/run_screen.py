@@ -1,4 +1,4 @@
-"""The screen of one run: a head, the devices and the tabs, shown anew whenever the run's reader has read something."""
+"""The screen of one run: a head, the devices and the tabs, shown again whenever the run was read again."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class RunScreen(ItopScreen):
             super()._compositor_refresh()
 
     def on_screen_suspend(self) -> None:
-        """Another screen is shown: it shall be drawn."""
+        """Another screen is shown and must be drawn."""
         self._frame.release()
 
     def on_unmount(self) -> None:

@@ -68,7 +68,7 @@ def test_of_many_endings_their_numbers_are_told_and_the_few_failures_by_name() -
 
 
 def test_a_command_gets_its_words_as_they_are(tmp_path: Path) -> None:
-    out = tmp_path / "told"
+    out = tmp_path / "reported"
     script = (
         "import json, os, pathlib, sys; p = pathlib.Path(sys.argv[1]); "
         "p.with_suffix('.draft').write_text(json.dumps([sys.argv[2:], os.environ['ITOP_STATUS']])); "
@@ -104,7 +104,7 @@ async def test_every_run_that_ends_is_told_once_whatever_is_listed(
     app: ItopApp, database: Database, home: Path
 ) -> None:
     """Runs that the filter hides, in the archive, under another screen, and one that had not started."""
-    out = home / "told"
+    out = home / "reported"
     out.mkdir()
     app.preferences = replace(app.preferences, notify=Notify(command=("touch", str(out / "{run}"))))
     first, hidden, away, early, waiting = create(database, 5)
