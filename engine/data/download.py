@@ -90,7 +90,7 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _server_timeout() -> Iterator[None]:
-    """Set a limit for servers that do not answer: torchvision opens its connections without one."""
+    """Give up on servers that do not answer: torchvision opens its connections without a time limit."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:

@@ -1,4 +1,4 @@
-"""What can go wrong when a data set is loaded; each message is complete and written for the user."""
+"""What can go wrong when a data set is loaded; each message is complete and is shown to users."""
 
 __all__ = ["DataCorruptError", "DataError", "DataMissingError"]
 

@@ -113,7 +113,7 @@ def _find(info: DatasetInfo, folder: Path, download: bool) -> Located:
 
 
 def _first_true(name: str, folder: Path) -> tuple[Located | None, str | None]:
-    """The first place that holds this data set, and what was skipped because it holds another one."""
+    """The first place that holds this data set, and the places that were ignored because they hold another one."""
     problem = None
     for located in candidates(name, folder):
         other = _taken_for(name, located)

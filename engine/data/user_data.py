@@ -1,4 +1,4 @@
-"""The user's own data sets, by `package.module:function`."""
+"""Custom data sets, by `package.module:function`."""
 
 from __future__ import annotations
 

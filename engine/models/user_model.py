@@ -1,4 +1,4 @@
-"""The user's own models, by `package.module:function`."""
+"""Custom models, by `package.module:function`."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@
         criterion(model(inputs), targets).backward()
         masking.step()
 
-The parts of a method are registries of small functions on tensors: `DISTRIBUTIONS`, `DEATH`, `GROWTH`,
-`REDISTRIBUTION`, `SCHEDULES`. Register a function to add your own rule:
+A method is made of small functions on tensors, which are registered in `DISTRIBUTIONS`, `DEATH`, `GROWTH`,
+`REDISTRIBUTION`, `SCHEDULES`. A custom rule is added by registration:
 
     @GROWTH.register("corner")
     def corner(layer, count, generator):

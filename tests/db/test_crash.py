@@ -25,7 +25,7 @@ from tests.db.recording import Nursery
 def test_a_locked_database_is_waited_for_and_the_order_kept(
     db: Database, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQLite does not wait, so that each refusal reaches the writer."""
+    """SQLite is told not to wait, so that each refusal reaches the writer."""
     monkeypatch.setattr("db.session._BUSY_SECONDS", 0.0)
     monkeypatch.setattr("db.session._WRITE_PATIENCE_SECONDS", 0.0)
     run, attempt = started(db)

@@ -133,7 +133,7 @@ def test_an_upgrade_keeps_everything_and_leaves_a_backup(old: Path, future: Path
         connection = session.connection()
         assert migrate.read_revision(connection) == "9999"
         assert connection.exec_driver_sql("SELECT name, archived FROM runs").fetchall() == [("precious", 0)]
-        # Making the table again dropped the old one; nothing may have cascaded.
+        # Making the table anew dropped the old one; nothing may have cascaded.
         assert connection.exec_driver_sql("SELECT count(*) FROM attempts").scalar() == 1
         assert connection.exec_driver_sql("SELECT count(*) FROM commands").scalar() == 1
         assert connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall() == []

@@ -1,4 +1,4 @@
-"""Databases that each revision's own code wrote: everything in them is still there and can be used."""
+"""Databases that each revision's own code wrote: everything in them is still there, and goes on from there."""
 
 from __future__ import annotations
 

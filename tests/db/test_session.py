@@ -60,7 +60,7 @@ def test_a_question_mark_in_a_path_does_not_lead_elsewhere(tmp_path: Path, monke
 
 
 def test_tables_that_are_not_those_of_their_revision_are_damage_and_no_hiccup(db: Database) -> None:
-    """A caller that tries again while a database is unavailable must not do so forever here."""
+    """Whoever tries again while a database is away must not do so for ever here."""
     new_run(db)
     assert db._path is not None
     with closing(sqlite3.connect(db._path)) as other:

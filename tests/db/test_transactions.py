@@ -1,4 +1,4 @@
-"""What every database promises about transactions while others read and write."""
+"""What every database promises about transactions, whoever else reads and writes meanwhile."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_so_many_are_kept_as_are_asked_for(db: Database) -> None:
 
 
 def test_what_the_run_went_back_behind_goes_first(db: Database) -> None:
-    """After going back from 40 to 20, the one before the newest must be one that the run can resume from."""
+    """After going back from 40 to 20, the one before the newest must be one that the run can go on from."""
     run, _ = started(db)
     first = [add(db, run, step, keep={"last": 3}) for step in (20, 30, 40)]
     end_and_resume(db, run, first[0].id)
@@ -121,7 +121,7 @@ def test_a_last_that_another_run_was_forked_from_stays(db: Database) -> None:
     kinds = {each.id: each.kind for each in checkpoints.for_run(db, run.id)}
     assert kinds[first.id] == "manual"
     assert second.id not in kinds
-    assert twin.id not in kinds  # of the same step, and no run was forked from it
+    assert twin.id not in kinds  # of the same step, and nobody came from it
     assert runs.get(db, fork.id).start_checkpoint_id == first.id
 
 

@@ -128,7 +128,7 @@ def test_an_old_file_in_use_stays_as_it_is_and_says_so(old: Path, monkeypatch: p
 def test_the_log_stays_short_although_somebody_always_reads(
     db: Database, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two readers one always begins before the other ends: SQLite by itself would never restart the log."""
+    """Of two readers one begins before the other ends, for ever: SQLite by itself would never start the log anew."""
     limit = 400_000
     monkeypatch.setattr(space, "_LONG_LOG_BYTES", limit)
     monkeypatch.setattr(space, "_READER_SECONDS", 5.0)

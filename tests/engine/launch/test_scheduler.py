@@ -50,7 +50,7 @@ def test_two_slots_run_two_at_a_time(lab: Lab) -> None:
     submit.stop(lab.db, three[0].id)
     lab.wait_status(three[2], *LIVE)
     assert lab.get(three[1]).status in LIVE
-    wait_for(lambda: key_values.get(lab.db, key) == {}, "no run to wait")
+    wait_for(lambda: key_values.get(lab.db, key) == {}, "nobody to wait")
 
 
 def test_killing_the_scheduler_kills_no_run_and_the_next_one_adopts_it(lab: Lab) -> None:

@@ -1,4 +1,4 @@
-"""How real workers ended, each end really caused: reported within seconds, and distinguished from the others."""
+"""How true workers ended, each end brought about for real: told within seconds, and told apart from the others."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_database_that_is_away_for_a_while_and_at_the_very_end_costs_nothing(r
     moved(real, "itop.db", "away.db")
     wait_for(lambda: complaints() > before + 5, "the training to be over, and its end unrecorded")  # one a second
     assert real.identity(run, "worker").alive()
-    assert not (real.home / "itop.db").exists()  # not made again by any process
+    assert not (real.home / "itop.db").exists()  # not made anew by anybody
     moved(real, "away.db", "itop.db")
     real.reopen()
     ended = real.wait_status(run, RunStatus.COMPLETED, RunStatus.FAILED)

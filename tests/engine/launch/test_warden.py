@@ -81,7 +81,7 @@ def test_a_signal_to_stop_reaches_the_worker_through_its_warden(lab: Lab) -> Non
     run = lab.queue("wait")
     warden = lab.start_warden(run)
     lab.wait_status(run, RunStatus.RUNNING)
-    warden.send_signal(signal.SIGHUP)  # as a closing terminal sends it: it has no effect
+    warden.send_signal(signal.SIGHUP)  # as a closing terminal sends it: nobody minds
     warden.send_signal(signal.SIGTERM)
     ended = lab.wait_status(run, RunStatus.STOPPED)
     assert ended.reason == "stopped by user"
@@ -218,7 +218,7 @@ def test_a_database_that_is_away_is_waited_for(lab: Lab) -> None:
     wait_for(lab.files(run).exit.exists, "the exit file")
     wait_for(lambda: "is not there" in (lab.home / "stderr").read_text(), "the warden to have met the absence")
     assert warden.poll() is None
-    assert not path.exists()  # not made again
+    assert not path.exists()  # not made anew
     for name in ("-wal", "-shm", ""):
         if (lab.home / f"away.db{name}").exists():
             (lab.home / f"away.db{name}").rename(lab.home / f"itop.db{name}")

@@ -116,7 +116,7 @@ def test_a_stream_that_was_closed_is_no_defect(home: Path, line: str, closed: st
 
 
 @pytest.mark.parametrize(
-    ("line", "reported"),
+    ("line", "told"),
     [
         (
             "export 1 --format xslx",
@@ -131,10 +131,10 @@ def test_a_stream_that_was_closed_is_no_defect(home: Path, line: str, closed: st
         ("rename 1", "which name? It is missing"),
     ],
 )
-def test_a_wrong_value_names_itself_and_what_is_allowed(itop: Itop, line: str, reported: str) -> None:
+def test_a_wrong_value_names_itself_and_what_is_allowed(itop: Itop, line: str, told: str) -> None:
     outcome = itop(*line.split())
     assert outcome.code == 2
-    assert reported in outcome.err.splitlines()[0]
+    assert told in outcome.err.splitlines()[0]
     assert outcome.out == ""
 
 

@@ -1,4 +1,4 @@
-"""`itop doctor`: reports what is there, and how to fix what is broken."""
+"""`itop doctor`: true about what is there, and how to mend what is broken."""
 
 from __future__ import annotations
 

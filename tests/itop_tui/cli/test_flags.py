@@ -1,4 +1,4 @@
-"""The settings as flags: every spelling arrives, and all problems are reported together."""
+"""The settings as flags: every spelling arrives, and all problems are told at once."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_conditions_come_in_one_argument_or_in_several(itop: Itop, database: Dat
 
 
 @pytest.mark.parametrize(
-    ("line", "reported"),
+    ("line", "told"),
     [
         (["densty<0.1"], ["There is no field 'densty'; did you mean density?", "densty<0.1", "^^^^^^"]),
         (["vgg", "(a"], ["This parenthesis is not closed.", "vgg (a", "    ^"]),
@@ -40,12 +40,12 @@ def test_conditions_come_in_one_argument_or_in_several(itop: Itop, database: Dat
         (["--view", "papr"], ["view = 'papr'", "did you mean paper?"]),
     ],
 )
-def test_a_mistake_is_shown_where_it_is(itop: Itop, database: Database, line: list[str], reported: list[str]) -> None:
+def test_a_mistake_is_shown_where_it_is(itop: Itop, database: Database, line: list[str], told: list[str]) -> None:
     views.save(database, SavedView("paper"))
     outcome = itop("runs", *line)
     assert outcome.code == 2
     assert outcome.out == ""
-    for part in reported:
+    for part in told:
         assert part in outcome.err
 
 

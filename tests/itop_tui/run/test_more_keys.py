@@ -118,7 +118,7 @@ async def test_how_the_view_was_left_is_kept_for_the_next_start(opened: Opened, 
 
 @asynccontextmanager
 async def run_screen_again() -> AsyncIterator[Opened]:
-    """The screen again, in a new app; its charts are not on the screen, so nothing is waited for."""
+    """The screen again, in an app started anew; its charts are not on the screen, so nothing is waited for."""
     app = ItopApp(Database.open, reader=StillReader)
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: app.is_open and app.snapshot is not None, "the database")

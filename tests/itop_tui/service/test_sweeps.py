@@ -37,7 +37,7 @@ def test_a_list_is_read_as_it_is_written(name: str, text: str, values: tuple[str
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "reported"),
+    ("name", "text", "told"),
     [
         ("seed", "5..1", "a range goes upwards: 1..5"),
         ("seed", "1..", "must be a range as in 1..5"),
@@ -46,11 +46,11 @@ def test_a_list_is_read_as_it_is_written(name: str, text: str, values: tuple[str
         ("seed", f"1..{10**20}", "numbers that a setting may have"),
     ],
 )
-def test_a_range_that_makes_no_sense_says_what_would(name: str, text: str, reported: str) -> None:
+def test_a_range_that_makes_no_sense_says_what_would(name: str, text: str, told: str) -> None:
     with pytest.raises(ConfigError) as caught:
         expand({name: text})
     assert caught.value.problems[0].field == name
-    assert reported in caught.value.problems[0].message
+    assert told in caught.value.problems[0].message
 
 
 @given(
