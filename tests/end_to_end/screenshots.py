@@ -215,6 +215,9 @@ async def take(run_id: int, save: Callable[[str, str], object]) -> None:
     """
 
     async def wide(walk: Walk) -> None:
+        await walk.shows("completed")
+        if A_WAITING_RUN not in walk.text():  # a filter of the last time
+            await walk.unfilter()
         await walk.shows(A_WAITING_RUN, "running")
         save("runs", await walk.picture())
 
@@ -254,7 +257,7 @@ async def take(run_id: int, save: Callable[[str, str], object]) -> None:
         save("new-run", await walk.picture())
 
     async def narrow(walk: Walk) -> None:
-        await walk.shows(A_WAITING_RUN)
+        await walk.shows("completed")
         await walk.find(f"id:{run_id}", "RigL-ITOP")
         await walk.keys("home", "enter")
         await walk.shows("step")
@@ -269,6 +272,7 @@ async def take(run_id: int, save: Callable[[str, str], object]) -> None:
         save("heat-map", await walk.picture())
 
     async def mask(walk: Walk) -> None:
+        await walk.shows("completed")
         await walk.find(f"id:{run_id}", "RigL-ITOP")
         await walk.keys("home", "enter")
         await walk.shows("step")
