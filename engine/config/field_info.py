@@ -23,6 +23,7 @@ __all__ = [
     "explores_less",
     "field_flags",
     "field_help",
+    "field_label",
     "in_recipe",
     "irrelevant_because",
     "setting_declarations",
@@ -59,6 +60,11 @@ def setting_declarations() -> Iterable[DeclaredSetting]:
         unit: Unit = "whole" if int in kinds else extra["unit"]
         kind: SettingKind = "flag" if bool in kinds else "number" if kinds & {int, float} else "text"
         yield DeclaredSetting(name, kind, unit, extra["short"], extra["in_recipe"])
+
+
+def field_label(name: str) -> str:
+    """Returns what the form calls a field."""
+    return _metadata(name)["label"] or name.replace("_", " ")
 
 
 def field_help(name: str) -> str:

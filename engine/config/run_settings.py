@@ -145,7 +145,8 @@ class RunSettings(BaseModel):
     death_rate: float = setting(
         0.5,
         Section.SPARSITY,
-        "Death rate (ζ): share of a layer's active weights that dies at a mask update, at the start of the schedule.",
+        "Share of a layer's active weights that dies at a mask update, at the start of the schedule.",
+        label="death rate (ζ)",
         short="death rate (ζ) at the start: the share of weights that dies at an update",
         unit="share",
         ge=0,
@@ -378,8 +379,9 @@ class RunSettings(BaseModel):
     stop_on_nonfinite: bool = setting(
         True,
         Section.RUN,
-        "stop on NaN/inf: end the run as failed when its loss becomes NaN or infinite.",
-        short="stop on NaN/inf: ends when its loss is NaN or infinite",
+        "End the run as failed when its loss becomes NaN or infinite.",
+        label="stop on NaN/inf",
+        short="ends when its loss is NaN or infinite",
         in_recipe=False,
         resumable=True,
     )

@@ -53,6 +53,7 @@ def setting(
     section: Section,
     description: str,
     *,
+    label: str = "",
     short: str = "",
     unit: Literal["", "share", "seconds"] = "",
     in_recipe: bool = True,
@@ -67,7 +68,8 @@ def setting(
         default: Its default value.
         section: Where the form and the help show it.
         description: What it means, for the person who sets it.
-        short: The same in a few words, where runs are filtered, grouped and given columns; by default the
+        label: What the form calls it, where that is not its name with blanks.
+        short: The description in a few words, where runs are filtered, grouped and given columns; by default the
             description's first words.
         unit: What a number is, where it is no plain one.
         in_recipe: Whether a difference in it makes two experiments. False for what changes no result, or only by
@@ -82,6 +84,7 @@ def setting(
         description=description,
         json_schema_extra={
             "section": section,
+            "label": label,
             "short": short or re.split(r"[.;:]", description, maxsplit=1)[0],
             "unit": unit,
             "in_recipe": in_recipe,

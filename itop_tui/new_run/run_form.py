@@ -11,7 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from engine.config.field_info import FIELD_SECTIONS, choices_of, field_help, irrelevant_because, setting_text
+from engine.config.field_info import (
+    FIELD_SECTIONS,
+    choices_of,
+    field_help,
+    field_label,
+    irrelevant_because,
+    setting_text,
+)
 from engine.config.run_config import ConfigError, RunConfig
 from engine.config.setting import Section, allowed
 from itop_tui.service import command_lines, sweeps
@@ -51,7 +58,7 @@ class FieldSpec:
     @property
     def label(self) -> str:
         """The name as people read it."""
-        return self.name.replace("_", " ")
+        return field_label(self.name) if self.name in RunConfig.model_fields else self.name.replace("_", " ")
 
     @property
     def listed(self) -> str:

@@ -57,7 +57,7 @@ FIELDS: tuple[RunColumn, ...] = (
     _figure("val_loss", "val loss", 8, _lr, "validation loss of the last epoch"),
     _figure("accuracy", "train", 6, percent, "training accuracy of the last step", figure="train"),
     _figure("learning_rate", "lr now", 8, _lr, "the learning rate of the last step"),
-    _figure("death_rate", "ζ", 6, _lr, "the death rate of the last step", figure="current_death_rate"),
+    _figure("death_rate", "ζ", 6, _lr, "death rate (ζ) of the last step", figure="current_death_rate"),
     RunColumn("density_now", "dens. now", 9, _RANK, "density", number_cell(lambda run: ratio(run.density, 4)),
               right=True, about="the density of the masks"),
     _figure("training_flops", "FLOPs done", 10, short_count, "floating-point operations so far"),
