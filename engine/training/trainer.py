@@ -286,6 +286,8 @@ class Trainer:
     def record(self, **values: Tensor | float) -> None:
         """Record metrics with the step that is being taken, or with the next one between two steps; any thread may.
 
+        Of several values of a metric for one step the last one counts; what is recorded after the last step is lost.
+
         Args:
             values: Metrics declared in `db.history.declared`, by name: plain numbers, or scalars on the device, which
                 nothing waits for. A metric may be recorded at some steps only.

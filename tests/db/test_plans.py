@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from db import key_values
 from db.finding import grouping, listing
-from db.history import cut_back, metrics
+from db.history import cut_back, declared, metrics
+from db.history.declared import Metric
 from db.history.writer import MetricWriter
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, RunQuery, RunRecord, RunStatus
 from db.rows import get_run
@@ -53,15 +54,27 @@ def of_histories(plan: list[str]) -> list[str]:
     return [line for line in plan if any(name in line.split() for name in HISTORIES)]
 
 
+_POWER = Metric("power", "power", "power", "W")
+"""A metric without a column."""
+
+
 @pytest.fixture(scope="module")
 def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """A database of SQLite with 22 runs; the first two have enough of everything for two levels of copies."""
+    declared._by_name[_POWER.name] = _POWER
+    try:
+        yield from _filled(tmp_path_factory)
+    finally:
+        del declared._by_name[_POWER.name]
+
+
+def _filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     with closing(Database.open(str(tmp_path_factory.mktemp("plans") / "itop.db"))) as db:
         for _ in range(2):
             run, attempt = started(db)
             with MetricWriter(db, run.id, attempt.id) as writer:
                 for number in range(9000):
-                    writer.step(step(number))
+                    writer.step(step(number, metrics={_POWER.name: float(number)} if number % 7 == 0 else {}))
                 writer.epoch(EpochMetric(1, 100, val_accuracy=0.5))
                 layer = LayerMaskStat("fc", 0, (2,), 2, 1, 0, 0, 1)
                 writer.mask_update(MaskUpdate(0, 0, 0.5, 3, 3, 40, 0.5, 0.5), [layer])
@@ -93,6 +106,7 @@ LISTS: dict[str, Callable[[Database, RunRecord], object]] = {
     "checkpoints": lambda db, run: checkpoints.for_run(db, run.id),
     "commands": lambda db, run: commands.pending(db, run.id),
     "settings": lambda db, run: key_values.get(db, "theme"),
+    "by any metric": lambda db, run: runs.list_runs(db, RunQuery(text="metrics.power>1", sort="metrics.power")),
     "edit": lambda db, run: runs.update_fields(db, run.id, notes="changed"),
 }
 
@@ -119,7 +133,7 @@ def _record(db: Database, run: RunRecord) -> None:
     other = new_run(db)
     with MetricWriter(db, other.id, start(db, other).id) as writer:
         for number in range(300):
-            writer.step(step(number))
+            writer.step(step(number, metrics={_POWER.name: float(number)}))
 
 
 READS: dict[str, Callable[[Database, RunRecord], object]] = {
@@ -135,6 +149,15 @@ READS: dict[str, Callable[[Database, RunRecord], object]] = {
         for buckets in (None, 1, 5, 100, 5000)
     },
     "window": lambda db, run: metrics.series(db, run.id, "loss", first=100, last=8000, buckets=50),
+    **{
+        f"series without a column in {buckets}": lambda db, run, buckets=buckets: metrics.series(  # type: ignore[misc]
+            db, run.id, "power", buckets=buckets
+        )
+        for buckets in (None, 1, 100)
+    },
+    "averages": lambda db, run: metrics.averages(db, run.id, "loss", first=0, last=9000, buckets=20),
+    "averages without a column": lambda db, run: metrics.averages(db, run.id, "power", first=0, last=9000, buckets=20),
+    "recorded": lambda db, run: metrics.recorded(db, [run.id]),
     "epochs' series": lambda db, run: metrics.series(db, run.id, "val_loss", buckets=5),
     "updates' series": lambda db, run: metrics.series(db, run.id, "churn", buckets=5),
     "several": lambda db, run: metrics.several(db, [run.id, run.id + 1], ["loss", "accuracy"], buckets=10),
