@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from db.records import BatchResult, RunRecord
 from itop_tui.figures.format import fit, plain, plural
@@ -118,3 +119,20 @@ class ChosenRuns:
                 self.screen.notify(f"{more} like these.", severity="error", markup=False)
 
         return report
+
+
+class _Changes(Protocol):
+    chosen: ChosenRuns
+
+
+Changes = TypeVar("Changes", bound=_Changes)
+
+
+def for_chosen(action: Callable[[Changes, Runs], None]) -> Callable[[Changes], None]:
+    """Make an action of a method that gets runs: it is called with the chosen runs that the action can be done to."""
+
+    @wraps(action)
+    def act(changes: Changes) -> None:
+        changes.chosen.take(action.__name__.removeprefix("action_"), lambda runs: action(changes, runs))
+
+    return act

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from db.records import CheckpointRecord, RunRecord
-from db.runs import checkpoints
-from db.session import Database
 from itop_tui import opening
 from itop_tui.dialogs.chooser import Item, Picker
-from itop_tui.dialogs.chosen import ChosenRuns, Runs, named, named_all, sentence_case
+from itop_tui.dialogs.chosen import ChosenRuns, Runs, for_chosen, named, named_all, sentence_case
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.format import plural
 from itop_tui.screen import ItopScreen
 from itop_tui.service import launching, run_reading, run_requests
+
+if TYPE_CHECKING:
+    from db.session import Database
 
 
 def queue_again(screen: ItopScreen, run: RunRecord, which: str = "last") -> None:
@@ -24,6 +27,8 @@ def queue_again(screen: ItopScreen, run: RunRecord, which: str = "last") -> None
     """
 
     def resume(db: Database) -> tuple[RunRecord, int | None]:
+        from db.runs import checkpoints
+
         queued = launching.resume(db, run.id, which)
         start = queued.start_checkpoint_id
         return queued, None if start is None else checkpoints.get(db, start).step
@@ -45,7 +50,7 @@ class RunChanges:
 
     def __init__(self, screen: ItopScreen) -> None:
         self._screen = screen
-        self._chosen = ChosenRuns(screen)
+        self.chosen = ChosenRuns(screen)
 
     def action_open_run(self) -> None:
         """Open the run at the cursor."""
@@ -76,7 +81,7 @@ class RunChanges:
             self._screen.notify(queued, markup=False)
             self._screen.show_run(made[0].id)
 
-        self._chosen.operate(launching.launch_demo, report, failing="The demonstration could not be queued")
+        self.chosen.operate(launching.launch_demo, report, failing="The demonstration could not be queued")
 
     def action_open_database(self) -> None:
         """Ask for another database, and open it."""
@@ -92,58 +97,49 @@ class RunChanges:
         hint = "a folder, a database file, or the URL of a server"
         self._screen.app.push_screen(Picker("Open a database", items, free=True, hint=hint), decided)
 
-    def action_stop_run(self) -> None:
+    @for_chosen
+    def action_stop_run(self, runs: Runs) -> None:
         """Stop the chosen runs; each writes a checkpoint first."""
-        self._chosen.take("stop_run", self._stop)
+        self.chosen.change(runs, run_requests.stop, "Asked {runs} to stop.", failing="Could not stop")
 
-    def _stop(self, runs: Runs) -> None:
-        self._chosen.change(runs, run_requests.stop, "Asked {runs} to stop.", failing="Could not stop")
-
-    def action_kill_run(self) -> None:
+    @for_chosen
+    def action_kill_run(self, runs: Runs) -> None:
         """Kill the chosen runs, after asking."""
-        self._chosen.take("kill_run", self._kill)
 
-    def _kill(self, runs: Runs) -> None:
         def decided(yes: bool | None) -> None:
             if yes:
-                self._chosen.change(runs, run_requests.kill, "Killed {runs}.", failing="Could not kill")
+                self.chosen.change(runs, run_requests.kill, "Killed {runs}.", failing="Could not kill")
 
         consequence = "What was trained since the last checkpoint is lost. Stop (s) would write a checkpoint first."
         self._screen.app.push_screen(Confirm(f"Kill {named_all(runs)}?", consequence, "Kill"), decided)
 
-    def action_checkpoint_now(self) -> None:
+    @for_chosen
+    def action_checkpoint_now(self, runs: Runs) -> None:
         """Have the chosen runs save a checkpoint now."""
-        self._chosen.take("checkpoint_now", self._checkpoint)
-
-    def _checkpoint(self, runs: Runs) -> None:
         sentence = "Asked {runs} for a checkpoint: it is written between two steps."
-        self._chosen.change(runs, run_requests.checkpoint_now, sentence, failing="Could not ask for a checkpoint")
+        self.chosen.change(runs, run_requests.checkpoint_now, sentence, failing="Could not ask for a checkpoint")
 
-    def action_pause_run(self) -> None:
+    @for_chosen
+    def action_pause_run(self, runs: Runs) -> None:
         """Pause the chosen runs that are running; where none is, continue the paused ones."""
-        self._chosen.take("pause_run", self._pause)
-
-    def _pause(self, runs: Runs) -> None:
         running = tuple(run for run in runs if run.status != "paused")
         meant, words = (running, "pause (memory still allocated)") if running else (runs, "continue")
-        self._chosen.operate(
+        self.chosen.operate(
             lambda db: run_requests.pause_all(db, meant),
-            self._chosen.report(f"Asked {{runs}} to {words}.", meant),
+            self.chosen.report(f"Asked {{runs}} to {words}.", meant),
             failing="Could not pause",
         )
 
-    def action_resume_run(self) -> None:
+    @for_chosen
+    def action_resume_run(self, runs: Runs) -> None:
         """Queue the chosen runs to resume from their last checkpoints."""
-        self._chosen.take("resume_run", self._resume)
-
-    def _resume(self, runs: Runs) -> None:
         if len(runs) == 1:
             queue_again(self._screen, runs[0])
             return
         ids = [run.id for run in runs]
-        self._chosen.operate(
+        self.chosen.operate(
             lambda db: launching.resume_all(db, ids),
-            self._chosen.report("{runs} queued to resume from the last checkpoint."),
+            self.chosen.report("{runs} queued to resume from the last checkpoint."),
             failing="Could not resume",
         )
 
@@ -160,20 +156,20 @@ class RunChanges:
             else:
                 screen.itop.open_new_run(run.config, title=run.name, parent=run, checkpoint=checkpoint)
 
-        self._chosen.operate(lambda db: run_reading.last_checkpoint(db, run.id), fork, failing="Could not fork")
+        self.chosen.operate(lambda db: run_reading.last_checkpoint(db, run.id), fork, failing="Could not fork")
 
     def action_duplicate_run(self) -> None:
         """Open the form with the run's settings; of several runs, queue a copy each after asking."""
         screen, run = self._screen, self._screen.current_run
         if len(screen.chosen.ids) > 1:
-            self._chosen.take("duplicate_run", self._duplicate_all)
+            self.chosen.take("duplicate_run", self._duplicate_all)
         elif screen.permits("duplicate_run") and run is not None:
             screen.itop.open_new_run(run.config, title=f"run {run.id}")
 
     def _duplicate_all(self, runs: Runs) -> None:
         def decided(yes: bool | None) -> None:
             if yes:
-                self._chosen.operate(
+                self.chosen.operate(
                     lambda db: launching.launch_copies(db, runs),
                     lambda made: self._screen.notify(f"{plural(len(made), 'copy', 'copies')} queued.", markup=False),
                     failing="Could not queue the copies",
