@@ -5,8 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from db.session import Database
+
+# Hypothesis fails a test when an example takes over 200 ms or its data take long to make: on a busy machine both happen
+# to right code. What is slow by itself is seen in the benchmarks and in `--durations`.
+settings.register_profile("itop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("itop")
 
 
 @pytest.fixture(scope="session")

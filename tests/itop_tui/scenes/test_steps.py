@@ -21,6 +21,7 @@ from itop_tui.export.run_export import export_runs
 from itop_tui.figures.braille import FloatArray
 from tests.itop_tui.run.fabricate import record_run
 from tests.itop_tui.run.hosting import StillReader, run_screen, shows_curves, until
+from tests.itop_tui.support import opened
 
 MILLION = 1_000_000
 PEAKS = {123_457: 41.5, 500_003: 77.25, 999_999: 12.75}
@@ -86,7 +87,7 @@ async def test_a_million_steps_are_shown_with_every_peak(database: Database, tmp
     app = ItopApp(Database.open, reader=StillReader)
     one = record_run(database, name="one step", steps=1, kinds=())
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: app.is_open and app.snapshot is not None, "the database")
+        await opened(pilot)
         app.open_compare((run_id, one.id))
         await until(pilot, lambda: isinstance(app.screen, CompareScreen), "the screen")
         compared = app.screen
@@ -107,7 +108,7 @@ async def test_runs_of_hardly_a_step_are_compared_and_exported(database: Databas
     ids = [record_run(database, name=f"run {number}", steps=steps, kinds=()).id for number in range(2)]
     app = ItopApp(Database.open, reader=StillReader)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.is_open and app.snapshot is not None, "the database")
+        await opened(pilot)
         app.open_compare(ids)
         await until(pilot, lambda: isinstance(app.screen, CompareScreen), "the screen")
         compared = app.screen
