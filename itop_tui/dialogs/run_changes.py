@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from db.records import CheckpointRecord, RunRecord
-from db.runs import checkpoints
-from db.session import Database
 from itop_tui import opening
 from itop_tui.dialogs.chosen import ChosenRuns, Runs, named, named_all, sentence_case
 from itop_tui.dialogs.picker import Item, Picker
@@ -12,6 +12,9 @@ from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.format import plural
 from itop_tui.screen import ItopScreen
 from itop_tui.service import operations
+
+if TYPE_CHECKING:
+    from db.session import Database
 
 
 def queue_again(screen: ItopScreen, run: RunRecord, which: str = "last") -> None:
@@ -24,6 +27,8 @@ def queue_again(screen: ItopScreen, run: RunRecord, which: str = "last") -> None
     """
 
     def resume(db: Database) -> tuple[RunRecord, int | None]:
+        from db.runs import checkpoints
+
         queued = operations.resume(db, run.id, which)
         start = queued.start_checkpoint_id
         return queued, None if start is None else checkpoints.get(db, start).step
