@@ -234,9 +234,8 @@ def follow(database: Database, run_ids: Sequence[int], *, out: Console) -> list[
         ended = Follower(database, run_ids, out).until_ended()
     except KeyboardInterrupt:
         names = ", ".join(str(run_id) for run_id in run_ids)
-        several = len(run_ids) > 1
-        verb = "go" if several else "goes"
-        out.print(Text(f"Detached: run{'s' if several else ''} {names} {verb} on in the background."))
+        runs_named = f"runs {names} continue" if len(run_ids) > 1 else f"run {names} continues"
+        out.print(Text(f"Detached: {runs_named} in the background."))
         return None
     now = time.time()
     for one in ended:

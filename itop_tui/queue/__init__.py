@@ -1,1 +1,1 @@
-"""What runs where, what waits and why, and what the devices do."""
+"""What runs where, what is queued and why, and what the devices do."""

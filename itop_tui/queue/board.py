@@ -1,4 +1,4 @@
-"""The list of devices, of what runs on them and of what waits, with a cursor and a selection."""
+"""The list of devices, of what runs on them and of what is queued, with a cursor and a selection."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class ActiveLine:
 
 @dataclass(frozen=True, slots=True)
 class WaitingLine:
-    """A run that waits, and its place in the queue, from 1."""
+    """A queued run, and its place in the queue, from 1."""
 
     run: RunRecord
     place: int

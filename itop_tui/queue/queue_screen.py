@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class QueueScreen(ItopScreen):
-    """Shows what runs where, what waits and why, and lets a person change it.
+    """Shows what runs where, what is queued and why, and lets a person change it.
 
     Args:
         probe: Reads the devices of this host.

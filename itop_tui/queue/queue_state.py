@@ -1,4 +1,4 @@
-"""What the database knows of the queue: what runs, what waits and why, and how many runs each device takes."""
+"""What the database knows of the queue: what runs, what is queued and why, and how many runs each device takes."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class QueueState:
     Attributes:
         host: This host's name; empty before the queue was read.
         active: The runs that have a device, of every host, by id.
-        waiting: The runs that wait, held ones among them, in the order in which they start: the first of them.
-        queued: How many wait in all.
+        waiting: The queued runs, held ones among them, in the order in which they start: the first of them.
+        queued: How many are queued in all.
         held: How many of them are held.
         reasons: Why each of them waits, by its id.
         slots: Runs at a time by device; 1 where it names none.

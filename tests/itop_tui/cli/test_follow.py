@@ -153,7 +153,7 @@ def test_ctrl_c_detaches_and_leaves_the_run(database: Database, monkeypatch: pyt
     monkeypatch.setattr(time, "sleep", interrupt)
     out = _out()
     assert follow(database, [run.id], out=out) is None
-    assert f"Detached: run {run.id} goes on in the background." in _text(out)
+    assert f"Detached: run {run.id} continues in the background." in _text(out)
     assert runs.get(database, run.id).status is RunStatus.RUNNING
 
 

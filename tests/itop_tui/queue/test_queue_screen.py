@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -258,3 +259,34 @@ async def test_random_keys_do_not_break_it_while_runs_come_and_go(app: ItopApp, 
                 assert isinstance(app.screen, QueueScreen)
             assert app._exception is None
     assert life.error is None
+
+
+def threads_alive(*names: str) -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.is_alive()} & set(names)
+
+
+async def test_what_watches_for_the_queue_has_threads_of_its_own_that_end_with_the_screen(
+    app: ItopApp, database: Database
+) -> None:
+    """It sat in asyncio's default pool, which has a few threads, for as long as the screen was open."""
+    make(database, 1)
+    async with queue_open(app, 1) as (pilot, screen):
+        assert threads_alive("itop-queue", "itop-devices") == {"itop-queue", "itop-devices"}
+        assert not [worker for worker in app.workers if worker.node is screen and not worker.is_finished]
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: not threads_alive("itop-queue", "itop-devices"))
+
+
+async def test_a_scheduler_that_starts_or_ends_is_noticed_although_nothing_is_committed(
+    app: ItopApp, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = [False]
+    monkeypatch.setattr("itop_tui.queue.queue_state._EVERY", 0.05)
+    monkeypatch.setattr("engine.launch.submit.scheduler_running", lambda db: serving[0])
+    make(database, 1)
+    async with queue_open(app, 1) as (pilot, screen):
+        assert not screen.board.scene.state.scheduler
+        serving[0] = True
+        await wait_for(pilot, lambda: screen.board.scene.state.scheduler)
+        serving[0] = False
+        await wait_for(pilot, lambda: not screen.board.scene.state.scheduler)
