@@ -8,14 +8,14 @@ It stands beside the optimizer and takes over its step:
         criterion(model(inputs), targets).backward()
         masking.step()
 
-Between updates a step is the optimizer's own and one in-place product of the weights with their masks; it never waits
+Between updates a step is the optimizer's own and one in-place "and" of the weights with their masks; it never waits
 for the device. An update lets weights die, grows others, wipes what the optimizer remembered of both, and counts what
 changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -30,6 +30,8 @@ from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, up
 from engine.sparsity.sparsity_config import SparsityConfig
 from engine.sparsity.stats import Change, LayerStats, UpdateStats, summarise
 from engine.sparsity.update import Updater, needs_of
+
+_AFTER_BACKWARD = "update after backward() and before zero_grad()"
 
 DECAY = 0.9
 """Decay of the momentum kept here where a rule needs one and the optimizer keeps none."""
@@ -66,6 +68,9 @@ class Masking:
         self.total_steps = total_steps
         self.steps = 0
         self.updates = 0
+        if isinstance(optimizer, torch.optim.LBFGS):
+            why = "it searches along a line through all weights at once, inactive ones too"
+            raise ValueError(f"optimizer: LBFGS cannot train a masked network: {why}.")  # noqa: TRY004 - a wrong choice
         maskable = find_maskable(modules, config)
         for one in maskable:
             if group_of(optimizer, one.parameter) is None:
@@ -165,24 +170,40 @@ class Masking:
 
     # Training.
 
-    def step(self, scaler: torch.amp.GradScaler | None = None) -> UpdateStats | None:
+    def step(
+        self,
+        closure: Callable[[], Any] | torch.amp.GradScaler | None = None,
+        *,
+        scaler: torch.amp.GradScaler | None = None,
+    ) -> UpdateStats | None:
         """Makes one optimizer step, keeps the masks, and updates them where that is due.
 
-        An update whose rules read gradients is put off where a scaler skips its step: gradients that overflowed rank
-        nothing. It is made after the next step that is not skipped, `last_update` or not, as long as one is left to
-        train what grows; one that is due by then is the same.
+        An update whose rules read gradients or momenta is put off where a scaler skips its step: gradients that
+        overflowed rank nothing. It is made after the next step that is not skipped, `last_update` or not, as long as
+        one is left to train what grows; one that is due by then is the same.
 
         Args:
+            closure: What the optimizer's own `step` takes: it computes the loss and its gradients again and returns the
+                loss. A scaler may be given in its place.
             scaler: Gradient scaler of mixed precision: its `step` then makes the optimizer's. As in any such loop the
                 caller calls `scaler.update()` afterwards, once for all optimizers.
 
         Returns:
             What the update did, or None where none was due.
+
+        Raises:
+            ValueError: A closure and a scaler are given, which torch's scaler does not support.
         """
-        if scaler is None:
-            self.optimizer.step()
-        else:
+        if isinstance(closure, torch.amp.GradScaler):
+            closure, scaler = None, closure
+        if closure is not None and scaler is not None:
+            raise ValueError("closure: torch's gradient scaler takes none; call step with one or the other.")
+        if scaler is not None:
             scaler.step(self.optimizer)
+        elif closure is not None:
+            self.optimizer.step(closure)
+        else:
+            self.optimizer.step()
         self.steps += 1
         if self._momentum:
             self._follow_momentum(scaled=scaler is not None)
@@ -190,16 +211,16 @@ class Masking:
         late = self._put_off and self.steps < self.total_steps
         if not late and not is_update_step(self.config, self.steps, self.total_steps):
             return None
-        if scaler is not None and "gradient" in self._needs and not self._gradients_finite():
+        if scaler is not None and not self._readable():
             self._put_off = True
             return None
         return self.update()
 
     @torch.no_grad()
     def apply(self) -> None:
-        """Sets every inactive weight to zero, in place."""
-        if self._keep:
-            torch._foreach_mul_(self._kept, self._keep)
+        """Sets every inactive weight to zero, in place, whatever it was: infinite and NaN ones too."""
+        for weight, bits in zip(self._kept, self._keep, strict=True):
+            weight.detach().view(bits.dtype).bitwise_and_(bits)
 
     @torch.no_grad()
     def update(self) -> UpdateStats:
@@ -209,7 +230,7 @@ class Masking:
             What changed.
 
         Raises:
-            RuntimeError: A rule reads gradients and there are none.
+            RuntimeError: A rule reads gradients or momenta, and no layer has any.
         """
         self._provide()
         before = self.nonzeros
@@ -238,18 +259,31 @@ class Masking:
                 gradient = layer.parameter.grad
                 layer.gradient = gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
             if all(layer.gradient is None for layer in self._layers):
-                raise RuntimeError(
-                    f"growth {self.config.growth!r} with death {self.config.death!r} reads gradients, and there are "
-                    "none: update after backward() and before zero_grad()."
-                )
+                raise RuntimeError(f"{self._rules} read gradients, and there are none: {_AFTER_BACKWARD}.")
         if "momentum" in self._needs:
             for layer in self._layers:
-                own = self._momentum.get(layer.name)
-                layer.momentum = momentum_of(self.optimizer, layer.parameter) if own is None else own
+                layer.momentum = self._momentum_of(layer)
+            if all(layer.momentum is None for layer in self._layers):
+                raise RuntimeError(f"{self._rules} read momenta, and the optimizer has none yet: step it first.")
 
-    def _gradients_finite(self) -> bool:
-        """Asks the device whether a scaler let the present step pass; only where an update, which asks too, is due."""
-        return bool(all_finite(self.optimizer, self._layers[0].parameter.detach()))
+    @property
+    def _rules(self) -> str:
+        """The rules of the configuration, for messages."""
+        rules = f"growth {self.config.growth!r} with death {self.config.death!r}"
+        return f"{rules} and redistribution {self.config.redistribution!r}"
+
+    def _momentum_of(self, layer: Layer) -> Tensor | None:
+        """Returns a layer's momentum, or None where it has none: the one kept here has met no gradient while all 0."""
+        kept = self._momentum.get(layer.name)
+        if kept is None:
+            return momentum_of(self.optimizer, layer.parameter)
+        return kept if bool(kept.any()) else None
+
+    def _readable(self) -> bool:
+        """Asks the device whether a scaler let steps pass; only where an update, which asks too, is due."""
+        if "gradient" in self._needs and not all_finite(self.optimizer, self._layers[0].parameter.detach()):
+            return False
+        return "momentum" not in self._needs or any(self._momentum_of(layer) is not None for layer in self._layers)
 
     @torch.no_grad()
     def _follow_momentum(self, *, scaled: bool) -> None:
@@ -271,10 +305,10 @@ class Masking:
             torch._foreach_add_([kept for kept, _ in pairs], [gradient for _, gradient in pairs], alpha=1 - DECAY)
 
     def _renew_keepers(self) -> None:
-        """Brings the masks into the form in which the product with the weights is fastest; dense layers need none."""
+        """Brings the masks into the form in which `apply` is fastest; dense layers need none."""
         sparse = [layer for layer in self._layers if layer.room]
         self._kept = [layer.parameter for layer in sparse]  # not detached: a model that is moved must be noticed
-        self._keep = [_keeper(weight, layer.mask) for weight, layer in zip(self._kept, sparse, strict=True)]
+        self._keep = [_bits(weight, layer.mask) for weight, layer in zip(self._kept, sparse, strict=True)]
 
     def _summarise(self, changes: list[Change], *, death_rate: float) -> UpdateStats:
         return summarise(changes, self._first_nonzeros, update=self.updates, step=self.steps, death_rate=death_rate)
@@ -357,13 +391,14 @@ class Masking:
         self.apply()
 
 
-def _keeper(weight: Tensor, mask: Tensor) -> Tensor:
-    """Returns a mask in the form in which `weight.mul_(mask)` is fastest.
+def _bits(weight: Tensor, mask: Tensor) -> Tensor:
+    """Returns a mask as whole numbers of the weight's size and layout: all bits set where active, none elsewhere.
 
-    It is a copy in the weight's own type and layout: one kernel then serves all layers, and on a CPU the product with
-    bytes or bools takes longer though it reads less.
+    The bitwise "and" with a weight's own bits takes as long as a product with zeros and ones, and leaves exactly +0
+    where a product would make a NaN of an infinite weight.
     """
-    return torch.empty_like(weight, requires_grad=False).copy_(mask.view(weight.shape))
+    whole = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[weight.element_size()]
+    return torch.empty_like(weight, dtype=whole, requires_grad=False).copy_(mask.view(weight.shape)).neg_()
 
 
 def _shared_seed() -> int:

@@ -180,7 +180,7 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         update = None
         if self.masking is not None:
-            update = self.masking.step(self.scaler if self.scaler.is_enabled() else None)
+            update = self.masking.step(scaler=self.scaler if self.scaler.is_enabled() else None)
         else:
             self.scaler.step(self.optimizer)
         self.scaler.update()
