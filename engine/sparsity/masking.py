@@ -148,6 +148,11 @@ class Masking:
         return self.nonzeros / self.maskable
 
     @property
+    def at_final_density(self) -> bool:
+        """Whether the network is as sparse as it is to be at the end: at once, but for `gmp`, which starts dense."""
+        return self.config.distribution != "gmp" or self.nonzeros <= round(self.config.density * self.maskable)
+
+    @property
     def itop_rate(self) -> float:
         """R_s, the in-time over-parameterisation rate: the share of all maskable weights that is or ever was active."""
         return sum(layer.explored_count for layer in self._layers) / self.maskable

@@ -354,9 +354,14 @@ class Trainer:
             raise _Diverged(self.diverged)
 
     def _note_best(self, validation: Evaluation | None) -> bool:
-        """Keep a copy of the best weights so far; without a validation split the last ones count as the best."""
+        """Keep a copy of the best weights so far; without a validation split the last ones count as the best.
+
+        Weights of a density above the final one never count: their accuracy is that of another, denser network.
+        """
         if validation is None:
             return True
+        if self.masking is not None and not self.masking.at_final_density:
+            return False
         if self.best is not None and not validation.accuracy > self.best.accuracy:
             return False
         self.best = Best(validation.accuracy, self.step, self.epoch, copy_state(self.model.state_dict()))
