@@ -15,17 +15,19 @@ changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from engine.sparsity.distributions import check_room, fixed_counts
+from engine.sparsity.gradients import GradientMask, clip_by_active_norm, looks_at_matrices
 from engine.sparsity.initial import initial_masks
 from engine.sparsity.layers import Layer, Modules, find_maskable
 from engine.sparsity.optimizer_state import all_finite, group_of, keeps_momentum, momentum_of
+from engine.sparsity.ranks import from_rank_0, shared_seed
 from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
 from engine.sparsity.sparsity_config import SparsityConfig
 from engine.sparsity.stats import Change, LayerStats, UpdateStats, summarise
@@ -49,6 +51,9 @@ class Masking:
         total_steps: Optimizer steps of the whole training; the schedules run over it.
         initial_weights: Parameter name → tensor: the weights that `lottery_ticket` ranks and whose nonzeros `resume`
             takes as masks. None: the model's own. The model's values are not replaced by them.
+        mask_gradients: Set the gradients of inactive weights to zero before each optimizer step. None: where the
+            optimizer's step at one weight depends on the gradients of others (Adafactor, Muon). What grows is chosen
+            by the dense gradients all the same.
 
     Raises:
         ValueError: The configuration does not fit the model or the length of training.
@@ -62,6 +67,7 @@ class Masking:
         *,
         total_steps: int,
         initial_weights: Mapping[str, Tensor] | None = None,
+        mask_gradients: bool | None = None,
     ) -> None:
         self.optimizer = optimizer
         self.config = config
@@ -80,8 +86,8 @@ class Masking:
                 f"update_frequency: {config.update_frequency} leaves gmp no update in {total_steps} steps to prune at."
             )
         self._generator = torch.Generator("cpu")
-        self._generator.manual_seed(_shared_seed() if config.seed is None else config.seed)
-        masks = initial_masks(maskable, config, self._generator_on, initial_weights)
+        self._generator.manual_seed(shared_seed(config.seed))
+        masks = [from_rank_0(mask) for mask in initial_masks(maskable, config, self._generator_on, initial_weights)]
         self._layers = [
             Layer(
                 name=one.name,
@@ -106,12 +112,14 @@ class Masking:
         self._updater = Updater(self._layers, config, optimizer, fixed, self._generator_on)
         self._needs = needs_of(config)
         self._put_off = False  # an update is due and waits for gradients that can be read
+        self._gradients = GradientMask(self._layers)
+        self._hides_gradients = looks_at_matrices(optimizer) if mask_gradients is None else mask_gradients
         self._momentum: dict[str, Tensor] = {}
         if config.updates_masks and "momentum" in self._needs:
             self._momentum = {
                 layer.name: torch.zeros_like(layer.parameter.detach())
                 for layer in self._layers
-                if not keeps_momentum(optimizer, layer.parameter)
+                if self._hides_gradients or not keeps_momentum(optimizer, layer.parameter)
             }
         self._keep: list[Tensor] = []
         self._kept: list[Tensor] = []
@@ -203,6 +211,10 @@ class Masking:
             closure, scaler = None, closure
         if closure is not None and scaler is not None:
             raise ValueError("closure: torch's gradient scaler takes none; call step with one or the other.")
+        if self._hides_gradients:
+            if closure is not None:
+                raise ValueError("closure: gradients that it computes anew cannot be masked; call step without it.")
+            self._gradients.hide(keep=bool(self._momentum) or "gradient" in self._needs)
         if scaler is not None:
             scaler.step(self.optimizer)
         elif closure is not None:
@@ -213,13 +225,33 @@ class Masking:
         if self._momentum:
             self._follow_momentum(scaled=scaler is not None)
         self.apply()
+        update = self._update_if_due(scaled=scaler is not None)
+        self._gradients.forget()
+        return update
+
+    def _update_if_due(self, *, scaled: bool) -> UpdateStats | None:
         late = self._put_off and self.steps < self.total_steps
         if not late and not is_update_step(self.config, self.steps, self.total_steps):
             return None
-        if scaler is not None and not self._readable():
+        if scaled and not self._readable():
             self._put_off = True
             return None
         return self.update()
+
+    def clip_grad_norm_(self, parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:
+        """Clips gradients by the norm that the sparse network's have; `torch.nn.utils.clip_grad_norm_` counts all.
+
+        The gradients of inactive weights are scaled with the others and do not count. Call it after backward() (and
+        after a scaler's `unscale_`).
+
+        Args:
+            parameters: What to clip, as a rule `model.parameters()`.
+            max_norm: The largest 2-norm.
+
+        Returns:
+            The norm before clipping, a tensor of one element.
+        """
+        return clip_by_active_norm(self._layers, parameters, max_norm)
 
     @torch.no_grad()
     def apply(self) -> None:
@@ -261,7 +293,7 @@ class Masking:
         """Hands the rules the gradients and momenta they asked for."""
         if "gradient" in self._needs:
             for layer in self._layers:
-                gradient = layer.parameter.grad
+                gradient = self._gradients.dense(layer)
                 layer.gradient = gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
             if all(layer.gradient is None for layer in self._layers):
                 raise RuntimeError(f"{self._rules} read gradients, and there are none: {_AFTER_BACKWARD}.")
@@ -294,9 +326,9 @@ class Masking:
     def _follow_momentum(self, *, scaled: bool) -> None:
         """Takes a step's gradients into the momentum kept here; of a step that the scaler skipped, nothing."""
         pairs = [
-            (self._momentum[layer.name], layer.parameter.grad)
+            (self._momentum[layer.name], gradient)
             for layer in self._layers
-            if layer.name in self._momentum and layer.parameter.grad is not None
+            if layer.name in self._momentum and (gradient := self._gradients.dense(layer)) is not None
         ]
         if not pairs:
             return
@@ -404,13 +436,3 @@ def _bits(weight: Tensor, mask: Tensor) -> Tensor:
     """
     whole = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[weight.element_size()]
     return torch.empty_like(weight, dtype=whole, requires_grad=False).copy_(mask.view(weight.shape)).neg_()
-
-
-def _shared_seed() -> int:
-    """Draws a seed from torch's global generator; the ranks of a distributed run take that of rank 0."""
-    seed = torch.randint(2**63 - 1, (), device="cpu")
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
-        seed = seed.to(device)
-        torch.distributed.broadcast(seed, src=0)
-    return int(seed)

@@ -177,7 +177,8 @@ class Trainer:
 
         if self.config.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+            clip = nn.utils.clip_grad_norm_ if self.masking is None else self.masking.clip_grad_norm_
+            clip(self.model.parameters(), self.config.clip_norm)
         update = None
         if self.masking is not None:
             update = self.masking.step(scaler=self.scaler if self.scaler.is_enabled() else None)

@@ -227,3 +227,70 @@ def test_what_dies_is_exact(digits: int, places: int, count: int) -> None:
     rate = min(Fraction(digits, 10**places), Fraction(1))
     expected = -((-rate.numerator * count) // rate.denominator)
     assert dying(float(rate), count) == expected
+
+
+# Gradients of the sparse network.
+
+
+def test_clipping_counts_only_the_gradients_of_active_weights() -> None:
+    layer = nn.Linear(2, 2)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    optimizer = torch.optim.SGD(layer.parameters(), 0.1)
+    masking = Masking(layer, optimizer, SparsityConfig(distribution="resume", seed=1), total_steps=9)
+    layer.weight.grad = torch.tensor([[2.0, 50.0], [torch.inf, 0.0]])
+    layer.bias.grad = torch.tensor([1.0, 2.0])
+    norm = masking.clip_grad_norm_(layer.parameters(), 1.5)
+    assert float(norm) == 3.0  # of 2, 0, 1 and 2
+    torch.testing.assert_close(layer.weight.grad, torch.tensor([[1.0, 25.0], [torch.inf, 0.0]]))
+    torch.testing.assert_close(layer.bias.grad, torch.tensor([0.5, 1.0]))
+
+
+@pytest.mark.parametrize("name", ["Adafactor", "Muon"])
+@pytest.mark.parametrize("growth", sorted(GROWTH))
+def test_an_optimizer_that_looks_at_matrices_sees_the_sparse_network_alone(name: str, growth: str) -> None:
+    kind = getattr(torch.optim, name, None)
+    if kind is None:
+        pytest.skip(f"this torch has no {name}")
+
+    def trained(noise: float) -> tuple[nn.Module, Masking]:
+        """Trains with some noise on the gradients of inactive weights, up to the first update."""
+        torch.manual_seed(2)
+        model = nn.Sequential(nn.Linear(8, 12, bias=False), nn.Linear(12, 5, bias=False))
+        optimizer = kind(model.parameters(), lr=0.01)
+        config = SparsityConfig(density=0.3, growth=growth, update_frequency=4, seed=1)
+        masking = Masking(model, optimizer, config, total_steps=20)
+        generator = torch.Generator().manual_seed(5)
+        for _ in range(3):
+            optimizer.zero_grad()
+            inputs = torch.randn(6, 8, generator=generator)
+            torch.autograd.backward(model(inputs).square().mean())
+            for layer, mask in masking.masks.items():
+                gradient = model.get_parameter(layer).grad
+                assert gradient is not None
+                gradient[~mask] += noise
+            masking.step()
+        return model, masking
+
+    (calm, masking), (noisy, _) = trained(0.0), trained(7.0)
+    for mine, theirs in zip(calm.parameters(), noisy.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    before = {name: mask.clone() for name, mask in masking.masks.items()}
+    torch.autograd.backward(calm(torch.randn(6, 8)).square().mean())
+    assert masking.step() is not None
+    assert active(masking) == round(0.3 * masking.maskable)
+    assert any(not torch.equal(mask, before[name]) for name, mask in masking.masks.items())
+
+
+def test_growth_by_gradient_reads_the_dense_gradient_where_gradients_are_masked() -> None:
+    layer = nn.Linear(3, 1, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[1.0, 0.0, 0.0]]))
+    config = SparsityConfig(
+        distribution="resume", growth="gradient", death_rate=1.0, schedule="constant", update_frequency=1, seed=1
+    )
+    optimizer = torch.optim.SGD(layer.parameters(), 0.0)
+    masking = Masking(layer, optimizer, config, total_steps=9, mask_gradients=True)
+    layer.weight.grad = torch.tensor([[0.1, 0.2, -0.3]])
+    masking.step()
+    assert masking.masks["weight"].tolist() == [[False, False, True]]
