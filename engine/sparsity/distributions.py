@@ -163,6 +163,25 @@ def _none_left_empty(counts: list[int]) -> list[int]:
     return counts
 
 
+def refuse_empty(names: Sequence[str], counts: Sequence[int], config: SparsityConfig) -> None:
+    """Refuses a first mask that leaves a layer without an active weight: nothing passes such a layer.
+
+    A layer that the user gave a density of 0 in `layer_densities` is meant to have none.
+
+    Raises:
+        ValueError: Some layers are empty; the message names them.
+    """
+    meant = {name for name in names for p, d in config.layer_densities.items() if d == 0 and fnmatchcase(name, p)}
+    empty = [name for name, count in zip(names, counts, strict=True) if count == 0 and name not in meant]
+    if empty:
+        shown = ", ".join(empty[:5]) + (f" and {len(empty) - 5} more" if len(empty) > 5 else "")
+        raise ValueError(
+            f"density: {config.density} with distribution {config.distribution!r} leaves no active weight in {shown}; "
+            "choose a higher density or another distribution, or exclude such layers"
+            + ("; or set fill_empty_layers." if config.distribution == "lottery_ticket" else ".")
+        )
+
+
 def check_room(left: int, room: int, total: int, fixed: dict[int, int], config: SparsityConfig) -> None:
     """Refuses fixed layers that cannot be made up for.
 

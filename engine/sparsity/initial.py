@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.sparsity.distributions import check_room, fixed_counts, layer_counts
+from engine.sparsity.distributions import check_room, fixed_counts, layer_counts, refuse_empty
 from engine.sparsity.layers import Maskable, Modules, find_maskable
 from engine.sparsity.registry import unknown_value
 from engine.sparsity.selection import largest, random_subset
@@ -46,6 +46,7 @@ def plan_layers(modules: Modules, config: SparsityConfig) -> list[LayerPlan]:
     names = [one.name for one in maskable]
     shapes = [tuple(one.parameter.shape) for one in maskable]
     counts = layer_counts(names, shapes, config)
+    refuse_empty(names, counts, config)
     sizes = [math.prod(shape) for shape in shapes]
     rows = zip(names, shapes, sizes, counts, strict=True)
     return [LayerPlan(name, shape, size, count) for name, shape, size, count in rows]
@@ -67,8 +68,24 @@ def initial_masks(
         initial_weights: What `lottery_ticket` and `resume` look at; None: the weights themselves.
 
     Raises:
-        ValueError: Weights are missing, of another shape, or all zero.
+        ValueError: Weights are missing, of another shape, or all zero; or a layer would have no active weight.
     """
+    names = [one.name for one in maskable]
+    masks = _first_masks(names, maskable, config, generator_on, initial_weights)
+    if config.distribution in ("lottery_ticket", "resume"):
+        refuse_empty(names, [int(mask.count_nonzero()) for mask in masks], config)
+    else:
+        refuse_empty(names, layer_counts(names, [tuple(one.parameter.shape) for one in maskable], config), config)
+    return masks
+
+
+def _first_masks(
+    names: Sequence[str],
+    maskable: Sequence[Maskable],
+    config: SparsityConfig,
+    generator_on: GeneratorOn,
+    initial_weights: Mapping[str, Tensor] | None,
+) -> list[Tensor]:
     if config.distribution == "gmp":
         return [torch.ones(one.parameter.numel(), dtype=torch.bool, device=one.parameter.device) for one in maskable]
     if config.distribution in ("lottery_ticket", "resume"):
@@ -76,7 +93,6 @@ def initial_masks(
         if config.distribution == "resume":
             return _nonzeros(weights)
         return _lottery_ticket(maskable, weights, config)
-    names = [one.name for one in maskable]
     counts = layer_counts(names, [tuple(one.parameter.shape) for one in maskable], config)
     masks = []
     for one, count in zip(maskable, counts, strict=True):
@@ -104,11 +120,19 @@ def _lottery_ticket(maskable: Sequence[Maskable], weights: Sequence[Tensor], con
         left = total - sum(fixed.values())
         check_room(left, sum(sizes[i] for i in free), total, fixed, config)
         device = weights[free[0]].device
-        scores = torch.cat([weights[i].abs().to(device) for i in free])
+        scores = torch.cat([_ranked(weights[i], config).to(device) for i in free])
         chosen = _mask_of(largest(scores, left), scores.numel())
         for i, part in zip(free, torch.split(chosen, [sizes[i] for i in free]), strict=True):
             masks[i] = part.to(weights[i].device, copy=True)
     return masks
+
+
+def _ranked(weight: Tensor, config: SparsityConfig) -> Tensor:
+    """Returns |w| as `lottery_ticket` ranks it: a layer's largest before all others where no layer may be empty."""
+    scores = weight.abs()
+    if config.fill_empty_layers:
+        scores[largest(scores, 1)] = torch.inf
+    return scores
 
 
 def _weights_of(one: Maskable, initial_weights: Mapping[str, Tensor] | None) -> Tensor:

@@ -20,6 +20,9 @@ TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
 MASKABLE = (nn.Linear, *CONVOLUTIONS)
 
+_COMPILED = "_orig_mod"
+"""Under which `torch.compile` holds the module it was given."""
+
 Modules = nn.Module | Sequence[nn.Module] | Mapping[str, nn.Module]
 
 
@@ -177,27 +180,35 @@ def fill(tensor: Tensor, index: Tensor, value: float) -> None:
 def find_maskable(modules: Modules, config: SparsityConfig) -> list[Maskable]:
     """Lists the parameters to mask, in the order in which the modules hold them.
 
-    A parameter shared by several modules is listed once, under its first name. Frozen parameters (`requires_grad`
-    False) are left alone. Names are those of the module itself, without the prefixes of `torch.compile` and
-    data-parallel wrappers; several modules are distinguished by the prefix `0.`, `1.`, … or by their keys.
+    A parameter shared by several modules is listed once, under its first name, and left out where any of its names is
+    excluded. Frozen parameters (`requires_grad` False) and empty ones are left alone. Names are those of the module
+    itself, without the prefixes of `torch.compile` and data-parallel wrappers; several modules are distinguished by
+    the prefix `0.`, `1.`, … or by their keys.
 
     Raises:
-        ValueError: Nothing is left to mask, or a pattern of `include`, `exclude` or `layer_densities` matches
-        nothing.
+        ValueError: Nothing is left to mask, a pattern of `include`, `exclude` or `layer_densities` matches nothing, or
+        the model is sharded by FSDP, whose parts hold no whole weight.
     """
     found: dict[int, Maskable] = {}
+    left_out: set[int] = set()
     names: set[str] = set()
     matched: set[str] = set()
     for name, owner_name, parameter, module, attribute in _parameters(modules):
         names.add(name)
+        _refuse_sharded(name, parameter, module)
         excluded = [p for p in config.exclude if fnmatchcase(name, p) or fnmatchcase(owner_name, p)]
         included = [p for p in config.include if fnmatchcase(name, p)]
         matched.update(excluded, included)
+        if excluded:
+            left_out.add(id(parameter))
         natural = isinstance(module, MASKABLE) and attribute == "weight"
-        if (natural or included) and not excluded and parameter.requires_grad and id(parameter) not in found:
+        if (natural or included) and parameter.requires_grad and id(parameter) not in found:
             if isinstance(parameter, nn.parameter.UninitializedParameter):
                 raise ValueError(f"{name}: its module is lazy; run one batch through the model before masking it.")
-            found[id(parameter)] = Maskable(name, parameter, Geometry.of(parameter.shape, module))
+            if parameter.numel():
+                found[id(parameter)] = Maskable(name, parameter, Geometry.of(parameter.shape, module))
+    for key in left_out:
+        found.pop(key, None)
     for pattern in config.layer_densities:
         matched.update(p for p in (pattern,) if any(fnmatchcase(one.name, pattern) for one in found.values()))
     for field in ("include", "exclude", "layer_densities"):
@@ -211,10 +222,20 @@ def find_maskable(modules: Modules, config: SparsityConfig) -> list[Maskable]:
 
 def _parameters(modules: Modules) -> Iterator[tuple[str, str, nn.Parameter, nn.Module, str]]:
     for prefix, root in _roots(modules):
-        for owner_name, module in root.named_modules(prefix=prefix):
-            for attribute, parameter in module.named_parameters(recurse=False):
+        for path, module in root.named_modules(prefix=prefix, remove_duplicate=False):
+            owner_name = ".".join(part for part in path.split(".") if part != _COMPILED)
+            for attribute, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
                 name = f"{owner_name}.{attribute}" if owner_name else attribute
                 yield name, owner_name, parameter, module, attribute
+
+
+def _refuse_sharded(name: str, parameter: nn.Parameter, module: nn.Module) -> None:
+    """Refuses a model that is sharded by FSDP, version 1 or 2."""
+    kinds = {one.__name__ for one in (*type(module).__mro__, *type(parameter).__mro__)}
+    if kinds & {"FullyShardedDataParallel", "FSDPModule", "FlatParameter", "DTensor"}:
+        raise ValueError(
+            f"model: {name} is sharded by FSDP, and a mask needs the whole weight; train data-parallel (DDP) instead."
+        )
 
 
 def _roots(modules: Modules) -> Iterable[tuple[str, nn.Module]]:
@@ -230,7 +251,7 @@ def _roots(modules: Modules) -> Iterable[tuple[str, nn.Module]]:
 def unwrap(module: nn.Module) -> nn.Module:
     """Returns the user's own module from under `torch.compile` and data-parallel wrappers."""
     while True:
-        inner = getattr(module, "_orig_mod", None)
+        inner = getattr(module, _COMPILED, None)
         if inner is None and isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
             inner = module.module
         if not isinstance(inner, nn.Module):

@@ -8,28 +8,32 @@ It stands beside the optimizer and takes over its step:
         criterion(model(inputs), targets).backward()
         masking.step()
 
-Between updates a step is the optimizer's own and one in-place product of the weights with their masks; it never waits
+Between updates a step is the optimizer's own and one in-place "and" of the weights with their masks; it never waits
 for the device. An update lets weights die, grows others, wipes what the optimizer remembered of both, and counts what
 changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from engine.sparsity.distributions import check_room, fixed_counts
+from engine.sparsity.gradients import GradientMask, clip_by_active_norm, looks_at_matrices
 from engine.sparsity.initial import initial_masks
 from engine.sparsity.layers import Layer, Modules, find_maskable
 from engine.sparsity.optimizer_state import all_finite, group_of, keeps_momentum, momentum_of
+from engine.sparsity.ranks import from_rank_0, shared_seed
 from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
 from engine.sparsity.sparsity_config import SparsityConfig
 from engine.sparsity.stats import Change, LayerStats, UpdateStats, summarise
 from engine.sparsity.update import Updater, needs_of
+
+_AFTER_BACKWARD = "update after backward() and before zero_grad()"
 
 DECAY = 0.9
 """Decay of the momentum kept here where a rule needs one and the optimizer keeps none."""
@@ -47,6 +51,9 @@ class Masking:
         total_steps: Optimizer steps of the whole training; the schedules run over it.
         initial_weights: Parameter name → tensor: the weights that `lottery_ticket` ranks and whose nonzeros `resume`
             takes as masks. None: the model's own. The model's values are not replaced by them.
+        mask_gradients: Set the gradients of inactive weights to zero before each optimizer step. None: where the
+            optimizer's step at one weight depends on the gradients of others (Adafactor, Muon). What grows is chosen
+            by the dense gradients all the same.
 
     Raises:
         ValueError: The configuration does not fit the model or the length of training.
@@ -60,12 +67,16 @@ class Masking:
         *,
         total_steps: int,
         initial_weights: Mapping[str, Tensor] | None = None,
+        mask_gradients: bool | None = None,
     ) -> None:
         self.optimizer = optimizer
         self.config = config
         self.total_steps = total_steps
         self.steps = 0
         self.updates = 0
+        if isinstance(optimizer, torch.optim.LBFGS):
+            why = "it searches along a line through all weights at once, inactive ones too"
+            raise ValueError(f"optimizer: LBFGS cannot train a masked network: {why}.")  # noqa: TRY004 - a wrong choice
         maskable = find_maskable(modules, config)
         for one in maskable:
             if group_of(optimizer, one.parameter) is None:
@@ -75,8 +86,8 @@ class Masking:
                 f"update_frequency: {config.update_frequency} leaves gmp no update in {total_steps} steps to prune at."
             )
         self._generator = torch.Generator("cpu")
-        self._generator.manual_seed(_shared_seed() if config.seed is None else config.seed)
-        masks = initial_masks(maskable, config, self._generator_on, initial_weights)
+        self._generator.manual_seed(shared_seed(config.seed))
+        masks = [from_rank_0(mask) for mask in initial_masks(maskable, config, self._generator_on, initial_weights)]
         self._layers = [
             Layer(
                 name=one.name,
@@ -101,12 +112,14 @@ class Masking:
         self._updater = Updater(self._layers, config, optimizer, fixed, self._generator_on)
         self._needs = needs_of(config)
         self._put_off = False  # an update is due and waits for gradients that can be read
+        self._gradients = GradientMask(self._layers)
+        self._hides_gradients = looks_at_matrices(optimizer) if mask_gradients is None else mask_gradients
         self._momentum: dict[str, Tensor] = {}
         if config.updates_masks and "momentum" in self._needs:
             self._momentum = {
                 layer.name: torch.zeros_like(layer.parameter.detach())
                 for layer in self._layers
-                if not keeps_momentum(optimizer, layer.parameter)
+                if self._hides_gradients or not keeps_momentum(optimizer, layer.parameter)
             }
         self._keep: list[Tensor] = []
         self._kept: list[Tensor] = []
@@ -143,6 +156,11 @@ class Masking:
         return self.nonzeros / self.maskable
 
     @property
+    def at_final_density(self) -> bool:
+        """Whether the network is as sparse as it is to be at the end: at once, but for `gmp`, which starts dense."""
+        return self.config.distribution != "gmp" or self.nonzeros <= round(self.config.density * self.maskable)
+
+    @property
     def itop_rate(self) -> float:
         """R_s, the in-time over-parameterisation rate: the share of all maskable weights that is or ever was active."""
         return sum(layer.explored_count for layer in self._layers) / self.maskable
@@ -165,41 +183,81 @@ class Masking:
 
     # Training.
 
-    def step(self, scaler: torch.amp.GradScaler | None = None) -> UpdateStats | None:
+    def step(
+        self,
+        closure: Callable[[], Any] | torch.amp.GradScaler | None = None,
+        *,
+        scaler: torch.amp.GradScaler | None = None,
+    ) -> UpdateStats | None:
         """Makes one optimizer step, keeps the masks, and updates them where that is due.
 
-        An update whose rules read gradients is put off where a scaler skips its step: gradients that overflowed rank
-        nothing. It is made after the next step that is not skipped, `last_update` or not, as long as one is left to
-        train what grows; one that is due by then is the same.
+        An update whose rules read gradients or momenta is put off where a scaler skips its step: gradients that
+        overflowed rank nothing. It is made after the next step that is not skipped, `last_update` or not, as long as
+        one is left to train what grows; one that is due by then is the same.
 
         Args:
+            closure: What the optimizer's own `step` takes: it computes the loss and its gradients again and returns the
+                loss. A scaler may be given in its place.
             scaler: Gradient scaler of mixed precision: its `step` then makes the optimizer's. As in any such loop the
                 caller calls `scaler.update()` afterwards, once for all optimizers.
 
         Returns:
             What the update did, or None where none was due.
+
+        Raises:
+            ValueError: A closure and a scaler are given, which torch's scaler does not support.
         """
-        if scaler is None:
-            self.optimizer.step()
-        else:
+        if isinstance(closure, torch.amp.GradScaler):
+            closure, scaler = None, closure
+        if closure is not None and scaler is not None:
+            raise ValueError("closure: torch's gradient scaler takes none; call step with one or the other.")
+        if self._hides_gradients:
+            if closure is not None:
+                raise ValueError("closure: gradients that it computes anew cannot be masked; call step without it.")
+            self._gradients.hide(keep=bool(self._momentum) or "gradient" in self._needs)
+        if scaler is not None:
             scaler.step(self.optimizer)
+        elif closure is not None:
+            self.optimizer.step(closure)
+        else:
+            self.optimizer.step()
         self.steps += 1
         if self._momentum:
             self._follow_momentum(scaled=scaler is not None)
         self.apply()
+        update = self._update_if_due(scaled=scaler is not None)
+        self._gradients.forget()
+        return update
+
+    def _update_if_due(self, *, scaled: bool) -> UpdateStats | None:
         late = self._put_off and self.steps < self.total_steps
         if not late and not is_update_step(self.config, self.steps, self.total_steps):
             return None
-        if scaler is not None and "gradient" in self._needs and not self._gradients_finite():
+        if scaled and not self._readable():
             self._put_off = True
             return None
         return self.update()
 
+    def clip_grad_norm_(self, parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:
+        """Clips gradients by the norm that the sparse network's have; `torch.nn.utils.clip_grad_norm_` counts all.
+
+        The gradients of inactive weights are scaled with the others and do not count. Call it after backward() (and
+        after a scaler's `unscale_`).
+
+        Args:
+            parameters: What to clip, as a rule `model.parameters()`.
+            max_norm: The largest 2-norm.
+
+        Returns:
+            The norm before clipping, a tensor of one element.
+        """
+        return clip_by_active_norm(self._layers, parameters, max_norm)
+
     @torch.no_grad()
     def apply(self) -> None:
-        """Sets every inactive weight to zero, in place."""
-        if self._keep:
-            torch._foreach_mul_(self._kept, self._keep)
+        """Sets every inactive weight to zero, in place, whatever it was: infinite and NaN ones too."""
+        for weight, bits in zip(self._kept, self._keep, strict=True):
+            weight.detach().view(bits.dtype).bitwise_and_(bits)
 
     @torch.no_grad()
     def update(self) -> UpdateStats:
@@ -209,7 +267,7 @@ class Masking:
             What changed.
 
         Raises:
-            RuntimeError: A rule reads gradients and there are none.
+            RuntimeError: A rule reads gradients or momenta, and no layer has any.
         """
         self._provide()
         before = self.nonzeros
@@ -235,29 +293,42 @@ class Masking:
         """Hands the rules the gradients and momenta they asked for."""
         if "gradient" in self._needs:
             for layer in self._layers:
-                gradient = layer.parameter.grad
+                gradient = self._gradients.dense(layer)
                 layer.gradient = gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
             if all(layer.gradient is None for layer in self._layers):
-                raise RuntimeError(
-                    f"growth {self.config.growth!r} with death {self.config.death!r} reads gradients, and there are "
-                    "none: update after backward() and before zero_grad()."
-                )
+                raise RuntimeError(f"{self._rules} read gradients, and there are none: {_AFTER_BACKWARD}.")
         if "momentum" in self._needs:
             for layer in self._layers:
-                own = self._momentum.get(layer.name)
-                layer.momentum = momentum_of(self.optimizer, layer.parameter) if own is None else own
+                layer.momentum = self._momentum_of(layer)
+            if all(layer.momentum is None for layer in self._layers):
+                raise RuntimeError(f"{self._rules} read momenta, and the optimizer has none yet: step it first.")
 
-    def _gradients_finite(self) -> bool:
-        """Asks the device whether a scaler let the present step pass; only where an update, which asks too, is due."""
-        return bool(all_finite(self.optimizer, self._layers[0].parameter.detach()))
+    @property
+    def _rules(self) -> str:
+        """The rules of the configuration, for messages."""
+        rules = f"growth {self.config.growth!r} with death {self.config.death!r}"
+        return f"{rules} and redistribution {self.config.redistribution!r}"
+
+    def _momentum_of(self, layer: Layer) -> Tensor | None:
+        """Returns a layer's momentum, or None where it has none: the one kept here has met no gradient while all 0."""
+        kept = self._momentum.get(layer.name)
+        if kept is None:
+            return momentum_of(self.optimizer, layer.parameter)
+        return kept if bool(kept.any()) else None
+
+    def _readable(self) -> bool:
+        """Asks the device whether a scaler let steps pass; only where an update, which asks too, is due."""
+        if "gradient" in self._needs and not all_finite(self.optimizer, self._layers[0].parameter.detach()):
+            return False
+        return "momentum" not in self._needs or any(self._momentum_of(layer) is not None for layer in self._layers)
 
     @torch.no_grad()
     def _follow_momentum(self, *, scaled: bool) -> None:
         """Takes a step's gradients into the momentum kept here; of a step that the scaler skipped, nothing."""
         pairs = [
-            (self._momentum[layer.name], layer.parameter.grad)
+            (self._momentum[layer.name], gradient)
             for layer in self._layers
-            if layer.name in self._momentum and layer.parameter.grad is not None
+            if layer.name in self._momentum and (gradient := self._gradients.dense(layer)) is not None
         ]
         if not pairs:
             return
@@ -271,10 +342,10 @@ class Masking:
             torch._foreach_add_([kept for kept, _ in pairs], [gradient for _, gradient in pairs], alpha=1 - DECAY)
 
     def _renew_keepers(self) -> None:
-        """Brings the masks into the form in which the product with the weights is fastest; dense layers need none."""
+        """Brings the masks into the form in which `apply` is fastest; dense layers need none."""
         sparse = [layer for layer in self._layers if layer.room]
         self._kept = [layer.parameter for layer in sparse]  # not detached: a model that is moved must be noticed
-        self._keep = [_keeper(weight, layer.mask) for weight, layer in zip(self._kept, sparse, strict=True)]
+        self._keep = [_bits(weight, layer.mask) for weight, layer in zip(self._kept, sparse, strict=True)]
 
     def _summarise(self, changes: list[Change], *, death_rate: float) -> UpdateStats:
         return summarise(changes, self._first_nonzeros, update=self.updates, step=self.steps, death_rate=death_rate)
@@ -357,20 +428,11 @@ class Masking:
         self.apply()
 
 
-def _keeper(weight: Tensor, mask: Tensor) -> Tensor:
-    """Returns a mask in the form in which `weight.mul_(mask)` is fastest.
+def _bits(weight: Tensor, mask: Tensor) -> Tensor:
+    """Returns a mask as whole numbers of the weight's size and layout: all bits set where active, none elsewhere.
 
-    It is a copy in the weight's own type and layout: one kernel then serves all layers, and on a CPU the product with
-    bytes or bools takes longer though it reads less.
+    The bitwise "and" with a weight's own bits takes as long as a product with zeros and ones, and leaves exactly +0
+    where a product would make a NaN of an infinite weight.
     """
-    return torch.empty_like(weight, requires_grad=False).copy_(mask.view(weight.shape))
-
-
-def _shared_seed() -> int:
-    """Draws a seed from torch's global generator; the ranks of a distributed run take that of rank 0."""
-    seed = torch.randint(2**63 - 1, (), device="cpu")
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
-        seed = seed.to(device)
-        torch.distributed.broadcast(seed, src=0)
-    return int(seed)
+    whole = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[weight.element_size()]
+    return torch.empty_like(weight, dtype=whole, requires_grad=False).copy_(mask.view(weight.shape)).neg_()

@@ -37,11 +37,18 @@ def keeps_momentum(optimizer: Optimizer, parameter: nn.Parameter) -> bool:
 
 
 def momentum_of(optimizer: Optimizer, parameter: nn.Parameter) -> Tensor | None:
-    """Returns the optimizer's own dense momentum of a parameter, or None where there is none (yet)."""
+    """Returns the optimizer's own dense momentum of a parameter, or None where there is none (yet).
+
+    Under Adam and its relatives it is m / (√v + 1e-8), the direction of the step, as SNFS has it (Dettmers &
+    Zettlemoyer 2019): m alone would rank a weight by the size of its gradients, which the step divides out.
+    """
     state = optimizer.state.get(parameter, {})
     for key in MOMENTUM_KEYS:
         value = state.get(key)
         if isinstance(value, Tensor) and value.shape == parameter.shape:
+            squares = state.get("exp_avg_sq")
+            if isinstance(squares, Tensor) and squares.shape == parameter.shape:
+                return value / (squares.sqrt() + 1e-8)
             return value
     return None
 

@@ -55,18 +55,27 @@ def shares(name: str, layers: Sequence[Layer]) -> list[float]:
     return read
 
 
-def budgets(name: str, layer_shares: Sequence[float], died: Sequence[int], rooms: Sequence[int]) -> list[int]:
+def budgets(
+    name: str, layer_shares: Sequence[float], died: Sequence[int], rooms: Sequence[int], left: Sequence[int]
+) -> list[int]:
     """Says how many weights each layer grows.
+
+    A layer that has just lost its last weight gets one back, whatever its share: without any it would cut the network
+    in two.
 
     Args:
         name: The redistribution; `none` gives each layer what it lost.
         layer_shares: From `shares`; not read for `none`.
         died: How many weights each layer has just lost.
         rooms: How many inactive weights each layer has now, those just lost included.
+        left: How many active weights each layer still has.
 
     Returns:
         Whole numbers, each within its room, that sum exactly to what died.
     """
     if name == "none":
         return list(died)
-    return apportion(sum(died), layer_shares, rooms)
+    kept = [int(lost > 0 and not active) for lost, active in zip(died, left, strict=True)]
+    free = [room - one for room, one in zip(rooms, kept, strict=True)]
+    shared = apportion(sum(died) - sum(kept), layer_shares, free)
+    return [part + one for part, one in zip(shared, kept, strict=True)]

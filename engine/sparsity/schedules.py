@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 
 from engine.sparsity.registry import Registry, family
 from engine.sparsity.sparsity_config import SparsityConfig
@@ -45,10 +46,10 @@ def constant(initial: float, step: int, total_steps: int) -> float:
 def dying(rate: float, count: int) -> int:
     """Returns ceil(rate · count): how many of a layer's active weights die at an update.
 
-    The product is rounded before the ceiling is taken where floating point has lifted it over a whole number, as in
-    0.07 · 100 = 7.000000000000001.
+    The rate is the decimal number that it is written as, and the product is exact: 7 of 100 at a rate of 0.07, which
+    floating point makes 7.000000000000001.
     """
-    return min(count, math.ceil(rate * count - 1e-9 * count))
+    return min(count, math.ceil(Fraction(repr(float(rate))) * count))
 
 
 def is_update_step(config: SparsityConfig, step: int, total_steps: int) -> bool:

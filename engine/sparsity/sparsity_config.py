@@ -31,6 +31,9 @@ class SparsityConfig:
         last_update: Step after which no update is made; None: none is ruled out.
         threshold: For death by `threshold`: every active weight with |w| below it dies.
         dense_first_layer: Keep the first maskable layer dense; the others make up for it.
+        fill_empty_layers: For `lottery_ticket`: keep the largest weight of every layer, where the ranking of the whole
+            network would leave some without any; such a first mask is refused otherwise. The distributions by shape do
+            so by themselves.
         fixed: Never update the masks (static sparse training).
         include: Patterns (fnmatch on parameter names) of parameters to mask beside the weights of Linear and Conv
             layers.
@@ -54,6 +57,7 @@ class SparsityConfig:
     last_update: int | None = None
     threshold: float = 1e-3
     dense_first_layer: bool = False
+    fill_empty_layers: bool = False
     fixed: bool = False
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()

@@ -63,15 +63,16 @@ class Updater:
             RuntimeError: A rule broke its contract: an active weight grew, an inactive one died, or the number is
             wrong.
         """
+        moving = self._moving()
         moved = self.config.redistribution != "none"
         shares = redistribution.shares(self.config.redistribution, self.layers) if moved else []
         before = [layer.nonzeros for layer in self.layers]
         past = [layer.mask.clone() for layer in self.layers]
-        died = self._let_die(counts)
+        died = self._let_die(moving, counts)
         for layer, gone in zip(self.layers, died, strict=True):
             layer.mask.index_fill_(0, gone, False)
             layer.nonzeros -= gone.numel()
-        budgets = self._budgets(shares, [gone.numel() for gone in died])
+        budgets = self._budgets(moving, shares, [gone.numel() for gone in died])
         changes = []
         for layer, was, count, gone, budget in zip(self.layers, past, before, died, budgets, strict=True):
             grown = self._grow(layer, was, gone, budget)
@@ -90,34 +91,56 @@ class Updater:
     def gmp_counts(self, density: float) -> list[int]:
         """Returns how many weights of each layer gradual magnitude pruning takes to bring the network to a density.
 
-        What stays is shared out evenly over what there is, so no layer ever has to grow.
+        What stays is shared out evenly over what there is, so no layer ever has to grow. Layers that do not move keep
+        what they have, and the others make up for it as far as they can.
         """
         sizes = [layer.nonzeros for layer in self.layers]
-        total = min(round(density * sum(layer.size for layer in self.layers)), sum(sizes))
-        left = distribute(total, self.fixed, [layer.shape for layer in self.layers], sizes, self.config)
+        moving = {layer.position for layer in self._moving()}
+        held = self.fixed | {layer.position: layer.nonzeros for layer in self.layers if layer.position not in moving}
+        wanted = round(density * sum(layer.size for layer in self.layers))
+        total = max(min(wanted, sum(sizes)), sum(held.values()))
+        left = distribute(total, held, [layer.shape for layer in self.layers], sizes, self.config)
         return [size - count for size, count in zip(sizes, left, strict=True)]
 
-    def _let_die(self, counts: Sequence[int]) -> list[Tensor]:
-        """Chooses the dying weights of every layer; a first layer that is to stay dense takes no part."""
-        moving = [layer for layer in self.layers if not (self.config.dense_first_layer and layer.position == 0)]
+    def _moving(self) -> list[Layer]:
+        """Returns the layers that take part in an update.
+
+        A first layer that is to stay dense does not, nor does one that was frozen meanwhile, nor one that has no
+        gradient or momentum where a rule ranks by it: a rule would rank nothing but positions there.
+        """
+        needs = needs_of(self.config)
+        return [
+            layer
+            for layer in self.layers
+            if layer.parameter.requires_grad
+            and not (self.config.dense_first_layer and layer.position == 0)
+            and not ("gradient" in needs and layer.gradient is None)
+            and not ("momentum" in needs and layer.momentum is None)
+        ]
+
+    def _let_die(self, moving: Sequence[Layer], counts: Sequence[int]) -> list[Tensor]:
+        """Chooses the dying weights of every layer that moves."""
+        if not moving:
+            return [layer.active[:0] for layer in self.layers]
         chosen = DEATH[self.config.death](moving, [counts[layer.position] for layer in moving], self.config)
         died = [layer.active[:0] for layer in self.layers]
         for layer, indices in zip(moving, chosen, strict=True):
             died[layer.position] = indices
         return died
 
-    def _budgets(self, shares: Sequence[float], died: Sequence[int]) -> list[int]:
+    def _budgets(self, moving: Sequence[Layer], shares: Sequence[float], died: Sequence[int]) -> list[int]:
         """How many weights each layer grows; layers of a density fixed by the user get back what they lost."""
         if self.config.distribution == "gmp":
             return [0] * len(died)
         grown = list(died)
-        free = [layer.position for layer in self.layers if layer.position not in self.fixed]
+        free = [layer.position for layer in moving if layer.position not in self.fixed]
         if shares and free:
             parts = redistribution.budgets(
                 self.config.redistribution,
                 [shares[i] for i in free],
                 [died[i] for i in free],
                 [self.layers[i].room for i in free],
+                [self.layers[i].nonzeros for i in free],
             )
             for position, part in zip(free, parts, strict=True):
                 grown[position] = part

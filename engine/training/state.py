@@ -18,6 +18,7 @@ from engine.training.outcome import Best
 from engine.training.results import EpochSums
 
 if TYPE_CHECKING:
+    from engine.sparsity import Masking
     from engine.training.training import Training
 
 __all__ = ["TrainingError", "capture", "copy_state", "restore"]
@@ -94,7 +95,8 @@ def restore(trainer: Training, state: Mapping[str, Any], *, fork: bool = False) 
     best = None if fork else state["best"]
     if best is not None:
         weights = copy_state(state["model"] if best["weights"] is None else best["weights"])
-        trainer.best = Best(best["accuracy"], best["step"], best["epoch"], weights)
+        if not _too_dense(trainer.masking, weights):
+            trainer.best = Best(best["accuracy"], best["step"], best["epoch"], weights)
     if "seed" not in changed:
         checkpoint.restore_random_state(state["random"], trainer.device)
 
@@ -109,6 +111,14 @@ def _refuse_unfit(trainer: Training, state: Mapping[str, Any], changed: set[str]
             f"{' and '.join(names)}: would make {trainer.steps_per_epoch} steps an epoch, and the checkpoint counts "
             f"{state['steps_per_epoch']}; a run that resumes from a checkpoint has to keep them"
         )
+
+
+def _too_dense(masking: Masking | None, weights: Mapping[str, Tensor]) -> bool:
+    """Whether weights are denser than the network is to be at the end; older versions took such for the best."""
+    if masking is None or masking.config.distribution != "gmp":
+        return False
+    nonzeros = sum(int(weights[name].count_nonzero()) for name in masking.masks)
+    return nonzeros > round(masking.config.density * masking.maskable)
 
 
 def copy_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -179,10 +179,11 @@ class Trainer:
 
         if self.config.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+            clip = nn.utils.clip_grad_norm_ if self.masking is None else self.masking.clip_grad_norm_
+            clip(self.model.parameters(), self.config.clip_norm)
         update = None
         if self.masking is not None:
-            update = self.masking.step(self.scaler if self.scaler.is_enabled() else None)
+            update = self.masking.step(scaler=self.scaler if self.scaler.is_enabled() else None)
         else:
             self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -375,9 +376,14 @@ class Trainer:
             raise _Diverged(self.diverged)
 
     def _note_best(self, validation: Evaluation | None) -> bool:
-        """Keep a copy of the best weights so far; without a validation split the last ones count as the best."""
+        """Keep a copy of the best weights so far; without a validation split the last ones count as the best.
+
+        Weights of a density above the final one never count: their accuracy is that of another, denser network.
+        """
         if validation is None:
             return True
+        if self.masking is not None and not self.masking.at_final_density:
+            return False
         if self.best is not None and not validation.accuracy > self.best.accuracy:
             return False
         self.best = Best(validation.accuracy, self.step, self.epoch, copy_state(self.model.state_dict()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -139,9 +140,36 @@ def test_totals_are_exact_for_any_model_and_density(
 @pytest.mark.parametrize("density", [0.001, 0.01, 0.05, 0.33, 0.5, 0.999, 1.0])
 def test_real_masks_are_exact(distribution: str, density: float) -> None:
     model = network()
-    config = SparsityConfig(density=density, distribution=distribution, seed=1)
+    config = SparsityConfig(density=density, distribution=distribution, fill_empty_layers=True, seed=1)
+    if density == 0.001:  # no weight at all for three layers
+        with pytest.raises(ValueError, match=r"no active weight in 0\.weight, 4\.weight, 6\.weight"):
+            Masking(model, make_optimizer("sgd", model), config, total_steps=10)
+        return
     masking = Masking(model, make_optimizer("sgd", model), config, total_steps=10)
+    assert all(mask.any() for mask in masking.masks.values())
     assert sum(int(mask.sum()) for mask in masking.masks.values()) == masking.nonzeros == round(density * 441)
+
+
+def test_an_empty_layer_is_refused_or_filled_on_demand() -> None:
+    model = nn.Sequential(linear([0.9, 0.8], [0.7, 0.6]), linear([0.1, 0.2]))
+    config = SparsityConfig(density=0.5, distribution="lottery_ticket")  # three of six: all of the first layer
+    with pytest.raises(ValueError, match=r"no active weight in 1\.weight.*fill_empty_layers"):
+        Masking(model, make_optimizer("sgd", model), config, total_steps=10)
+    filled = dataclasses.replace(config, fill_empty_layers=True)
+    masking = Masking(model, make_optimizer("sgd", model), filled, total_steps=10)
+    assert [mask.tolist() for mask in masking.masks.values()] == [[[True, True], [False, False]], [[False, True]]]
+
+
+def test_a_plan_refuses_an_empty_layer_too() -> None:
+    with pytest.raises(ValueError, match=r"density: 0\.004.*no active weight in 0\.weight"):
+        plan_layers(network(), SparsityConfig(density=0.004))  # two weights for three layers
+
+
+def test_a_density_of_zero_that_is_asked_for_is_no_mistake() -> None:
+    model = network()
+    config = SparsityConfig(density=0.2, layer_densities={"6.weight": 0.0}, seed=1)
+    masking = Masking(model, make_optimizer("sgd", model), config, total_steps=10)
+    assert not masking.masks["6.weight"].any()
 
 
 def test_masks_follow_the_plan() -> None:

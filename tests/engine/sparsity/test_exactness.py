@@ -88,10 +88,16 @@ def test_active_weights_are_constant_for_any_shape_density_method_and_optimizer(
         schedule=schedule,
         update_frequency=2,
         threshold=0.1,
+        fill_empty_layers=True,
         seed=seed,
     )
+    nonzeros = round(density * sum(a * b for a, b in itertools.pairwise(sizes)))
+    if nonzeros < len(model):  # some layer would have no active weight
+        with pytest.raises(ValueError, match="no active weight"):
+            Masking(model, make_optimizer(optimizer, model), config, total_steps=8)
+        return
     masking = Masking(model, make_optimizer(optimizer, model), config, total_steps=8)
-    nonzeros = round(density * masking.maskable)
+    assert nonzeros == round(density * masking.maskable)
     check_step(model, masking, nonzeros)
     for _ in range(5):
         masking.optimizer.zero_grad()

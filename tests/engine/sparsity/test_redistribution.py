@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.sparsity import SCHEDULES, SparsityConfig, update_steps
 from engine.sparsity.redistribution import budgets, shares
@@ -14,7 +16,7 @@ from .helpers import by_hand
 
 
 def test_none_gives_each_layer_back_what_it_lost() -> None:
-    assert budgets("none", [], [3, 0, 2], [9, 9, 9]) == [3, 0, 2]
+    assert budgets("none", [], [3, 0, 2], [9, 9, 9], [1, 1, 1]) == [3, 0, 2]
 
 
 def test_shares_are_means_over_active_weights() -> None:
@@ -27,9 +29,29 @@ def test_shares_are_means_over_active_weights() -> None:
 
 def test_budgets_by_hand() -> None:
     # Eight died; in proportion to 2:6 they are 2 and 6, and where the second has room for five only, 3 and 5.
-    assert budgets("magnitude", [2.0, 6.0], [5, 3], [20, 20]) == [2, 6]
-    assert budgets("magnitude", [2.0, 6.0], [5, 3], [20, 5]) == [3, 5]
-    assert sum(budgets("momentum", [0.0, 0.0], [5, 3], [7, 5])) == 8
+    assert budgets("magnitude", [2.0, 6.0], [5, 3], [20, 20], [1, 1]) == [2, 6]
+    assert budgets("magnitude", [2.0, 6.0], [5, 3], [20, 5], [1, 1]) == [3, 5]
+    assert sum(budgets("momentum", [0.0, 0.0], [5, 3], [7, 5], [1, 1])) == 8
+
+
+def test_a_layer_that_lost_its_last_weight_gets_one_back() -> None:
+    # Six died; the second layer has the whole share, but the first has nothing left.
+    assert budgets("magnitude", [0.0, 1.0], [2, 4], [20, 20], [0, 3]) == [1, 5]
+    assert budgets("magnitude", [0.0, 1.0], [0, 4], [20, 20], [0, 3]) == [0, 4]  # it was empty before
+
+
+LAYER = st.tuples(st.floats(0, 10), st.integers(0, 9), st.integers(0, 3), st.integers(0, 9))
+"""Share, died, active weights left, inactive weights before."""
+
+
+@given(st.lists(LAYER, min_size=1, max_size=5))
+def test_budgets_sum_to_what_died_and_empty_no_layer(layers: list[tuple[float, int, int, int]]) -> None:
+    shares, died, left, spare = (list(column) for column in zip(*layers, strict=True))
+    rooms = [gone + more for gone, more in zip(died, spare, strict=True)]
+    parts = budgets("nonzeros", shares, died, rooms, left)
+    assert sum(parts) == sum(died)
+    assert all(0 <= part <= room for part, room in zip(parts, rooms, strict=True))
+    assert all(part + kept for part, kept, gone in zip(parts, left, died, strict=True) if gone)
 
 
 def test_cosine_by_hand() -> None:
@@ -66,6 +88,9 @@ def test_dying_is_the_ceiling_without_the_noise_of_floats() -> None:
     assert dying(0.0, 9) == 0
     assert dying(1.0, 9) == 9
     assert dying(0.005, 9) == 1
+    assert dying(1e-9, 100) == 1
+    assert dying(0.3, 2_000_000_000) == 600_000_000
+    assert dying(0.5, 2_000_000_001) == 1_000_000_001
 
 
 @pytest.mark.parametrize("last_update", [None, 0, 10, 12, 1000])
