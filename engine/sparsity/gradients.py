@@ -45,7 +45,7 @@ def clip_by_active_norm(layers: Sequence[Layer], parameters: Iterable[nn.Paramet
         norms.append(torch.linalg.vector_norm(counted.to_dense() if counted.is_sparse else counted))
     if not norms:
         return torch.zeros(())
-    norm = torch.linalg.vector_norm(torch.stack([one.to(norms[0].device) for one in norms]))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack([one.to(norms[0].device) for one in norms]))
     clip_grads_with_norm_(clipped, max_norm, norm)
     return norm
 

@@ -170,7 +170,9 @@ def test_a_layer_of_size_zero_is_left_out() -> None:
 def test_a_compiled_part_of_a_model_keeps_its_names() -> None:
     model = network()
     plain = names(model)
-    model[4] = torch.compile(model[4])
+    compiled = torch.compile(model[4])
+    assert isinstance(compiled, nn.Module)
+    model[4] = compiled
     assert names(model) == plain
     assert names(model, exclude="4") == ["0.weight", "6.weight"]
 
