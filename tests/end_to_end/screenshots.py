@@ -253,7 +253,7 @@ async def take(run_id: int, save: Callable[[str, str], object]) -> None:
         await walk.keys("ctrl+o")
         await walk.type("RigL-ITOP, as published (CIFAR-10)")
         await walk.keys("enter")
-        await walk.shows("cifar10", "classifier")
+        await walk.shows("cifar10", "conv1_1")
         save("new-run", await walk.picture())
 
     async def narrow(walk: Walk) -> None:
