@@ -57,7 +57,7 @@ def capture(trainer: Trainer) -> dict[str, Any]:
 def restore(trainer: Trainer, state: Mapping[str, Any], *, fork: bool = False) -> None:
     """Go on from a state; the configuration may differ from the one it was saved under.
 
-    Schedules follow the present configuration. Where the optimizer differs it starts anew; where the seed does, so
+    Schedules follow the present configuration. Where the optimizer differs it starts new; where the seed does, so
     do the generators.
 
     Args:
