@@ -254,7 +254,7 @@ class _Work:
         may_mend = may_mend and not self._by_hand  # who debugs by hand wants to see the failure, not its repetition
         said = settle.attempt_files_of(self._run.uid, self._attempt).said
         word = Ending(status, reason or "", code, ended_at=time.time(), traceback=trace, may_mend=may_mend)
-        with contextlib.suppress(OSError):  # if the database is unavailable, the warden passes it on
+        with contextlib.suppress(OSError):  # for a database that is away: the warden passes it on
             write_json(said, word.as_dict())
         taken = self._insist(
             lambda: attempts.finish(
