@@ -11,7 +11,7 @@ from itop_tui.figures.x_axis import Across, Scale
 
 
 class Charted(Protocol):
-    """Something whose recorded metrics are charted; frozen, and made anew when more was read."""
+    """Something whose recorded metrics are charted; frozen; a new one is made when more was read."""
 
     @property
     def epochs_known(self) -> bool:
