@@ -33,6 +33,8 @@ from itop_tui.look import theme
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 SIZE = (104, 32)
 """Columns and rows of a picture: letters can be read at the width of a page."""
+SHORT = (112, 18)
+"""For the layers of a small network."""
 WIDE = (112, 32)
 """For screens whose side pane needs 110 columns."""
 PATIENCE = 120.0
@@ -255,7 +257,7 @@ async def list_pictures(walk: Walk, save: Save) -> None:
 
 
 async def run_pictures(walk: Walk, save: Save, run_id: int) -> None:
-    """The charts and the layers of a run."""
+    """The charts of a run."""
     await walk.shows("completed")
     await walk.find(f"id:{run_id}", "RigL", absent="set-s1")
     await walk.keys("home", "enter")
@@ -263,11 +265,19 @@ async def run_pictures(walk: Walk, save: Save, run_id: int) -> None:
     await walk.keys("1")
     await walk.shows("loss", "explored")
     save("charts", await walk.picture())
+
+
+async def layer_pictures(walk: Walk, save: Save, run_id: int) -> None:
+    """The layers of a run, as a table and as a heat map of R_s."""
+    await walk.shows("completed")
+    await walk.find(f"id:{run_id}", "RigL", absent="set-s1")
+    await walk.keys("home", "enter")
+    await walk.shows("step")
     await walk.keys("2")
     await walk.shows("hidden1.weight", "classifier.weight")
     save("layers", await walk.picture())
-    await walk.keys("v")
-    await walk.shows("hidden1", absent=ONLY_IN_THE_TABLE)
+    await walk.keys("v", "v")
+    await walk.shows("hidden1", "(2 of", absent=ONLY_IN_THE_TABLE)
     save("heat-map", await walk.picture())
 
 
@@ -293,6 +303,7 @@ async def take(run_id: int, save: Save) -> None:
     """
     await _app(WIDE, lambda walk: list_pictures(walk, save))
     await _app(SIZE, lambda walk: run_pictures(walk, save, run_id))
+    await _app(SHORT, lambda walk: layer_pictures(walk, save, run_id))
     await _app(SIZE, lambda walk: mask_picture(walk, save, run_id))
 
 
