@@ -108,7 +108,7 @@ def train(epochs: int) -> None:
     itop("devices", "--slots", "cpu=2")
     for flags in TRAINED.values():
         itop("sweep", *flags.split(), "--epochs", str(epochs), "--group", GROUP)
-    methods = {None: "dense", "random": "set", "gradient": "rigl"}
+    methods: dict[object, str] = {None: "dense", "random": "set", "gradient": "rigl"}
     rename(f"group:{GROUP}", lambda run: f"{methods[_growth(run)]}-s{config(run)['seed']}")
     wait_for(lambda: not listed(f"group:{GROUP} (is:active or state:queued)"), "the nine runs", 1800)
     bad = listed(f"group:{GROUP} not state:completed")
