@@ -1,4 +1,4 @@
-"""Files of an export: names that every file system accepts, written completely or not at all, never over another file by accident."""
+"""Files of an export: names that every file system accepts, complete or absent, never over another file by accident."""
 
 from __future__ import annotations
 
