@@ -48,6 +48,8 @@ _CONFIG: dict[str, Any] = {
     "multiplier": 5,
 }
 
+_DENSE: dict[str, Any] = {"model": "lenet5", "data": "mnist", "sparse": False}
+
 _LATER = """
 UPDATE runs SET position = 2.5, starred_at = 10.0, archived_at = 11.0, start_failures = 2 WHERE id = 1;
 UPDATE runs SET trashed_at = 12.0 WHERE id = 3;
@@ -123,7 +125,7 @@ def _fill(db: Database) -> None:
     )
     runs.create(
         db,
-        **described({"model": "lenet5", "data": "mnist", "sparse": False, "seed": None}),
+        **(described(_DENSE) | {"config": _DENSE | {"seed": None}}),
         name="dense",
         priority=3,
     )
