@@ -14,7 +14,7 @@ from itop_tui.export.written_files import ExportError
 from itop_tui.service.json_shape import plain_value
 
 _PATIENCE = 600.0
-"""Seconds a file may take: torch's import, and gigabytes through a slow disk."""
+"""Seconds that writing a file may take: torch's import, and gigabytes on a slow disk."""
 
 
 def write_tensors(db: Database, run: RunRecord, path: Path, checkpoint: str = "last") -> None:

@@ -1,4 +1,4 @@
-"""Files of an export: names that any file system takes, written whole or not at all, never over another by accident."""
+"""Files of an export: names that every file system accepts, complete or absent, never over another file by accident."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _LONGEST_NAME = 60
 
 
 class ExportError(Exception):
-    """Nothing can be exported; the message says what is in the way, and what to do."""
+    """Nothing can be exported; the message says why, and what to do."""
 
 
 class AlreadyThereError(ExportError):
-    """What would be written is there already; asked again with force, it is replaced.
+    """What would be written already exists; with force it is replaced.
 
     Args:
         targets: The files and folders that are there.
@@ -131,7 +131,7 @@ def _take(temporary: Path, target: Path, *, force: bool) -> None:
         temporary.replace(target)
         return
     try:
-        os.link(temporary, target)  # unlike a rename, it fails where somebody else was quicker
+        os.link(temporary, target)  # unlike a rename, it fails if another process made it first
     except FileExistsError as error:
         raise AlreadyThereError([target]) from error
     except OSError:  # a file system without hard links
