@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from db.session import Database
 
 
-def queue_again(screen: ItopScreen, run: RunRecord, which: str = "last") -> None:
+def queue_again(screen: ItopScreen, run: RunRecord, which: str | None = None) -> None:
     """Queue a run that has ended to resume from a checkpoint, and say from which step.
 
     Args:
         screen: Where that is said.
         run: The run.
-        which: The checkpoint: "last", or its id.
+        which: The id of the checkpoint; None for the last one, or the beginning where it has none.
     """
 
     def resume(db: Database) -> tuple[RunRecord, int | None]:

@@ -252,7 +252,7 @@ class RunScreen(ItopScreen):
         if not self.permits("resume_here") or run is None:
             return
         chosen = self.query_one(CheckpointsPane).selected if self.tab == "checkpoints" else None
-        queue_again(self, run, str(chosen.id) if chosen is not None else "last")
+        queue_again(self, run, None if chosen is None else str(chosen.id))
 
     def action_fork_here(self) -> None:
         """Open the form of a new run that starts from the checkpoint at the cursor."""

@@ -123,7 +123,7 @@ async def test_marked_runs_are_compared_and_exported_from_the_list(opened: Opene
         app.pop_screen()
         await until(pilot, lambda: app.screen is not screen, "the list")
         await pilot.press("c")
-        assert any("Mark at least two" in told.text for told in app.notices)
+        assert any("Select at least two" in notice.text for notice in app.notices)
         await pilot.press("space", "space")
         await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, CompareScreen), "the comparison")
