@@ -22,7 +22,7 @@ from db.runs.changes import ConfigChange
 from engine.config.continuation import recomputed
 from engine.config.field_info import FIELD_SECTIONS, setting_text
 from engine.config.run_config import RunConfig
-from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS, checkpoint_row
+from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS
 from itop_tui.cli.parameters import Json, RunName
 from itop_tui.cli.store import opened, waits_for
 from itop_tui.cli.terminal import (
@@ -63,15 +63,15 @@ from itop_tui.service.sweeps import as_settings
 _CURVES = (("loss", "loss"), ("accuracy", "accuracy"), ("itop_rate", "R_s"), ("death_rate", "death rate"))
 
 _ATTEMPT_COLUMNS = (
-    Column("ATTEMPT", right=True),
-    Column("STATE"),
-    Column("DEVICE", rank=1),
-    Column("HOST", rank=4, shrink=True),
-    Column("PID", right=True, rank=3),
-    Column("FROM STEP", right=True, rank=2),
-    Column("STARTED", rank=2),
-    Column("TOOK", right=True),
-    Column("REASON", shrink=True),
+    Column("ATTEMPT", lambda one: str(one.number), right=True),
+    Column("STATE", lambda one: state(one.status.value)),
+    Column("DEVICE", lambda one: data(one.device), rank=1),
+    Column("HOST", lambda one: data(one.host), rank=4, shrink=True),
+    Column("PID", lambda one: str(one.pid) if one.pid is not None else UNKNOWN, right=True, rank=3),
+    Column("FROM STEP", lambda one: count(one.start_step), right=True, rank=2),
+    Column("STARTED", lambda one: moment(one.started_at), rank=2),
+    Column("TOOK", lambda one: duration((one.ended_at or time.time()) - one.started_at), right=True),
+    Column("REASON", lambda one: data(one.reason or ""), shrink=True),
 )
 
 
@@ -114,10 +114,10 @@ def show(
     _print_changes(found, changes, out)
     if checkpoints:
         heading("Checkpoints", out=out)
-        print_table(CHECKPOINT_COLUMNS, [checkpoint_row(checkpoint, now) for checkpoint in checkpoints], out=out)
+        print_table(CHECKPOINT_COLUMNS, checkpoints, out=out)
     if attempts:
         heading("Attempts", out=out)
-        print_table(_ATTEMPT_COLUMNS, [_attempt_row(attempt, now) for attempt in attempts], out=out)
+        print_table(_ATTEMPT_COLUMNS, attempts, out=out)
         _print_provenance(found, attempts[-1], out)
     if out.is_terminal:
         out.print()
@@ -296,21 +296,6 @@ def _print_diff(run: RunRecord, attempts: Sequence[AttemptRecord]) -> int:
     for line in kept.diff.splitlines():
         sys.stdout.write(plain(line.expandtabs(), len(line) * 8) + "\n")
     return 0
-
-
-def _attempt_row(attempt: AttemptRecord, now: float) -> list[Cell]:
-    ended = attempt.ended_at if attempt.ended_at is not None else now
-    return [
-        str(attempt.number),
-        state(attempt.status.value),
-        data(attempt.device),
-        data(attempt.host),
-        str(attempt.pid) if attempt.pid is not None else UNKNOWN,
-        count(attempt.start_step),
-        moment(attempt.started_at),
-        duration(ended - attempt.started_at),
-        data(attempt.reason or ""),
-    ]
 
 
 def _what_next(run: RunRecord, checkpoints: Sequence[CheckpointRecord]) -> list[tuple[str, str]]:
