@@ -30,13 +30,7 @@ _WITHOUT_EFFECT = {
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the flags of one command line say.
-
-    Attributes:
-        settings: The fields of `RunConfig` that were given, as text or booleans.
-        iters: How many runs with consecutive seeds are asked for, as text.
-        remarks: What to tell the user about flags that have no effect.
-    """
+    """What the flags of one command line say: settings as text or booleans, and remarks on flags without effect."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     iters: str | None = None
@@ -62,11 +56,6 @@ class Flags:
 def resolve(flags: Flags, *, base: Mapping[str, Any] | None = None, preset: str | None = None) -> RunConfig:
     """Validate the settings that flags, a preset and a base configuration give together.
 
-    Args:
-        flags: The flags; they win.
-        base: The settings to start from, where it is not the defaults.
-        preset: A preset's name, whose settings come between base and flags.
-
     Raises:
         ConfigError: With every problem found, an unknown preset among them.
     """
@@ -89,11 +78,7 @@ def resolve(flags: Flags, *, base: Mapping[str, Any] | None = None, preset: str 
 
 
 def takes_settings(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command a flag for every setting, collected into its parameter `flags`.
-
-    Args:
-        command: A function with a keyword-only parameter `flags: Flags`, which cyclopts does not see.
-    """
+    """Give a command a flag for every setting, collected into its parameter `flags`."""
     signature = inspect.signature(command, eval_str=True)
     own = [parameter for name, parameter in signature.parameters.items() if name != "flags"]
 
@@ -107,11 +92,7 @@ def takes_settings(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def collect(given: Mapping[str, Any]) -> Flags:
-    """Sort parsed flags into settings, repetitions and remarks.
-
-    Args:
-        given: Each flag's name and value; None where it was not given.
-    """
+    """Sort parsed flags into settings, repetitions and remarks."""
     settings: dict[str, Any] = {}
     for name in RunConfig.model_fields:
         value = given.get(name)

@@ -59,13 +59,7 @@ class Followed:
 
 
 def live_view(followed: Sequence[Followed], *, width: int, now: float) -> Table:
-    """Build the live view: a line for each run, with a bar and its latest figures.
-
-    Args:
-        followed: The runs.
-        width: Cells there are; figures leave before the bar does.
-        now: Unix seconds.
-    """
+    """Build the live view: a line for each run, with a bar and its latest figures."""
     cells = [_cells(one, now) for one in followed]
     widths = [max(row[column].cell_len for row in cells) for column in range(7)]
     longest_name = widths[0]
@@ -127,12 +121,7 @@ def plain_line(run: RunRecord) -> str:
 
 
 def closing_line(followed: Followed, now: float) -> Text:
-    """Say how a run ended, and why where it did not complete.
-
-    Args:
-        followed: The ended run.
-        now: Unix seconds.
-    """
+    """Say how a run ended, and why where it did not complete."""
     run = followed.run
     shown = look(run.status)
     line = Text.assemble(
@@ -154,21 +143,13 @@ def closing_line(followed: Followed, now: float) -> Text:
 
 @dataclass(slots=True)
 class Follower:
-    """Follows runs until all have ended.
-
-    Attributes:
-        database: Where they are.
-        run_ids: The runs.
-        out: Where progress is shown.
-        printed: For each run, the state and the tenth of its steps last written in plain lines.
-        started: For each run, the number of its latest attempt, and when it started.
-    """
+    """Follows runs until all have ended."""
 
     database: Database
     run_ids: Sequence[int]
     out: Console
-    printed: dict[int, tuple[str, int]] = field(default_factory=dict)
-    started: dict[int, tuple[int, float]] = field(default_factory=dict)
+    printed: dict[int, tuple[str, int]] = field(default_factory=dict)  # state and tenth of the steps, in plain lines
+    started: dict[int, tuple[int, float]] = field(default_factory=dict)  # number and start of the latest attempt
 
     def until_ended(self) -> list[Followed]:
         """Show progress until every run has ended, and return them; Ctrl-C raises KeyboardInterrupt."""
@@ -221,11 +202,6 @@ class Follower:
 
 def follow(database: Database, run_ids: Sequence[int], *, out: Console) -> list[RunRecord] | None:
     """Follow runs until they end, then say how each ended.
-
-    Args:
-        database: Where they are.
-        run_ids: The runs.
-        out: Where progress is shown.
 
     Returns:
         The ended runs, or None if the user detached with Ctrl-C; the runs then continue.

@@ -18,7 +18,7 @@ from itop_tui.cli.follow import follow
 from itop_tui.cli.terminal import console, data, next_steps
 from itop_tui.figures.format import plural
 from itop_tui.service import launching
-from itop_tui.service.json_shape import print_json, run_document
+from itop_tui.service.json_shape import print_json
 from itop_tui.service.sweeps import seeded
 
 
@@ -71,14 +71,6 @@ def report(
 ) -> int:
     """Start the scheduler, say what was queued, and follow it where that is asked for.
 
-    Args:
-        database: Where the runs are.
-        queued: The runs.
-        verb: What happened to them: "Queued".
-        wait: Whether to follow them until they end.
-        json: Whether to print the runs as JSON on stdout (progress then goes to stderr).
-        as_list: Whether the JSON is a list even of one run.
-
     Returns:
         0 where all is well; with `wait`, only where every run completed.
     """
@@ -94,7 +86,7 @@ def report(
         elif any(run.status is not RunStatus.COMPLETED for run in ended):
             code = Exit.FAILED
     if json:
-        documents = [run_document(runs.get(database, run.id)) for run in queued]
+        documents = [runs.get(database, run.id) for run in queued]
         print_json(documents[0] if len(documents) == 1 and not as_list else documents)
     return code
 

@@ -12,12 +12,7 @@ LONGEST = 1000
 
 @dataclass(slots=True)
 class LineEdit:
-    """A line of text and a caret in it.
-
-    Attributes:
-        text: The text.
-        caret: Before which character the caret is.
-    """
+    """A line of text and a caret in it."""
 
     text: str = ""
     caret: int = 0
@@ -35,9 +30,6 @@ class LineEdit:
 
     def key(self, key: str) -> bool:
         """Do what a key does to the line.
-
-        Args:
-            key: The key by Textual's name.
 
         Returns:
             Whether the key means something here.
@@ -71,9 +63,6 @@ class LineEdit:
 
     def window(self, width: int) -> tuple[str, str, str]:
         """The visible part of the line, the caret always among it.
-
-        Args:
-            width: Cells to show it in; at least 2.
 
         Returns:
             What stands before the caret, under it (a space at the end), and behind it.

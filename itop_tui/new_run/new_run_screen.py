@@ -59,14 +59,7 @@ class _Pane(VerticalScroll, can_focus=False, inherit_bindings=False):
 
 
 class NewRunScreen(ItopScreen):
-    """Sets up and launches a run.
-
-    Args:
-        settings: What to start from; None for the first preset.
-        title: What the start is called.
-        parent: The run to fork from.
-        checkpoint: The checkpoint of `parent` to start from.
-    """
+    """Sets up and launches a run."""
 
     SCOPE = "form"
     CSS_PATH = "new_run.tcss"
@@ -152,7 +145,7 @@ class NewRunScreen(ItopScreen):
                 self.fields.choose(value)
 
         items = [Item(choice, choice, _described(spec.name, choice)) for choice in spec.choices]
-        current = str(self.form.entry(spec.name)).split(",")[-1]
+        current = str(self.form.entries[spec.name]).split(",")[-1]
         self.app.push_screen(Picker(spec.label, items, current=current, free=spec.free), chosen)
 
     @property
@@ -196,12 +189,7 @@ class NewRunScreen(ItopScreen):
         self.app.push_screen(Picker("Start from", items), chosen)
 
     def start_from(self, settings: Mapping[str, Any], title: str) -> None:
-        """Fill the form again.
-
-        Args:
-            settings: What it holds from now on.
-            title: What that is called.
-        """
+        """Fill the form again."""
         self._start_title = title
         self.form = RunForm(settings, name=self.form.name, tags=self.form.tags)
         self.fields.show_form(self.form)
@@ -210,11 +198,7 @@ class NewRunScreen(ItopScreen):
     # ------------------------------------------------------------------------------------------------------ leaving
 
     def action_launch_run(self, where: Where) -> None:
-        """Queue the run, or go to the first field that is wrong.
-
-        Args:
-            where: At which place of the queue, or held.
-        """
+        """Queue the run, or go to the first field that is wrong."""
         if self._launching:
             return
         problem = self.form.summary()

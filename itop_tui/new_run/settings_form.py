@@ -22,7 +22,7 @@ from itop_tui.figures.format import fit, plain
 from itop_tui.look.theme import Tone
 from itop_tui.look.toned import Toned
 from itop_tui.new_run.line_edit import LineEdit
-from itop_tui.new_run.run_form import ALL_FIELDS, Entry, FieldSpec, RunForm
+from itop_tui.new_run.run_form import ALL_FIELDS, Entry, FieldSpec, RunForm, shown
 
 _EDITOR = 21
 """The cell at which the editors begin."""
@@ -42,12 +42,7 @@ LINES = _lay_out()
 
 
 class SettingsForm(ScrollView, Toned, can_focus=True):
-    """Shows and edits the fields of a `RunForm`.
-
-    Args:
-        form: What is edited; it changes as you type.
-        id: The widget's id.
-    """
+    """Shows and edits the fields of a `RunForm`."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "settings--field",
@@ -68,22 +63,14 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         """A field holds something else."""
 
     class FieldHighlighted(Message):
-        """The cursor is on another field.
-
-        Attributes:
-            spec: That field.
-        """
+        """The cursor is on another field."""
 
         def __init__(self, spec: FieldSpec) -> None:
             self.spec = spec
             super().__init__()
 
     class ListWanted(Message):
-        """The choices of a field are to be shown as a list.
-
-        Attributes:
-            spec: The field.
-        """
+        """The choices of a field are to be shown as a list."""
 
         def __init__(self, spec: FieldSpec) -> None:
             self.spec = spec
@@ -93,7 +80,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         super().__init__(id=id)
         self.form = form
         self._line = 0
-        self._edit = LineEdit.at_end(str(form.entry(self.current.name)))
+        self._edit = LineEdit.at_end(str(form.entries[self.current.name]))
 
     @property
     def current(self) -> FieldSpec:
@@ -122,11 +109,11 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
     def action_reset_field(self) -> None:
         """Give the field at the cursor the value it had at the start."""
         name = self.current.name
-        self.put(name, self.form.at_start(name))
+        self.put(name, self.form.start[name])
 
     def _take_up(self) -> None:
         """Hold the text of the field at the cursor ready to be edited."""
-        text = str(self.form.entry(self.current.name))
+        text = str(self.form.entries[self.current.name])
         if self._edit.text != text:
             self._edit = LineEdit.at_end(text)
 
@@ -147,7 +134,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
 
     def _go(self, line: int) -> None:
         self._line = line
-        self._edit = LineEdit.at_end(str(self.form.entry(self.current.name)))
+        self._edit = LineEdit.at_end(str(self.form.entries[self.current.name]))
         self._scroll_into_view()
         self.refresh()
         self.post_message(self.FieldHighlighted(self.current))
@@ -198,7 +185,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         elif event.key in ("enter", "space", "left", "right"):
             handled = True
             if spec.kind == "switch":
-                on = bool(self.form.entry(spec.name))
+                on = bool(self.form.entries[spec.name])
                 self._enter(event.key == "right" if event.key in ("left", "right") else not on)
             elif event.key in ("left", "right"):
                 self._choose(1 if event.key == "right" else -1)
@@ -223,7 +210,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
             self._edit.insert(event.character)
         elif not self._edit.key(event.key):
             return False
-        if self._edit.text != self.form.entry(self.current.name):
+        if self._edit.text != self.form.entries[self.current.name]:
             self._enter(self._edit.text)
         else:
             self.refresh()
@@ -249,7 +236,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
 
     def _chosen(self) -> list[str]:
         """What the field at the cursor holds: several where it is a list."""
-        return str(self.form.entry(self.current.name)).split(",")
+        return str(self.form.entries[self.current.name]).split(",")
 
     def _lengthen(self) -> None:
         """Make a list of the field, or a longer one: the next choice that is not in it."""
@@ -287,7 +274,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         if not 0 <= at < self._editor_width:
             return
         if spec.kind == "switch":
-            self._enter(not self.form.entry(spec.name))
+            self._enter(not self.form.entries[spec.name])
         elif spec.kind == "choice":
             if at in (0, self._editor_width - 1):
                 self._choose(-1 if at == 0 else 1)
@@ -315,7 +302,8 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
             style = base + self.get_component_rich_style("settings--section", partial=True)
             return Strip([Segment(f" {spec}" if spec else "", style)]).adjust_cell_length(width, base)
         form, name = self.form, spec.name
-        problem, idle, changed = form.problems.get(name), form.without_effect(name), form.changed(name)
+        problem, idle = form.problems.get(name), form.without_effect(name)
+        changed = bool(spec.section) and form.changed(name)
         here = line == self._line and self.has_focus
         mark, mark_tone = ("!", "bad") if problem else ("•", "accent") if changed else (" ", "faint")
         label_tone: Tone = "faint" if idle else "title" if changed or here else "text"
@@ -337,11 +325,11 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         if idle:
             return idle, "faint"
         if changed:
-            return f"was {self.form.start_shown(spec.name)}", "muted"
+            return f"was {shown(self.form.start[spec.name])}", "muted"
         return "", "muted"
 
     def _editor(self, spec: FieldSpec, base: Style, *, here: bool, wrong: bool, idle: bool) -> list[Segment]:
-        width, entry = self._width_of(spec), self.form.entry(spec.name)
+        width, entry = self._width_of(spec), self.form.entries[spec.name]
         look = "wrong" if wrong else "current" if here else "field"
         style = base if idle else base + self.get_component_rich_style(f"settings--{look}", partial=True)
         text_tone: Tone = "faint" if idle else "text"
@@ -350,8 +338,8 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
             return [Segment(fit(" ━● on" if entry else " ○─ off", width), style + self.tone(tone))]
         if spec.kind == "choice":
             arrow = style + self.tone("faint" if idle else "live" if here else "muted")
-            shown = fit(f" {entry}", width - 2)
-            return [Segment("‹", arrow), Segment(shown, style + self.tone(text_tone)), Segment("›", arrow)]
+            choice = fit(f" {entry}", width - 2)
+            return [Segment("‹", arrow), Segment(choice, style + self.tone(text_tone)), Segment("›", arrow)]
         if here:
             before, under, behind = LineEdit(plain(self._edit.text), self._edit.caret).window(width - 2)
             caret = style + self.get_component_rich_style("settings--caret", partial=True)

@@ -35,10 +35,6 @@ def release(db: Database, run_ids: Iterable[int]) -> BatchResult:
 def set_slots(db: Database, changes: Mapping[str, int]) -> dict[str, int]:
     """Let devices take so many runs at a time.
 
-    Args:
-        db: The database.
-        changes: The numbers by device; 0 closes one.
-
     Returns:
         What is set now, by device.
     """

@@ -15,12 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a run takes on the disk.
-
-    Attributes:
-        bytes: Of its folder, checkpoints and log together.
-        checkpoints: How many it has.
-    """
+    """What a run takes on the disk."""
 
     bytes: int
     checkpoints: int

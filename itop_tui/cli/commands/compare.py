@@ -32,7 +32,7 @@ from itop_tui.figures.comparison import (
     write_stat,
 )
 from itop_tui.figures.format import plain
-from itop_tui.service.json_shape import Document, print_json, run_document
+from itop_tui.service.json_shape import Document, print_json
 
 
 def compare(
@@ -83,7 +83,7 @@ def _document(
         for result in RESULTS
     }
     document: Document = {
-        "runs": [run_document(one) for one in found],
+        "runs": found,
         "settings": differing_settings(found),
         "results": own,
     }

@@ -22,7 +22,7 @@ from itop_tui.cli.terminal import Column, console, data, next_steps, print_table
 from itop_tui.figures.comparison import seconds_taken
 from itop_tui.figures.format import duration, explored, percent, r_s, share, short_count
 from itop_tui.service import launching
-from itop_tui.service.json_shape import print_json, run_document
+from itop_tui.service.json_shape import print_json
 
 _COLUMNS = (
     Column("RUN", lambda run: str(run.id), right=True),
@@ -52,7 +52,7 @@ def demo(*, json: Json = False) -> int:
         now = time.time()
         taken = {run.id: seconds_taken(attempts.for_run(database, run.id), now) for run in queued}
     if json:
-        print_json([run_document(run) for run in finished])
+        print_json(finished)
     elif ended is not None:
         _print_results(finished, taken, out)
     if ended is None:

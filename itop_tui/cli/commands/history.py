@@ -166,7 +166,7 @@ def checkpoints(run: RunName, /, *, json: Json = False) -> int:
         found = store.find(database, run)
         kept = checkpoint_store.for_run(database, found.id)
     if json:
-        print_json([document(checkpoint) for checkpoint in kept])
+        print_json(kept)
         return 0
     if not kept:
         note(f"Run {found.id} has no checkpoint yet.")

@@ -88,12 +88,7 @@ def print_layers(planned: Mapping[str, Any], out: Console) -> None:
 
 
 def totals(planned: Mapping[str, Any], config: RunConfig) -> list[tuple[str, Cell]]:
-    """Give a plan's totals as names and values.
-
-    Args:
-        planned: The plan, with the names of `itop plan --json`.
-        config: The settings it is for.
-    """
+    """Give a plan's totals as names and values."""
     return [
         ("parameters", f"{count(planned['parameters'])}, {count(planned['maskable'])} of them maskable"),
         ("forward FLOPs", _against(planned["forward_flops"], planned["dense_forward_flops"], "a sample")),

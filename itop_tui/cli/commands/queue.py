@@ -21,7 +21,7 @@ from itop_tui.cli.terminal import Column, console, data, heading, note, print_ta
 from itop_tui.figures.format import UNKNOWN, duration, steps
 from itop_tui.figures.run_view import seconds_left
 from itop_tui.service import queue_changes
-from itop_tui.service.json_shape import print_json, run_document
+from itop_tui.service.json_shape import document, print_json
 
 _RUNNING_COLUMNS = (
     Column("DEVICE", lambda run: data(run.device or UNKNOWN)),
@@ -45,8 +45,8 @@ def queue(*, json: Json = False) -> int:
         print_json(
             {
                 "scheduler": served,
-                "running": [run_document(run) for run in active],
-                "waiting": [{**run_document(run), "waits_because": why.get(run.id, "")} for run in waiting],
+                "running": active,
+                "waiting": [{**document(run), "waits_because": why.get(run.id, "")} for run in waiting],
             }
         )
         return 0
@@ -118,7 +118,7 @@ def _change(names: Iterable[str], change: Callable[[Database, Sequence[int]], Ba
         note(*(f"itop: {problem}" for problem in result.problems))
         waiting = store.waiting(database)
     if json:
-        print_json([run_document(run) for run in waiting if run.id in result.done])
+        print_json([run for run in waiting if run.id in result.done])
     else:
         _print_places(waiting, result.done)
     return Exit.FAILED if result.problems else Exit.OK

@@ -16,15 +16,14 @@ from db.query import fields
 from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import runs as store
 from db.session import Database
-from itop_tui.cli.choosing import explained
 from itop_tui.cli.errors import UsageError
 from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
-from itop_tui.cli.store import opened
+from itop_tui.cli.store import explained, opened
 from itop_tui.cli.terminal import Column, console, data, note, print_table, state
 from itop_tui.figures.format import UNKNOWN, age, explored, figure, percent, r_s, share
 from itop_tui.figures.run_view import percent_done
 from itop_tui.figures.spelling import hint
-from itop_tui.service.json_shape import document, print_json, run_document, timestamp
+from itop_tui.service.json_shape import document, print_json, timestamp
 
 _COLUMNS = (
     Column("ID", lambda run: str(run.id), right=True),
@@ -131,7 +130,7 @@ def _list_runs(database: Database, asked: RunQuery, *, everything: bool, json: b
     _check_sort(asked.sort)
     found = store.list_runs(database, asked)
     if json:
-        print_json([run_document(run) for run in found])
+        print_json(found)
         return 0
     total = store.count(database, asked)
     if not found:

@@ -57,7 +57,7 @@ from itop_tui.figures.format import (
     steps,
 )
 from itop_tui.figures.run_view import percent_done, progress, seconds_left
-from itop_tui.service.json_shape import print_json, run_document
+from itop_tui.service.json_shape import document, print_json
 from itop_tui.service.sweeps import as_settings
 
 _CURVES = (("loss", "loss"), ("accuracy", "accuracy"), ("itop_rate", "R_s"), ("death_rate", "death rate"))
@@ -98,7 +98,7 @@ def show(
         if diff:
             return _print_diff(found, attempts)
         if json:
-            print_json(run_document(found, checkpoints=checkpoints, attempts=attempts, changes=changes))
+            print_json({**document(found), "checkpoints": checkpoints, "attempts": attempts, "changes": changes})
             return 0
         out = console()
         width = max(10, min(60, out.width - 34))

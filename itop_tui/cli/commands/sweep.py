@@ -64,10 +64,6 @@ def sweep(
 def grid(flags: Flags, *, preset: str | None) -> Grid:
     """Make the configurations of a grid, axes in the order of the form, the last one varying fastest.
 
-    Args:
-        flags: What was given; `iters` adds consecutive seeds to each point.
-        preset: A preset to start from.
-
     Raises:
         ConfigError: With each problem of any point once.
         UsageError: If the grid is too large to be meant.
