@@ -35,21 +35,13 @@ def queue_seeded(
 ) -> list[RunRecord]:
     """Queue runs with consecutive seeds; several are one group, each with its seed in its name.
 
-    Args:
-        database: Where.
-        config: Their settings; the first has its seed.
-        repetitions: How many.
-        name: Their name, where they have one.
-        group: Their group; without one, several runs get a new one.
-        group_of_one: The group of a single run that was given none.
-        tags: Their tags.
-        **about: What else `launching.queue_runs` takes.
+    Without a group several runs get a new one, and a single run has `group_of_one`.
     """
     several = repetitions > 1
     if group is None:
         group = group_of(config, database) if several else group_of_one
     configs = seeded(config, repetitions)
-    names = [numbered(name, one.seed, several) for one in configs]
+    names = [f"{name}-seed{one.seed}" if name is not None and several else name for one in configs]
     return launching.queue_runs(database, configs, names=names, tags=[tags] * repetitions, group=group, **about)
 
 
@@ -121,8 +113,3 @@ def group_of(config: RunConfig, database: Database) -> str:
         number += 1
         name = f"{base}-{number}"
     return name
-
-
-def numbered(name: str | None, seed: int, several: bool) -> str | None:
-    """Give one of several runs of the same name its own, by its seed."""
-    return f"{name}-seed{seed}" if name is not None and several else name

@@ -29,11 +29,7 @@ class LineEdit:
         self.caret += len(text)
 
     def key(self, key: str) -> bool:
-        """Do what a key does to the line.
-
-        Returns:
-            Whether the key means something here.
-        """
+        """Do what a key does to the line."""
         text, caret = self.text, self.caret
         match key:
             case "left":
@@ -62,11 +58,7 @@ class LineEdit:
         self.text, self.caret = self.text[:start] + self.text[end:], start
 
     def window(self, width: int) -> tuple[str, str, str]:
-        """The visible part of the line, the caret always among it.
-
-        Returns:
-            What stands before the caret, under it (a space at the end), and behind it.
-        """
+        """The visible part of the line, the caret always among it."""
         under = self.text[self.caret : self.caret + 1] or " "
         before, behind = self.text[: self.caret], self.text[self.caret + 1 :]
         while cell_len(before) + cell_len(under) > width:

@@ -10,6 +10,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
+from textual.reactive import reactive
 from textual.widgets import Static
 
 from db.records import Where
@@ -20,10 +21,9 @@ from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.format import count, fit, plain, plural
 from itop_tui.keys import bindings, in_scope
 from itop_tui.look.theme import look
-from itop_tui.look.toned import TonedLine
-from itop_tui.new_run.field_help import FieldHelp
+from itop_tui.look.toned import Toned, TonedLine
 from itop_tui.new_run.plan_pane import PlanPane
-from itop_tui.new_run.run_form import FIELDS, RunForm
+from itop_tui.new_run.run_form import FIELDS, FieldSpec, RunForm, shown
 from itop_tui.new_run.settings_form import SettingsForm
 from itop_tui.screen import ItopScreen
 from itop_tui.service import launching, run_reading
@@ -34,6 +34,31 @@ if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
 
 _FORK_LOCKS = {"model": "as in the checkpoint", "data": "as in the checkpoint"}
+
+
+class FieldHelp(Toned):
+    """Explains a field, or shows a text of the form's own."""
+
+    spec: reactive[FieldSpec | None] = reactive(None, layout=True)
+    """The field explained."""
+    lists: reactive[bool] = reactive(True, layout=True)
+    """Whether lists make a sweep."""
+    text: reactive[str] = reactive("", layout=True)
+    """Shown where no field is explained."""
+
+    def render(self) -> Text:
+        """Draw the explanation: the limits first, so that a low pane holds them."""
+        spec = self.spec
+        if spec is None:
+            return Text(plain(self.text), self.tone("muted"), overflow="fold")
+        text = Text(overflow="fold")
+        text.append(spec.label, self.tone("title"))
+        text.append(f"  {spec.allowed}", self.tone("live"))
+        text.append(f"  default {shown(spec.default)}\n", self.tone("muted"))
+        text.append(spec.help, self.tone("text"))
+        if self.lists and spec.listed:
+            text.append(f"\nA sweep: {spec.listed}", self.tone("muted"))
+        return text
 
 
 class _Status(TonedLine):

@@ -6,9 +6,11 @@ arrow keys, the marks and the notes are drawn the way the form needs them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -28,17 +30,12 @@ _EDITOR = 21
 """The cell at which the editors begin."""
 
 
-def _lay_out() -> tuple[FieldSpec | str, ...]:
-    """The lines of the form: a field, a section's title, or an empty one."""
-    lines: list[FieldSpec | str] = []
-    for section, specs in groupby(ALL_FIELDS.values(), key=lambda spec: spec.section):
-        if section:
-            lines += ["", str(section)]
-        lines += specs
-    return tuple(lines)
-
-
-LINES = _lay_out()
+LINES: tuple[FieldSpec | str, ...] = tuple(
+    line
+    for section, specs in groupby(ALL_FIELDS.values(), key=lambda spec: spec.section)
+    for line in (*(("", str(section)) if section else ()), *specs)
+)
+"""The lines of the form: a field, a section's title, or an empty one."""
 
 
 class SettingsForm(ScrollView, Toned, can_focus=True):
@@ -62,19 +59,17 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
     class Edited(Message):
         """A field holds something else."""
 
+    @dataclass
     class FieldHighlighted(Message):
         """The cursor is on another field."""
 
-        def __init__(self, spec: FieldSpec) -> None:
-            self.spec = spec
-            super().__init__()
+        spec: FieldSpec
 
+    @dataclass
     class ListWanted(Message):
         """The choices of a field are to be shown as a list."""
 
-        def __init__(self, spec: FieldSpec) -> None:
-            self.spec = spec
-            super().__init__()
+        spec: FieldSpec
 
     def __init__(self, form: RunForm, *, id: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id)
@@ -99,17 +94,9 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         """Put the cursor on a field."""
         self._go(LINES.index(ALL_FIELDS[name]))
 
-    def put(self, name: str, entry: Entry) -> None:
-        """Put something into a field, as if it had been typed."""
-        self.form.set(name, entry)
-        self._take_up()
-        self.refresh()
-        self.post_message(self.Edited())
-
     def action_reset_field(self) -> None:
         """Give the field at the cursor the value it had at the start."""
-        name = self.current.name
-        self.put(name, self.form.start[name])
+        self._enter(self.form.start[self.current.name])
 
     def _take_up(self) -> None:
         """Hold the text of the field at the cursor ready to be edited."""
@@ -173,6 +160,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
 
     def _enter(self, entry: Entry) -> None:
         self.form.set(self.current.name, entry)
+        self._take_up()
         self.refresh()
         self.post_message(self.Edited())
 
@@ -232,7 +220,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
     def choose(self, choice: str) -> None:
         """Put a choice into the field at the cursor; in a list, in the place of the last one."""
         *before, _ = self._chosen()
-        self.put(self.current.name, ",".join([*before, choice]))
+        self._enter(",".join([*before, choice]))
 
     def _chosen(self) -> list[str]:
         """What the field at the cursor holds: several where it is a list."""
@@ -305,28 +293,19 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         problem, idle = form.problems.get(name), form.without_effect(name)
         changed = bool(spec.section) and form.changed(name)
         here = line == self._line and self.has_focus
-        mark, mark_tone = ("!", "bad") if problem else ("•", "accent") if changed else (" ", "faint")
+        mark = "!" if problem else "•" if changed else " "
         label_tone: Tone = "faint" if idle else "title" if changed or here else "text"
-        edge = "▌" if here else " "
         segments = [
-            Segment(edge, base + self.tone("accent")),
-            Segment(f"{mark} ", base + self.tone("bad" if mark_tone == "bad" else "accent")),
+            Segment("▌" if here else " ", base + self.tone("accent")),
+            Segment(f"{mark} ", base + self.tone("bad" if problem else "accent")),
             Segment(fit(spec.label, _EDITOR - 3), base + self.tone(label_tone)),
             *self._editor(spec, base, here=here, wrong=problem is not None, idle=idle is not None),
         ]
-        note, tone = self._note(spec, problem, idle, changed)
+        note = problem or idle or (f"was {shown(form.start[name])}" if changed else "")
+        tone: Tone = "bad" if problem else "faint" if idle else "muted"
         room = width - _EDITOR - self._width_of(spec) - 2
         segments.append(Segment("  " + fit(note, max(0, room)), base + self.tone(tone)))
         return Strip(segments).adjust_cell_length(width, base)
-
-    def _note(self, spec: FieldSpec, problem: str | None, idle: str | None, changed: bool) -> tuple[str, Tone]:
-        if problem:
-            return problem, "bad"
-        if idle:
-            return idle, "faint"
-        if changed:
-            return f"was {shown(self.form.start[spec.name])}", "muted"
-        return "", "muted"
 
     def _editor(self, spec: FieldSpec, base: Style, *, here: bool, wrong: bool, idle: bool) -> list[Segment]:
         width, entry = self._width_of(spec), self.form.entries[spec.name]
@@ -344,13 +323,9 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
             before, under, behind = LineEdit(plain(self._edit.text), self._edit.caret).window(width - 2)
             caret = style + self.get_component_rich_style("settings--caret", partial=True)
             text = style + self.tone("text")
-            padding = " " * (width - 1 - sum(map(_cells, (before, under, behind))))
+            padding = " " * (width - 1 - cell_len(before + under + behind))
             return [Segment(" " + before, text), Segment(under, caret), Segment(behind + padding, text)]
         if not entry:
             hint = "named for its settings" if spec.name == "name" else "empty"
             return [Segment(fit(f" {hint}", width), style + self.tone("faint"))]
         return [Segment(fit(f" {entry}", width - 1) + " ", style + self.tone(text_tone))]
-
-
-def _cells(text: str) -> int:
-    return Segment(text).cell_length

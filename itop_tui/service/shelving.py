@@ -67,14 +67,10 @@ def purge(db: Database) -> list[str]:
     """
     from db.runs import shelf
 
-    left: list[str] = []
-    purged = 0
-    for gone in shelf.purge(db):
-        left += remove(gone)
-        purged += 1
-    if purged:
+    left = [remove(gone) for gone in shelf.purge(db)]
+    if left:
         give_back_space(db)
-    return left
+    return [problem for problems in left for problem in problems]
 
 
 def give_back_space(db: Database) -> int:

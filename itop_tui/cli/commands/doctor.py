@@ -97,13 +97,7 @@ def _print(checks: list[Check]) -> None:
 def every_check() -> list[Check]:
     """Look at everything, in the order in which it is shown."""
     devices = list_devices()
-    return [
-        *_program(devices),
-        *_devices(devices),
-        *_store(),
-        *_data_sets(),
-        *_environment(),
-    ]
+    return [*_program(devices), *_devices(devices), *_store(), *_data_sets(), *_environment()]
 
 
 def _program(devices: DeviceList) -> Iterator[Check]:
@@ -181,14 +175,11 @@ def _store() -> Iterator[Check]:
 def _disk(section: str, home: Path) -> Check:
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
-    found_there = f"{size(free)} free in {home}"
     if not os.access(existing, os.W_OK):
         return Check(section, "folder", "bad", f"{existing} cannot be written to", "set ITOP_HOME to another folder")
-    if free < _NO_DISK:
-        return Check(section, "folder", "bad", found_there, "itop delete frees the space of runs")
-    if free < _LOW_DISK:
-        return Check(section, "folder", "warn", found_there, "itop delete frees the space of runs")
-    return Check(section, "folder", "good", found_there)
+    tone: Verdict = "bad" if free < _NO_DISK else "warn" if free < _LOW_DISK else "good"
+    fix = "" if tone == "good" else "itop delete frees the space of runs"
+    return Check(section, "folder", tone, f"{size(free)} free in {home}", fix)
 
 
 def _leftovers(section: str, database: Database) -> Iterator[Check]:
@@ -215,8 +206,7 @@ def _scheduler(database: Database) -> Iterator[Check]:
         known = "" if since is None else f" since {moment(since)}"
         yield Check(section, "scheduler", "good", f"running{known}; {work}")
     elif queued:
-        found_there = f"not running; {work}"
-        yield Check(section, "scheduler", "warn", found_there, "itop runs starts it again")
+        yield Check(section, "scheduler", "warn", f"not running; {work}", "itop runs starts it again")
     else:
         yield Check(section, "scheduler", "good", f"not running; {work}: it starts with the next run")
 
@@ -227,15 +217,12 @@ def scheduler_since() -> float | None:
 
     for process in psutil.process_iter():
         try:
-            if "engine.launch.scheduler" in process.cmdline() and _same_home(process.environ().get("ITOP_HOME")):
+            home = process.environ().get("ITOP_HOME")
+            if "engine.launch.scheduler" in process.cmdline() and home is not None and Path(home) == paths.home():
                 return float(process.create_time())
         except (psutil.Error, OSError):
             continue
     return None
-
-
-def _same_home(other: str | None) -> bool:
-    return other is not None and Path(other) == paths.home()
 
 
 def _data_sets() -> Iterator[Check]:
@@ -260,8 +247,7 @@ def _data_sets() -> Iterator[Check]:
 
 def _is_really(name: str, place: Located) -> bool:
     """Whether a place holds this data set, and not another one that uses the same file names."""
-    expected = FIRST_LABELS.get(name)
-    if expected is None:
+    if (expected := FIRST_LABELS.get(name)) is None:
         return True
     path = place.files["train-labels-idx1-ubyte"]
     try:
@@ -274,12 +260,9 @@ def _is_really(name: str, place: Located) -> bool:
 def _environment() -> Iterator[Check]:
     section = "Environment"
     for name in _VARIABLES:
-        value = os.environ.get(name)
-        if value is None:
-            continue
-        if name == "ITOP_DATABASE_URL":
-            value = _without_password(value)
-        yield Check(section, name, "good", plain(value) or "(empty)")
+        if (value := os.environ.get(name)) is not None:
+            shown = _without_password(value) if name == "ITOP_DATABASE_URL" else value
+            yield Check(section, name, "good", plain(shown) or "(empty)")
     yield Check(section, "state", "good", str(paths.home()) + ("" if "ITOP_HOME" in os.environ else " (the default)"))
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     if encoding != "utf8":

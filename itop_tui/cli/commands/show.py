@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -81,11 +81,7 @@ def show(
     *,
     diff: Annotated[
         bool,
-        Parameter(
-            negative=(),
-            show_default=False,
-            help="Print how the code differed from its commit.",
-        ),
+        Parameter(negative=(), show_default=False, help="Print how the code differed from its commit."),
     ] = False,
     json: Json = False,
 ) -> int:
@@ -151,50 +147,28 @@ def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now:
         f"  epoch {run.epoch} / {run.total_epochs}" if run.total_epochs else "",
         (f"  {duration(remaining)} left" if remaining is not None else "", "dim"),
     )
-    taken = seconds_taken(attempts, now)
-    validation = [
-        percent(run.val_accuracy),
-        f"(best {percent(run.best_val_accuracy)})" if run.best_val_accuracy is not None else "",
-    ]
-    flops = short_count(run.training_flops) if run.training_flops is not None else ""
-    if flops and run.flops_ratio is not None:
-        flops += f" ({share(run.flops_ratio)} of dense)"
-    origin = ""
-    if run.parent_id is not None:
-        origin = f"forked from run {run.parent_id}" + (
-            f" at step {run.fork_step:,}" if run.fork_step is not None else ""
-        )
+    taken = f"{'took' if run.ended_at else 'for'} {duration(seconds_taken(attempts, now))}"
+    weights = "" if run.density is None else _known(run.nonzeros, count)
+    best = _known(run.best_val_accuracy, lambda accuracy: f" (best {percent(accuracy)})")
+    dense = _known(run.flops_ratio, share)
+    flops = _known(run.training_flops, short_count)
+    going = f", pid {run.pid}" if run.status.is_active and run.pid else ""
+    forked = f" at step {run.fork_step:,}" if run.fork_step is not None else ""
     return [
         ("what", data(f"{run.method}, {run.model} on {run.data}, seed {run.seed}")),
-        ("origin", origin),
+        ("origin", _known(run.parent_id, lambda parent: f"forked from run {parent}{forked}")),
         ("waits", data(waiting)),
         ("progress", reached),
-        ("loss", figure(run.loss) if run.loss is not None else ""),
-        ("validation accuracy", " ".join(validation).strip() if run.val_accuracy is not None else ""),
+        ("loss", _known(run.loss, figure)),
+        ("validation accuracy", _known(run.val_accuracy, lambda now: percent(now) + best)),
         ("test accuracy", _test(run)),
-        ("density", _density(run)),
-        (
-            "R_s",
-            f"{r_s(explored(run))} of all maskable weights were ever active" if explored(run) is not None else "",
-        ),
-        ("learning rate", figure(run.learning_rate) if run.learning_rate is not None else ""),
-        ("training FLOPs", flops),
-        (
-            "speed",
-            rate(run.samples_per_second).replace("/s", " samples/s") if run.samples_per_second is not None else "",
-        ),
-        (
-            "device",
-            data(f"{run.device} on {run.host}" + (f", pid {run.pid}" if run.status.is_active and run.pid else ""))
-            if run.device
-            else "",
-        ),
-        (
-            "started",
-            f"{moment(run.started_at)}, {'took' if run.ended_at else 'for'} {duration(taken)}"
-            if run.started_at
-            else "",
-        ),
+        ("density", _known(run.density, share) + (f" ({weights} active weights)" if weights else "")),
+        ("R_s", _known(explored(run), lambda value: f"{r_s(value)} of all maskable weights were ever active")),
+        ("learning rate", _known(run.learning_rate, figure)),
+        ("training FLOPs", f"{flops} ({dense} of dense)" if flops and dense else flops),
+        ("speed", _known(run.samples_per_second, lambda speed: rate(speed).replace("/s", " samples/s"))),
+        ("device", data(f"{run.device} on {run.host}{going}") if run.device else ""),
+        ("started", f"{moment(run.started_at)}, {taken}" if run.started_at else ""),
         ("queued", moment(run.queued_at) if run.status is RunStatus.QUEUED else ""),
         ("group", data(run.group or "")),
         ("tags", data(", ".join(run.tags))),
@@ -203,33 +177,21 @@ def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now:
     ]
 
 
-def _density(run: RunRecord) -> str:
-    if run.density is None:
-        return ""
-    return share(run.density) + (f" ({count(run.nonzeros)} active weights)" if run.nonzeros is not None else "")
+def _known(value: Any, write: Callable[[Any], str]) -> str:
+    """A figure as text; empty, so that it is left out, where it is not known."""
+    return "" if value is None else write(value)
 
 
 def _print_curves(curves: dict[str, Series], width: int, out: Console) -> None:
-    drawn = [
-        (label, curves[metric].values)
-        for metric, label in _CURVES
-        if metric in curves and len(curves[metric].values) > 1
-    ]
-    if not drawn:
-        return
-    heading("Curves", out=out)
-    print_facts(
-        [
-            (
-                label,
-                Text.assemble(
-                    (sparkline(values, width), "cyan"), f"  {figure(values[0], 3)} → {figure(values[-1], 3)}"
-                ),
-            )
-            for label, values in drawn
-        ],
-        out=out,
-    )
+    drawn: list[tuple[str, Cell]] = []
+    for metric, label in _CURVES:
+        values = curves[metric].values if metric in curves else ()
+        if len(values) > 1:
+            ends = f"  {figure(values[0], 3)} → {figure(values[-1], 3)}"
+            drawn.append((label, Text.assemble((sparkline(values, width), "cyan"), ends)))
+    if drawn:
+        heading("Curves", out=out)
+        print_facts(drawn, out=out)
 
 
 def _print_settings(run: RunRecord, out: Console) -> None:
@@ -257,15 +219,13 @@ def _print_changes(run: RunRecord, changes: Sequence[ConfigChange], out: Console
     lines: list[tuple[str, Cell]] = []
     for change in reversed(changes):  # from the settings of now back to those of each attempt
         before = config.with_changes(**{name: old for name, (old, _) in change.settings.items() if old is not None})
-        told = [f"{name} {setting(old)} → {setting(new)}" for name, (old, new) in change.settings.items()]
+        told = [
+            f"{name} {'none' if old is None else old} → {'none' if new is None else new}"
+            for name, (old, new) in change.settings.items()
+        ]
         lines.append((f"attempt {change.attempt}", data("\n".join([*told, *recomputed(config, before)]))))
         config = before
     print_facts(lines[::-1], out=out)
-
-
-def setting(value: object) -> str:
-    """A setting's value as text."""
-    return "none" if value is None else str(value)
 
 
 def _print_provenance(run: RunRecord, attempt: AttemptRecord, out: Console) -> None:
