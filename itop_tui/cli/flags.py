@@ -12,13 +12,14 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
 from engine.config.field_info import FIELD_SECTIONS, choices_of, field_flags, field_help
 from engine.config.run_config import ConfigError, Problem, RunConfig
 from itop_tui.cli.errors import UsageError
+from itop_tui.service.sweeps import kinds_of
 
 _ORIGINAL_GROUP = "Flags of the original main.py"
 
@@ -42,10 +43,8 @@ class Flags:
         Raises:
             UsageError: If it is not a whole number of at least 1.
         """
-        if self.iters is None:
-            return 1
         try:
-            number = int(self.iters)
+            number = 1 if self.iters is None else int(self.iters)
         except ValueError:
             number = 0
         if number < 1:
@@ -97,7 +96,8 @@ def collect(given: Mapping[str, Any]) -> Flags:
     for name in RunConfig.model_fields:
         value = given.get(name)
         if value is not None:
-            settings[name] = None if _is_emptied(name, value) else value
+            emptied = isinstance(value, str) and value.strip().lower() in ("", "none")
+            settings[name] = None if emptied and NoneType in kinds_of(name) else value
     if given.get("no_cuda"):
         settings.setdefault("device", "cpu")
     if given.get("fp16"):
@@ -106,31 +106,18 @@ def collect(given: Mapping[str, Any]) -> Flags:
     return Flags(settings, given.get("iters"), remarks)
 
 
-def _is_emptied(name: str, value: object) -> bool:
-    """Whether a value means "empty" for a field that may be."""
-    kinds = get_args(RunConfig.model_fields[name].annotation)
-    return NoneType in kinds and isinstance(value, str) and value.strip().lower() in ("", "none")
-
-
-def _is_switch(name: str) -> bool:
-    return RunConfig.model_fields[name].annotation is bool
-
-
 def _shown_default(name: str) -> Callable[[Any], str] | bool:
     """How the help shows a field's default; a default of "empty" is not shown."""
     default = RunConfig.model_fields[name].default
     if default is None:
         return False
     if isinstance(default, bool):
-        shown = "on" if default else "off"
-    else:
-        shown = f"{default:g}" if isinstance(default, float) else str(default)
-    return lambda _: shown
+        return lambda _: "on" if default else "off"
+    return lambda _: f"{default:g}" if isinstance(default, float) else str(default)
 
 
 def _metavar(name: str) -> str:
-    kinds = {kind for kind in (get_args(RunConfig.model_fields[name].annotation)) if kind is not NoneType}
-    kinds = kinds or {RunConfig.model_fields[name].annotation}
+    kinds = kinds_of(name)
     if name == "time_limit":
         return "TIME"
     if int in kinds:
@@ -144,21 +131,22 @@ def _help(name: str) -> str:
     return f"{text} One of: {', '.join(choices_of(name))}." if unsaid else text
 
 
-def _parameter(name: str, kind: Any, about: Parameter) -> inspect.Parameter:
-    hint = Annotated[kind, about]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+def _parameter(field: str, kind: Any, **about: Any) -> inspect.Parameter:
+    hint = Annotated[kind | None, Parameter(**about)]
+    return inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
 
 
 def _setting(name: str, group: Group) -> inspect.Parameter:
-    about = Parameter(
+    switch = bool in kinds_of(name)
+    return _parameter(
+        name,
+        bool if switch else str,
         name=["--" + name.replace("_", "-"), *field_flags(name)],
         group=group,
         help=_help(name),
         show_default=_shown_default(name),
+        metavar=None if switch else _metavar(name),
     )
-    if _is_switch(name):
-        return _parameter(name, bool | None, about)
-    return _parameter(name, str | None, Parameter.combine(about, Parameter(metavar=_metavar(name))))
 
 
 def _generate() -> tuple[inspect.Parameter, ...]:
@@ -175,12 +163,9 @@ def _generate() -> tuple[inspect.Parameter, ...]:
         "save_features": "Accepted, without effect.",
         "bench": "Accepted, without effect.",
     }
-    made += [
-        _parameter(name, bool | None, Parameter(group=group, help=text, negative=())) for name, text in switches.items()
-    ]
+    made += [_parameter(name, bool, group=group, help=text, negative=()) for name, text in switches.items()]
     iters = "How many runs with consecutive seeds to queue, as one group."
-    made.append(_parameter("iters", str | None, Parameter(group=group, help=iters, metavar="N")))
-    return tuple(made)
+    return (*made, _parameter("iters", str, group=group, help=iters, metavar="N"))
 
 
 _PARAMETERS = _generate()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -124,20 +125,17 @@ def closing_line(followed: Followed, now: float) -> Text:
     """Say how a run ended, and why where it did not complete."""
     run = followed.run
     shown = look(run.status)
-    line = Text.assemble(
-        (f"{shown.glyph} ", state_style(run.status)), f"run {run.id} ", data(run.name), f": {shown.word}"
-    )
-    taken = followed.seconds(now)
+    glyph = (f"{shown.glyph} ", state_style(run.status))
+    line = Text.assemble(glyph, f"run {run.id} ", data(run.name), f": {shown.word}")
+    taken, completed = followed.seconds(now), run.status is RunStatus.COMPLETED
     if taken is not None:
         line.append(f" after {duration(taken)}", style="dim")
-    if run.status is RunStatus.COMPLETED:
-        if run.test_accuracy is not None:
-            line.append(f", test accuracy {percent(run.test_accuracy)}")
-        if explored(run) is not None:
-            line.append(f", R_s {r_s(explored(run))}")
-    elif run.reason:
-        line.append(": ")
-        line.append_text(data(run.reason))
+    if completed and run.test_accuracy is not None:
+        line.append(f", test accuracy {percent(run.test_accuracy)}")
+    if completed and explored(run) is not None:
+        line.append(f", R_s {r_s(explored(run))}")
+    if not completed and run.reason:
+        line.append(": ").append_text(data(run.reason))
     return line
 
 
@@ -151,14 +149,8 @@ class Follower:
     printed: dict[int, tuple[str, int]] = field(default_factory=dict)  # state and tenth of the steps, in plain lines
     started: dict[int, tuple[int, float]] = field(default_factory=dict)  # number and start of the latest attempt
 
-    def until_ended(self) -> list[Followed]:
-        """Show progress until every run has ended, and return them; Ctrl-C raises KeyboardInterrupt."""
-        if self.out.is_terminal:
-            with Live(console=self.out, auto_refresh=False, transient=True) as live:
-                return self._watch(live)
-        return self._watch(None)
-
-    def _watch(self, live: Live | None) -> list[Followed]:
+    def until_ended(self, live: Live | None) -> list[Followed]:
+        """Show progress, in a terminal `live`, until every run has ended, and return them."""
         seen, cared = -1, time.monotonic()
         followed = self._read()
         while True:
@@ -207,7 +199,8 @@ def follow(database: Database, run_ids: Sequence[int], *, out: Console) -> list[
         The ended runs, or None if the user detached with Ctrl-C; the runs then continue.
     """
     try:
-        ended = Follower(database, run_ids, out).until_ended()
+        with Live(console=out, auto_refresh=False, transient=True) if out.is_terminal else nullcontext() as live:
+            ended = Follower(database, run_ids, out).until_ended(live)
     except KeyboardInterrupt:
         names = ", ".join(str(run_id) for run_id in run_ids)
         runs_named = f"runs {names} continue" if len(run_ids) > 1 else f"run {names} continues"

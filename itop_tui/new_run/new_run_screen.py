@@ -142,6 +142,7 @@ class NewRunScreen(ItopScreen):
         """The fields."""
         return self.query_one(SettingsForm)
 
+    @on(SettingsForm.Edited)
     def _show_all(self) -> None:
         self.query_one(_Status).show_state(self.form)
         line = Text("from ", overflow="ellipsis")
@@ -152,10 +153,6 @@ class NewRunScreen(ItopScreen):
         self.query_one("#start", Static).update(line)
         self.refresh_keys()
         self.query_one(PlanPane).show_soon(self.form.grid)
-
-    @on(SettingsForm.Edited)
-    def _edited(self) -> None:
-        self._show_all()
 
     @on(SettingsForm.FieldHighlighted)
     def _moved(self, message: SettingsForm.FieldHighlighted) -> None:

@@ -112,17 +112,8 @@ ALL_FIELDS: dict[str, FieldSpec] = {**OWN_FIELDS, **FIELDS}
 class RunForm:
     """The settings being typed, compared with what they started from.
 
-    Args:
-        start: The settings to start from; fields that no longer exist are left out, missing ones take their default.
-        locked: Fields that cannot be changed, each with the reason.
-        name: The name to start from.
-        tags: The tags to start from.
-        lists: Whether lists in fields make a sweep; a fork is one run.
-
-    Attributes:
-        grid: The runs that would be launched; None while something is wrong.
-        config: The first of them.
-        problems: What is wrong, by field.
+    Of the start, fields that no longer exist are left out, and missing ones take their default. Fields in `locked`
+    cannot be changed, each for the reason there. Without `lists` a list in a field makes no sweep: a fork is one run.
     """
 
     def __init__(
@@ -141,6 +132,7 @@ class RunForm:
             self.start[field] = as_entry(field, start[field]) if field in start else spec.default
         self.entries: dict[str, Entry] = dict(self.start)
         self.grid: Grid | None = None
+        """The runs that would be launched; None while something is wrong."""
         self.config: RunConfig | None = None
         self.problems: dict[str, str] = {}
         self._variants: tuple[Mapping[str, Any], ...] = ()

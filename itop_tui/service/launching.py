@@ -52,13 +52,8 @@ def queue_runs(
 ) -> list[RunRecord]:
     """Queue runs in one transaction, each with its length where the data set's size is known; starts no scheduler.
 
-    Args:
-        db: The database.
-        configs: Their settings.
-        where: "queue" behind those that wait, at the "front" of all of them, or "held".
-        names: Their names, None for one that the database makes; empty where it makes all.
-        tags: Their tags, for each run; empty for none.
-        **about: What else `NewRun` takes, the same for all: notes, group, priority, and what concerns a fork.
+    A run whose name is None, and all of them where no names are given, get one from the database. `tags` holds those of
+    each run; `about` what else `NewRun` takes, the same for all: notes, group, priority, and what concerns a fork.
     """
     from db.runs import runs
     from engine.config.experiments import as_stored
