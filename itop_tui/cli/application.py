@@ -88,8 +88,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
 def build(asked: str | None = None) -> App:
     """Make the cyclopts application; no command's module is imported but that of the one asked for.
 
-    Args:
-        asked: The command that is going to be run: its help is its own docstring, longer than the line in the list.
+    The help of the command `asked` is its own docstring, longer than the line in the list.
     """
     from cyclopts import App, Group
 
@@ -145,11 +144,7 @@ def open_app() -> int:
 
 
 def run(tokens: Sequence[str]) -> int:
-    """Run a command line.
-
-    Returns:
-        The exit code: 0 done, 1 not done, 2 a wrong command line, 130 interrupted.
-    """
+    """Run a command line and give its exit code: 0 done, 1 not done, 2 a wrong command line, 130 interrupted."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # the caller has closed it, and does not want what is written there

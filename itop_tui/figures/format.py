@@ -208,11 +208,7 @@ def steps(step: int, total: int) -> str:
 
 
 def bar(fraction: float, width: int) -> tuple[str, str]:
-    """Draw a progress bar of half-cell resolution.
-
-    Returns:
-        The filled and the empty part; together exactly `width` cells.
-    """
+    """Draw a progress bar of half-cell resolution: its filled and its empty part, together exactly `width` cells."""
     if width <= 0:
         return "", ""
     fraction = 0.0 if math.isnan(fraction) else min(1.0, max(0.0, fraction))

@@ -62,8 +62,7 @@ def trashed(db: Database) -> tuple[int, ...]:
 def purge(db: Database) -> list[str]:
     """Remove all deleted runs permanently, with everything recorded of them, and free the disk space.
 
-    Returns:
-        What could not be removed.
+    Gives what could not be removed.
     """
     from db.runs import shelf
 

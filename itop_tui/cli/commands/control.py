@@ -58,11 +58,7 @@ def _has_ended(run: RunRecord, _: str | None) -> bool:
 
 
 def _ask(names: Iterable[str], verb: CommandKind | Literal["kill"], done: _Done, *, json: bool) -> int:
-    """Ask something of runs, and wait a little for the answers.
-
-    Returns:
-        1 where any request was refused, otherwise 0: one that is pending is not a failure.
-    """
+    """Ask something of runs, and wait a little for the answers; 1 where any was refused, not where one is pending."""
     with opened() as database:
         ids = [run.id for run in find_all(database, names)]
         asked = run_requests.kill(database, ids) if verb == "kill" else run_requests.ask(database, ids, verb)

@@ -64,11 +64,7 @@ def devices(
 
 
 def parse_slots(given: tuple[str, ...]) -> dict[str, int]:
-    """Read `DEVICE=N` pairs.
-
-    Raises:
-        UsageError: With a line for each that is not one.
-    """
+    """Read `DEVICE=N` pairs; what is none of them is a wrong command line, with a line for each."""
     slots: dict[str, int] = {}
     wrong: list[str] = []
     for pair in (part for one in given for part in one.split(",")):
