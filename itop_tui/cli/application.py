@@ -25,13 +25,7 @@ SUMMARY = "A terminal experiment manager for sparse neural-network training. Wit
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command of `itop`.
-
-    Attributes:
-        name: What is typed.
-        module: The module of `itop_tui.cli.commands` that holds a function of the same name.
-        summary: Its line in the help.
-    """
+    """A command of `itop`."""
 
     name: str
     module: str
@@ -94,8 +88,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
 def build(asked: str | None = None) -> App:
     """Make the cyclopts application; no command's module is imported but that of the one asked for.
 
-    Args:
-        asked: The command that is going to be run: its help is its own docstring, longer than the line in the list.
+    The help of the command `asked` is its own docstring, longer than the line in the list.
     """
     from cyclopts import App, Group
 
@@ -151,14 +144,7 @@ def open_app() -> int:
 
 
 def run(tokens: Sequence[str]) -> int:
-    """Run a command line.
-
-    Args:
-        tokens: The words after `itop`.
-
-    Returns:
-        The exit code: 0 done, 1 not done, 2 a wrong command line, 130 interrupted.
-    """
+    """Run a command line and give its exit code: 0 done, 1 not done, 2 a wrong command line, 130 interrupted."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # the caller has closed it, and does not want what is written there
@@ -199,12 +185,7 @@ def _run_command(tokens: Sequence[str]) -> Any:
 
 
 def explain(error: Exception, tokens: Sequence[str]) -> tuple[Sequence[str], int]:
-    """Put an error into words, one line for each problem, and choose the exit code.
-
-    Args:
-        error: What a command or the parser raised.
-        tokens: The command line.
-    """
+    """Put an error into words, one line for each problem, and choose the exit code."""
     if isinstance(error, CommandError):
         return error.problems, error.code
     # All three packages cost an import, and what raised their errors has paid for it already.

@@ -16,12 +16,7 @@ class Exit(IntEnum):
 
 
 class CommandError(Exception):
-    """A command cannot do what was asked.
-
-    Attributes:
-        problems: One line each, for the person who typed the command.
-        code: The exit code that goes with it.
-    """
+    """A command cannot do what was asked; its problems have a line each, for the person who typed it."""
 
     def __init__(self, *problems: str, code: Exit = Exit.FAILED) -> None:
         super().__init__("\n".join(problems))

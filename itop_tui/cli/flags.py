@@ -12,13 +12,14 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
 from engine.config.field_info import FIELD_SECTIONS, choices_of, field_flags, field_help
 from engine.config.run_config import ConfigError, Problem, RunConfig
 from itop_tui.cli.errors import UsageError
+from itop_tui.service.sweeps import kinds_of
 
 _ORIGINAL_GROUP = "Flags of the original main.py"
 
@@ -32,13 +33,7 @@ _WITHOUT_EFFECT = {
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the flags of one command line say.
-
-    Attributes:
-        settings: The fields of `RunConfig` that were given, as text or booleans.
-        iters: How many runs with consecutive seeds are asked for, as text.
-        remarks: What to tell the user about flags that have no effect.
-    """
+    """What the flags of one command line say: settings as text or booleans, and remarks on flags without effect."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     iters: str | None = None
@@ -50,10 +45,8 @@ class Flags:
         Raises:
             UsageError: If it is not a whole number of at least 1.
         """
-        if self.iters is None:
-            return 1
         try:
-            number = int(self.iters)
+            number = 1 if self.iters is None else int(self.iters)
         except ValueError:
             number = 0
         if number < 1:
@@ -63,11 +56,6 @@ class Flags:
 
 def resolve(flags: Flags, *, base: Mapping[str, Any] | None = None, preset: str | None = None) -> RunConfig:
     """Validate the settings that flags, a preset and a base configuration give together.
-
-    Args:
-        flags: The flags; they win.
-        base: The settings to start from, where it is not the defaults.
-        preset: A preset's name, whose settings come between base and flags.
 
     Raises:
         ConfigError: With every problem found, an unknown preset among them.
@@ -91,11 +79,7 @@ def resolve(flags: Flags, *, base: Mapping[str, Any] | None = None, preset: str 
 
 
 def takes_settings(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command a flag for every setting, collected into its parameter `flags`.
-
-    Args:
-        command: A function with a keyword-only parameter `flags: Flags`, which cyclopts does not see.
-    """
+    """Give a command a flag for every setting, collected into its parameter `flags`."""
     signature = inspect.signature(command, eval_str=True)
     own = [parameter for name, parameter in signature.parameters.items() if name != "flags"]
 
@@ -109,16 +93,13 @@ def takes_settings(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def collect(given: Mapping[str, Any]) -> Flags:
-    """Sort parsed flags into settings, repetitions and remarks.
-
-    Args:
-        given: Each flag's name and value; None where it was not given.
-    """
+    """Sort parsed flags into settings, repetitions and remarks."""
     settings: dict[str, Any] = {}
     for name in RunConfig.model_fields:
         value = given.get(name)
         if value is not None:
-            settings[name] = None if _is_emptied(name, value) else value
+            emptied = isinstance(value, str) and value.strip().lower() in ("", "none")
+            settings[name] = None if emptied and NoneType in kinds_of(name) else value
     if given.get("no_cuda"):
         settings.setdefault("device", "cpu")
     if given.get("fp16"):
@@ -127,31 +108,18 @@ def collect(given: Mapping[str, Any]) -> Flags:
     return Flags(settings, given.get("iters"), remarks)
 
 
-def _is_emptied(name: str, value: object) -> bool:
-    """Whether a value means "empty" for a field that may be."""
-    kinds = get_args(RunConfig.model_fields[name].annotation)
-    return NoneType in kinds and isinstance(value, str) and value.strip().lower() in ("", "none")
-
-
-def _is_switch(name: str) -> bool:
-    return RunConfig.model_fields[name].annotation is bool
-
-
 def _shown_default(name: str) -> Callable[[Any], str] | bool:
     """How the help shows a field's default; a default of "empty" is not shown."""
     default = RunConfig.model_fields[name].default
     if default is None:
         return False
     if isinstance(default, bool):
-        shown = "on" if default else "off"
-    else:
-        shown = f"{default:g}" if isinstance(default, float) else str(default)
-    return lambda _: shown
+        return lambda _: "on" if default else "off"
+    return lambda _: f"{default:g}" if isinstance(default, float) else str(default)
 
 
 def _metavar(name: str) -> str:
-    kinds = {kind for kind in (get_args(RunConfig.model_fields[name].annotation)) if kind is not NoneType}
-    kinds = kinds or {RunConfig.model_fields[name].annotation}
+    kinds = kinds_of(name)
     if name == "time_limit":
         return "TIME"
     if int in kinds:
@@ -165,21 +133,22 @@ def _help(name: str) -> str:
     return f"{text} One of: {', '.join(choices_of(name))}." if unsaid else text
 
 
-def _parameter(name: str, kind: Any, about: Parameter) -> inspect.Parameter:
-    hint = Annotated[kind, about]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+def _parameter(field: str, kind: Any, **about: Any) -> inspect.Parameter:
+    hint = Annotated[kind | None, Parameter(**about)]
+    return inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
 
 
 def _setting(name: str, group: Group) -> inspect.Parameter:
-    about = Parameter(
+    switch = bool in kinds_of(name)
+    return _parameter(
+        name,
+        bool if switch else str,
         name=["--" + name.replace("_", "-"), *field_flags(name)],
         group=group,
         help=_help(name),
         show_default=_shown_default(name),
+        metavar=None if switch else _metavar(name),
     )
-    if _is_switch(name):
-        return _parameter(name, bool | None, about)
-    return _parameter(name, str | None, Parameter.combine(about, Parameter(metavar=_metavar(name))))
 
 
 def _generate() -> tuple[inspect.Parameter, ...]:
@@ -196,12 +165,9 @@ def _generate() -> tuple[inspect.Parameter, ...]:
         "save_features": "Accepted, without effect.",
         "bench": "Accepted, without effect.",
     }
-    made += [
-        _parameter(name, bool | None, Parameter(group=group, help=text, negative=())) for name, text in switches.items()
-    ]
+    made += [_parameter(name, bool, group=group, help=text, negative=()) for name, text in switches.items()]
     iters = "How many runs with consecutive seeds to queue, as one group."
-    made.append(_parameter("iters", str | None, Parameter(group=group, help=iters, metavar="N")))
-    return tuple(made)
+    return (*made, _parameter("iters", str, group=group, help=iters, metavar="N"))
 
 
 _PARAMETERS = _generate()

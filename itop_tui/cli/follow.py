@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -59,13 +60,7 @@ class Followed:
 
 
 def live_view(followed: Sequence[Followed], *, width: int, now: float) -> Table:
-    """Build the live view: a line for each run, with a bar and its latest figures.
-
-    Args:
-        followed: The runs.
-        width: Cells there are; figures leave before the bar does.
-        now: Unix seconds.
-    """
+    """Build the live view: a line for each run, with a bar and its latest figures."""
     cells = [_cells(one, now) for one in followed]
     widths = [max(row[column].cell_len for row in cells) for column in range(7)]
     longest_name = widths[0]
@@ -127,57 +122,35 @@ def plain_line(run: RunRecord) -> str:
 
 
 def closing_line(followed: Followed, now: float) -> Text:
-    """Say how a run ended, and why where it did not complete.
-
-    Args:
-        followed: The ended run.
-        now: Unix seconds.
-    """
+    """Say how a run ended, and why where it did not complete."""
     run = followed.run
     shown = look(run.status)
-    line = Text.assemble(
-        (f"{shown.glyph} ", state_style(run.status)), f"run {run.id} ", data(run.name), f": {shown.word}"
-    )
-    taken = followed.seconds(now)
+    glyph = (f"{shown.glyph} ", state_style(run.status))
+    line = Text.assemble(glyph, f"run {run.id} ", data(run.name), f": {shown.word}")
+    taken, completed = followed.seconds(now), run.status is RunStatus.COMPLETED
     if taken is not None:
         line.append(f" after {duration(taken)}", style="dim")
-    if run.status is RunStatus.COMPLETED:
-        if run.test_accuracy is not None:
-            line.append(f", test accuracy {percent(run.test_accuracy)}")
-        if explored(run) is not None:
-            line.append(f", R_s {r_s(explored(run))}")
-    elif run.reason:
-        line.append(": ")
-        line.append_text(data(run.reason))
+    if completed and run.test_accuracy is not None:
+        line.append(f", test accuracy {percent(run.test_accuracy)}")
+    if completed and explored(run) is not None:
+        line.append(f", R_s {r_s(explored(run))}")
+    if not completed and run.reason:
+        line.append(": ").append_text(data(run.reason))
     return line
 
 
 @dataclass(slots=True)
 class Follower:
-    """Follows runs until all have ended.
-
-    Attributes:
-        database: Where they are.
-        run_ids: The runs.
-        out: Where progress is shown.
-        printed: For each run, the state and the tenth of its steps last written in plain lines.
-        started: For each run, the number of its latest attempt, and when it started.
-    """
+    """Follows runs until all have ended."""
 
     database: Database
     run_ids: Sequence[int]
     out: Console
-    printed: dict[int, tuple[str, int]] = field(default_factory=dict)
-    started: dict[int, tuple[int, float]] = field(default_factory=dict)
+    printed: dict[int, tuple[str, int]] = field(default_factory=dict)  # state and tenth of the steps, in plain lines
+    started: dict[int, tuple[int, float]] = field(default_factory=dict)  # number and start of the latest attempt
 
-    def until_ended(self) -> list[Followed]:
-        """Show progress until every run has ended, and return them; Ctrl-C raises KeyboardInterrupt."""
-        if self.out.is_terminal:
-            with Live(console=self.out, auto_refresh=False, transient=True) as live:
-                return self._watch(live)
-        return self._watch(None)
-
-    def _watch(self, live: Live | None) -> list[Followed]:
+    def until_ended(self, live: Live | None) -> list[Followed]:
+        """Show progress, in a terminal `live`, until every run has ended, and return them."""
         seen, cared = -1, time.monotonic()
         followed = self._read()
         while True:
@@ -222,16 +195,12 @@ class Follower:
 def follow(database: Database, run_ids: Sequence[int], *, out: Console) -> list[RunRecord] | None:
     """Follow runs until they end, then say how each ended.
 
-    Args:
-        database: Where they are.
-        run_ids: The runs.
-        out: Where progress is shown.
-
     Returns:
         The ended runs, or None if the user detached with Ctrl-C; the runs then continue.
     """
     try:
-        ended = Follower(database, run_ids, out).until_ended()
+        with Live(console=out, auto_refresh=False, transient=True) if out.is_terminal else nullcontext() as live:
+            ended = Follower(database, run_ids, out).until_ended(live)
     except KeyboardInterrupt:
         names = ", ".join(str(run_id) for run_id in run_ids)
         runs_named = f"runs {names} continue" if len(run_ids) > 1 else f"run {names} continues"

@@ -28,12 +28,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_own(origin: str, public_url: str) -> bool:
-    """Whether a page comes from this server: from its address, or by another name of this machine from the same port.
-
-    Args:
-        origin: The page's `Origin` header.
-        public_url: The address that browsers are given.
-    """
+    """Whether a page comes from this server: by its address, or by another name of this machine."""
     page, own = urlsplit(origin), urlsplit(public_url)
     if page.netloc == own.netloc:
         return True
@@ -45,11 +40,7 @@ def is_own(origin: str, public_url: str) -> bool:
 
 
 def refuse_foreign(public_url: str) -> Middleware:
-    """Make the check.
-
-    Args:
-        public_url: The address that browsers are given.
-    """
+    """Make the check."""
 
     @web.middleware
     async def check(

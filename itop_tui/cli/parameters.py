@@ -50,3 +50,11 @@ AtLeastZero = Parameter(validator=validators.Number(gte=0, lte=MOST))
 """For a number of rows or steps."""
 
 PresetName = Annotated[str | None, Parameter(help="Start from a preset; flags override it.", metavar="NAME")]
+QueryText = Annotated[
+    str | None,
+    Parameter(
+        name="--query",
+        help="All runs that match this query, archived ones too; itop runs --help explains it.",
+        metavar="QUERY",
+    ),
+]

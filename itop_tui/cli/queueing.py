@@ -18,7 +18,7 @@ from itop_tui.cli.follow import follow
 from itop_tui.cli.terminal import console, data, next_steps
 from itop_tui.figures.format import plural
 from itop_tui.service import launching
-from itop_tui.service.json_shape import print_json, run_document
+from itop_tui.service.json_shape import print_json
 from itop_tui.service.sweeps import seeded
 
 
@@ -35,21 +35,13 @@ def queue_seeded(
 ) -> list[RunRecord]:
     """Queue runs with consecutive seeds; several are one group, each with its seed in its name.
 
-    Args:
-        database: Where.
-        config: Their settings; the first has its seed.
-        repetitions: How many.
-        name: Their name, where they have one.
-        group: Their group; without one, several runs get a new one.
-        group_of_one: The group of a single run that was given none.
-        tags: Their tags.
-        **about: What else `launching.queue_runs` takes.
+    Without a group several runs get a new one, and a single run has `group_of_one`.
     """
     several = repetitions > 1
     if group is None:
         group = group_of(config, database) if several else group_of_one
     configs = seeded(config, repetitions)
-    names = [numbered(name, one.seed, several) for one in configs]
+    names = [f"{name}-seed{one.seed}" if name is not None and several else name for one in configs]
     return launching.queue_runs(database, configs, names=names, tags=[tags] * repetitions, group=group, **about)
 
 
@@ -71,14 +63,6 @@ def report(
 ) -> int:
     """Start the scheduler, say what was queued, and follow it where that is asked for.
 
-    Args:
-        database: Where the runs are.
-        queued: The runs.
-        verb: What happened to them: "Queued".
-        wait: Whether to follow them until they end.
-        json: Whether to print the runs as JSON on stdout (progress then goes to stderr).
-        as_list: Whether the JSON is a list even of one run.
-
     Returns:
         0 where all is well; with `wait`, only where every run completed.
     """
@@ -94,7 +78,7 @@ def report(
         elif any(run.status is not RunStatus.COMPLETED for run in ended):
             code = Exit.FAILED
     if json:
-        documents = [run_document(runs.get(database, run.id)) for run in queued]
+        documents = [runs.get(database, run.id) for run in queued]
         print_json(documents[0] if len(documents) == 1 and not as_list else documents)
     return code
 
@@ -129,8 +113,3 @@ def group_of(config: RunConfig, database: Database) -> str:
         number += 1
         name = f"{base}-{number}"
     return name
-
-
-def numbered(name: str | None, seed: int, several: bool) -> str | None:
-    """Give one of several runs of the same name its own, by its seed."""
-    return f"{name}-seed{seed}" if name is not None and several else name

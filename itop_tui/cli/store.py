@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from db.records import RunRecord, RunStatus
+from db.query import QueryError
+from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import runs
 from db.session import Database
-from itop_tui.cli.errors import UsageError
+from itop_tui.cli.errors import CommandError, UsageError
 from itop_tui.cli.terminal import note
 
 
@@ -64,3 +65,35 @@ def waits_for(database: Database, run: RunRecord) -> str:
     from engine.launch import submit
 
     return submit.why_waiting(database).get(run.id, "")
+
+
+@contextmanager
+def explained(text: str) -> Iterator[None]:
+    """Turn a mistake in a query into a wrong command line, and show where in the query it is."""
+    try:
+        yield
+    except QueryError as mistake:
+        line = text.replace("\n", " ")
+        if not line.isprintable() or len(line) > 200:
+            raise UsageError(str(mistake)) from None
+        marks = " " * mistake.position + "^" * max(1, mistake.length)
+        raise UsageError(str(mistake), line, marks) from None
+
+
+def chosen(database: Database, names: Iterable[str], query: str | None) -> list[RunRecord]:
+    """Find the runs that are named, or that match a query: one of both must be given.
+
+    Raises:
+        UsageError: If runs are named and a query is given, or neither; or the query cannot be understood.
+        CommandError: If no run matches.
+    """
+    named = tuple(names)
+    if query is None:
+        return find_all(database, named)
+    if named:
+        raise UsageError("name runs, or give a query with --query: not both")
+    with explained(query):
+        found = runs.list_runs(database, RunQuery(text=query, archived=None, limit=None, descending=False))
+    if not found:
+        raise CommandError(f"no run matches {query}")
+    return found

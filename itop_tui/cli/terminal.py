@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -76,12 +76,16 @@ def state_style(status: str) -> str:
     return _STYLES.get(look(status).tone, "")
 
 
+Cell = Text | str
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table.
 
     Attributes:
         header: What stands above it.
+        cell: What it shows of a record; None where the rows are given as cells.
         right: Whether it is aligned to the right, as figures are.
         rank: Columns with the highest rank leave first where the terminal is narrow; rank 0 always stays.
         shrink: Whether its cells may be cut, with an ellipsis, before a column has to leave.
@@ -89,13 +93,11 @@ class Column:
     """
 
     header: str
+    cell: Callable[[Any], Cell] | None = None
     right: bool = False
     rank: int = 0
     shrink: bool = False
     at_least: int = 12
-
-
-Cell = Text | str
 
 
 def _width(cell: Text) -> int:
@@ -124,7 +126,7 @@ def _fit(
         kept.remove(max(removable, key=lambda position: (columns[position].rank, position)))
 
 
-def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, out: Console | None = None) -> None:
+def print_table(columns: Sequence[Column], rows: Iterable[Any], *, out: Console | None = None) -> None:
     """Print a table no wider than the terminal, or a plain one, as wide as it is, into a pipe.
 
     Columns whose every cell is unknown are left out (rank 0 excepted); then, where the rest is too wide, the ones that
@@ -132,11 +134,15 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, ou
 
     Args:
         columns: The columns, in order.
-        rows: A cell for each column, of one line or several.
+        rows: Records of which each column shows something; or cells, one for each column, of one line or several.
         out: Where to; stdout by default.
     """
     target = out or console()
-    body = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    cells = (
+        row if isinstance(row, list | tuple) else [column.cell(row) if column.cell else "" for column in columns]
+        for row in rows
+    )
+    body = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in cells]
     kept = [
         position
         for position, column in enumerate(columns)

@@ -22,12 +22,7 @@ _KINDS: dict[object, str] = {int: "a whole number", float: "a number", bool: "tr
 
 
 def wrong_usage(error: CycloptsError, commands: Sequence[str]) -> str:
-    """Put the parser's error into words.
-
-    Args:
-        error: What the parser raised.
-        commands: The commands that there are.
-    """
+    """Put the parser's error into words."""
     if isinstance(error, UnknownOptionError):
         word = (error.token.keyword or error.token.value).split("=", 1)[0]
         known = [name for argument in error.argument_collection for name in argument.names]

@@ -58,13 +58,6 @@ def plain(text: str, limit: int = _LONGEST) -> str:
     Line breaks and tabs become spaces, other control characters become their visible pictures (ESC is shown as
     "␛"), and invisible formatting characters (directional overrides, zero-width joiners, variation selectors)
     are left out, since they move what stands beside them.
-
-    Args:
-        text: Anything a user, a log or a file may hold.
-        limit: The most characters looked at.
-
-    Returns:
-        The text on one line, without control or formatting characters.
     """
     if text.isascii() and text.isprintable() and len(text) <= limit:
         return text
@@ -89,16 +82,7 @@ def plain(text: str, limit: int = _LONGEST) -> str:
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:
-    """Cut or pad a text to exactly `width` terminal cells, marking a cut with an ellipsis.
-
-    Args:
-        text: The text; it is made `plain` first.
-        width: Cells to fill; wide characters count as two.
-        right: Whether to align to the right.
-
-    Returns:
-        A text of exactly `width` cells.
-    """
+    """Cut or pad a text to exactly `width` terminal cells, marking a cut with an ellipsis."""
     if width <= 0:
         return ""
     shown = plain(text, limit=4 * width + 8)
@@ -224,15 +208,7 @@ def steps(step: int, total: int) -> str:
 
 
 def bar(fraction: float, width: int) -> tuple[str, str]:
-    """Draw a progress bar of half-cell resolution.
-
-    Args:
-        fraction: Between 0 and 1; anything else is clamped.
-        width: Cells.
-
-    Returns:
-        The filled and the empty part; together exactly `width` cells.
-    """
+    """Draw a progress bar of half-cell resolution: its filled and its empty part, together exactly `width` cells."""
     if width <= 0:
         return "", ""
     fraction = 0.0 if math.isnan(fraction) else min(1.0, max(0.0, fraction))
@@ -245,13 +221,6 @@ def sparkline(values: Sequence[float], width: int) -> str:
     """Draw a series in one line of block characters, the largest value of each column standing.
 
     Values that are not finite are drawn as "×", so that a run which diverged shows it.
-
-    Args:
-        values: The series, in order.
-        width: The most cells to use.
-
-    Returns:
-        At most `width` characters; empty where there is nothing to draw.
     """
     if not values or width <= 0:
         return ""

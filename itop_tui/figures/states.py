@@ -18,13 +18,7 @@ Part = tuple[str, Tone]
 
 @dataclass(frozen=True, slots=True)
 class StateLook:
-    """How one state is shown.
-
-    Attributes:
-        glyph: One cell wide, different for every state.
-        word: What it is called.
-        tone: The colour it has where there is colour.
-    """
+    """How one state is shown."""
 
     glyph: str
     word: str
@@ -47,9 +41,5 @@ STATES: dict[str, StateLook] = {
 
 
 def look(status: str) -> StateLook:
-    """How a state is shown; a state written by a newer version is shown by its own name.
-
-    Args:
-        status: The value of a `db.records.RunStatus`.
-    """
+    """How a state is shown; a state written by a newer version is shown by its own name."""
     return STATES.get(status) or StateLook("·", status, "text")

@@ -12,12 +12,7 @@ LONGEST = 1000
 
 @dataclass(slots=True)
 class LineEdit:
-    """A line of text and a caret in it.
-
-    Attributes:
-        text: The text.
-        caret: Before which character the caret is.
-    """
+    """A line of text and a caret in it."""
 
     text: str = ""
     caret: int = 0
@@ -34,14 +29,7 @@ class LineEdit:
         self.caret += len(text)
 
     def key(self, key: str) -> bool:
-        """Do what a key does to the line.
-
-        Args:
-            key: The key by Textual's name.
-
-        Returns:
-            Whether the key means something here.
-        """
+        """Do what a key does to the line."""
         text, caret = self.text, self.caret
         match key:
             case "left":
@@ -70,14 +58,7 @@ class LineEdit:
         self.text, self.caret = self.text[:start] + self.text[end:], start
 
     def window(self, width: int) -> tuple[str, str, str]:
-        """The visible part of the line, the caret always among it.
-
-        Args:
-            width: Cells to show it in; at least 2.
-
-        Returns:
-            What stands before the caret, under it (a space at the end), and behind it.
-        """
+        """The visible part of the line, the caret always among it."""
         under = self.text[self.caret : self.caret + 1] or " "
         before, behind = self.text[: self.caret], self.text[self.caret + 1 :]
         while cell_len(before) + cell_len(under) > width:

@@ -10,6 +10,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
+from textual.reactive import reactive
 from textual.widgets import Static
 
 from db.records import Where
@@ -20,10 +21,9 @@ from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.format import count, fit, plain, plural
 from itop_tui.keys import bindings, in_scope
 from itop_tui.look.theme import look
-from itop_tui.look.toned import TonedLine
-from itop_tui.new_run.field_help import FieldHelp
+from itop_tui.look.toned import Toned, TonedLine
 from itop_tui.new_run.plan_pane import PlanPane
-from itop_tui.new_run.run_form import FIELDS, RunForm
+from itop_tui.new_run.run_form import FIELDS, FieldSpec, RunForm, shown
 from itop_tui.new_run.settings_form import SettingsForm
 from itop_tui.screen import ItopScreen
 from itop_tui.service import launching, run_reading
@@ -34,6 +34,31 @@ if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
 
 _FORK_LOCKS = {"model": "as in the checkpoint", "data": "as in the checkpoint"}
+
+
+class FieldHelp(Toned):
+    """Explains a field, or shows a text of the form's own."""
+
+    spec: reactive[FieldSpec | None] = reactive(None, layout=True)
+    """The field explained."""
+    lists: reactive[bool] = reactive(True, layout=True)
+    """Whether lists make a sweep."""
+    text: reactive[str] = reactive("", layout=True)
+    """Shown where no field is explained."""
+
+    def render(self) -> Text:
+        """Draw the explanation: the limits first, so that a low pane holds them."""
+        spec = self.spec
+        if spec is None:
+            return Text(plain(self.text), self.tone("muted"), overflow="fold")
+        text = Text(overflow="fold")
+        text.append(spec.label, self.tone("title"))
+        text.append(f"  {spec.allowed}", self.tone("live"))
+        text.append(f"  default {shown(spec.default)}\n", self.tone("muted"))
+        text.append(spec.help, self.tone("text"))
+        if self.lists and spec.listed:
+            text.append(f"\nA sweep: {spec.listed}", self.tone("muted"))
+        return text
 
 
 class _Status(TonedLine):
@@ -59,14 +84,7 @@ class _Pane(VerticalScroll, can_focus=False, inherit_bindings=False):
 
 
 class NewRunScreen(ItopScreen):
-    """Sets up and launches a run.
-
-    Args:
-        settings: What to start from; None for the first preset.
-        title: What the start is called.
-        parent: The run to fork from.
-        checkpoint: The checkpoint of `parent` to start from.
-    """
+    """Sets up and launches a run."""
 
     SCOPE = "form"
     CSS_PATH = "new_run.tcss"
@@ -124,6 +142,7 @@ class NewRunScreen(ItopScreen):
         """The fields."""
         return self.query_one(SettingsForm)
 
+    @on(SettingsForm.Edited)
     def _show_all(self) -> None:
         self.query_one(_Status).show_state(self.form)
         line = Text("from ", overflow="ellipsis")
@@ -134,10 +153,6 @@ class NewRunScreen(ItopScreen):
         self.query_one("#start", Static).update(line)
         self.refresh_keys()
         self.query_one(PlanPane).show_soon(self.form.grid)
-
-    @on(SettingsForm.Edited)
-    def _edited(self) -> None:
-        self._show_all()
 
     @on(SettingsForm.FieldHighlighted)
     def _moved(self, message: SettingsForm.FieldHighlighted) -> None:
@@ -152,7 +167,7 @@ class NewRunScreen(ItopScreen):
                 self.fields.choose(value)
 
         items = [Item(choice, choice, _described(spec.name, choice)) for choice in spec.choices]
-        current = str(self.form.entry(spec.name)).split(",")[-1]
+        current = str(self.form.entries[spec.name]).split(",")[-1]
         self.app.push_screen(Picker(spec.label, items, current=current, free=spec.free), chosen)
 
     @property
@@ -196,12 +211,7 @@ class NewRunScreen(ItopScreen):
         self.app.push_screen(Picker("Start from", items), chosen)
 
     def start_from(self, settings: Mapping[str, Any], title: str) -> None:
-        """Fill the form again.
-
-        Args:
-            settings: What it holds from now on.
-            title: What that is called.
-        """
+        """Fill the form again."""
         self._start_title = title
         self.form = RunForm(settings, name=self.form.name, tags=self.form.tags)
         self.fields.show_form(self.form)
@@ -210,11 +220,7 @@ class NewRunScreen(ItopScreen):
     # ------------------------------------------------------------------------------------------------------ leaving
 
     def action_launch_run(self, where: Where) -> None:
-        """Queue the run, or go to the first field that is wrong.
-
-        Args:
-            where: At which place of the queue, or held.
-        """
+        """Queue the run, or go to the first field that is wrong."""
         if self._launching:
             return
         problem = self.form.summary()

@@ -53,11 +53,7 @@ class PlanPane(Toned):
         self._timer: Timer | None = None
 
     def show_soon(self, grid: Grid | None) -> None:
-        """Compute the plan of other runs, once no key is pressed.
-
-        Args:
-            grid: The runs; None while the settings are wrong.
-        """
+        """Compute the plan of other runs, once no key is pressed."""
         self.wanted = grid
         if grid is None:
             self.plan, self.note = None, "fix the settings to see the plan"

@@ -31,19 +31,7 @@ Entry = str | bool
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """One field of the form.
-
-    Attributes:
-        name: The setting's name.
-        section: The part of the form it stands in; empty for the run's own name and tags.
-        kind: How it is edited.
-        choices: What may be chosen; further text is allowed where `free`.
-        free: Whether text beyond the choices may be given (a user's own model, say).
-        optional: Whether it may be empty.
-        help: What it means.
-        allowed: What it may be, in words.
-        default: Its default, as its editor holds it.
-    """
+    """One field of the form; the run's own have no section, and text beyond the choices is allowed where `free`."""
 
     name: str
     section: str
@@ -109,17 +97,11 @@ FIELDS: dict[str, FieldSpec] = {
 """All fields by name, in the order of the form."""
 
 
-def _own(name: str, allowed_words: str, meaning: str) -> FieldSpec:
-    return FieldSpec(name, "", "text", (), False, True, meaning, allowed_words, "")
-
-
+_NAME = "What the run is called in every list; of a sweep, what its group is called. Empty: named for the settings."
+_TAGS = "Words to find the run by later: paper, baseline, try."
 OWN_FIELDS: dict[str, FieldSpec] = {
-    "name": _own(
-        "name",
-        "any text",
-        "What the run is called in every list; of a sweep, what its group is called. Empty: named for the settings.",
-    ),
-    "tags": _own("tags", "words, with spaces between", "Words to find the run by later: paper, baseline, try."),
+    "name": FieldSpec("name", "", "text", (), False, True, _NAME, "any text", ""),
+    "tags": FieldSpec("tags", "", "text", (), False, True, _TAGS, "words, with spaces between", ""),
 }
 """What is the run's own and no setting."""
 
@@ -130,17 +112,8 @@ ALL_FIELDS: dict[str, FieldSpec] = {**OWN_FIELDS, **FIELDS}
 class RunForm:
     """The settings being typed, compared with what they started from.
 
-    Args:
-        start: The settings to start from; fields that no longer exist are left out, missing ones take their default.
-        locked: Fields that cannot be changed, each with the reason.
-        name: The name to start from.
-        tags: The tags to start from.
-        lists: Whether lists in fields make a sweep; a fork is one run.
-
-    Attributes:
-        grid: The runs that would be launched; None while something is wrong.
-        config: The first of them.
-        problems: What is wrong, by field.
+    Of the start, fields that no longer exist are left out, and missing ones take their default. Fields in `locked`
+    cannot be changed, each for the reason there. Without `lists` a list in a field makes no sweep: a fork is one run.
     """
 
     def __init__(
@@ -154,13 +127,12 @@ class RunForm:
     ) -> None:
         self.locked = dict(locked or {})
         self.lists = lists
-        self.own: dict[str, str] = {"name": name, "tags": " ".join(tags)}
-        self._own_start = dict(self.own)
-        self.start: dict[str, Entry] = {
-            name: as_entry(name, start[name]) if name in start else spec.default for name, spec in FIELDS.items()
-        }
+        self.start: dict[str, Entry] = {"name": name, "tags": " ".join(tags)}
+        for field, spec in FIELDS.items():
+            self.start[field] = as_entry(field, start[field]) if field in start else spec.default
         self.entries: dict[str, Entry] = dict(self.start)
         self.grid: Grid | None = None
+        """The runs that would be launched; None while something is wrong."""
         self.config: RunConfig | None = None
         self.problems: dict[str, str] = {}
         self._variants: tuple[Mapping[str, Any], ...] = ()
@@ -169,39 +141,25 @@ class RunForm:
     @property
     def name(self) -> str:
         """The name that was typed; empty for none."""
-        return self.own["name"].strip()
+        return str(self.entries["name"]).strip()
 
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags that were typed, each once, without their "#"."""
-        words = (word.lstrip("#") for word in self.own["tags"].replace(",", " ").split())
+        words = (word.lstrip("#") for word in str(self.entries["tags"]).replace(",", " ").split())
         return tuple(dict.fromkeys(word for word in words if word))
-
-    def entry(self, name: str) -> Entry:
-        """What a field holds."""
-        return self.own[name] if name in self.own else self.entries[name]
 
     def set(self, name: str, entry: Entry) -> None:
         """Take what was typed into a field, and validate the whole."""
-        if name in self.own:
-            self.own[name] = str(entry)
-        elif entry != self.entries[name]:
+        if entry != self.entries[name]:
             self.entries[name] = entry
-            self._validate()
-
-    def at_start(self, name: str) -> Entry:
-        """What a field held at the start."""
-        return self._own_start[name] if name in self._own_start else self.start[name]
-
-    def settings(self) -> dict[str, Any]:
-        """What was typed, as the configuration takes it: an empty text is None where that is allowed."""
-        return {
-            name: None if entry == "" and FIELDS[name].optional else entry.strip() if isinstance(entry, str) else entry
-            for name, entry in self.entries.items()
-        }
+            if name in FIELDS:
+                self._validate()
 
     def _validate(self) -> None:
-        settings, self.grid, self.config = self.settings(), None, None
+        typed = {name: entry.strip() if isinstance(entry := self.entries[name], str) else entry for name in FIELDS}
+        settings = {name: None if entry == "" and FIELDS[name].optional else entry for name, entry in typed.items()}
+        self.grid = self.config = None
         try:
             axes = sweeps.axes_of(settings) if self.lists else {}
             self._variants = tuple(_variants(settings, axes))
@@ -225,13 +183,8 @@ class RunForm:
         if not self.lists:
             return frozenset()
         return frozenset(
-            name for name, entry in self.entries.items() if isinstance(entry, str) and _is_list(name, entry)
+            name for name in FIELDS if isinstance(entry := self.entries[name], str) and _is_list(name, entry)
         )
-
-    @property
-    def is_sweep(self) -> bool:
-        """Whether some field holds a list."""
-        return bool(self.listed)
 
     @property
     def group(self) -> str | None:
@@ -245,26 +198,25 @@ class RunForm:
         return sweeps.size_shown(self.grid) if self.grid is not None and self.grid.axes else ""
 
     def changed(self, name: str) -> bool:
-        """Whether a setting differs from the start."""
-        if name in self.own:
-            return False
+        """Whether a field differs from the start."""
         entry, start = self.entries[name], self.start[name]
-        if isinstance(entry, bool) or isinstance(start, bool) or entry.strip() == start:
-            return entry != start if isinstance(entry, bool) else entry.strip() != start
+        if isinstance(entry, bool) or isinstance(start, bool):
+            return entry != start
+        if entry.strip() == start:
+            return False
         try:  # 0.10 is no change from 0.1
-            return float(entry) != float(start)
+            return name in OWN_FIELDS or float(entry) != float(start)
         except ValueError:
             return True
 
     @property
     def typed(self) -> tuple[str, ...]:
-        """The fields that hold something else than at the start, the run's own texts among them."""
-        own = (name for name, text in self.own.items() if text.strip() != self._own_start[name])
-        return (*own, *self.changes)
+        """The fields that differ from the start, the run's own texts among them."""
+        return tuple(name for name in ALL_FIELDS if self.changed(name))
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """The fields that differ from the start."""
+        """The settings that differ from the start."""
         return tuple(name for name in FIELDS if self.changed(name))
 
     def without_effect(self, name: str) -> str | None:
@@ -274,7 +226,7 @@ class RunForm:
         """
         if name in self.locked:
             return self.locked[name]
-        if name in self.problems or name in self.own:
+        if name in self.problems or name in OWN_FIELDS:
             return None
         reasons = [irrelevant_because(variant, name) for variant in self._variants]
         return reasons[0] if all(reasons) else None
@@ -282,12 +234,8 @@ class RunForm:
     def differences(self) -> tuple[str, ...]:
         """Each change against the start in words: "lr 0.1 → 0.05"."""
         return tuple(
-            f"{FIELDS[name].label} {self.start_shown(name)} → {shown(self.entries[name])}" for name in self.changes
+            f"{FIELDS[name].label} {shown(self.start[name])} → {shown(self.entries[name])}" for name in self.changes
         )
-
-    def start_shown(self, name: str) -> str:
-        """What a field was at the start, in words."""
-        return shown(self.start[name])
 
     def summary(self) -> str | None:
         """Why the run cannot be launched, naming the first wrong field; None where it can."""

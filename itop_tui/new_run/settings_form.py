@@ -6,9 +6,11 @@ arrow keys, the marks and the notes are drawn the way the form needs them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -22,32 +24,22 @@ from itop_tui.figures.format import fit, plain
 from itop_tui.look.theme import Tone
 from itop_tui.look.toned import Toned
 from itop_tui.new_run.line_edit import LineEdit
-from itop_tui.new_run.run_form import ALL_FIELDS, Entry, FieldSpec, RunForm
+from itop_tui.new_run.run_form import ALL_FIELDS, Entry, FieldSpec, RunForm, shown
 
 _EDITOR = 21
 """The cell at which the editors begin."""
 
 
-def _lay_out() -> tuple[FieldSpec | str, ...]:
-    """The lines of the form: a field, a section's title, or an empty one."""
-    lines: list[FieldSpec | str] = []
-    for section, specs in groupby(ALL_FIELDS.values(), key=lambda spec: spec.section):
-        if section:
-            lines += ["", str(section)]
-        lines += specs
-    return tuple(lines)
-
-
-LINES = _lay_out()
+LINES: tuple[FieldSpec | str, ...] = tuple(
+    line
+    for section, specs in groupby(ALL_FIELDS.values(), key=lambda spec: spec.section)
+    for line in (*(("", str(section)) if section else ()), *specs)
+)
+"""The lines of the form: a field, a section's title, or an empty one."""
 
 
 class SettingsForm(ScrollView, Toned, can_focus=True):
-    """Shows and edits the fields of a `RunForm`.
-
-    Args:
-        form: What is edited; it changes as you type.
-        id: The widget's id.
-    """
+    """Shows and edits the fields of a `RunForm`."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "settings--field",
@@ -67,33 +59,23 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
     class Edited(Message):
         """A field holds something else."""
 
+    @dataclass
     class FieldHighlighted(Message):
-        """The cursor is on another field.
+        """The cursor is on another field."""
 
-        Attributes:
-            spec: That field.
-        """
+        spec: FieldSpec
 
-        def __init__(self, spec: FieldSpec) -> None:
-            self.spec = spec
-            super().__init__()
-
+    @dataclass
     class ListWanted(Message):
-        """The choices of a field are to be shown as a list.
+        """The choices of a field are to be shown as a list."""
 
-        Attributes:
-            spec: The field.
-        """
-
-        def __init__(self, spec: FieldSpec) -> None:
-            self.spec = spec
-            super().__init__()
+        spec: FieldSpec
 
     def __init__(self, form: RunForm, *, id: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id)
         self.form = form
         self._line = 0
-        self._edit = LineEdit.at_end(str(form.entry(self.current.name)))
+        self._edit = LineEdit.at_end(str(form.entries[self.current.name]))
 
     @property
     def current(self) -> FieldSpec:
@@ -112,21 +94,13 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         """Put the cursor on a field."""
         self._go(LINES.index(ALL_FIELDS[name]))
 
-    def put(self, name: str, entry: Entry) -> None:
-        """Put something into a field, as if it had been typed."""
-        self.form.set(name, entry)
-        self._take_up()
-        self.refresh()
-        self.post_message(self.Edited())
-
     def action_reset_field(self) -> None:
         """Give the field at the cursor the value it had at the start."""
-        name = self.current.name
-        self.put(name, self.form.at_start(name))
+        self._enter(self.form.start[self.current.name])
 
     def _take_up(self) -> None:
         """Hold the text of the field at the cursor ready to be edited."""
-        text = str(self.form.entry(self.current.name))
+        text = str(self.form.entries[self.current.name])
         if self._edit.text != text:
             self._edit = LineEdit.at_end(text)
 
@@ -147,7 +121,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
 
     def _go(self, line: int) -> None:
         self._line = line
-        self._edit = LineEdit.at_end(str(self.form.entry(self.current.name)))
+        self._edit = LineEdit.at_end(str(self.form.entries[self.current.name]))
         self._scroll_into_view()
         self.refresh()
         self.post_message(self.FieldHighlighted(self.current))
@@ -186,6 +160,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
 
     def _enter(self, entry: Entry) -> None:
         self.form.set(self.current.name, entry)
+        self._take_up()
         self.refresh()
         self.post_message(self.Edited())
 
@@ -198,7 +173,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         elif event.key in ("enter", "space", "left", "right"):
             handled = True
             if spec.kind == "switch":
-                on = bool(self.form.entry(spec.name))
+                on = bool(self.form.entries[spec.name])
                 self._enter(event.key == "right" if event.key in ("left", "right") else not on)
             elif event.key in ("left", "right"):
                 self._choose(1 if event.key == "right" else -1)
@@ -223,7 +198,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
             self._edit.insert(event.character)
         elif not self._edit.key(event.key):
             return False
-        if self._edit.text != self.form.entry(self.current.name):
+        if self._edit.text != self.form.entries[self.current.name]:
             self._enter(self._edit.text)
         else:
             self.refresh()
@@ -245,11 +220,11 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
     def choose(self, choice: str) -> None:
         """Put a choice into the field at the cursor; in a list, in the place of the last one."""
         *before, _ = self._chosen()
-        self.put(self.current.name, ",".join([*before, choice]))
+        self._enter(",".join([*before, choice]))
 
     def _chosen(self) -> list[str]:
         """What the field at the cursor holds: several where it is a list."""
-        return str(self.form.entry(self.current.name)).split(",")
+        return str(self.form.entries[self.current.name]).split(",")
 
     def _lengthen(self) -> None:
         """Make a list of the field, or a longer one: the next choice that is not in it."""
@@ -287,7 +262,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         if not 0 <= at < self._editor_width:
             return
         if spec.kind == "switch":
-            self._enter(not self.form.entry(spec.name))
+            self._enter(not self.form.entries[spec.name])
         elif spec.kind == "choice":
             if at in (0, self._editor_width - 1):
                 self._choose(-1 if at == 0 else 1)
@@ -315,33 +290,25 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
             style = base + self.get_component_rich_style("settings--section", partial=True)
             return Strip([Segment(f" {spec}" if spec else "", style)]).adjust_cell_length(width, base)
         form, name = self.form, spec.name
-        problem, idle, changed = form.problems.get(name), form.without_effect(name), form.changed(name)
+        problem, idle = form.problems.get(name), form.without_effect(name)
+        changed = bool(spec.section) and form.changed(name)
         here = line == self._line and self.has_focus
-        mark, mark_tone = ("!", "bad") if problem else ("•", "accent") if changed else (" ", "faint")
+        mark = "!" if problem else "•" if changed else " "
         label_tone: Tone = "faint" if idle else "title" if changed or here else "text"
-        edge = "▌" if here else " "
         segments = [
-            Segment(edge, base + self.tone("accent")),
-            Segment(f"{mark} ", base + self.tone("bad" if mark_tone == "bad" else "accent")),
+            Segment("▌" if here else " ", base + self.tone("accent")),
+            Segment(f"{mark} ", base + self.tone("bad" if problem else "accent")),
             Segment(fit(spec.label, _EDITOR - 3), base + self.tone(label_tone)),
             *self._editor(spec, base, here=here, wrong=problem is not None, idle=idle is not None),
         ]
-        note, tone = self._note(spec, problem, idle, changed)
+        note = problem or idle or (f"was {shown(form.start[name])}" if changed else "")
+        tone: Tone = "bad" if problem else "faint" if idle else "muted"
         room = width - _EDITOR - self._width_of(spec) - 2
         segments.append(Segment("  " + fit(note, max(0, room)), base + self.tone(tone)))
         return Strip(segments).adjust_cell_length(width, base)
 
-    def _note(self, spec: FieldSpec, problem: str | None, idle: str | None, changed: bool) -> tuple[str, Tone]:
-        if problem:
-            return problem, "bad"
-        if idle:
-            return idle, "faint"
-        if changed:
-            return f"was {self.form.start_shown(spec.name)}", "muted"
-        return "", "muted"
-
     def _editor(self, spec: FieldSpec, base: Style, *, here: bool, wrong: bool, idle: bool) -> list[Segment]:
-        width, entry = self._width_of(spec), self.form.entry(spec.name)
+        width, entry = self._width_of(spec), self.form.entries[spec.name]
         look = "wrong" if wrong else "current" if here else "field"
         style = base if idle else base + self.get_component_rich_style(f"settings--{look}", partial=True)
         text_tone: Tone = "faint" if idle else "text"
@@ -350,19 +317,15 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
             return [Segment(fit(" ━● on" if entry else " ○─ off", width), style + self.tone(tone))]
         if spec.kind == "choice":
             arrow = style + self.tone("faint" if idle else "live" if here else "muted")
-            shown = fit(f" {entry}", width - 2)
-            return [Segment("‹", arrow), Segment(shown, style + self.tone(text_tone)), Segment("›", arrow)]
+            choice = fit(f" {entry}", width - 2)
+            return [Segment("‹", arrow), Segment(choice, style + self.tone(text_tone)), Segment("›", arrow)]
         if here:
             before, under, behind = LineEdit(plain(self._edit.text), self._edit.caret).window(width - 2)
             caret = style + self.get_component_rich_style("settings--caret", partial=True)
             text = style + self.tone("text")
-            padding = " " * (width - 1 - sum(map(_cells, (before, under, behind))))
+            padding = " " * (width - 1 - cell_len(before + under + behind))
             return [Segment(" " + before, text), Segment(under, caret), Segment(behind + padding, text)]
         if not entry:
             hint = "named for its settings" if spec.name == "name" else "empty"
             return [Segment(fit(f" {hint}", width), style + self.tone("faint"))]
         return [Segment(fit(f" {entry}", width - 1) + " ", style + self.tone(text_tone))]
-
-
-def _cells(text: str) -> int:
-    return Segment(text).cell_length

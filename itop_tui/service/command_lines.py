@@ -12,14 +12,7 @@ from engine.config.run_config import RunConfig
 def command_line(
     config: RunConfig, *, name: str = "", tags: Sequence[str] = (), axes: Mapping[str, str] | None = None
 ) -> str:
-    """The command that launches runs of these settings; settings with their default values are left out.
-
-    Args:
-        config: The settings.
-        name: What the run, or the group of a sweep, is called.
-        tags: Its tags.
-        axes: Of a sweep, the lists of values by setting, as its flags take them.
-    """
+    """The command that launches runs of these settings; settings with their default values are left out."""
     axes = axes or {}
     words = ["itop", "sweep" if axes else "train"]
     changes = {field: value for field, (value, _) in config.changes(RunConfig.create()).items()}

@@ -69,25 +69,27 @@ def estimate(
         plan: The plan of the first of them, by the names of `itop plan --json`; None where there is none.
         kind: What "auto" means on this host; None to look.
     """
-    here = kind or _kind_here()
+    if kind is None:
+        from engine.launch.devices import list_devices
+
+        kind = "cuda" if list_devices().gpus else "cpu"
     past: dict[tuple[str, str], list[RunRecord]] = {}
     times: list[float | None] = []
     sizes: list[int | None] = []
     speeds: dict[tuple[object, ...], tuple[float, int] | None] = {}
     each_size: dict[tuple[object, ...], tuple[int, str] | None] = {}
     for config in configs:
-        what = (config.model, config.data)
+        known_plan, what = _plan_of(plan, config, configs[0]), (config.model, config.data)
         if what not in past:
             past[what] = _past(db, config)
-        known = past[what]
         alike = (config.model, config.data, config.batch_size, config.precision, config.compile, config.device)
         if alike not in speeds:
-            speeds[alike] = _speed(known, config, here)
-        times.append(_seconds(config, _plan_of(plan, config, configs[0]), speeds[alike]))
+            speeds[alike] = _speed(past[what], config, kind)
+        times.append(_seconds(config, known_plan, speeds[alike]))
         build = (config.model, config.data, config.optimizer, config.momentum > 0, config.sparse)
         if build not in each_size:
-            each_size[build] = _checkpoint(db, known, config, _plan_of(plan, config, configs[0]))
-        sizes.append(_bytes(config, _plan_of(plan, config, configs[0]), each_size[build]))
+            each_size[build] = _checkpoint(db, past[what], config, known_plan)
+        sizes.append(_bytes(config, known_plan, each_size[build]))
     return Estimate(_sum(times), _why_time(times, configs, speeds), _sum(sizes), _why_size(sizes, configs, each_size))
 
 
@@ -112,9 +114,6 @@ def _why_unknown(found: Sequence[float | None], configs: Sequence[RunConfig], ot
     return f"unknown{of}: {otherwise}"
 
 
-# ------------------------------------------------------------------------------------------------------------- time
-
-
 def _why_time(
     times: Sequence[float | None], configs: Sequence[RunConfig], speeds: Mapping[Any, tuple[float, int] | None]
 ) -> str:
@@ -122,15 +121,7 @@ def _why_time(
         return _why_unknown(times, configs, "no past run like it")
     found = [speed for speed in speeds.values() if speed is not None]
     used = sum(number for _, number in found)
-    if len(found) == 1:
-        return f"from {plural(used, 'past run')} at {rate(found[0][0])}"
-    return f"from {plural(used, 'past run')}"
-
-
-def _kind_here() -> Kind:
-    from engine.launch.devices import list_devices
-
-    return "cuda" if list_devices().gpus else "cpu"
+    return f"from {plural(used, 'past run')}" + (f" at {rate(found[0][0])}" if len(found) == 1 else "")
 
 
 def _past(db: Database, config: RunConfig) -> list[RunRecord]:
@@ -171,9 +162,6 @@ def _seconds(config: RunConfig, plan: Mapping[str, Any], speed: tuple[float, int
     if speed is None or steps is None:
         return None
     return float(steps) * config.batch_size * config.accumulate / speed[0]
-
-
-# ------------------------------------------------------------------------------------------------------------- disk
 
 
 def _why_size(
@@ -221,9 +209,6 @@ def _bytes(config: RunConfig, plan: Mapping[str, Any], checkpoint: tuple[int, st
         return None
     updates = int(steps) // config.update_frequency if config.sparse and not config.fix else 0
     layers = len(plan.get("layers") or ())
-    rows = (
-        int(steps) * STEP_BYTES
-        + config.total_epochs * EPOCH_BYTES
-        + (updates + 1) * (UPDATE_BYTES + layers * LAYER_BYTES)
-    )
+    rows = int(steps) * STEP_BYTES + config.total_epochs * EPOCH_BYTES
+    rows += (updates + 1) * (UPDATE_BYTES + layers * LAYER_BYTES)
     return checkpoint[0] * kept_checkpoints(config) + rows

@@ -10,15 +10,13 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from db.runs.changes import ConfigChange
-from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
+from db.records import LayerMaskStat, RunRecord
 
 Document = dict[str, Any]
 
@@ -43,7 +41,7 @@ def plain_value(value: Any) -> Any:
     """Give any value of a record as JSON can hold it, containers included."""
     if isinstance(value, Enum):
         return plain_value(value.value)
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, float):
         return number(value)
@@ -59,11 +57,7 @@ def plain_value(value: Any) -> Any:
 
 
 def document(record: Any) -> Document:
-    """Give a frozen record as a JSON object, its moments (`at`, `…_at`) as ISO-8601.
-
-    Args:
-        record: A dataclass of `db.records` or one shaped like them.
-    """
+    """Give a frozen record as a JSON object, its moments (`at`, `…_at`) as ISO-8601."""
     shaped: Document = {}
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
@@ -72,38 +66,16 @@ def document(record: Any) -> Document:
     return shaped
 
 
-def run_document(
-    run: RunRecord,
-    *,
-    checkpoints: Sequence[CheckpointRecord] | None = None,
-    attempts: Sequence[AttemptRecord] | None = None,
-    changes: Sequence[ConfigChange] | None = None,
-) -> Document:
-    """Give a run as a JSON object.
-
-    Args:
-        run: The run.
-        checkpoints: Its checkpoints, where they are asked for.
-        attempts: Its attempts, where they are asked for.
-        changes: What was changed of its settings when it was resumed, where that is asked for.
-    """
-    shaped = document(run)
-    if checkpoints is not None:
-        shaped["checkpoints"] = [document(checkpoint) for checkpoint in checkpoints]
-    if attempts is not None:
-        shaped["attempts"] = [document(attempt) for attempt in attempts]
-    if changes is not None:
-        shaped["changes"] = [document(change) for change in changes]
-    return shaped
+def run_document(run: RunRecord, **more: Any) -> Document:
+    """Give a run as a JSON object, with more that belongs to it: its checkpoints, its attempts."""
+    return {**document(run), **plain_value(more)}
 
 
 def layer_document(layer: LayerMaskStat) -> Document:
     """Give a layer's mask statistics as a JSON object, with its density and R_s worked out."""
-    shaped = document(layer)
-    name = shaped.pop("layer")
-    size = layer.size or 1
+    shaped, size = document(layer), layer.size or 1
     return {
-        "name": name,
+        "name": shaped.pop("layer"),
         **shaped,
         "density": layer.nonzeros / size,
         "itop_rate": layer.explored / size,

@@ -20,14 +20,7 @@ DEMO_PRESETS = ("digits-dense", "digits-set", "digits-rigl")
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """What was queued.
-
-    Attributes:
-        runs: The new runs, in order.
-        wanted: How many were asked for: those that a group has already are not queued again.
-        group: The group of a sweep.
-        where: Where in the queue they are.
-    """
+    """What was queued; `wanted` counts those too that the group had already, and were not queued again."""
 
     runs: tuple[RunRecord, ...]
     wanted: int
@@ -59,13 +52,8 @@ def queue_runs(
 ) -> list[RunRecord]:
     """Queue runs in one transaction, each with its length where the data set's size is known; starts no scheduler.
 
-    Args:
-        db: The database.
-        configs: Their settings.
-        where: "queue" behind those that wait, at the "front" of all of them, or "held".
-        names: Their names, None for one that the database makes; empty where it makes all.
-        tags: Their tags, for each run; empty for none.
-        **about: What else `NewRun` takes, the same for all: notes, group, priority, and what concerns a fork.
+    A run whose name is None, and all of them where no names are given, get one from the database. `tags` holds those of
+    each run; `about` what else `NewRun` takes, the same for all: notes, group, priority, and what concerns a fork.
     """
     from db.runs import runs
     from engine.config.experiments import as_stored
@@ -94,17 +82,7 @@ def launch(
     tags: Sequence[str] = (),
     **about: Any,
 ) -> Launched:
-    """Queue a run, or those of a sweep that its group has not yet, and make sure that a scheduler starts them.
-
-    Args:
-        db: The database.
-        configs: Their settings.
-        where: "queue" behind those that wait, at the "front" of all of them, or "held".
-        name: The name of a single run.
-        group: The group of a sweep; None for a single run.
-        tags: Their tags.
-        **about: What else `queue_runs` takes.
-    """
+    """Queue a run, or those of a sweep that its group has not yet, and make sure that a scheduler starts them."""
     from itop_tui.service import sweeps
 
     wanted = configs if group is None else sweeps.missing(db, group, configs)
@@ -148,13 +126,9 @@ def start_scheduler(db: Database) -> None:
 
 
 def checkpoint_to_resume(db: Database, run: RunRecord, which: str | None = None) -> CheckpointRecord | None:
-    """The checkpoint that a run resumes from; None where it has none, and none is asked for.
+    """The checkpoint that a run resumes from: "last", "best" or an id; None where it has none, and none is asked for.
 
-    Args:
-        db: The database.
-        run: The run.
-        which: "last", "best", or the id of a checkpoint; None for the last. A fork that has not written one yet resumes
-            from its parent's.
+    A fork that has not written one yet resumes from its parent's.
     """
     from db.runs import checkpoints
 
@@ -172,12 +146,7 @@ def queue_again(
 ) -> RunRecord:
     """Queue a run that has ended to resume from a checkpoint, from scratch without one; starts no scheduler.
 
-    Args:
-        db: The database.
-        run: The run.
-        checkpoint: Where it resumes.
-        config: Its changed settings; None where they stay.
-        total_steps: Its length, where that changes.
+    `config` and `total_steps` are None where they stay as they were.
     """
     from db.runs import runs
     from engine.config.experiments import as_stored
@@ -189,13 +158,7 @@ def queue_again(
 
 
 def resume(db: Database, run_id: int, which: str | None = None) -> RunRecord:
-    """Queue a run that has ended to resume from a checkpoint, from scratch where it has none.
-
-    Args:
-        db: The database.
-        run_id: The run.
-        which: What `checkpoint_to_resume` takes.
-    """
+    """Queue a run that has ended to resume from a checkpoint, from scratch where it has none."""
     queued = _resume(db, run_id, which)
     start_scheduler(db)
     return queued

@@ -16,16 +16,10 @@ __all__ = ["Leftovers", "find"]
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What lies in the runs' folders and belongs to nothing.
+    """What lies in the runs' folders and belongs to nothing."""
 
-    Attributes:
-        files: Checkpoints without a record, and unfinished ones, of runs that are not being trained.
-        folders: Folders of runs that this database does not know.
-        bytes: Their size together.
-    """
-
-    files: tuple[Path, ...]
-    folders: tuple[Path, ...]
+    files: tuple[Path, ...]  # checkpoints without a record, and unfinished ones, of runs that are not being trained
+    folders: tuple[Path, ...]  # of runs that this database does not know
     bytes: int
 
 

@@ -33,15 +33,7 @@ def release(db: Database, run_ids: Iterable[int]) -> BatchResult:
 
 
 def set_slots(db: Database, changes: Mapping[str, int]) -> dict[str, int]:
-    """Let devices take so many runs at a time.
-
-    Args:
-        db: The database.
-        changes: The numbers by device; 0 closes one.
-
-    Returns:
-        What is set now, by device.
-    """
+    """Let devices take so many runs at a time, none of them where it is 0; gives what is set now, by device."""
     chosen = {**key_values.get(db, "slots", {}), **changes}
     if changes:
         key_values.put(db, "slots", chosen)

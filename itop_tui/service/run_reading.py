@@ -35,13 +35,6 @@ def last_checkpoint(db: Database, run_id: int) -> CheckpointRecord | None:
     return checkpoints.pick(db, run_id, "last") if checkpoints.for_run(db, run_id) else None
 
 
-def loss_curve(db: Database, run_id: int, buckets: int) -> list[float]:
-    """The loss over the steps of a run, decimated to about `buckets` columns, nothing cut off."""
-    from db.history import metrics
-
-    return list(metrics.series(db, run_id, "loss", buckets=buckets).values)
-
-
 def loss_curves(db: Database, run_ids: Sequence[int], points: int) -> dict[int, tuple[float, ...]]:
     """The losses of several runs over their steps, each as at most so many numbers, by the run's id."""
     from db.history import metrics

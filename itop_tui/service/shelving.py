@@ -15,12 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a run takes on the disk.
-
-    Attributes:
-        bytes: Of its folder, checkpoints and log together.
-        checkpoints: How many it has.
-    """
+    """What a run takes on the disk."""
 
     bytes: int
     checkpoints: int
@@ -67,19 +62,14 @@ def trashed(db: Database) -> tuple[int, ...]:
 def purge(db: Database) -> list[str]:
     """Remove all deleted runs permanently, with everything recorded of them, and free the disk space.
 
-    Returns:
-        What could not be removed.
+    Gives what could not be removed.
     """
     from db.runs import shelf
 
-    left: list[str] = []
-    purged = 0
-    for gone in shelf.purge(db):
-        left += remove(gone)
-        purged += 1
-    if purged:
+    left = [remove(gone) for gone in shelf.purge(db)]
+    if left:
         give_back_space(db)
-    return left
+    return [problem for problems in left for problem in problems]
 
 
 def give_back_space(db: Database) -> int:

@@ -31,11 +31,7 @@ _LIKE_A_RANGE = re.compile(r"[-+.\de]*\d\s*\.\.\s*[-+.\d]*", re.ASCII | re.IGNOR
 
 
 class GridTooLargeError(ValueError):
-    """A grid has more runs than anybody means.
-
-    Attributes:
-        points: How many.
-    """
+    """A grid has more runs than anybody means."""
 
     def __init__(self, points: int) -> None:
         self.points = points
@@ -68,10 +64,6 @@ def may_list(name: str) -> bool:
 
 def values_of(name: str, text: str) -> tuple[str, ...] | None:
     """The values of a list as it was written, each once; None where the text is no list.
-
-    Args:
-        name: The setting.
-        text: What was written.
 
     Raises:
         ConfigError: A range in it makes no sense.
@@ -137,11 +129,6 @@ def expand(
     repetitions: int = 1,
 ) -> Grid:
     """Make the configurations of a grid; settings without a list give a grid of one point.
-
-    Args:
-        settings: What was given, lists among it.
-        make: Makes a configuration of the settings of one point.
-        repetitions: How many runs with consecutive seeds each point has.
 
     Raises:
         ConfigError: With each problem of any point once.

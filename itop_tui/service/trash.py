@@ -41,12 +41,7 @@ class Bin:
 
 
 class OpenApps:
-    """Knows whether other apps are open on the same database of this host.
-
-    Args:
-        home: The folder of the lock file.
-        url: The database.
-    """
+    """Knows whether other apps are open on the same database of this host."""
 
     def __init__(self, home: Path, url: str) -> None:
         self._path = home / f"apps-{hashlib.sha256(url.encode()).hexdigest()[:12]}.lock"

@@ -61,11 +61,7 @@ class Watcher:
         self._woken.set()
 
     def stop(self, timeout: float = 0.0) -> None:
-        """End the thread after the look it is in.
-
-        Args:
-            timeout: The most seconds to wait for its end; 0 to return at once, as the event loop must.
-        """
+        """End the thread after the look it is in, and wait so long for it: not at all on the event loop."""
         self._stopped.set()
         self.wake(urgent=True)
         if timeout > 0 and self._thread is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.text import Text
@@ -32,7 +32,7 @@ from itop_tui.figures.comparison import (
     write_stat,
 )
 from itop_tui.figures.format import plain
-from itop_tui.service.json_shape import Document, print_json, run_document
+from itop_tui.service.json_shape import Document, print_json
 
 
 def compare(
@@ -83,7 +83,7 @@ def _document(
         for result in RESULTS
     }
     document: Document = {
-        "runs": [run_document(one) for one in found],
+        "runs": found,
         "settings": differing_settings(found),
         "results": own,
     }
@@ -94,15 +94,11 @@ def _document(
                 "name": entry.label,
                 "runs": [one.id for one in entry.runs],
                 "n": entry.n,
-                "results": {name: _figures(stats[at]) for name, stats in joined.items()},
+                "results": {name: stats[at] for name, stats in joined.items()},
             }
             for at, entry in enumerate(groups)
         ]
     return document
-
-
-def _figures(stat: Stat) -> dict[str, Any]:
-    return {"mean": stat.mean, "std": stat.std, "n": stat.n}
 
 
 def _side_by_side(

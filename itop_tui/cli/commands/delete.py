@@ -35,7 +35,8 @@ def delete(
             raise CommandError(f"run {active[0]} is going: stop it first, with itop stop {' '.join(active)}")
         freed = {one.id: footprint([one.uid]).bytes for one in found}
         if not yes:
-            _confirm(found, freed, _forks_of(store.list_runs(database, RunQuery(limit=None, archived=None)), found))
+            everything = store.list_runs(database, RunQuery(limit=None, archived=None))
+            _confirm(found, freed, [one for one in everything if one.parent_id in freed and one.id not in freed])
         left: list[str] = []
         # Younger ones first: a fork that goes too must not keep its parent from going.
         for one in sorted(found, key=lambda one: -one.id):
@@ -49,12 +50,6 @@ def delete(
         records = f", and {size(shrunk)} in the database" if shrunk else ""
         console().print(Text(f"Deleted {plural(len(found), 'run')}; {size(total)} freed{records}."))
     return Exit.FAILED if left else Exit.OK
-
-
-def _forks_of(everything: list[RunRecord], parents: list[RunRecord]) -> list[RunRecord]:
-    """The runs that stay and were forked from one that goes."""
-    going = {parent.id for parent in parents}
-    return [run for run in everything if run.parent_id in going and run.id not in going]
 
 
 def _confirm(found: list[RunRecord], freed: dict[int, int], heirs: list[RunRecord]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -18,22 +18,21 @@ from itop_tui.cli.follow import follow
 from itop_tui.cli.parameters import Json
 from itop_tui.cli.queueing import start_scheduler
 from itop_tui.cli.store import opened
-from itop_tui.cli.terminal import Cell, Column, console, data, next_steps, print_table, state
+from itop_tui.cli.terminal import Column, console, data, next_steps, print_table, state
 from itop_tui.figures.comparison import seconds_taken
 from itop_tui.figures.format import duration, explored, percent, r_s, share, short_count
 from itop_tui.service import launching
-from itop_tui.service.json_shape import print_json, run_document
+from itop_tui.service.json_shape import print_json
 
 _COLUMNS = (
-    Column("RUN", right=True),
-    Column("METHOD"),
-    Column("STATE", rank=4),
-    Column("TEST ACC", right=True),
-    Column("DENSITY", right=True),
-    Column("R_S", right=True),
-    Column("FLOPS", right=True, rank=2),
-    Column("OF DENSE", right=True, rank=1),
-    Column("TIME", right=True, rank=3),
+    Column("RUN", lambda run: str(run.id), right=True),
+    Column("METHOD", lambda run: data(run.method)),
+    Column("STATE", lambda run: state(run.status.value), rank=4),
+    Column("TEST ACC", lambda run: percent(run.test_accuracy), right=True),
+    Column("DENSITY", lambda run: share(run.density), right=True),
+    Column("R_S", lambda run: r_s(explored(run)), right=True),
+    Column("FLOPS", lambda run: short_count(run.training_flops), right=True, rank=2),
+    Column("OF DENSE", lambda run: percent(run.flops_ratio, 0), right=True, rank=1),
 )
 
 
@@ -51,9 +50,9 @@ def demo(*, json: Json = False) -> int:
         ended = follow(database, [run.id for run in queued], out=out)
         finished = [store.get(database, run.id) for run in queued]
         now = time.time()
-        taken = [seconds_taken(attempts.for_run(database, run.id), now) for run in queued]
+        taken = {run.id: seconds_taken(attempts.for_run(database, run.id), now) for run in queued}
     if json:
-        print_json([run_document(run) for run in finished])
+        print_json(finished)
     elif ended is not None:
         _print_results(finished, taken, out)
     if ended is None:
@@ -69,9 +68,10 @@ def _introduction(sparse: RunConfig) -> str:
     )
 
 
-def _print_results(finished: Sequence[RunRecord], taken: Sequence[float | None], out: Console) -> None:
+def _print_results(finished: Sequence[RunRecord], taken: Mapping[int, float | None], out: Console) -> None:
     out.print()
-    print_table(_COLUMNS, [_row(run, seconds) for run, seconds in zip(finished, taken, strict=True)], out=out)
+    time_column = Column("TIME", lambda run: duration(taken[run.id]), right=True, rank=3)
+    print_table((*_COLUMNS, time_column), finished, out=out)
     out.print()
     first, last = finished[0], finished[-1]
     steps = [
@@ -87,17 +87,3 @@ def _print_results(finished: Sequence[RunRecord], taken: Sequence[float | None],
         first = failed[0]
     out.print(Text("Next, type:" if not failed else f"Run {first.id} did not complete. Next, type:"))
     next_steps(steps, out=out)
-
-
-def _row(run: RunRecord, seconds: float | None) -> list[Cell]:
-    return [
-        str(run.id),
-        data(run.method),
-        state(run.status.value),
-        percent(run.test_accuracy),
-        share(run.density),
-        r_s(explored(run)),
-        short_count(run.training_flops),
-        share(run.flops_ratio) if run.flops_ratio is None else f"{run.flops_ratio:.0%}",
-        duration(seconds),
-    ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -13,20 +12,10 @@ from engine.launch.devices import Device, list_devices
 from itop_tui.cli.errors import UsageError
 from itop_tui.cli.parameters import Json
 from itop_tui.cli.store import opened
-from itop_tui.cli.terminal import Cell, Column, console, data, print_table
+from itop_tui.cli.terminal import Column, console, data, print_table
 from itop_tui.figures.format import UNKNOWN, size
 from itop_tui.service import queue_changes
-from itop_tui.service.json_shape import plain_value, print_json
-
-_COLUMNS = (
-    Column("DEVICE"),
-    Column("WHAT", shrink=True),
-    Column("RUNS", right=True),
-    Column("SLOTS", right=True),
-    Column("MEMORY", right=True, rank=1),
-    Column("LOAD", right=True, rank=2),
-    Column("TEMP", right=True, rank=3),
-)
+from itop_tui.service.json_shape import document, print_json
 
 
 def devices(
@@ -49,13 +38,25 @@ def devices(
     changes = parse_slots(slots)
     with opened() as database:
         found = list_devices()
-        _check_known(changes, {device.name for device in found})
+        known = sorted({device.name for device in found})
+        allowed = f"must name one of this machine's devices: {', '.join(known)}"
+        if unknown := [f"slots = '{name}': {allowed}" for name in changes if name not in known]:
+            raise UsageError(*unknown)
         chosen = queue_changes.set_slots(database, changes)
         busy = Counter(run.device for run in store.active(database) if run.device)
     if json:
-        print_json([_document(device, busy[device.name], chosen.get(device.name, 1)) for device in found])
+        print_json([{**document(one), "runs": busy[one.name], "slots": chosen.get(one.name, 1)} for one in found])
         return 0
-    print_table(_COLUMNS, [_row(device, busy[device.name], chosen.get(device.name, 1)) for device in found])
+    columns = (
+        Column("DEVICE", lambda one: one.name),
+        Column("WHAT", lambda one: data(one.problem, "red") if one.problem else data(one.description), shrink=True),
+        Column("RUNS", lambda one: str(busy[one.name]), right=True),
+        Column("SLOTS", lambda one: str(chosen.get(one.name, 1)), right=True),
+        Column("MEMORY", _memory, right=True, rank=1),
+        Column("LOAD", lambda one: _figure(one, one.utilisation, "%"), right=True, rank=2),
+        Column("TEMP", lambda one: _figure(one, one.temperature, " °C"), right=True, rank=3),
+    )
+    print_table(columns, found)
     if found.problem:
         out = console(stderr=True)
         out.print(data(f"no GPU: {found.problem}" if not found.gpus else found.problem, "dim"), soft_wrap=True)
@@ -63,11 +64,7 @@ def devices(
 
 
 def parse_slots(given: tuple[str, ...]) -> dict[str, int]:
-    """Read `DEVICE=N` pairs.
-
-    Raises:
-        UsageError: With a line for each that is not one.
-    """
+    """Read `DEVICE=N` pairs; what is none of them is a wrong command line, with a line for each."""
     slots: dict[str, int] = {}
     wrong: list[str] = []
     for pair in (part for one in given for part in one.split(",")):
@@ -81,34 +78,11 @@ def parse_slots(given: tuple[str, ...]) -> dict[str, int]:
     return slots
 
 
-def _check_known(changes: dict[str, int], known: set[str]) -> None:
-    unknown = [name for name in changes if name not in known]
-    if unknown:
-        raise UsageError(
-            *(
-                f"slots = '{name}': must name one of this machine's devices: {', '.join(sorted(known))}"
-                for name in unknown
-            )
-        )
+def _memory(device: Device) -> str:
+    if device.problem or device.memory_used is None or device.memory_total is None:
+        return UNKNOWN
+    return f"{size(device.memory_used)} of {size(device.memory_total)}"
 
 
-def _document(device: Device, running: int, slots: int) -> dict[str, Any]:
-    values = {field.name: getattr(device, field.name) for field in dataclasses.fields(device)}
-    return {**plain_value(values), "runs": running, "slots": slots}
-
-
-def _row(device: Device, running: int, slots: int) -> list[Cell]:
-    if device.problem is not None:
-        return [device.name, data(device.problem, "red"), str(running), str(slots), UNKNOWN, UNKNOWN, UNKNOWN]
-    memory = UNKNOWN
-    if device.memory_used is not None and device.memory_total is not None:
-        memory = f"{size(device.memory_used)} of {size(device.memory_total)}"
-    return [
-        device.name,
-        data(device.description),
-        str(running),
-        str(slots),
-        memory,
-        UNKNOWN if device.utilisation is None else f"{device.utilisation:.0f}%",
-        UNKNOWN if device.temperature is None else f"{device.temperature:.0f} °C",
-    ]
+def _figure(device: Device, value: float | None, unit: str) -> str:
+    return UNKNOWN if device.problem or value is None else f"{value:.0f}{unit}"

@@ -1,13 +1,55 @@
-"""`itop doctor`: what this machine has, what is wrong, and how to fix it."""
+"""`itop doctor`: what this machine has, what is wrong, and how to fix it; each check looks at one thing, never raises.
+
+Versions are read from the packages' metadata: nothing heavy is imported to look at it.
+"""
 
 from __future__ import annotations
 
-from itop_tui.cli.checkup import Check, every_check
+import gzip
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from db import paths
+from db.errors import StoreError
+from db.records import ACTIVE, RunQuery
+from db.runs import runs
+from db.session import Database
+from db.sqlite.health import examine
+from engine.config.catalogue import DATASETS
+from engine.config.locations import FIRST_LABELS, LAYOUTS, Located, candidates, data_folder
+from engine.launch import submit
+from engine.launch.devices import DeviceList, list_devices
 from itop_tui.cli.errors import Exit
 from itop_tui.cli.parameters import Json
-from itop_tui.cli.terminal import console, data, heading, verdict, write
-from itop_tui.figures.format import plural
-from itop_tui.service.json_shape import plain_value, print_json
+from itop_tui.cli.terminal import Verdict, console, data, heading, verdict, write
+from itop_tui.figures.format import moment, plain, plural, size
+from itop_tui.service import leftovers
+from itop_tui.service.json_shape import print_json
+
+_LOW_DISK, _NO_DISK = 2_000_000_000, 200_000_000
+_IDX_HEADER = 8  # bytes before the labels: magic number and count
+_VARIABLES = ("ITOP_HOME", "ITOP_DATABASE_URL", "ITOP_DATA_DIR", "CUDA_VISIBLE_DEVICES", "NO_COLOR")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    section: str
+    name: str
+    tone: Verdict  # "absent" is what is not here and need not be, "warn" a remark
+    value: str
+    mend: str = ""
+    """How to fix it; empty if there is nothing to fix."""
 
 
 def doctor(*, json: Json = False) -> int:
@@ -15,16 +57,13 @@ def doctor(*, json: Json = False) -> int:
     checks = every_check()
     broken = [check for check in checks if check.tone == "bad"]
     if json:
-        print_json({"ok": not broken, "checks": plain_value(checks)})
+        print_json({"ok": not broken, "checks": checks})
     else:
         _print(checks)
     return Exit.FAILED if broken else Exit.OK
 
 
 def _print(checks: list[Check]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     out = console()
     section = ""
     grid = Table.grid()
@@ -53,3 +92,185 @@ def _print(checks: list[Check]) -> None:
         out.print(verdict("good") + Text(f" Nothing is broken; {plural(warned, 'remark')} above."))
     else:
         out.print(verdict("good") + Text(" Nothing is broken."))
+
+
+def every_check() -> list[Check]:
+    """Look at everything, in the order in which it is shown."""
+    devices = list_devices()
+    return [*_program(devices), *_devices(devices), *_store(), *_data_sets(), *_environment()]
+
+
+def _program(devices: DeviceList) -> Iterator[Check]:
+    section = "Program"
+    yield Check(section, "itop", "good", version("itop"))
+    yield Check(section, "Python", "good", f"{platform.python_version()} ({sys.executable})")
+    for package in ("torch", "torchvision", "textual"):
+        try:
+            found = version(package)
+        except PackageNotFoundError:
+            yield Check(section, package, "bad", "not installed", f"pip install {package}")
+            continue
+        if package == "torch" and devices.gpus and found.endswith("+cpu"):
+            fix = "install a build of torch for CUDA: pytorch.org/get-started says which"
+            yield Check(section, package, "warn", f"{found}, built without CUDA, though there is a GPU", fix)
+        else:
+            yield Check(section, package, "good", found)
+
+
+def _devices(devices: DeviceList) -> Iterator[Check]:
+    section = "Devices"
+    for device in devices:
+        if device.problem is not None:
+            fix = "nvidia-smi says more; a restart of the driver or the machine often helps"
+            yield Check(section, device.name, "bad", f"{device.description}: {device.problem}", fix)
+            continue
+        memory = ""
+        if device.memory_total is not None and device.memory_used is not None:
+            memory = f", {size(device.memory_total - device.memory_used)} of {size(device.memory_total)} free"
+        yield Check(section, device.name, "good", device.description + memory)
+    if devices.unreadable:
+        yield Check(section, "GPU", "bad", devices.problem or "cannot be read", "does nvidia-smi work?")
+    elif not devices.gpus:
+        absent = "CUDA_VISIBLE_DEVICES" not in (devices.problem or "")
+        yield Check(section, "GPU", "good" if absent else "warn", f"none: {devices.problem}; runs train on the CPU")
+
+
+def _store() -> Iterator[Check]:
+    section = "Database"
+    home = paths.home()
+    try:
+        database = Database.open()
+    except StoreError as error:
+        yield Check(section, "database", "bad", str(error))
+        yield _disk(section, home)
+        return
+    try:
+        health = examine(database)
+        where = str(health.path) if health.path is not None else database.url
+        held = f", {size(health.bytes)}" if health.bytes is not None else ""
+        yield Check(
+            section,
+            "database",
+            "good",
+            f"{where}{held}, {plural(runs.count(database, RunQuery(archived=None)), 'run')}",
+        )
+        yield Check(section, "revision", "good", f"{health.revision} (the newest this itop knows)")
+        if health.problems:
+            fix = f"stop all runs, copy {where} away, and recover what it holds with sqlite3's .recover command"
+            yield Check(section, "integrity", "bad", "; ".join(health.problems[:3]), fix)
+        elif health.path is not None:
+            yield Check(section, "integrity", "good", "sound")
+        for warning in database.warnings:
+            rest, _, fix = warning.rpartition(". Set ")
+            yield Check(section, "file system", "warn", rest or warning, f"set {fix}" if rest else "")
+        yield _disk(section, home)
+        yield from _leftovers(section, database)
+        yield from _scheduler(database)
+    except StoreError as error:
+        yield Check(section, "database", "bad", str(error), "itop doctor, once more; then restore a backup")
+    finally:
+        database.close()
+
+
+def _disk(section: str, home: Path) -> Check:
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    if not os.access(existing, os.W_OK):
+        return Check(section, "folder", "bad", f"{existing} cannot be written to", "set ITOP_HOME to another folder")
+    tone: Verdict = "bad" if free < _NO_DISK else "warn" if free < _LOW_DISK else "good"
+    fix = "" if tone == "good" else "itop delete frees the space of runs"
+    return Check(section, "folder", tone, f"{size(free)} free in {home}", fix)
+
+
+def _leftovers(section: str, database: Database) -> Iterator[Check]:
+    found = leftovers.find(database)
+    if found.files:
+        held = sum(path.stat().st_size for path in found.files)
+        found_there = f"{plural(len(found.files), 'file')} of {size(held)} without a record, such as {found.files[0]}"
+        yield Check(section, "leftovers", "warn", found_there, "resuming its run removes them, and so does deleting it")
+    if found.folders:
+        held = found.bytes - sum(path.stat().st_size for path in found.files)
+        found_there = f"{plural(len(found.folders), 'folder')} of {size(held)} of runs this database does not know"
+        fix = f"unless another database (ITOP_DATABASE_URL) has them, remove them: {found.folders[0]}"
+        yield Check(section, "unknown runs", "warn", found_there, fix)
+
+
+def _scheduler(database: Database) -> Iterator[Check]:
+    section = "Scheduler"
+    submit.reconcile(database)
+    queued = runs.queued(database)
+    active = runs.count(database, RunQuery(statuses=ACTIVE, archived=None))
+    work = f"{plural(active, 'run')} active, {len(queued)} queued"
+    if submit.scheduler_running(database):
+        since = scheduler_since()
+        known = "" if since is None else f" since {moment(since)}"
+        yield Check(section, "scheduler", "good", f"running{known}; {work}")
+    elif queued:
+        yield Check(section, "scheduler", "warn", f"not running; {work}", "itop runs starts it again")
+    else:
+        yield Check(section, "scheduler", "good", f"not running; {work}: it starts with the next run")
+
+
+def scheduler_since() -> float | None:
+    """When this home's scheduler was started, in unix seconds, or None if it is not known."""
+    import psutil
+
+    for process in psutil.process_iter():
+        try:
+            home = process.environ().get("ITOP_HOME")
+            if "engine.launch.scheduler" in process.cmdline() and home is not None and Path(home) == paths.home():
+                return float(process.create_time())
+        except (psutil.Error, OSError):
+            continue
+    return None
+
+
+def _data_sets() -> Iterator[Check]:
+    section = "Data sets"
+    folder = data_folder()
+    missing: list[str] = []
+    for name, info in DATASETS.items():
+        if name not in LAYOUTS:
+            yield Check(section, name, "good", "bundled with scikit-learn")
+            continue
+        found = next((place for place in candidates(name, folder) if _is_really(name, place)), None)
+        if found is not None:
+            yield Check(section, name, "good", f"found in {found.folder}")
+        elif info.download:
+            yield Check(section, name, "absent", "not here: downloaded when a run needs it")
+        else:
+            missing.append(name)
+            yield Check(section, name, "absent", "not here, and not downloadable")
+    fix = f"put {' or '.join(missing)} there, or set ITOP_DATA_DIR, before training on them" if missing else ""
+    yield Check(section, "looked in", "good", str(folder), fix)
+
+
+def _is_really(name: str, place: Located) -> bool:
+    """Whether a place holds this data set, and not another one that uses the same file names."""
+    if (expected := FIRST_LABELS.get(name)) is None:
+        return True
+    path = place.files["train-labels-idx1-ubyte"]
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return file.read(_IDX_HEADER + len(expected))[_IDX_HEADER:] == expected
+    except (OSError, EOFError):
+        return False
+
+
+def _environment() -> Iterator[Check]:
+    section = "Environment"
+    for name in _VARIABLES:
+        if (value := os.environ.get(name)) is not None:
+            shown = _without_password(value) if name == "ITOP_DATABASE_URL" else value
+            yield Check(section, name, "good", plain(shown) or "(empty)")
+    yield Check(section, "state", "good", str(paths.home()) + ("" if "ITOP_HOME" in os.environ else " (the default)"))
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    if encoding != "utf8":
+        fix = "set LC_ALL=C.UTF-8, or another UTF-8 locale"
+        yield Check(section, "encoding", "warn", f"{sys.stdout.encoding}: charts and marks cannot be shown", fix)
+
+
+def _without_password(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    user, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}{user.split(':', 1)[0]}:***@{place}" if at and ":" in user else url

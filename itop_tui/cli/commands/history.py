@@ -12,7 +12,7 @@ from rich.text import Text
 
 from db.history import metrics as metric_store
 from db.history.declared import METRICS
-from db.records import CheckpointRecord, EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
+from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
 from db.runs import checkpoints as checkpoint_store
 from db.runs import runs as store
 from itop_tui.cli.errors import UsageError
@@ -23,61 +23,61 @@ from itop_tui.figures.format import age, count, figure, percent, r_s, rate, size
 from itop_tui.service.json_shape import document, layer_document, print_json
 
 CHECKPOINT_COLUMNS = (
-    Column("CHECKPOINT", right=True),
-    Column("KIND"),
-    Column("STEP", right=True),
-    Column("EPOCH", right=True, rank=1),
-    Column("VAL ACC", right=True, rank=1),
-    Column("SIZE", right=True),
-    Column("AGE", right=True, rank=2),
-    Column("PATH", rank=3),
+    Column("CHECKPOINT", lambda one: str(one.id), right=True),
+    Column("KIND", lambda one: one.kind),
+    Column("STEP", lambda one: count(one.step), right=True),
+    Column("EPOCH", lambda one: count(one.epoch), right=True, rank=1),
+    Column("VAL ACC", lambda one: percent(one.val_accuracy), right=True, rank=1),
+    Column("SIZE", lambda one: size(one.bytes), right=True),
+    Column("AGE", lambda one: age(time.time() - one.created_at), right=True, rank=2),
+    Column("PATH", lambda one: data(one.path), rank=3),
 )
 _STEP_COLUMNS = (
-    Column("STEP", right=True),
-    Column("EPOCH", right=True, rank=1),
-    Column("LOSS", right=True),
-    Column("ACCURACY", right=True),
-    Column("LR", right=True, rank=3),
-    Column("DEATH RATE", right=True, rank=2),
-    Column("DENSITY", right=True, rank=2),
-    Column("R_S", right=True),
-    Column("SPEED", right=True, rank=4),
+    Column("STEP", lambda row: count(row.step), right=True),
+    Column("EPOCH", lambda row: count(row.epoch), right=True, rank=1),
+    Column("LOSS", lambda row: figure(row.loss), right=True),
+    Column("ACCURACY", lambda row: percent(row.accuracy), right=True),
+    Column("LR", lambda row: figure(row.learning_rate), right=True, rank=3),
+    Column("DEATH RATE", lambda row: figure(row.death_rate), right=True, rank=2),
+    Column("DENSITY", lambda row: percent(row.density), right=True, rank=2),
+    Column("R_S", lambda row: r_s(row.itop_rate), right=True),
+    Column("SPEED", lambda row: rate(row.samples_per_second), right=True, rank=4),
 )
 _EPOCH_COLUMNS = (
-    Column("EPOCH", right=True),
-    Column("STEP", right=True, rank=1),
-    Column("LOSS", right=True),
-    Column("ACCURACY", right=True),
-    Column("VAL LOSS", right=True),
-    Column("VAL ACC", right=True),
-    Column("LR", right=True, rank=2),
-    Column("SECONDS", right=True, rank=2),
+    Column("EPOCH", lambda row: count(row.epoch), right=True),
+    Column("STEP", lambda row: count(row.step), right=True, rank=1),
+    Column("LOSS", lambda row: figure(row.train_loss), right=True),
+    Column("ACCURACY", lambda row: percent(row.train_accuracy), right=True),
+    Column("VAL LOSS", lambda row: figure(row.val_loss), right=True),
+    Column("VAL ACC", lambda row: percent(row.val_accuracy), right=True),
+    Column("LR", lambda row: figure(row.learning_rate), right=True, rank=2),
+    Column("SECONDS", lambda row: figure(row.seconds, 3), right=True, rank=2),
 )
 _UPDATE_COLUMNS = (
-    Column("UPDATE", right=True),
-    Column("STEP", right=True),
-    Column("DEATH RATE", right=True, rank=1),
-    Column("PRUNED", right=True),
-    Column("GROWN", right=True),
-    Column("ACTIVE", right=True, rank=2),
-    Column("DENSITY", right=True, rank=1),
-    Column("R_S", right=True),
-    Column("SURVIVED", right=True, rank=3),
-    Column("AS BEFORE", right=True, rank=4),
-    Column("AS FIRST", right=True, rank=4),
+    Column("UPDATE", lambda row: count(row.update), right=True),
+    Column("STEP", lambda row: count(row.step), right=True),
+    Column("DEATH RATE", lambda row: figure(row.death_rate), right=True, rank=1),
+    Column("PRUNED", lambda row: count(row.pruned), right=True),
+    Column("GROWN", lambda row: count(row.grown), right=True),
+    Column("ACTIVE", lambda row: count(row.nonzeros), right=True, rank=2),
+    Column("DENSITY", lambda row: percent(row.density), right=True, rank=1),
+    Column("R_S", lambda row: r_s(row.itop_rate), right=True),
+    Column("SURVIVED", lambda row: percent(row.survival, 1), right=True, rank=3),
+    Column("AS BEFORE", lambda row: percent(row.overlap_previous, 1), right=True, rank=4),
+    Column("AS FIRST", lambda row: percent(row.overlap_first, 1), right=True, rank=4),
 )
 _LAYER_COLUMNS = (
-    Column("LAYER", shrink=True),
-    Column("SHAPE"),
-    Column("DENSITY", right=True),
-    Column("ACTIVE", right=True),
-    Column("R_S", right=True),
-    Column("PRUNED", right=True, rank=2),
-    Column("GROWN", right=True, rank=2),
-    Column("SURVIVED", right=True, rank=3),
-    Column("AS FIRST", right=True, rank=4),
-    Column("DEAD IN", right=True, rank=3),
-    Column("DEAD OUT", right=True, rank=3),
+    Column("LAYER", lambda layer: data(layer.layer), shrink=True),
+    Column("SHAPE", lambda layer: "×".join(map(str, layer.shape))),
+    Column("DENSITY", lambda layer: percent(layer.nonzeros / max(1, layer.size)), right=True),
+    Column("ACTIVE", lambda layer: count(layer.nonzeros), right=True),
+    Column("R_S", lambda layer: r_s(layer.explored / max(1, layer.size)), right=True),
+    Column("PRUNED", lambda layer: count(layer.pruned), right=True, rank=2),
+    Column("GROWN", lambda layer: count(layer.grown), right=True, rank=2),
+    Column("SURVIVED", lambda layer: percent(layer.survival, 1), right=True, rank=3),
+    Column("AS FIRST", lambda layer: percent(layer.overlap_first, 1), right=True, rank=4),
+    Column("DEAD IN", lambda layer: count(layer.dead_inputs), right=True, rank=3),
+    Column("DEAD OUT", lambda layer: count(layer.dead_outputs), right=True, rank=3),
 )
 _LATEST = 20
 
@@ -126,9 +126,9 @@ def metrics(
         note(f"Run {found.id} has recorded nothing here yet.")
         return 0
     columns = _EPOCH_COLUMNS if epochs else _UPDATE_COLUMNS if mask_updates else _STEP_COLUMNS
-    extra = tuple(Column(name.replace("_", " ").upper(), right=True, rank=5) for name in further)
-    listed = [[*_metric_row(row, dense=found.method == "dense"), *_further_cells(row, further)] for row in rows]
-    print_table((*columns, *extra), listed)
+    if by_step and found.method == "dense":  # it explores nothing, and nothing of it dies
+        rows = [replace(row, itop_rate=None, death_rate=None) for row in rows if isinstance(row, StepMetric)]
+    print_table((*columns, *map(_further_column, further)), rows)
     if len(rows) < total:
         console(stderr=True).print(f"the latest {len(rows)} of {total:,}; --last 0 lists all", style="dim")
     return 0
@@ -156,7 +156,7 @@ def layers(
         why = "is dense: it has no masks" if not found.config.get("sparse") else "has no masks recorded yet"
         note(f"Run {found.id} {why}.")
         return 0
-    print_table(_LAYER_COLUMNS, [*(_layer_row(layer) for layer in stats), _layers_total(stats)])
+    print_table(_LAYER_COLUMNS, [*stats, _layers_total(stats)])
     return 0
 
 
@@ -166,33 +166,13 @@ def checkpoints(run: RunName, /, *, json: Json = False) -> int:
         found = store.find(database, run)
         kept = checkpoint_store.for_run(database, found.id)
     if json:
-        print_json([document(checkpoint) for checkpoint in kept])
+        print_json(kept)
         return 0
     if not kept:
         note(f"Run {found.id} has no checkpoint yet.")
         return 0
-    now = time.time()
-    print_table(CHECKPOINT_COLUMNS, [checkpoint_row(checkpoint, now) for checkpoint in kept])
+    print_table(CHECKPOINT_COLUMNS, kept)
     return 0
-
-
-def checkpoint_row(checkpoint: CheckpointRecord, now: float) -> list[Cell]:
-    """Give a checkpoint as a row.
-
-    Args:
-        checkpoint: The checkpoint.
-        now: Unix seconds.
-    """
-    return [
-        str(checkpoint.id),
-        checkpoint.kind,
-        count(checkpoint.step),
-        count(checkpoint.epoch),
-        percent(checkpoint.val_accuracy),
-        size(checkpoint.bytes),
-        age(now - checkpoint.created_at),
-        data(checkpoint.path),
-    ]
 
 
 def _metric_document(row: StepMetric | EpochMetric | MaskUpdate, further: Sequence[str]) -> dict[str, Any]:
@@ -202,69 +182,11 @@ def _metric_document(row: StepMetric | EpochMetric | MaskUpdate, further: Sequen
     return shaped | {name: own.get(name) for name in further}
 
 
-def _further_cells(row: StepMetric | EpochMetric | MaskUpdate, further: Sequence[str]) -> list[Cell]:
-    cells: list[Cell] = []
-    for name in further:
-        known, value = METRICS.get(name), row.value(name) if isinstance(row, StepMetric) else None
-        cells.append(percent(value) if known is not None and known.percent else figure(value))
-    return cells
-
-
-def _metric_row(row: StepMetric | EpochMetric | MaskUpdate, *, dense: bool) -> list[Cell]:
-    if isinstance(row, StepMetric):
-        if dense:  # it explores nothing, and nothing of it dies
-            row = replace(row, itop_rate=None, death_rate=None)
-        return [
-            count(row.step),
-            count(row.epoch),
-            figure(row.loss),
-            percent(row.accuracy),
-            figure(row.learning_rate),
-            figure(row.death_rate),
-            percent(row.density),
-            r_s(row.itop_rate),
-            rate(row.samples_per_second),
-        ]
-    if isinstance(row, EpochMetric):
-        return [
-            count(row.epoch),
-            count(row.step),
-            figure(row.train_loss),
-            percent(row.train_accuracy),
-            figure(row.val_loss),
-            percent(row.val_accuracy),
-            figure(row.learning_rate),
-            figure(row.seconds, 3),
-        ]
-    return [
-        count(row.update),
-        count(row.step),
-        figure(row.death_rate),
-        count(row.pruned),
-        count(row.grown),
-        count(row.nonzeros),
-        percent(row.density),
-        r_s(row.itop_rate),
-        percent(row.survival, 1),
-        percent(row.overlap_previous, 1),
-        percent(row.overlap_first, 1),
-    ]
-
-
-def _layer_row(layer: LayerMaskStat) -> list[Cell]:
-    return [
-        data(layer.layer),
-        "×".join(map(str, layer.shape)),
-        percent(layer.nonzeros / max(1, layer.size)),
-        count(layer.nonzeros),
-        r_s(layer.explored / max(1, layer.size)),
-        count(layer.pruned),
-        count(layer.grown),
-        percent(layer.survival, 1),
-        percent(layer.overlap_first, 1),
-        count(layer.dead_inputs),
-        count(layer.dead_outputs),
-    ]
+def _further_column(name: str) -> Column:
+    """The column of a metric without a field of its own."""
+    known = METRICS.get(name)
+    write = percent if known is not None and known.percent else figure
+    return Column(name.replace("_", " ").upper(), lambda row: write(row.value(name)), right=True, rank=5)
 
 
 def _layers_total(stats: list[LayerMaskStat]) -> list[Cell]:

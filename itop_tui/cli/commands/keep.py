@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,33 +12,32 @@ from rich.text import Text
 from db.records import BatchResult, RunRecord
 from db.runs import runs as store
 from db.session import Database
-from itop_tui.cli.choosing import QueryText, chosen
 from itop_tui.cli.errors import CommandError, UsageError
-from itop_tui.cli.parameters import Json, RunName, RunNames
-from itop_tui.cli.store import opened
+from itop_tui.cli.parameters import Json, QueryText, RunName, RunNames
+from itop_tui.cli.store import chosen, opened
 from itop_tui.cli.terminal import console, data
 from itop_tui.service import labels, shelving
-from itop_tui.service.json_shape import print_json, run_document
+from itop_tui.service.json_shape import print_json
 
 
 def star(*run: RunNames, query: QueryText = None, json: Json = False) -> int:
     """Mark runs with a star."""
-    return _shelve(run, query, lambda database, ids: shelving.star(database, ids, True), "starred", json=json)
+    return _shelve(run, query, partial(shelving.star, on=True), "starred", json=json)
 
 
 def unstar(*run: RunNames, query: QueryText = None, json: Json = False) -> int:
     """Take the star from runs."""
-    return _shelve(run, query, lambda database, ids: shelving.star(database, ids, False), "not starred", json=json)
+    return _shelve(run, query, partial(shelving.star, on=False), "not starred", json=json)
 
 
 def archive(*run: RunNames, query: QueryText = None, json: Json = False) -> int:
     """Archive runs: lists leave them out, unless --archived or is:archived asks for them."""
-    return _shelve(run, query, lambda database, ids: shelving.archive(database, ids, True), "archived", json=json)
+    return _shelve(run, query, partial(shelving.archive, on=True), "archived", json=json)
 
 
 def unarchive(*run: RunNames, query: QueryText = None, json: Json = False) -> int:
     """Bring archived runs back into the lists."""
-    return _shelve(run, query, lambda database, ids: shelving.archive(database, ids, False), "not archived", json=json)
+    return _shelve(run, query, partial(shelving.archive, on=False), "not archived", json=json)
 
 
 def note(
@@ -81,11 +81,7 @@ def tag(
 
 
 def rename(
-    run: RunName,
-    name: Annotated[str, Parameter(name="NAME", help="Its new name.")],
-    /,
-    *,
-    json: Json = False,
+    run: RunName, name: Annotated[str, Parameter(name="NAME", help="Its new name.")], /, *, json: Json = False
 ) -> int:
     """Give a run another name."""
     with opened() as database:
@@ -104,25 +100,18 @@ def _shelve(
     with opened() as database:
         ids = [run.id for run in chosen(database, names, query)]
         mark(database, ids)
-        return _tell(store.get_many(database, ids), words, json=json)
+        return _written(database, BatchResult(tuple(ids), ()), words, json=json)
 
 
 def _written(database: Database, result: BatchResult, words: str | Callable[[RunRecord], str], *, json: bool) -> int:
     """Show the runs on which something was written; fails where that was refused."""
-    if result.done:
-        _tell(store.get_many(database, result.done), words, json=json)
-    if result.problems:
-        raise CommandError(*result.problems[:2])
-    return 0
-
-
-def _tell(changed: Sequence[RunRecord], words: str | Callable[[RunRecord], str], *, json: bool) -> int:
-    """Print what became of the runs."""
-    if json:
-        print_json([run_document(run) for run in changed])
-        return 0
+    changed = store.get_many(database, result.done)
+    if json and changed:
+        print_json(changed)
     out = console()
-    for run in changed:
+    for run in () if json else changed:
         said = words if isinstance(words, str) else words(run)
         out.print(Text.assemble(f"run {run.id}  ", data(run.name), "  ", data(said, "dim")), soft_wrap=True)
+    if result.problems:
+        raise CommandError(*result.problems[:2])
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.text import Text
 
 from itop_tui.cli.errors import Exit
 
@@ -30,16 +29,13 @@ def keys(*, json: Annotated[bool, Parameter(help="Print one JSON document.")] = 
         print_json([{"id": one.id, "keys": _keys(one.key), "help": one.help} for one in keys.ACTIONS])
     else:
         print_table(
-            [Column("ACTION"), Column("KEYS"), Column("WHERE", rank=2), Column("WHAT", shrink=True, rank=1)],
             [
-                (
-                    Text(one.id + (" *" if one.id in chosen else "")),
-                    Text("  ".join(keys.key_name(key) for key in _keys(one.key))),
-                    Text(_PLACES.get(one.scope, one.scope)),
-                    Text(one.help),
-                )
-                for one in keys.ACTIONS
+                Column("ACTION", lambda one: one.id + (" *" if one.id in chosen else "")),
+                Column("KEYS", lambda one: "  ".join(map(keys.key_name, _keys(one.key)))),
+                Column("WHERE", lambda one: _PLACES.get(one.scope, one.scope), rank=2),
+                Column("WHAT", lambda one: one.help, shrink=True, rank=1),
             ],
+            keys.ACTIONS,
         )
         note(f"Your own keys: a table [keys] in {preferences.config_path()}; * marks what it changes.")
     note(*given.problems, *problems)

@@ -22,11 +22,11 @@ from itop_tui.service.estimates import Estimate, estimate
 from itop_tui.service.json_shape import print_json
 
 _LAYER_COLUMNS = (
-    Column("LAYER", shrink=True),
-    Column("SHAPE"),
-    Column("WEIGHTS", right=True, rank=2),
-    Column("ACTIVE", right=True),
-    Column("DENSITY", right=True),
+    Column("LAYER", lambda layer: data(layer["name"]), shrink=True),
+    Column("SHAPE", lambda layer: "×".join(str(int(side)) for side in layer["shape"])),
+    Column("WEIGHTS", lambda layer: count(math.prod(map(int, layer["shape"]))), right=True, rank=2),
+    Column("ACTIVE", lambda layer: count(layer["nonzeros"]), right=True),
+    Column("DENSITY", lambda layer: percent(layer["density"]), right=True),
 )
 
 
@@ -81,32 +81,14 @@ def takes(taken: Estimate) -> list[tuple[str, Cell]]:
 
 def print_layers(planned: Mapping[str, Any], out: Console) -> None:
     """Print a row for each layer whose weights can be masked, and one for the whole network."""
-    rows: list[list[Cell]] = []
-    for layer in planned["layers"]:
-        shape = [int(side) for side in layer["shape"]]
-        rows.append(
-            [
-                data(layer["name"]),
-                "×".join(map(str, shape)),
-                count(math.prod(shape)),
-                count(layer["nonzeros"]),
-                percent(layer["density"]),
-            ]
-        )
     maskable, nonzeros = planned["maskable"], planned["nonzeros"]
     total = ["all layers", "", count(maskable), count(nonzeros), percent(nonzeros / max(1, maskable))]
-    rows.append([Text(cell, style="bold") for cell in total])
     out.print()
-    print_table(_LAYER_COLUMNS, rows, out=out)
+    print_table(_LAYER_COLUMNS, [*planned["layers"], [Text(cell, style="bold") for cell in total]], out=out)
 
 
 def totals(planned: Mapping[str, Any], config: RunConfig) -> list[tuple[str, Cell]]:
-    """Give a plan's totals as names and values.
-
-    Args:
-        planned: The plan, with the names of `itop plan --json`.
-        config: The settings it is for.
-    """
+    """Give a plan's totals as names and values."""
     return [
         ("parameters", f"{count(planned['parameters'])}, {count(planned['maskable'])} of them maskable"),
         ("forward FLOPs", _against(planned["forward_flops"], planned["dense_forward_flops"], "a sample")),

@@ -17,28 +17,20 @@ from engine.launch import submit
 from itop_tui.cli.errors import Exit
 from itop_tui.cli.parameters import MOST, Json, RunName, RunNames
 from itop_tui.cli.store import find_all, opened
-from itop_tui.cli.terminal import Cell, Column, console, data, heading, note, print_table, state
+from itop_tui.cli.terminal import Column, console, data, heading, note, print_table, state
 from itop_tui.figures.format import UNKNOWN, duration, steps
 from itop_tui.figures.run_view import seconds_left
 from itop_tui.service import queue_changes
-from itop_tui.service.json_shape import print_json, run_document
+from itop_tui.service.json_shape import document, print_json
 
 _RUNNING_COLUMNS = (
-    Column("DEVICE"),
-    Column("HOST", rank=2, shrink=True),
-    Column("RUN", right=True),
-    Column("NAME", shrink=True),
-    Column("STATE"),
-    Column("STEP", right=True, rank=1),
-    Column("LEFT", right=True, rank=1),
-)
-_WAITING_COLUMNS = (
-    Column("PLACE", right=True),
-    Column("RUN", right=True),
-    Column("NAME", shrink=True),
-    Column("PRIORITY", right=True, rank=1),
-    Column("WANTS", rank=2),
-    Column("WAITS BECAUSE", shrink=True),
+    Column("DEVICE", lambda run: data(run.device or UNKNOWN)),
+    Column("HOST", lambda run: data(run.host or UNKNOWN), rank=2, shrink=True),
+    Column("RUN", lambda run: str(run.id), right=True),
+    Column("NAME", lambda run: data(run.name), shrink=True),
+    Column("STATE", lambda run: state(run.status.value)),
+    Column("STEP", lambda run: steps(run.step, run.total_steps), right=True, rank=1),
+    Column("LEFT", lambda run: duration(seconds_left(run, time.time())), right=True, rank=1),
 )
 
 
@@ -53,8 +45,8 @@ def queue(*, json: Json = False) -> int:
         print_json(
             {
                 "scheduler": served,
-                "running": [run_document(run) for run in active],
-                "waiting": [{**run_document(run), "waits_because": why.get(run.id, "")} for run in waiting],
+                "running": active,
+                "waiting": [{**document(run), "waits_because": why.get(run.id, "")} for run in waiting],
             }
         )
         return 0
@@ -64,11 +56,19 @@ def queue(*, json: Json = False) -> int:
         return 0
     if active:
         heading("Running", out=out)
-        print_table(_RUNNING_COLUMNS, [_running_row(run) for run in active], out=out)
+        print_table(_RUNNING_COLUMNS, active, out=out)
     if waiting:
         heading("Waiting", out=out)
-        rows = [_waiting_row(place, run, why.get(run.id, "")) for place, run in enumerate(waiting, 1)]
-        print_table(_WAITING_COLUMNS, rows, out=out)
+        places = {run.id: place for place, run in enumerate(waiting, 1)}
+        columns = (
+            Column("PLACE", lambda run: str(places[run.id]), right=True),
+            Column("RUN", lambda run: str(run.id), right=True),
+            Column("NAME", lambda run: data(run.name), shrink=True),
+            Column("PRIORITY", lambda run: str(run.priority), right=True, rank=1),
+            Column("WANTS", lambda run: data(run.config.get("device") or "auto"), rank=2),
+            Column("WAITS BECAUSE", lambda run: data(why.get(run.id, "")), shrink=True),
+        )
+        print_table(columns, waiting, out=out)
     return 0
 
 
@@ -118,7 +118,7 @@ def _change(names: Iterable[str], change: Callable[[Database, Sequence[int]], Ba
         note(*(f"itop: {problem}" for problem in result.problems))
         waiting = store.waiting(database)
     if json:
-        print_json([run_document(run) for run in waiting if run.id in result.done])
+        print_json([run for run in waiting if run.id in result.done])
     else:
         _print_places(waiting, result.done)
     return Exit.FAILED if result.problems else Exit.OK
@@ -131,27 +131,3 @@ def _print_places(waiting: Sequence[RunRecord], changed: Sequence[int]) -> None:
             held = f", held: {run.reason or 'by user'}" if run.held else ""
             line = Text.assemble(f"run {run.id}  ", data(run.name), f"  place {place} of {len(waiting)}", data(held))
             out.print(line.append(f", priority {run.priority}"), soft_wrap=True)
-
-
-def _running_row(run: RunRecord) -> list[Cell]:
-    left = seconds_left(run, time.time())
-    return [
-        data(run.device or UNKNOWN),
-        data(run.host or UNKNOWN),
-        str(run.id),
-        data(run.name),
-        state(run.status.value),
-        steps(run.step, run.total_steps),
-        UNKNOWN if left is None else duration(left),
-    ]
-
-
-def _waiting_row(place: int, run: RunRecord, why: str) -> list[Cell]:
-    return [
-        str(place),
-        str(run.id),
-        data(run.name),
-        str(run.priority),
-        data(run.config.get("device") or "auto"),
-        data(why),
-    ]

@@ -16,42 +16,41 @@ from db.query import fields
 from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import runs as store
 from db.session import Database
-from itop_tui.cli.choosing import explained
 from itop_tui.cli.errors import UsageError
 from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
-from itop_tui.cli.store import opened
-from itop_tui.cli.terminal import Cell, Column, console, data, note, print_table, state
+from itop_tui.cli.store import explained, opened
+from itop_tui.cli.terminal import Column, console, data, note, print_table, state
 from itop_tui.figures.format import UNKNOWN, age, explored, figure, percent, r_s, share
 from itop_tui.figures.run_view import percent_done
 from itop_tui.figures.spelling import hint
-from itop_tui.service.json_shape import document, print_json, run_document, timestamp
+from itop_tui.service.json_shape import document, print_json, timestamp
 
-COLUMNS = (
-    Column("ID", right=True),
-    Column("NAME", shrink=True, at_least=16),
-    Column("STATE"),
-    Column("MODEL", rank=5, shrink=True),
-    Column("DATA", rank=6),
-    Column("METHOD", rank=3),
-    Column("DENSITY", right=True, rank=4),
-    Column("DONE", right=True, rank=2),
-    Column("LOSS", right=True, rank=8),
-    Column("BEST", right=True, rank=1),
-    Column("TEST", right=True, rank=5),
-    Column("R_S", right=True, rank=3),
-    Column("GROUP", rank=9, shrink=True),
-    Column("TAGS", rank=10, shrink=True),
-    Column("AGE", right=True, rank=7),
+_COLUMNS = (
+    Column("ID", lambda run: str(run.id), right=True),
+    Column("NAME", lambda run: data(run.name), shrink=True, at_least=16),
+    Column("STATE", lambda run: state(run.status.value)),
+    Column("MODEL", lambda run: data(run.model), rank=5, shrink=True),
+    Column("DATA", lambda run: data(run.data), rank=6),
+    Column("METHOD", lambda run: data(run.method), rank=3),
+    Column("DENSITY", lambda run: share(_density(run)), right=True, rank=4),
+    Column("DONE", lambda run: UNKNOWN if percent_done(run) is None else f"{percent_done(run)}%", right=True, rank=2),
+    Column("LOSS", lambda run: figure(run.loss), right=True, rank=8),
+    Column("BEST", lambda run: percent(run.best_val_accuracy), right=True, rank=1),
+    Column("TEST", lambda run: percent(run.test_accuracy), right=True, rank=5),
+    Column("R_S", lambda run: r_s(explored(run)), right=True, rank=3),
+    Column("GROUP", lambda run: data(run.group or ""), rank=9, shrink=True),
+    Column("TAGS", lambda run: data(", ".join(run.tags)), rank=10, shrink=True),
+    Column("AGE", lambda run: age(time.time() - run.created_at), right=True, rank=7),
 )
-GROUP_COLUMNS = (
-    Column("GROUP", shrink=True, at_least=16),
-    Column("N", right=True),
-    Column("BEST", right=True),
-    Column("TEST", right=True, rank=2),
-    Column("R_S", right=True, rank=1),
-    Column("LOSS", right=True, rank=3),
-    Column("STATES", rank=4, shrink=True),
-    Column("AGE", right=True, rank=5),
+_GROUP_COLUMNS = (
+    Column("GROUP", lambda group: data(group.label), shrink=True, at_least=16),
+    Column("N", lambda group: str(group.n), right=True),
+    Column("BEST", lambda group: _spread(group, "best_val_accuracy", percent), right=True),
+    Column("TEST", lambda group: _spread(group, "test_accuracy", percent), right=True, rank=2),
+    Column("R_S", lambda group: _spread(group, "itop_rate", r_s), right=True, rank=1),
+    Column("LOSS", lambda group: _spread(group, "loss", figure), right=True, rank=3),
+    Column("STATES", lambda group: _states(group), rank=4, shrink=True),
+    Column("AGE", lambda group: age(time.time() - group.latest), right=True, rank=5),
 )
 
 
@@ -131,15 +130,14 @@ def _list_runs(database: Database, asked: RunQuery, *, everything: bool, json: b
     _check_sort(asked.sort)
     found = store.list_runs(database, asked)
     if json:
-        print_json([run_document(run) for run in found])
+        print_json(found)
         return 0
     total = store.count(database, asked)
     if not found:
         none = everything and not store.count(database, RunQuery(archived=None))
         note("No runs yet: itop demo trains three in two minutes." if none else "No run matches.")
         return 0
-    now = time.time()
-    print_table(COLUMNS, [row(run, now) for run in found])
+    print_table(_COLUMNS, found)
     if total > len(found):
         console(stderr=True).print(f"{len(found)} of {total:,} runs; --limit 0 lists all", style="dim")
     return 0
@@ -159,31 +157,19 @@ def _list_groups(database: Database, asked: RunQuery, by: str, *, json: bool) ->
     if not found:
         note("No run matches.")
         return 0
-    now = time.time()
-    print_table(GROUP_COLUMNS, [group_row(one, now) for one in shown])
+    print_table(_GROUP_COLUMNS, shown)
     if len(found) > len(shown):
         console(stderr=True).print(f"{len(shown)} of {len(found):,} groups; --limit 0 lists all", style="dim")
     return 0
 
 
-def group_row(group: RunGroup, now: float) -> list[Cell]:
-    """Give a group of runs as a row of the list.
+def _density(run: RunRecord) -> float | None:
+    return run.density if run.density is not None else run.target_density
 
-    Args:
-        group: The group.
-        now: Unix seconds.
-    """
+
+def _states(group: RunGroup) -> str:
     states = sorted(group.statuses.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [
-        data(group.label),
-        str(group.n),
-        _spread(group, "best_val_accuracy", percent),
-        _spread(group, "test_accuracy", percent),
-        _spread(group, "itop_rate", r_s),
-        _spread(group, "loss", figure),
-        ", ".join(f"{number} {status.value}" for status, number in states),
-        age(now - group.latest),
-    ]
+    return ", ".join(f"{number} {status.value}" for status, number in states)
 
 
 def _spread(group: RunGroup, name: str, write: Callable[[float | None], str]) -> str:
@@ -201,36 +187,14 @@ def _list_fields(*, json: bool) -> int:
     if json:
         print_json(fields())
         return 0
-    columns = (Column("FIELD"), Column("ALSO", shrink=True), Column("HOLDS"), Column("MEANING", shrink=True))
-    print_table(columns, [[one.name, ", ".join(one.aliases), one.kind, one.help] for one in fields()])
+    columns = (
+        Column("FIELD", lambda one: one.name),
+        Column("ALSO", lambda one: ", ".join(one.aliases), shrink=True),
+        Column("HOLDS", lambda one: one.kind),
+        Column("MEANING", lambda one: one.help, shrink=True),
+    )
+    print_table(columns, fields())
     return 0
-
-
-def row(run: RunRecord, now: float) -> list[Cell]:
-    """Give a run as a row of the list.
-
-    Args:
-        run: The run.
-        now: Unix seconds.
-    """
-    done = percent_done(run)
-    return [
-        str(run.id),
-        data(run.name),
-        state(run.status.value),
-        data(run.model),
-        data(run.data),
-        data(run.method),
-        share(run.density if run.density is not None else run.target_density),
-        UNKNOWN if done is None else f"{done}%",
-        figure(run.loss),
-        percent(run.best_val_accuracy),
-        percent(run.test_accuracy),
-        r_s(explored(run)),
-        data(run.group or ""),
-        data(", ".join(run.tags)),
-        age(now - run.created_at),
-    ]
 
 
 def _status(word: str) -> RunStatus:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -22,7 +22,7 @@ from db.runs.changes import ConfigChange
 from engine.config.continuation import recomputed
 from engine.config.field_info import FIELD_SECTIONS, irrelevant_because, setting_text
 from engine.config.run_config import RunConfig
-from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS, checkpoint_row
+from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS
 from itop_tui.cli.parameters import Json, RunName
 from itop_tui.cli.store import opened, waits_for
 from itop_tui.cli.terminal import (
@@ -57,21 +57,21 @@ from itop_tui.figures.format import (
     steps,
 )
 from itop_tui.figures.run_view import percent_done, progress, seconds_left
-from itop_tui.service.json_shape import print_json, run_document
+from itop_tui.service.json_shape import document, print_json
 from itop_tui.service.sweeps import as_settings
 
 _CURVES = (("loss", "loss"), ("accuracy", "accuracy"), ("itop_rate", "R_s"), ("death_rate", "death rate"))
 
 _ATTEMPT_COLUMNS = (
-    Column("ATTEMPT", right=True),
-    Column("STATE"),
-    Column("DEVICE", rank=1),
-    Column("HOST", rank=4, shrink=True),
-    Column("PID", right=True, rank=3),
-    Column("FROM STEP", right=True, rank=2),
-    Column("STARTED", rank=2),
-    Column("TOOK", right=True),
-    Column("REASON", shrink=True),
+    Column("ATTEMPT", lambda one: str(one.number), right=True),
+    Column("STATE", lambda one: state(one.status.value)),
+    Column("DEVICE", lambda one: data(one.device), rank=1),
+    Column("HOST", lambda one: data(one.host), rank=4, shrink=True),
+    Column("PID", lambda one: str(one.pid) if one.pid is not None else UNKNOWN, right=True, rank=3),
+    Column("FROM STEP", lambda one: count(one.start_step), right=True, rank=2),
+    Column("STARTED", lambda one: moment(one.started_at), rank=2),
+    Column("TOOK", lambda one: duration((one.ended_at or time.time()) - one.started_at), right=True),
+    Column("REASON", lambda one: data(one.reason or ""), shrink=True),
 )
 
 
@@ -81,11 +81,7 @@ def show(
     *,
     diff: Annotated[
         bool,
-        Parameter(
-            negative=(),
-            show_default=False,
-            help="Print how the code differed from its commit.",
-        ),
+        Parameter(negative=(), show_default=False, help="Print how the code differed from its commit."),
     ] = False,
     json: Json = False,
 ) -> int:
@@ -98,7 +94,7 @@ def show(
         if diff:
             return _print_diff(found, attempts)
         if json:
-            print_json(run_document(found, checkpoints=checkpoints, attempts=attempts, changes=changes))
+            print_json({**document(found), "checkpoints": checkpoints, "attempts": attempts, "changes": changes})
             return 0
         out = console()
         width = max(10, min(60, out.width - 34))
@@ -114,10 +110,10 @@ def show(
     _print_changes(found, changes, out)
     if checkpoints:
         heading("Checkpoints", out=out)
-        print_table(CHECKPOINT_COLUMNS, [checkpoint_row(checkpoint, now) for checkpoint in checkpoints], out=out)
+        print_table(CHECKPOINT_COLUMNS, checkpoints, out=out)
     if attempts:
         heading("Attempts", out=out)
-        print_table(_ATTEMPT_COLUMNS, [_attempt_row(attempt, now) for attempt in attempts], out=out)
+        print_table(_ATTEMPT_COLUMNS, attempts, out=out)
         _print_provenance(found, attempts[-1], out)
     if out.is_terminal:
         out.print()
@@ -151,50 +147,28 @@ def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now:
         f"  epoch {run.epoch} / {run.total_epochs}" if run.total_epochs else "",
         (f"  {duration(remaining)} left" if remaining is not None else "", "dim"),
     )
-    taken = seconds_taken(attempts, now)
-    validation = [
-        percent(run.val_accuracy),
-        f"(best {percent(run.best_val_accuracy)})" if run.best_val_accuracy is not None else "",
-    ]
-    flops = short_count(run.training_flops) if run.training_flops is not None else ""
-    if flops and run.flops_ratio is not None:
-        flops += f" ({share(run.flops_ratio)} of dense)"
-    origin = ""
-    if run.parent_id is not None:
-        origin = f"forked from run {run.parent_id}" + (
-            f" at step {run.fork_step:,}" if run.fork_step is not None else ""
-        )
+    taken = f"{'took' if run.ended_at else 'for'} {duration(seconds_taken(attempts, now))}"
+    weights = "" if run.density is None else _known(run.nonzeros, count)
+    best = _known(run.best_val_accuracy, lambda accuracy: f" (best {percent(accuracy)})")
+    dense = _known(run.flops_ratio, share)
+    flops = _known(run.training_flops, short_count)
+    going = f", pid {run.pid}" if run.status.is_active and run.pid else ""
+    forked = f" at step {run.fork_step:,}" if run.fork_step is not None else ""
     return [
         ("what", data(f"{run.method}, {run.model} on {run.data}, seed {run.seed}")),
-        ("origin", origin),
+        ("origin", _known(run.parent_id, lambda parent: f"forked from run {parent}{forked}")),
         ("waits", data(waiting)),
         ("progress", reached),
-        ("loss", figure(run.loss) if run.loss is not None else ""),
-        ("validation accuracy", " ".join(validation).strip() if run.val_accuracy is not None else ""),
+        ("loss", _known(run.loss, figure)),
+        ("validation accuracy", _known(run.val_accuracy, lambda now: percent(now) + best)),
         ("test accuracy", _test(run)),
-        ("density", _density(run)),
-        (
-            "R_s",
-            f"{r_s(explored(run))} of all maskable weights were ever active" if explored(run) is not None else "",
-        ),
-        ("learning rate", figure(run.learning_rate) if run.learning_rate is not None else ""),
-        ("training FLOPs", flops),
-        (
-            "speed",
-            rate(run.samples_per_second).replace("/s", " samples/s") if run.samples_per_second is not None else "",
-        ),
-        (
-            "device",
-            data(f"{run.device} on {run.host}" + (f", pid {run.pid}" if run.status.is_active and run.pid else ""))
-            if run.device
-            else "",
-        ),
-        (
-            "started",
-            f"{moment(run.started_at)}, {'took' if run.ended_at else 'for'} {duration(taken)}"
-            if run.started_at
-            else "",
-        ),
+        ("density", _known(run.density, share) + (f" ({weights} active weights)" if weights else "")),
+        ("R_s", _known(explored(run), lambda value: f"{r_s(value)} of all maskable weights were ever active")),
+        ("learning rate", _known(run.learning_rate, figure)),
+        ("training FLOPs", f"{flops} ({dense} of dense)" if flops and dense else flops),
+        ("speed", _known(run.samples_per_second, lambda speed: rate(speed).replace("/s", " samples/s"))),
+        ("device", data(f"{run.device} on {run.host}{going}") if run.device else ""),
+        ("started", f"{moment(run.started_at)}, {taken}" if run.started_at else ""),
         ("queued", moment(run.queued_at) if run.status is RunStatus.QUEUED else ""),
         ("group", data(run.group or "")),
         ("tags", data(", ".join(run.tags))),
@@ -203,33 +177,21 @@ def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now:
     ]
 
 
-def _density(run: RunRecord) -> str:
-    if run.density is None:
-        return ""
-    return share(run.density) + (f" ({count(run.nonzeros)} active weights)" if run.nonzeros is not None else "")
+def _known(value: Any, write: Callable[[Any], str]) -> str:
+    """A figure as text; empty, so that it is left out, where it is not known."""
+    return "" if value is None else write(value)
 
 
 def _print_curves(curves: dict[str, Series], width: int, out: Console) -> None:
-    drawn = [
-        (label, curves[metric].values)
-        for metric, label in _CURVES
-        if metric in curves and len(curves[metric].values) > 1
-    ]
-    if not drawn:
-        return
-    heading("Curves", out=out)
-    print_facts(
-        [
-            (
-                label,
-                Text.assemble(
-                    (sparkline(values, width), "cyan"), f"  {figure(values[0], 3)} → {figure(values[-1], 3)}"
-                ),
-            )
-            for label, values in drawn
-        ],
-        out=out,
-    )
+    drawn: list[tuple[str, Cell]] = []
+    for metric, label in _CURVES:
+        values = curves[metric].values if metric in curves else ()
+        if len(values) > 1:
+            ends = f"  {figure(values[0], 3)} → {figure(values[-1], 3)}"
+            drawn.append((label, Text.assemble((sparkline(values, width), "cyan"), ends)))
+    if drawn:
+        heading("Curves", out=out)
+        print_facts(drawn, out=out)
 
 
 def _print_settings(run: RunRecord, out: Console) -> None:
@@ -264,15 +226,13 @@ def _print_changes(run: RunRecord, changes: Sequence[ConfigChange], out: Console
     lines: list[tuple[str, Cell]] = []
     for change in reversed(changes):  # from the settings of now back to those of each attempt
         before = config.with_changes(**{name: old for name, (old, _) in change.settings.items() if old is not None})
-        told = [f"{name} {setting(old)} → {setting(new)}" for name, (old, new) in change.settings.items()]
+        told = [
+            f"{name} {'none' if old is None else old} → {'none' if new is None else new}"
+            for name, (old, new) in change.settings.items()
+        ]
         lines.append((f"attempt {change.attempt}", data("\n".join([*told, *recomputed(config, before)]))))
         config = before
     print_facts(lines[::-1], out=out)
-
-
-def setting(value: object) -> str:
-    """A setting's value as text."""
-    return "none" if value is None else str(value)
 
 
 def _print_provenance(run: RunRecord, attempt: AttemptRecord, out: Console) -> None:
@@ -303,21 +263,6 @@ def _print_diff(run: RunRecord, attempts: Sequence[AttemptRecord]) -> int:
     for line in kept.diff.splitlines():
         sys.stdout.write(plain(line.expandtabs(), len(line) * 8) + "\n")
     return 0
-
-
-def _attempt_row(attempt: AttemptRecord, now: float) -> list[Cell]:
-    ended = attempt.ended_at if attempt.ended_at is not None else now
-    return [
-        str(attempt.number),
-        state(attempt.status.value),
-        data(attempt.device),
-        data(attempt.host),
-        str(attempt.pid) if attempt.pid is not None else UNKNOWN,
-        count(attempt.start_step),
-        moment(attempt.started_at),
-        duration(ended - attempt.started_at),
-        data(attempt.reason or ""),
-    ]
 
 
 def _what_next(run: RunRecord, checkpoints: Sequence[CheckpointRecord]) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.parameters import GroupName, Json, Notes, PresetName, Priority, Tags, Wait
 from itop_tui.cli.queueing import report
 from itop_tui.cli.store import opened
-from itop_tui.cli.terminal import Column, console, data, note, print_table
+from itop_tui.cli.terminal import Column, data, note, print_table
 from itop_tui.figures.format import plural
 from itop_tui.service import launching, sweeps
 from itop_tui.service.json_shape import print_json
@@ -64,10 +64,6 @@ def sweep(
 def grid(flags: Flags, *, preset: str | None) -> Grid:
     """Make the configurations of a grid, axes in the order of the form, the last one varying fastest.
 
-    Args:
-        flags: What was given; `iters` adds consecutive seeds to each point.
-        preset: A preset to start from.
-
     Raises:
         ConfigError: With each problem of any point once.
         UsageError: If the grid is too large to be meant.
@@ -92,7 +88,6 @@ def _told(points: int, missing: int, group: str) -> str:
 
 def _show(made: Grid) -> None:
     names = list(made.axes) or ["seed"]
-    rows = [[data(str(config.as_dict()[name])) for name in names] for config in made.configs]
-    out = console()
-    print_table([Column(name.upper()) for name in names], rows, out=out)
+    rows = [[data(config.as_dict()[name]) for name in names] for config in made.configs]
+    print_table([Column(name.upper()) for name in names], rows)
     note(f"{plural(len(made.configs), 'run')}; nothing was queued")

@@ -16,8 +16,8 @@ from db.runs import runs
 from db.session import Database
 from engine.config.locations import FIRST_LABELS
 from engine.launch.devices import Device, DeviceList
-from itop_tui.cli import checkup
-from itop_tui.cli.checkup import every_check
+from itop_tui.cli.commands import doctor as checkup
+from itop_tui.cli.commands.doctor import every_check
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import queued, trained
 

@@ -75,8 +75,8 @@ def test_changes_are_counted_against_the_start_and_by_value() -> None:
     typed.set("density", "0.06")
     typed.set("sparse", False)
     assert list(typed.changes) == ["sparse", "density"]
-    assert typed.start_shown("sparse") == "on"
-    typed.set("density", typed.at_start("density"))
+    assert typed.start["sparse"] is True
+    typed.set("density", typed.start["density"])
     assert list(typed.changes) == ["sparse"]
 
 
@@ -139,7 +139,7 @@ def test_a_start_from_another_version_loses_nothing_that_is_known() -> None:
 
 def test_a_time_limit_is_typed_shown_and_launched_as_people_write_it() -> None:
     typed = RunForm({"time_limit": 43_200.0})
-    assert typed.entry("time_limit") == "12h"
+    assert typed.entries["time_limit"] == "12h"
     typed.set("time_limit", "90 m")
     assert typed.config is not None
     assert typed.config.time_limit == 5400.0
@@ -154,7 +154,7 @@ def test_a_time_limit_is_typed_shown_and_launched_as_people_write_it() -> None:
 def test_lists_make_a_grid_and_each_combination_is_checked() -> None:
     typed = form()
     assert typed.size() == ""
-    assert not typed.is_sweep
+    assert not typed.listed
     assert group_of(typed) == ""
     typed.set("density", "0.05, 0.1")
     typed.set("seed", "1..3")
@@ -174,7 +174,7 @@ def test_lists_make_a_grid_and_each_combination_is_checked() -> None:
     assert "9,999 runs" in typed.problems["seed"]
     typed.set("seed", "4")
     assert typed.problems == {}
-    assert not typed.is_sweep
+    assert not typed.listed
 
 
 def test_a_field_counts_where_any_run_of_the_sweep_uses_it() -> None:
@@ -219,7 +219,7 @@ def test_a_fork_is_one_run() -> None:
     typed = RunForm(PRESETS["digits-set"].config().as_dict(), lists=False)
     typed.set("seed", "1,2")
     assert typed.problems["seed"].startswith("must be a whole number")
-    assert not typed.is_sweep
+    assert not typed.listed
 
 
 def test_how_a_list_is_made_is_said_of_each_field_that_takes_one() -> None:

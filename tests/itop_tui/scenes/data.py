@@ -34,7 +34,6 @@ def listing(runs: Sequence[RunRecord] | None = None) -> Data:
 
     def make(setting: Setting) -> ItopApp:
         curve = [setting.number(value) for value in CURVE]
-        setting.patch.setattr("itop_tui.service.run_reading.loss_curve", lambda db, run_id, buckets: curve)
         setting.patch.setattr(
             "itop_tui.service.run_reading.loss_curves",
             lambda db, ids, points: {one: tuple(curve[:points]) for one in ids},
