@@ -19,10 +19,9 @@ from itop_tui.chart.charts_pane import ChartsPane
 from itop_tui.chart.scatter import Scatter
 from itop_tui.compare import sheets
 from itop_tui.compare.compared import TABS, Compared
-from itop_tui.compare.comparison_reader import ComparisonReader, Listeners
+from itop_tui.compare.comparison_reader import ComparisonReader
 from itop_tui.compare.entry_list import EntryLine, EntryList
 from itop_tui.compare.reading import ComparisonRead, ComparisonRequest, keep
-from itop_tui.compare.reading_thread import ReadingDone
 from itop_tui.dialogs.questions import Ask
 from itop_tui.export.written_files import comparison_name
 from itop_tui.figures.comparison import MOST
@@ -64,8 +63,8 @@ class CompareScreen(ItopScreen):
     def __init__(self, run_ids: Sequence[int], *, grouped: bool = False) -> None:
         super().__init__()
         self.compared = Compared(run_ids, grouped=grouped)
-        listeners = Listeners(self._runs_read, self._mark, self._masks_read)
-        self.reader = ComparisonReader(self, lambda: self.itop.database, lambda: self.itop.clock(), listeners)
+        then = (self._runs_read, self._mark, self._masks_read)
+        self.reader = ComparisonReader(self, lambda: self.itop.database, lambda: self.itop.clock(), then)
         self._shown: ComparisonRead | None = None
         """What the entries were made of."""
         self._curves: EntryCurves | None = None
@@ -110,11 +109,6 @@ class CompareScreen(ItopScreen):
     def on_unmount(self) -> None:
         """End what reads."""
         self.reader.close()
-
-    def on_reading_done(self, message: ReadingDone) -> None:
-        """Show what a thread has read."""
-        if self.is_mounted:
-            message.reading.take(message)
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Something was committed: read again where a run that is compared may have changed."""
@@ -233,7 +227,7 @@ class CompareScreen(ItopScreen):
             runs_shown = compared.entry_runs
             if found.checkpoints is not None:
                 self.reader.ask_masks(runs_shown, found.checkpoints)
-            masks = self.reader.masks_of(tuple(run.id for run in runs_shown))
+            masks = self.reader.masks_of(runs_shown)
             problem, layer = self.reader.masks.problem, compared.mask_layer
             return sheets.overlap_sheet(compared.entries, masks, problem, layer, compared.overlap_measure)
         return sheets.results_sheet(compared.entries, found.seconds, named=not compared.legend)
@@ -314,7 +308,7 @@ class CompareScreen(ItopScreen):
     @property
     def mask_layers(self) -> tuple[str, ...]:
         """The layers whose masks can be compared."""
-        masks = self.reader.masks_of(tuple(run.id for run in self.compared.entry_runs))
+        masks = self.reader.masks_of(self.compared.entry_runs)
         return masks.overlaps.layers if masks is not None and masks.overlaps is not None else ()
 
     def action_choose_layer(self, by: int) -> None:

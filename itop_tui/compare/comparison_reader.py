@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
 
 from textual.message_pump import MessagePump
 
@@ -20,27 +22,89 @@ from itop_tui.compare.reading import (
     read_masks,
     read_runs,
 )
-from itop_tui.compare.reading_thread import LatestReading
 from itop_tui.figures.entry_charts import MarkedRun
 
+Value = TypeVar("Value")
 
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """What is called on the event loop when something was read: the runs, what is marked, the masks."""
 
-    runs: Callable[[], None]
-    marks: Callable[[], None]
-    masks: Callable[[], None]
+class LatestReading(Generic[Value]):
+    """What was read last. Of several wishes during one reading, the newest is read next and the others never.
+
+    It has a thread of its own, so that it waits for nothing else and nothing else for it.
+
+    Args:
+        screen: On its event loop, what was read is taken.
+        then: Called there when something was read, or could not be.
+    """
+
+    def __init__(self, screen: MessagePump, then: Callable[[], None]) -> None:
+        self._screen, self._then = screen, then
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="itop-compare")
+        self._wish: object = None
+        self._answered: object = None
+        self._next: tuple[object, Callable[[], Value]] | None = None
+        self._busy = False
+        self.value: Value | None = None
+        self.problem: str | None = None
+        """Why it could not be read; None where it could."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the newest wish has been answered."""
+        return not self._busy and self._wish == self._answered
+
+    def ask(self, wish: object, read: Callable[[], Value], *, again: bool = False) -> None:
+        """Have something read, unless the last wish was the same.
+
+        Args:
+            wish: What is wanted: equal where the answer would be the same.
+            read: Reads it; called in the thread.
+            again: Whether it is read even where the wish is the same.
+        """
+        if wish == self._wish and not again:
+            return
+        self._wish, self._next = wish, (wish, read)
+        if not self._busy:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._next is not None:
+            (wish, read), self._next, self._busy = self._next, None, True
+            # Textual finds the app in the context, and a message is posted to a screen of it.
+            self._thread.submit(contextvars.copy_context().run, self._read, wish, read)
+
+    def _read(self, wish: object, read: Callable[[], Value]) -> None:
+        """In the thread: read, and say so."""
+        try:
+            found: Value | Exception = read()
+        except Exception as error:  # said where it is shown; the screen stays
+            found = error
+        self._screen.call_later(self._take, wish, found)
+
+    def _take(self, wish: object, found: Value | Exception) -> None:
+        """On the event loop: take what the thread has read, and begin with what is wanted by now."""
+        self._busy, self._answered = False, wish
+        if isinstance(found, Exception):
+            self.problem = f"{found}".strip() or type(found).__name__
+        else:
+            self.value, self.problem = found, None
+        self._begin()
+        self._then()
+
+    def close(self) -> None:
+        """End the thread after what it reads now."""
+        self._next = None
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 class ComparisonReader:
-    """Three threads, one for each thing that is read; each answers with a message to the screen.
+    """Three threads, one for each thing that is read.
 
     Args:
-        screen: Gets the messages.
+        screen: On its event loop, what was read is taken.
         database: The open database.
         clock: The time, in unix seconds.
-        listeners: What is called when something was read.
+        then: What is called there when something was read: the runs, what is marked, the masks.
     """
 
     def __init__(
@@ -48,12 +112,12 @@ class ComparisonReader:
         screen: MessagePump,
         database: Callable[[], Database],
         clock: Callable[[], float],
-        listeners: Listeners,
+        then: tuple[Callable[[], None], Callable[[], None], Callable[[], None]],
     ) -> None:
         self._database, self._clock = database, clock
-        self.runs: LatestReading[ComparisonRead] = LatestReading(screen, listeners.runs)
-        self.marks: LatestReading[dict[int, MarkedRun]] = LatestReading(screen, listeners.marks)
-        self.masks: LatestReading[MasksRead] = LatestReading(screen, listeners.masks)
+        self.runs: LatestReading[ComparisonRead] = LatestReading(screen, then[0])
+        self.marks: LatestReading[dict[int, MarkedRun]] = LatestReading(screen, then[1])
+        self.masks: LatestReading[MasksRead] = LatestReading(screen, then[2])
         self._server: MaskServer | None = None
 
     def ask(self, request: ComparisonRequest, *, unless_same: bool = False) -> None:
@@ -85,10 +149,10 @@ class ComparisonReader:
         server, wish = self._server, (tuple(run.id for run in runs), checkpoints)
         self.masks.ask(wish, lambda: read_masks(self._database(), server, runs))
 
-    def masks_of(self, ids: tuple[int, ...]) -> MasksRead | None:
+    def masks_of(self, runs: tuple[RunRecord, ...]) -> MasksRead | None:
         """The masks of these runs; None where those of others were read last."""
         masks = self.masks.value
-        return masks if masks is not None and masks.runs == ids else None
+        return masks if masks is not None and masks.runs == tuple(run.id for run in runs) else None
 
     def close(self) -> None:
         """End the threads, and the process that reads masks."""
