@@ -28,8 +28,9 @@ from itop_tui.figures.chart_specs import (
     from_setting,
     with_figures,
 )
-from itop_tui.figures.charted import Charted
 from itop_tui.figures.curves import CurveRequest
+from itop_tui.figures.entry_charts import ChartedEntries
+from itop_tui.figures.run_charts import ChartedRun
 from itop_tui.figures.x_axis import ACROSS, Across
 
 SMOOTHING = (0.0, 0.6, 0.9, 0.98)
@@ -38,6 +39,7 @@ LEGEND_FROM = 16
 """Lines of the pane from which on one is used for the legend of the marks."""
 _ZOOM = 1.5
 _PAN = 0.25
+Charted = ChartedRun | ChartedEntries
 
 
 def grid_shape(width: int, height: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from itop_tui.figures.chart_metrics import comparison_metrics, find
 from itop_tui.figures.chart_specs import ChartSpec
 from itop_tui.figures.comparison import Entry
 from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurve, EntryCurves, epochs_known
-from itop_tui.figures.events import Happening
+from itop_tui.figures.events import placed
 from itop_tui.figures.x_axis import Across, Linear, Scale, across_note
 
 _BY_LETTER = " "
@@ -35,7 +35,7 @@ class MarkedRun:
     """
 
     updates: FloatArray
-    happenings: tuple[Happening, ...]
+    happenings: tuple[Event, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,8 @@ class MarkedEntry:
                 continue
             whose = f", run {run_id}" if len(self.runs) > 1 else ""
             updates += scale.place(found.updates).tolist()
-            places = scale.place(np.array([one.step for one in found.happenings], dtype=np.float64)).tolist()
-            for place, one in zip(places, found.happenings, strict=True):
-                events.setdefault((place, one.kind), f"{one.text}{whose}")
+            for one in placed(found.happenings, scale):
+                events.setdefault((one.x, one.kind), f"{one.text}{whose}")
         return np.unique(np.array(updates)), tuple(Event(x, kind, text) for (x, kind), text in events.items())
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -18,20 +18,6 @@ from itop_tui.figures.format import duration, plural
 Across = Literal["step", "epoch", "hour"]
 ACROSS: tuple[Across, ...] = ("step", "epoch", "hour")
 """What the x axis can count, in the order a key goes through them."""
-
-
-class Scale(Protocol):
-    """The x axis."""
-
-    @property
-    def unit(self) -> Across:
-        """What it counts."""
-
-    def place(self, steps: FloatArray) -> FloatArray:
-        """Where steps lie on the axis."""
-
-    def step(self, place: float) -> float:
-        """Which step a place on the axis is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +85,10 @@ class Hours:
         if not self.left_out:
             return "hours of training"
         return f"hours of training, {plural(self.left_out, 'pause')} of {duration(self.seconds_left_out)} left out"
+
+
+Scale = Linear | Hours
+"""The x axis."""
 
 
 def across_note(scales: Iterable[Scale]) -> str:
