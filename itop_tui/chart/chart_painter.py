@@ -42,29 +42,21 @@ StyleOf = Callable[[str], Style]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PaintedChart:
-    """What is painted.
-
-    Attributes:
-        data: The curves and what is marked.
-        title: What the chart is called.
-        xs: The positions at the left and right edge.
-        percent: Whether values are shares, written in per cent.
-        log_scale: Whether the y axis is logarithmic where there is anything positive.
-        chosen: Whether keys act on this chart.
-        cursor: The position that is read; None for none.
-        edges: The edges of what is dragged over.
-        reading: What the title line says at the cursor.
-    """
+    """What is painted."""
 
     data: ChartData
     title: str
     xs: Range
     percent: bool = False
     log_scale: bool = False
+    """Whether the y axis is logarithmic where there is anything positive."""
     chosen: bool = False
+    """Whether keys act on this chart."""
     cursor: float | None = None
     edges: tuple[float, ...] = ()
+    """The edges of what is dragged over."""
     reading: str = ""
+    """What the title line says at the cursor."""
 
 
 def value_text(value: float, percent: bool) -> str:
@@ -73,13 +65,7 @@ def value_text(value: float, percent: bool) -> str:
 
 
 class Painter:
-    """Paints one frame of a chart.
-
-    Args:
-        chart: What is painted.
-        canvas: Where; on one that is too small, nothing is.
-        style_of: The styles of its parts.
-    """
+    """Paints one frame of a chart; nothing on a canvas that is too small."""
 
     def __init__(self, chart: PaintedChart, canvas: CellCanvas, style_of: StyleOf) -> None:
         self._chart, self._data = chart, chart.data
@@ -307,13 +293,7 @@ class Painter:
             self._say(max(column, self._edge - cell_len(warning)), warning, self._style("broken"))
 
     def _paint_legend(self, column: int, lines: Sequence[Line], room: int) -> int:
-        """The glyph, name and last value of each line, and how many more there are; returns the column after them.
-
-        Args:
-            column: Where it begins.
-            lines: The lines, without a parent's, which the legend of the marks explains.
-            room: The column at which it has to end.
-        """
+        """The glyph, name and last value of each line, and how many more there are; returns the column after them."""
         named = [line for line in lines if line.label]  # beside them, one without a name is what another was made of
         parts = [self._legend_part(line) for line in named or lines]
         shown = _fitting(parts, room - column)

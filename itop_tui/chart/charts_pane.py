@@ -55,19 +55,7 @@ class ChartsPane(Vertical):
     Args:
         widget_id: The widget's id.
         fixed: The charts, where a person cannot change them; then a place in the window is one on the x axis. Without,
-            they are the default ones until others are chosen, and the window is one of steps for every x
-            axis.
-
-    Attributes:
-        specs: What each chart shows.
-        chosen: The place of the chart that keys act on.
-        full: Whether it is shown alone.
-        smoothing: The weight of the past in the moving average, of `SMOOTHING`.
-        across: What the x axis counts.
-        logarithmic: Whether the y axes are logarithmic where that makes sense.
-        with_marks: Whether mask updates and what else happened are marked.
-        window: The part that is shown; None for all.
-        cursor: The position on the x axis that is read; None for none.
+            they are the default ones until others are chosen, and the window is one of steps for every x axis.
     """
 
     DEFAULT_CSS = """
@@ -171,10 +159,6 @@ class ChartsPane(Vertical):
 
     # ------------------------------------------------------------------------------ what is visible
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Lay the charts out again."""
-        self.lay_out()
-
     def lay_out(self) -> None:
         """Show the charts that fit, the chosen one among them, and ask for their curves."""
         shown = self._visible
@@ -187,6 +171,8 @@ class ChartsPane(Vertical):
             chart.choose(index == self.chosen and len(shown) > 1)
         self._fill()
         self._want()
+
+    on_resize = lay_out
 
     @property
     def _shape(self) -> tuple[int, int]:
@@ -353,10 +339,9 @@ class ChartsPane(Vertical):
 
     def action_zoom_reset(self) -> None:
         """Show everything."""
-        self.set_window(None)
+        self._set_window(None)
 
-    def set_window(self, window: tuple[float, float] | None) -> None:
-        """Show a part; None for all."""
+    def _set_window(self, window: tuple[float, float] | None) -> None:
         self.window = window
         self._fill()
         self._want()
@@ -364,13 +349,13 @@ class ChartsPane(Vertical):
     def action_move_cursor(self, columns: int) -> None:
         """Move the cursor on all charts."""
         self.chart.move_cursor(columns)
-        self.point(self.chart.cursor)
+        self._point(self.chart.cursor)
 
     def action_cursor_off(self) -> None:
         """Remove the cursor."""
-        self.point(None)
+        self._point(None)
 
-    def point(self, x: float | None) -> None:
+    def _point(self, x: float | None) -> None:
         """Put the cursor of all charts at a position, or remove it."""
         self.cursor = x
         for chart in self.charts:
@@ -385,16 +370,15 @@ class ChartsPane(Vertical):
         if window is not None and self._charted is not None:
             scale = self._charted.window_scale(self.across)
             window = (scale.step(window[0]), scale.step(window[1]))
-        self.set_window(window)
+        self._set_window(window)
 
     @on(Chart.ChartPointed)
     def _pointed(self, message: Chart.ChartPointed) -> None:
         """The mouse points at a chart: all read the same position."""
         message.stop()
-        self.point(message.x)
+        self._point(message.x)
 
-    @on(Chart.ChartClicked)
-    def _clicked(self, message: Chart.ChartClicked) -> None:
-        """A chart was clicked."""
-        message.stop()
-        self.action_choose(self.charts.index(message.chart) - self.chosen)
+    def on_click(self, event: events.Click) -> None:
+        """Choose the chart that was clicked."""
+        if isinstance(event.widget, Chart):
+            self.action_choose(self.charts.index(event.widget) - self.chosen)

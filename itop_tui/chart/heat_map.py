@@ -46,13 +46,7 @@ class HeatMap(Widget):
         self._columns: dict[int, NDArray[np.intp]] = {}
 
     def show(self, names: Sequence[str], steps: Sequence[int], values: NDArray[np.float64]) -> None:
-        """Show values.
-
-        Args:
-            names: Of the rows.
-            steps: Of the columns, ascending.
-            values: Shape (rows, columns); NaN where nothing is known.
-        """
+        """Show values, a row for each name and a column for each step (ascending); NaN where nothing is known."""
         self._names, self._steps = tuple(names), np.asarray(steps, dtype=np.float64)
         self._range = _range(values)
         self._values, self._levels = values, None
