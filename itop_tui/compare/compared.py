@@ -22,34 +22,25 @@ class Compared:
     Args:
         run_ids: The runs, in order.
         grouped: Whether runs that differ only by their seed are joined at first, where that leaves several groups.
-
-    Attributes:
-        ids: The runs, in order.
-        runs: What was read of them; those that were not read yet are missing.
-        entries: What is compared: a run, or the runs of one recipe.
-        cursor: The place of the entry that keys act on.
-        hidden: The entries that are left out of charts and plots, each by its `key`.
-        tab: The open tab, of `TABS`.
-        legend: Whether the legend is shown.
-        accuracy: The accuracy of the scatter plots.
-        layer_measure: What the layers are compared by.
-        overlap_measure: What the masks are compared by.
-        mask_layer: The layer whose masks are compared; None for all.
     """
 
     def __init__(self, run_ids: Sequence[int], *, grouped: bool = False) -> None:
         self.ids = tuple(dict.fromkeys(run_ids))
         self.grouped = grouped
         self.runs: tuple[RunRecord, ...] = ()
+        """What was read of them; those that were not read yet are missing."""
         self.entries: tuple[Entry, ...] = ()
         self.cursor = 0
+        """The place of the entry that keys act on."""
         self.hidden: frozenset[int] = frozenset()
+        """The entries that are left out of charts and plots, each by its `key`."""
         self.tab = TABS[0]
         self.legend = True
         self.accuracy = next(iter(ACCURACIES))
         self.layer_measure = sheets.LAYER_MEASURES[0]
         self.overlap_measure = sheets.OVERLAP_MEASURES[0]
         self.mask_layer: str | None = None
+        """The layer whose masks are compared; None for all."""
 
     # -------------------------------------------------------------------------------------------------- the entries
 
@@ -82,11 +73,7 @@ class Compared:
         self.point_at(self.cursor)
 
     def limit(self) -> int:
-        """Join the seeds of more runs than can be distinguished; where that is not enough, take the first ones.
-
-        Returns:
-            How many runs there are at most.
-        """
+        """Join seeds where there are too many runs, or else take the first ones; returns how many there are."""
         self.grouped, most = fitting(self.runs, grouped=self.grouped)
         if most < len(self.runs):
             self.ids = self.ids[:most]
@@ -162,12 +149,7 @@ class Compared:
             self.overlap_measure = _after(sheets.OVERLAP_MEASURES, self.overlap_measure)
 
     def choose_layer(self, by: int, layers: Sequence[str]) -> None:
-        """Compare the masks of another layer, or of all.
-
-        Args:
-            by: How many places further.
-            layers: The layers whose masks can be compared.
-        """
+        """Compare the masks of another of these layers, `by` places further, or of all."""
         choices: tuple[str | None, ...] = (None, *layers)
         here = choices.index(self.mask_layer) if self.mask_layer in choices else 0
         self.mask_layer = choices[(here + by) % len(choices)]
@@ -193,8 +175,7 @@ class Compared:
     def restore(self, kept: object) -> Mapping[str, Any]:
         """Show the order, and everything else, as it was left the last time; returns the view, with the charts' part.
 
-        Args:
-            kept: What the settings hold; what makes no sense is ignored.
+        What the settings hold and makes no sense is ignored.
         """
         left, view = left_before(kept, self.ids), view_before(kept)
         if left is not None:

@@ -17,13 +17,7 @@ MOST_KEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """How the comparison of some runs was left.
-
-    Attributes:
-        ids: The runs, in order.
-        hidden: The entries that are left out of charts and plots, each by its `key`.
-        grouped: Whether seeds are joined.
-    """
+    """How the comparison of some runs was left: their order, what is hidden, and whether seeds are joined."""
 
     ids: tuple[int, ...]
     hidden: frozenset[int] = frozenset()
@@ -31,12 +25,7 @@ class Left:
 
 
 def left_before(kept: object, ids: Iterable[int]) -> Left | None:
-    """How the comparison of these runs, in any order, was left; None where they were not compared before.
-
-    Args:
-        kept: What the settings hold.
-        ids: The runs.
-    """
+    """How the comparison of these runs, in any order, was left; None where they were not compared before."""
     wanted = frozenset(ids)
     for known in _comparisons(kept):
         if frozenset(known.ids) == wanted:
@@ -51,13 +40,7 @@ def view_before(kept: object) -> Mapping[str, Any]:
 
 
 def with_left(kept: object, left: Left, view: Mapping[str, Any]) -> dict[str, Any]:
-    """What the settings hold once a comparison has been left.
-
-    Args:
-        kept: What they held.
-        left: The comparison.
-        view: How the view is left, as JSON.
-    """
+    """What the settings hold once a comparison has been left, beside what they held."""
     others = [known for known in _comparisons(kept) if frozenset(known.ids) != frozenset(left.ids)]
     return {"view": dict(view), "comparisons": [_as_json(each) for each in [left, *others][:MOST_KEPT]]}
 

@@ -17,16 +17,7 @@ from itop_tui.look.toned import Toned
 
 @dataclass(frozen=True, slots=True)
 class EntryLine:
-    """An entry as the legend shows it.
-
-    Attributes:
-        letter: Its letter.
-        label: Its name.
-        status: The state of its run, or of its runs where they share one; empty where they do not.
-        n: How many runs it joins.
-        hidden: Whether its curves are left out.
-        reading: Its value on the chosen chart; empty for none.
-    """
+    """An entry as the legend shows it: the state of its runs and its value on a chart are empty for none."""
 
     letter: str
     label: str

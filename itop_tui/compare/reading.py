@@ -28,14 +28,7 @@ _RATE_BUCKETS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRequest:
-    """What the screen shows now.
-
-    Attributes:
-        ids: The runs, in order.
-        curves: The charts; None while they are not visible.
-        layers: Whether the layers are.
-        masks: Whether the masks are.
-    """
+    """What the screen shows now: the charts (None while they are not visible), the layers, the masks."""
 
     ids: tuple[int, ...]
     curves: CurveRequest | None = None
@@ -45,42 +38,31 @@ class ComparisonRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComparisonRead:
-    """What was read.
-
-    Attributes:
-        request: What was asked for.
-        runs: The runs that are there, in order.
-        seconds: How long each took, by its id.
-        curves: The charts, where they were asked for.
-        layers: The layers of each run at its latest mask update, by its id; where they were asked for.
-        checkpoints: The last checkpoint of each run, None where it has none; where the masks are visible.
-        kept: How comparisons were left, from the settings; only in what is read first.
-    """
+    """What was read: all runs that are there, in order, and by their ids what was asked for."""
 
     request: ComparisonRequest
     runs: tuple[RunRecord, ...]
     seconds: dict[int, float | None]
     curves: EntryCurves | None = None
     layers: dict[int, tuple[LayerMaskStat, ...]] | None = None
+    """The layers of each run at its latest mask update."""
     checkpoints: tuple[int | None, ...] | None = None
+    """The last checkpoint of each run, None where it has none; where the masks are visible."""
     kept: object = None
+    """How comparisons were left, from the settings; only in what is read first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MasksRead:
-    """How far the final masks of runs agree.
-
-    Attributes:
-        runs: All runs, in order.
-        ids: Those that have a checkpoint, in order.
-        overlaps: What their checkpoints share; None of fewer than two.
-        problems: For each run, why it cannot be compared; None where it can.
-    """
+    """How far the final masks of runs agree."""
 
     runs: tuple[int, ...]
     ids: tuple[int, ...]
+    """Those that have a checkpoint, in order."""
     overlaps: Overlaps | None
+    """What their checkpoints share; None of fewer than two."""
     problems: tuple[str | None, ...]
+    """For each run, why it cannot be compared; None where it can."""
 
 
 def read_runs(db: Database, ids: Sequence[int]) -> tuple[RunRecord, ...]:
@@ -95,14 +77,7 @@ def read_runs(db: Database, ids: Sequence[int]) -> tuple[RunRecord, ...]:
 
 
 def read(db: Database, request: ComparisonRequest, now: float, *, first: bool = False) -> ComparisonRead:
-    """Read what is asked for; runs that are gone are left out.
-
-    Args:
-        db: The database.
-        request: What is visible.
-        now: The time.
-        first: Whether how comparisons were left is wanted too.
-    """
+    """Read what is asked for; runs that are gone are left out. At first, how comparisons were left is wanted too."""
     found = read_runs(db, request.ids)
     return ComparisonRead(
         request,

@@ -28,11 +28,6 @@ def write_csv(db: Database, run: RunRecord, folder: Path) -> None:
     with the run's id, so that files of several runs can be read as one. Metrics are written as Python writes them
     ("nan" and "inf" where they diverged), so that they read back as they were recorded; what was not recorded is empty;
     shapes are JSON.
-
-    Args:
-        db: The database.
-        run: The run.
-        folder: A folder that is there and empty.
     """
     for table in tables_of(db, run.id):
         rows = ((run.id, *row) for row in table.rows())
@@ -64,11 +59,6 @@ def write_json(db: Database, run: RunRecord, path: Path) -> None:
 
     Beside the run's own fields, its checkpoints and attempts it holds `steps`, `epochs`, `mask_updates` and `layers`, a
     list of objects each.
-
-    Args:
-        db: The database.
-        run: The run.
-        path: The file.
     """
     document = run_document(run, checkpoints=checkpoints.for_run(db, run.id), attempts=attempts.for_run(db, run.id))
     with path.open("w", encoding="utf-8") as file:
@@ -101,11 +91,6 @@ def write_parquet(db: Database, run: RunRecord, folder: Path) -> None:
     Each row begins with the run's id, so that files of several runs can be read as one; each file's metadata holds the
     run's results, state and where it ran (`itop.run`) and its configuration (`itop.config`), both as JSON. What was not
     recorded is null; a metric that diverged is nan or infinite.
-
-    Args:
-        db: The database.
-        run: The run.
-        folder: A folder that is there and empty.
 
     Raises:
         ExportError: pyarrow is not installed.

@@ -68,23 +68,13 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawing:
-    """What is drawn.
+    """What is drawn: curves or points, in the legend's order, and what happened on the way.
 
     Attributes:
-        title: Above it.
-        x_label: Below the x axis.
-        y_label: Beside the y axis.
-        traces: Curves or points, in the legend's order.
-        points: Whether traces are points with bars.
-        logarithmic: Whether the y axis is.
-        x_percent: Whether positions are shares.
-        y_percent: Whether values are.
-        right_percent: Whether those of the axis at the right are.
+        right_percent: Whether values of the axis at the right are shares.
         broken: Where values are not finite, as (position, what to say: "NaN at step 123").
-        marks: What happened on the way.
         x_range: The positions at the edges of the plot; None for those of the first and last point.
         note: A line below the legend; empty for none.
-        width: In pixels.
         height: In pixels, without the legend.
     """
 
@@ -105,11 +95,7 @@ class Drawing:
     height: int = 340
 
     def svg(self, *, themed: bool = False) -> str:
-        """The drawing as one `<svg>` element; it refers to nothing outside.
-
-        Args:
-            themed: Whether the page it stands in gives the colours; else they are those of paper.
-        """
+        """The drawing as one `<svg>` element that needs nothing else; `themed` where its page gives the colours."""
         return "".join(_Sheet(self, themed=themed).elements())
 
 

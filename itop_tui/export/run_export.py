@@ -31,19 +31,13 @@ _PATIENCE = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format of an export.
-
-    Attributes:
-        name: What it is asked for by.
-        label: What it is, in a few words.
-        suffix: Of its file; empty where a run becomes a folder.
-        whole: Whether all runs go into one file.
-    """
+    """A format of an export, with the suffix of its file; empty where a run becomes a folder."""
 
     name: str
     label: str
     suffix: str = ""
     whole: bool = False
+    """Whether all runs go into one file."""
 
 
 FORMATS = (
@@ -134,13 +128,7 @@ def _targets(chosen: Format, found: Sequence[RunRecord], out: Path | None) -> li
 
 
 def write_tensors(db: Database, run: RunRecord, path: Path, checkpoint: str = "last") -> None:
-    """Write the weights and masks of a run's checkpoint; see `engine.training.tensors` for what is in the file.
-
-    Args:
-        db: The database.
-        run: The run.
-        path: The file.
-        checkpoint: Which: "last", "best", or an id.
+    """Write the weights and masks of a run's checkpoint, "last", "best" or an id; see `engine.training.tensors`.
 
     Raises:
         StoreError: The run has no such checkpoint.

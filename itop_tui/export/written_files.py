@@ -21,11 +21,7 @@ class ExportError(Exception):
 
 
 class AlreadyThereError(ExportError):
-    """What would be written is there already; asked again with force, it is replaced.
-
-    Args:
-        targets: The files and folders that are there.
-    """
+    """What would be written is there already; asked again with force, it is replaced."""
 
     def __init__(self, targets: Sequence[Path]) -> None:
         first, more = targets[0], len(targets) - 1

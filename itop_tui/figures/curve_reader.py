@@ -29,12 +29,7 @@ _TAIL_LIMIT = 20_000
 
 
 class CurveReader:
-    """Reads the curves of one run; used by one thread at a time.
-
-    Args:
-        database: Where they are recorded.
-        run_id: Whose they are.
-    """
+    """Reads the curves of one run; used by one thread at a time."""
 
     def __init__(self, database: Database, run_id: int) -> None:
         self._database = database

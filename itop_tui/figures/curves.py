@@ -24,16 +24,11 @@ _DOTS_A_COLUMN = 2
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The runs of one entry of a comparison, as they are read.
-
-    Attributes:
-        runs: Their ids.
-        reach: The last step any of them took; the same members may have come further since.
-        epoch: Steps of one epoch, for an axis of epochs.
-    """
+    """The runs of one entry of a comparison, as they are read, and the steps of one of their epochs."""
 
     runs: tuple[int, ...]
     reach: int = field(compare=False)
+    """The last step any of them took; the same members may have come further since."""
     epoch: float = 1.0
 
 
@@ -80,14 +75,7 @@ class CurveRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """One metric over the steps, thinned out.
-
-    Attributes:
-        steps: Ascending, shape (n,).
-        values: Shape (n,); NaN and infinities as recorded.
-        smooth_steps: Positions of the smoothed curve; empty where it is not wanted.
-        smooth_values: The smoothed curve.
-    """
+    """One metric over the steps, thinned out, NaN and infinities as recorded; and smoothed, where that is wanted."""
 
     steps: FloatArray
     values: FloatArray
@@ -105,35 +93,24 @@ EMPTY = Curve(np.empty(0), np.empty(0))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunCurves:
-    """All curves of one moment.
-
-    Attributes:
-        request: What was asked.
-        by_name: Each metric of the request.
-        updates: Steps of mask updates.
-        first: The first recorded step, an ancestor's where the run is a fork; None without any.
-        last: The last one.
-        before: Each metric of the request in the runs it was forked from, up to the fork.
-        drops: Steps at which the learning rate dropped.
-        moments: Times of some steps, where they are wanted.
-    """
+    """All curves of one moment, in steps."""
 
     request: CurveRequest
     by_name: dict[str, Curve]
     updates: FloatArray
     first: float | None
+    """The first recorded step, an ancestor's where the run is a fork; None without any."""
     last: float | None
     before: dict[str, Curve] = field(default_factory=dict)
+    """Each metric of the request in the runs it was forked from, up to the fork."""
     drops: FloatArray = field(default_factory=lambda: np.empty(0))
+    """Steps at which the learning rate dropped."""
     moments: Series | None = None
+    """Times of some steps, where they are wanted."""
 
 
 class MovingAverage:
-    """An exponential moving average, corrected for its start, that can be continued.
-
-    Args:
-        weight: Weight of the past, in [0, 1).
-    """
+    """An exponential moving average, corrected for its start, that can be continued; `weight` is that of the past."""
 
     def __init__(self, weight: float) -> None:
         self._weight = weight
@@ -156,12 +133,7 @@ class MovingAverage:
 
 
 class CurveTrack:
-    """One metric while it grows, thinned out again when points pile up.
-
-    Args:
-        buckets: How finely it is kept.
-        smoothing: Weight of the past in its moving average, 0 for none.
-    """
+    """One metric while it grows, thinned out to buckets when points pile up; smoothed by the weight of the past."""
 
     def __init__(self, buckets: int, smoothing: float) -> None:
         self._buckets = buckets

@@ -39,10 +39,6 @@ def drops(steps: FloatArray, rates: FloatArray) -> FloatArray:
     """The steps at which a learning rate fell by a third or more after it had stood still, as at a milestone.
 
     A rate that slides down all the time, as a cosine does, has no drops.
-
-    Args:
-        steps: Ascending, shape (n,).
-        rates: The learning rate there, shape (n,).
     """
     if len(rates) < 3 or not np.isfinite(rates).all():
         return np.empty(0)
@@ -52,13 +48,7 @@ def drops(steps: FloatArray, rates: FloatArray) -> FloatArray:
 
 
 def drop(step: float, steps: FloatArray, rates: FloatArray) -> Event:
-    """A drop of the learning rate, with what it drops to where that is known.
-
-    Args:
-        step: Where it drops.
-        steps: Ascending, shape (n,).
-        rates: The learning rate there, shape (n,).
-    """
+    """A drop of the learning rate at a step, with what it drops to where that is known."""
     rate = rates[steps == step]
     to = f" to {label(float(rate[0]))}" if len(rate) else ""
     return Event(int(step), "drop", f"learning rate drops{to} at {step:,.0f}")
@@ -71,13 +61,7 @@ def placed(found: Sequence[Event], scale: Scale) -> tuple[Event, ...]:
 
 
 def breaks(steps: FloatArray, values: FloatArray, whose: str = "") -> list[tuple[float, str]]:
-    """Where values begin to be not finite: steps, each with what to say, "NaN at step 123".
-
-    Args:
-        steps: Ascending, shape (n,).
-        values: Shape (n,).
-        whose: What they are of, where that is not plain: "run 7".
-    """
+    """Where values begin to be not finite: steps, each with what to say, "NaN at step 123", and of `whose` values."""
     bad = ~np.isfinite(values)
     begins = np.flatnonzero(bad & ~np.concatenate([[False], bad[:-1]])) if len(bad) else ()
     of = f" in {whose}" if whose else ""

@@ -24,14 +24,7 @@ _OF_UPDATES = frozenset({"update", "layer"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChartedRun:
-    """A run as charts show it.
-
-    Attributes:
-        run: The run.
-        attempts: All of them.
-        checkpoints: All of them.
-        curves: What was read of it last; None before anything was.
-    """
+    """A run as charts show it, with the curves that were read of it last; None before anything was."""
 
     run: RunRecord
     attempts: tuple[AttemptRecord, ...]
@@ -73,15 +66,7 @@ def chart_data(
     scale: Scale,
     known: tuple[Event, ...] | None = (),
 ) -> ChartData:
-    """What a chart shows of what was read.
-
-    Args:
-        spec: The chart.
-        curves: What was read; None before anything was.
-        run: The run.
-        scale: The x axis.
-        known: What is known of the run beside its curves; None where nothing is to be marked.
-    """
+    """What a chart shows of what was read; `known` is what else happened, None where nothing is to be marked."""
     unit = scale.unit
     figures = spec.figures
     if curves is None or any(figure.name not in curves.by_name for figure in figures):

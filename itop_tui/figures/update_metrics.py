@@ -29,16 +29,7 @@ def read_sparse(
     after: float = -math.inf,
     until: float = math.inf,
 ) -> dict[str, Curve]:
-    """The metrics among `names` that are not those of steps.
-
-    Args:
-        db: The database.
-        run_id: The run.
-        names: Metrics, as `itop_tui.figures.chart_metrics.find` knows them.
-        updates: The run's mask updates.
-        after: Only later steps.
-        until: Only steps up to and with this one.
-    """
+    """The metrics among `names` that are not those of steps, at later steps than `after`, up to and with `until`."""
     wanted = [metric for metric in map(find, names) if metric is not None and metric.source != "step"]
     epochs = metrics.epochs(db, run_id) if any(metric.source == "epoch" for metric in wanted) else []
     histories = {

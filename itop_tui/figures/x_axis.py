@@ -102,11 +102,7 @@ def across_note(scales: Iterable[Scale]) -> str:
 def hours(moments: Series, attempts: Sequence[AttemptRecord]) -> Hours | None:
     """The scale of a run's own time; None while fewer than two steps are known.
 
-    Between the last step before an attempt and its first one lies a pause, which is left out.
-
-    Args:
-        moments: Times of some steps, those beside the attempts' start steps among them.
-        attempts: All attempts.
+    Between the last step before an attempt and its first one, both among the moments, lies a pause, which is left out.
     """
     if len(moments.steps) < 2:
         return None
