@@ -343,7 +343,7 @@ def _is_full_disk(error: Exception) -> bool:
 
 
 def _explained() -> tuple[type[Exception], ...]:
-    """What tells of a mistake in words: a traceback adds nothing, and trying again mends nothing."""
+    """An error that explains itself: a traceback adds nothing, and trying again does not help."""
     from engine.data import DataError
     from engine.models import ModelError
     from engine.training.setup import SetupError

@@ -145,7 +145,7 @@ class RunSettings(BaseModel):
     death_rate: float = setting(
         0.5,
         Section.SPARSITY,
-        "Share of a layer's active weights that dies at a mask update, at the start of the schedule.",
+        "Death rate (ζ): share of a layer's active weights that dies at a mask update, at the start of the schedule.",
         label="death rate (ζ)",
         short="death rate (ζ) at the start: the share of weights that dies at an update",
         unit="share",

@@ -23,7 +23,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from db.retrying import tries
 from engine.launch.attempt_files import AttemptFiles, last_line, read_json, write_json
 from engine.launch.oom import oom_kills
 from engine.launch.processes import ProcessIdentity, host_name
@@ -282,6 +281,8 @@ class Warden:
 
     def _settle(self, record: dict[str, Any]) -> None:
         """Record the end in the database, again and again if it is unavailable; the exit file stays for `reconcile`."""
+        from db.retrying import tries  # with the database, which a warden does not hold in memory while it waits
+
         pauses = (min(_RETRY_FIRST * 2**number, _RETRY_LAST) for number in itertools.count())
         for _ in tries(_RETRY_TOTAL, lambda: next(pauses)):
             if not self._files.folder.is_dir():  # a run that was deleted needs no verdict

@@ -213,7 +213,7 @@ class Masking:
             raise ValueError("closure: torch's gradient scaler takes none; call step with one or the other.")
         if self._hides_gradients:
             if closure is not None:
-                raise ValueError("closure: gradients that it computes anew cannot be masked; call step without it.")
+                raise ValueError("closure: gradients that it computes again cannot be masked; call step without it.")
             self._gradients.hide(keep=bool(self._momentum) or "gradient" in self._needs)
         if scaler is not None:
             scaler.step(self.optimizer)

@@ -119,7 +119,7 @@ def load_data(config: RunConfig, device: torch.device) -> DataBundle:
 
 
 def make_model(config: RunConfig, data: DatasetInfo) -> nn.Module:
-    """Build the configured model for a data set, on the CPU, its weights drawn anew or read.
+    """Build the configured model for a data set, on the CPU, with new weights or those of a file.
 
     All generators are seeded first: what was loaded or imported before has no effect on the weights.
 

@@ -58,8 +58,8 @@ def capture(trainer: Training) -> dict[str, Any]:
 def restore(trainer: Training, state: Mapping[str, Any], *, fork: bool = False) -> None:
     """Resume from a state; the configuration may differ from the one it was saved under.
 
-    Schedules follow the present configuration. Where the optimizer differs it starts anew; where the seed does, so
-    do the generators.
+    Schedules follow the present configuration. Where the optimizer differs it starts from its first state; where the
+    seed does, so do the generators.
 
     Args:
         trainer: One that has not trained yet.

@@ -26,7 +26,7 @@ _WRITERS: dict[str, Callable[[Database, RunRecord, Path], None]] = {
 }
 """What writes one run; safetensors have a checkpoint to choose too, and a page of HTML has all runs."""
 _PATIENCE = 600.0
-"""Seconds a file of safetensors may take: torch's import, and gigabytes through a slow disk."""
+"""Seconds that writing safetensors may take: torch's import, and gigabytes on a slow disk."""
 
 
 @dataclass(frozen=True, slots=True)

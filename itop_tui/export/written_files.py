@@ -1,4 +1,4 @@
-"""Files of an export: names that any file system takes, written whole or not at all, never over another by accident."""
+"""Files of an export: names that every file system accepts, complete or absent, never over another file by accident."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _LONGEST_NAME = 60
 
 
 class ExportError(Exception):
-    """Nothing can be exported; the message says what is in the way, and what to do."""
+    """Nothing can be exported; the message says why, and what to do."""
 
 
 class AlreadyThereError(ExportError):
-    """What would be written is there already; asked again with force, it is replaced."""
+    """What would be written already exists; with force it is replaced."""
 
     def __init__(self, targets: Sequence[Path]) -> None:
         first, more = targets[0], len(targets) - 1
@@ -111,7 +111,7 @@ def refuse_existing(targets: Sequence[Path], *, force: bool, folders: bool = Fal
 
 def _link(temporary: Path, target: Path) -> None:
     try:
-        os.link(temporary, target)  # unlike a rename, it fails where somebody else was quicker
+        os.link(temporary, target)  # unlike a rename, it fails if another process made it first
     except FileExistsError as error:
         raise AlreadyThereError([target]) from error
     except OSError:  # a file system without hard links

@@ -57,7 +57,7 @@ class Entry:
 
     @property
     def key(self) -> int:
-        """What stays the same when entries are ordered anew: the id of its first run."""
+        """What stays the same when entries are reordered: the id of its first run."""
         return self.runs[0].id
 
 

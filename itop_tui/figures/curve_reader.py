@@ -3,7 +3,7 @@
 `CurveReader` lives in the reader's thread.  It loads each metric thinned out by the database (lowest and
 highest value of every bucket, so that no peak is lost), and from then on reads only the steps recorded
 since, thinning out again in memory when they pile up.  Another window, resolution or smoothing, and a resume
-that took recorded steps back, load anew.
+that took recorded steps back, load again.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class CurveReader:
         return {name: _joined(curves) for name, curves in parts.items() if curves}
 
     def _follow(self, request: CurveRequest) -> bool:
-        """Append what was recorded since; False where too much was, and loading anew is cheaper."""
+        """Append what was recorded since; False where too much was, and loading again is cheaper."""
         after = -1 if self._last is None else int(self._last)
         new = metrics.steps(self._database, self._run_id, after=after, limit=_TAIL_LIMIT)
         if len(new) == _TAIL_LIMIT:

@@ -64,7 +64,7 @@ def test_every_value_is_still_there(released: Path) -> None:
     assert after["alembic_version"] == [{"version_num": migrate.HEAD}]
     for table, rows in before.items():
         kept = [{name: row[name] for name in rows[0]} for row in after[table]]
-        if "recipe" in rows[0]:  # named anew by 0005: what counts is which runs share one
+        if "recipe" in rows[0]:  # renamed by 0005: what counts is which runs share one
             assert _together(kept) == _together(rows)
             rows, kept = ([row | {"recipe": None} for row in each] for each in (rows, kept))
         assert kept == rows, table

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -33,6 +33,8 @@ from itop_tui.look import theme
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 SIZE = (104, 32)
 """Columns and rows of a picture: letters can be read at the width of a page."""
+SHORT = (112, 18)
+"""For the layers of a small network."""
 WIDE = (112, 32)
 """For screens whose side pane needs 110 columns."""
 PATIENCE = 120.0
@@ -54,6 +56,10 @@ WAITING_GROUP = "densities"
 ONLY_IN_THE_TABLE = "300×784"
 """The shape of the first layer, which the table of layers shows and the heat map does not."""
 A_WAITING_RUN = "rigl-d0.2-s1"
+
+
+Save = Callable[[str, str], object]
+"""Takes the name of a picture and its SVG."""
 
 
 def itop(*words: str) -> str:
@@ -175,13 +181,13 @@ class Walk:
         await self._pilot.pause(0.6)
         return self._pilot.app.export_screenshot(title="itop")
 
-    async def find(self, query: str, *texts: str) -> None:
-        """Filter the list of runs, and wait until it shows the texts."""
+    async def find(self, query: str, *texts: str, absent: str = "") -> None:
+        """Filter the list of runs, and wait until it shows the texts, and not `absent`."""
         await self.keys("slash", "ctrl+u")
         await self.type(query)
         await self._pilot.pause(0.5)
         await self.keys("enter")
-        await self.shows(*texts)
+        await self.shows(*texts, absent=absent)
 
     async def unfilter(self) -> None:
         """Show every run again."""
@@ -198,93 +204,107 @@ def _text_of(svg: str) -> str:
     return "\n".join("".join(part for _, part in sorted(row)) for _, row in sorted(rows.items()))
 
 
-async def _app(size: tuple[int, int], walk: Callable[[Walk], object]) -> None:
+async def _app(size: tuple[int, int], walk: Callable[[Walk], Awaitable[None]]) -> None:
     app = ItopApp()
     app.animation_level = "none"
     app.theme = theme.DARK.name  # whatever terminal this is typed in
     async with app.run_test(size=size) as pilot:
-        await walk(Walk(pilot))  # type: ignore[misc]
+        await walk(Walk(pilot))
 
 
-async def take(run_id: int, save: Callable[[str, str], object]) -> None:
+async def list_pictures(walk: Walk, save: Save) -> None:
+    """The list, the queue, groups, the comparison and the form."""
+    await walk.shows("completed")
+    if A_WAITING_RUN not in walk.text():  # a filter of the last time
+        await walk.unfilter()
+    await walk.shows(A_WAITING_RUN, "running")
+    save("runs", await walk.picture())
+
+    await walk.keys("Q")
+    await walk.shows("cpu", "held", A_WAITING_RUN)
+    save("queue", await walk.picture())
+    await walk.keys("escape")
+    await walk.shows(A_WAITING_RUN)
+
+    await walk.find(f"group:{GROUP}", "100%", "SET-ITOP")
+    await walk.keys("g")
+    await walk.type("seeds")
+    await walk.keys("enter")
+    await walk.shows("×3", "±")
+    save("groups", await walk.picture())
+    await walk.keys("g")
+    await walk.type("no groups")
+    await walk.keys("enter")
+    await walk.shows("SET-ITOP", absent="×3")
+
+    await walk.keys("ctrl+a", "c")
+    await walk.shows("compare", "loss")
+    if "set-s2" in walk.text():  # the seeds are not joined yet
+        await walk.keys("g")
+    await walk.shows("compare", "loss", absent="set-s2")
+    await walk.keys("m", "m")  # smoother curves
+    save("compare", await walk.picture())
+    await walk.keys("escape")
+    await walk.shows("SET-ITOP")
+
+    await walk.keys("n")
+    await walk.shows("ready")
+    await walk.keys("ctrl+o")
+    await walk.type("RigL-ITOP, as published (CIFAR-10)")
+    await walk.keys("enter")
+    await walk.shows("cifar10", "conv1_1")
+    save("new-run", await walk.picture())
+
+
+async def run_pictures(walk: Walk, save: Save, run_id: int) -> None:
+    """The charts of a run."""
+    await walk.shows("completed")
+    await walk.find(f"id:{run_id}", "RigL", absent="set-s1")
+    await walk.keys("home", "enter")
+    await walk.shows("step")
+    await walk.keys("1")
+    await walk.shows("loss", "explored")
+    save("charts", await walk.picture())
+
+
+async def layer_pictures(walk: Walk, save: Save, run_id: int) -> None:
+    """The layers of a run, as a table and as a heat map of R_s."""
+    await walk.shows("completed")
+    await walk.find(f"id:{run_id}", "RigL", absent="set-s1")
+    await walk.keys("home", "enter")
+    await walk.shows("step")
+    await walk.keys("2")
+    await walk.shows("hidden1.weight", "classifier.weight")
+    save("layers", await walk.picture())
+    await walk.keys("v", "v")
+    await walk.shows("hidden1", "(2 of", absent=ONLY_IN_THE_TABLE)
+    save("heat-map", await walk.picture())
+
+
+async def mask_picture(walk: Walk, save: Save, run_id: int) -> None:
+    """The mask of a run's first layer."""
+    await walk.shows("completed")
+    await walk.find(f"id:{run_id}", "RigL", absent="set-s1")
+    await walk.keys("home", "enter")
+    await walk.shows("step")
+    await walk.keys("2")
+    await walk.shows("hidden1.weight")
+    await walk.keys("enter")
+    await walk.shows("active", "never")
+    save("mask", await walk.picture())
+
+
+async def take(run_id: int, save: Save) -> None:
     """Walk through the app and save a picture of each screen.
 
     Args:
         run_id: The completed run whose charts, layers and mask are shown.
         save: Called with a name and an SVG.
     """
-
-    async def wide(walk: Walk) -> None:
-        await walk.shows("completed")
-        if A_WAITING_RUN not in walk.text():  # a filter of the last time
-            await walk.unfilter()
-        await walk.shows(A_WAITING_RUN, "running")
-        save("runs", await walk.picture())
-
-        await walk.keys("Q")
-        await walk.shows("cpu", "held", A_WAITING_RUN)
-        save("queue", await walk.picture())
-        await walk.keys("escape")
-        await walk.shows(A_WAITING_RUN)
-
-        await walk.find(f"group:{GROUP}", "100%", "SET-ITOP")
-        await walk.keys("g")
-        await walk.type("seeds")
-        await walk.keys("enter")
-        await walk.shows("×3", "±")
-        save("groups", await walk.picture())
-        await walk.keys("g")
-        await walk.type("no groups")
-        await walk.keys("enter")
-        await walk.shows("SET-ITOP", absent="×3")
-
-        await walk.keys("ctrl+a", "c")
-        await walk.shows("compare", "loss")
-        if "set-s2" in walk.text():  # the seeds are not joined yet
-            await walk.keys("g")
-        await walk.shows("compare", "loss", absent="set-s2")
-        await walk.keys("m", "m")  # smoother curves
-        save("compare", await walk.picture())
-        await walk.keys("escape")
-        await walk.shows("SET-ITOP")
-
-        await walk.keys("n")
-        await walk.shows("ready")
-        await walk.keys("ctrl+o")
-        await walk.type("RigL-ITOP, as published (CIFAR-10)")
-        await walk.keys("enter")
-        await walk.shows("cifar10", "classifier")
-        save("new-run", await walk.picture())
-
-    async def narrow(walk: Walk) -> None:
-        await walk.shows("completed")
-        await walk.find(f"id:{run_id}", "RigL-ITOP")
-        await walk.keys("home", "enter")
-        await walk.shows("step")
-        await walk.keys("1")
-        await walk.shows("loss", "death rate")
-        save("charts", await walk.picture())
-        await walk.keys("2")
-        await walk.shows("hidden1.weight", "classifier.weight")
-        save("layers", await walk.picture())
-        await walk.keys("v")
-        await walk.shows("hidden1", absent=ONLY_IN_THE_TABLE)
-        save("heat-map", await walk.picture())
-
-    async def mask(walk: Walk) -> None:
-        await walk.shows("completed")
-        await walk.find(f"id:{run_id}", "RigL-ITOP")
-        await walk.keys("home", "enter")
-        await walk.shows("step")
-        await walk.keys("2")
-        await walk.shows("hidden1.weight")
-        await walk.keys("enter")
-        await walk.shows("active", "never")
-        save("mask", await walk.picture())
-
-    await _app(WIDE, wide)
-    await _app(SIZE, narrow)
-    await _app(SIZE, mask)
+    await _app(WIDE, lambda walk: list_pictures(walk, save))
+    await _app(SIZE, lambda walk: run_pictures(walk, save, run_id))
+    await _app(SHORT, lambda walk: layer_pictures(walk, save, run_id))
+    await _app(SIZE, lambda walk: mask_picture(walk, save, run_id))
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from db import models, paths
 from db.errors import AmbiguousRun, IllegalState, RunNotFound, StoreError
-from db.history import metrics
+from db.history import declared, metrics
+from db.history.declared import Metric
 from db.history.writer import MetricWriter
 from db.records import CheckpointRecord, EpochMetric, LayerMaskStat, MaskUpdate, RunRecord, RunStatus
 from db.runs import attempts, checkpoints, commands, runs
@@ -258,11 +259,14 @@ class TestResume:
 
 
 class TestDelete:
-    def test_everything_recorded_goes(self, db: Database) -> None:
+    def test_everything_recorded_goes(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(declared._by_name, "power", Metric("power", "power", "power", "W"))
         run, attempt = started(db)
         kept, other = started(db)
         for each, of in ((run, attempt), (kept, other)):
             record(db, each, of.id, 1, 300)
+            with MetricWriter(db, each.id, of.id) as writer:  # a metric without a column
+                writer.step(step(301, metrics={"power": 100.0}))
             checkpoint(db, each, 10)
             commands.send(db, each.id, "pause")
         checkpoint(db, run, 5, kind="manual", path="/elsewhere/a.pt")

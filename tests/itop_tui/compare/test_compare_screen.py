@@ -97,7 +97,7 @@ async def test_a_run_that_is_compared_already_or_does_not_exist_is_not_taken_in(
             await until(pilot, lambda: isinstance(app_of(screen).focused, Input), "the question")
             await pilot.press(*(("space" if letter == " " else letter) for letter in name), "enter")
             told = len(app_of(screen).notices)
-            await until(pilot, lambda told=told: len(app_of(screen).notices) >= max(1, told), "what is told")  # type: ignore[misc]
+            await until(pilot, lambda shown=told: len(app_of(screen).notices) >= max(1, shown), "the notice")  # type: ignore[misc]
         assert ids(screen) == (1, 2)
 
 
@@ -327,4 +327,4 @@ async def test_models_that_differ_are_told(opened: Opened) -> None:
     keep_masks(2, 0, 1, size=12)
     async with opened(1, 2) as (pilot, screen):
         await press(pilot, screen, "6")
-        await until(pilot, lambda: "their models differ" in text(screen, "masks"), "what is told")
+        await until(pilot, lambda: "their models differ" in text(screen, "masks"), "the notice")
