@@ -17,13 +17,12 @@ from db.records import RunRecord
 from db.runs import runs
 from itop_tui.chart.charts_pane import ChartsPane
 from itop_tui.chart.scatter import Scatter
-from itop_tui.compare import sheets
 from itop_tui.compare.compared import TABS, Compared
 from itop_tui.compare.comparison_reader import ComparisonReader
-from itop_tui.compare.entry_list import EntryLine, EntryList
+from itop_tui.compare.entry_list import EntryList
 from itop_tui.compare.reading import ComparisonRead, ComparisonRequest, keep
+from itop_tui.compare.sheets import results_sheet
 from itop_tui.dialogs.questions import Ask
-from itop_tui.export.written_files import comparison_name
 from itop_tui.figures.comparison import MOST
 from itop_tui.figures.comparison_curves import EntryCurves, members_of
 from itop_tui.figures.comparison_scatter import ACCURACIES, scatter_data
@@ -192,7 +191,7 @@ class CompareScreen(ItopScreen):
                 for widget, data in zip(self.query(Scatter), plots, strict=True):
                     widget.data = data
             else:
-                self.query_one(f"#{self.tab}", SheetView).sheet = self.sheet(found)
+                self.query_one(f"#{self.tab}", SheetView).sheet = self._sheet(found)
             self.refresh_keys()
         self._show_legend()
 
@@ -216,21 +215,12 @@ class CompareScreen(ItopScreen):
             return ()
         return entry.runs
 
-    def sheet(self, found: ComparisonRead) -> Sheet:
-        """The table of the open tab."""
-        compared = self.compared
-        if self.tab == "settings":
-            return sheets.settings_sheet(compared.entries)
-        if self.tab == "layers":
-            return sheets.layers_sheet(compared.entries, found.layers or {}, compared.layer_measure)
-        if self.tab == "masks":
-            runs_shown = compared.entry_runs
-            if found.checkpoints is not None:
-                self.reader.ask_masks(runs_shown, found.checkpoints)
-            masks = self.reader.masks_of(runs_shown)
-            problem, layer = self.reader.masks.problem, compared.mask_layer
-            return sheets.overlap_sheet(compared.entries, masks, problem, layer, compared.overlap_measure)
-        return sheets.results_sheet(compared.entries, found.seconds, named=not compared.legend)
+    def _sheet(self, found: ComparisonRead) -> Sheet:
+        """The table of the open tab; the masks are asked for where it is of them."""
+        runs = self.compared.entry_runs
+        if self.tab == "masks" and found.checkpoints is not None:
+            self.reader.ask_masks(runs, found.checkpoints)
+        return self.compared.sheet(found, self.reader.masks_of(runs), self.reader.masks.problem)
 
     def _masks_read(self) -> None:
         if self.tab == "masks":
@@ -238,21 +228,15 @@ class CompareScreen(ItopScreen):
 
     def _show_legend(self) -> None:
         """The legend reads the values at the charts' cursor."""
-        compared, on_charts = self.compared, self.tab == "curves"
-
-        def reading(at: int) -> str:
-            if on_charts:
-                return self.curves.chart.reading(at, self.curves.cursor)
-            return f"run {compared.entries[at].runs[0].id}"
-
+        compared, curves, on_charts = self.compared, self.curves, self.tab == "curves"
         legend = self.query_one(EntryList)
-        legend.cursor = compared.cursor
-        legend.lines = tuple(
-            EntryLine(entry.letter, entry.label, entry.status, entry.n, entry.key in compared.hidden, reading(at))
+        legend.entries, legend.hidden, legend.cursor = compared.entries, compared.hidden, compared.cursor
+        legend.readings = tuple(
+            curves.chart.reading(at, curves.cursor) if on_charts else f"run {entry.runs[0].id}"
             for at, entry in enumerate(compared.entries)
         )
         accuracy = f"{ACCURACIES[compared.accuracy]} (v)" if self.tab == "scatter" else ""
-        self.query_one(TabLine).note = self.curves.note if on_charts else accuracy
+        self.query_one(TabLine).note = curves.note if on_charts else accuracy
 
     def on_charts_pane_cursor_moved(self, message: ChartsPane.CursorMoved) -> None:
         """The legend reads the values at the cursor."""
@@ -319,11 +303,7 @@ class CompareScreen(ItopScreen):
     # ------------------------------------------------------------------------------------------------------ entries
 
     def _changed(self, *, reads: bool = False) -> None:
-        """Show the comparison as it is now, and keep it.
-
-        Args:
-            reads: Whether other runs or groups have to be read.
-        """
+        """Show the comparison as it is now, and keep it; `reads` where other runs or groups have to be read."""
         self.show()
         if reads:
             self.ask()
@@ -419,8 +399,8 @@ class CompareScreen(ItopScreen):
     def _copied(self, found: ComparisonRead) -> tuple[str, Sheet]:
         """What is copied and exported as a table, and what it is of: the open one; on charts and plots, the results."""
         if self._table is not None and self.tab != "results":
-            return self.tab, self.sheet(found)
-        return "results", sheets.results_sheet(self.compared.entries, found.seconds)
+            return self.tab, self._sheet(found)
+        return "results", results_sheet(self.compared.entries, found.seconds)
 
     def action_copy_table(self) -> None:
         """Copy the open table as text; on charts and plots, the results."""
@@ -436,33 +416,13 @@ class CompareScreen(ItopScreen):
 
     def action_export(self) -> None:
         """Ask what of the comparison to write, and where."""
-        from itop_tui.dialogs.export_dialog import (
-            chart_choice,
-            drawing_choice,
-            offer,
-            report_choice,
-            run_choices,
-            sheet_choices,
-        )
+        from itop_tui.compare.comparison_export import choices
+        from itop_tui.dialogs.export_dialog import offer
 
-        found, compared = self._shown, self.compared
-        if found is None:
-            return
-        ids = [run.id for run in compared.entry_runs]
-        name = comparison_name(ids)
-        report = report_choice(compared.entry_runs, name, grouped=compared.grouped, across=self.curves.across)
-        drawn = []
-        if self.tab == "curves":
-            labels = {entry.letter: entry.label_with_n for entry in compared.entries}
-            drawn = [chart_choice(chart, name, labels) for chart in self.curves.charts if chart.display]
-        elif self.tab == "scatter":
-            from itop_tui.export.report import scatter_drawings
-
-            plots = scatter_drawings(compared.entries, found.seconds, compared.accuracy, hidden=compared.hidden)
-            drawn = [drawing_choice(plot, name) for plot in plots]
-        title, table = self._copied(found)
-        others = run_choices(ids, without=("html",))
-        offer(self, "Export the comparison", [report, *drawn, *sheet_choices(name, title, table), *others])
+        if self._shown is not None:
+            title, table = self._copied(self._shown)
+            found = choices(self.compared, self._shown, self.curves, title, table)
+            offer(self, "Export the comparison", found)
 
     def keep(self) -> None:
         """Keep how the comparison is left, for the next opening of the same runs and the next start."""
@@ -483,14 +443,12 @@ class CompareScreen(ItopScreen):
 
     def key_hints(self) -> Iterable[KeyHint]:
         """What works now, what belongs to the open tab first."""
-        own = {action.name for action in in_scope("compare") if action.heading == "Charts"} | set(_ONLY_ON)
-        mine: list[KeyHint] = []
-        others: list[KeyHint] = []
+        own = {action.name for action in in_scope("compare") if action.heading == "Charts"}
+        own |= {*_ONLY_ON, "group_seeds"}
+        shown: list[KeyHint] = []
         for hint in super().key_hints():
             name = hint.action.removeprefix("screen.")
-            if hint.action == "app.quit":  # q leaves the screen here
-                continue
-            if hint.action.startswith("app.") or self.check_action(name, ()):
-                shown = replace(hint, pinned=True) if name == "leave" else hint
-                (mine if name in own or name == "group_seeds" else others).append(shown)
-        return [*mine, *others]
+            # q leaves the screen here
+            if hint.action != "app.quit" and (hint.action.startswith("app.") or self.check_action(name, ())):
+                shown.append(replace(hint, pinned=True) if name == "leave" else hint)
+        return sorted(shown, key=lambda hint: hint.action.removeprefix("screen.") not in own)

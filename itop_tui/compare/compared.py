@@ -8,9 +8,11 @@ from typing import Any
 from db.records import RunRecord
 from itop_tui.compare import sheets
 from itop_tui.compare.comparison_state import Left, choice, left_before, view_before
+from itop_tui.compare.reading import ComparisonRead, MasksRead
 from itop_tui.figures.comparison import Entry, entries, fitting
 from itop_tui.figures.comparison_scatter import ACCURACIES
 from itop_tui.figures.format import plural
+from itop_tui.widgets.sheet import Sheet
 
 TABS = ("curves", "results", "settings", "scatter", "layers", "masks")
 """The tabs in order; each one's number is its key."""
@@ -153,6 +155,16 @@ class Compared:
         choices: tuple[str | None, ...] = (None, *layers)
         here = choices.index(self.mask_layer) if self.mask_layer in choices else 0
         self.mask_layer = choices[(here + by) % len(choices)]
+
+    def sheet(self, found: ComparisonRead, masks: MasksRead | None, problem: str | None) -> Sheet:
+        """The table of the open tab, with the masks or why they could not be read where it is of them."""
+        if self.tab == "settings":
+            return sheets.settings_sheet(self.entries)
+        if self.tab == "layers":
+            return sheets.layers_sheet(self.entries, found.layers or {}, self.layer_measure)
+        if self.tab == "masks":
+            return sheets.overlap_sheet(self.entries, masks, problem, self.mask_layer, self.overlap_measure)
+        return sheets.results_sheet(self.entries, found.seconds, named=not self.legend)
 
     # --------------------------------------------------------------------------------------- what is kept of the view
 
