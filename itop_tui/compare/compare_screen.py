@@ -11,28 +11,25 @@ from dataclasses import replace
 
 from textual.containers import Horizontal
 from textual.widget import Widget
-from textual.widgets import ContentSwitcher
 
 from db.records import RunRecord
 from db.runs import runs
 from itop_tui.chart.charts_pane import ChartsPane
-from itop_tui.chart.scatter import Scatter
+from itop_tui.compare.compare_tabs import CompareTabs
 from itop_tui.compare.compared import TABS, Compared
 from itop_tui.compare.comparison_reader import ComparisonReader
 from itop_tui.compare.entry_list import EntryList
 from itop_tui.compare.reading import ComparisonRead, ComparisonRequest, keep
-from itop_tui.compare.sheets import results_sheet
 from itop_tui.dialogs.questions import Ask
-from itop_tui.figures.comparison import MOST
+from itop_tui.figures.comparison import MOST, Entry
 from itop_tui.figures.comparison_curves import EntryCurves, members_of
-from itop_tui.figures.comparison_scatter import ACCURACIES, scatter_data
-from itop_tui.figures.entry_charts import ChartedEntries, MarkedEntry, compared_charts
+from itop_tui.figures.comparison_scatter import ACCURACIES
+from itop_tui.figures.entry_charts import ChartedEntries
 from itop_tui.figures.format import plain, plural
 from itop_tui.keys import bindings, find, in_scope
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.screen import ItopScreen
 from itop_tui.widgets.key_bar import KeyHint
-from itop_tui.widgets.sheet import Sheet, SheetView
 from itop_tui.widgets.tab_line import TabLine
 from itop_tui.widgets.top_bar import TopBar
 
@@ -73,15 +70,7 @@ class CompareScreen(ItopScreen):
         yield TabLine(TABS)
         with Horizontal(id="compared"):
             yield EntryList(id="legend")
-            with ContentSwitcher(initial="curves", id="compare-tabs"):
-                yield ChartsPane("curves", fixed=compared_charts())
-                yield SheetView(widget_id="results", widest=34)
-                yield SheetView(widget_id="settings")
-                with Horizontal(id="scatter"):
-                    yield Scatter("by-rs")
-                    yield Scatter("by-flops")
-                yield SheetView(widget_id="layers")
-                yield SheetView(widget_id="masks")
+            yield CompareTabs(self.compared, self.reader)
 
     @property
     def current_run(self) -> RunRecord | None:
@@ -93,6 +82,10 @@ class CompareScreen(ItopScreen):
     def curves(self) -> ChartsPane:
         """The charts."""
         return self.query_one(ChartsPane)
+
+    @property
+    def _tabs(self) -> CompareTabs:
+        return self.query_one(CompareTabs)
 
     @property
     def tab(self) -> str:
@@ -175,23 +168,15 @@ class CompareScreen(ItopScreen):
         """Whether what is visible has been read."""
         found = self._shown
         settled = found is not None and self.reader.runs.is_settled and found.request == self._request()
-        return settled and (not self._marked_runs or self.reader.marks.is_settled)
-
-    # ------------------------------------------------------------------------------------------------------ showing
+        return settled and (self._marked is None or self.reader.marks.is_settled)
 
     def show(self) -> None:
         """Show what is known in the legend and in the open tab."""
         compared, found = self.compared, self._shown
         self.query_one(TopBar).heading = compared.heading
         if found is not None:
-            if self.tab == "curves":
-                self._mark()
-            elif self.tab == "scatter":
-                plots = scatter_data(compared.entries, found.seconds, compared.accuracy, hidden=compared.hidden)
-                for widget, data in zip(self.query(Scatter), plots, strict=True):
-                    widget.data = data
-            else:
-                self.query_one(f"#{self.tab}", SheetView).sheet = self._sheet(found)
+            self._mark()
+            self._tabs.show(found)
             self.refresh_keys()
         self._show_legend()
 
@@ -199,28 +184,16 @@ class CompareScreen(ItopScreen):
         """Show the charts, with the marks of the entry at the cursor as soon as they are known."""
         if self.tab != "curves":
             return
-        compared, marked = self.compared, self._marked_runs
-        if marked:
-            self.reader.ask_marks(marked)
-        known, entry, shown = self.reader.marks.value or {}, compared.current, None
-        if entry is not None and marked and all(run.id in known for run in marked):
-            shown = MarkedEntry(entry.letter, {run.id: known[run.id] for run in marked})
+        compared, marked, shown = self.compared, self._marked, None
+        if marked is not None:
+            shown = self.reader.marked(marked)
         self.curves.show(ChartedEntries(compared.entries, compared.hidden, self._curves, shown))
 
     @property
-    def _marked_runs(self) -> tuple[RunRecord, ...]:
-        """The runs whose mask updates and other happenings the charts mark: those of the entry at the cursor."""
-        entry = self.compared.current
-        if entry is None or self.tab != "curves" or not self.curves.with_marks or entry.key in self.compared.hidden:
-            return ()
-        return entry.runs
-
-    def _sheet(self, found: ComparisonRead) -> Sheet:
-        """The table of the open tab; the masks are asked for where it is of them."""
-        runs = self.compared.entry_runs
-        if self.tab == "masks" and found.checkpoints is not None:
-            self.reader.ask_masks(runs, found.checkpoints)
-        return self.compared.sheet(found, self.reader.masks_of(runs), self.reader.masks.problem)
+    def _marked(self) -> Entry | None:
+        """The entry whose mask updates and other happenings the charts mark: that at the cursor."""
+        entry, wanted = self.compared.current, self.tab == "curves" and self.curves.with_marks
+        return entry if wanted and entry is not None and entry.key not in self.compared.hidden else None
 
     def _masks_read(self) -> None:
         if self.tab == "masks":
@@ -261,12 +234,10 @@ class CompareScreen(ItopScreen):
         self._show_legend()
         self.refresh_keys()
 
-    # --------------------------------------------------------------------------------------------------------- tabs
-
     def open_tab(self, tab: str) -> None:
         """Open a tab."""
         self.compared.tab = tab
-        self.query_one("#compare-tabs", ContentSwitcher).current = tab
+        self._tabs.current = tab
         self.query_one(TabLine).tab = tab
         self.show()
         self.ask()
@@ -374,62 +345,36 @@ class CompareScreen(ItopScreen):
         self.set_class(not self.compared.legend, "-no-legend")
         self._changed()
 
-    # ------------------------------------------------------------------------------------------------------- moving
-
-    @property
-    def _table(self) -> SheetView | None:
-        """The table of the open tab; None for charts and plots."""
-        found = self.query_one(f"#{self.tab}")
-        return found if isinstance(found, SheetView) else None
-
     def action_go(self, direction: int) -> None:
         """Move to later or earlier steps, or to columns further right or left."""
-        if self._table is not None:
-            self._table.scroll_columns(direction)
+        if self._tabs.table is not None:
+            self._tabs.table.scroll_columns(direction)
         elif self.tab == "curves":
             self.curves.action_pan(direction)
 
     def action_page(self, direction: int) -> None:
         """Move a page down or up in the table."""
-        if self._table is not None:
-            self._table.scroll_pages(direction)
-
-    # ------------------------------------------------------------------------------------------- copying and writing
-
-    def _copied(self, found: ComparisonRead) -> tuple[str, Sheet]:
-        """What is copied and exported as a table, and what it is of: the open one; on charts and plots, the results."""
-        if self._table is not None and self.tab != "results":
-            return self.tab, self._sheet(found)
-        return "results", results_sheet(self.compared.entries, found.seconds)
+        if self._tabs.table is not None:
+            self._tabs.table.scroll_pages(direction)
 
     def action_copy_table(self) -> None:
         """Copy the open table as text; on charts and plots, the results."""
-        if self._shown is None:
-            return
-        name, table = self._copied(self._shown)
-        text = table.as_text()
-        if name != "results":  # its rows are named; elsewhere the letters have to be
-            named = (f"{entry.letter} {plain(entry.label)}" for entry in self.compared.entries)
-            text = "\n".join([*named, "", text])
-        self.app.copy_to_clipboard(text)
-        self.notify(plain(f"The table of {name}, {plural(len(text.splitlines()), 'line')}."), title="Copied")
+        if self._shown is not None:
+            name, text = self._tabs.as_text(self._shown)
+            self.app.copy_to_clipboard(text)
+            self.notify(plain(f"The table of {name}, {plural(len(text.splitlines()), 'line')}."), title="Copied")
 
     def action_export(self) -> None:
         """Ask what of the comparison to write, and where."""
-        from itop_tui.compare.comparison_export import choices
         from itop_tui.dialogs.export_dialog import offer
 
         if self._shown is not None:
-            title, table = self._copied(self._shown)
-            found = choices(self.compared, self._shown, self.curves, title, table)
-            offer(self, "Export the comparison", found)
+            offer(self, "Export the comparison", self._tabs.choices(self._shown))
 
     def keep(self) -> None:
         """Keep how the comparison is left, for the next opening of the same runs and the next start."""
         left, view = self.compared.left, {**self.curves.state, **self.compared.view}
         self.itop.operate(lambda db: keep(db, left, view), failing="The view could not be kept")
-
-    # --------------------------------------------------------------------------------------------------------- keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The keys of a tab work while it is open."""

@@ -22,7 +22,8 @@ from itop_tui.compare.reading import (
     read_masks,
     read_runs,
 )
-from itop_tui.figures.entry_charts import MarkedRun
+from itop_tui.figures.comparison import Entry
+from itop_tui.figures.entry_charts import MarkedEntry, MarkedRun
 
 Value = TypeVar("Value")
 
@@ -138,9 +139,13 @@ class ComparisonReader:
 
         self.runs.ask(request, found, again=True)
 
-    def ask_marks(self, runs: tuple[RunRecord, ...]) -> None:
-        """Read what charts mark of some runs, once for each state of them."""
-        self.marks.ask(runs, lambda: read_marks(self._database(), runs))
+    def marked(self, entry: Entry) -> MarkedEntry | None:
+        """What charts mark of an entry, read once for each state of its runs; None until it is known."""
+        self.marks.ask(entry.runs, lambda: read_marks(self._database(), entry.runs))
+        known = self.marks.value or {}
+        if any(run.id not in known for run in entry.runs):
+            return None
+        return MarkedEntry(entry.letter, {run.id: known[run.id] for run in entry.runs})
 
     def ask_masks(self, runs: tuple[RunRecord, ...], checkpoints: tuple[int | None, ...]) -> None:
         """Read the masks, once for each set of checkpoints; what was read before is known meanwhile."""
