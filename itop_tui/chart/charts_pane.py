@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
+from textual.reactive import reactive
 from textual.widget import Widget
 
 from itop_tui.chart.chart import Chart
-from itop_tui.chart.mark_legend import MarkLegend
-from itop_tui.figures.chart_data import ChartData
-from itop_tui.figures.chart_specs import (
+from itop_tui.figures.chart_data import EVENT_GLYPHS, MEANINGS, ChartData
+from itop_tui.figures.chart_metrics import (
     DEFAULT_CHARTS,
     MOST_CHARTS,
     ChartSpec,
@@ -32,11 +33,13 @@ from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.entry_charts import ChartedEntries
 from itop_tui.figures.run_charts import ChartedRun
 from itop_tui.figures.x_axis import ACROSS, Across
+from itop_tui.look.toned import Toned
 
 SMOOTHING = (0.0, 0.6, 0.9, 0.98)
 """Weights of the past in the moving average, from none to much."""
 LEGEND_FROM = 16
 """Lines of the pane from which on one is used for the legend of the marks."""
+_GLYPHS = {"update": "╷", "parent": "╌", **EVENT_GLYPHS}
 _ZOOM = 1.5
 _PAN = 0.25
 Charted = ChartedRun | ChartedEntries
@@ -49,19 +52,37 @@ def grid_shape(width: int, height: int) -> tuple[int, int]:
     return columns, rows
 
 
+class MarkLegend(Toned):
+    """What the marks on the charts mean."""
+
+    kinds: reactive[frozenset[str]] = reactive(frozenset())
+    """Which there are, of `MEANINGS`."""
+    whose: reactive[str] = reactive("")
+    """Whose they are, where the charts are of several runs."""
+
+    def render(self) -> Text:
+        """Draw the line."""
+        text = Text(no_wrap=True, overflow="ellipsis", end="")
+        if self.whose:
+            text.append(f" {self.whose}:", self.tone("title"))
+        for kind, meaning in MEANINGS.items():
+            if kind in self.kinds:
+                text.append(f" {_GLYPHS[kind]} ", self.tone("accent" if kind in EVENT_GLYPHS else "muted"))
+                text.append(f"{meaning} ", self.tone("muted"))
+        return text
+
+
 class ChartsPane(Vertical):
     """Charts, with the state of their view.
 
-    Args:
-        widget_id: The widget's id.
-        fixed: The charts, where a person cannot change them; then a place in the window is one on the x axis. Without,
-            they are the default ones until others are chosen, and the window is one of steps for every x axis.
+    Where the charts are `fixed`, a person cannot change them, and a place in the window is one on the x axis. Else they
+    are the default ones until others are chosen, and the window is one of steps for every x axis.
     """
 
     DEFAULT_CSS = """
     ChartsPane { height: 1fr; }
     ChartsPane #chart-grid { layout: grid; grid-gutter: 0 1; height: 1fr; padding: 0 1 0 0; }
-    ChartsPane #mark-legend { height: 1; }
+    ChartsPane #mark-legend { height: 1; display: none; }
     """
 
     @dataclass
@@ -96,9 +117,7 @@ class ChartsPane(Vertical):
         with Widget(id="chart-grid"):
             for spec in self.specs:
                 yield Chart(spec.heading, percent=spec.percent)
-        legend = MarkLegend(id="mark-legend")
-        legend.display = False
-        yield legend
+        yield MarkLegend(id="mark-legend")
 
     @property
     def charts(self) -> list[Chart]:
@@ -215,8 +234,7 @@ class ChartsPane(Vertical):
         return " · ".join(parts)
 
     def _want(self) -> None:
-        request = self.request
-        if request is not None:
+        if (request := self.request) is not None:
             self.post_message(self.CurvesWanted(request))
 
     # ------------------------------------------------------------------------------ what was read
@@ -364,7 +382,6 @@ class ChartsPane(Vertical):
 
     @on(Chart.ChartZoomed)
     def _zoomed(self, message: Chart.ChartZoomed) -> None:
-        """One chart was zoomed: all show the same part."""
         message.stop()
         window = message.window
         if window is not None and self._charted is not None:
@@ -374,7 +391,6 @@ class ChartsPane(Vertical):
 
     @on(Chart.ChartPointed)
     def _pointed(self, message: Chart.ChartPointed) -> None:
-        """The mouse points at a chart: all read the same position."""
         message.stop()
         self._point(message.x)
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from db.records import RunRecord
 from itop_tui.compare import sheets
-from itop_tui.compare.comparison_state import Left, choice, left_before, view_before
-from itop_tui.compare.reading import ComparisonRead, MasksRead
+from itop_tui.compare.reading import ComparisonRead, Left, MasksRead, choice, left_before, view_before
 from itop_tui.figures.comparison import Entry, entries, fitting
 from itop_tui.figures.comparison_scatter import ACCURACIES
 from itop_tui.figures.format import plural

@@ -31,11 +31,8 @@ Value = TypeVar("Value")
 class LatestReading(Generic[Value]):
     """What was read last. Of several wishes during one reading, the newest is read next and the others never.
 
-    It has a thread of its own, so that it waits for nothing else and nothing else for it.
-
-    Args:
-        screen: On its event loop, what was read is taken.
-        then: Called there when something was read, or could not be.
+    It has a thread of its own, so that it waits for nothing else and nothing else for it. What was read is taken on the
+    event loop of the screen, where `then` is called when something was read, or could not be.
     """
 
     def __init__(self, screen: MessagePump, then: Callable[[], None]) -> None:
@@ -99,13 +96,9 @@ class LatestReading(Generic[Value]):
 
 
 class ComparisonReader:
-    """Three threads, one for each thing that is read.
+    """Three threads, one for each thing that is read: the runs, what is marked, the masks.
 
-    Args:
-        screen: On its event loop, what was read is taken.
-        database: The open database.
-        clock: The time, in unix seconds.
-        then: What is called there when something was read: the runs, what is marked, the masks.
+    When something was read, its one of `then` is called on the event loop of the screen.
     """
 
     def __init__(
@@ -124,9 +117,7 @@ class ComparisonReader:
     def ask(self, request: ComparisonRequest, *, unless_same: bool = False) -> None:
         """Read the runs and what the open tab needs.
 
-        Args:
-            request: What is visible.
-            unless_same: Whether only the runs are read at first, and the rest where one of them has changed.
+        With `unless_same`, only the runs are read at first, and the rest where one of them has changed.
         """
         known = self.runs.value
 

@@ -89,12 +89,7 @@ def written(target: Path, *, force: bool = False, folder: bool = False) -> Itera
 
 
 def refuse_existing(targets: Sequence[Path], *, force: bool, folders: bool = False) -> None:
-    """Refuse to write over something.
-
-    Args:
-        targets: What is to be written.
-        force: Whether what is there may be replaced.
-        folders: Whether they are folders.
+    """Refuse to write files, or folders, over something.
 
     Raises:
         AlreadyThereError: Some are there, and `force` is not set.

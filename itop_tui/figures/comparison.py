@@ -320,30 +320,3 @@ def join(curves: Sequence[tuple[FloatArray, FloatArray]]) -> Joined:
     squares = (np.where(known, rows - mean, 0.0) ** 2).sum(axis=0)
     std = np.where(n > 1, np.sqrt(squares / np.maximum(n - 1, 1)), np.nan)
     return Joined(grid, np.where(n > 0, mean, np.nan), std, n)
-
-
-def smoothed(steps: FloatArray, values: FloatArray, weight: float) -> FloatArray:
-    """Return the exponential moving average of a curve whose points may lie any number of steps apart.
-
-    A point that comes d steps after another weighs as if the value between them had been recorded d times, so that a
-    thinned curve is smoothed as the whole one would be. The start is corrected for.
-
-    Args:
-        steps: Ascending, shape (n,).
-        values: Shape (n,); what is not finite is left out, and nan in the result.
-        weight: Of the past, for one step, in [0, 1).
-    """
-    import numpy as np
-
-    result = np.full(len(values), np.nan)
-    total = norm = 0.0
-    before: float | None = None
-    for index, (step, value) in enumerate(zip(steps.tolist(), values.tolist(), strict=True)):
-        if not math.isfinite(value):
-            continue
-        past = weight ** (step - before) if before is not None else weight
-        total = past * total + (1 - past) * value
-        norm = past * norm + (1 - past)
-        result[index] = total / norm
-        before = step
-    return result

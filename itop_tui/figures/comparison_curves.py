@@ -19,8 +19,8 @@ from db.records import Series
 from db.runs import attempts
 from db.session import Database
 from itop_tui.figures.braille import FloatArray
-from itop_tui.figures.comparison import Entry, join, smoothed
-from itop_tui.figures.curves import CurveRequest, Members
+from itop_tui.figures.comparison import Entry, join
+from itop_tui.figures.curves import CurveRequest, Members, smoothed
 from itop_tui.figures.events import breaks
 from itop_tui.figures.x_axis import Hours, Linear, Scale, hours
 

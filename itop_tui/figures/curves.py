@@ -7,8 +7,9 @@ computed from all of them and only then thinned out, since the average of a thin
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 
@@ -56,11 +57,7 @@ class CurveRequest:
     members: tuple[Members, ...] = ()
 
     def bounds(self, scale: Scale) -> tuple[int | None, int | None]:
-        """The steps to read: the window and a column more on either side, so that lines reach the edges.
-
-        Args:
-            scale: The axis that the window is one of.
-        """
+        """The steps to read: the window, and a column more on either side, so that lines reach the edges."""
         if self.window is None:
             return None, None
         low, high = (scale.step(edge) for edge in self.window)
@@ -117,11 +114,14 @@ class MovingAverage:
         self._sum = 0.0
         self._norm = 0.0
 
-    def extend(self, values: Sequence[float]) -> FloatArray:
-        """Return the average after each further value: NaN where the value is not finite, which it leaves out."""
+    def extend(self, values: Sequence[float], pasts: Iterable[float] | None = None) -> FloatArray:
+        """Return the average after each further value: NaN where the value is not finite, which it leaves out.
+
+        Before some values the past may weigh less: `pasts` is what it weighs before each.
+        """
         result = np.empty(len(values))
-        total, norm, past = self._sum, self._norm, self._weight
-        for index, value in enumerate(values):
+        total, norm = self._sum, self._norm
+        for index, (value, past) in enumerate(zip(values, pasts or repeat(self._weight), strict=False)):
             if math.isfinite(value):
                 total = past * total + (1 - past) * value
                 norm = past * norm + (1 - past)
@@ -130,6 +130,18 @@ class MovingAverage:
                 result[index] = math.nan
         self._sum, self._norm = total, norm
         return result
+
+
+def smoothed(steps: FloatArray, values: FloatArray, weight: float) -> FloatArray:
+    """Return the moving average of a curve whose points may lie any number of steps apart; NaN where it is not finite.
+
+    A point that comes d steps after another weighs as if the value between them had been recorded d times, so that a
+    thinned curve is smoothed as the whole one would be. The weight is that of the past, for one step.
+    """
+    result, known = np.full(len(values), np.nan), np.isfinite(values)
+    gaps = np.diff(steps[known], prepend=steps[known][:1] - 1)
+    result[known] = MovingAverage(weight).extend(values[known].tolist(), (weight**gaps).tolist())
+    return result
 
 
 class CurveTrack:

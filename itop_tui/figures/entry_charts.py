@@ -9,8 +9,7 @@ import numpy as np
 
 from itop_tui.figures.braille import FloatArray, Range
 from itop_tui.figures.chart_data import ChartData, Event, Line
-from itop_tui.figures.chart_metrics import comparison_metrics, find
-from itop_tui.figures.chart_specs import ChartSpec
+from itop_tui.figures.chart_metrics import ChartSpec, comparison_metrics, find
 from itop_tui.figures.comparison import Entry
 from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurve, EntryCurves, epochs_known
 from itop_tui.figures.events import placed

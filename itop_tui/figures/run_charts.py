@@ -11,7 +11,7 @@ from db.history.declared import Metric
 from db.records import AttemptRecord, CheckpointRecord, RunRecord
 from itop_tui.figures.braille import Range
 from itop_tui.figures.chart_data import TONES, ChartData, Event, Line
-from itop_tui.figures.chart_specs import ChartSpec
+from itop_tui.figures.chart_metrics import ChartSpec
 from itop_tui.figures.curves import EMPTY, Curve, RunCurves
 from itop_tui.figures.events import drop, happenings, placed
 from itop_tui.figures.format import MASK_FIGURES

@@ -14,7 +14,22 @@ from db.records import LayerMaskStat, MaskUpdate
 from db.session import Database
 from itop_tui.figures.chart_metrics import AT_LAYER, find
 from itop_tui.figures.curves import Curve
-from itop_tui.figures.layer_measures import churn, density, explored
+
+
+def density(row: LayerMaskStat) -> float:
+    """The share of a layer's weights that are active."""
+    return row.nonzeros / row.size if row.size else 0.0
+
+
+def explored(row: LayerMaskStat) -> float:
+    """R_s of a layer: the share of its weights that were ever active."""
+    return row.explored / row.size if row.size else 0.0
+
+
+def churn(row: LayerMaskStat) -> float:
+    """The share of a layer's active weights that the update put there."""
+    return row.grown / row.nonzeros if row.nonzeros else 0.0
+
 
 _LAYER_VALUES: Mapping[str, Any] = {"density": density, "itop_rate": explored, "churn": churn}
 """What is worked out of a layer's row; everything else is a field of it."""

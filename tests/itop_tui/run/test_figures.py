@@ -12,8 +12,7 @@ from db.history.writer import MetricWriter
 from db.records import RunStatus, Series
 from db.runs import attempts, runs
 from db.session import Database
-from itop_tui.figures.chart_metrics import all_metrics
-from itop_tui.figures.chart_specs import DEFAULT_CHARTS, ChartSpec, as_setting, from_setting
+from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, ChartSpec, all_metrics, as_setting, from_setting
 from itop_tui.figures.curve_reader import CurveReader
 from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.lineage import Stretch, lineage
