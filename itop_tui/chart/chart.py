@@ -61,17 +61,13 @@ class Chart(Widget):
         """Whether values are shares, written in per cent."""
         self.limits: tuple[float, float] | None = None
         """The range of positions that exist, where the loaded data may be a part of it."""
-        self._data = ChartData(empty="reading …")
+        self.data = ChartData(empty="reading …")
+        """What is shown."""
         self._styles: dict[str, Style] = {}
         self._drag_from: float | None = None
         self._canvas: CellCanvas | None = None
 
     # ------------------------------------------------------------------------------ what a screen calls
-
-    @property
-    def data(self) -> ChartData:
-        """What is shown."""
-        return self._data
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -81,11 +77,11 @@ class Chart(Widget):
     @property
     def columns(self) -> int:
         """Columns of the plot: a curve needs no more than two points in each."""
-        return max(1, self.content_size.width - GUTTER - (GUTTER if self._data.has_right else 0))
+        return max(1, self.content_size.width - GUTTER - (GUTTER if self.data.has_right else 0))
 
     def set_series(self, data: ChartData) -> None:
         """Show other data."""
-        self._data = data
+        self.data = data
         self._repaint()
 
     def choose(self, chosen: bool) -> None:
@@ -113,8 +109,8 @@ class Chart(Widget):
 
     def readout(self, x: float) -> str:
         """The values of all curves at their point nearest to `x`, or the position alone where a list shows them."""
-        parts: list[str] = [self.position_text(x)] if self._data.read_beside else []
-        for line in () if self._data.read_beside else self._data.lines:
+        parts: list[str] = [self.position_text(x)] if self.data.read_beside else []
+        for line in () if self.data.read_beside else self.data.lines:
             if len(line.x) and (line.tone != "parent" or x <= float(line.x[-1])):
                 nearest = int(np.argmin(np.abs(line.x - x)))
                 if not parts:
@@ -125,7 +121,7 @@ class Chart(Widget):
 
     def reading(self, position: int, x: float | None) -> str:
         """The value of the curve of the entry at a place, at a position or the end (None); "" where it has none."""
-        for line in self._data.lines:
+        for line in self.data.lines:
             if line.position != position or not len(line.x) or not line.marker:
                 continue
             at = len(line.x) - 1 if x is None else int(np.argmin(np.abs(line.x - x)))
@@ -137,14 +133,14 @@ class Chart(Widget):
 
     def position_text(self, x: float) -> str:
         """A position as the cursor shows it: "step 1,234", "after 3m 20s"."""
-        if self._data.x_unit == "hour":
+        if self.data.x_unit == "hour":
             return f"after {duration(x * 3600)}"
-        return f"step {x:,.0f}" if self._data.x_unit == "step" else f"{self._data.x_unit} {x:.2f}"
+        return f"step {x:,.0f}" if self.data.x_unit == "step" else f"{self.data.x_unit} {x:.2f}"
 
     def events_near(self, x: float) -> list[str]:
         """What happened within a column of a position."""
         reach = (self.extent[1] - self.extent[0]) / self.columns
-        return [event.text for event in self._data.events if abs(event.x - x) <= reach]
+        return [event.text for event in self.data.events if abs(event.x - x) <= reach]
 
     # ------------------------------------------------------------------------------ the window
 
@@ -155,21 +151,19 @@ class Chart(Widget):
     def _show_window(self, low: float, high: float) -> None:
         """Ask for a window, moved or cut to where there is data; one as wide as all of it is all of it."""
         whole = self._whole()
-        span = min(max(high - low, _MIN_SPAN * max(1.0, abs(high)), self._least_span()), whole[1] - whole[0])
+        least = {"step": 2.0, "epoch": 0.01}.get(self.data.x_unit, 1e-5)
+        span = min(max(high - low, _MIN_SPAN * max(1.0, abs(high)), least), whole[1] - whole[0])
         if span >= (whole[1] - whole[0]) * 0.999:
             self.post_message(self.ChartZoomed(None))
             return
         low = min(max(low, whole[0]), whole[1] - span)
         self.post_message(self.ChartZoomed((low, low + span)))
 
-    def _least_span(self) -> float:
-        return {"step": 2.0, "epoch": 0.01}.get(self._data.x_unit, 1e-5)
-
     def _whole(self) -> tuple[float, float]:
         """Everything there is: `limits` where more is known than is loaded, else the data's range; never empty."""
         if self.limits is not None:
             return self.limits
-        ends = [(float(line.x[0]), float(line.x[-1])) for line in self._data.lines if len(line.x)]
+        ends = [(float(line.x[0]), float(line.x[-1])) for line in self.data.lines if len(line.x)]
         if not ends:
             return 0.0, 1.0
         low, high = min(end[0] for end in ends), max(end[1] for end in ends)
@@ -256,7 +250,7 @@ class Chart(Widget):
         if self._canvas is None:
             self._canvas = CellCanvas(*self.size)
             painted = PaintedChart(
-                data=self._data,
+                data=self.data,
                 title=self.title,
                 xs=self.extent,
                 percent=self.percent,

@@ -326,7 +326,7 @@ class CompareScreen(ItopScreen):
         """Join runs that differ only by their seed, or compare each run."""
         compared = self.compared
         try:
-            compared.toggle_grouped()
+            compared.arrange(grouped=not compared.grouped)
         except ValueError as error:
             self.notify(f"{error}.", severity="warning", markup=False)
             return

@@ -63,14 +63,15 @@ class Compared:
         counted = plural(len(self.entries), "group") if self.grouped else plural(len(self.ids), "run")
         return f"compare · {counted}" + (f" of {plural(len(self.ids), 'run')}" if self.grouped else "")
 
-    def arrange(self) -> None:
-        """Make the entries of the runs.
+    def arrange(self, *, grouped: bool | None = None) -> None:
+        """Make the entries of the runs, those that differ only by their seed joined or not.
 
         Raises:
-            ValueError: They make more entries than are compared; the ones before stay.
+            ValueError: They make more entries than are compared; everything stays as it was.
         """
-        known = {run.id: run for run in self.runs}
-        self.entries = entries([known[run_id] for run_id in self.ids if run_id in known], grouped=self.grouped)
+        grouped, known = self.grouped if grouped is None else grouped, {run.id: run for run in self.runs}
+        self.entries = entries([known[run_id] for run_id in self.ids if run_id in known], grouped=grouped)
+        self.grouped = grouped
         self.point_at(self.cursor)
 
     def limit(self) -> int:
@@ -124,19 +125,6 @@ class Compared:
         """
         entries([*self.runs, run], grouped=self.grouped)
         self.ids = (*self.ids, run.id)
-
-    def toggle_grouped(self) -> None:
-        """Join runs that differ only by their seed, or compare each run.
-
-        Raises:
-            ValueError: There would be more entries than are compared.
-        """
-        self.grouped = not self.grouped
-        try:
-            self.arrange()
-        except ValueError:
-            self.grouped = not self.grouped
-            raise
 
     # ------------------------------------------------------------------------------------------------ what is shown
 

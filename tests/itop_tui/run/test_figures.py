@@ -13,9 +13,8 @@ from db.records import RunStatus, Series
 from db.runs import attempts, runs
 from db.session import Database
 from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, ChartSpec, all_metrics, as_setting, from_setting
-from itop_tui.figures.curve_reader import CurveReader
+from itop_tui.figures.curve_reader import CurveReader, Stretch, lineage
 from itop_tui.figures.curves import CurveRequest
-from itop_tui.figures.lineage import Stretch, lineage
 from itop_tui.figures.run_charts import chart_data, limits
 from itop_tui.figures.x_axis import Hours, Linear
 from tests.described import described
