@@ -11,10 +11,20 @@ from typing import Any
 from engine.config.field_info import RESUMABLE
 from engine.config.run_config import ConfigError, RunConfig
 
-__all__ = ["differences", "recomputed", "refusal", "resumable"]
+__all__ = ["as_meant", "differences", "recomputed", "refusal", "resumable"]
 
 _WEIGHTS = ("model",)
 _MASKS = ("density", "dense_first_layer", "sparse_init")
+
+
+def as_meant(theirs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return settings that a checkpoint was written under, in the words of this version.
+
+    `decay_frequency` was a step decay before there was `lr_drop_every`; today it has no effect.
+    """
+    if "lr_drop_every" in theirs or theirs.get("decay_frequency") is None:
+        return theirs
+    return {**theirs, "lr_drop_every": theirs["decay_frequency"], "decay_frequency": None}
 
 
 def refusal(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str | None:
@@ -70,7 +80,7 @@ def recomputed(mine: RunConfig, theirs: RunConfig) -> list[str]:
         return f"epoch {epochs:g}" if steps is None else f"step {int(share * config.total_epochs * steps):,}"
 
     moved = []
-    if mine.decay_frequency is None:
+    if mine.lr_drop_every is None:
         drops = " and ".join(at(share, mine) for share in (0.5, 0.75))
         before = " and ".join(at(share, theirs) for share in (0.5, 0.75))
         moved.append(f"the learning rate drops after {drops} (it was {before})")
@@ -90,6 +100,7 @@ def differences(mine: RunConfig, theirs: Mapping[str, Any]) -> list[str]:
         mine: The settings to resume with.
         theirs: Those of the checkpoint; settings that this version does not know are ignored.
     """
+    theirs = as_meant(theirs)
     try:
         before = RunConfig.create({name: value for name, value in theirs.items() if name in RunConfig.model_fields})
     except ConfigError:  # an older version allowed what this one does not

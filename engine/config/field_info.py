@@ -119,6 +119,8 @@ def irrelevant_because(settings: Mapping[str, Any], name: str) -> str | None:
         settings: Field names and values as far as they are known; may be incomplete or invalid.
         name: The field asked about.
     """
+    if name == "decay_frequency":
+        return "the published code never reads it"
     value = {field: settings.get(field, info.default) for field, info in RunConfig.model_fields.items()}
     if name in _SPARSE_FIELDS and not value["sparse"]:
         return "only for sparse runs"

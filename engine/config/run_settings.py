@@ -254,11 +254,19 @@ class RunSettings(BaseModel):
         resumable=True,
         ge=1,
     )
+    lr_drop_every: int | None = setting(
+        None,
+        Section.OPTIMISATION,
+        "Steps between two drops of the learning rate (step decay). Empty: drops at 1/2 and 3/4 of the run.",
+        short="steps between two drops of the learning rate",
+        ge=1,
+    )
     decay_frequency: int | None = setting(
         None,
         Section.OPTIMISATION,
-        "Steps between two drops of the learning rate. Empty: drops at 1/2 and 3/4 of the run.",
-        short="steps between two drops of the learning rate",
+        "Accepted for the published commands, without effect: the published code never reads it.",
+        short="a flag of the published commands, without effect",
+        in_recipe=False,
         ge=1,
     )
     lr_decay: float = setting(

@@ -19,20 +19,20 @@ class LearningRate:
         base: The rate after warm-up and before the first drop.
         total_steps: Optimizer steps of the whole run, the multiplier included.
         factor: What the rate is multiplied by at each drop.
-        decay_frequency: Where given, the rate drops each so many steps and the milestones are not used.
+        drop_every: Where given, the rate drops each so many steps and the milestones are not used.
         warmup_steps: The rate climbs linearly to ``base`` over so many steps.
     """
 
     base: float
     total_steps: int
     factor: float = 0.1
-    decay_frequency: int | None = None
+    drop_every: int | None = None
     warmup_steps: int = 0
 
     @property
     def milestones(self) -> tuple[int, ...]:
         """Steps (0-based) from which on the rate is lower, where milestones are used."""
-        if self.decay_frequency is not None:
+        if self.drop_every is not None:
             return ()
         return (self.total_steps // 2, self.total_steps * 3 // 4)
 
@@ -42,8 +42,8 @@ class LearningRate:
         Args:
             step: Optimizer steps taken before this one: 0 for the first.
         """
-        if self.decay_frequency is not None:
-            drops = step // self.decay_frequency
+        if self.drop_every is not None:
+            drops = step // self.drop_every
         else:
             drops = sum(step >= milestone for milestone in self.milestones)
         rate = self.base * self.factor**drops

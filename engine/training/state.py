@@ -69,7 +69,7 @@ def restore(trainer: Training, state: Mapping[str, Any], *, fork: bool = False) 
     Raises:
         TrainingError: The state does not fit the configuration.
     """
-    theirs: Mapping[str, Any] = state["config"]
+    theirs: Mapping[str, Any] = continuation.as_meant(state["config"])
     mine = trainer.config.as_dict()
     changed = {name for name, value in mine.items() if theirs.get(name, value) != value}
     _refuse_unfit(trainer, state, changed)

@@ -100,7 +100,7 @@ class Trainer:
             config.lr,
             self.total_steps,
             factor=config.lr_decay,
-            decay_frequency=config.decay_frequency,
+            drop_every=config.lr_drop_every,
             warmup_steps=config.warmup_epochs * self.steps_per_epoch,
         )
         self.masking = make_masking(config, self.model, self.optimizer, total_steps=self.total_steps)

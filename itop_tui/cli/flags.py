@@ -23,6 +23,8 @@ from itop_tui.cli.errors import UsageError
 _ORIGINAL_GROUP = "Flags of the original main.py"
 
 _WITHOUT_EFFECT = {
+    "decay_frequency": "--decay_frequency has no effect: the published code never reads it; the learning rate drops at "
+    "1/2 and 3/4 of the run (--lr_drop_every is a step decay)",
     "bench": "--bench has no effect: every run records its speed (samples a second) at each step",
     "save_features": "--save-features has no effect: itop keeps weights and masks in checkpoints, not feature maps",
 }

@@ -114,10 +114,10 @@ def future(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def old(home: Path, template: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def old(home: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A database of today with a run in it."""
     path = home / "itop.db"
-    shutil.copy(template, path)
+    shutil.copy(empty_database, path)
     with closing(Database.open()) as db:
         run, _ = started(db, name="precious")
         commands.send(db, run.id, "pause")

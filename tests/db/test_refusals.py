@@ -85,18 +85,18 @@ def test_an_empty_file_and_an_empty_database_are_ours_to_fill(tmp_path: Path) ->
             new_run(db)
 
 
-def test_a_newer_revision(tmp_path: Path, template: Path) -> None:
+def test_a_newer_revision(tmp_path: Path, empty_database: Path) -> None:
     path = tmp_path / "itop.db"
-    shutil.copy(template, path)
+    shutil.copy(empty_database, path)
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("UPDATE alembic_version SET version_num = '9999'")
     assert_refused(path, "'9999'", "newer", "Upgrade itop", migrate.HEAD)
 
 
-def test_a_newer_revision_whose_writer_was_killed(tmp_path: Path, template: Path) -> None:
+def test_a_newer_revision_whose_writer_was_killed(tmp_path: Path, empty_database: Path) -> None:
     """Its log holds what was not yet moved into the file; opening and closing it must not move that either."""
     path = tmp_path / "itop.db"
-    shutil.copy(template, path)
+    shutil.copy(empty_database, path)
     code = """
 import os, sqlite3, sys
 other = sqlite3.connect(sys.argv[1])
@@ -113,16 +113,16 @@ os._exit(0)
     assert (path.read_bytes(), wal.read_bytes()) == before
 
 
-def test_a_damaged_database(tmp_path: Path, template: Path) -> None:
+def test_a_damaged_database(tmp_path: Path, empty_database: Path) -> None:
     path = tmp_path / "itop.db"
-    raw = bytearray(template.read_bytes())
+    raw = bytearray(empty_database.read_bytes())
     raw[100:4096] = os.urandom(3996)
     path.write_bytes(raw)
     assert_refused(path, "damaged")
 
 
-def test_ours_is_marked_as_ours(template: Path) -> None:
-    assert int.from_bytes(template.read_bytes()[68:72], "big") == APPLICATION_ID
+def test_ours_is_marked_as_ours(empty_database: Path) -> None:
+    assert int.from_bytes(empty_database.read_bytes()[68:72], "big") == APPLICATION_ID
 
 
 def test_waiting_needs_a_condition() -> None:

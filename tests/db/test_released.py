@@ -6,6 +6,7 @@ import gzip
 import math
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def test_the_thinned_copies_are_those_that_recording_would_have_made(released: P
         again = runs.create(db, config=old.config, name="again")
         with MetricWriter(db, again.id, start(db, again).id) as writer:
             for metric in metrics.steps(db, old.id):
-                writer.step(metric)
+                writer.step(replace(metric, metrics={}))  # no program has declared the one that a file holds
         chunks = contents(released)["step_chunks"]
 
     def of(run_id: int) -> Rows:

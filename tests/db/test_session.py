@@ -128,8 +128,8 @@ def test_a_lock_that_is_never_let_go_is_said(db: Database, home: Path, monkeypat
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to anything")
-def test_a_file_that_cannot_be_written_is_said(home: Path, template: Path) -> None:
-    shutil.copy(template, home / "itop.db")
+def test_a_file_that_cannot_be_written_is_said(home: Path, empty_database: Path) -> None:
+    shutil.copy(empty_database, home / "itop.db")
     (home / "itop.db").chmod(0o400)
     with pytest.raises(StoreError, match="cannot be written to"):
         Database.open()
@@ -155,9 +155,9 @@ def test_a_database_that_went_away_is_noticed_and_may_come_back(db: Database, ho
     assert runs.get(db, run.id) == run
 
 
-def test_a_replaced_file_is_not_taken_for_the_old_one(db: Database, home: Path, template: Path) -> None:
+def test_a_replaced_file_is_not_taken_for_the_old_one(db: Database, home: Path, empty_database: Path) -> None:
     new_run(db)
-    shutil.copy(template, home / "new.db")
+    shutil.copy(empty_database, home / "new.db")
     (home / "new.db").replace(home / "itop.db")
     with pytest.raises(DatabaseGone):
         runs.list_runs(db)
@@ -275,9 +275,9 @@ def test_without_a_table_of_mounts_psutil_is_asked(tmp_path: Path) -> None:
 
 
 def test_on_a_network_file_system_there_is_no_log_but_a_warning(
-    home: Path, template: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copy(template, home / "itop.db")  # one that had a log before it was moved there
+    shutil.copy(empty_database, home / "itop.db")  # one that had a log before it was moved there
     monkeypatch.setattr("db.session.network_file_system", lambda path: "nfs4")
     with closing(Database.open()) as db:
         assert pragma(db, "journal_mode") == "delete"

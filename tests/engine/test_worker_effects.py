@@ -164,7 +164,7 @@ def test_fixed_masks_stay(db: Database) -> None:
     ("settings", "drops"),
     [
         ({"epochs": 1, "multiplier": 4}, {15: 0.005, 22: 0.0005}),
-        ({"epochs": 2, "decay_frequency": 5, "lr_decay": 0.5}, {6: 0.025, 11: 0.0125}),
+        ({"epochs": 2, "lr_drop_every": 5, "lr_decay": 0.5}, {6: 0.025, 11: 0.0125}),
         ({"epochs": 2, "warmup_epochs": 1, "lr": 0.07}, {1: 0.01, 2: 0.02, 7: 0.07, 8: 0.007, 11: 0.0007}),
     ],
     ids=["multiplier", "decay-frequency", "warm-up"],

@@ -20,7 +20,7 @@ from db.runs import checkpoints as checkpoint_store
 from db.runs import runs as store
 from db.runs.changes import ConfigChange
 from engine.config.continuation import recomputed
-from engine.config.field_info import FIELD_SECTIONS, setting_text
+from engine.config.field_info import FIELD_SECTIONS, irrelevant_because, setting_text
 from engine.config.run_config import RunConfig
 from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS, checkpoint_row
 from itop_tui.cli.parameters import Json, RunName
@@ -238,7 +238,7 @@ def _print_settings(run: RunRecord, out: Console) -> None:
     changed: list[tuple[str, Cell]] = []
     for names in FIELD_SECTIONS.values():
         changed += [
-            (name, data(setting_text(name, run.config[name]) or "none"))
+            (name, data(_setting_line(run, name)))
             for name in names
             if name in run.config and run.config[name] != defaults[name]
         ]
@@ -246,6 +246,13 @@ def _print_settings(run: RunRecord, out: Console) -> None:
     if changed:
         heading("Settings that differ from the defaults", out=out)
         print_facts(changed, out=out)
+
+
+def _setting_line(run: RunRecord, name: str) -> str:
+    """A setting's value, and why it has no effect where it has none."""
+    value = setting_text(name, run.config[name]) or "none"
+    reason = irrelevant_because(run.config, name)
+    return value if reason is None else f"{value} (no effect: {reason})"
 
 
 def _print_changes(run: RunRecord, changes: Sequence[ConfigChange], out: Console) -> None:

@@ -16,6 +16,7 @@ import math
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,14 @@ from db.history.writer import MetricWriter
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, RunStatus, StepMetric
 from db.runs import attempts, checkpoints, commands, runs
 from db.session import Database
+
+try:  # since 0005 the engine works out to which experiment a run belongs
+    from tests.described import described
+except ImportError:
+
+    def described(config: Mapping[str, Any]) -> dict[str, Any]:
+        return {"config": config}
+
 
 _CONFIG: dict[str, Any] = {
     "model": "vgg-c",
@@ -38,6 +47,8 @@ _CONFIG: dict[str, Any] = {
     "epochs": 2,
     "multiplier": 5,
 }
+
+_DENSE: dict[str, Any] = {"model": "lenet5", "data": "mnist", "sparse": False}
 
 _LATER = """
 UPDATE runs SET position = 2.5, starred_at = 10.0, archived_at = 11.0, start_failures = 2 WHERE id = 1;
@@ -83,7 +94,7 @@ def _start(db: Database, run_id: int) -> int:
 
 def _fill(db: Database) -> None:
     common: dict[str, Any] = {"tags": ("paper", "naïve"), "notes": "two\nlines", "group": "seeds"}
-    first = runs.create(db, config=_CONFIG, name="resumed", total_steps=900, **common)
+    first = runs.create(db, **described(_CONFIG), name="resumed", total_steps=900, **common)
     attempt = _start(db, first.id)
     _record(db, first.id, attempt, 0, 700)
     checkpoint = checkpoints.add(
@@ -106,14 +117,17 @@ def _fill(db: Database) -> None:
     commands.send(db, first.id, "pause")
     runs.create(
         db,
-        config=_CONFIG | {"seed": 19},
+        **described(_CONFIG | {"seed": 19}),
         name="fork",
         parent_id=first.id,
         start_checkpoint_id=checkpoint.id,
         fork_step=650,
     )
     runs.create(
-        db, config={"model": "lenet5", "data": "mnist", "sparse": False, "seed": None}, name="dense", priority=3
+        db,
+        **(described(_DENSE) | {"config": _DENSE | {"seed": None}}),
+        name="dense",
+        priority=3,
     )
     key_values.put(db, "theme", {"name": "dark", "compact": [1, None]})
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.config.continuation import recomputed, refusal, resumable
+from engine.config.continuation import as_meant, differences, recomputed, refusal, resumable
 from engine.config.field_info import RESUMABLE
 from engine.config.run_config import RunConfig
 from tests.engine.training.helpers import config
@@ -64,9 +64,20 @@ def test_schedules_of_another_length() -> None:
     assert recomputed(long, long.with_changes(keep_last=5, max_steps=3)) == []
     dense = [one.with_changes(sparse=False) for one in (long, short)]
     assert len(recomputed(*dense)) == 1
-    constant = [one.with_changes(decay_schedule="constant", decay_frequency=10) for one in (long, short)]
+    constant = [one.with_changes(decay_schedule="constant", lr_drop_every=10) for one in (long, short)]
     assert recomputed(*constant) == []
     gmp = [one.with_changes(sparse_init="GMP") for one in (long, short)]
     assert recomputed(*gmp)[1] == "the density is reached by step 56 (it was step 28)"
     own = [one.with_changes(data="my.data:load") for one in (long, short)]
     assert recomputed(*own)[0] == "the learning rate drops after epoch 4 and epoch 6 (it was epoch 2 and epoch 3)"
+
+
+def test_a_checkpoint_of_before_means_a_step_decay_by_decay_frequency() -> None:
+    then = {"lr": 0.1, "decay_frequency": 30}
+    assert as_meant(then) == {"lr": 0.1, "decay_frequency": None, "lr_drop_every": 30}
+    now = {"lr": 0.1, "decay_frequency": 30, "lr_drop_every": None}
+    assert as_meant(now) == now
+    assert as_meant({"lr": 0.1}) == {"lr": 0.1}
+    moved = RunConfig.create(lr_drop_every=30)
+    recorded = {name: value for name, value in moved.as_dict().items() if name != "lr_drop_every"}
+    assert differences(moved, {**recorded, "decay_frequency": 30}) == []

@@ -91,7 +91,7 @@ def test_the_test_can_fail(tmp_path: Path) -> None:
             "label_smoothing": st.just(0.1),
             "momentum": st.just(0.0),
             "warmup_epochs": st.just(1),
-            "decay_frequency": st.just(3),
+            "lr_drop_every": st.just(3),
             "valid_split": st.just(0.0),
             "channels_last": st.just(True),
             "dense_first_layer": st.just(True),

@@ -47,7 +47,7 @@ def test_mask_updates_count_optimizer_steps() -> None:
 
 def test_warm_up_and_step_decay_are_what_is_recorded() -> None:
     rows = Rows()
-    trainer(config(warmup_epochs=1, decay_frequency=14, lr=0.07, lr_decay=0.5), [rows]).fit()
+    trainer(config(warmup_epochs=1, lr_drop_every=14, lr=0.07, lr_decay=0.5), [rows]).fit()
     rates = [row[5] for row in rows.steps]
     assert rates[:8] == pytest.approx([0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.07])
     assert rates[13:15] == pytest.approx([0.07, 0.035])

@@ -54,6 +54,16 @@ ORIGINAL: dict[str, dict[str, object]] = {
 }
 
 
+def test_the_flag_that_the_published_code_never_reads_says_so(itop: Itop) -> None:
+    flags = ["--data", "digits", "--model", "lenet300-100", "--decay_frequency", "300"]
+    for command in ("plan", "train"):
+        assert "--decay_frequency has no effect" in itop(command, *flags).err
+    shown = itop("show", "1").out
+    assert "300 (no effect: the published code never reads it)" in shown
+    step_decay = itop("train", "--data", "digits", "--model", "lenet300-100", "--lr_drop_every", "300", "--json").json()
+    assert (step_decay["config"]["lr_drop_every"], step_decay["config"]["decay_frequency"]) == (300, None)
+
+
 @pytest.mark.parametrize("multiplier", [1, 5])
 def test_the_published_command_lines_are_accepted_as_they_stand(itop: Itop, multiplier: int) -> None:
     queued = itop("train", *PUBLISHED.format(multiplier=multiplier).split(), "--json").json()
