@@ -195,7 +195,7 @@ def warm_up(database: Database, runs: Iterable[RunRecord]) -> None:
     try:
         for screen in ("run.run_screen", "new_run.new_run_screen"):
             importlib.import_module(f"itop_tui.{screen}")
-        from itop_tui.figures.chart_specs import DEFAULT_CHARTS
+        from itop_tui.figures.chart_metrics import DEFAULT_CHARTS
         from itop_tui.figures.curve_reader import CurveReader
         from itop_tui.figures.curves import CurveRequest
 

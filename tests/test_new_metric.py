@@ -26,8 +26,15 @@ from engine.training.recorder import Recorder
 from engine.training.training import Training
 from itop_tui.cli import application
 from itop_tui.export.run_export import export_runs
-from itop_tui.figures.chart_metrics import all_metrics, choices, comparison_metrics, find
-from itop_tui.figures.chart_specs import ChartSpec, as_setting, from_setting
+from itop_tui.figures.chart_metrics import (
+    ChartSpec,
+    all_metrics,
+    as_setting,
+    choices,
+    comparison_metrics,
+    find,
+    from_setting,
+)
 from itop_tui.figures.comparison_curves import read_curves
 from itop_tui.figures.curve_reader import CurveReader
 from itop_tui.figures.curves import CurveRequest, Members

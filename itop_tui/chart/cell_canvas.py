@@ -13,12 +13,7 @@ from textual.strip import Strip
 
 
 class CellCanvas:
-    """Characters and their styles; what is put outside of it is left out.
-
-    Args:
-        width: Columns.
-        height: Rows.
-    """
+    """Characters and their styles; what is put outside of it is left out."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = max(0, width), max(0, height)

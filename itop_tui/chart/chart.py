@@ -30,13 +30,7 @@ _WHEEL = 1.2
 
 
 class Chart(Widget):
-    """A chart with a title line, a plot and the labels of its x axis.
-
-    Args:
-        title: What is shown.
-        percent: Whether values are shares, written in per cent.
-        widget_id: The widget's id.
-    """
+    """A chart with a title line, a plot and the labels of its x axis."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = "Chart { width: 1fr; height: 1fr; }"
@@ -52,21 +46,13 @@ class Chart(Widget):
     class ChartZoomed(Message):
         """A person zoomed or panned: `window` is what to show, None for everything."""
 
-        chart: Chart
         window: tuple[float, float] | None
 
     @dataclass
     class ChartPointed(Message):
         """The mouse points at `x` (None when it left the chart)."""
 
-        chart: Chart
         x: float | None
-
-    @dataclass
-    class ChartClicked(Message):
-        """The chart was clicked."""
-
-        chart: Chart
 
     def __init__(self, title: str, *, percent: bool = False, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
@@ -75,17 +61,13 @@ class Chart(Widget):
         """Whether values are shares, written in per cent."""
         self.limits: tuple[float, float] | None = None
         """The range of positions that exist, where the loaded data may be a part of it."""
-        self._data = ChartData(empty="reading …")
+        self.data = ChartData(empty="reading …")
+        """What is shown."""
         self._styles: dict[str, Style] = {}
         self._drag_from: float | None = None
         self._canvas: CellCanvas | None = None
 
     # ------------------------------------------------------------------------------ what a screen calls
-
-    @property
-    def data(self) -> ChartData:
-        """What is shown."""
-        return self._data
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -95,11 +77,11 @@ class Chart(Widget):
     @property
     def columns(self) -> int:
         """Columns of the plot: a curve needs no more than two points in each."""
-        return max(1, self.content_size.width - GUTTER - (GUTTER if self._data.has_right else 0))
+        return max(1, self.content_size.width - GUTTER - (GUTTER if self.data.has_right else 0))
 
     def set_series(self, data: ChartData) -> None:
         """Show other data."""
-        self._data = data
+        self.data = data
         self._repaint()
 
     def choose(self, chosen: bool) -> None:
@@ -127,8 +109,8 @@ class Chart(Widget):
 
     def readout(self, x: float) -> str:
         """The values of all curves at their point nearest to `x`, or the position alone where a list shows them."""
-        parts: list[str] = [self.position_text(x)] if self._data.read_beside else []
-        for line in () if self._data.read_beside else self._data.lines:
+        parts: list[str] = [self.position_text(x)] if self.data.read_beside else []
+        for line in () if self.data.read_beside else self.data.lines:
             if len(line.x) and (line.tone != "parent" or x <= float(line.x[-1])):
                 nearest = int(np.argmin(np.abs(line.x - x)))
                 if not parts:
@@ -138,13 +120,8 @@ class Chart(Widget):
         return "  ".join([*parts, *self.events_near(x)])
 
     def reading(self, position: int, x: float | None) -> str:
-        """The value of the curve of an entry at a position, or its last one; "" where it has none.
-
-        Args:
-            position: The entry's place in the comparison.
-            x: The position on the x axis; None for the end.
-        """
-        for line in self._data.lines:
+        """The value of the curve of the entry at a place, at a position or the end (None); "" where it has none."""
+        for line in self.data.lines:
             if line.position != position or not len(line.x) or not line.marker:
                 continue
             at = len(line.x) - 1 if x is None else int(np.argmin(np.abs(line.x - x)))
@@ -156,14 +133,14 @@ class Chart(Widget):
 
     def position_text(self, x: float) -> str:
         """A position as the cursor shows it: "step 1,234", "after 3m 20s"."""
-        if self._data.x_unit == "hour":
+        if self.data.x_unit == "hour":
             return f"after {duration(x * 3600)}"
-        return f"step {x:,.0f}" if self._data.x_unit == "step" else f"{self._data.x_unit} {x:.2f}"
+        return f"step {x:,.0f}" if self.data.x_unit == "step" else f"{self.data.x_unit} {x:.2f}"
 
     def events_near(self, x: float) -> list[str]:
         """What happened within a column of a position."""
         reach = (self.extent[1] - self.extent[0]) / self.columns
-        return [event.text for event in self._data.events if abs(event.x - x) <= reach]
+        return [event.text for event in self.data.events if abs(event.x - x) <= reach]
 
     # ------------------------------------------------------------------------------ the window
 
@@ -174,21 +151,19 @@ class Chart(Widget):
     def _show_window(self, low: float, high: float) -> None:
         """Ask for a window, moved or cut to where there is data; one as wide as all of it is all of it."""
         whole = self._whole()
-        span = min(max(high - low, _MIN_SPAN * max(1.0, abs(high)), self._least_span()), whole[1] - whole[0])
+        least = {"step": 2.0, "epoch": 0.01}.get(self.data.x_unit, 1e-5)
+        span = min(max(high - low, _MIN_SPAN * max(1.0, abs(high)), least), whole[1] - whole[0])
         if span >= (whole[1] - whole[0]) * 0.999:
-            self.post_message(self.ChartZoomed(self, None))
+            self.post_message(self.ChartZoomed(None))
             return
         low = min(max(low, whole[0]), whole[1] - span)
-        self.post_message(self.ChartZoomed(self, (low, low + span)))
-
-    def _least_span(self) -> float:
-        return {"step": 2.0, "epoch": 0.01}.get(self._data.x_unit, 1e-5)
+        self.post_message(self.ChartZoomed((low, low + span)))
 
     def _whole(self) -> tuple[float, float]:
         """Everything there is: `limits` where more is known than is loaded, else the data's range; never empty."""
         if self.limits is not None:
             return self.limits
-        ends = [(float(line.x[0]), float(line.x[-1])) for line in self._data.lines if len(line.x)]
+        ends = [(float(line.x[0]), float(line.x[-1])) for line in self.data.lines if len(line.x)]
         if not ends:
             return 0.0, 1.0
         low, high = min(end[0] for end in ends), max(end[1] for end in ends)
@@ -249,25 +224,20 @@ class Chart(Widget):
             return
         offset = event.get_content_offset(self)
         if offset is not None and offset.x >= GUTTER:
-            self.post_message(self.ChartPointed(self, self._position_at(offset.x)))
+            self.post_message(self.ChartPointed(self._position_at(offset.x)))
 
     def on_leave(self) -> None:
         """The mouse left: its cursor goes."""
-        self.post_message(self.ChartPointed(self, None))
-
-    def on_click(self) -> None:
-        """A click selects the chart."""
-        self.post_message(self.ChartClicked(self))
+        self.post_message(self.ChartPointed(None))
 
     # ------------------------------------------------------------------------------ painting
 
     def _repaint(self) -> None:
+        """Paint what changed with what is loaded, at once; where the window did, finer data follows."""
         self._canvas = None
         self.refresh()
 
-    def on_resize(self) -> None:
-        """Paint at the new size."""
-        self._repaint()
+    on_resize = watch_title = watch_log_scale = watch_cursor = watch_window = watch_selection = _repaint
 
     def notify_style_update(self) -> None:
         """Another theme: colours are looked up again."""
@@ -275,45 +245,23 @@ class Chart(Widget):
         self._canvas = None
         super().notify_style_update()
 
-    def watch_title(self) -> None:
-        """Paint with the other title."""
-        self._repaint()
-
-    def watch_log_scale(self) -> None:
-        """Paint with the other y axis."""
-        self._repaint()
-
-    def watch_cursor(self) -> None:
-        """Paint with the cursor at its new place."""
-        self._repaint()
-
-    def watch_selection(self) -> None:
-        """Paint with what is dragged over."""
-        self._repaint()
-
-    def watch_window(self) -> None:
-        """Paint the new window with what is loaded, at once; finer data follows."""
-        self._repaint()
-
     def render_line(self, y: int) -> Strip:
         """Draw a line of the canvas, which is painted where anything changed."""
         if self._canvas is None:
             self._canvas = CellCanvas(*self.size)
-            Painter(self._painted(), self._canvas, self._style_of).paint()
+            painted = PaintedChart(
+                data=self.data,
+                title=self.title,
+                xs=self.extent,
+                percent=self.percent,
+                log_scale=self.log_scale,
+                chosen=self.has_class("-chosen"),
+                cursor=self.cursor,
+                edges=self.selection or (),
+                reading=self.readout(self.cursor) if self.cursor is not None else "",
+            )
+            Painter(painted, self._canvas, self._style_of).paint()
         return self._canvas.strip(y, self.rich_style)
-
-    def _painted(self) -> PaintedChart:
-        return PaintedChart(
-            data=self._data,
-            title=self.title,
-            xs=self.extent,
-            percent=self.percent,
-            log_scale=self.log_scale,
-            chosen=self.has_class("-chosen"),
-            cursor=self.cursor,
-            edges=self.selection or (),
-            reading=self.readout(self.cursor) if self.cursor is not None else "",
-        )
 
     def _style_of(self, name: str) -> Style:
         """The style of a part, of the curve "curve-3", or of its dim one, "dim-3"."""

@@ -47,15 +47,9 @@ _LOOKS: Mapping[str, _Look] = {
 
 
 def style_of(name: str, variables: Mapping[str, str], behind: Color) -> str:
-    """The style of a part as a canvas takes it.
+    """The style of a part ("title", "axis", a tone of a line) as a canvas takes it.
 
-    Args:
-        name: The part: "title", "axis", a tone of a line.
-        variables: The theme's variables.
-        behind: What lies behind. A terminal knows no transparency: a colour that has some is mixed with it.
-
-    Raises:
-        KeyError: There is no such part.
+    A terminal knows no transparency: a colour that has some is mixed with what lies behind.
     """
     look = _LOOKS[name]
     color = Color.parse(variables[look.variable])

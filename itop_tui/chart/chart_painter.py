@@ -42,29 +42,21 @@ StyleOf = Callable[[str], Style]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PaintedChart:
-    """What is painted.
-
-    Attributes:
-        data: The curves and what is marked.
-        title: What the chart is called.
-        xs: The positions at the left and right edge.
-        percent: Whether values are shares, written in per cent.
-        log_scale: Whether the y axis is logarithmic where there is anything positive.
-        chosen: Whether keys act on this chart.
-        cursor: The position that is read; None for none.
-        edges: The edges of what is dragged over.
-        reading: What the title line says at the cursor.
-    """
+    """What is painted."""
 
     data: ChartData
     title: str
     xs: Range
     percent: bool = False
     log_scale: bool = False
+    """Whether the y axis is logarithmic where there is anything positive."""
     chosen: bool = False
+    """Whether keys act on this chart."""
     cursor: float | None = None
     edges: tuple[float, ...] = ()
+    """The edges of what is dragged over."""
     reading: str = ""
+    """What the title line says at the cursor."""
 
 
 def value_text(value: float, percent: bool) -> str:
@@ -73,13 +65,7 @@ def value_text(value: float, percent: bool) -> str:
 
 
 class Painter:
-    """Paints one frame of a chart.
-
-    Args:
-        chart: What is painted.
-        canvas: Where; on one that is too small, nothing is.
-        style_of: The styles of its parts.
-    """
+    """Paints one frame of a chart; nothing on a canvas that is too small."""
 
     def __init__(self, chart: PaintedChart, canvas: CellCanvas, style_of: StyleOf) -> None:
         self._chart, self._data = chart, chart.data
@@ -99,7 +85,7 @@ class Painter:
         lines = [line for line in self._data.lines if len(line.x)]
         xs = self._chart.xs
         log = self._chart.log_scale and any(bool((line.y > 0).any()) for line in lines)
-        left = [(line, self._scaled(line, log)) for line in lines if not line.right]
+        left = [(line, axis.logarithms(line.y, line.y) if log else line.y) for line in lines if not line.right]
         right = [(line, line.y) for line in lines if line.right]
         ys = self._y_range(left or right, xs)
         frame = PlotFrame(self._left, 1, self._width, self._height, xs, ys)
@@ -118,16 +104,6 @@ class Painter:
         self._paint_title(lines)
 
     # ------------------------------------------------------------------------------ scales
-
-    @staticmethod
-    def _scaled(line: Line, log: bool) -> FloatArray:
-        """Values as they are drawn; what is not positive lies at the foot of a logarithmic axis."""
-        if not log:
-            return line.y
-        positive = line.y[np.isfinite(line.y) & (line.y > 0)]
-        foot = float(positive.min()) if len(positive) else 1.0
-        logs: FloatArray = np.where(np.isfinite(line.y), np.log10(np.maximum(line.y, foot)), np.nan)
-        return logs
 
     def _y_range(self, curves: list[tuple[Line, FloatArray]], xs: Range) -> Range:
         """The range of what is seen of curves, their bands included."""
@@ -156,7 +132,7 @@ class Painter:
         most = max(2, self._height // 3)
         ticks = axis.log_ticks(*frame.ys, most) if log else axis.linear_ticks(*frame.ys, most)
         values = [10.0**tick if log else tick for tick in ticks]
-        texts = [f"{axis.label(value * 100, 5)}%" if self._chart.percent else axis.label(value, 6) for value in values]
+        texts = [axis.tick_label(value, self._chart.percent) for value in values]
         frame.paint_y_axis(
             self._canvas, dict(zip(ticks, texts, strict=True)),
             axis=self._style("axis"), label=self._style("label"), grid=self._style("grid"),
@@ -184,12 +160,11 @@ class Painter:
 
     def _paint_right_axis(self, frame: PlotFrame) -> None:
         frame.paint_side(self._canvas, self._right, self._style("axis"))
-        percent = self._data.right_percent
         for tick in axis.linear_ticks(*frame.ys, max(2, self._height // 3)):
             row = frame.row(tick)
             if 1 <= row <= self._bottom:
-                text = f"{axis.label(tick * 100, 5)}%" if percent else axis.label(tick, 6)
                 self._canvas.put(self._right, row, "├", self._style("axis"))
+                text = axis.tick_label(tick, self._data.right_percent)
                 self._canvas.put(self._right + 1, row, text, self._style("label"))
 
     def _paint_lines(self, curves: list[tuple[Line, FloatArray, PlotFrame]]) -> None:
@@ -307,13 +282,7 @@ class Painter:
             self._say(max(column, self._edge - cell_len(warning)), warning, self._style("broken"))
 
     def _paint_legend(self, column: int, lines: Sequence[Line], room: int) -> int:
-        """The glyph, name and last value of each line, and how many more there are; returns the column after them.
-
-        Args:
-            column: Where it begins.
-            lines: The lines, without a parent's, which the legend of the marks explains.
-            room: The column at which it has to end.
-        """
+        """The glyph, name and last value of each line, and how many more there are; returns the column after them."""
         named = [line for line in lines if line.label]  # beside them, one without a name is what another was made of
         parts = [self._legend_part(line) for line in named or lines]
         shown = _fitting(parts, room - column)

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
+from textual.reactive import reactive
 from textual.widget import Widget
 
 from itop_tui.chart.chart import Chart
-from itop_tui.chart.mark_legend import MarkLegend
-from itop_tui.figures.chart_data import ChartData
-from itop_tui.figures.chart_specs import (
+from itop_tui.figures.chart_data import EVENT_GLYPHS, MEANINGS, ChartData
+from itop_tui.figures.chart_metrics import (
     DEFAULT_CHARTS,
     MOST_CHARTS,
     ChartSpec,
@@ -28,16 +29,20 @@ from itop_tui.figures.chart_specs import (
     from_setting,
     with_figures,
 )
-from itop_tui.figures.charted import Charted
 from itop_tui.figures.curves import CurveRequest
+from itop_tui.figures.entry_charts import ChartedEntries
+from itop_tui.figures.run_charts import ChartedRun
 from itop_tui.figures.x_axis import ACROSS, Across
+from itop_tui.look.toned import Toned
 
 SMOOTHING = (0.0, 0.6, 0.9, 0.98)
 """Weights of the past in the moving average, from none to much."""
 LEGEND_FROM = 16
 """Lines of the pane from which on one is used for the legend of the marks."""
+_GLYPHS = {"update": "╷", "parent": "╌", **EVENT_GLYPHS}
 _ZOOM = 1.5
 _PAN = 0.25
+Charted = ChartedRun | ChartedEntries
 
 
 def grid_shape(width: int, height: int) -> tuple[int, int]:
@@ -47,31 +52,37 @@ def grid_shape(width: int, height: int) -> tuple[int, int]:
     return columns, rows
 
 
+class MarkLegend(Toned):
+    """What the marks on the charts mean."""
+
+    kinds: reactive[frozenset[str]] = reactive(frozenset())
+    """Which there are, of `MEANINGS`."""
+    whose: reactive[str] = reactive("")
+    """Whose they are, where the charts are of several runs."""
+
+    def render(self) -> Text:
+        """Draw the line."""
+        text = Text(no_wrap=True, overflow="ellipsis", end="")
+        if self.whose:
+            text.append(f" {self.whose}:", self.tone("title"))
+        for kind, meaning in MEANINGS.items():
+            if kind in self.kinds:
+                text.append(f" {_GLYPHS[kind]} ", self.tone("accent" if kind in EVENT_GLYPHS else "muted"))
+                text.append(f"{meaning} ", self.tone("muted"))
+        return text
+
+
 class ChartsPane(Vertical):
     """Charts, with the state of their view.
 
-    Args:
-        widget_id: The widget's id.
-        fixed: The charts, where a person cannot change them; then a place in the window is one on the x axis. Without,
-            they are the default ones until others are chosen, and the window is one of steps for every x
-            axis.
-
-    Attributes:
-        specs: What each chart shows.
-        chosen: The place of the chart that keys act on.
-        full: Whether it is shown alone.
-        smoothing: The weight of the past in the moving average, of `SMOOTHING`.
-        across: What the x axis counts.
-        logarithmic: Whether the y axes are logarithmic where that makes sense.
-        with_marks: Whether mask updates and what else happened are marked.
-        window: The part that is shown; None for all.
-        cursor: The position on the x axis that is read; None for none.
+    Where the charts are `fixed`, a person cannot change them, and a place in the window is one on the x axis. Else they
+    are the default ones until others are chosen, and the window is one of steps for every x axis.
     """
 
     DEFAULT_CSS = """
     ChartsPane { height: 1fr; }
     ChartsPane #chart-grid { layout: grid; grid-gutter: 0 1; height: 1fr; padding: 0 1 0 0; }
-    ChartsPane #mark-legend { height: 1; }
+    ChartsPane #mark-legend { height: 1; display: none; }
     """
 
     @dataclass
@@ -106,9 +117,7 @@ class ChartsPane(Vertical):
         with Widget(id="chart-grid"):
             for spec in self.specs:
                 yield Chart(spec.heading, percent=spec.percent)
-        legend = MarkLegend(id="mark-legend")
-        legend.display = False
-        yield legend
+        yield MarkLegend(id="mark-legend")
 
     @property
     def charts(self) -> list[Chart]:
@@ -169,10 +178,6 @@ class ChartsPane(Vertical):
 
     # ------------------------------------------------------------------------------ what is visible
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Lay the charts out again."""
-        self.lay_out()
-
     def lay_out(self) -> None:
         """Show the charts that fit, the chosen one among them, and ask for their curves."""
         shown = self._visible
@@ -185,6 +190,8 @@ class ChartsPane(Vertical):
             chart.choose(index == self.chosen and len(shown) > 1)
         self._fill()
         self._want()
+
+    on_resize = lay_out
 
     @property
     def _shape(self) -> tuple[int, int]:
@@ -227,8 +234,7 @@ class ChartsPane(Vertical):
         return " · ".join(parts)
 
     def _want(self) -> None:
-        request = self.request
-        if request is not None:
+        if (request := self.request) is not None:
             self.post_message(self.CurvesWanted(request))
 
     # ------------------------------------------------------------------------------ what was read
@@ -351,10 +357,9 @@ class ChartsPane(Vertical):
 
     def action_zoom_reset(self) -> None:
         """Show everything."""
-        self.set_window(None)
+        self._set_window(None)
 
-    def set_window(self, window: tuple[float, float] | None) -> None:
-        """Show a part; None for all."""
+    def _set_window(self, window: tuple[float, float] | None) -> None:
         self.window = window
         self._fill()
         self._want()
@@ -362,13 +367,13 @@ class ChartsPane(Vertical):
     def action_move_cursor(self, columns: int) -> None:
         """Move the cursor on all charts."""
         self.chart.move_cursor(columns)
-        self.point(self.chart.cursor)
+        self._point(self.chart.cursor)
 
     def action_cursor_off(self) -> None:
         """Remove the cursor."""
-        self.point(None)
+        self._point(None)
 
-    def point(self, x: float | None) -> None:
+    def _point(self, x: float | None) -> None:
         """Put the cursor of all charts at a position, or remove it."""
         self.cursor = x
         for chart in self.charts:
@@ -377,22 +382,19 @@ class ChartsPane(Vertical):
 
     @on(Chart.ChartZoomed)
     def _zoomed(self, message: Chart.ChartZoomed) -> None:
-        """One chart was zoomed: all show the same part."""
         message.stop()
         window = message.window
         if window is not None and self._charted is not None:
             scale = self._charted.window_scale(self.across)
             window = (scale.step(window[0]), scale.step(window[1]))
-        self.set_window(window)
+        self._set_window(window)
 
     @on(Chart.ChartPointed)
     def _pointed(self, message: Chart.ChartPointed) -> None:
-        """The mouse points at a chart: all read the same position."""
         message.stop()
-        self.point(message.x)
+        self._point(message.x)
 
-    @on(Chart.ChartClicked)
-    def _clicked(self, message: Chart.ChartClicked) -> None:
-        """A chart was clicked."""
-        message.stop()
-        self.action_choose(self.charts.index(message.chart) - self.chosen)
+    def on_click(self, event: events.Click) -> None:
+        """Choose the chart that was clicked."""
+        if isinstance(event.widget, Chart):
+            self.action_choose(self.charts.index(event.widget) - self.chosen)

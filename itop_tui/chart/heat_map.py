@@ -46,13 +46,7 @@ class HeatMap(Widget):
         self._columns: dict[int, NDArray[np.intp]] = {}
 
     def show(self, names: Sequence[str], steps: Sequence[int], values: NDArray[np.float64]) -> None:
-        """Show values.
-
-        Args:
-            names: Of the rows.
-            steps: Of the columns, ascending.
-            values: Shape (rows, columns); NaN where nothing is known.
-        """
+        """Show values, a row for each name and a column for each step (ascending); NaN where nothing is known."""
         self._names, self._steps = tuple(names), np.asarray(steps, dtype=np.float64)
         self._range = _range(values)
         self._values, self._levels = values, None
@@ -77,7 +71,7 @@ class HeatMap(Widget):
             return Strip([Segment(fit(text, width), base)])
         gutter = min(28, max(10, max(len(name) for name in self._names) + 1), width // 3)
         plot = max(1, width - gutter - 1)
-        tall = self._tall(rows)
+        tall = rows <= self.size.height - 5  # each row of values may have a line of its own
         lines = rows if tall else -(-rows // 2)
         if 1 <= y <= lines:
             return self._row_line(y - 1, gutter, plot, tall)
@@ -86,10 +80,6 @@ class HeatMap(Widget):
         if y == lines + 3:
             return self._scale_line(gutter, width)
         return Strip.blank(width, base)
-
-    def _tall(self, rows: int) -> bool:
-        """Whether each row of values may have a line of its own."""
-        return rows <= self.size.height - 5
 
     def _row_line(self, line: int, gutter: int, plot: int, tall: bool) -> Strip:
         upper = line if tall else line * 2

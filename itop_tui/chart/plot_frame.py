@@ -14,16 +14,7 @@ from itop_tui.figures.braille import Range
 
 @dataclass(frozen=True, slots=True)
 class PlotFrame:
-    """Where values lie on a canvas.
-
-    Attributes:
-        left: The first column.
-        top: The first row.
-        width: Columns.
-        height: Rows.
-        xs: The positions in the first and last column.
-        ys: The values in the last and first row.
-    """
+    """Where values lie on a canvas: `xs` from the first to the last column, `ys` from the last row to the first."""
 
     left: int
     top: int
@@ -60,12 +51,7 @@ class PlotFrame:
     ) -> None:
         """Paint the axis at the left, with labels in the columns before it and a line across the frame at each tick.
 
-        Args:
-            canvas: Where.
-            ticks: The labels of values; those outside of the frame are left out.
-            axis: The style of the axis.
-            label: The style of labels.
-            grid: The style of the lines across.
+        Ticks outside of the frame are left out.
         """
         self.paint_side(canvas, self.left - 1, axis)
         for tick, text in ticks.items():

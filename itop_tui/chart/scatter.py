@@ -83,4 +83,4 @@ class Scatter(Toned):
 
 
 def _labels(ticks: Iterable[float]) -> dict[float, str]:
-    return {tick: f"{axis.label(tick * 100, 5)}%" for tick in ticks}
+    return {tick: axis.tick_label(tick, percent=True) for tick in ticks}

@@ -11,30 +11,25 @@ from dataclasses import replace
 
 from textual.containers import Horizontal
 from textual.widget import Widget
-from textual.widgets import ContentSwitcher
 
 from db.records import RunRecord
 from db.runs import runs
 from itop_tui.chart.charts_pane import ChartsPane
-from itop_tui.chart.scatter import Scatter
-from itop_tui.compare import sheets
+from itop_tui.compare.compare_tabs import CompareTabs
 from itop_tui.compare.compared import TABS, Compared
-from itop_tui.compare.comparison_reader import ComparisonReader, Listeners
-from itop_tui.compare.entry_list import EntryLine, EntryList
+from itop_tui.compare.comparison_reader import ComparisonReader
+from itop_tui.compare.entry_list import EntryList
 from itop_tui.compare.reading import ComparisonRead, ComparisonRequest, keep
-from itop_tui.compare.reading_thread import ReadingDone
 from itop_tui.dialogs.questions import Ask
-from itop_tui.export.written_files import comparison_name
-from itop_tui.figures.comparison import MOST
+from itop_tui.figures.comparison import MOST, Entry
 from itop_tui.figures.comparison_curves import EntryCurves, members_of
-from itop_tui.figures.comparison_scatter import ACCURACIES, scatter_data
-from itop_tui.figures.entry_charts import ChartedEntries, MarkedEntry, compared_charts
+from itop_tui.figures.comparison_scatter import ACCURACIES
+from itop_tui.figures.entry_charts import ChartedEntries
 from itop_tui.figures.format import plain, plural
 from itop_tui.keys import bindings, find, in_scope
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.screen import ItopScreen
 from itop_tui.widgets.key_bar import KeyHint
-from itop_tui.widgets.sheet import Sheet, SheetView
 from itop_tui.widgets.tab_line import TabLine
 from itop_tui.widgets.top_bar import TopBar
 
@@ -64,8 +59,8 @@ class CompareScreen(ItopScreen):
     def __init__(self, run_ids: Sequence[int], *, grouped: bool = False) -> None:
         super().__init__()
         self.compared = Compared(run_ids, grouped=grouped)
-        listeners = Listeners(self._runs_read, self._mark, self._masks_read)
-        self.reader = ComparisonReader(self, lambda: self.itop.database, lambda: self.itop.clock(), listeners)
+        then = (self._runs_read, self._mark, self._masks_read)
+        self.reader = ComparisonReader(self, lambda: self.itop.database, lambda: self.itop.clock(), then)
         self._shown: ComparisonRead | None = None
         """What the entries were made of."""
         self._curves: EntryCurves | None = None
@@ -75,15 +70,7 @@ class CompareScreen(ItopScreen):
         yield TabLine(TABS)
         with Horizontal(id="compared"):
             yield EntryList(id="legend")
-            with ContentSwitcher(initial="curves", id="compare-tabs"):
-                yield ChartsPane("curves", fixed=compared_charts())
-                yield SheetView(widget_id="results", widest=34)
-                yield SheetView(widget_id="settings")
-                with Horizontal(id="scatter"):
-                    yield Scatter("by-rs")
-                    yield Scatter("by-flops")
-                yield SheetView(widget_id="layers")
-                yield SheetView(widget_id="masks")
+            yield CompareTabs(self.compared, self.reader)
 
     @property
     def current_run(self) -> RunRecord | None:
@@ -95,6 +82,10 @@ class CompareScreen(ItopScreen):
     def curves(self) -> ChartsPane:
         """The charts."""
         return self.query_one(ChartsPane)
+
+    @property
+    def _tabs(self) -> CompareTabs:
+        return self.query_one(CompareTabs)
 
     @property
     def tab(self) -> str:
@@ -110,11 +101,6 @@ class CompareScreen(ItopScreen):
     def on_unmount(self) -> None:
         """End what reads."""
         self.reader.close()
-
-    def on_reading_done(self, message: ReadingDone) -> None:
-        """Show what a thread has read."""
-        if self.is_mounted:
-            message.reading.take(message)
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Something was committed: read again where a run that is compared may have changed."""
@@ -182,23 +168,15 @@ class CompareScreen(ItopScreen):
         """Whether what is visible has been read."""
         found = self._shown
         settled = found is not None and self.reader.runs.is_settled and found.request == self._request()
-        return settled and (not self._marked_runs or self.reader.marks.is_settled)
-
-    # ------------------------------------------------------------------------------------------------------ showing
+        return settled and (self._marked is None or self.reader.marks.is_settled)
 
     def show(self) -> None:
         """Show what is known in the legend and in the open tab."""
         compared, found = self.compared, self._shown
         self.query_one(TopBar).heading = compared.heading
         if found is not None:
-            if self.tab == "curves":
-                self._mark()
-            elif self.tab == "scatter":
-                plots = scatter_data(compared.entries, found.seconds, compared.accuracy, hidden=compared.hidden)
-                for widget, data in zip(self.query(Scatter), plots, strict=True):
-                    widget.data = data
-            else:
-                self.query_one(f"#{self.tab}", SheetView).sheet = self.sheet(found)
+            self._mark()
+            self._tabs.show(found)
             self.refresh_keys()
         self._show_legend()
 
@@ -206,37 +184,16 @@ class CompareScreen(ItopScreen):
         """Show the charts, with the marks of the entry at the cursor as soon as they are known."""
         if self.tab != "curves":
             return
-        compared, marked = self.compared, self._marked_runs
-        if marked:
-            self.reader.ask_marks(marked)
-        known, entry, shown = self.reader.marks.value or {}, compared.current, None
-        if entry is not None and marked and all(run.id in known for run in marked):
-            shown = MarkedEntry(entry.letter, {run.id: known[run.id] for run in marked})
+        compared, marked, shown = self.compared, self._marked, None
+        if marked is not None:
+            shown = self.reader.marked(marked)
         self.curves.show(ChartedEntries(compared.entries, compared.hidden, self._curves, shown))
 
     @property
-    def _marked_runs(self) -> tuple[RunRecord, ...]:
-        """The runs whose mask updates and other happenings the charts mark: those of the entry at the cursor."""
-        entry = self.compared.current
-        if entry is None or self.tab != "curves" or not self.curves.with_marks or entry.key in self.compared.hidden:
-            return ()
-        return entry.runs
-
-    def sheet(self, found: ComparisonRead) -> Sheet:
-        """The table of the open tab."""
-        compared = self.compared
-        if self.tab == "settings":
-            return sheets.settings_sheet(compared.entries)
-        if self.tab == "layers":
-            return sheets.layers_sheet(compared.entries, found.layers or {}, compared.layer_measure)
-        if self.tab == "masks":
-            runs_shown = compared.entry_runs
-            if found.checkpoints is not None:
-                self.reader.ask_masks(runs_shown, found.checkpoints)
-            masks = self.reader.masks_of(tuple(run.id for run in runs_shown))
-            problem, layer = self.reader.masks.problem, compared.mask_layer
-            return sheets.overlap_sheet(compared.entries, masks, problem, layer, compared.overlap_measure)
-        return sheets.results_sheet(compared.entries, found.seconds, named=not compared.legend)
+    def _marked(self) -> Entry | None:
+        """The entry whose mask updates and other happenings the charts mark: that at the cursor."""
+        entry, wanted = self.compared.current, self.tab == "curves" and self.curves.with_marks
+        return entry if wanted and entry is not None and entry.key not in self.compared.hidden else None
 
     def _masks_read(self) -> None:
         if self.tab == "masks":
@@ -244,21 +201,15 @@ class CompareScreen(ItopScreen):
 
     def _show_legend(self) -> None:
         """The legend reads the values at the charts' cursor."""
-        compared, on_charts = self.compared, self.tab == "curves"
-
-        def reading(at: int) -> str:
-            if on_charts:
-                return self.curves.chart.reading(at, self.curves.cursor)
-            return f"run {compared.entries[at].runs[0].id}"
-
+        compared, curves, on_charts = self.compared, self.curves, self.tab == "curves"
         legend = self.query_one(EntryList)
-        legend.cursor = compared.cursor
-        legend.lines = tuple(
-            EntryLine(entry.letter, entry.label, entry.status, entry.n, entry.key in compared.hidden, reading(at))
+        legend.entries, legend.hidden, legend.cursor = compared.entries, compared.hidden, compared.cursor
+        legend.readings = tuple(
+            curves.chart.reading(at, curves.cursor) if on_charts else f"run {entry.runs[0].id}"
             for at, entry in enumerate(compared.entries)
         )
         accuracy = f"{ACCURACIES[compared.accuracy]} (v)" if self.tab == "scatter" else ""
-        self.query_one(TabLine).note = self.curves.note if on_charts else accuracy
+        self.query_one(TabLine).note = curves.note if on_charts else accuracy
 
     def on_charts_pane_cursor_moved(self, message: ChartsPane.CursorMoved) -> None:
         """The legend reads the values at the cursor."""
@@ -283,12 +234,10 @@ class CompareScreen(ItopScreen):
         self._show_legend()
         self.refresh_keys()
 
-    # --------------------------------------------------------------------------------------------------------- tabs
-
     def open_tab(self, tab: str) -> None:
         """Open a tab."""
         self.compared.tab = tab
-        self.query_one("#compare-tabs", ContentSwitcher).current = tab
+        self._tabs.current = tab
         self.query_one(TabLine).tab = tab
         self.show()
         self.ask()
@@ -314,7 +263,7 @@ class CompareScreen(ItopScreen):
     @property
     def mask_layers(self) -> tuple[str, ...]:
         """The layers whose masks can be compared."""
-        masks = self.reader.masks_of(tuple(run.id for run in self.compared.entry_runs))
+        masks = self.reader.masks_of(self.compared.entry_runs)
         return masks.overlaps.layers if masks is not None and masks.overlaps is not None else ()
 
     def action_choose_layer(self, by: int) -> None:
@@ -325,11 +274,7 @@ class CompareScreen(ItopScreen):
     # ------------------------------------------------------------------------------------------------------ entries
 
     def _changed(self, *, reads: bool = False) -> None:
-        """Show the comparison as it is now, and keep it.
-
-        Args:
-            reads: Whether other runs or groups have to be read.
-        """
+        """Show the comparison as it is now, and keep it; `reads` where other runs or groups have to be read."""
         self.show()
         if reads:
             self.ask()
@@ -381,7 +326,7 @@ class CompareScreen(ItopScreen):
         """Join runs that differ only by their seed, or compare each run."""
         compared = self.compared
         try:
-            compared.toggle_grouped()
+            compared.arrange(grouped=not compared.grouped)
         except ValueError as error:
             self.notify(f"{error}.", severity="warning", markup=False)
             return
@@ -400,82 +345,36 @@ class CompareScreen(ItopScreen):
         self.set_class(not self.compared.legend, "-no-legend")
         self._changed()
 
-    # ------------------------------------------------------------------------------------------------------- moving
-
-    @property
-    def _table(self) -> SheetView | None:
-        """The table of the open tab; None for charts and plots."""
-        found = self.query_one(f"#{self.tab}")
-        return found if isinstance(found, SheetView) else None
-
     def action_go(self, direction: int) -> None:
         """Move to later or earlier steps, or to columns further right or left."""
-        if self._table is not None:
-            self._table.scroll_columns(direction)
+        if self._tabs.table is not None:
+            self._tabs.table.scroll_columns(direction)
         elif self.tab == "curves":
             self.curves.action_pan(direction)
 
     def action_page(self, direction: int) -> None:
         """Move a page down or up in the table."""
-        if self._table is not None:
-            self._table.scroll_pages(direction)
-
-    # ------------------------------------------------------------------------------------------- copying and writing
-
-    def _copied(self, found: ComparisonRead) -> tuple[str, Sheet]:
-        """What is copied and exported as a table, and what it is of: the open one; on charts and plots, the results."""
-        if self._table is not None and self.tab != "results":
-            return self.tab, self.sheet(found)
-        return "results", sheets.results_sheet(self.compared.entries, found.seconds)
+        if self._tabs.table is not None:
+            self._tabs.table.scroll_pages(direction)
 
     def action_copy_table(self) -> None:
         """Copy the open table as text; on charts and plots, the results."""
-        if self._shown is None:
-            return
-        name, table = self._copied(self._shown)
-        text = table.as_text()
-        if name != "results":  # its rows are named; elsewhere the letters have to be
-            named = (f"{entry.letter} {plain(entry.label)}" for entry in self.compared.entries)
-            text = "\n".join([*named, "", text])
-        self.app.copy_to_clipboard(text)
-        self.notify(plain(f"The table of {name}, {plural(len(text.splitlines()), 'line')}."), title="Copied")
+        if self._shown is not None:
+            name, text = self._tabs.as_text(self._shown)
+            self.app.copy_to_clipboard(text)
+            self.notify(plain(f"The table of {name}, {plural(len(text.splitlines()), 'line')}."), title="Copied")
 
     def action_export(self) -> None:
         """Ask what of the comparison to write, and where."""
-        from itop_tui.dialogs.export_dialog import (
-            chart_choice,
-            drawing_choice,
-            offer,
-            report_choice,
-            run_choices,
-            sheet_choices,
-        )
+        from itop_tui.dialogs.export_dialog import offer
 
-        found, compared = self._shown, self.compared
-        if found is None:
-            return
-        ids = [run.id for run in compared.entry_runs]
-        name = comparison_name(ids)
-        report = report_choice(compared.entry_runs, name, grouped=compared.grouped, across=self.curves.across)
-        drawn = []
-        if self.tab == "curves":
-            labels = {entry.letter: entry.label_with_n for entry in compared.entries}
-            drawn = [chart_choice(chart, name, labels) for chart in self.curves.charts if chart.display]
-        elif self.tab == "scatter":
-            from itop_tui.export.report import scatter_drawings
-
-            plots = scatter_drawings(compared.entries, found.seconds, compared.accuracy, hidden=compared.hidden)
-            drawn = [drawing_choice(plot, name) for plot in plots]
-        title, table = self._copied(found)
-        others = run_choices(ids, without=("html",))
-        offer(self, "Export the comparison", [report, *drawn, *sheet_choices(name, title, table), *others])
+        if self._shown is not None:
+            offer(self, "Export the comparison", self._tabs.choices(self._shown))
 
     def keep(self) -> None:
         """Keep how the comparison is left, for the next opening of the same runs and the next start."""
         left, view = self.compared.left, {**self.curves.state, **self.compared.view}
         self.itop.operate(lambda db: keep(db, left, view), failing="The view could not be kept")
-
-    # --------------------------------------------------------------------------------------------------------- keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The keys of a tab work while it is open."""
@@ -489,14 +388,12 @@ class CompareScreen(ItopScreen):
 
     def key_hints(self) -> Iterable[KeyHint]:
         """What works now, what belongs to the open tab first."""
-        own = {action.name for action in in_scope("compare") if action.heading == "Charts"} | set(_ONLY_ON)
-        mine: list[KeyHint] = []
-        others: list[KeyHint] = []
+        own = {action.name for action in in_scope("compare") if action.heading == "Charts"}
+        own |= {*_ONLY_ON, "group_seeds"}
+        shown: list[KeyHint] = []
         for hint in super().key_hints():
             name = hint.action.removeprefix("screen.")
-            if hint.action == "app.quit":  # q leaves the screen here
-                continue
-            if hint.action.startswith("app.") or self.check_action(name, ()):
-                shown = replace(hint, pinned=True) if name == "leave" else hint
-                (mine if name in own or name == "group_seeds" else others).append(shown)
-        return [*mine, *others]
+            # q leaves the screen here
+            if hint.action != "app.quit" and (hint.action.startswith("app.") or self.check_action(name, ())):
+                shown.append(replace(hint, pinned=True) if name == "leave" else hint)
+        return sorted(shown, key=lambda hint: hint.action.removeprefix("screen.") not in own)

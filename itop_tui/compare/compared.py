@@ -7,10 +7,11 @@ from typing import Any
 
 from db.records import RunRecord
 from itop_tui.compare import sheets
-from itop_tui.compare.comparison_state import Left, choice, left_before, view_before
+from itop_tui.compare.reading import ComparisonRead, Left, MasksRead, choice, left_before, view_before
 from itop_tui.figures.comparison import Entry, entries, fitting
 from itop_tui.figures.comparison_scatter import ACCURACIES
 from itop_tui.figures.format import plural
+from itop_tui.widgets.sheet import Sheet
 
 TABS = ("curves", "results", "settings", "scatter", "layers", "masks")
 """The tabs in order; each one's number is its key."""
@@ -22,34 +23,25 @@ class Compared:
     Args:
         run_ids: The runs, in order.
         grouped: Whether runs that differ only by their seed are joined at first, where that leaves several groups.
-
-    Attributes:
-        ids: The runs, in order.
-        runs: What was read of them; those that were not read yet are missing.
-        entries: What is compared: a run, or the runs of one recipe.
-        cursor: The place of the entry that keys act on.
-        hidden: The entries that are left out of charts and plots, each by its `key`.
-        tab: The open tab, of `TABS`.
-        legend: Whether the legend is shown.
-        accuracy: The accuracy of the scatter plots.
-        layer_measure: What the layers are compared by.
-        overlap_measure: What the masks are compared by.
-        mask_layer: The layer whose masks are compared; None for all.
     """
 
     def __init__(self, run_ids: Sequence[int], *, grouped: bool = False) -> None:
         self.ids = tuple(dict.fromkeys(run_ids))
         self.grouped = grouped
         self.runs: tuple[RunRecord, ...] = ()
+        """What was read of them; those that were not read yet are missing."""
         self.entries: tuple[Entry, ...] = ()
         self.cursor = 0
+        """The place of the entry that keys act on."""
         self.hidden: frozenset[int] = frozenset()
+        """The entries that are left out of charts and plots, each by its `key`."""
         self.tab = TABS[0]
         self.legend = True
         self.accuracy = next(iter(ACCURACIES))
         self.layer_measure = sheets.LAYER_MEASURES[0]
         self.overlap_measure = sheets.OVERLAP_MEASURES[0]
         self.mask_layer: str | None = None
+        """The layer whose masks are compared; None for all."""
 
     # -------------------------------------------------------------------------------------------------- the entries
 
@@ -71,22 +63,19 @@ class Compared:
         counted = plural(len(self.entries), "group") if self.grouped else plural(len(self.ids), "run")
         return f"compare · {counted}" + (f" of {plural(len(self.ids), 'run')}" if self.grouped else "")
 
-    def arrange(self) -> None:
-        """Make the entries of the runs.
+    def arrange(self, *, grouped: bool | None = None) -> None:
+        """Make the entries of the runs, those that differ only by their seed joined or not.
 
         Raises:
-            ValueError: They make more entries than are compared; the ones before stay.
+            ValueError: They make more entries than are compared; everything stays as it was.
         """
-        known = {run.id: run for run in self.runs}
-        self.entries = entries([known[run_id] for run_id in self.ids if run_id in known], grouped=self.grouped)
+        grouped, known = self.grouped if grouped is None else grouped, {run.id: run for run in self.runs}
+        self.entries = entries([known[run_id] for run_id in self.ids if run_id in known], grouped=grouped)
+        self.grouped = grouped
         self.point_at(self.cursor)
 
     def limit(self) -> int:
-        """Join the seeds of more runs than can be distinguished; where that is not enough, take the first ones.
-
-        Returns:
-            How many runs there are at most.
-        """
+        """Join seeds where there are too many runs, or else take the first ones; returns how many there are."""
         self.grouped, most = fitting(self.runs, grouped=self.grouped)
         if most < len(self.runs):
             self.ids = self.ids[:most]
@@ -137,19 +126,6 @@ class Compared:
         entries([*self.runs, run], grouped=self.grouped)
         self.ids = (*self.ids, run.id)
 
-    def toggle_grouped(self) -> None:
-        """Join runs that differ only by their seed, or compare each run.
-
-        Raises:
-            ValueError: There would be more entries than are compared.
-        """
-        self.grouped = not self.grouped
-        try:
-            self.arrange()
-        except ValueError:
-            self.grouped = not self.grouped
-            raise
-
     # ------------------------------------------------------------------------------------------------ what is shown
 
     def next_measure(self) -> None:
@@ -162,15 +138,20 @@ class Compared:
             self.overlap_measure = _after(sheets.OVERLAP_MEASURES, self.overlap_measure)
 
     def choose_layer(self, by: int, layers: Sequence[str]) -> None:
-        """Compare the masks of another layer, or of all.
-
-        Args:
-            by: How many places further.
-            layers: The layers whose masks can be compared.
-        """
+        """Compare the masks of another of these layers, `by` places further, or of all."""
         choices: tuple[str | None, ...] = (None, *layers)
         here = choices.index(self.mask_layer) if self.mask_layer in choices else 0
         self.mask_layer = choices[(here + by) % len(choices)]
+
+    def sheet(self, found: ComparisonRead, masks: MasksRead | None, problem: str | None) -> Sheet:
+        """The table of the open tab, with the masks or why they could not be read where it is of them."""
+        if self.tab == "settings":
+            return sheets.settings_sheet(self.entries)
+        if self.tab == "layers":
+            return sheets.layers_sheet(self.entries, found.layers or {}, self.layer_measure)
+        if self.tab == "masks":
+            return sheets.overlap_sheet(self.entries, masks, problem, self.mask_layer, self.overlap_measure)
+        return sheets.results_sheet(self.entries, found.seconds, named=not self.legend)
 
     # --------------------------------------------------------------------------------------- what is kept of the view
 
@@ -193,8 +174,7 @@ class Compared:
     def restore(self, kept: object) -> Mapping[str, Any]:
         """Show the order, and everything else, as it was left the last time; returns the view, with the charts' part.
 
-        Args:
-            kept: What the settings hold; what makes no sense is ignored.
+        What the settings hold and makes no sense is ignored.
         """
         left, view = left_before(kept, self.ids), view_before(kept)
         if left is not None:

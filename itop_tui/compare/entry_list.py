@@ -10,37 +10,21 @@ from textual import events
 from textual.message import Message
 from textual.reactive import reactive
 
+from itop_tui.figures.comparison import Entry
 from itop_tui.figures.format import fit
 from itop_tui.look.theme import curve_colour, look
 from itop_tui.look.toned import Toned
-
-
-@dataclass(frozen=True, slots=True)
-class EntryLine:
-    """An entry as the legend shows it.
-
-    Attributes:
-        letter: Its letter.
-        label: Its name.
-        status: The state of its run, or of its runs where they share one; empty where they do not.
-        n: How many runs it joins.
-        hidden: Whether its curves are left out.
-        reading: Its value on the chosen chart; empty for none.
-    """
-
-    letter: str
-    label: str
-    status: str
-    n: int = 1
-    hidden: bool = False
-    reading: str = ""
 
 
 class EntryList(Toned):
     """Lists the entries of a comparison."""
 
     DEFAULT_CSS = "EntryList { height: 1fr; }"
-    lines: reactive[tuple[EntryLine, ...]] = reactive(())
+    entries: reactive[tuple[Entry, ...]] = reactive(())
+    hidden: reactive[frozenset[int]] = reactive(frozenset())
+    """Those whose curves are left out, by their `key`."""
+    readings: reactive[tuple[str, ...]] = reactive(())
+    """The value of each on the chosen chart; empty for none."""
     cursor: reactive[int] = reactive(0)
 
     @dataclass
@@ -54,41 +38,42 @@ class EntryList(Toned):
         width, tall, shown = self.size.width, self._tall(), self._shown()
         text = Text(no_wrap=True, end="", overflow="crop")
         for position in shown:
-            line = self.lines[position]
+            entry, value = self.entries[position], self.readings[position]
+            hidden = entry.key in self.hidden
             here = position == self.cursor
             tint = Style(color=curve_colour(self.app.current_theme, position), bold=True)
             mark = "▸" if here else " "
-            state = look(line.status) if line.status else None
-            count = f" ×{line.n}" if line.n > 1 else ""
-            reading = "" if tall else line.reading
+            state = look(entry.status) if entry.status else None
+            count = f" ×{entry.n}" if entry.n > 1 else ""
+            reading = "" if tall else value
             if len(reading) > max(0, width - 14):
                 reading = ""
             room = max(3, width - 6 - len(count) - (len(reading) + 1 if reading else 0))
             text.append(mark, self.tone("accent"))
-            text.append(line.letter, tint)
+            text.append(entry.letter, tint)
             text.append(" ")
             text.append(state.glyph if state else "·", self.tone(state.tone if state else "muted"))
-            style = self.tone("faint") if line.hidden else self.tone("title" if here else "text")
-            name = fit(line.label, room)
-            text.append(" " + (f"({fit(line.label, room - 2).rstrip()})".ljust(room) if line.hidden else name), style)
+            style = self.tone("faint") if hidden else self.tone("title" if here else "text")
+            name = fit(entry.label, room)
+            text.append(" " + (f"({fit(entry.label, room - 2).rstrip()})".ljust(room) if hidden else name), style)
             text.append(count, self.tone("muted"))
             if reading:
                 text.append(f" {reading}", self.tone("muted"))
             if tall:
-                below = line.reading or ("hidden" if line.hidden else "")
+                below = value or ("hidden" if hidden else "")
                 text.append("\n" + fit(f"    {below}", width), self.tone("muted"))
             text.append("\n")
-        others = ((shown.start, "above"), (len(self.lines) - shown.stop, "below"))
+        others = ((shown.start, "above"), (len(self.entries) - shown.stop, "below"))
         if more := ", ".join(f"+{number} {where}" for number, where in others if number):
             text.append(fit(f"    {more}", width), self.tone("muted"))
         return text
 
     def _tall(self) -> bool:
-        return len(self.lines) * 2 <= self.size.height
+        return len(self.entries) * 2 <= self.size.height
 
     def _shown(self) -> range:
         """The entries there is room for, that at the cursor among them."""
-        count = len(self.lines)
+        count = len(self.entries)
         if count <= self.size.height:
             return range(count)
         room = max(1, self.size.height - 1)  # a line says how many others there are

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,27 +15,23 @@ from db.records import LayerMaskStat, RunRecord
 from db.runs import attempts, checkpoints, runs
 from db.session import Database
 from engine.helpers.masks_client import MaskServer, Overlaps
-from itop_tui.compare.comparison_state import SETTING, Left, with_left
 from itop_tui.figures.comparison import seconds_taken
 from itop_tui.figures.comparison_curves import EntryCurves, read_curves
 from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.entry_charts import MarkedRun
 from itop_tui.figures.events import drop, drops, happenings
 
+SETTING = "ui.compare"
+"""Under which name the settings keep it."""
+MOST_KEPT = 200
+"""Comparisons that are remembered; the one left longest ago is forgotten first."""
 _RATE_BUCKETS = 1_000
 """How finely the learning rate is read to find where it drops: a step of a bucket, of the width of any screen."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRequest:
-    """What the screen shows now.
-
-    Attributes:
-        ids: The runs, in order.
-        curves: The charts; None while they are not visible.
-        layers: Whether the layers are.
-        masks: Whether the masks are.
-    """
+    """What the screen shows now: the charts (None while they are not visible), the layers, the masks."""
 
     ids: tuple[int, ...]
     curves: CurveRequest | None = None
@@ -45,42 +41,31 @@ class ComparisonRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComparisonRead:
-    """What was read.
-
-    Attributes:
-        request: What was asked for.
-        runs: The runs that are there, in order.
-        seconds: How long each took, by its id.
-        curves: The charts, where they were asked for.
-        layers: The layers of each run at its latest mask update, by its id; where they were asked for.
-        checkpoints: The last checkpoint of each run, None where it has none; where the masks are visible.
-        kept: How comparisons were left, from the settings; only in what is read first.
-    """
+    """What was read: all runs that are there, in order, and by their ids what was asked for."""
 
     request: ComparisonRequest
     runs: tuple[RunRecord, ...]
     seconds: dict[int, float | None]
     curves: EntryCurves | None = None
     layers: dict[int, tuple[LayerMaskStat, ...]] | None = None
+    """The layers of each run at its latest mask update."""
     checkpoints: tuple[int | None, ...] | None = None
+    """The last checkpoint of each run, None where it has none; where the masks are visible."""
     kept: object = None
+    """How comparisons were left, from the settings; only in what is read first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MasksRead:
-    """How far the final masks of runs agree.
-
-    Attributes:
-        runs: All runs, in order.
-        ids: Those that have a checkpoint, in order.
-        overlaps: What their checkpoints share; None of fewer than two.
-        problems: For each run, why it cannot be compared; None where it can.
-    """
+    """How far the final masks of runs agree."""
 
     runs: tuple[int, ...]
     ids: tuple[int, ...]
+    """Those that have a checkpoint, in order."""
     overlaps: Overlaps | None
+    """What their checkpoints share; None of fewer than two."""
     problems: tuple[str | None, ...]
+    """For each run, why it cannot be compared; None where it can."""
 
 
 def read_runs(db: Database, ids: Sequence[int]) -> tuple[RunRecord, ...]:
@@ -95,14 +80,7 @@ def read_runs(db: Database, ids: Sequence[int]) -> tuple[RunRecord, ...]:
 
 
 def read(db: Database, request: ComparisonRequest, now: float, *, first: bool = False) -> ComparisonRead:
-    """Read what is asked for; runs that are gone are left out.
-
-    Args:
-        db: The database.
-        request: What is visible.
-        now: The time.
-        first: Whether how comparisons were left is wanted too.
-    """
+    """Read what is asked for; runs that are gone are left out. At first, how comparisons were left is wanted too."""
     found = read_runs(db, request.ids)
     return ComparisonRead(
         request,
@@ -170,3 +148,62 @@ def read_masks(db: Database, server: MaskServer, compared: Sequence[RunRecord]) 
         overlaps,
         tuple(problems.get(run.id) for run in compared),
     )
+
+
+# -------------------------------------------------------- how comparisons were left
+# What cannot be understood (another version's) is ignored.
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How the comparison of some runs was left: their order, what is hidden, and whether seeds are joined."""
+
+    ids: tuple[int, ...]
+    hidden: frozenset[int] = frozenset()
+    grouped: bool = False
+
+
+def left_before(kept: object, ids: Iterable[int]) -> Left | None:
+    """How the comparison of these runs, in any order, was left; None where they were not compared before."""
+    wanted = frozenset(ids)
+    for known in _comparisons(kept):
+        if frozenset(known.ids) == wanted:
+            return known
+    return None
+
+
+def view_before(kept: object) -> Mapping[str, Any]:
+    """How the view was left, for any comparison; empty where it was not opened before."""
+    view = kept.get("view") if isinstance(kept, Mapping) else None
+    return view if isinstance(view, Mapping) else {}
+
+
+def with_left(kept: object, left: Left, view: Mapping[str, Any]) -> dict[str, Any]:
+    """What the settings hold once a comparison has been left, beside what they held."""
+    others = [known for known in _comparisons(kept) if frozenset(known.ids) != frozenset(left.ids)]
+    return {"view": dict(view), "comparisons": [_as_json(each) for each in [left, *others][:MOST_KEPT]]}
+
+
+def _as_json(left: Left) -> dict[str, Any]:
+    return {"runs": list(left.ids), "hidden": sorted(left.hidden), "grouped": left.grouped}
+
+
+def _comparisons(kept: object) -> list[Left]:
+    found = kept.get("comparisons") if isinstance(kept, Mapping) else None
+    comparisons = []
+    for each in found if isinstance(found, list) else []:
+        ids = _numbers(each.get("runs")) if isinstance(each, Mapping) else ()
+        if ids and len(set(ids)) == len(ids):
+            hidden = frozenset(_numbers(each.get("hidden"))) & set(ids)
+            comparisons.append(Left(ids, hidden, each.get("grouped") is True))
+    return comparisons
+
+
+def _numbers(value: object) -> tuple[int, ...]:
+    numbers = value if isinstance(value, list) else []
+    return tuple(number for number in numbers if isinstance(number, int) and not isinstance(number, bool))
+
+
+def choice(kept: object, choices: tuple[str, ...]) -> str:
+    """What was kept, where it is one of the choices; else the first one."""
+    return kept if isinstance(kept, str) and kept in choices else choices[0]

@@ -39,10 +39,7 @@ def heads(compared: Sequence[Entry], corner: str) -> tuple[Cell, ...]:
 def results_sheet(compared: Sequence[Entry], seconds: Mapping[int, float | None], *, named: bool = True) -> Sheet:
     """The results, a row for each entry; the best of each is starred and bold.
 
-    Args:
-        compared: The entries.
-        seconds: How long each run took.
-        named: Whether rows have the names beside the letters; a legend may show them already.
+    Rows have names beside the letters where they are `named`; a legend may show them already.
     """
     found = results(compared, seconds)
     shown = [result for result in RESULTS if any(stat.n for stat in found[result.name])]

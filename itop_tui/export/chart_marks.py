@@ -38,13 +38,7 @@ _SHAPES = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DrawnMarks:
-    """What happened.
-
-    Attributes:
-        updates: Positions of mask updates, shape (n,).
-        events: Everything else.
-        whose: Whose they are, where the drawing is of several runs; else empty.
-    """
+    """What happened: mask updates, everything else, and whose it is where the drawing is of several runs."""
 
     updates: FloatArray = field(default_factory=lambda: np.empty(0))
     events: tuple[Event, ...] = ()
@@ -65,10 +59,10 @@ class Marking:
     """Marks on one drawing.
 
     Args:
-        marks: What happened.
+        marks: What happened; what lies outside of `xs` is left out.
         place: The pixel of a position on the x axis.
-        xs: The positions at the edges of the plot; what lies outside is left out.
-        sides: The left and right edge of the plot, in pixels.
+        xs: The positions at the edges of the plot.
+        sides: Its left and right edge, in pixels.
         colours: The drawing's colours, by the names "ink", "soft" and "paper".
         parent: Whether some curves are the parent's, up to the fork.
     """
@@ -121,12 +115,7 @@ class Marking:
         return _APART * max((mark.row + 1 for mark in self._placed if mark.kind != "checkpoint"), default=0)
 
     def behind(self, top: int, bottom: int) -> Iterable[str]:
-        """What lies behind the curves: mask updates, and a line below each shape above the plot.
-
-        Args:
-            top: The upper edge of the plot, in pixels.
-            bottom: The lower one.
-        """
+        """What lies behind the curves: mask updates, and a line below each shape above the plot."""
         soft = self._colours["soft"]
         if len(self._updates):
             begin, look = (bottom - 6, "opacity:.75") if self._dense else (top, "stroke-dasharray:1 3")
@@ -143,15 +132,9 @@ class Marking:
             yield self._shape(mark.kind, mark.x, y, "; ".join(mark.texts))
 
     def legend(self, x: float, y: float, line: float) -> tuple[int, list[str]]:
-        """What the marks mean, in as many lines as that takes.
+        """What the marks mean, in as many lines of a height as that takes: how many, and the elements.
 
-        Args:
-            x: The pixel at which a line begins.
-            y: The middle of the first line.
-            line: The height of a line.
-
-        Returns:
-            How many lines, and the elements.
+        The first line begins at `x`, with its middle at `y`.
         """
         parts: list[str] = []
         at, rows = x, 0

@@ -1,10 +1,12 @@
-"""CSV and JSON, by the standard library alone."""
+"""CSV and JSON, by the standard library alone, and Parquet, by pyarrow."""
 
 from __future__ import annotations
 
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,7 +14,11 @@ from db.records import RunRecord
 from db.runs import attempts, checkpoints
 from db.session import Database
 from itop_tui.export.tables import Table, tables_of
+from itop_tui.export.written_files import ExportError
 from itop_tui.service.json_shape import Document, plain_value, run_document, timestamp
+
+_ROWS = 20_000
+"""Rows in a group of a Parquet file: what is held in memory at once."""
 
 
 def write_csv(db: Database, run: RunRecord, folder: Path) -> None:
@@ -22,11 +28,6 @@ def write_csv(db: Database, run: RunRecord, folder: Path) -> None:
     with the run's id, so that files of several runs can be read as one. Metrics are written as Python writes them
     ("nan" and "inf" where they diverged), so that they read back as they were recorded; what was not recorded is empty;
     shapes are JSON.
-
-    Args:
-        db: The database.
-        run: The run.
-        folder: A folder that is there and empty.
     """
     for table in tables_of(db, run.id):
         rows = ((run.id, *row) for row in table.rows())
@@ -58,11 +59,6 @@ def write_json(db: Database, run: RunRecord, path: Path) -> None:
 
     Beside the run's own fields, its checkpoints and attempts it holds `steps`, `epochs`, `mask_updates` and `layers`, a
     list of objects each.
-
-    Args:
-        db: The database.
-        run: The run.
-        path: The file.
     """
     document = run_document(run, checkpoints=checkpoints.for_run(db, run.id), attempts=attempts.for_run(db, run.id))
     with path.open("w", encoding="utf-8") as file:
@@ -87,3 +83,33 @@ def _write_table(file: TextIO, table: Table) -> None:
         }
         file.write(("" if position == 0 else ",") + "\n    " + json.dumps(shaped, allow_nan=False))
     file.write("\n  ]")
+
+
+def write_parquet(db: Database, run: RunRecord, folder: Path) -> None:
+    """Write a run as a folder of Parquet files, one for each table.
+
+    Each row begins with the run's id, so that files of several runs can be read as one; each file's metadata holds the
+    run's results, state and where it ran (`itop.run`) and its configuration (`itop.config`), both as JSON. What was not
+    recorded is null; a metric that diverged is nan or infinite.
+
+    Raises:
+        ExportError: pyarrow is not installed.
+    """
+    try:
+        pa: Any = import_module("pyarrow")
+        pq: Any = import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise ExportError("Parquet needs pyarrow: python -m pip install 'itop[export]' brings it") from error
+    types: dict[type, Any] = {int: pa.int64(), float: pa.float64(), str: pa.string(), tuple: pa.list_(pa.int64())}
+    document = run_document(run)
+    config = document.pop("config")
+    metadata = {"itop.run": json.dumps(document), "itop.config": json.dumps(config)}
+    for table in tables_of(db, run.id):
+        fields = [(name, types[kind]) for name, kind in zip(table.columns, table.kinds, strict=True)]
+        schema = pa.schema([("run", pa.int64()), *fields], metadata=metadata)
+        rows = table.rows()
+        with pq.ParquetWriter(folder / f"{table.name}.parquet", schema) as writer:
+            while page := list(islice(rows, _ROWS)):
+                values = [[run.id] * len(page), *zip(*page, strict=True)]
+                columns = [pa.array(column, type=field.type) for column, field in zip(values, schema, strict=True)]
+                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))

@@ -68,23 +68,13 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawing:
-    """What is drawn.
+    """What is drawn: curves or points, in the legend's order, and what happened on the way.
 
     Attributes:
-        title: Above it.
-        x_label: Below the x axis.
-        y_label: Beside the y axis.
-        traces: Curves or points, in the legend's order.
-        points: Whether traces are points with bars.
-        logarithmic: Whether the y axis is.
-        x_percent: Whether positions are shares.
-        y_percent: Whether values are.
-        right_percent: Whether those of the axis at the right are.
+        right_percent: Whether values of the axis at the right are shares.
         broken: Where values are not finite, as (position, what to say: "NaN at step 123").
-        marks: What happened on the way.
         x_range: The positions at the edges of the plot; None for those of the first and last point.
         note: A line below the legend; empty for none.
-        width: In pixels.
         height: In pixels, without the legend.
     """
 
@@ -105,11 +95,7 @@ class Drawing:
     height: int = 340
 
     def svg(self, *, themed: bool = False) -> str:
-        """The drawing as one `<svg>` element; it refers to nothing outside.
-
-        Args:
-            themed: Whether the page it stands in gives the colours; else they are those of paper.
-        """
+        """The drawing as one `<svg>` element that needs nothing else; `themed` where its page gives the colours."""
         return "".join(_Sheet(self, themed=themed).elements())
 
 
@@ -148,12 +134,7 @@ class _Sheet:
         return _range(edge for trace in traces for edge in (self._scaled(trace.y, trace), *self._band(trace)))
 
     def _scaled(self, values: FloatArray, trace: Trace) -> FloatArray:
-        """Values as they are drawn; what is not positive lies at the foot of a logarithmic axis."""
-        if not self._log or trace.right:
-            return values
-        positive = trace.y[np.isfinite(trace.y) & (trace.y > 0)]
-        foot = float(positive.min()) if len(positive) else 1.0
-        return np.where(np.isfinite(values), np.log10(np.maximum(values, foot)), np.nan)
+        return axis.logarithms(values, trace.y) if self._log and not trace.right else values
 
     def _band(self, trace: Trace) -> tuple[FloatArray, ...]:
         if not len(trace.spread):
@@ -233,7 +214,7 @@ class _Sheet:
             yield (
                 f'<line x1="{_LEFT}" x2="{self._right}" y1="{y:.1f}" y2="{y:.1f}" {grid}/>'
                 f'<text x="{_LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end" {soft}>'
-                f"{text_of(_tick(value, drawing.y_percent))}</text>"
+                f"{text_of(axis.tick_label(value, drawing.y_percent, 7))}</text>"
             )
         for tick in axis.linear_ticks(*self._xs, 8) if self._traces else ():
             x = self._x(tick)
@@ -241,7 +222,7 @@ class _Sheet:
                 f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{self._bottom}" y2="{self._bottom + 4}" '
                 f'style="stroke:{self._of("soft")}"/>'
                 f'<text x="{x:.1f}" y="{self._bottom + 16}" text-anchor="middle" {soft}>'
-                f"{text_of(_tick(tick, drawing.x_percent))}</text>"
+                f"{text_of(axis.tick_label(tick, drawing.x_percent, 7))}</text>"
             )
         middle = (self._top + self._bottom) / 2
         yield (
@@ -258,7 +239,7 @@ class _Sheet:
                 y = self._y(tick, right=True)
                 yield (
                     f'<text x="{self._right + 6}" y="{y + 3.5:.1f}" {soft}>'
-                    f"{text_of(_tick(tick, drawing.right_percent))}</text>"
+                    f"{text_of(axis.tick_label(tick, drawing.right_percent, 7))}</text>"
                 )
 
     def _area(self, trace: Trace) -> Iterable[str]:
@@ -366,10 +347,6 @@ class _Sheet:
 
     def _path(self, points: Sequence[tuple[float, float]], trace: Trace) -> str:
         return "M" + "L".join(f"{self._x(float(x)):.1f} {self._y(float(y), right=trace.right):.1f}" for x, y in points)
-
-
-def _tick(value: float, percent: bool) -> str:
-    return f"{axis.label(value * 100, 6)}%" if percent else axis.label(value, 7)
 
 
 def _parts(known: NDArray[np.bool_]) -> list[slice]:

@@ -72,13 +72,7 @@ def _entries(runs: Sequence[RunRecord], grouped: bool | None) -> tuple[Entry, ..
 
 
 def curve_drawing(figure: Metric, compared: Sequence[Entry], curves: EntryCurves) -> Drawing:
-    """A chart of the comparison as a drawing; entries that did not record the metric are left out.
-
-    Args:
-        figure: The metric that is drawn.
-        compared: The entries, in order.
-        curves: What was read of them, this metric among it.
-    """
+    """A chart of the comparison as a drawing; entries that did not record the metric are left out."""
     each = zip(compared, curves.by_name[figure.name], strict=True)
     known = [(at, entry, curve) for at, (entry, curve) in enumerate(each) if len(curve.x)]
     raw = [

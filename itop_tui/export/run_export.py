@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from db.records import RunRecord
-from db.runs import runs
+from db.runs import checkpoints, runs
 from db.session import Database
-from itop_tui.export.written_files import (
-    ExportError,
-    comparison_name,
-    refuse_existing,
-    run_name,
-    written,
-    written_folder,
-)
+from itop_tui.export.csv_json import write_csv, write_json, write_parquet
+from itop_tui.export.tensorboard import write_tensorboard
+from itop_tui.export.written_files import ExportError, comparison_name, refuse_existing, run_name, written
 from itop_tui.figures.spelling import hint
+from itop_tui.service.json_shape import plain_value
 
-Writer = Callable[[Database, RunRecord, Path], None]
+_WRITERS: dict[str, Callable[[Database, RunRecord, Path], None]] = {
+    "csv": write_csv,
+    "json": write_json,
+    "parquet": write_parquet,
+    "tensorboard": write_tensorboard,
+}
+"""What writes one run; safetensors have a checkpoint to choose too, and a page of HTML has all runs."""
+_PATIENCE = 600.0
+"""Seconds that writing safetensors may take: torch's import, and gigabytes on a slow disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format of an export.
-
-    Attributes:
-        name: What it is asked for by.
-        label: What it is, in a few words.
-        suffix: Of its file; empty where a run becomes a folder.
-        whole: Whether all runs go into one file.
-    """
+    """A format of an export, with the suffix of its file; empty where a run becomes a folder."""
 
     name: str
     label: str
     suffix: str = ""
     whole: bool = False
+    """Whether all runs go into one file."""
 
 
 FORMATS = (
@@ -56,11 +57,10 @@ def find_format(name: str) -> Format:
     Raises:
         ExportError: There is none; the message lists them and names the nearest.
     """
-    for known in FORMATS:
-        if known.name == name.strip().lower():
-            return known
     names = [known.name for known in FORMATS]
-    raise ExportError(f"there is no format {name!r}, only {', '.join(names)}{hint(name.lower(), names)}")
+    if name.strip().lower() not in names:
+        raise ExportError(f"there is no format {name!r}, only {', '.join(names)}{hint(name.lower(), names)}")
+    return FORMATS[names.index(name.strip().lower())]
 
 
 def export_runs(
@@ -104,14 +104,12 @@ def export_runs(
         with written(targets[0], force=force) as path:
             write_report(db, found, path)
         return targets
-    write = _writer(chosen.name, checkpoint)
     for run, target in zip(found, targets, strict=True):
-        if chosen.suffix:
-            with written(target, force=force) as path:
-                write(db, run, path)
-        else:
-            with written_folder(target, force=force) as path:
-                write(db, run, path)
+        with written(target, force=force, folder=not chosen.suffix) as path:
+            if chosen.name in _WRITERS:
+                _WRITERS[chosen.name](db, run, path)
+            else:
+                write_tensors(db, run, path, checkpoint)
     return targets
 
 
@@ -129,23 +127,30 @@ def _targets(chosen: Format, found: Sequence[RunRecord], out: Path | None) -> li
     return [folder / f"{run_name(run)}{chosen.suffix or '-' + chosen.name}" for run in found]
 
 
-def _writer(name: str, checkpoint: str) -> Writer:
-    if name == "csv":
-        from itop_tui.export.csv_json import write_csv
+def write_tensors(db: Database, run: RunRecord, path: Path, checkpoint: str = "last") -> None:
+    """Write the weights and masks of a run's checkpoint, "last", "best" or an id; see `engine.training.tensors`.
 
-        return write_csv
-    if name == "json":
-        from itop_tui.export.csv_json import write_json
-
-        return write_json
-    if name == "parquet":
-        from itop_tui.export.parquet import write_parquet
-
-        return write_parquet
-    if name == "tensorboard":
-        from itop_tui.export.tensorboard import write_tensorboard
-
-        return write_tensorboard
-    from itop_tui.export.safetensors_export import write_tensors
-
-    return lambda db, run, path: write_tensors(db, run, path, checkpoint)
+    Raises:
+        StoreError: The run has no such checkpoint.
+        ExportError: It cannot be read, or safetensors is not installed.
+    """
+    chosen = checkpoints.pick(db, run.id, checkpoint)
+    metadata = {
+        "format": "pt",
+        "run": str(run.id),
+        "uid": run.uid,
+        "name": run.name,
+        "checkpoint": f"{chosen.id} ({chosen.kind})",
+        "config": json.dumps(plain_value(run.config)),
+    }
+    command = [sys.executable, "-P", "-m", "engine.training.tensors", chosen.path, str(path)]
+    command += ["--sha256", chosen.sha256, "--metadata", json.dumps(metadata)]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ExportError(f"run {run.id}: writing its tensors took more than {_PATIENCE:g} seconds") from error
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise ExportError(f"run {run.id}: {lines[-1] if lines else f'exit code {done.returncode}'}")

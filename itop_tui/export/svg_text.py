@@ -18,10 +18,7 @@ def text_of(text: str) -> str:
 def cut(text: str, wide: float, *, middle: bool = False) -> str:
     """A text that fits into so many pixels, about.
 
-    Args:
-        text: The text.
-        wide: The pixels.
-        middle: Whether it is cut in its middle: of names that begin alike, the end says more.
+    It may be cut in its middle: of names that begin alike, the end says more.
     """
     most = max(8, int(wide / CHARACTER))
     if len(text) <= most:
@@ -31,11 +28,6 @@ def cut(text: str, wide: float, *, middle: bool = False) -> str:
 
 
 def note_of(smoothing: float, x_note: str = "") -> str:
-    """How curves are to be read, as a drawing's note; empty where there is nothing to say.
-
-    Args:
-        smoothing: The weight of the past in the moving average that they are, 0 for none.
-        x_note: What is to be known of the x axis.
-    """
+    """How curves are to be read: their moving average and the x axis, as a note; empty where that is plain."""
     smooth = f"smoothed by a moving average of weight {smoothing:g}" if smoothing else ""
     return " · ".join(part for part in (smooth, x_note) if part)

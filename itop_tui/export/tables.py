@@ -20,14 +20,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of a run.
-
-    Attributes:
-        name: The name of its file.
-        columns: The columns.
-        kinds: The type of each: int, float, str or tuple (of whole numbers).
-        rows: Reads its rows, in order.
-    """
+    """A table of a run: columns, the type of each (int, float, str or tuple of whole numbers), and what reads rows."""
 
     name: str
     columns: tuple[str, ...]

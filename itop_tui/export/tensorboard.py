@@ -35,11 +35,6 @@ def write_tensorboard(db: Database, run: RunRecord, folder: Path) -> None:
     run's steps and at the times they were recorded, and `result/test_accuracy` at its last one. The configuration is a
     text called `config`, and with the results a session of the page HPARAMS, where many runs are compared.
 
-    Args:
-        db: The database.
-        run: The run.
-        folder: A folder that is there and empty.
-
     Raises:
         ExportError: tensorboardX is not installed.
     """

@@ -21,11 +21,7 @@ class ExportError(Exception):
 
 
 class AlreadyThereError(ExportError):
-    """What would be written already exists; with force it is replaced.
-
-    Args:
-        targets: The files and folders that are there.
-    """
+    """What would be written already exists; with force it is replaced."""
 
     def __init__(self, targets: Sequence[Path]) -> None:
         first, more = targets[0], len(targets) - 1
@@ -57,61 +53,43 @@ def comparison_name(ids: Sequence[int]) -> str:
 
 
 @contextmanager
-def written(target: Path, *, force: bool = False) -> Iterator[Path]:
-    """Give a path to write a file to; when all went well it becomes `target` in one instant, else nothing is left.
+def written(target: Path, *, force: bool = False, folder: bool = False) -> Iterator[Path]:
+    """Give a path to write to; when all went well it becomes `target` in one instant, else nothing is left.
+
+    A folder that is there already is replaced file by file, and keeps what is not exported.
 
     Args:
-        target: The file; its folder is made.
-        force: Whether a file that is there already may be replaced.
+        target: The file or folder; the folder it is in is made.
+        force: Whether what is there already may be replaced.
+        folder: Whether it is a folder, which is made.
 
     Raises:
-        AlreadyThereError: It is.
-        ExportError: There is a folder of that name.
+        AlreadyThereError: It is there, and `force` is not set.
+        ExportError: It is there and is of the other kind.
     """
-    refuse_existing([target], force=force)
+    refuse_existing([target], force=force, folders=folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    if folder:
+        temporary.mkdir()
     try:
         yield temporary
-        _take(temporary, target, force=force)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def written_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
-    """The same for a folder: one that is there already is replaced file by file, and keeps what is not exported.
-
-    Args:
-        target: The folder.
-        force: Whether files in it may be replaced.
-
-    Raises:
-        AlreadyThereError: It is.
-        ExportError: There is a file of that name.
-    """
-    refuse_existing([target], force=force, folders=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    temporary.mkdir()
-    try:
-        yield temporary
-        if target.is_dir():
+        if folder and target.is_dir():
             for file in sorted(temporary.iterdir()):
                 file.replace(target / file.name)
+        elif folder or force:
+            temporary.replace(target)
         else:
-            temporary.rename(target)
+            _link(temporary, target)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if folder:
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
 
 
 def refuse_existing(targets: Sequence[Path], *, force: bool, folders: bool = False) -> None:
-    """Refuse to write over something.
-
-    Args:
-        targets: What is to be written.
-        force: Whether what is there may be replaced.
-        folders: Whether they are folders.
+    """Refuse to write files, or folders, over something.
 
     Raises:
         AlreadyThereError: Some are there, and `force` is not set.
@@ -126,10 +104,7 @@ def refuse_existing(targets: Sequence[Path], *, force: bool, folders: bool = Fal
         raise AlreadyThereError(there)
 
 
-def _take(temporary: Path, target: Path, *, force: bool) -> None:
-    if force:
-        temporary.replace(target)
-        return
+def _link(temporary: Path, target: Path) -> None:
     try:
         os.link(temporary, target)  # unlike a rename, it fails if another process made it first
     except FileExistsError as error:

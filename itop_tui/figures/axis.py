@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from itop_tui.figures.braille import FloatArray
 from itop_tui.figures.format import figure
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
@@ -80,6 +83,19 @@ def label(value: float, width: int = 6) -> str:
         if len(text) <= width:
             return text
     return text
+
+
+def tick_label(value: float, percent: bool, width: int = 6) -> str:
+    """The label of a tick, in per cent where values are shares, in at most about `width` characters."""
+    return f"{label(value * 100, width - 1)}%" if percent else label(value, width)
+
+
+def logarithms(values: FloatArray, curve: FloatArray) -> FloatArray:
+    """Values of a curve, or of its band, on a logarithmic axis; what is not positive lies at the foot of the curve."""
+    positive = curve[np.isfinite(curve) & (curve > 0)]
+    foot = float(positive.min()) if len(positive) else 1.0
+    logs: FloatArray = np.where(np.isfinite(values), np.log10(np.maximum(values, foot)), np.nan)
+    return logs
 
 
 def padded(low: float, high: float) -> tuple[float, float]:

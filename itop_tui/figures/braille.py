@@ -66,20 +66,9 @@ def cells(x: FloatArray, y: FloatArray, xs: Range, ys: Range, width: int, height
 def band(
     x: FloatArray, low: FloatArray, high: FloatArray, xs: Range, ys: Range, width: int, height: int, place: int
 ) -> NDArray[np.uint8] | None:
-    """Return the dots of what lies between two curves, as a grid; None where there is nothing to draw.
+    """The dots of what lies between two curves, as a grid, as `cells` does; None where there is nothing to draw.
 
-    Args:
-        x: Positions, ascending, shape (n,).
-        low: The lower curve, shape (n,).
-        high: The upper one.
-        xs: The positions at the left and at the right edge.
-        ys: The values at the bottom and at the top edge.
-        width: Columns of cells.
-        height: Rows of cells.
-        place: Each place has a pattern of its own, so that bands which overlap can both be seen.
-
-    Returns:
-        Array of shape (height, width), as `cells` does.
+    Each `place` has a pattern of its own, so that bands which overlap can both be seen.
     """
     known = np.isfinite(low) & np.isfinite(high)
     if known.sum() < 2:
@@ -137,12 +126,7 @@ def extremes(x: FloatArray, y: FloatArray, buckets: int) -> tuple[FloatArray, Fl
 
     Buckets are equally wide in `x`, so a curve that grows and is thinned out again and again stays equally
     fine everywhere, and loses no extreme.  Where a bucket holds values that are not finite, the first of
-    them is kept as well, since it is what a reader must not miss.
-
-    Args:
-        x: Positions, ascending, shape (n,).
-        y: Values, shape (n,).
-        buckets: How many buckets; up to three points come back for each.
+    them is kept as well, since it is what a reader must not miss: up to three points come back for each bucket.
     """
     if buckets < 1 or len(x) <= 2 * buckets:
         return x, y

@@ -61,10 +61,10 @@ TONES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eig
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened at a position.
+    """Something that happened at a step, or at a position of the x axis.
 
     Attributes:
-        x: The position.
+        x: The step or position.
         kind: "drop" of the learning rate, "resume", "fork" or "checkpoint"; each has a glyph of its own.
         text: What happened, for the cursor: "resumed".
     """

@@ -5,8 +5,9 @@ A metric is named as the store names it; one of a layer is `metric@layer` ("chur
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from db.history import metrics
 from db.history.declared import LAYER_METRICS, METRICS, Metric
@@ -51,3 +52,94 @@ def all_metrics(layers: Iterable[str] = ()) -> list[Metric]:
     """Everything that can be charted of a run with these layers."""
     names = [f"{metric.name}{AT_LAYER}{layer}" for layer in layers for metric in LAYER_METRICS]
     return [*METRICS.values(), *(found for found in map(find, names) if found is not None)]
+
+
+@dataclass(frozen=True, slots=True)
+class ChartSpec:
+    """What one chart shows.
+
+    Attributes:
+        names: Metrics; the first one's unit has the axis at the left, all others share the one at the right.
+        title: What the chart is called; by its metrics where it is empty.
+    """
+
+    names: tuple[str, ...]
+    title: str = ""
+
+    @property
+    def figures(self) -> tuple[Metric, ...]:
+        """Its metrics, those that are known."""
+        return tuple(figure for figure in map(find, self.names) if figure is not None)
+
+    @property
+    def heading(self) -> str:
+        """What the chart is called."""
+        if self.title:
+            return self.title
+        figures = self.figures
+        if not figures:
+            return "no metric chosen (e)"
+        if len({figure.unit for figure in figures}) == 1 and len(figures) > 1:
+            return figures[0].unit
+        return " · ".join(figure.title for figure in figures)
+
+    @property
+    def percent(self) -> bool:
+        """Whether the left axis is in per cent."""
+        return bool(self.figures) and self.figures[0].percent
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether a logarithmic axis makes sense."""
+        figures = self.figures
+        return bool(figures) and all(figure.logarithmic for figure in figures)
+
+    def labels(self) -> dict[str, str]:
+        """What the legend calls each metric: nothing for a single one, and no two the same."""
+        figures = self.figures
+        if len(figures) == 1:
+            return {figures[0].name: ""}
+        short = [figure.label for figure in figures]
+        return {
+            figure.name: figure.label if short.count(figure.label) == 1 else figure.title for figure in figures
+        }  # fmt: skip
+
+
+DEFAULT_CHARTS: tuple[ChartSpec, ...] = (
+    ChartSpec(("loss", "val_loss"), "loss"),
+    ChartSpec(("accuracy", "val_accuracy"), "accuracy"),
+    ChartSpec(("itop_rate",)),
+    ChartSpec(("death_rate",)),
+    ChartSpec(("learning_rate",)),
+    ChartSpec(("churn", "survival", "overlap_first"), "mask updates"),
+    ChartSpec(("samples_per_second",)),
+    ChartSpec(("density",)),
+)
+"""The charts until a person chooses others."""
+
+MOST_CHARTS, MOST_FIGURES = 24, 8
+"""More would be read each time and could not be distinguished."""
+
+
+def with_figures(spec: ChartSpec, names: Sequence[str]) -> ChartSpec:
+    """The chart with other metrics; one that is changed is called by what it shows."""
+    chosen = tuple(dict.fromkeys(names))[:MOST_FIGURES]
+    return spec if chosen == spec.names else ChartSpec(chosen)
+
+
+def as_setting(specs: Sequence[ChartSpec]) -> list[dict[str, Any]]:
+    """Charts as JSON."""
+    return [{"names": list(spec.names), "title": spec.title} for spec in specs]
+
+
+def from_setting(value: object) -> tuple[ChartSpec, ...]:
+    """Charts out of JSON; what is damaged or unknown is left out, and the default ones stand for none at all."""
+    specs: list[ChartSpec] = []
+    for entry in value if isinstance(value, list) else []:
+        names = entry.get("names") if isinstance(entry, dict) else None
+        if isinstance(names, list):
+            known = tuple(name for name in names if isinstance(name, str) and find(name) is not None)
+            title = entry.get("title", "")
+            if known:
+                specs.append(ChartSpec(known[:MOST_FIGURES], plain(title, 60) if isinstance(title, str) else ""))
+    return tuple(specs[:MOST_CHARTS]) or DEFAULT_CHARTS

@@ -33,13 +33,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRST"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that is compared: a run, or the runs of one recipe.
-
-    Attributes:
-        letter: What it is called on charts and in tables.
-        label: Its name; of a group, what its runs' names have in common.
-        runs: Its runs, one at least.
-    """
+    """One thing that is compared: a run, or the runs of one recipe, called by what their names have in common."""
 
     letter: str
     label: str
@@ -68,11 +62,7 @@ class Entry:
 
 
 def entries(runs: Sequence[RunRecord], *, grouped: bool = False) -> tuple[Entry, ...]:
-    """Make the entries of a comparison, in the order of the runs.
-
-    Args:
-        runs: The runs.
-        grouped: Whether runs that differ by nothing but the seed become one entry.
+    """Make the entries of a comparison, in the order of the runs; `grouped` joins those that differ only by the seed.
 
     Raises:
         ValueError: They make more entries than are compared.
@@ -92,9 +82,7 @@ def entries(runs: Sequence[RunRecord], *, grouped: bool = False) -> tuple[Entry,
 def fitting(runs: Sequence[RunRecord], *, grouped: bool) -> tuple[bool, int]:
     """Whether seeds are joined so that runs can be distinguished, and how many runs, the first ones, are compared.
 
-    Args:
-        runs: The runs, any number.
-        grouped: Whether seeds are to be joined where that leaves several groups.
+    `grouped` is whether they are to be joined where that leaves several groups.
     """
     groups = len({_recipe(run) for run in runs})
     if len(runs) <= MOST:
@@ -237,13 +225,7 @@ def statistic(values: Iterable[float | None]) -> Stat:
 
 
 def result_of(run: RunRecord, name: str, seconds: Mapping[int, float | None]) -> float | None:
-    """Return one result of one run.
-
-    Args:
-        run: The run.
-        name: A name of `RESULTS`.
-        seconds: How long each run took, by its id.
-    """
+    """One result of one run, by its name in `RESULTS`; `seconds` is how long each run took."""
     if name == "seconds":
         return seconds.get(run.id)
     value: float | None = explored(run) if name == "itop_rate" else getattr(run, name)
@@ -259,11 +241,9 @@ def results(compared: Sequence[Entry], seconds: Mapping[int, float | None]) -> d
 
 
 def best(stats: Sequence[Stat], direction: int) -> frozenset[int]:
-    """Return the positions of the best means, several where they are equal; none where fewer than two are known.
+    """The positions of the best means, several where they are equal; none where fewer than two are known.
 
-    Args:
-        stats: A result of every entry.
-        direction: 1 where the largest is the best, -1 where the smallest is, 0 where none is.
+    The direction is 1 where the largest is the best, -1 where the smallest is, 0 where none is.
     """
     known = [stat.mean for stat in stats if stat.mean is not None and math.isfinite(stat.mean)]
     if not direction or len(known) < 2:
@@ -340,30 +320,3 @@ def join(curves: Sequence[tuple[FloatArray, FloatArray]]) -> Joined:
     squares = (np.where(known, rows - mean, 0.0) ** 2).sum(axis=0)
     std = np.where(n > 1, np.sqrt(squares / np.maximum(n - 1, 1)), np.nan)
     return Joined(grid, np.where(n > 0, mean, np.nan), std, n)
-
-
-def smoothed(steps: FloatArray, values: FloatArray, weight: float) -> FloatArray:
-    """Return the exponential moving average of a curve whose points may lie any number of steps apart.
-
-    A point that comes d steps after another weighs as if the value between them had been recorded d times, so that a
-    thinned curve is smoothed as the whole one would be. The start is corrected for.
-
-    Args:
-        steps: Ascending, shape (n,).
-        values: Shape (n,); what is not finite is left out, and nan in the result.
-        weight: Of the past, for one step, in [0, 1).
-    """
-    import numpy as np
-
-    result = np.full(len(values), np.nan)
-    total = norm = 0.0
-    before: float | None = None
-    for index, (step, value) in enumerate(zip(steps.tolist(), values.tolist(), strict=True)):
-        if not math.isfinite(value):
-            continue
-        past = weight ** (step - before) if before is not None else weight
-        total = past * total + (1 - past) * value
-        norm = past * norm + (1 - past)
-        result[index] = total / norm
-        before = step
-    return result

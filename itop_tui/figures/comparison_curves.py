@@ -19,8 +19,8 @@ from db.records import Series
 from db.runs import attempts
 from db.session import Database
 from itop_tui.figures.braille import FloatArray
-from itop_tui.figures.comparison import Entry, join, smoothed
-from itop_tui.figures.curves import CurveRequest, Members
+from itop_tui.figures.comparison import Entry, join
+from itop_tui.figures.curves import CurveRequest, Members, smoothed
 from itop_tui.figures.events import breaks
 from itop_tui.figures.x_axis import Hours, Linear, Scale, hours
 
@@ -79,19 +79,15 @@ class EntryCurve:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EntryCurves:
-    """All curves of one moment.
-
-    Attributes:
-        request: What was asked.
-        by_name: For each metric, the curve of each entry.
-        scales: The x axis of each run; without those whose hours are not known.
-        reach: The furthest position that any run came to.
-    """
+    """All curves of one moment."""
 
     request: CurveRequest
     by_name: dict[str, tuple[EntryCurve, ...]]
+    """For each metric, the curve of each entry."""
     scales: dict[int, Scale]
+    """The x axis of each run; without those whose hours are not known."""
     reach: float
+    """The furthest position that any run came to."""
 
     def of(self, figure: str, runs: tuple[int, ...]) -> EntryCurve | None:
         """The curve of the entry that has these runs; None where it was not read."""

@@ -15,16 +15,7 @@ ACCURACIES = {"test_accuracy": "test accuracy", "best_val_accuracy": "best valid
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An entry of a comparison as a point.
-
-    Attributes:
-        letter: Its letter.
-        position: Its place, which gives its colour.
-        x: Its position.
-        y: Its height.
-        x_std: What its bar reaches to either side; 0 for none.
-        y_std: What its bar reaches up and down.
-    """
+    """An entry of a comparison as a point, with bars that reach its deviations to either side; 0 for none."""
 
     letter: str
     position: int
@@ -36,15 +27,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class ScatterData:
-    """What a scatter plot shows.
-
-    Attributes:
-        title: What it is called.
-        x_label: What lies across, in per cent.
-        y_label: What goes up, in per cent.
-        points: The points; shares.
-        missing: What to say of those that are not known.
-    """
+    """What a scatter plot shows: points in shares, and what to say of those that are not known."""
 
     title: str = ""
     x_label: str = ""
@@ -68,13 +51,8 @@ def scatter_data(
 ) -> tuple[ScatterData, ScatterData]:
     """R_s against accuracy, and training FLOPs against accuracy: the plots of the paper.
 
-    A dense network explores all of its weights: it stands at R_s 1.
-
-    Args:
-        compared: The entries, in order.
-        seconds: How long each run took, by its id.
-        accuracy: A name of `ACCURACIES`.
-        hidden: Entries to leave out, by their `key`; the others keep their places.
+    A dense network explores all of its weights: it stands at R_s 1. Entries that are hidden, by their `key`, are left
+    out, and the others keep their places.
     """
     plots = []
     for name, title, label in (

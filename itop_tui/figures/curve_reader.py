@@ -10,31 +10,55 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from db.errors import RunNotFound
 from db.history import metrics
-from db.records import MaskUpdate
+from db.records import MaskUpdate, RunRecord
+from db.runs import runs
 from db.session import Database
 from itop_tui.figures.chart_metrics import find
 from itop_tui.figures.curves import EMPTY, Curve, CurveRequest, CurveTrack, RunCurves
 from itop_tui.figures.events import drops
-from itop_tui.figures.lineage import Stretch
 from itop_tui.figures.update_metrics import read_sparse
 from itop_tui.figures.x_axis import Linear
 
 _RATE = "learning_rate"
 _TAIL_LIMIT = 20_000
+_GENERATIONS = 32
+"""Generations that are followed; a longer chain is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The steps of an ancestor that its descendants continue: later than `after`, up to and with `until`."""
+
+    run_id: int
+    after: int
+    until: int
+
+
+def lineage(db: Database, run: RunRecord) -> tuple[Stretch, ...]:
+    """The ancestors' stretches, the oldest first; those of deleted ancestors and what lies before are missing."""
+    stretches: list[Stretch] = []
+    child = run
+    while child.parent_id is not None and child.fork_step is not None and len(stretches) < _GENERATIONS:
+        try:
+            parent = runs.get(db, child.parent_id)
+        except RunNotFound:
+            break
+        begins = parent.fork_step if parent.parent_id is not None and parent.fork_step is not None else -1
+        # A fork from a checkpoint that the parent itself was started from has nothing of the parent before it.
+        if child.fork_step > begins:
+            stretches.append(Stretch(parent.id, begins, child.fork_step))
+        child = parent
+    return tuple(reversed(stretches))
 
 
 class CurveReader:
-    """Reads the curves of one run; used by one thread at a time.
-
-    Args:
-        database: Where they are recorded.
-        run_id: Whose they are.
-    """
+    """Reads the curves of one run; used by one thread at a time."""
 
     def __init__(self, database: Database, run_id: int) -> None:
         self._database = database

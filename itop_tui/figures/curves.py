@@ -7,8 +7,9 @@ computed from all of them and only then thinned out, since the average of a thin
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 
@@ -24,16 +25,11 @@ _DOTS_A_COLUMN = 2
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The runs of one entry of a comparison, as they are read.
-
-    Attributes:
-        runs: Their ids.
-        reach: The last step any of them took; the same members may have come further since.
-        epoch: Steps of one epoch, for an axis of epochs.
-    """
+    """The runs of one entry of a comparison, as they are read, and the steps of one of their epochs."""
 
     runs: tuple[int, ...]
     reach: int = field(compare=False)
+    """The last step any of them took; the same members may have come further since."""
     epoch: float = 1.0
 
 
@@ -61,11 +57,7 @@ class CurveRequest:
     members: tuple[Members, ...] = ()
 
     def bounds(self, scale: Scale) -> tuple[int | None, int | None]:
-        """The steps to read: the window and a column more on either side, so that lines reach the edges.
-
-        Args:
-            scale: The axis that the window is one of.
-        """
+        """The steps to read: the window, and a column more on either side, so that lines reach the edges."""
         if self.window is None:
             return None, None
         low, high = (scale.step(edge) for edge in self.window)
@@ -80,14 +72,7 @@ class CurveRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """One metric over the steps, thinned out.
-
-    Attributes:
-        steps: Ascending, shape (n,).
-        values: Shape (n,); NaN and infinities as recorded.
-        smooth_steps: Positions of the smoothed curve; empty where it is not wanted.
-        smooth_values: The smoothed curve.
-    """
+    """One metric over the steps, thinned out, NaN and infinities as recorded; and smoothed, where that is wanted."""
 
     steps: FloatArray
     values: FloatArray
@@ -105,46 +90,38 @@ EMPTY = Curve(np.empty(0), np.empty(0))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunCurves:
-    """All curves of one moment.
-
-    Attributes:
-        request: What was asked.
-        by_name: Each metric of the request.
-        updates: Steps of mask updates.
-        first: The first recorded step, an ancestor's where the run is a fork; None without any.
-        last: The last one.
-        before: Each metric of the request in the runs it was forked from, up to the fork.
-        drops: Steps at which the learning rate dropped.
-        moments: Times of some steps, where they are wanted.
-    """
+    """All curves of one moment, in steps."""
 
     request: CurveRequest
     by_name: dict[str, Curve]
     updates: FloatArray
     first: float | None
+    """The first recorded step, an ancestor's where the run is a fork; None without any."""
     last: float | None
     before: dict[str, Curve] = field(default_factory=dict)
+    """Each metric of the request in the runs it was forked from, up to the fork."""
     drops: FloatArray = field(default_factory=lambda: np.empty(0))
+    """Steps at which the learning rate dropped."""
     moments: Series | None = None
+    """Times of some steps, where they are wanted."""
 
 
 class MovingAverage:
-    """An exponential moving average, corrected for its start, that can be continued.
-
-    Args:
-        weight: Weight of the past, in [0, 1).
-    """
+    """An exponential moving average, corrected for its start, that can be continued; `weight` is that of the past."""
 
     def __init__(self, weight: float) -> None:
         self._weight = weight
         self._sum = 0.0
         self._norm = 0.0
 
-    def extend(self, values: Sequence[float]) -> FloatArray:
-        """Return the average after each further value: NaN where the value is not finite, which it leaves out."""
+    def extend(self, values: Sequence[float], pasts: Iterable[float] | None = None) -> FloatArray:
+        """Return the average after each further value: NaN where the value is not finite, which it leaves out.
+
+        Before some values the past may weigh less: `pasts` is what it weighs before each.
+        """
         result = np.empty(len(values))
-        total, norm, past = self._sum, self._norm, self._weight
-        for index, value in enumerate(values):
+        total, norm = self._sum, self._norm
+        for index, (value, past) in enumerate(zip(values, pasts or repeat(self._weight), strict=False)):
             if math.isfinite(value):
                 total = past * total + (1 - past) * value
                 norm = past * norm + (1 - past)
@@ -155,13 +132,20 @@ class MovingAverage:
         return result
 
 
-class CurveTrack:
-    """One metric while it grows, thinned out again when points pile up.
+def smoothed(steps: FloatArray, values: FloatArray, weight: float) -> FloatArray:
+    """Return the moving average of a curve whose points may lie any number of steps apart; NaN where it is not finite.
 
-    Args:
-        buckets: How finely it is kept.
-        smoothing: Weight of the past in its moving average, 0 for none.
+    A point that comes d steps after another weighs as if the value between them had been recorded d times, so that a
+    thinned curve is smoothed as the whole one would be. The weight is that of the past, for one step.
     """
+    result, known = np.full(len(values), np.nan), np.isfinite(values)
+    gaps = np.diff(steps[known], prepend=steps[known][:1] - 1)
+    result[known] = MovingAverage(weight).extend(values[known].tolist(), (weight**gaps).tolist())
+    return result
+
+
+class CurveTrack:
+    """One metric while it grows, thinned out to buckets when points pile up; smoothed by the weight of the past."""
 
     def __init__(self, buckets: int, smoothing: float) -> None:
         self._buckets = buckets

@@ -9,11 +9,10 @@ import numpy as np
 
 from itop_tui.figures.braille import FloatArray, Range
 from itop_tui.figures.chart_data import ChartData, Event, Line
-from itop_tui.figures.chart_metrics import comparison_metrics, find
-from itop_tui.figures.chart_specs import ChartSpec
+from itop_tui.figures.chart_metrics import ChartSpec, comparison_metrics, find
 from itop_tui.figures.comparison import Entry
 from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurve, EntryCurves, epochs_known
-from itop_tui.figures.events import Happening
+from itop_tui.figures.events import placed
 from itop_tui.figures.x_axis import Across, Linear, Scale, across_note
 
 _BY_LETTER = " "
@@ -27,25 +26,15 @@ def compared_charts() -> tuple[ChartSpec, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarkedRun:
-    """What charts mark of one run.
-
-    Attributes:
-        updates: Steps of its mask updates, shape (n,).
-        happenings: Drops of the learning rate, resumes, forks and checkpoints.
-    """
+    """What charts mark of one run: its mask updates, and what else happened, by their steps."""
 
     updates: FloatArray
-    happenings: tuple[Happening, ...]
+    happenings: tuple[Event, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MarkedEntry:
-    """The entry whose marks the charts show.
-
-    Attributes:
-        letter: Its letter.
-        runs: What happened to its runs, by their ids.
-    """
+    """The entry whose marks the charts show, by its letter, and what happened to its runs, by their ids."""
 
     letter: str
     runs: Mapping[int, MarkedRun]
@@ -53,8 +42,7 @@ class MarkedEntry:
     def places(self, scales: Mapping[int, Scale]) -> tuple[FloatArray, tuple[Event, ...]]:
         """Where its mask updates lie on the x axis, each once, and what else happened.
 
-        Args:
-            scales: The x axis of each run; marks of a run that has none are left out.
+        Marks of a run that has no scale are left out.
         """
         updates: list[float] = []
         events: dict[tuple[float, str], str] = {}
@@ -64,22 +52,14 @@ class MarkedEntry:
                 continue
             whose = f", run {run_id}" if len(self.runs) > 1 else ""
             updates += scale.place(found.updates).tolist()
-            places = scale.place(np.array([one.step for one in found.happenings], dtype=np.float64)).tolist()
-            for place, one in zip(places, found.happenings, strict=True):
-                events.setdefault((place, one.kind), f"{one.text}{whose}")
+            for one in placed(found.happenings, scale):
+                events.setdefault((one.x, one.kind), f"{one.text}{whose}")
         return np.unique(np.array(updates)), tuple(Event(x, kind, text) for (x, kind), text in events.items())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChartedEntries:
-    """The entries of a comparison as charts show them.
-
-    Attributes:
-        entries: The entries, in order.
-        hidden: Those that are left out, by their `key`.
-        curves: What was read of them last; None before anything was.
-        marked: The entry whose marks are shown; None for no marks.
-    """
+    """The entries of a comparison as charts show them: without those that are hidden, by their `key`."""
 
     entries: tuple[Entry, ...]
     hidden: frozenset[int]
@@ -138,11 +118,7 @@ class ChartedEntries:
 
 
 def lines_of(curves: Sequence[tuple[int, Entry, EntryCurve]]) -> tuple[Line, ...]:
-    """The lines of a chart, raw ones first, so that they lie behind.
-
-    Args:
-        curves: Of each entry that is shown, its place in the comparison, itself and its curve.
-    """
+    """The lines of a chart, of each entry that is shown, with its place; raw ones first, so that they lie behind."""
     shown = [each for each in curves if len(each[2].x)]
     raw = [
         Line("", curve.raw_x, curve.raw_y, f"dim-{at}", position=at)

@@ -11,9 +11,9 @@ from db.history.declared import Metric
 from db.records import AttemptRecord, CheckpointRecord, RunRecord
 from itop_tui.figures.braille import Range
 from itop_tui.figures.chart_data import TONES, ChartData, Event, Line
-from itop_tui.figures.chart_specs import ChartSpec
+from itop_tui.figures.chart_metrics import ChartSpec
 from itop_tui.figures.curves import EMPTY, Curve, RunCurves
-from itop_tui.figures.events import Happening, drop, happenings
+from itop_tui.figures.events import drop, happenings, placed
 from itop_tui.figures.format import MASK_FIGURES
 from itop_tui.figures.x_axis import Across, Hours, Linear, Scale, hours
 
@@ -22,31 +22,9 @@ _MARKERS = "●▲■◆✚★▼○"
 _OF_UPDATES = frozenset({"update", "layer"})
 
 
-@dataclass(frozen=True, slots=True)
-class RunLook:
-    """How charts are shown.
-
-    Attributes:
-        scale: The x axis.
-        with_marks: Whether mask updates and other happenings are marked.
-        happenings: What is known of the run beside its curves.
-    """
-
-    scale: Scale
-    with_marks: bool = True
-    happenings: tuple[Happening, ...] = ()
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class ChartedRun:
-    """A run as charts show it.
-
-    Attributes:
-        run: The run.
-        attempts: All of them.
-        checkpoints: All of them.
-        curves: What was read of it last; None before anything was.
-    """
+    """A run as charts show it, with the curves that were read of it last; None before anything was."""
 
     run: RunRecord
     attempts: tuple[AttemptRecord, ...]
@@ -78,12 +56,18 @@ class ChartedRun:
     def chart(self, spec: ChartSpec, across: Across, *, with_marks: bool) -> ChartData:
         """What one chart shows."""
         known = happenings(self.run, self.attempts, self.checkpoints)
-        return chart_data(spec, self.curves, self.run, RunLook(self.window_scale(across), with_marks, known))
+        return chart_data(spec, self.curves, self.run, self.window_scale(across), known if with_marks else None)
 
 
-def chart_data(spec: ChartSpec, curves: RunCurves | None, run: RunRecord | None, look: RunLook) -> ChartData:
-    """What a chart shows of what was read."""
-    unit = look.scale.unit
+def chart_data(
+    spec: ChartSpec,
+    curves: RunCurves | None,
+    run: RunRecord,
+    scale: Scale,
+    known: tuple[Event, ...] | None = (),
+) -> ChartData:
+    """What a chart shows of what was read; `known` is what else happened, None where nothing is to be marked."""
+    unit = scale.unit
     figures = spec.figures
     if curves is None or any(figure.name not in curves.by_name for figure in figures):
         return ChartData(empty="reading …", x_unit=unit)
@@ -96,7 +80,7 @@ def chart_data(spec: ChartSpec, curves: RunCurves | None, run: RunRecord | None,
             continue
         right = figure.unit != figures[0].unit
         name = labels[figure.name]
-        draw = partial(_line, scale=look.scale, figure=figure, right=right)
+        draw = partial(_line, scale=scale, figure=figure, right=right)
         before = curves.before.get(figure.name, EMPTY)
         # A parent's own hours are others: its curve has no place among this run's.
         if len(before.steps) and unit != "hour":
@@ -109,7 +93,7 @@ def chart_data(spec: ChartSpec, curves: RunCurves | None, run: RunRecord | None,
             lines.append(draw(smoothed, label=f"{name} smooth".strip(), tone=tone, marker=marker))
         else:
             lines.append(draw(curve, label=name, tone=tone, marker=marker))
-        places = look.scale.place(np.array([step for step, _ in curve.broken]))
+        places = scale.place(np.array([step for step, _ in curve.broken]))
         texts = [text if number == 0 else f"{name} {text}" for _, text in curve.broken]
         broken += zip(places.tolist(), texts, strict=True)
     if not any(len(line.x) for line in lines):
@@ -117,14 +101,14 @@ def chart_data(spec: ChartSpec, curves: RunCurves | None, run: RunRecord | None,
     right_ones = [figure for figure in figures if figure.unit != figures[0].unit]
     return ChartData(
         lines=tuple(lines),
-        marks=look.scale.place(curves.updates) if look.with_marks else np.empty(0),
+        marks=scale.place(curves.updates) if known is not None else np.empty(0),
         broken=tuple(broken),
         empty=why_empty(spec, run),
         x_unit=unit,
-        events=_events(curves, look) if look.with_marks else (),
+        events=placed([*known, *_drops(curves)], scale) if known is not None else (),
         right_percent=bool(right_ones) and right_ones[0].percent,
         smoothing=curves.request.smoothing if any(line.tone == "raw" for line in lines) else 0.0,
-        x_note=look.scale.note if isinstance(look.scale, Hours) else "",
+        x_note=scale.note if isinstance(scale, Hours) else "",
     )
 
 
@@ -152,25 +136,20 @@ def _line(curve: Curve, *, scale: Scale, figure: Metric, right: bool, label: str
     )
 
 
-def _events(curves: RunCurves, look: RunLook) -> tuple[Event, ...]:
+def _drops(curves: RunCurves) -> list[Event]:
     rate = curves.by_name.get("learning_rate", EMPTY)
-    found = [*look.happenings, *(drop(step, rate.steps, rate.values) for step in curves.drops.tolist())]
-    places = look.scale.place(np.array([one.step for one in found], dtype=np.float64))
-    return tuple(Event(place, one.kind, one.text) for place, one in zip(places.tolist(), found, strict=True))
+    return [drop(step, rate.steps, rate.values) for step in curves.drops.tolist()]
 
 
-def _says_nothing(figure: Metric, run: RunRecord | None) -> bool:
-    of_masks = figure.name in MASK_FIGURES or figure.source in _OF_UPDATES
-    return of_masks and run is not None and run.method == "dense"
+def _says_nothing(figure: Metric, run: RunRecord) -> bool:
+    return run.method == "dense" and (figure.name in MASK_FIGURES or figure.source in _OF_UPDATES)
 
 
-def why_empty(spec: ChartSpec, run: RunRecord | None) -> str:
+def why_empty(spec: ChartSpec, run: RunRecord) -> str:
     """Why there is nothing on a chart."""
     figures = spec.figures
     if not figures:
         return "choose metrics for this chart (e)"
-    if run is None:
-        return "reading …"
     if all(_says_nothing(figure, run) for figure in figures):
         return "a dense run has no mask"
     if run.config.get("fix") and all(figure.name == "death_rate" or figure.source == "update" for figure in figures):

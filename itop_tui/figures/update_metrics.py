@@ -14,7 +14,22 @@ from db.records import LayerMaskStat, MaskUpdate
 from db.session import Database
 from itop_tui.figures.chart_metrics import AT_LAYER, find
 from itop_tui.figures.curves import Curve
-from itop_tui.figures.layer_measures import churn, density, explored
+
+
+def density(row: LayerMaskStat) -> float:
+    """The share of a layer's weights that are active."""
+    return row.nonzeros / row.size if row.size else 0.0
+
+
+def explored(row: LayerMaskStat) -> float:
+    """R_s of a layer: the share of its weights that were ever active."""
+    return row.explored / row.size if row.size else 0.0
+
+
+def churn(row: LayerMaskStat) -> float:
+    """The share of a layer's active weights that the update put there."""
+    return row.grown / row.nonzeros if row.nonzeros else 0.0
+
 
 _LAYER_VALUES: Mapping[str, Any] = {"density": density, "itop_rate": explored, "churn": churn}
 """What is worked out of a layer's row; everything else is a field of it."""
@@ -29,16 +44,7 @@ def read_sparse(
     after: float = -math.inf,
     until: float = math.inf,
 ) -> dict[str, Curve]:
-    """The metrics among `names` that are not those of steps.
-
-    Args:
-        db: The database.
-        run_id: The run.
-        names: Metrics, as `itop_tui.figures.chart_metrics.find` knows them.
-        updates: The run's mask updates.
-        after: Only later steps.
-        until: Only steps up to and with this one.
-    """
+    """The metrics among `names` that are not those of steps, at later steps than `after`, up to and with `until`."""
     wanted = [metric for metric in map(find, names) if metric is not None and metric.source != "step"]
     epochs = metrics.epochs(db, run_id) if any(metric.source == "epoch" for metric in wanted) else []
     histories = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -18,20 +18,6 @@ from itop_tui.figures.format import duration, plural
 Across = Literal["step", "epoch", "hour"]
 ACROSS: tuple[Across, ...] = ("step", "epoch", "hour")
 """What the x axis can count, in the order a key goes through them."""
-
-
-class Scale(Protocol):
-    """The x axis."""
-
-    @property
-    def unit(self) -> Across:
-        """What it counts."""
-
-    def place(self, steps: FloatArray) -> FloatArray:
-        """Where steps lie on the axis."""
-
-    def step(self, place: float) -> float:
-        """Which step a place on the axis is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +87,10 @@ class Hours:
         return f"hours of training, {plural(self.left_out, 'pause')} of {duration(self.seconds_left_out)} left out"
 
 
+Scale = Linear | Hours
+"""The x axis."""
+
+
 def across_note(scales: Iterable[Scale]) -> str:
     """What is to be known of the x axis of several runs; empty for steps and epochs."""
     timed = [scale for scale in scales if isinstance(scale, Hours)]
@@ -112,11 +102,7 @@ def across_note(scales: Iterable[Scale]) -> str:
 def hours(moments: Series, attempts: Sequence[AttemptRecord]) -> Hours | None:
     """The scale of a run's own time; None while fewer than two steps are known.
 
-    Between the last step before an attempt and its first one lies a pause, which is left out.
-
-    Args:
-        moments: Times of some steps, those beside the attempts' start steps among them.
-        attempts: All attempts.
+    Between the last step before an attempt and its first one, both among the moments, lies a pause, which is left out.
     """
     if len(moments.steps) < 2:
         return None

@@ -13,7 +13,7 @@ from textual.widgets import DataTable
 
 from db.records import LayerMaskStat
 from itop_tui.figures.format import UNKNOWN, bar, count, figure, plain, share, short_count
-from itop_tui.figures.layer_measures import churn, density, explored
+from itop_tui.figures.update_metrics import churn, density, explored
 from itop_tui.look.theme import tone_style
 
 _BAR = 10

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from db.history.declared import Metric
 from itop_tui.dialogs.chooser import CheckList, Item
-from itop_tui.figures.chart_specs import MOST_FIGURES
+from itop_tui.figures.chart_metrics import MOST_FIGURES
 
 _EVERY = {"step": "each step", "epoch": "each epoch", "update": "each mask update", "layer": "each mask update"}
 

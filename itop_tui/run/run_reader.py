@@ -19,9 +19,8 @@ from db.history import metrics
 from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
 from db.runs import attempts, checkpoints, runs
 from db.session import Database
-from itop_tui.figures.curve_reader import CurveReader
+from itop_tui.figures.curve_reader import CurveReader, Stretch, lineage
 from itop_tui.figures.curves import CurveRequest, RunCurves
-from itop_tui.figures.lineage import Stretch, lineage
 from itop_tui.run import checkpoint_files
 from itop_tui.run.layer_history import LayerHistory, LayerHistoryReader
 from itop_tui.service.watcher import Watcher

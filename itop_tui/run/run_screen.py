@@ -15,8 +15,7 @@ from engine.helpers.masks_client import MaskServer
 from engine.launch.processes import host_name
 from itop_tui.chart.charts_pane import ChartsPane
 from itop_tui.dialogs.run_changes import RunChanges, queue_again
-from itop_tui.figures.chart_metrics import choices
-from itop_tui.figures.chart_specs import MOST_CHARTS
+from itop_tui.figures.chart_metrics import MOST_CHARTS, choices
 from itop_tui.figures.format import plain
 from itop_tui.keys import bindings, find, in_scope
 from itop_tui.poller import DatabaseTrouble, RunsChanged

@@ -16,7 +16,7 @@ from db.records import StepMetric
 from db.runs import checkpoints, runs
 from db.session import Database
 from engine.training.checkpoint import write
-from itop_tui.chart.mark_legend import MarkLegend
+from itop_tui.chart.charts_pane import MarkLegend
 from itop_tui.chart.scatter import Scatter
 from itop_tui.compare.compare_screen import CompareScreen
 from itop_tui.compare.entry_list import EntryList
@@ -40,7 +40,7 @@ async def test_each_run_is_a_letter_with_a_curve_of_its_own(opened: Opened) -> N
             (letter, f"curve-{at}") for at, letter in enumerate("ABCDEF")
         ]
         assert all((line.x[0], line.x[-1]) == (1, 300) for line in lines(screen))
-        assert [line.reading != "" for line in screen.query_one(EntryList).lines] == [True] * 6
+        assert [reading != "" for reading in screen.query_one(EntryList).readings] == [True] * 6
 
 
 async def test_seeds_are_joined_and_told_apart_again(opened: Opened) -> None:
@@ -51,7 +51,7 @@ async def test_seeds_are_joined_and_told_apart_again(opened: Opened) -> None:
         assert len(first.std) == len(first.x)
         assert set(first.n.tolist()) == {3}
         assert len(single.std) == 0
-        assert "±" in screen.query_one(EntryList).lines[0].reading
+        assert "±" in screen.query_one(EntryList).readings[0]
         assert "3 groups of 6 runs" in screen_text(app_of(screen))
         await press(pilot, screen, "g")
         assert len(screen.compared.entries) == 6
@@ -153,9 +153,9 @@ async def test_charts_zoom_pan_smooth_and_change_their_axes(opened: Opened) -> N
         assert window(screen) is None
         await press(pilot, screen, "left_square_bracket", "left_square_bracket")
         assert (pane.cursor or 300) < 300
-        reading = screen.query_one(EntryList).lines[0].reading
+        reading = screen.query_one(EntryList).readings[0]
         await press(pilot, screen, *["left_square_bracket"] * 20)
-        assert screen.query_one(EntryList).lines[0].reading != reading
+        assert screen.query_one(EntryList).readings[0] != reading
         await press(pilot, screen, "right_square_bracket", "c")
         assert screen.curves.cursor is None
         await press(pilot, screen, "m")

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from itop_tui.compare.comparison_state import MOST_KEPT, Left, left_before, view_before, with_left
+from itop_tui.compare.reading import MOST_KEPT, Left, left_before, view_before, with_left
 
 LEFT = st.lists(st.integers(1, 50), min_size=1, max_size=6, unique=True).flatmap(
     lambda ids: st.builds(Left, st.just(tuple(ids)), st.frozensets(st.sampled_from(ids)), st.booleans())

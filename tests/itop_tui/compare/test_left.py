@@ -10,8 +10,8 @@ from db import key_values
 from db.runs import runs
 from db.session import Database
 from itop_tui.compare.compare_screen import CompareScreen
-from itop_tui.compare.comparison_state import SETTING, left_before, view_before
 from itop_tui.compare.entry_list import EntryList
+from itop_tui.compare.reading import SETTING, left_before, view_before
 from tests.itop_tui.compare.conftest import Opened
 from tests.itop_tui.compare.driving import app_of, ids, lines, logarithmic, press, text
 from tests.itop_tui.run.hosting import until
@@ -49,7 +49,8 @@ async def test_order_and_hidden_runs_come_back_with_the_same_runs_and_no_others(
         assert [line.marker for line in lines(again)] == ["A", "B"]
     async with opened(6, 1, 4) as (_, screen):
         assert ids(screen) == (4, 1, 6), "and at the next start"
-        assert [line.hidden for line in screen.query_one(EntryList).lines] == [False, False, True]
+        legend = screen.query_one(EntryList)
+        assert [entry.key in legend.hidden for entry in legend.entries] == [False, False, True]
     async with opened(4, 1) as (_, screen):
         assert (ids(screen), screen.compared.hidden) == ((4, 1), frozenset()), "another comparison"
 

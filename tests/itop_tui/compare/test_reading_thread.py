@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from textual.app import App
 
-from itop_tui.compare.reading_thread import LatestReading, ReadingDone
+from itop_tui.compare.comparison_reader import LatestReading
 from tests.itop_tui.compare.conftest import Opened
 from tests.itop_tui.compare.driving import lines, press
 from tests.itop_tui.run.hosting import until
@@ -27,9 +27,6 @@ class Reads(App[None]):
     def _then(self) -> None:
         self.threads.add(threading.get_ident())
         self.seen.append(self.reading.problem or self.reading.value)
-
-    def on_reading_done(self, message: ReadingDone) -> None:
-        message.reading.take(message)
 
 
 async def test_of_several_wishes_during_a_reading_the_newest_is_read_next() -> None:

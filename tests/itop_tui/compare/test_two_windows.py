@@ -11,8 +11,7 @@ import pytest
 from db import key_values
 from db.errors import StoreError
 from db.session import Database
-from itop_tui.compare.comparison_state import SETTING, Left, left_before
-from itop_tui.compare.reading import keep
+from itop_tui.compare.reading import SETTING, Left, keep, left_before
 
 
 def test_two_windows_keep_each_others_comparisons(database: Database) -> None:

@@ -19,11 +19,11 @@ from itop_tui.figures.comparison import (
     entry_settings,
     join,
     results,
-    smoothed,
     statistic,
     whole,
     write_stat,
 )
+from itop_tui.figures.curves import smoothed
 from itop_tui.figures.format import figure, percent
 from tests.itop_tui.support import make_run
 

@@ -24,7 +24,7 @@ def test_forks_resumes_and_checkpoints_are_told_by_step() -> None:
     found = happenings(
         child, tries, (made.checkpoint(step=150), made.checkpoint(step=150, kind="best"), made.checkpoint(step=120))
     )
-    assert [(one.step, one.kind) for one in found] == [
+    assert [(one.x, one.kind) for one in found] == [
         (100, "fork"), (120, "checkpoint"), (150, "checkpoint"), (150, "resume"),
     ]  # fmt: skip
     assert found[2].text == "checkpoint 150 (latest, best)"

@@ -12,12 +12,10 @@ from db.history.writer import MetricWriter
 from db.records import RunStatus, Series
 from db.runs import attempts, runs
 from db.session import Database
-from itop_tui.figures.chart_metrics import all_metrics
-from itop_tui.figures.chart_specs import DEFAULT_CHARTS, ChartSpec, as_setting, from_setting
-from itop_tui.figures.curve_reader import CurveReader
+from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, ChartSpec, all_metrics, as_setting, from_setting
+from itop_tui.figures.curve_reader import CurveReader, Stretch, lineage
 from itop_tui.figures.curves import CurveRequest
-from itop_tui.figures.lineage import Stretch, lineage
-from itop_tui.figures.run_charts import RunLook, chart_data, limits
+from itop_tui.figures.run_charts import chart_data, limits
 from itop_tui.figures.x_axis import Hours, Linear
 from tests.described import described
 from tests.itop_tui.run import made
@@ -57,7 +55,7 @@ def test_a_chart_is_called_by_what_it_shows() -> None:
 def test_figures_of_another_unit_have_the_axis_at_the_right_and_markers() -> None:
     spec = ChartSpec(("loss", "accuracy"))
     request = CurveRequest(names=spec.names)
-    data = chart_data(spec, made.curves(request), made.run(), RunLook(_steps()))
+    data = chart_data(spec, made.curves(request), made.run(), _steps())
     assert [(line.right, bool(line.marker), line.percent) for line in data.lines] == [
         (False, False, False),
         (True, True, True),
@@ -111,7 +109,7 @@ def test_a_fork_of_a_fork_shows_each_ancestor_up_to_where_it_was_left(database: 
     assert read.before["churn"].steps.tolist() == [100, 200]
     assert (read.first, read.last) == (1, 380)
     spec = ChartSpec(("loss",))
-    data = chart_data(spec, read, runs.get(database, youngest), RunLook(_steps()))
+    data = chart_data(spec, read, runs.get(database, youngest), _steps())
     assert [line.tone for line in data.lines] == ["first"]  # a parent's own hours are others
     assert lineage(database, runs.get(database, eldest.id)) == ()
 

@@ -10,9 +10,10 @@ import pytest
 from itop_tui.chart.chart import Chart
 from itop_tui.chart.charts_pane import grid_shape
 from itop_tui.chart.heat_map import HeatMap
-from itop_tui.compare.entry_list import EntryLine, EntryList
+from itop_tui.compare.entry_list import EntryList
 from itop_tui.figures.chart_data import TONES, ChartData, Event, Line
-from itop_tui.figures.layer_measures import churn
+from itop_tui.figures.comparison import Entry
+from itop_tui.figures.update_metrics import churn
 from itop_tui.look import theme
 from itop_tui.run import log_view
 from itop_tui.run.checkpoint_table import CheckpointTable
@@ -183,7 +184,8 @@ async def test_a_long_list_of_entries_says_how_many_more_there_are_and_keeps_the
     entries = EntryList()
     app = Host(entries)
     async with app.run_test(size=(30, 5)) as pilot:
-        entries.lines = tuple(EntryLine(letter, f"run {letter}", "completed") for letter in "ABCDEFG")
+        entries.entries = tuple(Entry(letter, f"run {letter}", (made.run(),)) for letter in "ABCDEFG")
+        entries.readings = ("",) * 7
         for cursor, first, last, more in (
             (0, "A", "D", "+3 below"), (4, "B", "E", "+1 above, +2 below"), (6, "D", "G", "+3 above"),
         ):  # fmt: skip
@@ -192,7 +194,7 @@ async def test_a_long_list_of_entries_says_how_many_more_there_are_and_keeps_the
             rows = [row.strip() for row in app.text()[:5]]
             assert (rows[0].split()[-1], rows[3].split()[-1], rows[4]) == (first, last, more)
             assert f"▸{'ABCDEFG'[cursor]}" in "".join(rows)
-        entries.lines = entries.lines[:5]
+        entries.entries = entries.entries[:5]
         entries.cursor = 0
         await pilot.pause()
         assert not any("+" in row for row in app.text())
