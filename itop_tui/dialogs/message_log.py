@@ -6,14 +6,13 @@ import time
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
-from textual.widgets import Label, Static
+from textual.widgets import Label
 
 from itop_tui.figures.format import plain
 from itop_tui.look.theme import Tone
-from itop_tui.look.toned import Toned
+from itop_tui.look.toned import Part, TonedLines
 from itop_tui.notices import Notice, Severity
 from itop_tui.widgets.leaving import Dialog
 
@@ -24,29 +23,14 @@ _LOOKS: dict[Severity, tuple[str, Tone]] = {
 }
 
 
-class _Messages(Toned, Static):
-    """The messages, the newest first.
-
-    Args:
-        messages: In the order in which they were reported.
-    """
-
-    def __init__(self, messages: Sequence[Notice]) -> None:
-        super().__init__()
-        self._messages = messages
-
-    def on_mount(self) -> None:
-        """Write them down."""
-        shown = Text()
-        for message in reversed(self._messages):
-            glyph, tone = _LOOKS[message.severity]
-            clock = time.strftime("%H:%M:%S", time.localtime(message.at))
-            shown.append(f"{clock}  ", self.tone("faint"))
-            shown.append(f"{glyph} ", self.tone(tone))
-            shown.append(f"{plain(message.text, limit=2000)}\n", self.tone("text"))
-        if not self._messages:
-            shown.append("No messages yet: no error, no run that ended.", self.tone("muted"))
-        self.update(shown)
+def message_lines(messages: Sequence[Notice]) -> list[list[Part]]:
+    """The messages, the newest first."""
+    lines: list[list[Part]] = []
+    for message in reversed(messages):
+        glyph, tone = _LOOKS[message.severity]
+        clock = time.strftime("%H:%M:%S", time.localtime(message.at))
+        lines.append([(f"{clock}  ", "faint"), (f"{glyph} ", tone), (plain(message.text, limit=2000), "text")])
+    return lines or [[("No messages yet: no error, no run that ended.", "muted")]]
 
 
 class MessagesScreen(Dialog[None]):
@@ -68,8 +52,12 @@ class MessagesScreen(Dialog[None]):
         with Vertical(id="help") as page:
             page.border_title = "Message log"
             with VerticalScroll():
-                yield _Messages(self._messages)
+                yield TonedLines()
             yield Label("↑ ↓ scroll   y copy   esc close", id="foot", markup=False)
+
+    def on_mount(self) -> None:
+        """Show the messages."""
+        self.query_one(TonedLines).lines = message_lines(self._messages)
 
     def action_copy(self) -> None:
         """Copy all of it, for a bug report."""

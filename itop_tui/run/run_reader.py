@@ -93,7 +93,7 @@ class ReadFailed(Message, bubble=False):
         super().__init__()
 
 
-class RunReader:
+class RunReader(Watcher):
     """Reads one run in a thread of its own.
 
     Args:
@@ -103,6 +103,7 @@ class RunReader:
     """
 
     def __init__(self, database: Database, run_id: int, post: Callable[[Message], object]) -> None:
+        super().__init__(self.look, name=f"itop-run-{run_id}", rest=_PAUSE)
         self._database = database
         self._run_id = run_id
         self._post = post
@@ -112,7 +113,6 @@ class RunReader:
         self._lineage: tuple[Stretch, ...] | None = None
         self._request = Request()
         self._shown = False
-        self._watcher = Watcher(self.look, name=f"itop-run-{run_id}", rest=_PAUSE)
 
     @property
     def request(self) -> Request:
@@ -123,23 +123,7 @@ class RunReader:
         """Read this from now on, and read it soon."""
         if request != self._request:
             self._request = request
-            self._watcher.wake(urgent=True)
-
-    def ask_curves(self, curves: CurveRequest | None) -> None:
-        """Read these curves from now on."""
-        self.ask(replace(self._request, curves=curves))
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._watcher.start()
-
-    def wake(self) -> None:
-        """Read again, since something changed."""
-        self._watcher.wake()
-
-    def stop(self) -> None:
-        """End the thread after what it reads now."""
-        self._watcher.stop()
+            self.wake(urgent=True)
 
     def look(self) -> None:
         """Read once and post what was read."""

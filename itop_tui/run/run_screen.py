@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -14,19 +15,18 @@ from db.records import AttemptRecord, RunRecord
 from engine.helpers.masks_client import MaskServer
 from engine.launch.processes import host_name
 from itop_tui.chart.charts_pane import ChartsPane
+from itop_tui.dialogs.chooser import CheckList, Item
 from itop_tui.dialogs.run_changes import RunChanges, queue_again
 from itop_tui.figures.chart_metrics import choices
-from itop_tui.figures.chart_specs import MOST_CHARTS
+from itop_tui.figures.chart_specs import MOST_CHARTS, MOST_FIGURES
 from itop_tui.figures.format import plain
 from itop_tui.keys import bindings, find, in_scope
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.device_strip import DeviceStrip
 from itop_tui.run.header import RunHeader
-from itop_tui.run.held_frame import HeldFrame
 from itop_tui.run.layers_tab import LayersPane
 from itop_tui.run.mask_screen import MaskScreen
-from itop_tui.run.metric_picker import FigurePicker
 from itop_tui.run.provenance_screen import ProvenanceScreen
 from itop_tui.run.run_reader import SETTING, ReadFailed, RunReader, RunView, ViewRead
 from itop_tui.run.run_tabs import TABS, RunTabs
@@ -35,6 +35,58 @@ from itop_tui.widgets.banner import Banner
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.tab_line import TabLine
 from itop_tui.widgets.top_bar import TopBar
+
+_PATIENCE = 0.15
+"""Seconds for which a screen that is being opened is not drawn."""
+
+
+_EVERY = {"step": "each step", "epoch": "each epoch", "update": "each mask update", "layer": "each mask update"}
+
+
+class FigurePicker(CheckList[tuple[str, ...]]):
+    """Lists metrics, the chosen ones first; closes with the names chosen, or with None where it is cancelled.
+
+    Args:
+        title: What is chosen.
+        figures: The metrics there are.
+        chosen: Names of those chosen so far.
+    """
+
+    def __init__(self, title: str, figures: Sequence[Metric], chosen: Sequence[str]) -> None:
+        first = [figure for name in chosen for figure in figures if figure.name == name]
+        listed = (*first, *(figure for figure in figures if figure not in first))
+        super().__init__(title, [self._item(figure) for figure in listed])
+        self._chosen = list(dict.fromkeys(figure.name for figure in first))
+
+    @staticmethod
+    def _item(figure: Metric) -> Item:
+        names = f"{figure.label} {figure.name} {figure.name.replace('_', ' ')}"
+        return Item(figure.name, figure.title, _EVERY[figure.source], names)
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The metrics chosen now."""
+        return tuple(self._chosen)
+
+    def is_chosen(self, value: str) -> bool:
+        """Whether a metric is chosen."""
+        return value in self._chosen
+
+    def toggle(self, value: str) -> None:
+        """Choose a metric, or do not; a chart shows only so many."""
+        if value in self._chosen:
+            self._chosen.remove(value)
+        elif len(self._chosen) >= MOST_FIGURES:
+            self.notify(f"A chart shows at most {MOST_FIGURES} metrics.", severity="warning")
+        else:
+            self._chosen.append(value)
+        self.fill(value)
+
+    def action_choose(self) -> None:
+        """Close with the metrics chosen; with the one at the cursor where none is."""
+        chosen = self.chosen or ((self.item.value,) if self.item is not None else ())
+        if chosen:
+            self.dismiss(chosen)
 
 
 class RunScreen(ItopScreen):
@@ -58,7 +110,8 @@ class RunScreen(ItopScreen):
         self._reader: RunReader | None = None
         self._masks: MaskServer | None = None
         self._gone = False
-        self._frame = HeldFrame(self)
+        self._held: ExitStack | None = None
+        """Holds back frames while the screen is opened: to draw it half empty takes longer than to read the rest."""
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the head, the line of tabs and the first of them."""
@@ -73,20 +126,30 @@ class RunScreen(ItopScreen):
         self._reader = RunReader(self.itop.database, self.run_id, self.post_message)
         self._reader.start()
         self.set_interval(1.0, self._tick)
-        self._frame.hold()
+        self._held = ExitStack()
+        self._held.enter_context(self.app.batch_update())
+        self.set_timer(_PATIENCE, self._release)
 
     def _compositor_refresh(self) -> None:
         # Textual makes frames while a batch holds them back, and throws them away: two, where a screen is opened.
-        if not self._frame.holds:
+        if self._held is None:
             super()._compositor_refresh()
 
     def on_screen_suspend(self) -> None:
         """Another screen is shown and must be drawn."""
-        self._frame.release()
+        self._release()
+
+    def _release(self) -> None:
+        """Draw the screen from now on, or the one that it is left for."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+            for screen in self.app.screen_stack[-1:]:
+                screen.refresh(layout=True)
 
     def on_unmount(self) -> None:
         """End the reader's thread and the process that reads masks."""
-        self._frame.release()
+        self._release()
         if self._reader is not None:
             self._reader.stop()
         if self._masks is not None:
@@ -122,7 +185,7 @@ class RunScreen(ItopScreen):
         self.query_one(DeviceStrip).watch_run(run, host_name())
         self.tabs.show(message.view, self.itop.clock())
         if message.view.curves is not None:
-            self._frame.release()
+            self._release()
         if before is None or before.run.status != run.status:
             self.refresh_keys()
 

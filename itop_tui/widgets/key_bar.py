@@ -31,12 +31,20 @@ class KeyHint:
 
 
 class KeyBar(Toned):
-    """Shows key hints in one line, leaving out those that do not fit; a click does what the key does."""
+    """Shows key hints in one line, leaving out those that do not fit; a click does what the key does.
+
+    Args:
+        *hints: What to show at first, most important first.
+    """
 
     hints: reactive[tuple[KeyHint, ...]] = reactive(())
     """What to show, most important first."""
 
     ALLOW_SELECT = False
+
+    def __init__(self, *hints: KeyHint) -> None:
+        super().__init__()
+        self.set_reactive(KeyBar.hints, hints)
 
     def render(self) -> Text:
         """Draw the hints."""

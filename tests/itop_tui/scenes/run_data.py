@@ -56,7 +56,7 @@ def watched(view: View = made.view, log: str = LOG) -> Data:
         patch.setattr("itop_tui.run.run_screen.host_name", lambda: "atlas")
         patch.setattr("itop_tui.run.run_screen.MaskServer", _Masks)
         patch.setattr("itop_tui.run.device_strip.Prober", lambda: probe)
-        patch.setattr("itop_tui.run.device_strip._EVERY", 3600.0)
+        patch.setattr("itop_tui.run.device_strip.EVERY", 3600.0)
         patch.setattr(
             "itop_tui.run.mask_screen.checkpoints.for_run",
             lambda db, run_id: [_checkpoint(setting, one) for one in view(Request()).checkpoints],
