@@ -146,11 +146,7 @@ class Reader(Protocol):
 
 
 class DatabaseReader:
-    """Reads snapshots from the database; safe to use from one thread at a time.
-
-    Args:
-        database: An open database; it stays the caller's.
-    """
+    """Reads snapshots from an open database; safe to use from one thread at a time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -287,11 +287,7 @@ class ItopScreen(Leaving[None]):
         self.refresh_keys()
 
     def database_opened(self, remembered: Mapping[str, Any]) -> None:
-        """Show the screen as it was at the last start.
-
-        Args:
-            remembered: What was kept then, by its setting.
-        """
+        """Show the screen as it was at the last start, by what was kept then."""
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Show the counts."""

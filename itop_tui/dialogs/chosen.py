@@ -41,11 +41,7 @@ def counted(runs: Runs) -> Callable[[int], str]:
 
 
 class ChosenRuns:
-    """The chosen runs of a screen: has operations done to them, and reports how it went.
-
-    Args:
-        screen: The screen; its `chosen` says which runs.
-    """
+    """The runs that are `chosen` on a screen: has operations done to them, and reports how it went."""
 
     def __init__(self, screen: ItopScreen) -> None:
         self.screen = screen
@@ -83,14 +79,7 @@ class ChosenRuns:
     def change(
         self, runs: Runs, operation: Callable[[Database, list[int]], BatchResult], sentence: str, *, failing: str
     ) -> None:
-        """Do one thing to runs, and report it.
-
-        Args:
-            runs: The runs.
-            operation: What is done; gets their ids.
-            sentence: What is reported; `{runs}` and `{Runs}` name those it was done to. Empty where the list shows it.
-            failing: What the message begins with where `operation` raises.
-        """
+        """Do one thing to runs (`operation` gets their ids), and report it in a sentence, as `report` does."""
         ids = [run.id for run in runs]
         self.screen.itop.operate(lambda db: operation(db, ids), self.report(sentence, runs), failing=failing)
 
@@ -98,9 +87,9 @@ class ChosenRuns:
         """Make the function that reports an outcome.
 
         Args:
-            sentence: What is said of the runs it was done to, as in `change`; `{runs}` is their number where `runs`,
-                those it was asked for, are not given.
-            runs: The runs it was asked for.
+            sentence: What is said of the runs it was done to, empty where the list shows it; `{runs}` and `{Runs}`
+                name them.
+            runs: The runs it was asked for; where they are not given, `{runs}` is a number.
         """
 
         def report(outcome: BatchResult) -> None:

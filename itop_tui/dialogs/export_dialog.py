@@ -50,12 +50,7 @@ class Choice:
 
 
 class ExportDialog(Question[None]):
-    """Asks what to write and where. Leaving it stops nothing: what is being written is written.
-
-    Args:
-        title: What is exported.
-        choices: What can be written.
-    """
+    """Asks what to write and where. Leaving it stops nothing: what is being written is written."""
 
     DEFAULT_CSS = """
     ExportDialog OptionList { height: auto; max-height: 12; border: none; background: $panel; margin: 1 0 0 0; }
@@ -140,12 +135,7 @@ def _loss(there: Sequence[Path]) -> str:
 
 
 def run_choices(ids: Sequence[int], *, without: Iterable[str] = ()) -> list[Choice]:
-    """A choice for each format of runs.
-
-    Args:
-        ids: The runs.
-        without: Formats to leave out.
-    """
+    """A choice for each format of runs, but some."""
     return [_runs_choice(tuple(ids), known.name, known.label) for known in FORMATS if known.name not in without]
 
 
@@ -174,50 +164,26 @@ def offer(screen: ItopScreen, title: str, choices: Sequence[Choice]) -> None:
 
 
 def offer_runs(screen: ItopScreen, ids: Sequence[int], *charts: Chart) -> None:
-    """Ask in which format to write runs, and where.
-
-    Args:
-        screen: The screen that asks.
-        ids: The runs.
-        *charts: Charts on the screen, each offered as an SVG drawing.
-    """
+    """Ask in which format to write runs, and where; each chart on the screen is offered as an SVG drawing."""
     name = f"run-{ids[0]}" if len(ids) == 1 else comparison_name(ids)
     drawn = [chart_choice(chart, name) for chart in charts]
     offer(screen, f"Export {plural(len(ids), 'run')}", [*drawn, *run_choices(ids)])
 
 
 def chart_choice(chart: Chart, name: str, names: Mapping[str, str] = MappingProxyType({})) -> Choice:
-    """A chart as an SVG drawing, as it is shown now.
-
-    Args:
-        chart: The chart.
-        name: What the file's name begins with.
-        names: What the drawing's legend calls the curves, by their markers.
-    """
+    """A chart as an SVG drawing, as it is shown now; `names` are as in `drawing_of`."""
     return drawing_choice(drawing_of(chart, names), name)
 
 
 def drawing_choice(drawing: Drawing, name: str) -> Choice:
-    """A drawing as an SVG file.
-
-    Args:
-        drawing: The drawing.
-        name: What the file's name begins with.
-    """
+    """A drawing as an SVG file, whose name begins with `name`."""
     file = f"{name}-{safe_name(drawing.title) or 'chart'}.svg"
     label = f"svg: the chart of {plain(drawing.title, 40)}, drawn"
     return _file_choice(label, file, lambda _, path: path.write_text(drawing.svg(), encoding="utf-8"))
 
 
 def report_choice(runs: Sequence[RunRecord], name: str, *, grouped: bool, across: Across) -> Choice:
-    """A comparison as an HTML page.
-
-    Args:
-        runs: The runs, in order.
-        name: What the file is called.
-        grouped: Whether runs that differ only by their seed are joined.
-        across: The x-axis of its curves at first.
-    """
+    """A comparison as an HTML page; `grouped` joins runs that differ only by their seed."""
 
     def write(db: Database, path: Path) -> None:
         from itop_tui.export.report import write_report
@@ -269,13 +235,7 @@ def _curve_of(line: Line) -> str:
 
 
 def sheet_choices(name: str, title: str, sheet: Sheet) -> list[Choice]:
-    """A table as CSV and as JSON.
-
-    Args:
-        name: What the files' names begin with.
-        title: What the table is of.
-        sheet: The table.
-    """
+    """A table as CSV and as JSON."""
     heads = [cell.text for cell in sheet.head]
     rows = [[cell.text for cell in row] for row in sheet.rows]
 

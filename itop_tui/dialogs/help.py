@@ -32,11 +32,7 @@ _MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
 
 
 class _Keys(Toned, Static):
-    """The table of keys.
-
-    Args:
-        scope: The screen they belong to.
-    """
+    """The table of keys of a screen."""
 
     def __init__(self, scope: Scope) -> None:
         super().__init__()
@@ -80,11 +76,7 @@ class _Keys(Toned, Static):
 
 
 class HelpScreen(Dialog[None]):
-    """Lists the keys of a screen.
-
-    Args:
-        scope: The screen.
-    """
+    """Lists the keys of a screen."""
 
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar = [("escape,q,question_mark,f1,enter", "leave", "close")]

@@ -34,11 +34,7 @@ def message_lines(messages: Sequence[Notice]) -> list[list[Part]]:
 
 
 class MessagesScreen(Dialog[None]):
-    """Shows the message log.
-
-    Args:
-        messages: In the order in which they were reported.
-    """
+    """Shows the message log; gets the messages in the order in which they were reported."""
 
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar = [("escape,q,enter,ctrl+l", "leave", "close"), ("y", "copy", "copy")]

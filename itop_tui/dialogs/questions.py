@@ -71,13 +71,7 @@ class Confirm(Question[bool]):
 
 
 class Ask(Question[str | None]):
-    """Asks for a line of text; None where it is cancelled.
-
-    Args:
-        title: What is asked.
-        value: The text to start from.
-        placeholder: What an empty field shows.
-    """
+    """Asks for a line of text, to start from `value`; None where it is cancelled."""
 
     BINDINGS: ClassVar = [("escape", "leave", "cancel")]
 
@@ -92,13 +86,7 @@ class Ask(Question[str | None]):
 
 
 class AskText(Question[str | None]):
-    """Asks for a text of several lines; None where it is cancelled.
-
-    Args:
-        title: What is asked.
-        value: The text to start from.
-        note: What is useful to know about it; may be empty.
-    """
+    """Asks for a text of several lines, to start from `value`; None where it is cancelled."""
 
     BINDINGS: ClassVar = [
         Binding("ctrl+s", "save", "save", priority=True),

@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 def queue_again(screen: ItopScreen, run: RunRecord, which: str = "last") -> None:
-    """Queue a run that has ended to resume from a checkpoint, and say from which step.
-
-    Args:
-        screen: Where that is said.
-        run: The run.
-        which: The checkpoint: "last", or its id.
-    """
+    """Queue a run that has ended to resume from a checkpoint ("last", or an id), and say from which step."""
 
     def resume(db: Database) -> tuple[RunRecord, int | None]:
         from db.runs import checkpoints

@@ -55,13 +55,7 @@ class CheckpointTable(DataTable[Text]):
         return self._rows
 
     def show(self, rows: Sequence[CheckpointRecord], now: float, wrong: Mapping[int, str] | None = None) -> None:
-        """Show these checkpoints; the cursor stays at the one it was at.
-
-        Args:
-            rows: The checkpoints, in any order.
-            now: The time, in unix seconds, for their age.
-            wrong: What is wrong with a file ("missing", "damaged"), by the checkpoint's id.
-        """
+        """Show these checkpoints; `wrong` says what is wrong with a file, by id. The cursor stays at its checkpoint."""
         wrong = wrong or {}
         ordered = tuple(sorted(rows, key=lambda row: (-row.step, row.kind, -row.id)))
         shown = tuple((row, age(now - row.created_at), wrong.get(row.id, "")) for row in ordered)

@@ -58,13 +58,7 @@ def head_metrics(run: RunRecord) -> list[tuple[str, str]]:
 
 
 def header_lines(view: RunView, now: float, width: int) -> list[list[Part]]:
-    """The lines of the head, none wider than `width` but the last ones, which may be folded.
-
-    Args:
-        view: The run.
-        now: The time, in unix seconds.
-        width: Cells.
-    """
+    """The lines of the head, none wider than `width` but the last ones, which may be folded."""
     run = view.run
     if view.attempts and run.started_at is not None:  # the time it takes is that of the latest attempt
         run = replace(run, started_at=view.attempts[-1].started_at)

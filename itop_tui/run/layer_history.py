@@ -25,12 +25,7 @@ class LayerHistory:
 
 
 class LayerHistoryReader:
-    """Reads the layers' history of one run; used by one thread at a time.
-
-    Args:
-        database: Where it is recorded.
-        run_id: The run.
-    """
+    """Reads the layers' history of one run; used by one thread at a time."""
 
     def __init__(self, database: Database, run_id: int) -> None:
         self._database, self._run_id = database, run_id

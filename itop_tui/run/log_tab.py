@@ -29,12 +29,7 @@ class LogRead(Message, bubble=False):
 
 
 class LogPane(Vertical):
-    """The log, with a line that says how it is read and a field to search in it.
-
-    Args:
-        path: The file.
-        widget_id: The widget's id.
-    """
+    """The log, with a line that says how it is read and a field to search in it."""
 
     def __init__(self, path: Path, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)

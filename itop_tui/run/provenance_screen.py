@@ -79,11 +79,7 @@ def provenance_lines(attempt: AttemptRecord) -> list[list[Part]]:
 
 
 class ProvenanceScreen(Dialog[None]):
-    """One attempt at a time, the latest first.
-
-    Args:
-        attempts: All of a run, at least one.
-    """
+    """Shows one attempt of a run at a time (there is at least one), the latest first."""
 
     CSS_PATH = "provenance.tcss"
     BINDINGS: ClassVar = [

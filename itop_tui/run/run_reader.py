@@ -94,13 +94,7 @@ class ReadFailed(Message, bubble=False):
 
 
 class RunReader(Watcher):
-    """Reads one run in a thread of its own.
-
-    Args:
-        database: Where it is.
-        run_id: Which run.
-        post: Called with each message, from the reader's thread.
-    """
+    """Reads one run in a thread of its own, from which `post` is called with each message."""
 
     def __init__(self, database: Database, run_id: int, post: Callable[[Message], object]) -> None:
         super().__init__(self.look, name=f"itop-run-{run_id}", rest=_PAUSE)
@@ -143,10 +137,7 @@ class RunReader(Watcher):
             self._post(ViewRead(view))
 
     def read(self, *, with_curves: bool = True) -> RunView:
-        """Read what is asked for.
-
-        Args:
-            with_curves: Whether curves are read where they are asked for.
+        """Read what is asked for; curves only `with_curves`.
 
         Raises:
             RunNotFound: If there is no such run.

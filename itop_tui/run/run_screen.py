@@ -44,13 +44,7 @@ _EVERY = {"step": "each step", "epoch": "each epoch", "update": "each mask updat
 
 
 class FigurePicker(CheckList[tuple[str, ...]]):
-    """Lists metrics, the chosen ones first; closes with the names chosen, or with None where it is cancelled.
-
-    Args:
-        title: What is chosen.
-        figures: The metrics there are.
-        chosen: Names of those chosen so far.
-    """
+    """Lists metrics, the chosen ones first; closes with the names chosen, or with None where it is cancelled."""
 
     def __init__(self, title: str, figures: Sequence[Metric], chosen: Sequence[str]) -> None:
         first = [figure for name in chosen for figure in figures if figure.name == name]
@@ -90,11 +84,7 @@ class FigurePicker(CheckList[tuple[str, ...]]):
 
 
 class RunScreen(ItopScreen):
-    """Everything about one run, live.
-
-    Args:
-        run_id: The run.
-    """
+    """Everything about one run, live."""
 
     SCOPE = "run"
     CSS_PATH = "run.tcss"

@@ -62,12 +62,7 @@ class RunTabs(ContentSwitcher):
         return self.charts.note if self.tab == "charts" else ""
 
     async def open(self, tab: str, view: RunView | None) -> None:
-        """Open a tab.
-
-        Args:
-            tab: Which.
-            view: The run as it was read; the log is at a place that only the run says.
-        """
+        """Open a tab; the log is at a place that only the run, as it was read, says."""
         if not self.query(f"#{tab}"):
             await self.add_content(self._make(tab, view), id=tab)
         self.current = tab

@@ -31,11 +31,7 @@ class KeyHint:
 
 
 class KeyBar(Toned):
-    """Shows key hints in one line, leaving out those that do not fit; a click does what the key does.
-
-    Args:
-        *hints: What to show at first, most important first.
-    """
+    """Shows key hints in one line, leaving out those that do not fit; a click does what the key does."""
 
     hints: reactive[tuple[KeyHint, ...]] = reactive(())
     """What to show, most important first."""
