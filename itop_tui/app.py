@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from db.session import Database
 
 _HERE = Path(__file__).parent
-_LEAVING = 2.0
-"""The most seconds that the end of the poller is waited for."""
 _SEVERITY: Mapping[bool, Severity] = {True: "information", False: "error"}
 """How an ending is shown, by whether it went well."""
 
@@ -113,7 +110,7 @@ class ItopApp(Shell):
     def _close(self) -> None:
         """End what is held, in a thread."""
         if self.poller is not None:
-            self.poller.stop(_LEAVING)
+            self.poller.stop()
         self.holder.close()
         if self.planner is not None:
             self.planner.close()
@@ -133,9 +130,9 @@ class ItopApp(Shell):
     @work(exclusive=True, group="open", exit_on_error=False)
     async def switch_database(self, place: str) -> None:
         """As `Shell` says."""
-        leaving = partial(self.poller.stop, _LEAVING) if self.poller is not None else None
+        poller = self.poller
         try:
-            opened = await asyncio.wrap_future(self.holder.switch(place, leaving=leaving))
+            opened = await asyncio.wrap_future(self.holder.switch(place, leaving=poller.stop if poller else None))
         except Exception as error:  # reported, and nothing is changed
             self.report_failure("The present database stays open", reason(error))
             return

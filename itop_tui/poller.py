@@ -296,6 +296,10 @@ class Poller(Watcher):
         """Look at once instead of at the next turn: after an action, so that its effect shows without delay."""
         self.wake(urgent=True)
 
+    def stop(self, timeout: float = 2.0) -> None:
+        """End the thread and wait for it, at most `timeout` seconds."""
+        super().stop(timeout)
+
     def look(self) -> bool:
         """Look once, and post what is new. What the thread does; the tests call it themselves.
 

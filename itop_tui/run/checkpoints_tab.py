@@ -33,7 +33,7 @@ class CheckpointTable(DataTable[Text]):
 
     def __init__(self, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id, cursor_type="row")
-        self._rows: tuple[CheckpointRecord, ...] = ()
+        self.listed: tuple[CheckpointRecord, ...] = ()
         self._shown: tuple[object, ...] = ()
 
     def on_mount(self) -> None:
@@ -47,12 +47,7 @@ class CheckpointTable(DataTable[Text]):
     @property
     def selected(self) -> CheckpointRecord | None:
         """The checkpoint at the cursor, None where there is none."""
-        return self._rows[self.cursor_row] if 0 <= self.cursor_row < len(self._rows) else None
-
-    @property
-    def rows_shown(self) -> tuple[CheckpointRecord, ...]:
-        """The checkpoints, as they are listed."""
-        return self._rows
+        return self.listed[self.cursor_row] if 0 <= self.cursor_row < len(self.listed) else None
 
     def show(self, rows: Sequence[CheckpointRecord], now: float, wrong: Mapping[int, str] | None = None) -> None:
         """Show these checkpoints; `wrong` says what is wrong with a file, by id. The cursor stays at its checkpoint."""
@@ -62,7 +57,7 @@ class CheckpointTable(DataTable[Text]):
         if shown == self._shown:
             return
         chosen = self.selected
-        self._rows, self._shown = ordered, shown
+        self.listed, self._shown = ordered, shown
         self.clear()
         for row in ordered:
             self.add_row(*self._cells(row, now, wrong.get(row.id, "")), key=str(row.id))
@@ -107,11 +102,6 @@ class CheckpointsPane(Vertical):
         """The table."""
         return self.query_one(CheckpointTable)
 
-    @property
-    def selected(self) -> CheckpointRecord | None:
-        """The checkpoint at the cursor."""
-        return self.table.selected
-
     def show(self, view: RunView, now: float) -> None:
         """Show what was read."""
         rows = view.checkpoints
@@ -131,26 +121,20 @@ class CheckpointsPane(Vertical):
         self.table.display = bool(rows)
         self._describe()
 
-    def verified(self, found: Mapping[int, str]) -> None:
-        """Show what reading the files has shown."""
-        self._verified = self._wrong = dict(found)
-        if self._last is not None:
-            self.show(*self._last)
-
     def on_data_table_row_highlighted(self, message: DataTable.RowHighlighted) -> None:
         """Say where the checkpoint at the cursor is."""
         message.stop()
         self._describe()
 
     def _describe(self) -> None:
-        row = self.selected
+        row = self.table.selected
         self.query_one("#checkpoint-detail", Static).update(describe(row) if row is not None else "")
 
     # ------------------------------------------------------------------------------ keys
 
     def action_delete_checkpoint(self) -> None:
         """Delete the checkpoint at the cursor, after saying what that frees."""
-        chosen, others, app = self.selected, self.table.rows_shown, shell_of(self)
+        chosen, others, app = self.table.selected, self.table.listed, shell_of(self)
         if chosen is None:
             self.notify("There is no checkpoint here.", severity="warning", markup=False)
             return
@@ -172,10 +156,12 @@ class CheckpointsPane(Vertical):
 
     def action_verify_checkpoints(self) -> None:
         """Read all checkpoint files and compare them with their checksums."""
-        rows = self.table.rows_shown
+        rows = self.table.listed
 
         def report(found: dict[int, str]) -> None:
-            self.verified(found)
+            self._verified = self._wrong = found
+            if self._last is not None:
+                self.show(*self._last)
             bad = [row for row in rows if found[row.id]]
             words = f"{plural(len(bad), 'checkpoint is', 'checkpoints are')} not what was written."
             well = f"{plural(len(rows), 'checkpoint')} verified: the files are what was written."

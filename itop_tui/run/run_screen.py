@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from db import key_values
 from db.history.declared import Metric
-from db.records import AttemptRecord, RunRecord
+from db.records import RunRecord
 from engine.helpers.masks_client import MaskServer
 from engine.launch.processes import host_name
 from itop_tui.chart.charts_pane import ChartsPane
@@ -151,11 +151,6 @@ class RunScreen(ItopScreen):
     def current_run(self) -> RunRecord | None:
         """The run, once it was read."""
         return self.view.run if self.view is not None else None
-
-    @property
-    def known_attempts(self) -> tuple[AttemptRecord, ...]:
-        """All attempts, as they were read."""
-        return self.view.attempts if self.view is not None else ()
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Something was committed: read again."""
@@ -304,13 +299,13 @@ class RunScreen(ItopScreen):
         run = self.current_run
         if not self.permits("resume_here") or run is None:
             return
-        chosen = self.query_one(CheckpointsPane).selected if self.tab == "checkpoints" else None
+        chosen = self.query_one(CheckpointsPane).table.selected if self.tab == "checkpoints" else None
         queue_again(self, run, str(chosen.id) if chosen is not None else "last")
 
     def action_fork_here(self) -> None:
         """Open the form of a new run that starts from the checkpoint at the cursor."""
         run = self.current_run
-        chosen = self.query_one(CheckpointsPane).selected
+        chosen = self.query_one(CheckpointsPane).table.selected
         if run is None or not self.permits("fork_here"):
             return
         if chosen is None:
@@ -362,8 +357,7 @@ class RunScreen(ItopScreen):
 
     def action_provenance(self) -> None:
         """Show where the attempts came from."""
-        attempts = self.known_attempts
-        if attempts:
-            self.app.push_screen(ProvenanceScreen(attempts))
+        if self.view is not None and self.view.attempts:
+            self.app.push_screen(ProvenanceScreen(self.view.attempts))
         else:
             self.notify("There is no attempt yet.", severity="warning", markup=False)

@@ -17,8 +17,7 @@ from itop_tui.app import ItopApp
 from itop_tui.compare.reading import MasksRead
 from itop_tui.figures.curves import Curve
 from itop_tui.run.device_strip import Reading
-from itop_tui.run.layer_history import LayerHistory
-from itop_tui.run.run_reader import Request, RunReader, RunView
+from itop_tui.run.run_reader import LayerHistory, Request, RunReader, RunView
 from tests.itop_tui.run import made
 from tests.itop_tui.scenes.data import stored
 from tests.itop_tui.scenes.scene import KNOT, Data, Setting
