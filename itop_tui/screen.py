@@ -21,10 +21,9 @@ from itop_tui.notices import Notice
 from itop_tui.opening import DatabaseHolder
 from itop_tui.poller import DatabaseTrouble, Poller, RunsChanged, Snapshot, View, reason
 from itop_tui.service.trash import Bin
-from itop_tui.widgets.banner import Banner
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 from itop_tui.widgets.leaving import Leaving
-from itop_tui.widgets.top_bar import TopBar
+from itop_tui.widgets.top_bar import Banner, TopBar
 
 if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord

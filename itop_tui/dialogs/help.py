@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
@@ -11,8 +14,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Label, Static
 
 from itop_tui.keys import Scope, in_scope, key_name, writes
-from itop_tui.look.theme import STATES
-from itop_tui.look.toned import Toned
+from itop_tui.look.theme import STATES, Tone, tone_style
 from itop_tui.widgets.leaving import Dialog
 
 _MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
@@ -31,48 +33,42 @@ _MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
 }
 
 
-class _Keys(Toned, Static):
-    """The table of keys of a screen."""
+def key_table(scope: Scope, tone: Callable[[Tone], Style]) -> Table:
+    """The table of keys of a screen, in the styles of tones."""
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    table.add_column(width=13, no_wrap=True)
+    table.add_column(ratio=1)
 
-    def __init__(self, scope: Scope) -> None:
-        super().__init__()
-        self._scope = scope
+    def heading(name: str) -> None:
+        if table.row_count:
+            table.add_row("", "")
+        table.add_row(Text(name, tone("title")), "")
 
-    def on_mount(self) -> None:
-        """Fill the table."""
-        table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        table.add_column(width=13, no_wrap=True)
-        table.add_column(ratio=1)
+    def row(key: str, what: str) -> None:
+        table.add_row(Text(key, tone("accent")), Text(what, tone("text")))
 
-        def heading(name: str) -> None:
-            if table.row_count:
-                table.add_row("", "")
-            table.add_row(Text(name, self.tone("title")), "")
-
-        actions = in_scope(self._scope)
-        for name in dict.fromkeys(action.heading for action in actions):
-            heading(name)
-            for action in (each for each in actions if each.heading == name):
-                table.add_row(Text(action.key_shown, self.tone("accent")), Text(action.help, self.tone("text")))
-        if self._scope in _MOVING:
-            heading("Moving")
-            for key, what in _MOVING[self._scope]:
-                table.add_row(Text(key, self.tone("accent")), Text(what, self.tone("text")))
-        heading("Everywhere")
-        taken = {key for action in in_scope(self._scope) for key in action.key.split(",")}
-        for action in in_scope("app"):
-            # Where the screen uses a key itself (the form: to type letters), the next key of the action is shown.
-            lost = {key for key in action.key.split(",") if key in taken or (self._scope == "form" and writes(key))}
-            free = [key for key in action.key.split(",") if key not in lost]
-            table.add_row(
-                Text(key_name(free[0]) if free else "", self.tone("accent")), Text(action.help, self.tone("text"))
-            )
-        heading("States")
-        shown = Text()
-        for state in STATES.values():
-            shown.append(f"{state.glyph} {state.word}   ", self.tone(state.tone))
-        table.add_row("", shown)
-        self.update(table)
+    actions = in_scope(scope)
+    for name in dict.fromkeys(action.heading for action in actions):
+        heading(name)
+        for action in (each for each in actions if each.heading == name):
+            row(action.key_shown, action.help)
+    if scope in _MOVING:
+        heading("Moving")
+        for key, what in _MOVING[scope]:
+            row(key, what)
+    heading("Everywhere")
+    taken = {key for action in actions for key in action.key.split(",")}
+    for action in in_scope("app"):
+        # Where the screen uses a key itself (the form: to type letters), the next key of the action is shown.
+        lost = {key for key in action.key.split(",") if key in taken or (scope == "form" and writes(key))}
+        free = [key for key in action.key.split(",") if key not in lost]
+        row(key_name(free[0]) if free else "", action.help)
+    heading("States")
+    shown = Text()
+    for state in STATES.values():
+        shown.append(f"{state.glyph} {state.word}   ", tone(state.tone))
+    table.add_row("", shown)
+    return table
 
 
 class HelpScreen(Dialog[None]):
@@ -89,5 +85,5 @@ class HelpScreen(Dialog[None]):
         """Lay out the help."""
         with Vertical(id="help"):
             with VerticalScroll():
-                yield _Keys(self._scope)
+                yield Static(key_table(self._scope, partial(tone_style, self.app.theme_variables)))
             yield Label("↑ ↓ scroll   esc close", id="foot", markup=False)

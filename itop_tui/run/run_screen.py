@@ -31,10 +31,9 @@ from itop_tui.run.provenance_screen import ProvenanceScreen
 from itop_tui.run.run_reader import SETTING, ReadFailed, RunReader, RunView, ViewRead
 from itop_tui.run.run_tabs import TABS, RunTabs
 from itop_tui.screen import ItopScreen
-from itop_tui.widgets.banner import Banner
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.tab_line import TabLine
-from itop_tui.widgets.top_bar import TopBar
+from itop_tui.widgets.top_bar import Banner, TopBar
 
 _PATIENCE = 0.15
 """Seconds for which a screen that is being opened is not drawn."""

@@ -14,7 +14,7 @@ from db.session import Database
 from itop_tui.app import ItopApp
 from itop_tui.run.run_reader import ReadFailed, Request, RunReader, RunView, ViewRead
 from itop_tui.run.run_screen import RunScreen
-from itop_tui.widgets.banner import Banner
+from itop_tui.widgets.top_bar import Banner
 from tests.itop_tui.run.conftest import RUNNING
 from tests.itop_tui.run.fabricate import record_run, step_metric
 from tests.itop_tui.run.hosting import run_screen, until
