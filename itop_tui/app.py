@@ -279,6 +279,6 @@ class ItopApp(Shell):
 
     def action_show_messages(self) -> None:
         """Show the message log."""
-        from itop_tui.dialogs.message_log import MessagesScreen
+        from itop_tui.dialogs.help import MessagesScreen
 
         self.push_screen(MessagesScreen(tuple(self.notices)))

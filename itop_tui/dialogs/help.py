@@ -1,8 +1,12 @@
-"""The help: every key of the current screen, read from the registry."""
+"""The help, which lists every key of the current screen as the registry has it; and the message log.
+
+A toast is gone after some seconds; the message log keeps what the app has reported since it was opened.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -11,10 +15,14 @@ from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
+from textual.widget import Widget
 from textual.widgets import Label, Static
 
+from itop_tui.figures.format import plain
 from itop_tui.keys import Scope, in_scope, key_name, writes
 from itop_tui.look.theme import STATES, Tone, tone_style
+from itop_tui.look.toned import Part, TonedLines
+from itop_tui.notices import Notice, Severity
 from itop_tui.widgets.leaving import Dialog
 
 _MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
@@ -71,19 +79,80 @@ def key_table(scope: Scope, tone: Callable[[Tone], Style]) -> Table:
     return table
 
 
-class HelpScreen(Dialog[None]):
-    """Lists the keys of a screen."""
+_LOOKS: dict[Severity, tuple[str, Tone]] = {
+    "information": ("·", "muted"),
+    "warning": ("!", "warn"),
+    "error": ("✗", "bad"),
+}
+
+
+def message_lines(messages: Sequence[Notice]) -> list[list[Part]]:
+    """The messages, the newest first."""
+    lines: list[list[Part]] = []
+    for message in reversed(messages):
+        glyph, tone = _LOOKS[message.severity]
+        clock = time.strftime("%H:%M:%S", time.localtime(message.at))
+        lines.append([(f"{clock}  ", "faint"), (f"{glyph} ", tone), (plain(message.text, limit=2000), "text")])
+    return lines or [[("No messages yet: no error, no run that ended.", "muted")]]
+
+
+class _Page(Dialog[None]):
+    """A page over a screen, to be scrolled."""
 
     CSS_PATH = "help.tcss"
+    heading = ""
+    keys = "↑ ↓ scroll   esc close"
+
+    def body(self) -> Widget:
+        """What is on the page."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        """Lay out the page."""
+        with Vertical(id="help") as page:
+            page.border_title = self.heading
+            with VerticalScroll():
+                yield self.body()
+            yield Label(self.keys, id="foot", markup=False)
+
+
+class HelpScreen(_Page):
+    """Lists the keys of a screen."""
+
     BINDINGS: ClassVar = [("escape,q,question_mark,f1,enter", "leave", "close")]
 
     def __init__(self, scope: Scope) -> None:
         super().__init__()
         self._scope: Scope = scope
 
-    def compose(self) -> ComposeResult:
-        """Lay out the help."""
-        with Vertical(id="help"):
-            with VerticalScroll():
-                yield Static(key_table(self._scope, partial(tone_style, self.app.theme_variables)))
-            yield Label("↑ ↓ scroll   esc close", id="foot", markup=False)
+    def body(self) -> Widget:
+        """The keys."""
+        return Static(key_table(self._scope, partial(tone_style, self.app.theme_variables)))
+
+
+class MessagesScreen(_Page):
+    """Shows the message log; gets the messages in the order in which they were reported."""
+
+    BINDINGS: ClassVar = [("escape,q,enter,ctrl+l", "leave", "close"), ("y", "copy", "copy")]
+    heading = "Message log"
+    keys = "↑ ↓ scroll   y copy   esc close"
+
+    def __init__(self, messages: Sequence[Notice]) -> None:
+        super().__init__()
+        self._messages = tuple(messages)
+
+    def body(self) -> Widget:
+        """The messages."""
+        shown = TonedLines()
+        shown.lines = message_lines(self._messages)
+        return shown
+
+    def action_copy(self) -> None:
+        """Copy all of it, for a bug report."""
+        stamp = "%Y-%m-%d %H:%M:%S"
+        lines = (
+            f"{time.strftime(stamp, time.localtime(one.at))} {one.severity}: {plain(one.text)}"
+            for one in self._messages
+        )
+        self.app.copy_to_clipboard("\n".join(lines))
+        self.notify("Copied.", markup=False)
