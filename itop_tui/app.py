@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.command import Provider
@@ -22,44 +20,28 @@ from textual.types import CSSPathType
 
 from itop_tui import notices, opening, preferences
 from itop_tui.figures import run_view
-from itop_tui.figures.format import plain, plural
+from itop_tui.figures.format import plural
 from itop_tui.keys import bindings, in_scope, keymap
-from itop_tui.keys.key_order import KeysInOrder
 from itop_tui.look import theme
 from itop_tui.look.terminal_colours import Ink, OnGrounds
 from itop_tui.notices import Notice, Severity
 from itop_tui.opening import DatabaseHolder, OpenDatabase, open_default
 from itop_tui.palette import PaletteProvider
-from itop_tui.poller import DatabaseReader, DatabaseTrouble, Poller, Reader, RunsChanged, Snapshot, View
-from itop_tui.screen import ItopScreen, Shell
+from itop_tui.poller import DatabaseReader, DatabaseTrouble, Poller, Reader, RunsChanged, reason
+from itop_tui.screen import ItopScreen, Planner, Shell
 from itop_tui.service import launching
 from itop_tui.service.trash import Bin
 
 if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
     from db.session import Database
-    from engine.config.run_config import RunConfig
-    from itop_tui.service.launching import Launched
 
-T = TypeVar("T")
 _HERE = Path(__file__).parent
-_MOST_NOTICES = 500
-"""The most messages that are kept."""
 _SEVERITY: Mapping[bool, Severity] = {True: "information", False: "error"}
 """How an ending is shown, by whether it went well."""
 
 
-class Planner(Protocol):
-    """Knows what a run would be."""
-
-    def ask(self, config: RunConfig) -> Mapping[str, Any]:
-        """The plan of a run, by the names of `itop plan --json`."""
-
-    def close(self) -> None:
-        """End what is held."""
-
-
-class ItopApp(KeysInOrder):
+class ItopApp(Shell):
     """The terminal experiment manager.
 
     Args:
@@ -84,18 +66,8 @@ class ItopApp(KeysInOrder):
         clock: Callable[[], float] = time.time,
         planner: Planner | None = None,
     ) -> None:
-        super().__init__()
-        self.holder = DatabaseHolder(opener)
-        self.bin = Bin()
-        self.poller: Poller | None = None
-        self.snapshot: Snapshot | None = None
-        self.problem: str | None = None
-        self.clock = clock
-        self.notices: deque[Notice] = deque(maxlen=_MOST_NOTICES)
+        super().__init__(DatabaseHolder(opener), clock, planner)
         self._reader = reader
-        self._view = View()
-        self._planner = planner
-        self._closing = False
         self.preferences = preferences.load()
         chosen, wrong_keys = keymap.checked(self.preferences.keys)
         self._wrong_preferences = (*self.preferences.problems, *wrong_keys)
@@ -140,52 +112,29 @@ class ItopApp(KeysInOrder):
         if self.poller is not None:
             self.poller.stop()
         self.holder.close()
-        if self._planner is not None:
-            self._planner.close()
+        if self.planner is not None:
+            self.planner.close()
 
     # --------------------------------------------------------------------------------------------------- the database
-
-    @property
-    def database(self) -> Database:
-        """The open database.
-
-        Raises:
-            RuntimeError: If it is not open yet; screens that need it are only opened once it is.
-        """
-        return self.holder.database
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the database is open."""
-        return self.holder.is_open
-
-    @property
-    def database_place(self) -> str:
-        """Where the database is, for people: a path, or a URL (which holds no password)."""
-        return self.database.url.removeprefix("sqlite:///") if self.is_open else ""
 
     @work(exclusive=True, group="open", exit_on_error=False)
     async def _open_database(self) -> None:
         try:
             opened = await asyncio.wrap_future(self.holder.open())
         except Exception as error:  # a refused, locked or unreadable file: said in the banner, the app stays
-            problem = f"The database cannot be opened: {_reason(error)}  (^g tries again, q quits)"
+            problem = f"The database cannot be opened: {reason(error)}  (^g tries again, q quits)"
             self.post_message(DatabaseTrouble(problem))
         else:
             self._watch_database(opened)
 
     @work(exclusive=True, group="open", exit_on_error=False)
     async def switch_database(self, place: str) -> None:
-        """Open another database in the place of this one; where that fails, this one stays open.
-
-        Args:
-            place: A folder, the file of a database, or the URL of one.
-        """
+        """As `Shell` says."""
         poller = self.poller
         try:
             opened = await asyncio.wrap_future(self.holder.switch(place, leaving=poller.stop if poller else None))
         except Exception as error:  # reported, and nothing is changed
-            self._report_failure("The present database stays open", _reason(error))
+            self.report_failure("The present database stays open", reason(error))
             return
         self.poller = self.snapshot = None
         self.bin = Bin()
@@ -203,14 +152,8 @@ class ItopApp(KeysInOrder):
             left = plural(len(opened.leftovers), "deleted run")
             text = f"{left} of an app that was interrupted. Press U to undo until you quit."
             self.notify(text, severity="warning", timeout=15, markup=False)
-        self.poller = Poller(self._reader(opened.database), self.post_message, view=self._view)
+        self.poller = Poller(self._reader(opened.database), self.post_message, view=self.list_view)
         self.poller.start()
-
-    def watch_runs(self, view: View) -> None:
-        """Ask the poller for another page, order or filter of the list."""
-        self._view = view
-        if self.poller is not None:
-            self.poller.view = view
 
     def action_retry_database(self) -> None:
         """Try to open the database again, or to read it at once, and start a scheduler where one is needed."""
@@ -224,51 +167,6 @@ class ItopApp(KeysInOrder):
                     lambda _: self.notify("A scheduler is running.", markup=False),
                     failing="The scheduler did not start",
                 )
-
-    def operate(
-        self,
-        operation: Callable[[Database], T],
-        then: Callable[[T], object] | None = None,
-        *,
-        otherwise: Callable[[], object] | None = None,
-        failing: str = "That did not work",
-        aside: bool = False,
-    ) -> None:
-        """Do something with the database in a thread, after what was asked for before; then answer on the event loop.
-
-        Args:
-            operation: What to do; gets the database, touches no widget.
-            then: Called on the event loop with what `operation` gave.
-            otherwise: Called on the event loop where it failed, after that was reported.
-            failing: What the message begins with where `operation` raises.
-            aside: Whether it takes long, and nothing that is asked for later has to wait for it.
-        """
-        if not self._closing:
-            self._answer(self.holder.do(operation, aside=aside), then, otherwise, failing)
-
-    @work(group="operations", exit_on_error=False)
-    async def _answer(
-        self,
-        doing: Future[T],
-        then: Callable[[T], object] | None,
-        otherwise: Callable[[], object] | None,
-        failing: str,
-    ) -> None:
-        try:
-            # Shielded: what was asked for is done, also where the app is left before it is answered.
-            result = await asyncio.shield(asyncio.wrap_future(doing))
-        except Exception as error:  # what fails is reported, and the app stays
-            self._report_failure(failing, _reason(error))
-            if otherwise is not None:
-                otherwise()
-            return
-        if self.poller is not None:
-            self.poller.refresh()
-        if then is not None:
-            then(result)
-
-    def _report_failure(self, failing: str, reason: str) -> None:
-        self.notify(f"{failing}: {plain(reason, limit=500)}", severity="error", timeout=10, markup=False)
 
     # ------------------------------------------------------------------------------------------------ what is reported
 
@@ -335,25 +233,19 @@ class ItopApp(KeysInOrder):
     # ---------------------------------------------------------------------------------------------------- actions
 
     def open_run(self, run_id: int) -> None:
-        """Open a run's screen."""
+        """As `Shell` says."""
         from itop_tui.run.run_screen import RunScreen
 
         self.push_screen(RunScreen(run_id))
 
     def open_queue(self) -> None:
-        """Open the queue and the devices."""
+        """As `Shell` says."""
         from itop_tui.queue.queue_screen import QueueScreen
 
         self.push_screen(QueueScreen())
 
     def open_compare(self, run_ids: Sequence[int], *, grouped: bool = False) -> None:
-        """Open runs side by side.
-
-        Args:
-            run_ids: The runs, in order; if they are too many to distinguish, their seeds are grouped or the first ones
-                are taken.
-            grouped: Whether runs that differ only by their seed are grouped at first.
-        """
+        """As `Shell` says."""
         from itop_tui.compare.compare_screen import CompareScreen
 
         self.push_screen(CompareScreen(run_ids, grouped=grouped))
@@ -366,36 +258,10 @@ class ItopApp(KeysInOrder):
         parent: RunRecord | None = None,
         checkpoint: CheckpointRecord | None = None,
     ) -> None:
-        """Open the form of a new run.
-
-        Args:
-            settings: What it starts from; None for the first preset.
-            title: What the start is called.
-            parent: The run to fork from.
-            checkpoint: The checkpoint of `parent` the new run starts from.
-        """
+        """As `Shell` says."""
         from itop_tui.new_run.new_run_screen import NewRunScreen
 
         self.push_screen(NewRunScreen(settings, title=title, parent=parent, checkpoint=checkpoint))
-
-    def runs_launched(self, launched: Launched) -> None:
-        """Say what was queued, and show it in the list of runs."""
-        self.notify(plain(launched.sentence, limit=200), markup=False)
-        for screen in self.screen_stack:
-            if isinstance(screen, ItopScreen) and screen.SCOPE == "runs" and launched.runs:
-                screen.show_run(launched.runs[0].id)
-
-    def plan(self, config: RunConfig) -> Mapping[str, Any]:
-        """What a run would be. Blocks until a helper process has answered, so call it in a thread.
-
-        Raises:
-            PlanError: There is no such plan.
-        """
-        if self._planner is None:
-            from engine.helpers.plan_client import PlanServer
-
-            self._planner = PlanServer()
-        return self._planner.ask(config)
 
     def action_show_help(self) -> None:
         """Show the keys of the current screen."""
@@ -413,17 +279,6 @@ class ItopApp(KeysInOrder):
 
     def action_show_messages(self) -> None:
         """Show the message log."""
-        from itop_tui.dialogs.message_log import MessagesScreen
+        from itop_tui.dialogs.help import MessagesScreen
 
         self.push_screen(MessagesScreen(tuple(self.notices)))
-
-
-def _reason(error: Exception) -> str:
-    return f"{error}".strip() or type(error).__name__
-
-
-if TYPE_CHECKING:
-
-    def _as_shell(app: ItopApp) -> Shell:
-        """The type checker holds that the app is what the screens need."""
-        return app

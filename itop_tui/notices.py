@@ -73,12 +73,7 @@ def wanted(ended: Iterable[RunRecord], how: Notify) -> tuple[RunRecord, ...]:
 
 
 def post(ended: Sequence[RunRecord], *, write: Callable[[str], object]) -> None:
-    """Ask the terminal to show endings.
-
-    Args:
-        ended: The runs.
-        write: Writes to the terminal.
-    """
+    """Ask the terminal, to which `write` writes, to show endings."""
     for sentence, _ in sentences(ended):
         # OSC 9, which iTerm2, kitty, WezTerm, Windows Terminal and foot show as a notification; others ignore it.
         write(f"\x1b]9;itop: {plain(sentence, limit=200)}\x07")

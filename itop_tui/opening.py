@@ -49,9 +49,6 @@ class OpenDatabase:
 def open_database(opener: Callable[[], Database]) -> OpenDatabase:
     """Open a database. Blocks: call it in a thread.
 
-    Args:
-        opener: Opens it.
-
     Raises:
         Exception: Whatever `opener` raises; what goes wrong after it does without.
     """
@@ -186,12 +183,7 @@ def collect_garbage() -> None:
 
 
 def warm_up(database: Database, runs: Iterable[RunRecord]) -> None:
-    """Import what the screen of a run and the form need, and have what reads curves compiled. Blocks.
-
-    Args:
-        database: The database.
-        runs: Runs whose curves are read for that.
-    """
+    """Import what the screen of a run and the form need, and have what reads curves compiled: those of `runs`."""
     try:
         for screen in ("run.run_screen", "new_run.new_run_screen"):
             importlib.import_module(f"itop_tui.{screen}")

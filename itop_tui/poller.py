@@ -146,11 +146,7 @@ class Reader(Protocol):
 
 
 class DatabaseReader:
-    """Reads snapshots from the database; safe to use from one thread at a time.
-
-    Args:
-        database: An open database; it stays the caller's.
-    """
+    """Reads snapshots from an open database; safe to use from one thread at a time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -246,7 +242,7 @@ class DatabaseReader:
         return f"{plural(waiting, 'queued run')} will not start: no scheduler is running here. ^g starts one."
 
 
-class Poller:
+class Poller(Watcher):
     """Watches a `Reader` from a thread of its own and posts what changed.
 
     Args:
@@ -272,6 +268,7 @@ class Poller:
         retry: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(self._watch, name="itop-poller", longest_rest=_LONGEST_REST, clock=clock)
         self._reader = reader
         self._post = post
         self._view = view or View()
@@ -279,12 +276,10 @@ class Poller:
         self._after_reading = after_reading
         self._settle_every = settle_every
         self._retry = retry
-        self._clock = clock
         self._seen: tuple[int, View] | None = None
         self._problem: str | None = None
         self._settled_at: float | None = None
         self._unsettled: str | None = None
-        self._watcher = Watcher(self._watch, name="itop-poller", longest_rest=_LONGEST_REST, clock=clock)
 
     @property
     def view(self) -> View:
@@ -299,15 +294,11 @@ class Poller:
 
     def refresh(self) -> None:
         """Look at once instead of at the next turn: after an action, so that its effect shows without delay."""
-        self._watcher.wake(urgent=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._watcher.start()
+        self.wake(urgent=True)
 
     def stop(self, timeout: float = 2.0) -> None:
         """End the thread and wait for it, at most `timeout` seconds."""
-        self._watcher.stop(timeout)
+        super().stop(timeout)
 
     def look(self) -> bool:
         """Look once, and post what is new. What the thread does; the tests call it themselves.
@@ -326,8 +317,8 @@ class Poller:
         except Exception as error:  # the app continues, whatever the database or the disk does
             # A database that comes back may be another file: read it again.
             self._seen = None
-            reason = _reason(error).rstrip(".")
-            self._report(f"The database cannot be read, and is tried again: {reason}. Runs continue.")
+            why = reason(error).rstrip(".")
+            self._report(f"The database cannot be read, and is tried again: {why}. Runs continue.")
         else:
             self._report(self._settle())
         return found
@@ -340,7 +331,7 @@ class Poller:
             try:
                 self._unsettled = self._reader.settle()
             except Exception as error:  # runs are still listed where their processes cannot be looked at
-                self._unsettled = f"Runs whose process is gone cannot be found: {_reason(error)}"
+                self._unsettled = f"Runs whose process is gone cannot be found: {reason(error)}"
         return self._unsettled
 
     def _report(self, problem: str | None) -> None:
@@ -356,5 +347,6 @@ class Poller:
         return self._after_reading if found else self._interval
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What an exception says; its name where it says nothing."""
     return f"{error}".strip() or type(error).__name__

@@ -1,57 +1,91 @@
-"""What all full screens of the app share: the bars, the banner, and actions from the registry."""
+"""What screens need of the app, and what all full screens share: the bars, the banner, actions from the registry."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
-from textual import actions
+from textual import actions, work
 from textual.app import ComposeResult
 from textual.message_pump import MessagePump
 from textual.widgets import Input, TextArea
 
+from itop_tui.figures.format import plain
 from itop_tui.keys import Action, Scope, find, in_scope, key_name, keymap, writes
-from itop_tui.poller import DatabaseTrouble, RunsChanged
-from itop_tui.widgets.banner import Banner
+from itop_tui.keys.key_order import KeysInOrder
+from itop_tui.notices import Notice
+from itop_tui.opening import DatabaseHolder
+from itop_tui.poller import DatabaseTrouble, Poller, RunsChanged, Snapshot, View, reason
+from itop_tui.service.trash import Bin
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 from itop_tui.widgets.leaving import Leaving
-from itop_tui.widgets.top_bar import TopBar
+from itop_tui.widgets.top_bar import Banner, TopBar
 
 if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
     from db.session import Database
     from engine.config.run_config import RunConfig
-    from itop_tui.notices import Notice
-    from itop_tui.poller import Poller, Snapshot, View
     from itop_tui.service.launching import Launched
-    from itop_tui.service.trash import Bin
 
 T = TypeVar("T")
 
 
-class Shell(Protocol):
-    """What screens and dialogs need of the app: `itop_tui.app.ItopApp`, which they do not import."""
+_MOST_NOTICES = 500
+"""The most messages that are kept."""
 
-    clock: Callable[[], float]
-    bin: Bin
-    poller: Poller | None
-    snapshot: Snapshot | None
-    problem: str | None
-    notices: deque[Notice]
+
+class Planner(Protocol):
+    """Knows what a run would be."""
+
+    def ask(self, config: RunConfig) -> Mapping[str, Any]:
+        """The plan of a run, by the names of `itop plan --json`."""
+
+    def close(self) -> None:
+        """End what is held."""
+
+
+class Shell(KeysInOrder):
+    """What screens and dialogs need of the app: `itop_tui.app.ItopApp`, which they do not import.
+
+    Args:
+        holder: Holds the database.
+        clock: The time, in unix seconds.
+        planner: Knows what a run would be; by default a helper process, started when it is first asked.
+    """
+
+    def __init__(self, holder: DatabaseHolder, clock: Callable[[], float], planner: Planner | None) -> None:
+        super().__init__()
+        self.holder, self.clock, self.planner = holder, clock, planner
+        self.bin = Bin()
+        self.poller: Poller | None = None
+        self.snapshot: Snapshot | None = None
+        self.problem: str | None = None
+        self.notices: deque[Notice] = deque(maxlen=_MOST_NOTICES)
+        self.list_view = View()
+        self._closing = False
 
     @property
     def database(self) -> Database:
-        """The open database."""
+        """The open database.
+
+        Raises:
+            RuntimeError: If it is not open yet; screens that need it are only opened once it is.
+        """
+        return self.holder.database
 
     @property
     def is_open(self) -> bool:
-        """Whether it is open."""
+        """Whether the database is open."""
+        return self.holder.is_open
 
     @property
     def database_place(self) -> str:
-        """Where it is, for people."""
+        """Where the database is, for people: a path, or a URL (which holds no password)."""
+        return self.database.url.removeprefix("sqlite:///") if self.is_open else ""
 
     def operate(
         self,
@@ -59,16 +93,77 @@ class Shell(Protocol):
         then: Callable[[T], object] | None = None,
         *,
         otherwise: Callable[[], object] | None = None,
-        failing: str = "",
+        failing: str = "That did not work",
         aside: bool = False,
     ) -> None:
-        """Do something with the database in a thread, in the order of the keys, and answer on the event loop."""
+        """Do something with the database in a thread, after what was asked for before; then answer on the event loop.
 
-    def switch_database(self, place: str) -> object:
-        """Open another database in the place of this one."""
+        Args:
+            operation: What to do; gets the database, touches no widget.
+            then: Called on the event loop with what `operation` gave.
+            otherwise: Called on the event loop where it failed, after that was reported.
+            failing: What the message begins with where `operation` raises.
+            aside: Whether it takes long, and nothing that is asked for later has to wait for it.
+        """
+        if not self._closing:
+            self._answer(self.holder.do(operation, aside=aside), then, otherwise, failing)
+
+    @work(group="operations", exit_on_error=False)
+    async def _answer(
+        self,
+        doing: Future[T],
+        then: Callable[[T], object] | None,
+        otherwise: Callable[[], object] | None,
+        failing: str,
+    ) -> None:
+        try:
+            # Shielded: what was asked for is done, also where the app is left before it is answered.
+            result = await asyncio.shield(asyncio.wrap_future(doing))
+        except Exception as error:  # what fails is reported, and the app stays
+            self.report_failure(failing, reason(error))
+            if otherwise is not None:
+                otherwise()
+            return
+        if self.poller is not None:
+            self.poller.refresh()
+        if then is not None:
+            then(result)
+
+    def report_failure(self, failing: str, why: str) -> None:
+        """Say what did not work, and why."""
+        self.notify(f"{failing}: {plain(why, limit=500)}", severity="error", timeout=10, markup=False)
 
     def watch_runs(self, view: View) -> None:
-        """Ask for another page, order or filter of the list of runs."""
+        """Ask the poller for another page, order or filter of the list."""
+        self.list_view = view
+        if self.poller is not None:
+            self.poller.view = view
+
+    def runs_launched(self, launched: Launched) -> None:
+        """Say what was queued, and show it in the list of runs."""
+        self.notify(plain(launched.sentence, limit=200), markup=False)
+        for screen in self.screen_stack:
+            if isinstance(screen, ItopScreen) and screen.SCOPE == "runs" and launched.runs:
+                screen.show_run(launched.runs[0].id)
+
+    def plan(self, config: RunConfig) -> Mapping[str, Any]:
+        """What a run would be. Blocks until a helper process has answered, so call it in a thread.
+
+        Raises:
+            PlanError: There is no such plan.
+        """
+        if self.planner is None:
+            from engine.helpers.plan_client import PlanServer
+
+            self.planner = PlanServer()
+        return self.planner.ask(config)
+
+    def switch_database(self, place: str) -> object:
+        """Open another database in the place of this one; where that fails, this one stays open.
+
+        Args:
+            place: A folder, the file of a database, or the URL of one.
+        """
 
     def open_run(self, run_id: int) -> None:
         """Open a run's screen."""
@@ -77,7 +172,13 @@ class Shell(Protocol):
         """Open the queue and the devices."""
 
     def open_compare(self, run_ids: Sequence[int], *, grouped: bool = False) -> None:
-        """Open runs side by side."""
+        """Open runs side by side.
+
+        Args:
+            run_ids: The runs, in order; if they are too many to distinguish, their seeds are grouped or the first ones
+                are taken.
+            grouped: Whether runs that differ only by their seed are grouped at first.
+        """
 
     def open_new_run(
         self,
@@ -87,13 +188,14 @@ class Shell(Protocol):
         parent: RunRecord | None = None,
         checkpoint: CheckpointRecord | None = None,
     ) -> None:
-        """Open the form of a new run."""
+        """Open the form of a new run.
 
-    def runs_launched(self, launched: Launched) -> None:
-        """Say what was queued, and show it in the list."""
-
-    def plan(self, config: RunConfig) -> Mapping[str, Any]:
-        """What a run would be; blocks."""
+        Args:
+            settings: What it starts from; None for the first preset.
+            title: What the start is called.
+            parent: The run to fork from.
+            checkpoint: The checkpoint of `parent` the new run starts from.
+        """
 
 
 def shell_of(node: MessagePump) -> Shell:
@@ -184,11 +286,7 @@ class ItopScreen(Leaving[None]):
         self.refresh_keys()
 
     def database_opened(self, remembered: Mapping[str, Any]) -> None:
-        """Show the screen as it was at the last start.
-
-        Args:
-            remembered: What was kept then, by its setting.
-        """
+        """Show the screen as it was at the last start, by what was kept then."""
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Show the counts."""

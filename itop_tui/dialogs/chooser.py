@@ -188,15 +188,7 @@ class Chooser(Dialog[Answer | None], Generic[Answer]):
 
 
 class Picker(Chooser[str]):
-    """Chooses one item.
-
-    Args:
-        title: What is chosen.
-        items: What there is.
-        current: The value that is highlighted at first.
-        free: Whether enter also takes a typed text that no item matches.
-        hint: What is in the line while nothing is typed; empty for the usual text.
-    """
+    """Chooses one item; where it is `free`, enter also takes a typed text that no item matches."""
 
     def __init__(
         self, title: str, items: Sequence[Item], *, current: str = "", free: bool = False, hint: str = ""

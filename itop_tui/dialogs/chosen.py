@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from db.records import BatchResult, RunRecord
+from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.format import fit, plain, plural
 from itop_tui.keys import find
 from itop_tui.screen import ItopScreen
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from db.session import Database
 
 Runs = tuple[RunRecord, ...]
-T = TypeVar("T")
+Changes = TypeVar("Changes", bound="ChosenRuns")
 
 
 def named(run: RunRecord) -> str:
@@ -40,11 +41,7 @@ def counted(runs: Runs) -> Callable[[int], str]:
 
 
 class ChosenRuns:
-    """The chosen runs of a screen: has operations done to them, and reports how it went.
-
-    Args:
-        screen: The screen; its `chosen` says which runs.
-    """
+    """The runs that are `chosen` on a screen: has operations done to them, and reports how it went."""
 
     def __init__(self, screen: ItopScreen) -> None:
         self.screen = screen
@@ -72,40 +69,27 @@ class ChosenRuns:
         if all(run_id in chosen.known for run_id in chosen.ids):
             choose(tuple(chosen.known[run_id] for run_id in chosen.ids))
         else:
-            self.operate(lambda db: run_reading.read(db, chosen.ids), choose, failing="The runs cannot be read")
+            operate = self.screen.itop.operate
+            operate(lambda db: run_reading.read(db, chosen.ids), choose, failing="The runs cannot be read")
 
-    def operate(
-        self,
-        operation: Callable[[Database], T],
-        then: Callable[[T], object],
-        *,
-        failing: str,
-        otherwise: Callable[[], object] | None = None,
-    ) -> None:
-        """Have the app do something with the database, in the order of the keys."""
-        self.screen.itop.operate(operation, then, failing=failing, otherwise=otherwise)
+    def confirm(self, question: str, consequence: str, verb: str, then: Callable[[], None]) -> None:
+        """Ask before something that cannot be undone, as `Confirm` does; `then` is called after a yes."""
+        self.screen.app.push_screen(Confirm(question, consequence, verb), lambda yes: then() if yes else None)
 
     def change(
         self, runs: Runs, operation: Callable[[Database, list[int]], BatchResult], sentence: str, *, failing: str
     ) -> None:
-        """Do one thing to runs, and report it.
-
-        Args:
-            runs: The runs.
-            operation: What is done; gets their ids.
-            sentence: What is reported; `{runs}` and `{Runs}` name those it was done to. Empty where the list shows it.
-            failing: What the message begins with where `operation` raises.
-        """
+        """Do one thing to runs (`operation` gets their ids), and report it in a sentence, as `report` does."""
         ids = [run.id for run in runs]
-        self.operate(lambda db: operation(db, ids), self.report(sentence, runs), failing=failing)
+        self.screen.itop.operate(lambda db: operation(db, ids), self.report(sentence, runs), failing=failing)
 
     def report(self, sentence: str, runs: Runs = ()) -> Callable[[BatchResult], None]:
         """Make the function that reports an outcome.
 
         Args:
-            sentence: What is said of the runs it was done to, as in `change`; `{runs}` is their number where `runs`,
-                those it was asked for, are not given.
-            runs: The runs it was asked for.
+            sentence: What is said of the runs it was done to, empty where the list shows it; `{runs}` and `{Runs}`
+                name them.
+            runs: The runs it was asked for; where they are not given, `{runs}` is a number.
         """
 
         def report(outcome: BatchResult) -> None:
@@ -121,18 +105,11 @@ class ChosenRuns:
         return report
 
 
-class _Changes(Protocol):
-    chosen: ChosenRuns
-
-
-Changes = TypeVar("Changes", bound=_Changes)
-
-
 def for_chosen(action: Callable[[Changes, Runs], None]) -> Callable[[Changes], None]:
     """Make an action of a method that gets runs: it is called with the chosen runs that the action can be done to."""
 
     @wraps(action)
     def act(changes: Changes) -> None:
-        changes.chosen.take(action.__name__.removeprefix("action_"), lambda runs: action(changes, runs))
+        changes.take(action.__name__.removeprefix("action_"), lambda runs: action(changes, runs))
 
     return act

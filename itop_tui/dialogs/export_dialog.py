@@ -5,6 +5,7 @@ A screen calls `offer_runs` or, with choices of its own, `offer`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +14,13 @@ from typing import ClassVar
 
 import numpy as np
 from textual import on
-from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from db.records import RunRecord
 from db.session import Database
 from itop_tui.chart.chart import Chart
-from itop_tui.dialogs.questions import Confirm
+from itop_tui.dialogs.questions import Confirm, Question
 from itop_tui.export.chart_marks import DrawnMarks
 from itop_tui.export.csv_json import write_rows
 from itop_tui.export.drawing import Drawing, Part, Trace
@@ -32,8 +31,7 @@ from itop_tui.figures.chart_data import Line
 from itop_tui.figures.format import moment, plain, plural
 from itop_tui.figures.x_axis import Across
 from itop_tui.screen import ItopScreen, shell_of
-from itop_tui.widgets.key_bar import KeyBar, KeyHint
-from itop_tui.widgets.leaving import Dialog
+from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.sheet import Sheet
 
 
@@ -51,15 +49,9 @@ class Choice:
     write: Callable[[Database, Path, bool], Sequence[Path]]
 
 
-class ExportDialog(Dialog[None]):
-    """Asks what to write and where. Leaving it stops nothing: what is being written is written.
+class ExportDialog(Question[None]):
+    """Asks what to write and where. Leaving it stops nothing: what is being written is written."""
 
-    Args:
-        title: What is exported.
-        choices: What can be written.
-    """
-
-    CSS_PATH = "dialogs.tcss"
     DEFAULT_CSS = """
     ExportDialog OptionList { height: auto; max-height: 12; border: none; background: $panel; margin: 1 0 0 0; }
     ExportDialog OptionList:focus { border: none; }
@@ -67,27 +59,17 @@ class ExportDialog(Dialog[None]):
     BINDINGS: ClassVar = [("escape", "leave", "cancel")]
 
     def __init__(self, title: str, choices: Sequence[Choice]) -> None:
-        super().__init__()
-        self._title, self._choices = title, tuple(choices)
+        super().__init__(
+            title,
+            "",
+            OptionList(*(Option(choice.label) for choice in choices), markup=False),
+            Input(str(Path.cwd()), placeholder="the folder to write into", id="folder", compact=True),
+            Label("", classes="body", id="outcome", markup=False),
+            keys=(KeyHint("↵", "write it"), KeyHint("tab", "folder"), KeyHint("esc", "close", "screen.leave")),
+        )
+        self._choices = tuple(choices)
         self.result = ""
         self._busy = False
-
-    def compose(self) -> ComposeResult:
-        """Lay out the question."""
-        with Vertical(classes="dialog"):
-            yield Label(plain(self._title, limit=100), classes="title", markup=False)
-            yield OptionList(*(Option(choice.label) for choice in self._choices), markup=False)
-            yield Input(str(Path.cwd()), placeholder="the folder to write into", id="folder", compact=True)
-            yield Label("", classes="body", id="outcome", markup=False)
-            yield KeyBar()
-
-    def on_mount(self) -> None:
-        """Show the keys."""
-        self.query_one(KeyBar).hints = (
-            KeyHint("↵", "write it"),
-            KeyHint("tab", "folder"),
-            KeyHint("esc", "close", "screen.leave"),
-        )
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
@@ -129,11 +111,10 @@ class ExportDialog(Dialog[None]):
         what = f"{there[0].name} and {plural(more, 'more')}" if more else there[0].name
         self._say(f"Not written: {what} {'are' if more else 'is'} there already")
 
-        def decided(yes: bool | None) -> None:
-            if yes:
-                self._write(choice, force=True)
-
-        self.app.push_screen(Confirm(f"Overwrite {what}?", _loss(there), "Overwrite"), decided)
+        self.app.push_screen(
+            Confirm(f"Overwrite {what}?", _loss(there), "Overwrite"),
+            lambda yes: self._write(choice, force=True) if yes else None,
+        )
 
     def _say(self, text: str) -> None:
         self.result = text
@@ -154,26 +135,27 @@ def _loss(there: Sequence[Path]) -> str:
 
 
 def run_choices(ids: Sequence[int], *, without: Iterable[str] = ()) -> list[Choice]:
-    """A choice for each format of runs.
-
-    Args:
-        ids: The runs.
-        without: Formats to leave out.
-    """
-    return [
-        Choice(f"{known.name}: {known.label}", _writer(tuple(ids), known.name))
-        for known in FORMATS
-        if known.name not in without
-    ]
+    """A choice for each format of runs, but some."""
+    return [_runs_choice(tuple(ids), known.name, known.label) for known in FORMATS if known.name not in without]
 
 
-def _writer(ids: tuple[int, ...], format_name: str) -> Callable[[Database, Path, bool], Sequence[Path]]:
-    return lambda db, folder, force: export_runs(db, ids, format_name, _folder(folder), force=force)
+def _runs_choice(ids: tuple[int, ...], format_name: str, label: str) -> Choice:
+    def write(db: Database, folder: Path, force: bool) -> Sequence[Path]:
+        folder.mkdir(parents=True, exist_ok=True)
+        return export_runs(db, ids, format_name, folder, force=force)
+
+    return Choice(f"{format_name}: {label}", write)
 
 
-def _folder(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _file_choice(label: str, name: str, write: Callable[[Database, Path], object]) -> Choice:
+    """A choice that is one file of a folder; `write` gets the path to write to."""
+
+    def put(db: Database, folder: Path, force: bool) -> Sequence[Path]:
+        with written(folder / name, force=force) as path:
+            write(db, path)
+        return [folder / name]
+
+    return Choice(label, put)
 
 
 def offer(screen: ItopScreen, title: str, choices: Sequence[Choice]) -> None:
@@ -182,65 +164,33 @@ def offer(screen: ItopScreen, title: str, choices: Sequence[Choice]) -> None:
 
 
 def offer_runs(screen: ItopScreen, ids: Sequence[int], *charts: Chart) -> None:
-    """Ask in which format to write runs, and where.
-
-    Args:
-        screen: The screen that asks.
-        ids: The runs.
-        *charts: Charts on the screen, each offered as an SVG drawing.
-    """
+    """Ask in which format to write runs, and where; each chart on the screen is offered as an SVG drawing."""
     name = f"run-{ids[0]}" if len(ids) == 1 else comparison_name(ids)
     drawn = [chart_choice(chart, name) for chart in charts]
     offer(screen, f"Export {plural(len(ids), 'run')}", [*drawn, *run_choices(ids)])
 
 
 def chart_choice(chart: Chart, name: str, names: Mapping[str, str] = MappingProxyType({})) -> Choice:
-    """A chart as an SVG drawing, as it is shown now.
-
-    Args:
-        chart: The chart.
-        name: What the file's name begins with.
-        names: What the drawing's legend calls the curves, by their markers.
-    """
+    """A chart as an SVG drawing, as it is shown now; `names` are as in `drawing_of`."""
     return drawing_choice(drawing_of(chart, names), name)
 
 
 def drawing_choice(drawing: Drawing, name: str) -> Choice:
-    """A drawing as an SVG file.
-
-    Args:
-        drawing: The drawing.
-        name: What the file's name begins with.
-    """
-
-    def write(db: Database, folder: Path, force: bool) -> Sequence[Path]:
-        target = folder / f"{name}-{safe_name(drawing.title) or 'chart'}.svg"
-        with written(target, force=force) as path:
-            path.write_text(drawing.svg(), encoding="utf-8")
-        return [target]
-
-    return Choice(f"svg: the chart of {plain(drawing.title, 40)}, drawn", write)
+    """A drawing as an SVG file, whose name begins with `name`."""
+    file = f"{name}-{safe_name(drawing.title) or 'chart'}.svg"
+    label = f"svg: the chart of {plain(drawing.title, 40)}, drawn"
+    return _file_choice(label, file, lambda _, path: path.write_text(drawing.svg(), encoding="utf-8"))
 
 
 def report_choice(runs: Sequence[RunRecord], name: str, *, grouped: bool, across: Across) -> Choice:
-    """A comparison as an HTML page.
+    """A comparison as an HTML page; `grouped` joins runs that differ only by their seed."""
 
-    Args:
-        runs: The runs, in order.
-        name: What the file is called.
-        grouped: Whether runs that differ only by their seed are joined.
-        across: The x-axis of its curves at first.
-    """
-
-    def write(db: Database, folder: Path, force: bool) -> Sequence[Path]:
+    def write(db: Database, path: Path) -> None:
         from itop_tui.export.report import write_report
 
-        target = folder / f"{name}.html"
-        with written(target, force=force) as path:
-            write_report(db, runs, path, grouped=grouped, across=across)
-        return [target]
+        write_report(db, runs, path, grouped=grouped, across=across)
 
-    return Choice("html: this comparison as a page with plots", write)
+    return _file_choice("html: this comparison as a page with plots", f"{name}.html", write)
 
 
 def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) -> Drawing:
@@ -285,30 +235,14 @@ def _curve_of(line: Line) -> str:
 
 
 def sheet_choices(name: str, title: str, sheet: Sheet) -> list[Choice]:
-    """A table as CSV and as JSON.
-
-    Args:
-        name: What the files' names begin with.
-        title: What the table is of.
-        sheet: The table.
-    """
+    """A table as CSV and as JSON."""
     heads = [cell.text for cell in sheet.head]
     rows = [[cell.text for cell in row] for row in sheet.rows]
 
-    def write_csv(db: Database, folder: Path, force: bool) -> Sequence[Path]:
-        target = folder / f"{name}-{title}.csv"
-        with written(target, force=force) as path:
-            write_rows(path, heads, rows)
-        return [target]
-
-    def write_json(db: Database, folder: Path, force: bool) -> Sequence[Path]:
-        import json
-
-        target = folder / f"{name}-{title}.json"
-        with written(target, force=force) as path:
-            path.write_text(
-                json.dumps([dict(zip(heads, row, strict=True)) for row in rows], indent=2) + "\n", encoding="utf-8"
-            )
-        return [target]
-
-    return [Choice(f"csv: the table of {title}", write_csv), Choice(f"json: the table of {title}", write_json)]
+    entries = [dict(zip(heads, row, strict=True)) for row in rows]
+    text = json.dumps(entries, indent=2) + "\n"
+    file, label = f"{name}-{title}", f"the table of {title}"
+    return [
+        _file_choice(f"csv: {label}", f"{file}.csv", lambda _, path: write_rows(path, heads, rows)),
+        _file_choice(f"json: {label}", f"{file}.json", lambda _, path: path.write_text(text, encoding="utf-8")),
+    ]

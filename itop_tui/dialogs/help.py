@@ -1,18 +1,28 @@
-"""The help: every key of the current screen, read from the registry."""
+"""The help, which lists every key of the current screen as the registry has it; and the message log.
+
+A toast is gone after some seconds; the message log keeps what the app has reported since it was opened.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
+from textual.widget import Widget
 from textual.widgets import Label, Static
 
+from itop_tui.figures.format import plain
 from itop_tui.keys import Scope, in_scope, key_name, writes
-from itop_tui.look.theme import STATES
-from itop_tui.look.toned import Toned
+from itop_tui.look.theme import STATES, Tone, tone_style
+from itop_tui.look.toned import Part, TonedLines
+from itop_tui.notices import Notice, Severity
 from itop_tui.widgets.leaving import Dialog
 
 _MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
@@ -31,71 +41,118 @@ _MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
 }
 
 
-class _Keys(Toned, Static):
-    """The table of keys.
+def key_table(scope: Scope, tone: Callable[[Tone], Style]) -> Table:
+    """The table of keys of a screen, in the styles of tones."""
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    table.add_column(width=13, no_wrap=True)
+    table.add_column(ratio=1)
 
-    Args:
-        scope: The screen they belong to.
-    """
+    def heading(name: str) -> None:
+        if table.row_count:
+            table.add_row("", "")
+        table.add_row(Text(name, tone("title")), "")
 
-    def __init__(self, scope: Scope) -> None:
-        super().__init__()
-        self._scope = scope
+    def row(key: str, what: str) -> None:
+        table.add_row(Text(key, tone("accent")), Text(what, tone("text")))
 
-    def on_mount(self) -> None:
-        """Fill the table."""
-        table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        table.add_column(width=13, no_wrap=True)
-        table.add_column(ratio=1)
-
-        def heading(name: str) -> None:
-            if table.row_count:
-                table.add_row("", "")
-            table.add_row(Text(name, self.tone("title")), "")
-
-        actions = in_scope(self._scope)
-        for name in dict.fromkeys(action.heading for action in actions):
-            heading(name)
-            for action in (each for each in actions if each.heading == name):
-                table.add_row(Text(action.key_shown, self.tone("accent")), Text(action.help, self.tone("text")))
-        if self._scope in _MOVING:
-            heading("Moving")
-            for key, what in _MOVING[self._scope]:
-                table.add_row(Text(key, self.tone("accent")), Text(what, self.tone("text")))
-        heading("Everywhere")
-        taken = {key for action in in_scope(self._scope) for key in action.key.split(",")}
-        for action in in_scope("app"):
-            # Where the screen uses a key itself (the form: to type letters), the next key of the action is shown.
-            lost = {key for key in action.key.split(",") if key in taken or (self._scope == "form" and writes(key))}
-            free = [key for key in action.key.split(",") if key not in lost]
-            table.add_row(
-                Text(key_name(free[0]) if free else "", self.tone("accent")), Text(action.help, self.tone("text"))
-            )
-        heading("States")
-        shown = Text()
-        for state in STATES.values():
-            shown.append(f"{state.glyph} {state.word}   ", self.tone(state.tone))
-        table.add_row("", shown)
-        self.update(table)
+    actions = in_scope(scope)
+    for name in dict.fromkeys(action.heading for action in actions):
+        heading(name)
+        for action in (each for each in actions if each.heading == name):
+            row(action.key_shown, action.help)
+    if scope in _MOVING:
+        heading("Moving")
+        for key, what in _MOVING[scope]:
+            row(key, what)
+    heading("Everywhere")
+    taken = {key for action in actions for key in action.key.split(",")}
+    for action in in_scope("app"):
+        # Where the screen uses a key itself (the form: to type letters), the next key of the action is shown.
+        lost = {key for key in action.key.split(",") if key in taken or (scope == "form" and writes(key))}
+        free = [key for key in action.key.split(",") if key not in lost]
+        row(key_name(free[0]) if free else "", action.help)
+    heading("States")
+    shown = Text()
+    for state in STATES.values():
+        shown.append(f"{state.glyph} {state.word}   ", tone(state.tone))
+    table.add_row("", shown)
+    return table
 
 
-class HelpScreen(Dialog[None]):
-    """Lists the keys of a screen.
+_LOOKS: dict[Severity, tuple[str, Tone]] = {
+    "information": ("·", "muted"),
+    "warning": ("!", "warn"),
+    "error": ("✗", "bad"),
+}
 
-    Args:
-        scope: The screen.
-    """
+
+def message_lines(messages: Sequence[Notice]) -> list[list[Part]]:
+    """The messages, the newest first."""
+    lines: list[list[Part]] = []
+    for message in reversed(messages):
+        glyph, tone = _LOOKS[message.severity]
+        clock = time.strftime("%H:%M:%S", time.localtime(message.at))
+        lines.append([(f"{clock}  ", "faint"), (f"{glyph} ", tone), (plain(message.text, limit=2000), "text")])
+    return lines or [[("No messages yet: no error, no run that ended.", "muted")]]
+
+
+class _Page(Dialog[None]):
+    """A page over a screen, to be scrolled."""
 
     CSS_PATH = "help.tcss"
+    heading = ""
+    keys = "↑ ↓ scroll   esc close"
+
+    def body(self) -> Widget:
+        """What is on the page."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        """Lay out the page."""
+        with Vertical(id="help") as page:
+            page.border_title = self.heading
+            with VerticalScroll():
+                yield self.body()
+            yield Label(self.keys, id="foot", markup=False)
+
+
+class HelpScreen(_Page):
+    """Lists the keys of a screen."""
+
     BINDINGS: ClassVar = [("escape,q,question_mark,f1,enter", "leave", "close")]
 
     def __init__(self, scope: Scope) -> None:
         super().__init__()
         self._scope: Scope = scope
 
-    def compose(self) -> ComposeResult:
-        """Lay out the help."""
-        with Vertical(id="help"):
-            with VerticalScroll():
-                yield _Keys(self._scope)
-            yield Label("↑ ↓ scroll   esc close", id="foot", markup=False)
+    def body(self) -> Widget:
+        """The keys."""
+        return Static(key_table(self._scope, partial(tone_style, self.app.theme_variables)))
+
+
+class MessagesScreen(_Page):
+    """Shows the message log; gets the messages in the order in which they were reported."""
+
+    BINDINGS: ClassVar = [("escape,q,enter,ctrl+l", "leave", "close"), ("y", "copy", "copy")]
+    heading = "Message log"
+    keys = "↑ ↓ scroll   y copy   esc close"
+
+    def __init__(self, messages: Sequence[Notice]) -> None:
+        super().__init__()
+        self._messages = tuple(messages)
+
+    def body(self) -> Widget:
+        """The messages."""
+        shown = TonedLines()
+        shown.lines = message_lines(self._messages)
+        return shown
+
+    def action_copy(self) -> None:
+        """Copy all of it, for a bug report."""
+        stamp = "%Y-%m-%d %H:%M:%S"
+        lines = (
+            f"{time.strftime(stamp, time.localtime(one.at))} {one.severity}: {plain(one.text)}"
+            for one in self._messages
+        )
+        self.app.copy_to_clipboard("\n".join(lines))
+        self.notify("Copied.", markup=False)

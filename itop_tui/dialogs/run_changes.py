@@ -8,7 +8,6 @@ from db.records import CheckpointRecord, RunRecord
 from itop_tui import opening
 from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.dialogs.chosen import ChosenRuns, Runs, for_chosen, named, named_all, sentence_case
-from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.format import plural
 from itop_tui.screen import ItopScreen
 from itop_tui.service import launching, run_reading, run_requests
@@ -41,92 +40,84 @@ def queue_again(screen: ItopScreen, run: RunRecord, which: str | None = None) ->
     screen.itop.operate(resume, report, failing="Could not resume")
 
 
-class RunChanges:
-    """The actions of a screen that start, stop and continue its chosen runs.
-
-    Args:
-        screen: The screen that has them among its parts.
-    """
-
-    def __init__(self, screen: ItopScreen) -> None:
-        self._screen = screen
-        self.chosen = ChosenRuns(screen)
+class RunChanges(ChosenRuns):
+    """The actions of a screen that start, stop and continue its chosen runs."""
 
     def action_open_run(self) -> None:
         """Open the run at the cursor."""
-        run = self._screen.current_run
-        if self._screen.permits("open_run") and run is not None:
-            self._screen.itop.open_run(run.id)
+        run = self.screen.current_run
+        if self.screen.permits("open_run") and run is not None:
+            self.screen.itop.open_run(run.id)
 
     def action_export(self) -> None:
         """Ask in which format to write the chosen runs, and where."""
         from itop_tui.dialogs.export_dialog import offer_runs
 
-        if self._screen.permits("export"):
-            offer_runs(self._screen, self._screen.chosen.ids)
+        if self.screen.permits("export"):
+            offer_runs(self.screen, self.screen.chosen.ids)
 
     def action_new_run(self) -> None:
         """Open the form of a new run."""
-        self._screen.itop.open_new_run()
+        self.screen.itop.open_new_run()
 
     def action_open_queue(self) -> None:
         """Open the queue and the devices."""
-        self._screen.itop.open_queue()
+        self.screen.itop.open_queue()
 
     def action_demo(self) -> None:
         """Queue the demonstration."""
 
         def report(made: list[RunRecord]) -> None:
             queued = "The demonstration is queued: dense, SET-ITOP and RigL-ITOP on the digits."
-            self._screen.notify(queued, markup=False)
-            self._screen.show_run(made[0].id)
+            self.screen.notify(queued, markup=False)
+            self.screen.show_run(made[0].id)
 
-        self.chosen.operate(launching.launch_demo, report, failing="The demonstration could not be queued")
+        self.screen.itop.operate(launching.launch_demo, report, failing="The demonstration could not be queued")
 
     def action_open_database(self) -> None:
         """Ask for another database, and open it."""
 
         def decided(place: str | None) -> None:
             if place and place != opening.place():
-                self._screen.itop.switch_database(place)
+                self.screen.itop.switch_database(place)
 
         items = [
             Item(place, place, "open now" if place == opening.place() else "")
             for place in dict.fromkeys((opening.place(), *opening.recent()))
         ]
         hint = "a folder, a database file, or the URL of a server"
-        self._screen.app.push_screen(Picker("Open a database", items, free=True, hint=hint), decided)
+        self.screen.app.push_screen(Picker("Open a database", items, free=True, hint=hint), decided)
 
     @for_chosen
     def action_stop_run(self, runs: Runs) -> None:
         """Stop the chosen runs; each writes a checkpoint first."""
-        self.chosen.change(runs, run_requests.stop, "Asked {runs} to stop.", failing="Could not stop")
+        self.change(runs, run_requests.stop, "Asked {runs} to stop.", failing="Could not stop")
 
     @for_chosen
     def action_kill_run(self, runs: Runs) -> None:
         """Kill the chosen runs, after asking."""
-
-        def decided(yes: bool | None) -> None:
-            if yes:
-                self.chosen.change(runs, run_requests.kill, "Killed {runs}.", failing="Could not kill")
-
         consequence = "What was trained since the last checkpoint is lost. Stop (s) would write a checkpoint first."
-        self._screen.app.push_screen(Confirm(f"Kill {named_all(runs)}?", consequence, "Kill"), decided)
+        self.confirm(
+            f"Kill {named_all(runs)}?",
+            consequence,
+            "Kill",
+            lambda: self.change(runs, run_requests.kill, "Killed {runs}.", failing="Could not kill"),
+        )
 
     @for_chosen
     def action_checkpoint_now(self, runs: Runs) -> None:
         """Have the chosen runs save a checkpoint now."""
         sentence = "Asked {runs} for a checkpoint: it is written between two steps."
-        self.chosen.change(runs, run_requests.checkpoint_now, sentence, failing="Could not ask for a checkpoint")
+        self.change(runs, run_requests.checkpoint_now, sentence, failing="Could not ask for a checkpoint")
 
     @for_chosen
     def action_pause_run(self, runs: Runs) -> None:
         """Pause the chosen runs that are running; where none is, continue the paused ones."""
         running = tuple(run for run in runs if run.status != "paused")
         meant, words = (running, "pause (memory still allocated)") if running else (runs, "continue")
-        self.chosen.operate(
+        self.screen.itop.operate(
             lambda db: run_requests.pause_all(db, meant),
-            self.chosen.report(f"Asked {{runs}} to {words}.", meant),
+            self.report(f"Asked {{runs}} to {words}.", meant),
             failing="Could not pause",
         )
 
@@ -134,18 +125,18 @@ class RunChanges:
     def action_resume_run(self, runs: Runs) -> None:
         """Queue the chosen runs to resume from their last checkpoints."""
         if len(runs) == 1:
-            queue_again(self._screen, runs[0])
+            queue_again(self.screen, runs[0])
             return
         ids = [run.id for run in runs]
-        self.chosen.operate(
+        self.screen.itop.operate(
             lambda db: launching.resume_all(db, ids),
-            self.chosen.report("{runs} queued to resume from the last checkpoint."),
+            self.report("{runs} queued to resume from the last checkpoint."),
             failing="Could not resume",
         )
 
     def action_fork_run(self) -> None:
         """Open the form for a fork from the run's last checkpoint."""
-        screen, run = self._screen, self._screen.current_run
+        screen, run = self.screen, self.screen.current_run
         if not screen.permits("fork_run") or run is None:
             return
 
@@ -156,25 +147,24 @@ class RunChanges:
             else:
                 screen.itop.open_new_run(run.config, title=run.name, parent=run, checkpoint=checkpoint)
 
-        self.chosen.operate(lambda db: run_reading.last_checkpoint(db, run.id), fork, failing="Could not fork")
+        self.screen.itop.operate(lambda db: run_reading.last_checkpoint(db, run.id), fork, failing="Could not fork")
 
     def action_duplicate_run(self) -> None:
         """Open the form with the run's settings; of several runs, queue a copy each after asking."""
-        screen, run = self._screen, self._screen.current_run
+        screen, run = self.screen, self.screen.current_run
         if len(screen.chosen.ids) > 1:
-            self.chosen.take("duplicate_run", self._duplicate_all)
+            self.take("duplicate_run", self._duplicate_all)
         elif screen.permits("duplicate_run") and run is not None:
             screen.itop.open_new_run(run.config, title=f"run {run.id}")
 
     def _duplicate_all(self, runs: Runs) -> None:
-        def decided(yes: bool | None) -> None:
-            if yes:
-                self.chosen.operate(
-                    lambda db: launching.launch_copies(db, runs),
-                    lambda made: self._screen.notify(f"{plural(len(made), 'copy', 'copies')} queued.", markup=False),
-                    failing="Could not queue the copies",
-                )
+        def copy() -> None:
+            self.screen.itop.operate(
+                lambda db: launching.launch_copies(db, runs),
+                lambda made: self.screen.notify(f"{plural(len(made), 'copy', 'copies')} queued.", markup=False),
+                failing="Could not queue the copies",
+            )
 
         question = f"Queue a copy of each of {plural(len(runs), 'run')}?"
         consequence = "Each copy has the same settings, seed and tags, and starts from the beginning."
-        self._screen.app.push_screen(Confirm(question, consequence, "Queue"), decided)
+        self.confirm(question, consequence, "Queue", copy)

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from db.records import BatchResult
 from itop_tui.dialogs.chosen import ChosenRuns, Runs, for_chosen, named_all
-from itop_tui.dialogs.questions import Ask, AskText, Confirm
+from itop_tui.dialogs.questions import Ask, AskText
 from itop_tui.figures.format import plural, size
-from itop_tui.screen import ItopScreen
 from itop_tui.service import labels, shelving
 from itop_tui.service.shelving import Footprint
 
 
-class ShelfChanges:
-    """The actions of a screen that organize its chosen runs.
-
-    Args:
-        screen: The screen that has them among its parts.
-    """
-
-    def __init__(self, screen: ItopScreen) -> None:
-        self._screen = screen
-        self.chosen = ChosenRuns(screen)
+class ShelfChanges(ChosenRuns):
+    """The actions of a screen that organize its chosen runs."""
 
     @for_chosen
     def action_rename_run(self, runs: Runs) -> None:
@@ -33,13 +24,13 @@ class ShelfChanges:
             if text is None or not text.strip() or (not many and text == runs[0].name):
                 return
             names = {run.id: labels.pattern_name(text, run) if many else text.strip() for run in runs}
-            self.chosen.operate(
+            self.screen.itop.operate(
                 lambda db: labels.rename(db, names),
-                self.chosen.report("Renamed {runs}." if many else "", runs),
+                self.report("Renamed {runs}." if many else "", runs),
                 failing="Could not rename",
             )
 
-        self._screen.app.push_screen(Ask(title, "{name}" if many else runs[0].name, hint), decided)
+        self.screen.app.push_screen(Ask(title, "{name}" if many else runs[0].name, hint), decided)
 
     @for_chosen
     def action_tag_run(self, runs: Runs) -> None:
@@ -50,14 +41,14 @@ class ShelfChanges:
         def decided(text: str | None) -> None:
             if text is not None:
                 tags = tuple(dict.fromkeys(tag.strip().lstrip("#") for tag in text.replace(",", " ").split()))
-                self.chosen.operate(
+                self.screen.itop.operate(
                     lambda db: labels.set_tags(db, ids, tuple(tag for tag in tags if tag)),
-                    self.chosen.report("Tags of {runs} changed."),
+                    self.report("Tags of {runs} changed."),
                     failing="Could not change the tags",
                 )
 
         question = Ask(f"Tags of {named_all(runs)}", " ".join(shared), "tags, separated by spaces")
-        self._screen.app.push_screen(question, decided)
+        self.screen.app.push_screen(question, decided)
 
     @for_chosen
     def action_note_run(self, runs: Runs) -> None:
@@ -68,20 +59,20 @@ class ShelfChanges:
 
         def decided(text: str | None) -> None:
             if text is not None and (differ or text.rstrip() != shared):
-                self.chosen.change(
+                self.change(
                     runs,
                     lambda db, ids: labels.set_notes(db, ids, text.rstrip()),
                     "Notes of {runs} saved.",
                     failing="Could not save the notes",
                 )
 
-        self._screen.app.push_screen(AskText(f"Notes of {named_all(runs)}", shared, warning), decided)
+        self.screen.app.push_screen(AskText(f"Notes of {named_all(runs)}", shared, warning), decided)
 
     @for_chosen
     def action_star_run(self, runs: Runs) -> None:
         """Star the chosen runs, or, where all have a star, remove the stars."""
         on = any(run.starred_at is None for run in runs)
-        self.chosen.change(
+        self.change(
             runs,
             lambda db, ids: shelving.star(db, ids, on),
             "Starred {runs}." if on else "Removed the star of {runs}.",
@@ -92,7 +83,7 @@ class ShelfChanges:
     def action_archive_run(self, runs: Runs) -> None:
         """Archive the chosen runs, or, where all are archived, restore them."""
         on = any(run.archived_at is None for run in runs)
-        self.chosen.change(
+        self.change(
             runs,
             lambda db, ids: shelving.archive(db, ids, on),
             "Archived {runs}. is:archived shows archived runs." if on else "Restored {runs} from the archive.",
@@ -104,40 +95,39 @@ class ShelfChanges:
     @for_chosen
     def action_delete_run(self, runs: Runs) -> None:
         """Delete the chosen runs, after saying what that frees."""
-        uids = [run.uid for run in runs]
+        operate = self.screen.itop.operate
+        uids, ids = [run.uid for run in runs], tuple(run.id for run in runs)
 
-        def decided(yes: bool | None) -> None:
-            if yes:
-                ids = tuple(run.id for run in runs)
-                self.chosen.operate(lambda db: shelving.trash(db, ids), deleted, failing="Could not delete")
+        def delete() -> None:
+            operate(lambda db: shelving.trash(db, ids), deleted, failing="Could not delete")
 
         def deleted(outcome: BatchResult) -> None:
             if outcome.done:
-                self._screen.itop.bin.add(outcome.done)
-            self.chosen.report("Deleted {runs}. Press U to undo until you quit.", runs)(outcome)
+                self.screen.itop.bin.add(outcome.done)
+            self.report("Deleted {runs}. Press U to undo until you quit.", runs)(outcome)
 
         def ask(found: Footprint) -> None:
             consequence = (
                 f"Frees {size(found.bytes)} on disk ({plural(found.checkpoints, 'checkpoint')}) and all recorded "
                 "metrics when you quit. Press U to undo until you quit."
             )
-            self._screen.app.push_screen(Confirm(f"Delete {named_all(runs)}?", consequence, "Delete"), decided)
+            self.confirm(f"Delete {named_all(runs)}?", consequence, "Delete", delete)
 
-        self.chosen.operate(lambda db: shelving.footprint(uids), ask, failing="The run's folder cannot be read")
+        operate(lambda db: shelving.footprint(uids), ask, failing="The run's folder cannot be read")
 
     def action_undo_delete(self) -> None:
         """Restore what was deleted last."""
-        deleted = self._screen.itop.bin
+        deleted = self.screen.itop.bin
         ids = deleted.latest
         if not ids:
-            self._screen.notify("There is no deletion to undo.", severity="warning", markup=False)
+            self.screen.notify("There is no deletion to undo.", severity="warning", markup=False)
             return
 
         def restored(outcome: BatchResult) -> None:
             deleted.remove(ids)
-            self.chosen.report("Restored {runs}.")(outcome)
+            self.report("Restored {runs}.")(outcome)
 
-        self.chosen.operate(
+        self.screen.itop.operate(
             lambda db: shelving.restore(db, ids),
             restored,
             # Another app emptied the trash: the deletion before it can perhaps still be undone.

@@ -2,7 +2,7 @@
 
 Keys, key bar, command palette and help are all read from `ACTIONS`. An action names the widget that does it (`target`;
 the screen, where it names none), and that widget alone implements `action_<name>`. So a key cannot be in the help and
-not work, or work and not be in the help (a test proves it). Each screen's actions are in a module of its own.
+not work, or work and not be in the help (a test proves it). The screens with many have a module each.
 """
 
 from __future__ import annotations
@@ -11,15 +11,7 @@ from collections.abc import Iterable
 
 from textual.binding import Binding, BindingType
 
-from itop_tui.keys import (
-    app_actions,
-    compare_actions,
-    form_actions,
-    list_actions,
-    mask_actions,
-    queue_actions,
-    run_actions,
-)
+from itop_tui.keys import app_actions, compare_actions, list_actions, run_actions
 from itop_tui.keys.action import Action, Scope, When, key_name, writes
 
 __all__ = [
@@ -28,14 +20,9 @@ __all__ = [
 ]  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
-    *list_actions.ACTIONS,
-    *queue_actions.ACTIONS,
-    *form_actions.ACTIONS,
-    *run_actions.ACTIONS,
-    *mask_actions.ACTIONS,
-    *compare_actions.ACTIONS,
-    *app_actions.ACTIONS,
-)
+    *list_actions.ACTIONS, *app_actions.QUEUE, *app_actions.FORM, *run_actions.ACTIONS, *app_actions.MASK,
+    *compare_actions.ACTIONS, *app_actions.APP,
+)  # fmt: skip
 
 DEFAULTS = ACTIONS
 """The registry with the default keys; `itop_tui.keys.keymap.install` puts the user's own keys into `ACTIONS`."""
@@ -55,8 +42,8 @@ def find(scope: Scope, name: str) -> Action:
     Raises:
         KeyError: If there is none.
     """
-    for action in ACTIONS:
-        if action.scope == scope and action.name == name:
+    for action in in_scope(scope):
+        if action.name == name:
             return action
     raise KeyError(f"{scope}.{name}")
 

@@ -1,17 +1,94 @@
-"""The actions that work everywhere."""
+"""The actions that work everywhere, and those of the queue, the form of a new run and the picture of a mask."""
 
 from __future__ import annotations
 
-from itop_tui.keys.action import Action
+from functools import partial
 
-ACTIONS = (
-    Action("show_help", "question_mark,f1", "help", "What can be done here, and by which key.", "app", "App"),
-    Action("command_palette", "ctrl+p", "palette", "Search everything that can be done.", "app", "App", priority=True),
-    Action("toggle_theme", "ctrl+t", "theme", "The next theme: dark, light, high contrast, the terminal's 16 colours.",
-           "app", "App", footer=False),
-    Action("show_messages", "ctrl+l", "messages", "Message log: errors, and runs that ended, since the app was opened.",
-           "app", "App", footer=False),
-    Action("retry_database", "ctrl+g", "retry", "Try again after a problem: open the database, start the scheduler.",
-           "app", "App", footer=False),
-    Action("quit", "q,ctrl+q", "quit", "Quit the app. Runs continue in the background.", "app", "App"),
+from itop_tui.keys.action import Action
+from itop_tui.keys.conditions import a_run, may_pause, may_rank, may_stop, may_wait
+
+_queue = partial(Action, scope="queue", heading="Queue")
+_runs = partial(Action, scope="queue", heading="Runs", target="RunChanges")
+_select = partial(Action, scope="queue", heading="Selection", target="QueueBoard", footer=False)
+_form = partial(Action, scope="form", heading="Form", priority=True)
+_mask = partial(Action, scope="mask", heading="Masks")
+_app = partial(Action, scope="app", heading="App")
+
+QUEUE = (
+    _queue("leave", "escape,q,backspace", "back", "Back to the list of runs."),
+    _queue("move_up", "K,shift+up", "earlier", "Move the run one place forward among those of its priority.",
+           when=may_wait, call="move('up')"),
+    _queue("move_down", "J,shift+down", "later", "Move the run one place back among those of its priority.",
+           when=may_wait, call="move('down')"),
+    _queue("move_top", "t", "first", "Move to front of its priority.", when=may_wait, call="move('top')"),
+    _queue("move_bottom", "b", "last", "Move to end of its priority.", when=may_wait, call="move('bottom')"),
+    _queue("hold_run", "h", "hold", "Hold the run: it does not start until it is released. Or release it.",
+           when=may_wait),
+    _queue("raise_number", "plus,equals_sign", "more", "On a run, raise its priority: it starts before those of lower "
+           "priority. On a device, one slot more: it runs one more run at a time.", when=may_rank, call="add(1)"),
+    _queue("lower_number", "minus", "less", "On a run, lower its priority. On a device, one slot less; with none it "
+           "gets no run.", when=may_rank, call="add(-1)"),
+    _runs("open_run", "enter", "open", "Open the run: charts, layers, checkpoints, log.", when=a_run),
+    _runs("stop_run", "s", "stop", "Stop the run: it writes a checkpoint first. A queued one leaves the queue.",
+          when=may_stop),
+    _runs("pause_run", "p", "pause", "Pause a running run, or continue a paused one.", when=may_pause),
+    _runs("pause_all", "P", "pause all", "Pause every running run; if none is running, continue the paused ones.",
+          target=""),
+    _queue("start_scheduler", "S", "scheduler", "Start the scheduler, if none is running.", footer=False),
+    _select("mark", "space", "select", "Select the run; actions then act on all selected runs.", when=a_run),
+    _select("mark_waiting", "ctrl+a", "select queued", "Select every queued run."),
+    _select("unmark_all", "u", "clear selection", "Clear selection."),
+)  # fmt: skip
+
+FORM = (
+    _form("launch", "ctrl+s", "launch", "Queue the run, or the runs that a sweep's group still lacks; it starts when a "
+          "device is free.", call="launch_run('queue')"),
+    _form("launch_first", "ctrl+n", "start now", "Queue it before all queued runs: it starts next.",
+          call="launch_run('front')"),
+    _form("launch_held", "ctrl+b", "queue held", "Queue it, but hold it: it starts when it is released (Q).",
+          footer=False, call="launch_run('held')"),
+    _form("copy_command", "ctrl+y", "copy command", "Copy the command line that launches the same run."),
+    _form("choose_start", "ctrl+o", "start from", "Start from a preset or from a past run."),
+    _form("next_section", "pagedown", "next section", "Go to the next section.", footer=False, target="SettingsForm",
+          call="move_section(1)"),
+    _form("previous_section", "pageup", "previous section", "Go to the previous section.", footer=False,
+          target="SettingsForm", call="move_section(-1)"),
+    _form("reset_field", "ctrl+r", "undo field", "Give the field the value it had at the start.",
+          target="SettingsForm"),
+    _form("leave", "escape", "back", "Go back without launching.", priority=False),
+)  # fmt: skip
+
+MASK = (
+    _mask("leave", "escape,q,backspace", "back", "Back to the run."),
+    _mask("zoom_in", "plus,equals_sign", "zoom", "Show half of the rows and columns, up to single weights.",
+          call="zoom(1)"),
+    _mask("zoom_out", "minus", "zoom out", "Show twice as many rows and columns.", footer=False, call="zoom(-1)"),
+    _mask("zoom_reset", "0", "whole", "Show the whole layer.", footer=False),
+    _mask("pan_left", "left,h", "move", "Show earlier columns while zoomed in.", call="pan(0, -1)"),
+    _mask("pan_right", "right,l", "move right", "Show later columns.", footer=False, call="pan(0, 1)"),
+    _mask("pan_up", "up,k", "move up", "Show earlier rows.", footer=False, call="pan(-1, 0)"),
+    _mask("pan_down", "down,j", "move down", "Show later rows.", footer=False, call="pan(1, 0)"),
+    _mask("next_layer", "tab,n", "next layer", "Show the next layer.", call="step_layer(1)"),
+    _mask("previous_layer", "shift+tab,N", "previous layer", "Show the previous layer.", footer=False,
+          call="step_layer(-1)"),
+    _mask("choose_layer", "slash", "layers", "Choose a layer from a list."),
+    _mask("previous_checkpoint", "left_square_bracket", "checkpoint", "Show the mask in the previous checkpoint.",
+          call="step_checkpoint(-1)"),
+    _mask("next_checkpoint", "right_square_bracket", "next checkpoint", "Show the mask in the next checkpoint.",
+          footer=False, call="step_checkpoint(1)"),
+    _mask("choose_checkpoint", "c", "checkpoints", "Choose checkpoint from a list."),
+    _mask("toggle_glyphs", "g", "glyphs", "Show states as glyphs, or as coloured half blocks with twice the rows.",
+          footer=False),
+)  # fmt: skip
+
+APP = (
+    _app("show_help", "question_mark,f1", "help", "What can be done here, and by which key."),
+    _app("command_palette", "ctrl+p", "palette", "Search everything that can be done.", priority=True),
+    _app("toggle_theme", "ctrl+t", "theme", "The next theme: dark, light, high contrast, the terminal's 16 colours.",
+         footer=False),
+    _app("show_messages", "ctrl+l", "messages", "Message log: errors, and runs that ended, since the app was opened.",
+         footer=False),
+    _app("retry_database", "ctrl+g", "retry", "Try again after a problem: open the database, start the scheduler.",
+         footer=False),
+    _app("quit", "q,ctrl+q", "quit", "Quit the app. Runs continue in the background."),
 )  # fmt: skip

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from itop_tui.keys.action import When
 
 if TYPE_CHECKING:
     from db.records import RunRecord
 
 
-def a_run(run: RunRecord | None) -> str | None:
-    """For what needs a run at the cursor."""
-    return "There is no run here." if run is None else None
+def _of_a_run(condition: Callable[[RunRecord], str | None]) -> When:
+    return lambda run: "There is no run here." if run is None else condition(run)
 
 
-def may_stop(run: RunRecord | None) -> str | None:
+def _only(statuses: tuple[str, ...], why: str) -> When:
+    return _of_a_run(lambda run: None if run.status in statuses else f"Run {run.id} is {run.status}: only {why}")
+
+
+a_run = _of_a_run(lambda run: None)
+may_pause = _only(("running", "paused"), "a running one can be paused.")
+may_checkpoint = _only(("starting", "running", "paused"), "a running or paused one can write a checkpoint.")
+may_wait = _only(("queued",), "a queued run has a place in the queue.")
+
+
+def _unless_ended(run: RunRecord, verb: str) -> str | None:
+    return f"Run {run.id} has ended ({run.status}): there is nothing to {verb}." if run.status.is_terminal else None
+
+
+@_of_a_run
+def may_stop(run: RunRecord) -> str | None:
     """For stopping: a run that has not ended."""
-    if run is None:
-        return a_run(run)
-    if run.status == "stopping":
-        return f"Run {run.id} is stopping already."
-    return f"Run {run.id} has ended ({run.status}): there is nothing to stop." if run.status.is_terminal else None
+    return f"Run {run.id} is stopping already." if run.status == "stopping" else _unless_ended(run, "stop")
 
 
-def may_kill(run: RunRecord | None) -> str | None:
+@_of_a_run
+def may_kill(run: RunRecord) -> str | None:
     """For killing: a run that has a process."""
-    if run is None:
-        return a_run(run)
-    if run.status == "queued":
-        return f"Run {run.id} has no process yet: stop it instead."
-    return f"Run {run.id} has ended ({run.status}): there is nothing to kill." if run.status.is_terminal else None
+    waits = run.status == "queued"
+    return f"Run {run.id} has no process yet: stop it instead." if waits else _unless_ended(run, "kill")
 
 
-def may_resume(run: RunRecord | None) -> str | None:
+@_of_a_run
+def may_resume(run: RunRecord) -> str | None:
     """For resuming from a chosen checkpoint: a run that has ended."""
-    if run is None:
-        return a_run(run)
     if run.status == "queued":
         return f"Run {run.id} is queued already: it starts by itself."
     if not run.status.is_terminal:
@@ -42,9 +52,10 @@ def may_resume(run: RunRecord | None) -> str | None:
     return None
 
 
-def may_resume_last(run: RunRecord | None) -> str | None:
+@_of_a_run
+def may_resume_last(run: RunRecord) -> str | None:
     """For resuming from the last checkpoint: one that has ended with steps left to do."""
-    if run is not None and run.status == "completed" and run.step >= run.total_steps > 0:
+    if run.status == "completed" and run.step >= run.total_steps > 0:
         return (
             f"Run {run.id} has done all its steps. itop resume {run.id} --epochs N makes it longer; fork it (f) to "
             "train on with other settings."
@@ -52,38 +63,10 @@ def may_resume_last(run: RunRecord | None) -> str | None:
     return may_resume(run)
 
 
-def may_delete(run: RunRecord | None) -> str | None:
+@_of_a_run
+def may_delete(run: RunRecord) -> str | None:
     """For deleting: a run without a process."""
-    if run is None:
-        return a_run(run)
     return f"Run {run.id} is {run.status}: stop it first, then delete it." if run.status.is_active else None
-
-
-def may_pause(run: RunRecord | None) -> str | None:
-    """For pausing and continuing: a run that is running or paused."""
-    if run is None:
-        return a_run(run)
-    if run.status not in ("running", "paused"):
-        return f"Run {run.id} is {run.status}: only a running one can be paused."
-    return None
-
-
-def may_checkpoint(run: RunRecord | None) -> str | None:
-    """For writing a checkpoint: a run that is set up, or soon will be."""
-    if run is None:
-        return a_run(run)
-    if run.status not in ("starting", "running", "paused"):
-        return f"Run {run.id} is {run.status}: only a running or paused one can write a checkpoint."
-    return None
-
-
-def may_wait(run: RunRecord | None) -> str | None:
-    """For places in the queue: a queued run."""
-    if run is None:
-        return a_run(run)
-    if run.status != "queued":
-        return f"Run {run.id} is {run.status}: only a queued run has a place in the queue."
-    return None
 
 
 def may_rank(run: RunRecord | None) -> str | None:

@@ -103,11 +103,7 @@ def _rekeyed(chosen: Mapping[str, str]) -> tuple[Action, ...]:
 
 
 def install(chosen: Mapping[str, str]) -> None:
-    """Make keys the ones of the registry, so that key bar, help and palette show them; an empty table undoes it.
-
-    Args:
-        chosen: What `checked` gave.
-    """
+    """Make keys that `checked` gave those of the registry, so that all places show them; an empty table undoes it."""
     registry.ACTIONS = _rekeyed(chosen)
 
 

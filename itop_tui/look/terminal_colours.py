@@ -29,12 +29,7 @@ class Ink(LineFilter):
     """Takes all colours away; what had a background of its own is shown in reverse."""
 
     def apply(self, segments: Sequence[Segment], background: Color) -> list[Segment]:
-        """Transform the segments of a line.
-
-        Args:
-            segments: The segments.
-            background: What they are drawn on.
-        """
+        """Transform the segments of a line."""
         return [
             Segment(text, None if style is None else style + (_TURNED if _has_ground(style) else _PLAIN), control)
             for text, style, control in segments
@@ -45,12 +40,7 @@ class OnGrounds(LineFilter):
     """Writes in white or black on a coloured ground what would be in the terminal's ink, or in grey."""
 
     def apply(self, segments: Sequence[Segment], background: Color) -> list[Segment]:
-        """Transform the segments of a line.
-
-        Args:
-            segments: The segments.
-            background: What they are drawn on.
-        """
+        """Transform the segments of a line."""
         return [
             Segment(text, style + _ink_on(style.bgcolor), control)
             if style is not None and style.bgcolor is not None and _has_ground(style) and _yields(style)

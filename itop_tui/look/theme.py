@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from rich.style import Style
 from textual.color import Color, Gradient
@@ -82,155 +83,57 @@ def _style(tone: Tone, color: str) -> Style:
     return Style(color=ink, bold=True if tone == "title" else None, dim=True if quiet else None)
 
 
-DARK = Theme(
-    name="itop-dark",
-    dark=True,
-    primary="#7aa2d6",
-    secondary="#9d8fd6",
-    accent="#e2b86b",
-    success="#8fc28a",
-    warning="#e2b86b",
-    error="#e5837d",
-    foreground="#d3dae3",
-    background="#0f1318",
-    surface="#141a21",
-    panel="#1b222b",
-    variables={
-        "block-cursor-background": "#263445",
-        "block-cursor-foreground": "#eef3f9",
-        "block-cursor-text-style": "none",
-        "input-cursor-background": "#e2b86b",
-        "input-selection-background": "#7aa2d6 35%",
-        "border": "#3a4655",
-        "border-blurred": "#29323d",
-        "scrollbar": "#2b3541",
-        "scrollbar-hover": "#3a4655",
-        "scrollbar-active": "#4c5b6e",
-        "scrollbar-background": "#0f1318",
-        "scrollbar-background-hover": "#0f1318",
-        "scrollbar-background-active": "#0f1318",
-        "tone-muted": "#8794a5",
-        "tone-faint": "#4d5968",
-        "tone-live": "#67c1c4",
-        "tone-title": "#eef3f9",
-        "wrong-background": "#4a2a2c",
-    },
-)
+_COLOURS = {
+    #                               dark           light          contrast   the terminal's own
+    "primary":                     ("#7aa2d6",     "#2f6bb0",     "#6fb7ff", "ansi_bright_blue"),
+    "secondary":                   ("#9d8fd6",     "#6650b0",     "#d7b0ff", "ansi_magenta"),
+    "accent":                      ("#e2b86b",     "#8f5d00",     "#ffd75f", "ansi_yellow"),
+    "success":                     ("#8fc28a",     "#2c7a35",     "#5fff5f", "ansi_green"),
+    "error":                       ("#e5837d",     "#b4332c",     "#ff8787", "ansi_red"),
+    "foreground":                  ("#d3dae3",     "#22303d",     "#ffffff", "ansi_default"),
+    "background":                  ("#0f1318",     "#f7f8f9",     "#000000", "ansi_default"),
+    "surface":                     ("#141a21",     "#eef1f4",     "#000000", "ansi_default"),
+    "panel":                       ("#1b222b",     "#e3e8ed",     "#1c1c1c", "ansi_default"),
+    "block-cursor-background":     ("#263445",     "#cfdff0",     "#001d47", "ansi_blue"),
+    "block-cursor-foreground":     ("#eef3f9",     "#0f1b26",     "#ffffff", "ansi_bright_white"),
+    "block-cursor-text-style":     ("none",        "none",        "bold",    "bold"),
+    "input-cursor-background":     ("#e2b86b",     "#8f5d00",     "#ffd75f", "ansi_yellow"),
+    "input-selection-background":  ("#7aa2d6 35%", "#2f6bb0 25%", "#005faf", "ansi_blue"),
+    "border":                      ("#3a4655",     "#a9b6c3",     "#ffffff", "ansi_default"),
+    "border-blurred":              ("#29323d",     "#cdd5dd",     "#bcbcbc", "ansi_bright_black"),
+    "scrollbar":                   ("#2b3541",     "#c3ccd5",     "#bcbcbc", "ansi_bright_black"),
+    "scrollbar-active":            ("#4c5b6e",     "#8c9baa",     "#ffffff", "ansi_default"),
+    "tone-muted":                  ("#8794a5",     "#566575",     "#d0d0d0", "ansi_default"),
+    "tone-faint":                  ("#4d5968",     "#a3afba",     "#a8a8a8", "ansi_bright_black"),
+    "tone-live":                   ("#67c1c4",     "#0b7377",     "#5fffff", "ansi_cyan"),
+    "tone-title":                  ("#eef3f9",     "#0f1b26",     "#ffffff", "ansi_default"),
+    "wrong-background":            ("#4a2a2c",     "#f2cfcc",     "#870000", "ansi_red"),
+}  # fmt: skip
+"""The colours of each theme. Those of `CONTRAST` are at least 7 : 1 against their background (WCAG AAA); `SIXTEEN` has
+only the colours that the terminal's owner has chosen, on the terminal's own background, dark or light: so no white or
+black, of which one cannot be seen on it."""
+_BASE = ("primary", "secondary", "accent", "success", "error", "foreground", "background", "surface", "panel")
+"""Those that are no variables of a theme, but its own."""
 
-LIGHT = Theme(
-    name="itop-light",
-    dark=False,
-    primary="#2f6bb0",
-    secondary="#6650b0",
-    accent="#8f5d00",
-    success="#2c7a35",
-    warning="#8f5d00",
-    error="#b4332c",
-    foreground="#22303d",
-    background="#f7f8f9",
-    surface="#eef1f4",
-    panel="#e3e8ed",
-    variables={
-        "block-cursor-background": "#cfdff0",
-        "block-cursor-foreground": "#0f1b26",
-        "block-cursor-text-style": "none",
-        "input-cursor-background": "#8f5d00",
-        "input-selection-background": "#2f6bb0 25%",
-        "border": "#a9b6c3",
-        "border-blurred": "#cdd5dd",
-        "scrollbar": "#c3ccd5",
-        "scrollbar-hover": "#a9b6c3",
-        "scrollbar-active": "#8c9baa",
-        "scrollbar-background": "#f7f8f9",
-        "scrollbar-background-hover": "#f7f8f9",
-        "scrollbar-background-active": "#f7f8f9",
-        "tone-muted": "#566575",
-        "tone-faint": "#a3afba",
-        "tone-live": "#0b7377",
-        "tone-title": "#0f1b26",
-        "wrong-background": "#f2cfcc",
-    },
-)
 
-CONTRAST = Theme(
-    name="itop-contrast",
-    dark=True,
-    primary="#6fb7ff",
-    secondary="#d7b0ff",
-    accent="#ffd75f",
-    success="#5fff5f",
-    warning="#ffd75f",
-    error="#ff8787",
-    foreground="#ffffff",
-    background="#000000",
-    surface="#000000",
-    panel="#1c1c1c",
-    variables={
-        "block-cursor-background": "#001d47",
-        "block-cursor-foreground": "#ffffff",
-        "block-cursor-text-style": "bold",
-        "input-cursor-background": "#ffd75f",
-        "input-selection-background": "#005faf",
-        "border": "#ffffff",
-        "border-blurred": "#bcbcbc",
-        "scrollbar": "#bcbcbc",
-        "scrollbar-hover": "#ffffff",
-        "scrollbar-active": "#ffffff",
-        "scrollbar-background": "#000000",
-        "scrollbar-background-hover": "#000000",
-        "scrollbar-background-active": "#000000",
-        "tone-muted": "#d0d0d0",
-        "tone-faint": "#a8a8a8",
-        "tone-live": "#5fffff",
-        "tone-title": "#ffffff",
-        "wrong-background": "#870000",
-    },
-)
-"""Every text at least 7 : 1 against its background (WCAG AAA)."""
+def _theme(column: int, name: str, *, dark: bool = True, **further: str) -> Theme:
+    """A theme of one column of the table; `further` are variables that no other theme has."""
+    colours = {each: values[column] for each, values in _COLOURS.items()}
+    base: dict[str, Any] = {each: colours.pop(each) for each in _BASE}
+    colours |= {f"scrollbar-background{state}": base["background"] for state in ("", "-hover", "-active")}
+    colours |= {"scrollbar-hover": colours["border"], **{key.replace("_", "-"): each for key, each in further.items()}}
+    ansi = base["background"].startswith("ansi_")
+    boost = base["background"] if ansi else None
+    return Theme(name, dark=dark, ansi=ansi, boost=boost, warning=base["accent"], variables=colours, **base)
 
-SIXTEEN = Theme(
-    name="itop-16",
-    ansi=True,
-    dark=True,
-    primary="ansi_bright_blue",
-    secondary="ansi_magenta",
-    accent="ansi_yellow",
-    success="ansi_green",
-    warning="ansi_yellow",
-    error="ansi_red",
-    foreground="ansi_default",
-    background="ansi_default",
-    surface="ansi_default",
-    panel="ansi_default",
-    boost="ansi_default",
-    variables={
-        "ansi-background": "ansi_black",
-        "ansi-foreground": "ansi_white",
-        "block-cursor-background": "ansi_blue",
-        "block-cursor-foreground": "ansi_bright_white",
-        "block-cursor-text-style": "bold",
-        "input-cursor-background": "ansi_yellow",
-        "input-cursor-foreground": "ansi_black",
-        "input-selection-background": "ansi_blue",
-        "input-selection-foreground": "ansi_bright_white",
-        "border": "ansi_default",
-        "border-blurred": "ansi_bright_black",
-        "scrollbar": "ansi_bright_black",
-        "scrollbar-hover": "ansi_default",
-        "scrollbar-active": "ansi_default",
-        "scrollbar-background": "ansi_default",
-        "scrollbar-background-hover": "ansi_default",
-        "scrollbar-background-active": "ansi_default",
-        "tone-muted": "ansi_default",
-        "tone-faint": "ansi_bright_black",
-        "tone-live": "ansi_cyan",
-        "tone-title": "ansi_default",
-        "wrong-background": "ansi_red",
-    },
-)
-"""Only the sixteen colours that the terminal's owner has chosen, on the terminal's own background, dark or light: so no
-white or black, of which one cannot be seen on it."""
 
+DARK = _theme(0, "itop-dark")
+LIGHT = _theme(1, "itop-light", dark=False)
+CONTRAST = _theme(2, "itop-contrast")
+SIXTEEN = _theme(
+    3, "itop-16", ansi_background="ansi_black", ansi_foreground="ansi_white", input_cursor_foreground="ansi_black",
+    input_selection_foreground="ansi_bright_white",
+)  # fmt: skip
 THEMES = (DARK, LIGHT, CONTRAST, SIXTEEN)
 
 

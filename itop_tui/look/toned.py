@@ -6,7 +6,7 @@ tone of every widget, a second and a half for the form's two hundred.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.style import Style
 from rich.text import Text
@@ -34,6 +34,28 @@ class Toned(Widget):
         for content, tone in parts:
             text.append(plain(content), self.tone(tone))
         return text
+
+
+class TonedLines(Toned):
+    """Lines made of parts, the long ones folded; as high as they are then."""
+
+    DEFAULT_CSS = "TonedLines { height: auto; }"
+    lines: reactive[Sequence[Sequence[Part]]] = reactive((), layout=True)
+    """What it says."""
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        """As many lines as there are, long ones folded."""
+        return len(self.joined(self.lines).wrap(self.app.console, max(width, 1)))
+
+    def joined(self, lines: Iterable[Iterable[Part]]) -> Text:
+        """Assemble lines of which the long ones go on in the next."""
+        text = Text("\n", end="").join(self.toned(line) for line in lines)
+        text.no_wrap, text.overflow = False, "fold"
+        return text
+
+    def render(self) -> Text:
+        """Draw the lines."""
+        return self.joined(self.lines)
 
 
 class TonedLine(Toned):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
-from textual.reactive import reactive
 from textual.widgets import Input
 
 from db.records import AttemptRecord
 from itop_tui.figures.format import duration, moment, plain, plural
 from itop_tui.look.theme import look
-from itop_tui.look.toned import Part, Toned
+from itop_tui.look.toned import Part, TonedLines
 from itop_tui.run.config_view import ConfigView
 from itop_tui.run.run_reader import RunView
 
@@ -63,32 +61,6 @@ def attempt_lines(attempts: Sequence[AttemptRecord], now: float) -> list[list[Pa
     return lines
 
 
-class AttemptsView(Toned):
-    """The attempts of a run, each in a few lines."""
-
-    attempts: reactive[tuple[AttemptRecord, ...]] = reactive((), layout=True)
-    """The attempts."""
-    now: reactive[float] = reactive(0.0)
-    """The time, in unix seconds."""
-
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """As many lines as there are, long ones folded."""
-        return len(self._drawn().wrap(self.app.console, max(width, 1)))
-
-    def render(self) -> Text:
-        """Draw the lines."""
-        return self._drawn()
-
-    def _drawn(self) -> Text:
-        text = Text(end="", overflow="fold")
-        for number, line in enumerate(attempt_lines(self.attempts, self.now)):
-            if number:
-                text.append("\n")
-            for content, tone in line:
-                text.append(content, self.tone(tone))
-        return text
-
-
 class ConfigPane(Vertical):
     """Settings, attempts, and a field to search in the settings."""
 
@@ -96,7 +68,7 @@ class ConfigPane(Vertical):
         """Lay out the pane."""
         with VerticalScroll(id="config-scroll"):
             yield ConfigView(id="config-view")
-            yield AttemptsView(id="attempts-view")
+            yield TonedLines(id="attempts-view")
         search = Input(placeholder="find a setting", id="config-search", compact=True)
         search.display = False
         yield search
@@ -106,9 +78,7 @@ class ConfigPane(Vertical):
         settings = self.query_one(ConfigView)
         settings.config = view.run.config
         settings.parent_config = view.parent.config if view.parent is not None else None
-        attempts = self.query_one(AttemptsView)
-        attempts.now = now
-        attempts.attempts = view.attempts
+        self.query_one(TonedLines).lines = attempt_lines(view.attempts, now)
 
     def action_only_changes(self) -> None:
         """Show only what was changed, or everything."""

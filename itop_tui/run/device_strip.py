@@ -6,7 +6,7 @@ Read every two seconds in a thread, and only where the run's process is on this 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -51,10 +51,6 @@ class Reading:
     process_device_memory: int | None = None
     process_load: float | None = None
     problem: str | None = None
-
-
-Probe = Callable[[Sequence[str], int | None], list[Reading]]
-"""Reads devices by name, and a process by its id; blocks while it does."""
 
 
 class Prober:
@@ -139,9 +135,9 @@ class DeviceStrip(Toned):
             self.readings = readings
             super().__init__()
 
-    def __init__(self, probe: Probe | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._probe = probe or Prober()
+        self._probe = Prober()
         self._loads: dict[str, deque[float | None]] = {}
         self._watched: tuple[tuple[str, ...], int | None] | None = None
         self._watcher: Watcher | None = None

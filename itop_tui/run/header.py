@@ -15,7 +15,7 @@ from db.records import RunRecord, RunStatus
 from itop_tui.figures import axis, run_view
 from itop_tui.figures.format import UNKNOWN, bar, count, duration, figure, fit, percent, plain, rate, share
 from itop_tui.look.theme import Tone, look
-from itop_tui.look.toned import Part, Toned
+from itop_tui.look.toned import Part, TonedLines
 from itop_tui.run.config_view import differences
 from itop_tui.run.run_reader import RunView
 
@@ -58,13 +58,7 @@ def head_metrics(run: RunRecord) -> list[tuple[str, str]]:
 
 
 def header_lines(view: RunView, now: float, width: int) -> list[list[Part]]:
-    """The lines of the head, none wider than `width` but the last ones, which may be folded.
-
-    Args:
-        view: The run.
-        now: The time, in unix seconds.
-        width: Cells.
-    """
+    """The lines of the head, none wider than `width` but the last ones, which may be folded."""
     run = view.run
     if view.attempts and run.started_at is not None:  # the time it takes is that of the latest attempt
         run = replace(run, started_at=view.attempts[-1].started_at)
@@ -174,7 +168,7 @@ def _figure_lines(run: RunRecord, width: int) -> list[list[Part]]:
     return lines
 
 
-class RunHeader(Toned):
+class RunHeader(TonedLines):
     """Shows the head of the run."""
 
     view: reactive[RunView | None] = reactive(None, layout=True)
@@ -184,7 +178,7 @@ class RunHeader(Toned):
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """As many lines as there are, a long reason folded."""
-        return max(2, self._drawn(width).wrap(self.app.console, max(width, 1)).__len__())
+        return max(2, len(self._drawn(width).wrap(self.app.console, max(width, 1))))
 
     def render(self) -> Text:
         """Draw the lines."""
@@ -193,14 +187,4 @@ class RunHeader(Toned):
     def _drawn(self, width: int) -> Text:
         if self.view is None:
             return Text("reading the run …", self.tone("muted"))
-        lines = header_lines(self.view, self.now, max(20, width))
-        text = Text("\n", end="", overflow="fold").join(self._line(line) for line in lines)
-        text.overflow = "fold"
-        text.no_wrap = False
-        return text
-
-    def _line(self, parts: list[Part]) -> Text:
-        text = Text(end="", overflow="fold")
-        for content, tone in parts:
-            text.append(content, self.tone(tone))
-        return text
+        return self.joined(header_lines(self.view, self.now, max(20, width)))

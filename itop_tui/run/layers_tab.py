@@ -16,9 +16,8 @@ from db.records import LayerMaskStat
 from itop_tui.chart.heat_map import HeatMap
 from itop_tui.figures.format import plain
 from itop_tui.figures.update_metrics import churn, density, explored
-from itop_tui.run.layer_history import LayerHistory
 from itop_tui.run.layer_table import LayerTable, summary
-from itop_tui.run.run_reader import RunView
+from itop_tui.run.run_reader import LayerHistory, RunView
 
 
 def _known(value: float | None) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from textual import on
@@ -30,57 +28,17 @@ class LogRead(Message, bubble=False):
         super().__init__()
 
 
-class LogReader:
-    """Reads a log as it grows, in a thread of its own, while it is visible.
-
-    Args:
-        path: The file.
-        post: Gets what was read; called in the thread.
-    """
-
-    def __init__(self, path: Path, post: Callable[[LogRead], object]) -> None:
-        self._tail = LogTail(path)
-        self._post = post
-        self._visible = threading.Event()
-        self._missing: bool | None = None
-        self.watcher = Watcher(self.look, name="itop-log")
-
-    def set_visible(self, visible: bool) -> None:
-        """Read the file, or do not read it while the log is not on the screen."""
-        if visible:
-            self._visible.set()
-            self.watcher.wake(urgent=True)
-        else:
-            self._visible.clear()
-
-    def look(self) -> float | None:
-        """Read what was appended; gives the seconds until the next look."""
-        if not self._visible.is_set():
-            return None
-        try:
-            chunk = self._tail.read()
-        except OSError as error:
-            self._post(LogRead(LogChunk(), f"{error}"))
-        else:
-            if chunk.lines or chunk.restarted or chunk.missing != self._missing:
-                self._post(LogRead(chunk))
-            self._missing = chunk.missing
-        return _INTERVAL
-
-
 class LogPane(Vertical):
-    """The log, with a line that says how it is read and a field to search in it.
-
-    Args:
-        path: The file.
-        widget_id: The widget's id.
-    """
+    """The log, with a line that says how it is read and a field to search in it."""
 
     def __init__(self, path: Path, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
-        self._reader = LogReader(path, self.post_message)
+        self._tail = LogTail(path)
+        self._reading = False
+        self._watcher = Watcher(self._look, name="itop-log")
         self._skipped = 0
         self._missing = False
+        self._seen_missing: bool | None = None
         self._problem = ""
         self.ready = False
 
@@ -94,15 +52,31 @@ class LogPane(Vertical):
 
     def on_mount(self) -> None:
         """Start to read."""
-        self._reader.watcher.start()
+        self._watcher.start()
 
     def on_unmount(self) -> None:
         """End the thread."""
-        self._reader.watcher.stop()
+        self._watcher.stop()
 
     def set_reading(self, reading: bool) -> None:
         """Read the file, or do not read it while the log is not on the screen."""
-        self._reader.set_visible(reading)
+        self._reading = reading
+        if reading:
+            self._watcher.wake(urgent=True)
+
+    def _look(self) -> float | None:
+        """Read what was appended, in the thread; gives the seconds until the next look."""
+        if not self._reading:
+            return None
+        try:
+            chunk = self._tail.read()
+        except OSError as error:
+            self.post_message(LogRead(LogChunk(), f"{error}"))
+        else:
+            if chunk.lines or chunk.restarted or chunk.missing != self._seen_missing:
+                self.post_message(LogRead(chunk))
+            self._seen_missing = chunk.missing
+        return _INTERVAL
 
     @property
     def view(self) -> LogView:

@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Protocol
 
-from rich.text import Text
 from textual import events, work
-from textual.reactive import reactive
 from textual.widget import Widget
 
 from db.records import CheckpointRecord, RunRecord
@@ -17,7 +15,7 @@ from engine.helpers.masks_client import MaskError, MaskGrid, MaskLayer, Window
 from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.figures.format import count, figure, plain, share
 from itop_tui.keys import bindings, in_scope
-from itop_tui.look.toned import Part, Toned
+from itop_tui.look.toned import Part, TonedLines
 from itop_tui.run.layer_table import shape_text
 from itop_tui.run.mask_map import STATES, MaskMap
 from itop_tui.screen import ItopScreen
@@ -35,19 +33,6 @@ class MaskReader(Protocol):
         self, path: str, layer: str | None, rows: int, cols: int, window: Window | None, *, sha256: str | None
     ) -> MaskGrid:
         """The pattern of a layer."""
-
-
-class MaskHead(Toned):
-    """Two lines: which layer as of when, and what the states are called."""
-
-    parts: reactive[tuple[tuple[Part, ...], ...]] = reactive((), layout=True)
-    """The lines."""
-
-    DEFAULT_CSS = "MaskHead { height: auto; padding: 0 1; }"
-
-    def render(self) -> Text:
-        """Draw the lines."""
-        return Text("\n", end="").join(self.toned(line) for line in self.parts)
 
 
 class MaskScreen(ItopScreen):
@@ -88,7 +73,7 @@ class MaskScreen(ItopScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         """Two lines of words and the picture."""
-        yield MaskHead()
+        yield TonedLines(id="mask-head")
         yield MaskMap(widget_id="mask-map")
 
     def on_mount(self) -> None:
@@ -142,13 +127,13 @@ class MaskScreen(ItopScreen):
     def _failed(self, reason: str) -> None:
         self.grid = self.picture.grid = None
         self.picture.note = f"No mask can be shown: {plain(reason, 300)}."
-        self.query_one(MaskHead).parts = ((("layer ", "muted"), (plain(self.layer_name, 200), "title")),)
+        self.query_one(TonedLines).lines = [[("layer ", "muted"), (plain(self.layer_name, 200), "title")]]
         self._finished()
 
     def _show(self, grid: MaskGrid, shown: CheckpointRecord, known: tuple[CheckpointRecord, ...]) -> None:
         self.checkpoint_id, self._checkpoints, self.grid = shown.id, known, grid
         self.picture.grid = grid
-        self.query_one(MaskHead).parts = head(grid, shown, known)
+        self.query_one(TonedLines).lines = head(grid, shown, known)
         self._finished()
 
     # ------------------------------------------------------------------------------ keys

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 
 from db.records import AttemptRecord
 from itop_tui.figures.format import duration, moment, plain
 from itop_tui.look.theme import Tone, look
-from itop_tui.look.toned import Part, Toned
+from itop_tui.look.toned import Part, TonedLines
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 from itop_tui.widgets.leaving import Dialog
 
@@ -79,36 +78,8 @@ def provenance_lines(attempt: AttemptRecord) -> list[list[Part]]:
     return lines
 
 
-class _Page(Toned):
-    """The lines of one attempt."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lines: list[list[Part]] = []
-
-    def show(self, attempt: AttemptRecord) -> None:
-        self._lines = provenance_lines(attempt)
-        self.refresh(layout=True)
-
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        return len(self.render().wrap(self.app.console, max(width, 1)))
-
-    def render(self) -> Text:
-        text = Text(end="", overflow="fold")
-        for number, line in enumerate(self._lines):
-            if number:
-                text.append("\n")
-            for content, tone in line:
-                text.append(content, self.tone(tone))
-        return text
-
-
 class ProvenanceScreen(Dialog[None]):
-    """One attempt at a time, the latest first.
-
-    Args:
-        attempts: All of a run, at least one.
-    """
+    """Shows one attempt of a run at a time (there is at least one), the latest first."""
 
     CSS_PATH = "provenance.tcss"
     BINDINGS: ClassVar = [
@@ -126,16 +97,15 @@ class ProvenanceScreen(Dialog[None]):
         """Lay out the page."""
         with Vertical(id="provenance"):
             with VerticalScroll():
-                yield _Page()
-            yield KeyBar()
+                yield TonedLines()
+            yield KeyBar(
+                KeyHint("↑ ↓", "scroll"),
+                KeyHint("[ ]", "other attempts", "screen.step(-1)"),
+                KeyHint("esc", "close", "screen.leave"),
+            )
 
     def on_mount(self) -> None:
         """Show the latest attempt."""
-        self.query_one(KeyBar).hints = (
-            KeyHint("↑ ↓", "scroll"),
-            KeyHint("[ ]", "other attempts", "screen.step(-1)"),
-            KeyHint("esc", "close", "screen.leave"),
-        )
         self.query_one(VerticalScroll).focus()
         self.action_step(0)
 
@@ -144,5 +114,5 @@ class ProvenanceScreen(Dialog[None]):
         self.at = min(max(self.at + by, 0), len(self._attempts) - 1)
         attempt = self._attempts[self.at]
         self.query_one("#provenance").border_title = f"attempt {attempt.number} of {len(self._attempts)}"
-        self.query_one(_Page).show(attempt)
+        self.query_one(TonedLines).lines = provenance_lines(attempt)
         self.query_one(VerticalScroll).scroll_home(animate=False)

@@ -22,13 +22,60 @@ from db.session import Database
 from itop_tui.figures.curve_reader import CurveReader, Stretch, lineage
 from itop_tui.figures.curves import CurveRequest, RunCurves
 from itop_tui.run import checkpoint_files
-from itop_tui.run.layer_history import LayerHistory, LayerHistoryReader
 from itop_tui.service.watcher import Watcher
 
 SETTING = "ui.run"
 """Under which name the settings keep the state of the view."""
 _PAUSE = 0.4
 """Seconds between two reads of what was committed; a worker commits ten times a second, an eye needs fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerHistory:
+    """What the mask updates did to each layer.
+
+    Attributes:
+        steps: Step of each update.
+        layers: For each layer, in order, its name and its metrics at each update.
+        generation: Of two histories with the same number, the later one only adds updates to the earlier one.
+    """
+
+    steps: tuple[int, ...]
+    layers: tuple[tuple[str, tuple[LayerMaskStat, ...]], ...]
+    generation: int = 0
+
+
+class LayerHistoryReader:
+    """Reads the layers' history of one run; used by one thread at a time."""
+
+    def __init__(self, database: Database, run_id: int) -> None:
+        self._database, self._run_id = database, run_id
+        self._generation: int | None = None
+        self._last = -1
+        self._steps: list[int] = []
+        self._layers: dict[str, list[LayerMaskStat]] = {}
+        self._known = LayerHistory((), ())
+
+    def read(self, generation: int) -> LayerHistory:
+        """Bring the history up to date.
+
+        Args:
+            generation: A number that changes when recorded updates may have been removed (the count of attempts).
+        """
+        if generation != self._generation:
+            self._generation, self._last = generation, -1
+            self._steps, self._layers = [], {}
+            self._known = LayerHistory((), (), generation)
+        new = metrics.layer_updates(self._database, self._run_id, after=self._last)
+        for number, step, stats in new:
+            self._last = number
+            self._steps.append(step)
+            for stat in stats:
+                self._layers.setdefault(stat.layer, []).append(stat)
+        if new:
+            layers = tuple((name, tuple(stats)) for name, stats in self._layers.items())
+            self._known = LayerHistory(tuple(self._steps), layers, generation)
+        return self._known
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +139,11 @@ class ReadFailed(Message, bubble=False):
         super().__init__()
 
 
-class RunReader:
-    """Reads one run in a thread of its own.
-
-    Args:
-        database: Where it is.
-        run_id: Which run.
-        post: Called with each message, from the reader's thread.
-    """
+class RunReader(Watcher):
+    """Reads one run in a thread of its own, from which `post` is called with each message."""
 
     def __init__(self, database: Database, run_id: int, post: Callable[[Message], object]) -> None:
+        super().__init__(self.look, name=f"itop-run-{run_id}", rest=_PAUSE)
         self._database = database
         self._run_id = run_id
         self._post = post
@@ -111,7 +153,6 @@ class RunReader:
         self._lineage: tuple[Stretch, ...] | None = None
         self._request = Request()
         self._shown = False
-        self._watcher = Watcher(self.look, name=f"itop-run-{run_id}", rest=_PAUSE)
 
     @property
     def request(self) -> Request:
@@ -122,23 +163,7 @@ class RunReader:
         """Read this from now on, and read it soon."""
         if request != self._request:
             self._request = request
-            self._watcher.wake(urgent=True)
-
-    def ask_curves(self, curves: CurveRequest | None) -> None:
-        """Read these curves from now on."""
-        self.ask(replace(self._request, curves=curves))
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._watcher.start()
-
-    def wake(self) -> None:
-        """Read again, since something changed."""
-        self._watcher.wake()
-
-    def stop(self) -> None:
-        """End the thread after what it reads now."""
-        self._watcher.stop()
+            self.wake(urgent=True)
 
     def look(self) -> None:
         """Read once and post what was read."""
@@ -158,10 +183,7 @@ class RunReader:
             self._post(ViewRead(view))
 
     def read(self, *, with_curves: bool = True) -> RunView:
-        """Read what is asked for.
-
-        Args:
-            with_curves: Whether curves are read where they are asked for.
+        """Read what is asked for; curves only `with_curves`.
 
         Raises:
             RunNotFound: If there is no such run.

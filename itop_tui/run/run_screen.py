@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -10,38 +11,78 @@ from textual.widget import Widget
 
 from db import key_values
 from db.history.declared import Metric
-from db.records import AttemptRecord, RunRecord
+from db.records import RunRecord
 from engine.helpers.masks_client import MaskServer
 from engine.launch.processes import host_name
 from itop_tui.chart.charts_pane import ChartsPane
+from itop_tui.dialogs.chooser import CheckList, Item
 from itop_tui.dialogs.run_changes import RunChanges, queue_again
-from itop_tui.figures.chart_metrics import MOST_CHARTS, choices
+from itop_tui.figures.chart_metrics import MOST_CHARTS, MOST_FIGURES, choices
 from itop_tui.figures.format import plain
 from itop_tui.keys import bindings, find, in_scope
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.device_strip import DeviceStrip
 from itop_tui.run.header import RunHeader
-from itop_tui.run.held_frame import HeldFrame
 from itop_tui.run.layers_tab import LayersPane
 from itop_tui.run.mask_screen import MaskScreen
-from itop_tui.run.metric_picker import FigurePicker
 from itop_tui.run.provenance_screen import ProvenanceScreen
 from itop_tui.run.run_reader import SETTING, ReadFailed, RunReader, RunView, ViewRead
 from itop_tui.run.run_tabs import TABS, RunTabs
 from itop_tui.screen import ItopScreen
-from itop_tui.widgets.banner import Banner
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.tab_line import TabLine
-from itop_tui.widgets.top_bar import TopBar
+from itop_tui.widgets.top_bar import Banner, TopBar
+
+_PATIENCE = 0.15
+"""Seconds for which a screen that is being opened is not drawn."""
+
+
+_EVERY = {"step": "each step", "epoch": "each epoch", "update": "each mask update", "layer": "each mask update"}
+
+
+class FigurePicker(CheckList[tuple[str, ...]]):
+    """Lists metrics, the chosen ones first; closes with the names chosen, or with None where it is cancelled."""
+
+    def __init__(self, title: str, figures: Sequence[Metric], chosen: Sequence[str]) -> None:
+        first = [figure for name in chosen for figure in figures if figure.name == name]
+        listed = (*first, *(figure for figure in figures if figure not in first))
+        super().__init__(title, [self._item(figure) for figure in listed])
+        self._chosen = list(dict.fromkeys(figure.name for figure in first))
+
+    @staticmethod
+    def _item(figure: Metric) -> Item:
+        names = f"{figure.label} {figure.name} {figure.name.replace('_', ' ')}"
+        return Item(figure.name, figure.title, _EVERY[figure.source], names)
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The metrics chosen now."""
+        return tuple(self._chosen)
+
+    def is_chosen(self, value: str) -> bool:
+        """Whether a metric is chosen."""
+        return value in self._chosen
+
+    def toggle(self, value: str) -> None:
+        """Choose a metric, or do not; a chart shows only so many."""
+        if value in self._chosen:
+            self._chosen.remove(value)
+        elif len(self._chosen) >= MOST_FIGURES:
+            self.notify(f"A chart shows at most {MOST_FIGURES} metrics.", severity="warning")
+        else:
+            self._chosen.append(value)
+        self.fill(value)
+
+    def action_choose(self) -> None:
+        """Close with the metrics chosen; with the one at the cursor where none is."""
+        chosen = self.chosen or ((self.item.value,) if self.item is not None else ())
+        if chosen:
+            self.dismiss(chosen)
 
 
 class RunScreen(ItopScreen):
-    """Everything about one run, live.
-
-    Args:
-        run_id: The run.
-    """
+    """Everything about one run, live."""
 
     SCOPE = "run"
     CSS_PATH = "run.tcss"
@@ -57,7 +98,8 @@ class RunScreen(ItopScreen):
         self._reader: RunReader | None = None
         self._masks: MaskServer | None = None
         self._gone = False
-        self._frame = HeldFrame(self)
+        self._held: ExitStack | None = None
+        """Holds back frames while the screen is opened: to draw it half empty takes longer than to read the rest."""
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the head, the line of tabs and the first of them."""
@@ -72,20 +114,30 @@ class RunScreen(ItopScreen):
         self._reader = RunReader(self.itop.database, self.run_id, self.post_message)
         self._reader.start()
         self.set_interval(1.0, self._tick)
-        self._frame.hold()
+        self._held = ExitStack()
+        self._held.enter_context(self.app.batch_update())
+        self.set_timer(_PATIENCE, self._release)
 
     def _compositor_refresh(self) -> None:
         # Textual makes frames while a batch holds them back, and throws them away: two, where a screen is opened.
-        if not self._frame.holds:
+        if self._held is None:
             super()._compositor_refresh()
 
     def on_screen_suspend(self) -> None:
         """Another screen is shown and must be drawn."""
-        self._frame.release()
+        self._release()
+
+    def _release(self) -> None:
+        """Draw the screen from now on, or the one that it is left for."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+            for screen in self.app.screen_stack[-1:]:
+                screen.refresh(layout=True)
 
     def on_unmount(self) -> None:
         """End the reader's thread and the process that reads masks."""
-        self._frame.release()
+        self._release()
         if self._reader is not None:
             self._reader.stop()
         if self._masks is not None:
@@ -97,11 +149,6 @@ class RunScreen(ItopScreen):
     def current_run(self) -> RunRecord | None:
         """The run, once it was read."""
         return self.view.run if self.view is not None else None
-
-    @property
-    def known_attempts(self) -> tuple[AttemptRecord, ...]:
-        """All attempts, as they were read."""
-        return self.view.attempts if self.view is not None else ()
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Something was committed: read again."""
@@ -121,7 +168,7 @@ class RunScreen(ItopScreen):
         self.query_one(DeviceStrip).watch_run(run, host_name())
         self.tabs.show(message.view, self.itop.clock())
         if message.view.curves is not None:
-            self._frame.release()
+            self._release()
         if before is None or before.run.status != run.status:
             self.refresh_keys()
 
@@ -250,13 +297,13 @@ class RunScreen(ItopScreen):
         run = self.current_run
         if not self.permits("resume_here") or run is None:
             return
-        chosen = self.query_one(CheckpointsPane).selected if self.tab == "checkpoints" else None
+        chosen = self.query_one(CheckpointsPane).table.selected if self.tab == "checkpoints" else None
         queue_again(self, run, None if chosen is None else str(chosen.id))
 
     def action_fork_here(self) -> None:
         """Open the form of a new run that starts from the checkpoint at the cursor."""
         run = self.current_run
-        chosen = self.query_one(CheckpointsPane).selected
+        chosen = self.query_one(CheckpointsPane).table.selected
         if run is None or not self.permits("fork_here"):
             return
         if chosen is None:
@@ -308,8 +355,7 @@ class RunScreen(ItopScreen):
 
     def action_provenance(self) -> None:
         """Show where the attempts came from."""
-        attempts = self.known_attempts
-        if attempts:
-            self.app.push_screen(ProvenanceScreen(attempts))
+        if self.view is not None and self.view.attempts:
+            self.app.push_screen(ProvenanceScreen(self.view.attempts))
         else:
             self.notify("There is no attempt yet.", severity="warning", markup=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher
@@ -27,7 +25,7 @@ _FOCUSED = {
     "log": "#log-view",
 }
 """What has the focus in a tab."""
-Pane = TypeVar("Pane", bound=Widget)
+_PANES: dict[str, type[Widget]] = {"layers": LayersPane, "config": ConfigPane, "checkpoints": CheckpointsPane}
 
 
 class RunTabs(ContentSwitcher):
@@ -51,44 +49,26 @@ class RunTabs(ContentSwitcher):
         """The charts."""
         return self.query_one(ChartsPane)
 
-    def pane(self, kind: type[Pane]) -> Pane | None:
-        """The pane of a tab; None where it was not opened yet."""
-        found = self.query(kind)
-        return found.first() if found else None
-
     @property
     def note(self) -> str:
         """What the line of tabs says of the open one."""
         return self.charts.note if self.tab == "charts" else ""
 
     async def open(self, tab: str, view: RunView | None) -> None:
-        """Open a tab.
-
-        Args:
-            tab: Which.
-            view: The run as it was read; the log is at a place that only the run says.
-        """
+        """Open a tab; the log is at a place that only the run, as it was read, says."""
         if not self.query(f"#{tab}"):
-            await self.add_content(self._make(tab, view), id=tab)
+            if tab in _PANES:
+                await self.add_content(_PANES[tab](), id=tab)
+            else:
+                assert view is not None, "the log opens once the run was read"
+                await self.add_content(LogPane(run_folder(view.run.uid) / "console.log"), id=tab)
         self.current = tab
-        log = self.pane(LogPane)
-        if log is not None:
+        for log in self.query(LogPane):
             log.set_reading(tab == "log")
         if tab in _FOCUSED:
             self.query_one(_FOCUSED[tab]).focus()
         else:
             self.screen.set_focus(None)
-
-    @staticmethod
-    def _make(tab: str, view: RunView | None) -> Widget:
-        if tab == "layers":
-            return LayersPane()
-        if tab == "config":
-            return ConfigPane()
-        if tab == "checkpoints":
-            return CheckpointsPane()
-        assert view is not None, "the log opens once the run was read"
-        return LogPane(run_folder(view.run.uid) / "console.log")
 
     def show(self, view: RunView, now: float) -> None:
         """Show what was read in the open tab."""
@@ -104,11 +84,10 @@ class RunTabs(ContentSwitcher):
     @property
     def request(self) -> Request:
         """What is to be read for the open tab."""
-        layers = self.pane(LayersPane)
         return Request(
             curves=self.charts.request if self.tab == "charts" else None,
             layers=self.tab == "layers",
-            history=self.tab == "layers" and layers is not None and layers.wants_history,
+            history=self.tab == "layers" and any(pane.wants_history for pane in self.query(LayersPane)),
             files=self.tab == "checkpoints",
         )
 

@@ -38,6 +38,10 @@ class KeyBar(Toned):
 
     ALLOW_SELECT = False
 
+    def __init__(self, *hints: KeyHint) -> None:
+        super().__init__()
+        self.set_reactive(KeyBar.hints, hints)
+
     def render(self) -> Text:
         """Draw the hints."""
         left = Text(" ", no_wrap=True, end="")

@@ -11,11 +11,7 @@ from itop_tui.look.toned import Toned
 
 
 class TabLine(Toned):
-    """Shows the tabs; a click opens one.
-
-    Args:
-        tabs: Their names, in order; the number of each is its key.
-    """
+    """Shows the tabs, the number of each is its key; a click opens one."""
 
     tab: reactive[str] = reactive("")
     """The open one."""

@@ -1,11 +1,11 @@
-"""The line at the top of every screen: where one is, and how many runs are active and queued."""
+"""The lines at the top of every screen: where one is, how many runs are active and queued, and a problem."""
 
 from __future__ import annotations
 
 from rich.text import Text
 from textual.reactive import reactive
 
-from itop_tui.figures.format import count, fit, plural
+from itop_tui.figures.format import count, fit, plain, plural
 from itop_tui.look.theme import look
 from itop_tui.look.toned import Part, Toned
 from itop_tui.poller import Snapshot
@@ -42,3 +42,18 @@ class TopBar(Toned):
         archived = f", {count(snapshot.archived)} archived" if snapshot.archived else ""
         parts.append((f"{plural(snapshot.total - snapshot.archived, 'run')}{archived} ", "muted"))
         self._counts = tuple(parts)
+
+
+class Banner(Toned):
+    """Shows a problem and what to do about it; hidden while there is none."""
+
+    problem: reactive[str | None] = reactive(None, layout=True)
+    """What is wrong, or None."""
+
+    def watch_problem(self, problem: str | None) -> None:
+        """Show the banner while there is a problem."""
+        self.display = problem is not None
+
+    def render(self) -> Text:
+        """Draw the problem, over as many lines as it takes."""
+        return Text.assemble(("! ", "bold"), plain(self.problem or "", limit=600), overflow="fold")

@@ -13,7 +13,7 @@ from db.records import RunStatus
 from db.runs import commands, shelf
 from db.session import Database
 from itop_tui.app import ItopApp
-from itop_tui.dialogs.message_log import MessagesScreen
+from itop_tui.dialogs.help import MessagesScreen
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.notices import kind, post, sentences, start_commands, wanted
 from itop_tui.preferences import ENDINGS, Notify

@@ -10,8 +10,7 @@ import numpy as np
 from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord, RunStatus, Series
 from itop_tui.figures.chart_metrics import find
 from itop_tui.figures.curves import Curve, CurveRequest, RunCurves
-from itop_tui.run.layer_history import LayerHistory
-from itop_tui.run.run_reader import Request, RunView
+from itop_tui.run.run_reader import LayerHistory, Request, RunView
 from tests.itop_tui.run.fabricate import layer_stats, settings
 from tests.itop_tui.run.hosting import NOW
 

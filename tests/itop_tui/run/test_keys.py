@@ -267,7 +267,7 @@ async def test_resume_from_the_checkpoint_at_the_cursor(opened: Opened, database
     pane = screen.query_one(CheckpointsPane)
     await until(pilot, lambda: pane.table.row_count == 2, "the checkpoints")
     await pilot.press("down")
-    chosen = pane.selected
+    chosen = pane.table.selected
     assert chosen is not None
     assert chosen.kind == "best"
     await pilot.press("r")
@@ -300,7 +300,7 @@ async def test_fork_from_the_checkpoint_at_the_cursor(opened: Opened, monkeypatc
     await pilot.press("f")
     run = screen.current_run
     assert run is not None
-    assert asked == [(run.config, run, screen.query_one(CheckpointsPane).selected)]
+    assert asked == [(run.config, run, screen.query_one(CheckpointsPane).table.selected)]
 
 
 async def test_an_active_run_refuses_to_be_resumed_and_says_why(active: Opened, database: Database) -> None:

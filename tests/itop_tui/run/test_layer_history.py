@@ -11,7 +11,7 @@ from db.history.writer import MetricWriter
 from db.records import LayerMaskStat, MaskUpdate, RunStatus
 from db.runs import attempts, checkpoints, runs
 from db.session import Database
-from itop_tui.run.layer_history import LayerHistory, LayerHistoryReader
+from itop_tui.run.run_reader import LayerHistory, LayerHistoryReader
 from tests.itop_tui.run.fabricate import LAYERS, layer_stats, record_run, start
 
 

@@ -14,7 +14,7 @@ from db.session import Database
 from itop_tui.app import ItopApp
 from itop_tui.run.run_reader import ReadFailed, Request, RunReader, RunView, ViewRead
 from itop_tui.run.run_screen import RunScreen
-from itop_tui.widgets.banner import Banner
+from itop_tui.widgets.top_bar import Banner
 from tests.itop_tui.run.conftest import RUNNING
 from tests.itop_tui.run.fabricate import record_run, step_metric
 from tests.itop_tui.run.hosting import run_screen, until
@@ -122,7 +122,7 @@ async def test_a_screen_left_or_covered_before_its_curves_are_read_holds_no_draw
         raise LookupError("left meanwhile")
 
     monkeypatch.setattr(RunReader, "read", never_before_let_go)
-    monkeypatch.setattr("itop_tui.run.held_frame.PATIENCE", 3600.0)
+    monkeypatch.setattr("itop_tui.run.run_screen._PATIENCE", 3600.0)
     app = ItopApp(Database.open)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.snapshot is not None, "the list")

@@ -24,10 +24,9 @@ from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, MOST_FIGURES
 from itop_tui.run import checkpoint_files
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.device_strip import DeviceStrip, Reading, strip_parts
-from itop_tui.run.metric_picker import FigurePicker
 from itop_tui.run.provenance_screen import ProvenanceScreen, provenance_lines
 from itop_tui.run.run_reader import SETTING
-from itop_tui.run.run_screen import RunScreen
+from itop_tui.run.run_screen import FigurePicker, RunScreen
 from tests.described import described
 from tests.itop_tui.run import made
 from tests.itop_tui.run.conftest import STOPPED
@@ -204,7 +203,7 @@ async def test_a_checkpoint_is_deleted_after_telling_what_that_frees(opened: Ope
     await pilot.press("4")
     pane = screen.query_one(CheckpointsPane)
     await until(pilot, lambda: pane.table.row_count == 2, "the checkpoints")
-    chosen = pane.selected
+    chosen = pane.table.selected
     assert chosen is not None
     await pilot.press("x")
     await until(pilot, lambda: isinstance(pilot.app.screen, Confirm), "the question")
@@ -250,7 +249,7 @@ async def test_damaged_and_missing_files_are_told(opened: Opened) -> None:
     await until(pilot, lambda: pane.table.row_count == 2, "the checkpoints")
     await pilot.press("v")
     await until(pilot, lambda: any("verified" in note.message for note in pilot.app._notifications), "the word")
-    last, best = pane.table.rows_shown
+    last, best = pane.table.listed
     damage(last.path, best.path)
     await pilot.press("v")
     await until(pilot, lambda: "damaged" in str(pane.table.get_row_at(0)[-1]), "what is wrong")

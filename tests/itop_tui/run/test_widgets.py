@@ -16,7 +16,7 @@ from itop_tui.figures.comparison import Entry
 from itop_tui.figures.update_metrics import churn
 from itop_tui.look import theme
 from itop_tui.run import log_view
-from itop_tui.run.checkpoint_table import CheckpointTable
+from itop_tui.run.checkpoints_tab import CheckpointTable
 from itop_tui.run.layer_table import LayerTable, summary
 from itop_tui.run.log_view import LogView
 from tests.itop_tui.run import made

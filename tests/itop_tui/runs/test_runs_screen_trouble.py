@@ -12,7 +12,7 @@ from db.runs import runs
 from db.session import Database
 from itop_tui.app import ItopApp
 from itop_tui.new_run.new_run_screen import NewRunScreen
-from itop_tui.widgets.banner import Banner
+from itop_tui.widgets.top_bar import Banner
 from tests.itop_tui.made import SIZE, create, toasts, told
 from tests.itop_tui.support import (
     MemoryReader,

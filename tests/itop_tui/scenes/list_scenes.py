@@ -10,8 +10,7 @@ from textual.screen import Screen
 from itop_tui.app import ItopApp
 from itop_tui.dialogs.chooser import Picker
 from itop_tui.dialogs.export_dialog import ExportDialog
-from itop_tui.dialogs.help import HelpScreen
-from itop_tui.dialogs.message_log import MessagesScreen
+from itop_tui.dialogs.help import HelpScreen, MessagesScreen
 from itop_tui.dialogs.questions import Ask, AskText, Confirm
 from itop_tui.runs.column_chooser import ColumnChooser
 from itop_tui.runs.filter_line import FilterLine

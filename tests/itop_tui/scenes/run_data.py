@@ -17,8 +17,7 @@ from itop_tui.app import ItopApp
 from itop_tui.compare.reading import MasksRead
 from itop_tui.figures.curves import Curve
 from itop_tui.run.device_strip import Reading
-from itop_tui.run.layer_history import LayerHistory
-from itop_tui.run.run_reader import Request, RunReader, RunView
+from itop_tui.run.run_reader import LayerHistory, Request, RunReader, RunView
 from tests.itop_tui.run import made
 from tests.itop_tui.scenes.data import stored
 from tests.itop_tui.scenes.scene import KNOT, Data, Setting
@@ -56,7 +55,7 @@ def watched(view: View = made.view, log: str = LOG) -> Data:
         patch.setattr("itop_tui.run.run_screen.host_name", lambda: "atlas")
         patch.setattr("itop_tui.run.run_screen.MaskServer", _Masks)
         patch.setattr("itop_tui.run.device_strip.Prober", lambda: probe)
-        patch.setattr("itop_tui.run.device_strip._EVERY", 3600.0)
+        patch.setattr("itop_tui.run.device_strip.EVERY", 3600.0)
         patch.setattr(
             "itop_tui.run.mask_screen.checkpoints.for_run",
             lambda db, run_id: [_checkpoint(setting, one) for one in view(Request()).checkpoints],
