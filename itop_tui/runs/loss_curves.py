@@ -65,7 +65,8 @@ class LossCurves:
 
     def _stale(self) -> dict[int, int]:
         """The runs whose curves are to be read, each with its step."""
-        shown = list(self._table.in_sight) if any(column.key == "curve" for column in self._table.columns) else []
+        columns = [each.column.key for each in self._table.page.placed]
+        shown = list(self._table.runs_in_sight) if "curve" in columns else []
         if self._detail.display and self._detail.run is not None:
             shown.append(self._detail.run)
         return {run.id: run.step for run in shown if _outgrown(run, self._steps.get(run.id))}

@@ -157,16 +157,15 @@ class RunsPane(Vertical):
         if self.view.by:
             parts.append("by seeds" if self.view.by == list_state.SEEDS else f"by {self.view.by}")
         table = self.table
-        if table.marked_ids or table.marking:
-            parts.append(f"{count(len(table.marked_ids))} selected" + (", selecting" if table.marking else ""))
-        number, pages = table.column_pages
-        if number > 0:
-            parts.append(f"columns {number + 1}/{pages}")
+        if table.marked_ids or table.marks.marking:
+            parts.append(f"{count(len(table.marked_ids))} selected" + (", selecting" if table.marks.marking else ""))
+        if table.page.number > 0:
+            parts.append(f"columns {table.page.number + 1}/{table.page.pages}")
         if table.column_held is not None:
             parts.append(f"{table.column_held.column.title}: {plural(table.column_held.width, 'cell')}")
         return " · ".join(parts)
 
-    @on(RunTable.LineHighlighted)
+    @on(RunTable.CursorMoved)
     def _describe(self) -> None:
         detail, row = self.detail, self.table.current_row
         run, group = (None, row) if isinstance(row, GroupLine) else (row, None)
@@ -186,7 +185,7 @@ class RunsPane(Vertical):
         snapshot, table = self._snapshot, self.table
         if snapshot is None or snapshot.view != self.view or snapshot.listed >= snapshot.matching:
             return
-        if table.cursor_line >= len(table.lines) - _NEAR_END:
+        if table.cursor >= len(table.lines) - _NEAR_END:
             self.ask(limit=self.view.limit + PAGE)
 
     def action_toggle_detail(self) -> None:
@@ -319,14 +318,10 @@ class RunsPane(Vertical):
 
     # ----------------------------------------------------------------------------------------------------- the groups
 
-    def open_group(self, line: GroupLine, on: bool) -> None:
-        """List the runs of a group, or do not."""
-        key = line.group.key
-        self.ask(opened=self.view.opened | {key} if on else self.view.opened - {key})
-
-    @on(RunTable.GroupToggled)
-    def _group_toggled(self, event: RunTable.GroupToggled) -> None:
-        self.open_group(event.line, not event.line.open)
+    def toggle_group(self, line: GroupLine) -> None:
+        """List the runs of a group, or no longer."""
+        key = {line.group.key}
+        self.ask(opened=self.view.opened - key if line.open else self.view.opened | key)
 
     def action_group_runs(self) -> None:
         """Choose what the runs are grouped by."""

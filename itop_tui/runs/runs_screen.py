@@ -16,7 +16,7 @@ from itop_tui.dialogs.shelf_changes import ShelfChanges
 from itop_tui.keys import bindings, find, in_scope
 from itop_tui.poller import RunsChanged
 from itop_tui.runs import list_state
-from itop_tui.runs.run_lines import GroupLine
+from itop_tui.runs.run_lines import GroupLine, Row
 from itop_tui.runs.run_table import RunTable
 from itop_tui.runs.runs_pane import RunsPane
 from itop_tui.screen import ItopScreen, Selection
@@ -160,14 +160,18 @@ class RunsScreen(ItopScreen):
     def action_open_run(self) -> None:
         """Open the run at the cursor; list the runs of a group, or no longer."""
         row = self.table.current_row
-        if isinstance(row, GroupLine):
-            self.pane.open_group(row, not row.open)
-        elif row is not None:
-            self.itop.open_run(row.id)
+        if row is not None:
+            self._open(row)
 
-    @on(RunTable.RunOpened)
-    def _open_clicked(self, event: RunTable.RunOpened) -> None:
-        self.itop.open_run(event.run.id)
+    @on(RunTable.RowOpened)
+    def _opened(self, event: RunTable.RowOpened) -> None:
+        self._open(event.row)
+
+    def _open(self, row: Row) -> None:
+        if isinstance(row, GroupLine):
+            self.pane.toggle_group(row)
+        else:
+            self.itop.open_run(row.id)
 
     def action_compare_runs(self) -> None:
         """Compare the chosen runs; where the list joins seeds, so does the comparison."""
