@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -15,7 +15,7 @@ from textual.strip import Strip
 from db.records import RunRecord
 from itop_tui.figures.format import plain
 from itop_tui.queue import lines
-from itop_tui.queue.lines import Key, Line, QueueScene
+from itop_tui.queue.lines import Key, QueueLine, QueueScene
 from itop_tui.runs.line_list import LineList
 
 _LEAD = 3
@@ -27,17 +27,16 @@ class QueueBoard(LineList):
 
     BINDINGS: ClassVar = [Binding("ctrl+b", "page(-1)", show=False), Binding("g", "jump(0)", show=False)]
 
+    @dataclass
     class RunChosen(Message):
         """A run was clicked twice."""
 
-        def __init__(self, run: RunRecord) -> None:
-            self.run = run
-            super().__init__()
+        run: RunRecord
 
     def __init__(self, scene: QueueScene) -> None:
         super().__init__()
         self.scene = scene
-        self.lines: list[Line] = []
+        self.lines: list[QueueLine] = []
         self._key: Key | None = None
         self._placed = False
 
@@ -46,13 +45,13 @@ class QueueBoard(LineList):
     @property
     def run(self) -> RunRecord | None:
         """The run at the cursor."""
-        line: Line | None = self.current_row
+        line: QueueLine | None = self.current_row
         return line.run if line is not None else None
 
     @property
     def device(self) -> str | None:
         """The device at the cursor."""
-        line: Line | None = self.current_row
+        line: QueueLine | None = self.current_row
         return line.device if line is not None else None
 
     @property
@@ -60,7 +59,7 @@ class QueueBoard(LineList):
         """The selected runs, in order."""
         return tuple(line.run for line in self.lines if line.run is not None and line.run.id in self.marks.ids)
 
-    def runs_of(self, row: Line) -> tuple[int, ...]:
+    def runs_of(self, row: QueueLine) -> tuple[int, ...]:
         """The run of a line."""
         return (row.run.id,) if row.run is not None else ()
 

@@ -51,8 +51,8 @@ class QueueScene:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line.
+class QueueLine:
+    """A line of the screen.
 
     Attributes:
         draw: What stands in it, behind the cursor's edge and the selection mark, in so many cells.
@@ -75,24 +75,24 @@ class Line:
 # ----------------------------------------------------------------------------------------------------- which lines
 
 
-def lay_out(scene: QueueScene, width: int) -> list[Line]:
+def lay_out(scene: QueueScene, width: int) -> list[QueueLine]:
     """The lines from top to bottom."""
     state = scene.state
     return [*_here(scene, width), *_elsewhere(state), *_queue(state)]
 
 
-def _here(scene: QueueScene, width: int) -> list[Line]:
+def _here(scene: QueueScene, width: int) -> list[QueueLine]:
     state, sample = scene.state, scene.sample
     mine = [run for run in state.active if run.host == state.host]
     if sample is None or not state.host:  # nor is it known then which programs are ours
         return [_heading("devices"), _say("reading the devices …"), *map(active_line, mine)]
-    lines: list[Line] = [_heading(f"devices of {state.host}")]
+    lines: list[QueueLine] = [_heading(f"devices of {state.host}")]
     ours = {run.pid for run in mine}
     shown: set[int] = set()
     for device in sample.devices:
-        lines.append(Line(partial(_device, device), device=device.name))
+        lines.append(QueueLine(partial(_device, device), device=device.name))
         if width >= WIDE and device.problem is None:
-            lines.append(Line(partial(_does, device)))
+            lines.append(QueueLine(partial(_does, device)))
         others = tuple(one for one in sample.programs.get(device.name, ()) if one.pid not in ours)
         if others:
             lines.append(_note(*_strangers(others)))
@@ -108,7 +108,7 @@ def _here(scene: QueueScene, width: int) -> list[Line]:
     return lines
 
 
-def _about_gpus(devices: DeviceList) -> list[Line]:
+def _about_gpus(devices: DeviceList) -> list[QueueLine]:
     if devices.problem is None:
         return []
     if devices.unreadable:
@@ -117,8 +117,8 @@ def _about_gpus(devices: DeviceList) -> list[Line]:
     return [_say(f"no GPU: {devices.problem}" if not devices.gpus else devices.problem)]
 
 
-def _elsewhere(state: QueueState) -> list[Line]:
-    lines: list[Line] = []
+def _elsewhere(state: QueueState) -> list[QueueLine]:
+    lines: list[QueueLine] = []
     hosts = sorted({run.host or "" for run in state.active if run.host != state.host})
     for host in hosts:
         lines += [_note(), _heading(f"on host {host}, whose devices cannot be read from here")]
@@ -126,7 +126,7 @@ def _elsewhere(state: QueueState) -> list[Line]:
     return lines
 
 
-def _queue(state: QueueState) -> list[Line]:
+def _queue(state: QueueState) -> list[QueueLine]:
     if not state.host:
         return [_note(), _heading("queue"), _say("reading the queue …")]
     if not state.waiting:
@@ -135,28 +135,28 @@ def _queue(state: QueueState) -> list[Line]:
     if state.held:
         counted += f", {state.held} held"
     lines = [_note(), _note(("queue", "title"), (f"  {counted}, in the order of their start", "muted"))]
-    lines += [Line(partial(_waiting, run, place), run) for place, run in enumerate(state.waiting, start=1)]
+    lines += [QueueLine(partial(_waiting, run, place), run) for place, run in enumerate(state.waiting, start=1)]
     if state.queued > len(state.waiting):
         lines.append(_say(f"and {state.queued - len(state.waiting):,} more"))
     return lines
 
 
-def _note(*parts: Part) -> Line:
+def _note(*parts: Part) -> QueueLine:
     """A line that says something: a heading, or what there is none of."""
-    return Line(lambda scene, width: list(parts))
+    return QueueLine(lambda scene, width: list(parts))
 
 
-def _heading(text: str) -> Line:
+def _heading(text: str) -> QueueLine:
     return _note((text, "title"))
 
 
-def _say(text: str) -> Line:
+def _say(text: str) -> QueueLine:
     return _note((f"  {text}", "muted"))
 
 
-def active_line(run: RunRecord) -> Line:
+def active_line(run: RunRecord) -> QueueLine:
     """The line of a run that has a device."""
-    return Line(partial(_active, run), run)
+    return QueueLine(partial(_active, run), run)
 
 
 # ------------------------------------------------------------------------------------------------------ drawing one

@@ -90,12 +90,11 @@ def read(db: Database) -> QueueState:
     )
 
 
+@dataclass
 class QueueRead(Message, bubble=False):
     """The queue was read."""
 
-    def __init__(self, state: QueueState) -> None:
-        self.state = state
-        super().__init__()
+    state: QueueState
 
 
 class QueueReader:

@@ -8,8 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding
 
 from itop_tui.dialogs.chooser import CheckList, Item
-from itop_tui.runs.run_columns import COLUMNS, RunColumn
-from itop_tui.runs.run_fields import FIELDS, column, settings_columns
+from itop_tui.runs.run_columns import COLUMNS, FIELDS, RunColumn, column, settings_columns
 from itop_tui.runs.run_layout import ChosenColumn, default_columns, moved, resized
 from itop_tui.widgets.key_bar import KeyHint
 

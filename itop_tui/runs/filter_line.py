@@ -29,14 +29,7 @@ _MOST, _WIDTH = 8, 58
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Something that could be typed.
-
-    Attributes:
-        text: What the whole line would be.
-        caret: Where the caret would stand.
-        shown: What the drop-down says.
-        detail: What it says further, more quietly.
-    """
+    """Something that could be typed: what the whole line would be then, and what the drop-down says of it."""
 
     text: str
     caret: int
@@ -46,13 +39,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """What is wrong with what was typed.
-
-    Attributes:
-        message: A sentence.
-        position: Before which character of the line it begins; None where it is no one place.
-        length: Over how many characters.
-    """
+    """What is wrong with what was typed, and where it begins; None where it is no one place."""
 
     message: str
     position: int | None = None
@@ -94,12 +81,12 @@ class FilterLine(Vertical):
     wrong: reactive[Wrong | None] = reactive(None)
     """What is wrong with what stands there."""
 
+    @dataclass
     class Typed(Message):
         """The line changed, or the caret moved on."""
 
-        def __init__(self, text: str, caret: int) -> None:
-            self.text, self.caret = text, caret
-            super().__init__()
+        text: str
+        caret: int
 
     class Kept(Message):
         """The filter is to be kept."""
@@ -140,14 +127,6 @@ class FilterLine(Vertical):
         at = self.query_one(OptionList).highlighted
         return self.suggestions[at] if at is not None and at < len(self.suggestions) else None
 
-    def watch_suggestions(self) -> None:
-        """List them."""
-        self._draw()
-
-    def watch_wrong(self) -> None:
-        """Say what is wrong."""
-        self._draw()
-
     def _draw(self) -> None:
         if not self.is_mounted:
             return
@@ -173,6 +152,8 @@ class FilterLine(Vertical):
             # The list wraps what is too long, whatever the text asks for.
             line.truncate(_WIDTH, overflow="ellipsis")
             drop.add_option(Option(line))
+
+    watch_suggestions = watch_wrong = _draw
 
     def move(self, lines: int) -> None:
         """Go through the suggestions; above the first one is the line itself."""

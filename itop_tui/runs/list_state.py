@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from itop_tui.runs import run_layout
 from itop_tui.runs.filter_line import Suggestion, Wrong
-from itop_tui.runs.run_columns import COLUMNS
-from itop_tui.runs.run_fields import FIELDS, column
+from itop_tui.runs.run_columns import COLUMNS, FIELDS, column
 from itop_tui.runs.run_layout import ChosenColumn, default_columns
 
 if TYPE_CHECKING:
     from db.finding.views import SavedView
+    from db.query import Completions
+    from db.session import Database
 
 SEEDS = "recipe"
 """Groups of runs that differ by nothing but the seed."""
@@ -57,14 +58,7 @@ BUILT_IN: tuple[ListState, ...] = (
 
 def to_json(state: ListState) -> dict[str, Any]:
     """A state as it is kept."""
-    return {
-        "name": state.name,
-        "text": state.text,
-        "sort": state.sort,
-        "descending": state.descending,
-        "by": state.by,
-        "columns": run_layout.to_json(state.columns),
-    }
+    return {**asdict(state), "columns": run_layout.to_json(state.columns)}
 
 
 def from_json(kept: object) -> ListState:
@@ -178,14 +172,17 @@ def groupings() -> list[tuple[str, str, str]]:
 _WORTH_GROUPING = frozenset({"density", "seed", "parent", "priority"})
 
 
-def suggestions(text: str, caret: int, completions: Any) -> tuple[Suggestion, ...]:
-    """What a drop-down offers, from what the store says could stand at the caret.
+def suggested(db: Database, text: str, caret: int) -> tuple[Suggestion, ...]:
+    """What could be typed at the caret of a filter; nothing before a word is begun, when it could be anything."""
+    from db.query import complete, known_values
 
-    Args:
-        text: What was typed.
-        caret: Where the caret is.
-        completions: A `db.query.Completions`.
-    """
+    if not text[:caret].strip() or text[:caret][-1:].isspace():
+        return ()
+    return suggestions(text, caret, complete(text, caret, lambda field: known_values(db, field)))
+
+
+def suggestions(text: str, caret: int, completions: Completions) -> tuple[Suggestion, ...]:
+    """What a drop-down offers, from what the store says could stand at the caret."""
     typed = text[completions.start : completions.end]
     found: list[Suggestion] = []
     for option in completions.options:

@@ -9,42 +9,37 @@ from textual.message import Message
 
 from itop_tui.runs.column_chooser import ColumnChooser
 from itop_tui.runs.run_columns import RunColumn
-from itop_tui.runs.run_layout import ChosenColumn, Placed, at, edge_at, fitted, moved, order, resized
+from itop_tui.runs.run_layout import ChosenColumn, Placed, at, edge_at, moved, order, resized
 from itop_tui.runs.run_lines import GroupLine, Row, ids_of
 from itop_tui.runs.run_list import RunList
 
 
 @dataclass(slots=True)
 class _Drag:
-    """A column whose edge, or whose head, is being dragged.
-
-    Attributes:
-        key: The column.
-        start: The cell of the screen where the drag began.
-        width: Its width then; None where it is its head, which goes to another place.
-    """
+    """A column whose edge, or whose head, is being dragged."""
 
     key: str
     start: int
+    """The cell of the screen where the drag began."""
     width: int | None
+    """Its width then; None where it is its head, which goes to another place."""
 
 
 class RunTable(RunList):
     """A live list of runs that answers to the mouse too."""
 
+    @dataclass
     class RowOpened(Message):
         """A run was clicked twice, or the runs of a group are to be listed, or no longer."""
 
-        def __init__(self, row: Row) -> None:
-            self.row = row
-            super().__init__()
+        row: Row
 
+    @dataclass
     class SortChosen(Message):
         """The list is to be sorted in another way."""
 
-        def __init__(self, sort: str, *, descending: bool) -> None:
-            self.sort, self.descending = sort, descending
-            super().__init__()
+        sort: str
+        descending: bool
 
     class ColumnsChanged(Message):
         """There are other columns, or one has another width or place; `RunTable.chosen` holds them."""
@@ -104,11 +99,7 @@ class RunTable(RunList):
         return next((each for each in self.page.placed if each.column.key == self.held_column), None)
 
     def action_hold_column(self, by: int) -> None:
-        """Select the column beside the selected one, on another page where necessary; first of all, the name.
-
-        Args:
-            by: How far, to the right.
-        """
+        """Select the column beside the selected one, on another page where necessary; first of all, the name."""
         keys = [key for key, _ in self._order]
         if self.held_column in keys:
             self._hold(keys[max(0, min(keys.index(self.held_column) + by, len(keys) - 1))])
@@ -125,7 +116,7 @@ class RunTable(RunList):
         """Make the selected column as wide as it needs, and wider where there is room."""
         here = self._some_column()
         if here is not None:
-            self._change(fitted(self.chosen, here.column.key))
+            self._change(resized(self.chosen, here.column.key, None))
 
     def action_shift_column(self, by: int) -> None:
         """Move the selected column to the right, or to the left."""

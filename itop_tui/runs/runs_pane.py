@@ -19,7 +19,7 @@ from itop_tui.dialogs.questions import Ask
 from itop_tui.figures.format import count, plain, plural
 from itop_tui.opening import LIST_STATE
 from itop_tui.poller import PAGE, Snapshot, View
-from itop_tui.runs import list_state, saved_lists
+from itop_tui.runs import list_state
 from itop_tui.runs.filter_line import FilterLine, Suggestion, Wrong
 from itop_tui.runs.greeting import Greeting
 from itop_tui.runs.list_state import ListState
@@ -235,7 +235,9 @@ class RunsPane(Vertical):
     def _write(self) -> None:
         database, state = self._database, list_state.to_json(self.state)
         if database is not None:
-            write = partial(saved_lists.remember, database, LIST_STATE, state)
+            from db import key_values
+
+            write = partial(key_values.put, database, LIST_STATE, state)
             self.run_worker(write, thread=True, exclusive=True, group="keep", exit_on_error=False)
 
     @on(RunTable.SortChosen)
@@ -245,10 +247,6 @@ class RunsPane(Vertical):
     @on(RunTable.ColumnsChanged)
     def _columns_changed(self) -> None:
         self.ask(keep=True)  # Groups may show means of other metrics now.
-
-    @on(RunTable.SelectionChanged)
-    def _selection_changed(self) -> None:
-        self.post_message(self.ListChanged())
 
     # --------------------------------------------------------------------------------------------------- the filter
 
@@ -282,7 +280,7 @@ class RunsPane(Vertical):
 
     @work(thread=True, exclusive=True, group="complete", exit_on_error=False)
     def _complete(self, database: Database, text: str, caret: int, wrong: Wrong | None) -> None:
-        found = saved_lists.suggestions(database, text, caret)
+        found = list_state.suggested(database, text, caret)
         self.app.call_from_thread(self._suggest, text, caret, found, wrong)
 
     def _suggest(self, text: str, caret: int, found: tuple[Suggestion, ...], wrong: Wrong | None) -> None:
@@ -338,7 +336,13 @@ class RunsPane(Vertical):
 
     def action_choose_view(self) -> None:
         """Choose a view, save the current one under a name, or delete one."""
-        self._screen.itop.operate(saved_lists.saved_views, self._offer_views, failing="The views cannot be read")
+        from db.finding import views
+
+        self._screen.itop.operate(
+            lambda db: tuple(map(list_state.from_view, views.views(db))),
+            self._offer_views,
+            failing="The views cannot be read",
+        )
 
     def _offer_views(self, saved: tuple[ListState, ...]) -> None:
         known = {view.name: view for view in (*list_state.BUILT_IN, *saved)}
@@ -354,8 +358,10 @@ class RunsPane(Vertical):
                 case ("save", _):
                     self.app.push_screen(Ask("Save this view as", self.view_name, "its name"), self._save_view)
                 case ("delete", name):
+                    from db.finding import views
+
                     self._screen.itop.operate(
-                        lambda db: saved_lists.remove_view(db, name),
+                        lambda db: views.remove(db, name),
                         lambda _: self.notify(f"The view {name} is deleted.", markup=False),
                         failing="Could not delete the view",
                     )
@@ -379,7 +385,10 @@ class RunsPane(Vertical):
             self.post_message(self.ListChanged())
             self.notify(f"Saved the view {cleaned}.", markup=False)
 
-        self._screen.itop.operate(lambda db: saved_lists.save_view(db, state), saved, failing="Could not save the view")
+        from db.finding import views
+
+        view = list_state.to_view(state)
+        self._screen.itop.operate(lambda db: views.save(db, view), saved, failing="Could not save the view")
 
     def show_run(self, run_id: int) -> None:
         """Put the cursor on a run, which may not be listed yet; where the filter hides it, the filter is cleared."""

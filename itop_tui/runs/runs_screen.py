@@ -107,6 +107,7 @@ class RunsScreen(ItopScreen):
         self.pane.show(message.snapshot)
 
     @on(RunsPane.ListChanged)
+    @on(RunTable.SelectionChanged)
     def _show_heading(self) -> None:
         self.query_one(TopBar).heading = self.heading
         self.refresh_keys()
