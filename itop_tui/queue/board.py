@@ -59,7 +59,8 @@ class QueueBoard(LineList):
         """The selected runs, in order."""
         return tuple(line.run for line in self.lines if line.run is not None and line.run.id in self.marks.ids)
 
-    def runs_of(self, row: QueueLine) -> tuple[int, ...]:
+    @staticmethod
+    def runs_of(row: QueueLine) -> tuple[int, ...]:
         """The run of a line."""
         return (row.run.id,) if row.run is not None else ()
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -35,14 +35,7 @@ Key = tuple[Literal["device", "run"], str | int]
 
 @dataclass(slots=True)
 class QueueScene:
-    """What the lines show.
-
-    Attributes:
-        now: The time, in unix seconds.
-        state: What the database knows.
-        sample: The devices as they were read last; None before they were.
-        tracks: What they did over the last minutes.
-    """
+    """What the lines show: the queue, the devices as they were read last, and what they did over the last minutes."""
 
     now: float = 0.0
     state: QueueState = field(default_factory=QueueState)
@@ -268,13 +261,8 @@ def _length(parts: Sequence[Part]) -> int:
 def history(values: Sequence[float | None], top: float, width: int, seen: int) -> str:
     """Draw the last minutes in one line on a scale from 0 to `top`: the newest at the right, in exactly `width` cells.
 
-    A cell shows the largest of the values it stands for; where none of them is known it is a gap.
-
-    Args:
-        values: The values that were kept, oldest first.
-        top: The value at which a cell is full.
-        width: Cells.
-        seen: How many values there ever were, so that a value stays in its cell while others come.
+    A cell shows the largest of the values it stands for; where none of them is known it is a gap. How many values were
+    ever `seen` keeps a value in its cell while others come.
     """
     if width <= 0:
         return ""
@@ -302,10 +290,8 @@ def status(state: QueueState, sample: DeviceSample | None) -> list[Part]:
         parts = [("! no scheduler is running: S starts one", "warn")]
     else:
         parts = [("– no scheduler is running; none is needed while the queue is empty", "muted")]
-    counts: Mapping[str, int] = {
-        "running": sum(run.status != "paused" for run in state.active),
-        "paused": sum(run.status == "paused" for run in state.active),
-    }
+    paused = sum(run.status == "paused" for run in state.active)
+    counts = {"running": len(state.active) - paused, "paused": paused}
     counted = [f"{number} {word}" for word, number in counts.items() if number]
     if sample is not None:
         names = [device.name for device in sample.devices]

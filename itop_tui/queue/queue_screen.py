@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 
 from db.records import RunRecord
-from engine.launch.devices import list_devices
+from engine.launch import devices
 from itop_tui.dialogs.chosen import ChosenRuns, Runs
 from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.keys import bindings, in_scope
@@ -56,7 +56,7 @@ class QueueScreen(ItopScreen):
         self._scene = QueueScene(tracks=self._tracks)
         post = self.post_message
         self._queue = QueueReader(post)
-        self._devices = device_watcher(probe or list_devices, lambda sample: post(self.DevicesSampled(sample)))
+        self._devices = device_watcher(probe or devices.list_devices, lambda sample: post(self.DevicesSampled(sample)))
 
     @property
     def heading(self) -> str:

@@ -45,13 +45,9 @@ class DeviceSample:
 
 @dataclass(slots=True)
 class DeviceTrack:
-    """What one device did over the last minutes, oldest first; None is what could not be read.
+    """What one device did over the last minutes, oldest first: shares between 0 and 1, and degrees Celsius.
 
-    Attributes:
-        load: Shares of the time it was busy, between 0 and 1.
-        memory: Shares of its memory in use, between 0 and 1.
-        temperature: Degrees Celsius.
-        seen: How many samples there ever were, those that are no longer kept among them.
+    None is what could not be read; `seen` counts the samples that are no longer kept too.
     """
 
     load: deque[float | None] = field(default_factory=lambda: deque(maxlen=KEPT))

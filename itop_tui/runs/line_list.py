@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from rich.style import Style
@@ -40,6 +40,8 @@ class LineList(ScrollView, Toned, can_focus=True):
     """All lines."""
     stops: Sequence[int] = ()
     """Where the cursor can be."""
+    runs_of: Callable[[Any], tuple[int, ...]]
+    """The runs a line stands for."""
     cursor = 0
     """At which of the stops it is."""
 
@@ -51,10 +53,6 @@ class LineList(ScrollView, Toned, can_focus=True):
     def current_row(self) -> Any:
         """The line at the cursor."""
         return self.lines[self.stops[self.cursor]] if self.cursor < len(self.stops) else None
-
-    def runs_of(self, row: Any) -> tuple[int, ...]:
-        """The runs a line stands for."""
-        raise NotImplementedError
 
     @property
     def _width(self) -> int:

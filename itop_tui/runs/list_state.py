@@ -89,15 +89,8 @@ def to_view(state: ListState) -> SavedView:
 def from_view(view: SavedView) -> ListState:
     """A saved view as a state; what cannot be understood has its default."""
     pairs = [each.partition(":") for each in view.columns]
-    kept = {
-        "name": view.name,
-        "text": view.text,
-        "sort": view.sort,
-        "descending": view.descending,
-        "by": view.group_by or "",
-        "columns": [[key, int(width) if width.isdecimal() else None] for key, _, width in pairs],
-    }
-    return replace(from_json(kept), name=view.name)
+    columns = [[key, int(width) if width.isdecimal() else None] for key, _, width in pairs]
+    return replace(from_json({**asdict(view), "by": view.group_by or "", "columns": columns}), name=view.name)
 
 
 def figures(columns: Sequence[ChosenColumn]) -> tuple[str, ...]:
@@ -157,19 +150,17 @@ def groupings() -> list[tuple[str, str, str]]:
     """What runs can be grouped by: the name, the title, and what it means; seeds first."""
     from db.query import fields
 
+    others = ("density", "seed", "parent", "priority")
     groupable = [
         (field.name, field.name, field.help)
         for field in fields()
-        if field.name != SEEDS and (field.setting or field.kind in ("text", "state") or field.name in _WORTH_GROUPING)
+        if field.name != SEEDS and (field.setting or field.kind in ("text", "state") or field.name in others)
     ]
     return [
         ("", "no groups", "every run on a line of its own"),
         (SEEDS, "seeds", "runs that differ by nothing but the seed, with mean ± std"),
         *groupable,
     ]
-
-
-_WORTH_GROUPING = frozenset({"density", "seed", "parent", "priority"})
 
 
 def suggested(db: Database, text: str, caret: int) -> tuple[Suggestion, ...]:

@@ -52,18 +52,12 @@ class RunColumn:
     """One column of the list.
 
     Attributes:
-        key: Its name.
-        title: What its head says.
         width: The fewest cells it needs.
         rank: Columns of low rank are kept when there is little room.
         sort: The name of `db.runs.runs.SORTS` it sorts by; empty where it cannot be sorted by.
-        cell: Draws a run's cell.
-        right: Whether it is aligned to the right.
         short: What its head says where the title does not fit.
         ascending: Whether a first sort by it goes upwards.
-        about: What it shows, in a few words, for the chooser.
         figure: The figure of the query language whose mean and deviation a group shows; empty for what has none.
-        mean: Writes that figure.
         same: Whether what it shows is the same for all runs of one recipe.
     """
 
@@ -121,10 +115,6 @@ def _state(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     return [(fit(text, width), tone) for text, tone in run_view.state(run, scene.now)]
 
 
-def _progress(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
-    return run_view.progress_parts(run, scene.now, width)
-
-
 def _name(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     tone: Tone = "title" if run.status.is_active else "muted" if run.archived_at is not None else "text"
     return [(run_view.name(run, width), tone)]
@@ -162,7 +152,9 @@ COLUMNS: tuple[RunColumn, ...] = (
               about="dense, static, SET-ITOP, RigL-ITOP, …"),
     RunColumn("density", "density", 5, 5, "target_density", number_cell(run_view.density), right=True, short="dens.",
               same=True, about="the target density"),
-    RunColumn("progress", "progress", 12, 1, "progress", _progress, about="steps done, and time left"),
+    RunColumn("progress", "progress", 12, 1, "progress",
+              lambda run, scene, width: run_view.progress_parts(run, scene.now, width),
+              about="steps done, and time left"),
     RunColumn("best", "best", 6, 2, "best_val_accuracy", number_cell(lambda run: percent(run.best_val_accuracy)),
               right=True, figure="best_val_accuracy", mean=percent, about="best validation accuracy"),
     RunColumn("itop", "R_s", 4, 4, "itop_rate", number_cell(lambda run: ratio(explored(run))), right=True,

@@ -45,12 +45,7 @@ _COLUMN, _GAP = 38, 2
 
 
 class RunDetail(Toned):
-    """Describes one run.
-
-    Args:
-        clock: The time, in unix seconds.
-        id: The widget's id.
-    """
+    """Describes the run at the cursor, or the group."""
 
     class Shown(Message):
         """The pane became visible."""

@@ -45,6 +45,7 @@ class RunList(LineList):
         Binding("shift+up", "extend(-1)", show=False),
     ]
 
+    runs_of = staticmethod(ids_of)
     sort: reactive[str] = reactive("id")
     """The sort key of the column whose head shows the order."""
     descending: reactive[bool] = reactive(True)
@@ -97,10 +98,6 @@ class RunList(LineList):
         """The runs whose lines are on the screen."""
         rows = (self.lines[line] for line in self.in_sight)
         return tuple(row for row in rows if not isinstance(row, GroupLine))
-
-    def runs_of(self, row: Row) -> tuple[int, ...]:
-        """The runs a line stands for."""
-        return ids_of(row)
 
     def show_runs(self, rows: Sequence[Row]) -> None:
         """List other lines, keeping the cursor on its run and that run on its line of the screen.
@@ -197,10 +194,6 @@ class RunList(LineList):
         if self.held_column not in {each.key for each in self.chosen or default_columns()}:
             self.held_column = ""
 
-    def watch_curves(self) -> None:
-        """Draw again the visible lines whose curves changed."""
-        self.tick()
-
     def watch_page_of_columns(self) -> None:
         """Show other columns."""
         self._lay_out()
@@ -223,6 +216,8 @@ class RunList(LineList):
         for y in range(1, self._visible + 1):
             if self._drawn.get(y) != self._shown(top + y - 1, now):
                 self.refresh_line(top + y)
+
+    watch_curves = tick
 
     def _shown(self, line: int, now: float) -> object:
         """What tells whether a line would be drawn as before; None below the last one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -28,10 +28,10 @@ from itop_tui.runs.run_detail import RunDetail
 from itop_tui.runs.run_lines import GroupLine, Row
 from itop_tui.runs.run_table import RunTable
 from itop_tui.runs.view_picker import ViewPicker
+from itop_tui.screen import shell_of
 
 if TYPE_CHECKING:
     from db.session import Database
-    from itop_tui.screen import ItopScreen
 
 _REST = 0.5
 """Seconds after a change before it is kept, so that a column that is dragged is written once."""
@@ -57,7 +57,7 @@ class RunsPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Lay out the filter, the list, the details and the greeting."""
-        clock = self._screen.itop.clock
+        clock = shell_of(self).clock
         yield FilterLine()
         with Horizontal(id="list"):
             yield RunTable(clock, id="runs")
@@ -72,13 +72,10 @@ class RunsPane(Vertical):
         self._curves = LossCurves(self, self.table, self.detail, lambda: self._database)
 
     @property
-    def _screen(self) -> ItopScreen:
-        return cast("ItopScreen", self.screen)
-
-    @property
     def _database(self) -> Database | None:
         """The open database; None while none is."""
-        return self._screen.itop.database if self._screen.itop.is_open else None
+        shell = shell_of(self)
+        return shell.database if shell.is_open else None
 
     @property
     def table(self) -> RunTable:
@@ -117,21 +114,17 @@ class RunsPane(Vertical):
         empty = snapshot.total == 0
         self.set_class(empty, "-empty")
         if empty:
-            self.query_one(Greeting).place = self._screen.itop.database_place
+            self.query_one(Greeting).place = shell_of(self).database_place
         nothing = self.query_one("#nothing", Label)
         nothing.display = not snapshot.listed and not empty
         if nothing.display:
-            archived = "" if self.view.text else " All are archived: v shows them."
-            nothing.update("No run matches the filter. esc clears it." if self.view.text else f"No runs.{archived}")
+            filtered = "No run matches the filter. esc clears it."
+            nothing.update(filtered if self.view.text else "No runs. All are archived: v shows them.")
         self.table.show_runs(_lines(snapshot))
         self.post_message(self.ListChanged())
 
     def show_held(self, *, typed: bool = False) -> None:
-        """Show the answer that was held back while its question was being typed.
-
-        Args:
-            typed: Whether nothing more is typed: then it is the answer, else only if the line still says its question.
-        """
+        """Show the answer that was held back: once its question is `typed`, or the line still says it."""
         held = self._held
         if held is not None and (typed or self.filter_line.text.strip() == held.view.text):
             self.show(held)
@@ -221,7 +214,7 @@ class RunsPane(Vertical):
         figures = list_state.figures(self.table.chosen) if view.by else ()
         self.view = replace(view, figures=figures, group_sort=list_state.group_sort(view.sort, figures))
         self.table.sort, self.table.descending = self.view.sort, self.view.descending
-        self._screen.itop.watch_runs(self.view)
+        shell_of(self).watch_runs(self.view)
         if keep:
             self._keep()
         self.post_message(self.ListChanged())
@@ -255,11 +248,6 @@ class RunsPane(Vertical):
         self._show_filter(True)
         # At once, not when the app comes to it: what is typed next belongs to the filter, however fast it is typed.
         self.screen.set_focus(self.filter_line.input)
-
-    @property
-    def is_filtering(self) -> bool:
-        """Whether the filter is shown."""
-        return self.has_class("-filtering")
 
     def _show_filter(self, shown: bool) -> None:
         self.set_class(shown, "-filtering")
@@ -338,7 +326,7 @@ class RunsPane(Vertical):
         """Choose a view, save the current one under a name, or delete one."""
         from db.finding import views
 
-        self._screen.itop.operate(
+        shell_of(self).operate(
             lambda db: tuple(map(list_state.from_view, views.views(db))),
             self._offer_views,
             failing="The views cannot be read",
@@ -360,13 +348,11 @@ class RunsPane(Vertical):
                 case ("delete", name):
                     from db.finding import views
 
-                    self._screen.itop.operate(
+                    shell_of(self).operate(
                         lambda db: views.remove(db, name),
                         lambda _: self.notify(f"The view {name} is deleted.", markup=False),
                         failing="Could not delete the view",
                     )
-                case _:
-                    pass
 
         self.app.push_screen(ViewPicker(list_state.BUILT_IN, saved, self.view_name), decided)
 
@@ -388,13 +374,7 @@ class RunsPane(Vertical):
         from db.finding import views
 
         view = list_state.to_view(state)
-        self._screen.itop.operate(lambda db: views.save(db, view), saved, failing="Could not save the view")
-
-    def show_run(self, run_id: int) -> None:
-        """Put the cursor on a run, which may not be listed yet; where the filter hides it, the filter is cleared."""
-        if self.view.text:
-            self.clear_filter()
-        self.table.go_to(run_id)
+        shell_of(self).operate(lambda db: views.save(db, view), saved, failing="Could not save the view")
 
 
 def _lines(snapshot: Snapshot) -> list[Row]:
