@@ -1,14 +1,14 @@
 """The lines of the queue's screen: devices with what they do and what runs on them, then the queue. Text, no widget.
 
-`lay_out` names the lines, which is cheap however long the queue; `draw` draws one of them, which is done only for
-those that are visible.
+`lay_out` names the lines, which is cheap however long the queue; one of them is drawn only where it is visible.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from rich.cells import cell_len
@@ -33,56 +33,9 @@ Key = tuple[Literal["device", "run"], str | int]
 """What the cursor can be on: a device by its name, or a run by its id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A line that says something: a heading, or what there is none of."""
-
-    parts: tuple[Part, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceLine:
-    """A line of a device: the first names it; a second one, where there is room, shows what it does."""
-
-    device: Device
-    second: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StrangersLine:
-    """The programs on a device that are not our runs."""
-
-    strangers: tuple[Program, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveLine:
-    """A run that has a device."""
-
-    run: RunRecord
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingLine:
-    """A queued run, and its place in the queue, from 1."""
-
-    run: RunRecord
-    place: int
-
-
-Line = Note | DeviceLine | StrangersLine | ActiveLine | WaitingLine
-
-
 @dataclass(slots=True)
 class QueueScene:
-    """What the lines show.
-
-    Attributes:
-        now: The time, in unix seconds.
-        state: What the database knows.
-        sample: The devices as they were read last; None before they were.
-        tracks: What they did over the last minutes.
-    """
+    """What the lines show: the queue, the devices as they were read last, and what they did over the last minutes."""
 
     now: float = 0.0
     state: QueueState = field(default_factory=QueueState)
@@ -90,113 +43,116 @@ class QueueScene:
     tracks: DeviceTracks = field(default_factory=DeviceTracks)
 
 
-def key_of(line: Line) -> Key | None:
-    """What the cursor is on at a line; None where it cannot be."""
-    match line:
-        case DeviceLine(device, second=False):
-            return "device", device.name
-        case ActiveLine(run) | WaitingLine(run, _):
-            return "run", run.id
-        case _:
-            return None
+@dataclass(frozen=True, slots=True)
+class QueueLine:
+    """A line of the screen.
+
+    Attributes:
+        draw: What stands in it, behind the cursor's edge and the selection mark, in so many cells.
+        run: The run it shows.
+        device: The name of the device it shows.
+    """
+
+    draw: Callable[[QueueScene, int], list[Part]]
+    run: RunRecord | None = None
+    device: str | None = None
+
+    @property
+    def key(self) -> Key | None:
+        """What the cursor is on at this line; None where it cannot be."""
+        if self.run is not None:
+            return "run", self.run.id
+        return None if self.device is None else ("device", self.device)
 
 
 # ----------------------------------------------------------------------------------------------------- which lines
 
 
-def lay_out(scene: QueueScene, width: int) -> list[Line]:
+def lay_out(scene: QueueScene, width: int) -> list[QueueLine]:
     """The lines from top to bottom."""
     state = scene.state
     return [*_here(scene, width), *_elsewhere(state), *_queue(state)]
 
 
-def _here(scene: QueueScene, width: int) -> list[Line]:
+def _here(scene: QueueScene, width: int) -> list[QueueLine]:
     state, sample = scene.state, scene.sample
     mine = [run for run in state.active if run.host == state.host]
     if sample is None or not state.host:  # nor is it known then which programs are ours
-        return [_heading("devices"), _say("reading the devices …"), *map(ActiveLine, mine)]
-    lines: list[Line] = [_heading(f"devices of {state.host}")]
+        return [_heading("devices"), _say("reading the devices …"), *map(active_line, mine)]
+    lines: list[QueueLine] = [_heading(f"devices of {state.host}")]
     ours = {run.pid for run in mine}
     shown: set[int] = set()
     for device in sample.devices:
-        lines.append(DeviceLine(device))
+        lines.append(QueueLine(partial(_device, device), device=device.name))
         if width >= WIDE and device.problem is None:
-            lines.append(DeviceLine(device, second=True))
+            lines.append(QueueLine(partial(_does, device)))
         others = tuple(one for one in sample.programs.get(device.name, ()) if one.pid not in ours)
         if others:
-            lines.append(StrangersLine(others))
+            lines.append(_note(*_strangers(others)))
         for run in mine:
             if device.name in devices_of(run):
                 if run.id in shown:
                     lines.append(_say(f"run {run.id} holds it too"))
                 else:
-                    lines.append(ActiveLine(run))
+                    lines.append(active_line(run))
                     shown.add(run.id)
-    lines += [ActiveLine(run) for run in mine if run.id not in shown]
+    lines += [active_line(run) for run in mine if run.id not in shown]
     lines += _about_gpus(sample.devices)
     return lines
 
 
-def _about_gpus(devices: DeviceList) -> list[Line]:
+def _about_gpus(devices: DeviceList) -> list[QueueLine]:
     if devices.problem is None:
         return []
     if devices.unreadable:
         problem = f"! GPUs cannot be read, so nothing is started on them: {devices.problem}"
-        return [Note(((f"  {problem}", "warn"),))]
+        return [_note((f"  {problem}", "warn"))]
     return [_say(f"no GPU: {devices.problem}" if not devices.gpus else devices.problem)]
 
 
-def _elsewhere(state: QueueState) -> list[Line]:
-    lines: list[Line] = []
+def _elsewhere(state: QueueState) -> list[QueueLine]:
+    lines: list[QueueLine] = []
     hosts = sorted({run.host or "" for run in state.active if run.host != state.host})
     for host in hosts:
-        lines += [Note(), _heading(f"on host {host}, whose devices cannot be read from here")]
-        lines += [ActiveLine(run) for run in state.active if (run.host or "") == host]
+        lines += [_note(), _heading(f"on host {host}, whose devices cannot be read from here")]
+        lines += [active_line(run) for run in state.active if (run.host or "") == host]
     return lines
 
 
-def _queue(state: QueueState) -> list[Line]:
+def _queue(state: QueueState) -> list[QueueLine]:
     if not state.host:
-        return [Note(), _heading("queue"), _say("reading the queue …")]
+        return [_note(), _heading("queue"), _say("reading the queue …")]
     if not state.waiting:
-        return [Note(), _heading("queue"), _say("Queue is empty")]
+        return [_note(), _heading("queue"), _say("Queue is empty")]
     counted = plural(state.queued, "run")
     if state.held:
         counted += f", {state.held} held"
-    lines: list[Line] = [
-        Note(),
-        Note((("queue", "title"), (f"  {counted}, in the order of their start", "muted"))),
-    ]
-    lines += [WaitingLine(run, place) for place, run in enumerate(state.waiting, start=1)]
+    lines = [_note(), _note(("queue", "title"), (f"  {counted}, in the order of their start", "muted"))]
+    lines += [QueueLine(partial(_waiting, run, place), run) for place, run in enumerate(state.waiting, start=1)]
     if state.queued > len(state.waiting):
         lines.append(_say(f"and {state.queued - len(state.waiting):,} more"))
     return lines
 
 
-def _heading(text: str) -> Note:
-    return Note(((text, "title"),))
+def _note(*parts: Part) -> QueueLine:
+    """A line that says something: a heading, or what there is none of."""
+    return QueueLine(lambda scene, width: list(parts))
 
 
-def _say(text: str) -> Note:
-    return Note(((f"  {text}", "muted"),))
+def _heading(text: str) -> QueueLine:
+    return _note((text, "title"))
+
+
+def _say(text: str) -> QueueLine:
+    return _note((f"  {text}", "muted"))
+
+
+def active_line(run: RunRecord) -> QueueLine:
+    """The line of a run that has a device."""
+    return QueueLine(partial(_active, run), run)
 
 
 # ------------------------------------------------------------------------------------------------------ drawing one
-
-
-def draw(line: Line, scene: QueueScene, width: int) -> list[Part]:
-    """What stands in a line of so many cells, behind the cursor's edge and the selection mark."""
-    match line:
-        case Note(parts):
-            return list(parts)
-        case DeviceLine(device, second):
-            return _does(device, scene, width) if second else _device(device, scene, width)
-        case StrangersLine(found):
-            return _strangers(found)
-        case ActiveLine(run):
-            return _active(run, scene, width)
-        case WaitingLine(run, place):
-            return _waiting(run, place, scene, width)
 
 
 def _device(device: Device, scene: QueueScene, width: int) -> list[Part]:
@@ -305,13 +261,8 @@ def _length(parts: Sequence[Part]) -> int:
 def history(values: Sequence[float | None], top: float, width: int, seen: int) -> str:
     """Draw the last minutes in one line on a scale from 0 to `top`: the newest at the right, in exactly `width` cells.
 
-    A cell shows the largest of the values it stands for; where none of them is known it is a gap.
-
-    Args:
-        values: The values that were kept, oldest first.
-        top: The value at which a cell is full.
-        width: Cells.
-        seen: How many values there ever were, so that a value stays in its cell while others come.
+    A cell shows the largest of the values it stands for; where none of them is known it is a gap. How many values were
+    ever `seen` keeps a value in its cell while others come.
     """
     if width <= 0:
         return ""
@@ -339,10 +290,8 @@ def status(state: QueueState, sample: DeviceSample | None) -> list[Part]:
         parts = [("! no scheduler is running: S starts one", "warn")]
     else:
         parts = [("– no scheduler is running; none is needed while the queue is empty", "muted")]
-    counts: Mapping[str, int] = {
-        "running": sum(run.status != "paused" for run in state.active),
-        "paused": sum(run.status == "paused" for run in state.active),
-    }
+    paused = sum(run.status == "paused" for run in state.active)
+    counts = {"running": len(state.active) - paused, "paused": paused}
     counted = [f"{number} {word}" for word, number in counts.items() if number]
     if sample is not None:
         names = [device.name for device in sample.devices]

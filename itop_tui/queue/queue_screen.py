@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -11,6 +12,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 
 from db.records import RunRecord
+from engine.launch import devices
 from itop_tui.dialogs.chosen import ChosenRuns, Runs
 from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.keys import bindings, in_scope
@@ -19,7 +21,7 @@ from itop_tui.poller import RunsChanged
 from itop_tui.queue.board import QueueBoard
 from itop_tui.queue.lines import QueueScene, about, status
 from itop_tui.queue.queue_state import QueueRead, QueueReader
-from itop_tui.queue.sampling import DeviceSample, DeviceTracks, Probe, default_probe, device_watcher
+from itop_tui.queue.sampling import DeviceSample, DeviceTracks, Probe, device_watcher
 from itop_tui.screen import ItopScreen, Selection
 from itop_tui.service import launching, queue_changes, run_requests
 from itop_tui.widgets.key_bar import KeyHint
@@ -40,12 +42,11 @@ class QueueScreen(ItopScreen):
     BINDINGS = bindings(in_scope("queue"))
     AUTO_FOCUS = "QueueBoard"
 
+    @dataclass
     class DevicesSampled(Message):
         """The devices were read."""
 
-        def __init__(self, sample: DeviceSample) -> None:
-            self.sample = sample
-            super().__init__()
+        sample: DeviceSample
 
     def __init__(self, probe: Probe | None = None) -> None:
         super().__init__()
@@ -55,7 +56,7 @@ class QueueScreen(ItopScreen):
         self._scene = QueueScene(tracks=self._tracks)
         post = self.post_message
         self._queue = QueueReader(post)
-        self._devices = device_watcher(probe or default_probe, lambda sample: post(self.DevicesSampled(sample)))
+        self._devices = device_watcher(probe or devices.list_devices, lambda sample: post(self.DevicesSampled(sample)))
 
     @property
     def heading(self) -> str:
@@ -151,14 +152,8 @@ class QueueScreen(ItopScreen):
 
     def action_move(self, to: Direction) -> None:
         """Move the chosen runs forward or back in the queue, or to the front or the end of their priority."""
-
-        def move(runs: Runs) -> None:
-            ids = [run.id for run in runs]
-            self.itop.operate(
-                lambda db: queue_changes.move(db, ids, to), self._chosen.report(""), failing="Could not move"
-            )
-
-        self._chosen.take(f"move_{to}", move)
+        move = partial(queue_changes.move, to=to)
+        self._chosen.take(f"move_{to}", lambda runs: self._chosen.change(runs, move, "", failing="Could not move"))
 
     def action_hold_run(self) -> None:
         """Hold the chosen runs; where all are held, release them."""
@@ -182,15 +177,8 @@ class QueueScreen(ItopScreen):
             )
             return
 
-        def add(runs: Runs) -> None:
-            ids = [run.id for run in runs]
-            self.itop.operate(
-                lambda db: queue_changes.add_priority(db, ids, by),
-                self._chosen.report(""),
-                failing="Could not change the priority",
-            )
-
-        self._chosen.take("raise_number", add)
+        add, failing = partial(queue_changes.add_priority, by=by), "Could not change the priority"
+        self._chosen.take("raise_number", lambda runs: self._chosen.change(runs, add, "", failing=failing))
 
     @property
     def _training(self) -> Runs:

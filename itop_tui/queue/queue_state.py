@@ -30,9 +30,7 @@ class QueueState:
     Attributes:
         host: This host's name; empty before the queue was read.
         active: The runs that have a device, of every host, by id.
-        waiting: The queued runs, held ones among them, in the order in which they start: the first of them.
-        queued: How many are queued in all.
-        held: How many of them are held.
+        waiting: The first of the `queued` runs, `held` ones among them, in the order in which they start.
         reasons: Why each of them waits, by its id.
         slots: Runs at a time by device; 1 where it names none.
         scheduler: Whether a scheduler of this host serves the database.
@@ -90,20 +88,15 @@ def read(db: Database) -> QueueState:
     )
 
 
+@dataclass
 class QueueRead(Message, bubble=False):
     """The queue was read."""
 
-    def __init__(self, state: QueueState) -> None:
-        self.state = state
-        super().__init__()
+    state: QueueState
 
 
 class QueueReader:
-    """Reads the queue where something has changed since it was read last.
-
-    Args:
-        post: Gets each `QueueRead`, in the watcher's thread.
-    """
+    """Reads the queue where something has changed since; `post` gets each `QueueRead`, in the watcher's thread."""
 
     def __init__(self, post: Callable[[Message], object]) -> None:
         self._post = post

@@ -26,27 +26,18 @@ Probe = Callable[[], "DeviceList"]
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program that holds memory of a GPU: one of our runs, or somebody else's.
-
-    Attributes:
-        pid: Its number, as the driver sees it.
-        name: What it is called; empty where that cannot be seen from here (in a container, for one).
-        memory: Bytes it holds; None where the driver does not say.
-    """
+    """A program that holds memory of a GPU: one of our runs, or somebody else's."""
 
     pid: int
     name: str
+    """What it is called; empty where that cannot be seen from here (in a container, for one)."""
     memory: int | None
+    """Bytes it holds; None where the driver does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceSample:
-    """The devices at one moment.
-
-    Attributes:
-        devices: The devices.
-        programs: By device, the programs on it, the largest first.
-    """
+    """The devices at one moment, and the programs on each, the largest first."""
 
     devices: DeviceList
     programs: Mapping[str, tuple[Program, ...]] = field(default_factory=dict)
@@ -54,13 +45,9 @@ class DeviceSample:
 
 @dataclass(slots=True)
 class DeviceTrack:
-    """What one device did over the last minutes, oldest first; None is what could not be read.
+    """What one device did over the last minutes, oldest first: shares between 0 and 1, and degrees Celsius.
 
-    Attributes:
-        load: Shares of the time it was busy, between 0 and 1.
-        memory: Shares of its memory in use, between 0 and 1.
-        temperature: Degrees Celsius.
-        seen: How many samples there ever were, those that are no longer kept among them.
+    None is what could not be read; `seen` counts the samples that are no longer kept too.
     """
 
     load: deque[float | None] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -98,13 +85,6 @@ class DeviceTracks:
             self._tracks.setdefault(device.name, DeviceTrack()).add(device, load_known=known)
 
 
-def default_probe() -> DeviceList:
-    """Read the devices of this host."""
-    from engine.launch.devices import list_devices
-
-    return list_devices()
-
-
 def programs(devices: Iterable[Device]) -> dict[str, tuple[Program, ...]]:
     """The programs on each GPU that has any, the largest first."""
     found = {
@@ -127,12 +107,7 @@ def _name(pid: int) -> str:
 
 
 def device_watcher(probe: Probe, post: Callable[[DeviceSample], object]) -> Watcher:
-    """A watcher that reads the devices of this host every two seconds.
-
-    Args:
-        probe: Reads the devices.
-        post: Gets each sample, in the watcher's thread.
-    """
+    """A watcher that reads the devices every two seconds; `post` gets each sample, in the watcher's thread."""
     pauses = chain([_FIRST], repeat(EVERY))
 
     def look() -> float:

@@ -8,8 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding
 
 from itop_tui.dialogs.chooser import CheckList, Item
-from itop_tui.runs.run_columns import COLUMNS, RunColumn
-from itop_tui.runs.run_fields import FIELDS, column, settings_columns
+from itop_tui.runs.run_columns import COLUMNS, FIELDS, RunColumn, column, settings_columns
 from itop_tui.runs.run_layout import ChosenColumn, default_columns, moved, resized
 from itop_tui.widgets.key_bar import KeyHint
 
@@ -20,10 +19,6 @@ class ColumnChooser(CheckList[Choice]):
     """Lists every column, the chosen ones first and in their order.
 
     Closes with the choice, with an empty one for the default columns, or with None where it is cancelled.
-
-    Args:
-        chosen: The columns chosen so far; empty for the default ones.
-        at: The column on which the cursor is at first; empty for the first one.
     """
 
     BINDINGS: ClassVar = [
@@ -38,7 +33,6 @@ class ColumnChooser(CheckList[Choice]):
     def __init__(self, chosen: Sequence[ChosenColumn], at: str = "") -> None:
         super().__init__("Columns", (), hint="type to search every field, setting and metric", current=at)
         self._chosen: Choice = tuple(chosen) or default_columns()
-        self._default = not chosen
         self._known = {each.key: each for each in (*COLUMNS, *FIELDS, *settings_columns())}
         self._list_chosen()
 
@@ -97,15 +91,14 @@ class ColumnChooser(CheckList[Choice]):
     def action_reset(self) -> None:
         """Go back to the default columns."""
         self._change(default_columns())
-        self._default = True
 
     def _change(self, chosen: Choice, *, follow: str = "") -> None:
         """Take another choice; the cursor stays on its line, or follows a column."""
         at = self.at
-        self._chosen, self._default = chosen, False
+        self._chosen = chosen
         self._list_chosen()
         self.fill(follow, at)
 
     def action_choose(self) -> None:
         """Close with the choice."""
-        self.dismiss(() if self._default else self._chosen)
+        self.dismiss(() if self._chosen == default_columns() else self._chosen)

@@ -29,14 +29,7 @@ _MOST, _WIDTH = 8, 58
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Something that could be typed.
-
-    Attributes:
-        text: What the whole line would be.
-        caret: Where the caret would stand.
-        shown: What the drop-down says.
-        detail: What it says further, more quietly.
-    """
+    """Something that could be typed: what the whole line would be then, and what the drop-down says of it."""
 
     text: str
     caret: int
@@ -46,13 +39,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """What is wrong with what was typed.
-
-    Attributes:
-        message: A sentence.
-        position: Before which character of the line it begins; None where it is no one place.
-        length: Over how many characters.
-    """
+    """What is wrong with what was typed, and where it begins; None where it is no one place."""
 
     message: str
     position: int | None = None
@@ -65,41 +52,32 @@ class Wrong:
 
 
 class FilterInput(Input):
-    """The line itself; arrows and tab belong to the drop-down."""
+    """The line itself."""
+
+    def validate_value(self, value: str) -> str:
+        """Keep what a terminal would obey, pasted or from a saved view, out of the line."""
+        return plain(value, limit=20_000)
+
+
+class FilterLine(Vertical):
+    """A line of text with a drop-down, to which arrows and tab belong."""
 
     BINDINGS: ClassVar = [
         Binding("tab", "complete", show=False),
         Binding("down", "suggest(1)", show=False),
         Binding("up", "suggest(-1)", show=False),
     ]
-
-    def validate_value(self, value: str) -> str:
-        """Keep what a terminal would obey, pasted or from a saved view, out of the line."""
-        return plain(value, limit=20_000)
-
-    def action_suggest(self, lines: int) -> None:
-        """Move through the suggestions."""
-        self.query_ancestor(FilterLine).move(lines)
-
-    def action_complete(self) -> None:
-        """Take the suggestion; without one, stay."""
-        self.query_ancestor(FilterLine).accept(first=True)
-
-
-class FilterLine(Vertical):
-    """A line of text with a drop-down."""
-
     suggestions: reactive[tuple[Suggestion, ...]] = reactive(())
     """What could be typed next, the most likely first."""
     wrong: reactive[Wrong | None] = reactive(None)
     """What is wrong with what stands there."""
 
+    @dataclass
     class Typed(Message):
         """The line changed, or the caret moved on."""
 
-        def __init__(self, text: str, caret: int) -> None:
-            self.text, self.caret = text, caret
-            super().__init__()
+        text: str
+        caret: int
 
     class Kept(Message):
         """The filter is to be kept."""
@@ -140,14 +118,6 @@ class FilterLine(Vertical):
         at = self.query_one(OptionList).highlighted
         return self.suggestions[at] if at is not None and at < len(self.suggestions) else None
 
-    def watch_suggestions(self) -> None:
-        """List them."""
-        self._draw()
-
-    def watch_wrong(self) -> None:
-        """Say what is wrong."""
-        self._draw()
-
     def _draw(self) -> None:
         if not self.is_mounted:
             return
@@ -174,21 +144,21 @@ class FilterLine(Vertical):
             line.truncate(_WIDTH, overflow="ellipsis")
             drop.add_option(Option(line))
 
-    def move(self, lines: int) -> None:
+    watch_suggestions = watch_wrong = _draw
+
+    def action_suggest(self, lines: int) -> None:
         """Go through the suggestions; above the first one is the line itself."""
         drop = self.query_one(OptionList)
         last = min(_MOST, len(self.suggestions)) - 1
         at = (-1 if drop.highlighted is None else drop.highlighted) + lines
         drop.highlighted = None if at < 0 else min(at, last) if last >= 0 else None
 
-    def accept(self, *, first: bool = False) -> bool:
-        """Take the suggestion the arrows went to, or the first one; returns whether there was one."""
-        taken = self.picked or (self.suggestions[0] if first and self.suggestions else None)
-        if taken is None:
-            return False
-        self.put(taken.text, taken.caret)
-        self.input.focus()
-        return True
+    def action_complete(self) -> None:
+        """Take the suggestion the arrows went to, or the first one; without one, stay."""
+        taken = self.picked or next(iter(self.suggestions), None)
+        if taken is not None:
+            self.put(taken.text, taken.caret)
+            self.input.focus()
 
     def forget(self) -> bool:
         """Leave the drop-down where the arrows went into it; returns whether they had."""
@@ -205,14 +175,16 @@ class FilterLine(Vertical):
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if not (self.picked and self.accept()):
+        if self.picked:
+            self.action_complete()
+        else:
             self.post_message(self.Kept())
 
     @on(OptionList.OptionSelected)
     def _clicked(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self.query_one(OptionList).highlighted = event.option_index
-        self.accept()
+        self.action_complete()
 
     def on_descendant_blur(self) -> None:
         """Close the drop-down."""

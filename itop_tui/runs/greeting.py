@@ -9,6 +9,17 @@ from textual.reactive import reactive
 from itop_tui.figures.format import plain
 from itop_tui.look.toned import Toned
 
+_WAYS = {
+    "demo": ("D", "demo", "dense, SET-ITOP and RigL-ITOP on the bundled digits,\n       under two minutes"),
+    "new_run": ("n", "new run", "choose a preset, change what you like, launch"),
+    "open_database": (
+        "O",
+        "open a database",
+        "a folder, a file or a server's URL; one that was\n       open before, or what ITOP_HOME names",
+    ),
+}
+"""By action: its key, what it is called, and what it is."""
+
 
 class Greeting(Toned):
     """Greets somebody who has no runs yet."""
@@ -18,29 +29,14 @@ class Greeting(Toned):
 
     def render(self) -> Text:
         """Draw the greeting."""
-        text = Text(justify="left", end="")
-        text.append("itop", self.tone("title"))
-        text.append("  sparse training, watched\n\n", self.tone("muted"))
-        text.append("There are no runs yet. Three ways to go:\n\n", self.tone("text"))
-        for key, label, explanation, action in (
-            ("D", "demo", "dense, SET-ITOP and RigL-ITOP on the bundled digits,\n       under two minutes", "demo"),
-            ("n", "new run", "choose a preset, change what you like, launch", "new_run"),
-            (
-                "O",
-                "open a database",
-                "a folder, a file or a server's URL; one that was\n       open before, or what ITOP_HOME names",
-                "open_database",
-            ),
-        ):
-            line = Text(end="")
-            line.append(f"   {key}   ", self.tone("accent"))
-            line.append(f"{label}", self.tone("title"))
-            line.append(f"\n       {explanation}\n\n", self.tone("muted"))
-            line.apply_meta({"action": f"screen.{action}"})
-            text.append_text(line)
-        text.append("This database: ", self.tone("muted"))
-        text.append(plain(self.place, limit=200), self.tone("text"))
-        return text
+        title, muted, normal = self.tone("title"), self.tone("muted"), self.tone("text")
+        text = Text.assemble(("itop", title), ("  sparse training, watched\n\n", muted), justify="left", end="")
+        text.append("There are no runs yet. Three ways to go:\n\n", normal)
+        for action, (key, label, explanation) in _WAYS.items():
+            way = Text.assemble((f"   {key}   ", self.tone("accent")), (label, title))
+            way.append(f"\n       {explanation}\n\n", muted).apply_meta({"action": f"screen.{action}"})
+            text.append_text(way)
+        return text.append("This database: ", muted).append(plain(self.place, limit=200), normal)
 
     async def on_click(self, event: events.Click) -> None:
         """Go the way that was clicked."""

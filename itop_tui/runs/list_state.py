@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from itop_tui.runs import run_layout
 from itop_tui.runs.filter_line import Suggestion, Wrong
-from itop_tui.runs.run_columns import COLUMNS
-from itop_tui.runs.run_fields import FIELDS, column
+from itop_tui.runs.run_columns import COLUMNS, FIELDS, column
 from itop_tui.runs.run_layout import ChosenColumn, default_columns
 
 if TYPE_CHECKING:
     from db.finding.views import SavedView
+    from db.query import Completions
+    from db.session import Database
 
 SEEDS = "recipe"
 """Groups of runs that differ by nothing but the seed."""
@@ -57,14 +58,7 @@ BUILT_IN: tuple[ListState, ...] = (
 
 def to_json(state: ListState) -> dict[str, Any]:
     """A state as it is kept."""
-    return {
-        "name": state.name,
-        "text": state.text,
-        "sort": state.sort,
-        "descending": state.descending,
-        "by": state.by,
-        "columns": run_layout.to_json(state.columns),
-    }
+    return {**asdict(state), "columns": run_layout.to_json(state.columns)}
 
 
 def from_json(kept: object) -> ListState:
@@ -95,15 +89,8 @@ def to_view(state: ListState) -> SavedView:
 def from_view(view: SavedView) -> ListState:
     """A saved view as a state; what cannot be understood has its default."""
     pairs = [each.partition(":") for each in view.columns]
-    kept = {
-        "name": view.name,
-        "text": view.text,
-        "sort": view.sort,
-        "descending": view.descending,
-        "by": view.group_by or "",
-        "columns": [[key, int(width) if width.isdecimal() else None] for key, _, width in pairs],
-    }
-    return replace(from_json(kept), name=view.name)
+    columns = [[key, int(width) if width.isdecimal() else None] for key, _, width in pairs]
+    return replace(from_json({**asdict(view), "by": view.group_by or "", "columns": columns}), name=view.name)
 
 
 def figures(columns: Sequence[ChosenColumn]) -> tuple[str, ...]:
@@ -163,10 +150,11 @@ def groupings() -> list[tuple[str, str, str]]:
     """What runs can be grouped by: the name, the title, and what it means; seeds first."""
     from db.query import fields
 
+    others = ("density", "seed", "parent", "priority")
     groupable = [
         (field.name, field.name, field.help)
         for field in fields()
-        if field.name != SEEDS and (field.setting or field.kind in ("text", "state") or field.name in _WORTH_GROUPING)
+        if field.name != SEEDS and (field.setting or field.kind in ("text", "state") or field.name in others)
     ]
     return [
         ("", "no groups", "every run on a line of its own"),
@@ -175,17 +163,17 @@ def groupings() -> list[tuple[str, str, str]]:
     ]
 
 
-_WORTH_GROUPING = frozenset({"density", "seed", "parent", "priority"})
+def suggested(db: Database, text: str, caret: int) -> tuple[Suggestion, ...]:
+    """What could be typed at the caret of a filter; nothing before a word is begun, when it could be anything."""
+    from db.query import complete, known_values
+
+    if not text[:caret].strip() or text[:caret][-1:].isspace():
+        return ()
+    return suggestions(text, caret, complete(text, caret, lambda field: known_values(db, field)))
 
 
-def suggestions(text: str, caret: int, completions: Any) -> tuple[Suggestion, ...]:
-    """What a drop-down offers, from what the store says could stand at the caret.
-
-    Args:
-        text: What was typed.
-        caret: Where the caret is.
-        completions: A `db.query.Completions`.
-    """
+def suggestions(text: str, caret: int, completions: Completions) -> tuple[Suggestion, ...]:
+    """What a drop-down offers, from what the store says could stand at the caret."""
     typed = text[completions.start : completions.end]
     found: list[Suggestion] = []
     for option in completions.options:

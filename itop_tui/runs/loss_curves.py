@@ -26,14 +26,7 @@ _REST = 0.9
 
 
 class LossCurves:
-    """Keeps the curves of the visible lines and of the run in the details up to date.
-
-    Args:
-        owner: The widget whose timers and thread workers are used.
-        table: Gets the curves of its visible lines.
-        detail: Gets the curve of its run.
-        database: Gives the database; None while none is open.
-    """
+    """Keeps the curves of the visible lines and of the run in the details up to date, by timers of their `owner`."""
 
     def __init__(
         self, owner: Widget, table: RunTable, detail: RunDetail, database: Callable[[], Database | None]
@@ -49,11 +42,7 @@ class LossCurves:
         return self._curves.get(run.id, ()) if run is not None else ()
 
     def want(self, *, moved: bool = False) -> None:
-        """Read the curves that are missing or old, once the list rests.
-
-        Args:
-            moved: Whether the cursor went to another run, so that the rest begins again.
-        """
+        """Read the curves that are missing or old, once the list rests; where the cursor `moved`, it rests again."""
         stale = self._stale()
         soon = any(run_id not in self._steps for run_id in stale)
         if not stale or (self._timer is not None and not moved and (self._soon or not soon)):
@@ -65,7 +54,8 @@ class LossCurves:
 
     def _stale(self) -> dict[int, int]:
         """The runs whose curves are to be read, each with its step."""
-        shown = list(self._table.in_sight) if any(column.key == "curve" for column in self._table.columns) else []
+        columns = [each.column.key for each in self._table.page.placed]
+        shown = list(self._table.runs_in_sight) if "curve" in columns else []
         if self._detail.display and self._detail.run is not None:
             shown.append(self._detail.run)
         return {run.id: run.step for run in shown if _outgrown(run, self._steps.get(run.id))}

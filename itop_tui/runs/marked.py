@@ -15,15 +15,10 @@ class MarkedRuns:
     """
 
     def __init__(self) -> None:
-        self._ids: frozenset[int] = frozenset()
+        self.ids: frozenset[int] = frozenset()
         self._before: frozenset[int] = frozenset()
         self._anchor: int | None = None
         self._by_shift = False
-
-    @property
-    def ids(self) -> frozenset[int]:
-        """The selected runs."""
-        return self._ids
 
     @property
     def marking(self) -> bool:
@@ -32,28 +27,28 @@ class MarkedRuns:
 
     def covers(self, line: Line) -> bool | None:
         """Whether all runs of a line are selected; None if some are."""
-        count = sum(run_id in self._ids for run_id in line)
+        count = sum(run_id in self.ids for run_id in line)
         return None if 0 < count < len(line) else count > 0
 
     def toggle(self, line: Line) -> None:
         """Select all runs of a line, or deselect them if all are selected."""
-        self._ids = self._ids - set(line) if self.covers(line) else self._ids | set(line)
+        self.ids = self.ids - set(line) if self.covers(line) else self.ids | set(line)
         self.end_range()
 
     def add(self, ids: Iterable[int]) -> None:
         """Select these runs too."""
-        self._ids |= set(ids)
+        self.ids |= set(ids)
         self.end_range()
 
     def clear(self) -> None:
         """Clear the selection."""
-        self._ids = frozenset()
+        self.ids = frozenset()
         self.end_range()
 
     def keep(self, known: Iterable[int]) -> None:
         """Deselect runs that are not among these."""
-        self._ids &= frozenset(known)
-        self._before &= self._ids
+        self.ids &= frozenset(known)
+        self._before &= self.ids
 
     # ------------------------------------------------------------------------------------------------------- ranges
 
@@ -61,23 +56,17 @@ class MarkedRuns:
         """Begin a range at a line; one that is being selected with shift continues."""
         if by_shift and self.marking:
             return
-        self._anchor, self._before, self._by_shift = at, self._ids, by_shift
+        self._anchor, self._before, self._by_shift = at, self.ids, by_shift
 
     def end_range(self) -> None:
         """End the range; it stays selected."""
         self._anchor = None
 
     def moved(self, to: int, lines: Sequence[Line], *, shift: bool = False) -> None:
-        """Follow the cursor to a line.
-
-        Args:
-            to: The line the cursor went to.
-            lines: All lines of the list.
-            shift: Whether shift was held; without it a range that was begun with it ends.
-        """
+        """Follow the cursor to one of the lines; a range begun with shift ends where shift is not held."""
         if self._by_shift and not shift:
             self.end_range()
         if self._anchor is None:
             return
         low, high = sorted((min(self._anchor, len(lines) - 1), to))
-        self._ids = self._before | {run_id for line in lines[low : high + 1] for run_id in line}
+        self.ids = self._before | {run_id for line in lines[low : high + 1] for run_id in line}

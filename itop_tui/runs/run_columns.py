@@ -1,29 +1,41 @@
 """The columns of the list of runs: what each shows of a run and of a group of runs, and how wide it is.
 
-`COLUMNS` are those a list has by itself where there is room; `itop_tui.runs.run_fields` makes one of any other field
-of a run or setting of its configuration, and `itop_tui.runs.run_layout` finds which ones fit a line.
+`COLUMNS` are those a list has by itself where there is room; `FIELDS` and the settings of the configuration are the
+others, of which a person may choose any. Which settings there are is only asked when the chooser opens.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from db.records import RunRecord
 from itop_tui.figures import run_view
-from itop_tui.figures.format import age, explored, figure, fit, percent, rate, ratio, share, sparkline
+from itop_tui.figures.format import (
+    UNKNOWN,
+    age,
+    count,
+    duration,
+    explored,
+    figure,
+    fit,
+    moment,
+    percent,
+    rate,
+    ratio,
+    share,
+    short_count,
+    sparkline,
+)
 from itop_tui.look.theme import Tone
 from itop_tui.look.toned import Part
 
 
 @dataclass(frozen=True, slots=True)
 class CellContext:
-    """What a cell needs to know beside the run it shows.
-
-    Attributes:
-        now: The time, in unix seconds.
-        curves: The loss of runs over their steps, by the run's id, where it has been read.
-    """
+    """What a cell needs to know beside the run it shows: the time, and the loss of runs over their steps, by id."""
 
     now: float
     curves: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
@@ -40,18 +52,12 @@ class RunColumn:
     """One column of the list.
 
     Attributes:
-        key: Its name.
-        title: What its head says.
         width: The fewest cells it needs.
         rank: Columns of low rank are kept when there is little room.
         sort: The name of `db.runs.runs.SORTS` it sorts by; empty where it cannot be sorted by.
-        cell: Draws a run's cell.
-        right: Whether it is aligned to the right.
         short: What its head says where the title does not fit.
         ascending: Whether a first sort by it goes upwards.
-        about: What it shows, in a few words, for the chooser.
         figure: The figure of the query language whose mean and deviation a group shows; empty for what has none.
-        mean: Writes that figure.
         same: Whether what it shows is the same for all runs of one recipe.
     """
 
@@ -109,10 +115,6 @@ def _state(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     return [(fit(text, width), tone) for text, tone in run_view.state(run, scene.now)]
 
 
-def _progress(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
-    return run_view.progress_parts(run, scene.now, width)
-
-
 def _name(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     tone: Tone = "title" if run.status.is_active else "muted" if run.archived_at is not None else "text"
     return [(run_view.name(run, width), tone)]
@@ -150,7 +152,9 @@ COLUMNS: tuple[RunColumn, ...] = (
               about="dense, static, SET-ITOP, RigL-ITOP, …"),
     RunColumn("density", "density", 5, 5, "target_density", number_cell(run_view.density), right=True, short="dens.",
               same=True, about="the target density"),
-    RunColumn("progress", "progress", 12, 1, "progress", _progress, about="steps done, and time left"),
+    RunColumn("progress", "progress", 12, 1, "progress",
+              lambda run, scene, width: run_view.progress_parts(run, scene.now, width),
+              about="steps done, and time left"),
     RunColumn("best", "best", 6, 2, "best_val_accuracy", number_cell(lambda run: percent(run.best_val_accuracy)),
               right=True, figure="best_val_accuracy", mean=percent, about="best validation accuracy"),
     RunColumn("itop", "R_s", 4, 4, "itop_rate", number_cell(lambda run: ratio(explored(run))), right=True,
@@ -169,3 +173,110 @@ COLUMNS: tuple[RunColumn, ...] = (
               text_cell(lambda run: run_view.tags(run.tags) if run.tags else "", muted=True), about="its tags"),
     RunColumn("age", "age", 4, 2, "created_at", _age, right=True, about="since it was made"),
 )  # fmt: skip
+
+_RANK = 20
+
+
+def _figure(key: str, title: str, width: int, write: Figure, about: str, *, figure: str = "") -> RunColumn:
+    cell = number_cell(lambda run: write(getattr(run, key)))
+    return RunColumn(key, title, width, _RANK, key, cell, right=True, figure=figure or key, mean=write, about=about)
+
+
+def _whole(key: str, title: str, width: int, about: str) -> RunColumn:
+    return RunColumn(key, title, width, _RANK, key, number_cell(lambda run: count(getattr(run, key))), right=True,
+                  about=about)  # fmt: skip
+
+
+def _words(key: str, title: str, width: int, about: str, *, sort: str = "") -> RunColumn:
+    cell = text_cell(lambda run: f"{getattr(run, key) or ''}", muted=True)
+    return RunColumn(key, title, width, _RANK, sort, cell, ascending=True, about=about)
+
+
+def _time(key: str, title: str, about: str) -> RunColumn:
+    return RunColumn(key, title, 19, _RANK, key, text_cell(lambda run: moment(getattr(run, key)), muted=True),
+                  about=about)  # fmt: skip
+
+
+def _took(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
+    return [(fit(duration(run_view.elapsed(run, scene.now)), width, right=True), "muted")]
+
+
+FIELDS: tuple[RunColumn, ...] = (
+    _figure("test_accuracy", "test", 6, percent, "test accuracy with the best weights"),
+    _figure("test_accuracy_last", "test last", 9, percent, "test accuracy with the last weights", figure="test_last"),
+    _figure("val_accuracy", "val", 6, percent, "validation accuracy of the last epoch"),
+    _figure("val_loss", "val loss", 8, _loss, "validation loss of the last epoch"),
+    _figure("accuracy", "train", 6, percent, "training accuracy of the last step", figure="train"),
+    _figure("learning_rate", "lr now", 8, _loss, "the learning rate of the last step"),
+    _figure("death_rate", "ζ", 6, _loss, "death rate (ζ) of the last step", figure="current_death_rate"),
+    RunColumn("density_now", "dens. now", 9, _RANK, "density", number_cell(lambda run: ratio(run.density, 4)),
+              right=True, about="the density of the masks"),
+    _figure("training_flops", "FLOPs done", 10, short_count, "floating-point operations so far"),
+    _whole("nonzeros", "nonzeros", 11, "active weights"),
+    _whole("step", "step", 9, "steps done"),
+    _whole("total_steps", "of steps", 9, "steps in all"),
+    _whole("epoch", "epoch", 6, "epochs done"),
+    _whole("total_epochs", "of epochs", 9, "epochs in all"),
+    _whole("attempt_count", "attempts", 8, "starts and resumes"),
+    _whole("priority", "priority", 8, "the higher, the sooner it starts"),
+    RunColumn("seed", "seed", 6, _RANK, "seed", number_cell(lambda run: UNKNOWN if run.seed is None else str(run.seed)),
+              right=True, ascending=True, about="the seed of the random numbers"),
+    RunColumn("took", "took", 8, _RANK, "", _took, right=True, about="time since the first start, breaks included"),
+    _words("group", "group", 12, "the group it was queued in", sort="group"),
+    _words("host", "host", 12, "the computer it ran on", sort="host"),
+    _words("reason", "reason", 24, "why it is in its state"),
+    _words("notes", "notes", 24, "the first words of its notes"),
+    _words("uid", "uid", 12, "the name of its folder", sort="uid"),
+    RunColumn("parent", "fork of", 7, _RANK, "",
+              number_cell(lambda run: UNKNOWN if run.parent_id is None else str(run.parent_id), muted=True), right=True,
+              about="the run it was forked from"),
+    _time("created_at", "created", "when it was made"),
+    _time("started_at", "started", "when it first started"),
+    _time("ended_at", "ended", "when it ended"),
+)  # fmt: skip
+
+_KNOWN = {column.key: column for column in (*COLUMNS, *FIELDS)}
+SETTING = "config."
+"""What the keys of columns that show a setting begin with."""
+
+
+@cache
+def column(key: str) -> RunColumn | None:
+    """The column of that key; None where there is none by that name (any more)."""
+    if key in _KNOWN:
+        return _KNOWN[key]
+    return _setting(key) if key.startswith(SETTING) else None
+
+
+def _setting(key: str) -> RunColumn:
+    from db.query import find_field
+
+    name, field = key.removeprefix(SETTING), find_field(key)
+
+    def cell(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
+        value = run.config.get(name)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return [(fit(_written(value), width, right=number), "faint" if value is None else "text")]
+
+    return RunColumn(key, name, max(6, min(12, len(name))), _RANK, key, cell, same=name != "seed",
+                  about=field.help if field else "a setting")  # fmt: skip
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return figure(value, 6) if math.isfinite(value) else str(value)
+    if isinstance(value, list | tuple):
+        return " ".join(map(_written, value))
+    return str(value)
+
+
+def settings_columns() -> tuple[RunColumn, ...]:
+    """A column of every setting."""
+    from db.query import fields
+
+    made = (column(SETTING + field.setting) for field in fields() if field.setting)
+    return tuple(each for each in made if each is not None)

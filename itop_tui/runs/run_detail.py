@@ -33,8 +33,7 @@ from itop_tui.figures.format import (
 )
 from itop_tui.figures.states import Part, look
 from itop_tui.look.toned import Toned
-from itop_tui.runs.run_columns import COLUMNS, RunColumn, spread
-from itop_tui.runs.run_fields import FIELDS
+from itop_tui.runs.run_columns import COLUMNS, FIELDS, RunColumn, spread
 from itop_tui.runs.run_lines import GroupLine
 
 Fact = tuple[str, list[Part]]
@@ -46,12 +45,7 @@ _COLUMN, _GAP = 38, 2
 
 
 class RunDetail(Toned):
-    """Describes one run.
-
-    Args:
-        clock: The time, in unix seconds.
-        id: The widget's id.
-    """
+    """Describes the run at the cursor, or the group."""
 
     class Shown(Message):
         """The pane became visible."""
@@ -88,7 +82,8 @@ class RunDetail(Toned):
         columns = max(1, self.content_size.width // _COLUMN)
         room = self.room // columns
         if self.group is not None:
-            lines = [self.toned(_group_title(self.group))]
+            group = self.group.group
+            lines = [self.toned([(plain(group.label, limit=200), "title"), (f"   {plural(group.n, 'run')}", "muted")])]
             facts = _group_blocks(self.group, room - _LABEL - _GAP)
         elif self.run is not None:
             lines = self._title(self.run, now, wide=columns > 1)
@@ -126,7 +121,10 @@ class RunDetail(Toned):
 
     def _blocks(self, run: RunRecord, now: float, width: int) -> list[list[Fact]]:
         """What is known of a run, in blocks of facts that belong together; `width` cells for each fact."""
-        since_start: list[Part] = [(duration(run_view.elapsed(run, now)), "text"), *self._left(run, now)]
+        left, loss = run_view.seconds_left(run, now), figure(run.loss)
+        since_start: list[Part] = [(duration(run_view.elapsed(run, now)), "text")]
+        if left is not None:
+            since_start.append((f"  {duration(left)} left", "live"))
         progress: list[Fact] = [
             ("progress", run_view.progress_parts(run, now, max(12, min(width, 30)))),
             ("steps", [(steps(run.step, run.total_steps), "text")]),
@@ -136,7 +134,7 @@ class RunDetail(Toned):
         results: list[Fact] = [
             ("best val", [(percent(run.best_val_accuracy), "title")]),
             ("test", [(percent(run.test_accuracy), "text")]),
-            ("loss", [self._number(figure(run.loss))]),
+            ("loss", [(loss, "bad" if loss in ("NaN", "∞", "-∞") else "text")]),
         ]
         if self.losses:
             results.append(("loss curve", [(sparkline(self.losses, max(8, min(width, 40))), "live")]))
@@ -170,20 +168,6 @@ class RunDetail(Toned):
             pieces = _wrapped(plain(run.notes, limit=600), max(10, width), most=4)
             made += [("notes" if not at else "", [(piece, "text")]) for at, piece in enumerate(pieces)]
         return [progress, results, trained, made]
-
-    @staticmethod
-    def _left(run: RunRecord, now: float) -> list[Part]:
-        left = run_view.seconds_left(run, now)
-        return [] if left is None else [(f"  {duration(left)} left", "live")]
-
-    @staticmethod
-    def _number(shown: str) -> Part:
-        return (shown, "bad" if shown in ("NaN", "∞", "-∞") else "text")
-
-
-def _group_title(line: GroupLine) -> list[Part]:
-    """The name of the group, and how many runs it has."""
-    return [(plain(line.group.label, limit=200), "title"), (f"   {plural(line.group.n, 'run')}", "muted")]
 
 
 def _group_blocks(line: GroupLine, width: int) -> list[list[Fact]]:

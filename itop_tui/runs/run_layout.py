@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
-from itop_tui.runs.run_columns import COLUMNS, RunColumn
-from itop_tui.runs.run_fields import column
+from itop_tui.runs.run_columns import COLUMNS, RunColumn, column
 
 LEAD = 4
 """Cells before the first column: the cursor, the selection, the star, a gap."""
@@ -38,26 +37,16 @@ _Need = Callable[[RunColumn], int]
 
 @dataclass(frozen=True, slots=True)
 class ChosenColumn:
-    """A column a person chose.
-
-    Attributes:
-        key: The column's name.
-        width: Its cells; None for as many as it needs, and more where there is room.
-    """
+    """A column a person chose."""
 
     key: str
     width: int | None = None
+    """Its cells; None for as many as it needs, and more where there is room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A column with its place on the line.
-
-    Attributes:
-        column: The column.
-        x: Its first cell.
-        width: Its cells.
-    """
+    """A column with its place on the line."""
 
     column: RunColumn
     x: int
@@ -66,13 +55,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The visible columns.
-
-    Attributes:
-        placed: The columns, in order, from cell `LEAD` on.
-        number: Which page of columns this is, from 0.
-        pages: How many there are.
-    """
+    """The visible columns, in order, from cell `LEAD` on: page `number` of so many, from 0."""
 
     placed: tuple[Placed, ...]
     number: int
@@ -87,13 +70,8 @@ def default_columns() -> tuple[ChosenColumn, ...]:
 def place(width: int, chosen: Sequence[ChosenColumn] = (), *, page: int = 0, grouped: bool = False) -> Page:
     """Find the columns that fit and share out the room that is left.
 
-    By itself a list keeps its columns by their rank; a person's choice is kept in its own order.
-
-    Args:
-        width: The cells of a line.
-        chosen: The columns a person chose, in order; none for the list's own.
-        page: Which page of columns; the last one where there are fewer.
-        grouped: Whether means need room for a deviation.
+    By itself a list keeps its columns by their rank; a person's choice is kept in its own order. Where there are fewer
+    pages, `page` is the last one; where runs are `grouped`, means need room for a deviation.
     """
     widths, columns = _asked(chosen)
     pages = _pages(width, columns, widths, grouped=grouped)
@@ -108,11 +86,8 @@ def place(width: int, chosen: Sequence[ChosenColumn] = (), *, page: int = 0, gro
             more_cells = max(0, min(room, most - given[key]))
             given[key] += more_cells
             room -= more_cells
-    placed: list[Placed] = []
-    x = LEAD
-    for each in shown:
-        placed.append(Placed(each, x, given[each.key]))
-        x += given[each.key] + gap
+    ends = accumulate((given[each.key] + gap for each in shown), initial=LEAD)
+    placed = (Placed(each, x, given[each.key]) for each, x in zip(shown, ends, strict=False))
     return Page(tuple(placed), number, len(pages))
 
 
@@ -182,15 +157,7 @@ def _pages(
 def _that_fit(
     columns: Iterable[RunColumn], room: int, gap: int, *, need_of: _Need, sparing: bool = False
 ) -> list[RunColumn]:
-    """The columns up to the first that does not fit.
-
-    Args:
-        columns: The columns.
-        room: The cells they share.
-        gap: The cells between two.
-        need_of: How many cells one needs.
-        sparing: Whether those of the last ranks leave the name room to grow.
-    """
+    """The columns up to the first that does not fit; `sparing`, those of the last ranks leave the name room to grow."""
     kept: list[RunColumn] = []
     for each in columns:
         need = need_of(each) + (gap if kept else 0)
@@ -212,32 +179,17 @@ def at(placed: Sequence[Placed], x: int) -> RunColumn | None:
 
 def edge_at(placed: Sequence[Placed], x: int) -> Placed | None:
     """The column whose right edge can be dragged at a cell: the gap behind it."""
-    for each in placed:
-        if x == each.x + each.width:
-            return each
-    return None
+    return next((each for each in placed if x == each.x + each.width), None)
 
 
-def resized(chosen: Sequence[ChosenColumn], key: str, width: int) -> tuple[ChosenColumn, ...]:
+def resized(chosen: Sequence[ChosenColumn], key: str, width: int | None) -> tuple[ChosenColumn, ...]:
     """The choice with one column of another width."""
-    width = max(NARROWEST, min(width, WIDEST))
-    return tuple(ChosenColumn(each.key, width) if each.key == key else each for each in chosen or default_columns())
-
-
-def fitted(chosen: Sequence[ChosenColumn], key: str) -> tuple[ChosenColumn, ...]:
-    """The choice with one column as wide as it needs, and more where there is room."""
-    return tuple(ChosenColumn(each.key) if each.key == key else each for each in chosen or default_columns())
+    changed = ChosenColumn(key, None if width is None else max(NARROWEST, min(width, WIDEST)))
+    return tuple(changed if each.key == key else each for each in chosen or default_columns())
 
 
 def moved(chosen: Sequence[ChosenColumn], ordered: Sequence[str], key: str, to: int) -> tuple[ChosenColumn, ...]:
-    """The choice with one column at another place.
-
-    Args:
-        chosen: The choice.
-        ordered: The columns in the order in which they are seen, as `order` gives them; it becomes the choice's.
-        key: The column.
-        to: Its place, from 0; beyond the ends, the nearest.
-    """
+    """The choice in the order in which its columns are seen (as `order` gives them), but one at another place."""
     known = {each.key: each for each in chosen or default_columns()}
     keys = [each for each in dict.fromkeys([*ordered, *known]) if each != key]
     keys.insert(max(0, to), key)
@@ -255,7 +207,5 @@ def from_json(kept: object) -> tuple[ChosenColumn, ...]:
     for pair in kept if isinstance(kept, list) else []:
         match pair:
             case [str(key), int() | None as width] if column(key) and key not in {each.key for each in chosen}:
-                chosen.append(ChosenColumn(key, None if width is None else max(NARROWEST, min(width, WIDEST))))
-            case _:
-                pass
+                chosen += resized([ChosenColumn(key)], key, width)
     return tuple(chosen)

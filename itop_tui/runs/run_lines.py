@@ -1,23 +1,14 @@
-"""The lines of the list of runs: a run, or a group of runs with their means; their cells, and how they are painted.
-
-No widget.
-"""
+"""The lines of the list of runs: a run, or a group of runs with their means; and their cells. No widget."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.segment import Segment
-from rich.style import Style
-from textual.strip import Strip
-
 from db.records import RunRecord
 from itop_tui.figures.format import UNKNOWN, bar, fit
-from itop_tui.figures.states import Part, Tone, look
+from itop_tui.figures.states import Part, look
 from itop_tui.runs.run_columns import CellContext, RunColumn, spread
-from itop_tui.runs.run_layout import LEAD, Placed
 
 if TYPE_CHECKING:
     from db.finding.grouping import RunGroup
@@ -31,7 +22,7 @@ class GroupLine:
         group: The runs and their means.
         open: Whether they are listed below it.
         sample: One of them, for what they have in common; None where it was not read.
-        alike: Whether they are runs of one recipe, which differ by the seed alone.
+        alike: Whether they differ by the seed alone.
     """
 
     group: RunGroup
@@ -41,8 +32,6 @@ class GroupLine:
 
 
 Row = RunRecord | GroupLine
-Styles = Mapping[Tone, Style]
-"""The style of each tone on the line's background."""
 
 
 def ids_of(row: Row) -> tuple[int, ...]:
@@ -63,15 +52,7 @@ def glyphs(row: Row) -> str:
 
 
 def cell(row: Row, column: RunColumn, scene: CellContext, width: int, *, member: bool = False) -> list[Part]:
-    """What stands in a column of a line.
-
-    Args:
-        row: The line.
-        column: The column.
-        scene: The time, and what was read beside the runs.
-        width: The cells to fill, exactly.
-        member: Whether the line is one of an open group.
-    """
+    """What stands in a column of a line, in exactly `width` cells; `member` says that groups are listed too."""
     if isinstance(row, GroupLine):
         return _group_cell(row, column, scene, width)
     if member and column.key == "name" and width > 4:
@@ -106,15 +87,13 @@ def _group_cell(line: GroupLine, column: RunColumn, scene: CellContext, width: i
 def _mean(group: RunGroup, column: RunColumn, width: int) -> list[Part]:
     """A mean with its deviation; a mark shows that some runs diverged, NaN that all did."""
     assert column.mean is not None
-    diverged = group.diverged.get(column.figure, 0)
-    if diverged and not group.count.get(column.figure, 0):
+    name = column.figure
+    diverged = group.diverged.get(name, 0)
+    if diverged and not group.count.get(name, 0):
         return [(fit("NaN", width, right=True), "bad")]
+    shown = spread(column.mean, group.mean[name], group.std.get(name), width - bool(diverged))
     if diverged:
-        return [
-            (spread(column.mean, group.mean[column.figure], group.std.get(column.figure), width - 1), "text"),
-            ("!", "bad"),
-        ]
-    shown = spread(column.mean, group.mean[column.figure], group.std.get(column.figure), width)
+        return [(shown, "text"), ("!", "bad")]
     return [(shown, "faint" if shown.strip() == "–" else "text")]
 
 
@@ -131,59 +110,3 @@ def _states(line: GroupLine, width: int) -> list[Part]:
         parts.append((shown, look(status).tone))
         used += len(shown)
     return [*parts, (" " * (width - used), "text")]
-
-
-def paint_row(
-    row: Row, placed: Sequence[Placed], scene: CellContext, lead: str, base: Style, styles: Styles, *, member: bool
-) -> Strip:
-    """Paint a line.
-
-    Args:
-        row: The line.
-        placed: Its columns.
-        scene: The time, and what was read beside the runs.
-        lead: The two cells that show the cursor and the selection.
-        base: The style of what is between the columns.
-        styles: The styles of the tones.
-        member: Whether lines of runs belong to a group above them.
-    """
-    segments = [Segment(f"{lead}{glyphs(row)} ", styles["accent"])]
-    x = LEAD
-    for each in placed:
-        if each.x > x:
-            segments.append(Segment(" " * (each.x - x), base))
-        drawn = cell(row, each.column, scene, each.width, member=member)
-        segments += [Segment(text, styles[tone]) for text, tone in drawn]
-        x = each.x + each.width
-    return Strip(segments)
-
-
-def paint_head(
-    placed: Sequence[Placed], sort: str, base: Style, styles: Styles, *, descending: bool, at: str, cursor: Style
-) -> Strip:
-    """Paint the heads of the columns; the one the list is sorted by says so.
-
-    Args:
-        placed: The columns.
-        sort: What the list is sorted by.
-        base: The style of what is between the columns.
-        styles: The styles of the tones.
-        descending: Whether the largest comes first.
-        at: The selected column; empty for none.
-        cursor: What is added to its style.
-    """
-    segments = [Segment(" " * LEAD, base)]
-    x = LEAD
-    for each in placed:
-        segments.append(Segment(" " * (each.x - x), base))
-        column = each.column
-        sorted_by = bool(column.sort) and column.sort == sort
-        title = column.head(each.width)
-        if sorted_by:
-            arrow = "▼" if descending else "▲"
-            title = f"{title} {arrow}" if len(title) + 2 <= each.width else title[: each.width - 1] + arrow
-        shown = title.rjust(each.width) if column.right else title.ljust(each.width)
-        style = styles["accent" if sorted_by else "muted"]
-        segments.append(Segment(shown, style + cursor if column.key == at else style))
-        x = each.x + each.width
-    return Strip(segments)

@@ -2,71 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from textual import events
 from textual.message import Message
 
-from db.records import RunRecord
 from itop_tui.runs.column_chooser import ColumnChooser
 from itop_tui.runs.run_columns import RunColumn
-from itop_tui.runs.run_layout import ChosenColumn, Placed, at, edge_at, fitted, moved, order, resized
-from itop_tui.runs.run_lines import GroupLine, ids_of
+from itop_tui.runs.run_layout import ChosenColumn, Placed, at, edge_at, moved, order, resized
+from itop_tui.runs.run_lines import GroupLine, Row, ids_of
 from itop_tui.runs.run_list import RunList
 
 
 @dataclass(slots=True)
 class _Drag:
-    """A column whose edge, or whose head, is being dragged.
-
-    Attributes:
-        key: The column.
-        start: The cell of the screen where the drag began.
-        width: Its width then; None where it is its head, which goes to another place.
-    """
+    """A column whose edge, or whose head, is being dragged."""
 
     key: str
     start: int
+    """The cell of the screen where the drag began."""
     width: int | None
+    """Its width then; None where it is its head, which goes to another place."""
 
 
 class RunTable(RunList):
-    """A live list of runs that answers to the mouse too.
+    """A live list of runs that answers to the mouse too."""
 
-    Args:
-        clock: The time, in unix seconds, for ages and times left.
-        id: The widget's id.
-    """
+    @dataclass
+    class RowOpened(Message):
+        """A run was clicked twice, or the runs of a group are to be listed, or no longer."""
 
-    class RunOpened(Message):
-        """A run was clicked twice."""
+        row: Row
 
-        def __init__(self, run: RunRecord) -> None:
-            self.run = run
-            super().__init__()
-
-    class GroupToggled(Message):
-        """The runs of a group are to be listed, or no longer."""
-
-        def __init__(self, line: GroupLine) -> None:
-            self.line = line
-            super().__init__()
-
+    @dataclass
     class SortChosen(Message):
         """The list is to be sorted in another way."""
 
-        def __init__(self, sort: str, *, descending: bool) -> None:
-            self.sort, self.descending = sort, descending
-            super().__init__()
+        sort: str
+        descending: bool
 
     class ColumnsChanged(Message):
         """There are other columns, or one has another width or place; `RunTable.chosen` holds them."""
 
-    def __init__(self, clock: Callable[[], float], *, id: str | None = None) -> None:  # noqa: A002 - textual's name
-        super().__init__(clock, id=id)
-        self._drag: _Drag | None = None
-        self._dragged = False
+    _drag: _Drag | None = None
+    _dragged = False
 
     # -------------------------------------------------------------------------------------------------------- order
 
@@ -76,7 +55,7 @@ class RunTable(RunList):
 
     def action_sort_beside(self, by: int) -> None:
         """Sort by the visible column beside the one that the list is sorted by."""
-        columns = {column.sort: column for column in self.columns if column.sort}
+        columns = {each.column.sort: each.column for each in self.page.placed if each.column.sort}
         keys = list(columns)
         if keys:
             here = keys.index(self.sort) if self.sort in keys else 0
@@ -117,14 +96,10 @@ class RunTable(RunList):
     @property
     def column_held(self) -> Placed | None:
         """The selected column, as it stands on the line; None where none is."""
-        return next((each for each in self._page.placed if each.column.key == self.held_column), None)
+        return next((each for each in self.page.placed if each.column.key == self.held_column), None)
 
     def action_hold_column(self, by: int) -> None:
-        """Select the column beside the selected one, on another page where necessary; first of all, the name.
-
-        Args:
-            by: How far, to the right.
-        """
+        """Select the column beside the selected one, on another page where necessary; first of all, the name."""
         keys = [key for key, _ in self._order]
         if self.held_column in keys:
             self._hold(keys[max(0, min(keys.index(self.held_column) + by, len(keys) - 1))])
@@ -141,7 +116,7 @@ class RunTable(RunList):
         """Make the selected column as wide as it needs, and wider where there is room."""
         here = self._some_column()
         if here is not None:
-            self._change(fitted(self.chosen, here.column.key))
+            self._change(resized(self.chosen, here.column.key, None))
 
     def action_shift_column(self, by: int) -> None:
         """Move the selected column to the right, or to the left."""
@@ -154,33 +129,33 @@ class RunTable(RunList):
         """Open the group at the cursor, or show the columns that did not fit."""
         row = self.current_row
         if isinstance(row, GroupLine) and not row.open:
-            self.post_message(self.GroupToggled(row))
+            self.post_message(self.RowOpened(row))
         else:
             self._turn_columns(1)
 
     def action_go_left(self) -> None:
         """Go back through the columns; from the first ones, close the group at the cursor or go up to it."""
         row = self.current_row
-        if self._page.number > 0 or not self._grouped:
+        if self.page.number > 0 or not self._grouped:
             self._turn_columns(-1)
         elif isinstance(row, GroupLine):
             if row.open:
-                self.post_message(self.GroupToggled(row))
+                self.post_message(self.RowOpened(row))
         elif row is not None:
-            groups = (line for line in self._rows if isinstance(line, GroupLine) and row.id in line.group.run_ids)
+            groups = (line for line in self.lines if isinstance(line, GroupLine) and row.id in line.group.run_ids)
             group = next(groups, None)
             if group is not None:
                 self.go_to(group.group.key)
 
     def _turn_columns(self, by: int) -> None:
-        self.page_of_columns = max(0, min(self._page.number + by, self._page.pages - 1))
+        self.page_of_columns = max(0, min(self.page.number + by, self.page.pages - 1))
         self.post_message(self.SelectionChanged())
 
     def escape(self) -> bool:
         """Deselect the selected column, or end the range that is being selected; False where there is neither."""
         if self.column_held is not None:
             self._hold("")
-        elif self.marking:
+        elif self.marks.marking:
             self.action_mark_range()
         else:
             return False
@@ -217,30 +192,28 @@ class RunTable(RunList):
             self._dragged = False
             return
         if event.y == 0:
-            column = at(self._page.placed, event.x)
+            column = at(self.page.placed, event.x)
             if column is not None and column.sort:
                 self._sort_or_reverse(column)
             return
         line = self.scroll_offset.y + event.y - 1
-        if line < len(self._rows):
+        if line < len(self.lines):
             if event.shift:
-                self._marks.begin_range(self._cursor, by_shift=True)
-            self._move_to(line, shift=event.shift)
-            row = self._rows[line]
+                self.marks.begin_range(self.cursor, by_shift=True)
+            self.move_to(line, shift=event.shift)
+            row = self.lines[line]
             if event.ctrl:
-                self._marks.toggle(ids_of(row))
+                self.marks.toggle(ids_of(row))
                 self.refresh()
-            elif isinstance(row, GroupLine) and (event.chain == 2 or event.x == 2):
-                self.post_message(self.GroupToggled(row))
-            elif event.chain == 2 and not isinstance(row, GroupLine):
-                self.post_message(self.RunOpened(row))
+            elif event.chain == 2 or (isinstance(row, GroupLine) and event.x == 2):
+                self.post_message(self.RowOpened(row))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Begin to drag the edge or the head of a column."""
         self._dragged = False
         if event.y != 0:
             return
-        edge, head = edge_at(self._page.placed, event.x), at(self._page.placed, event.x)
+        edge, head = edge_at(self.page.placed, event.x), at(self.page.placed, event.x)
         if edge is not None:
             self._drag = _Drag(edge.column.key, event.screen_x, edge.width)
         elif head is not None:
@@ -263,8 +236,8 @@ class RunTable(RunList):
                 self._dragged = True
                 self.chosen = resized(self.chosen, drag.key, drag.width + by)
             return
-        placed = {each.column.key: each for each in self._page.placed}
-        over = at(self._page.placed, event.x)
+        placed = {each.column.key: each for each in self.page.placed}
+        over = at(self.page.placed, event.x)
         here, there = placed.get(drag.key), placed.get(over.key if over else "")
         if here is None or there is None or here is there:
             return

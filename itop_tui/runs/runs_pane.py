@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -19,7 +19,7 @@ from itop_tui.dialogs.questions import Ask
 from itop_tui.figures.format import count, plain, plural
 from itop_tui.opening import LIST_STATE
 from itop_tui.poller import PAGE, Snapshot, View
-from itop_tui.runs import list_state, saved_lists
+from itop_tui.runs import list_state
 from itop_tui.runs.filter_line import FilterLine, Suggestion, Wrong
 from itop_tui.runs.greeting import Greeting
 from itop_tui.runs.list_state import ListState
@@ -28,10 +28,10 @@ from itop_tui.runs.run_detail import RunDetail
 from itop_tui.runs.run_lines import GroupLine, Row
 from itop_tui.runs.run_table import RunTable
 from itop_tui.runs.view_picker import ViewPicker
+from itop_tui.screen import shell_of
 
 if TYPE_CHECKING:
     from db.session import Database
-    from itop_tui.screen import ItopScreen
 
 _REST = 0.5
 """Seconds after a change before it is kept, so that a column that is dragged is written once."""
@@ -57,7 +57,7 @@ class RunsPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Lay out the filter, the list, the details and the greeting."""
-        clock = self._screen.itop.clock
+        clock = shell_of(self).clock
         yield FilterLine()
         with Horizontal(id="list"):
             yield RunTable(clock, id="runs")
@@ -72,13 +72,10 @@ class RunsPane(Vertical):
         self._curves = LossCurves(self, self.table, self.detail, lambda: self._database)
 
     @property
-    def _screen(self) -> ItopScreen:
-        return cast("ItopScreen", self.screen)
-
-    @property
     def _database(self) -> Database | None:
         """The open database; None while none is."""
-        return self._screen.itop.database if self._screen.itop.is_open else None
+        shell = shell_of(self)
+        return shell.database if shell.is_open else None
 
     @property
     def table(self) -> RunTable:
@@ -117,21 +114,17 @@ class RunsPane(Vertical):
         empty = snapshot.total == 0
         self.set_class(empty, "-empty")
         if empty:
-            self.query_one(Greeting).place = self._screen.itop.database_place
+            self.query_one(Greeting).place = shell_of(self).database_place
         nothing = self.query_one("#nothing", Label)
         nothing.display = not snapshot.listed and not empty
         if nothing.display:
-            archived = "" if self.view.text else " All are archived: v shows them."
-            nothing.update("No run matches the filter. esc clears it." if self.view.text else f"No runs.{archived}")
+            filtered = "No run matches the filter. esc clears it."
+            nothing.update(filtered if self.view.text else "No runs. All are archived: v shows them.")
         self.table.show_runs(_lines(snapshot))
         self.post_message(self.ListChanged())
 
     def show_held(self, *, typed: bool = False) -> None:
-        """Show the answer that was held back while its question was being typed.
-
-        Args:
-            typed: Whether nothing more is typed: then it is the answer, else only if the line still says its question.
-        """
+        """Show the answer that was held back: once its question is `typed`, or the line still says it."""
         held = self._held
         if held is not None and (typed or self.filter_line.text.strip() == held.view.text):
             self.show(held)
@@ -157,16 +150,15 @@ class RunsPane(Vertical):
         if self.view.by:
             parts.append("by seeds" if self.view.by == list_state.SEEDS else f"by {self.view.by}")
         table = self.table
-        if table.marked_ids or table.marking:
-            parts.append(f"{count(len(table.marked_ids))} selected" + (", selecting" if table.marking else ""))
-        number, pages = table.column_pages
-        if number > 0:
-            parts.append(f"columns {number + 1}/{pages}")
+        if table.marked_ids or table.marks.marking:
+            parts.append(f"{count(len(table.marked_ids))} selected" + (", selecting" if table.marks.marking else ""))
+        if table.page.number > 0:
+            parts.append(f"columns {table.page.number + 1}/{table.page.pages}")
         if table.column_held is not None:
             parts.append(f"{table.column_held.column.title}: {plural(table.column_held.width, 'cell')}")
         return " · ".join(parts)
 
-    @on(RunTable.LineHighlighted)
+    @on(RunTable.CursorMoved)
     def _describe(self) -> None:
         detail, row = self.detail, self.table.current_row
         run, group = (None, row) if isinstance(row, GroupLine) else (row, None)
@@ -186,7 +178,7 @@ class RunsPane(Vertical):
         snapshot, table = self._snapshot, self.table
         if snapshot is None or snapshot.view != self.view or snapshot.listed >= snapshot.matching:
             return
-        if table.cursor_line >= len(table.lines) - _NEAR_END:
+        if table.cursor >= len(table.lines) - _NEAR_END:
             self.ask(limit=self.view.limit + PAGE)
 
     def action_toggle_detail(self) -> None:
@@ -222,7 +214,7 @@ class RunsPane(Vertical):
         figures = list_state.figures(self.table.chosen) if view.by else ()
         self.view = replace(view, figures=figures, group_sort=list_state.group_sort(view.sort, figures))
         self.table.sort, self.table.descending = self.view.sort, self.view.descending
-        self._screen.itop.watch_runs(self.view)
+        shell_of(self).watch_runs(self.view)
         if keep:
             self._keep()
         self.post_message(self.ListChanged())
@@ -236,7 +228,9 @@ class RunsPane(Vertical):
     def _write(self) -> None:
         database, state = self._database, list_state.to_json(self.state)
         if database is not None:
-            write = partial(saved_lists.remember, database, LIST_STATE, state)
+            from db import key_values
+
+            write = partial(key_values.put, database, LIST_STATE, state)
             self.run_worker(write, thread=True, exclusive=True, group="keep", exit_on_error=False)
 
     @on(RunTable.SortChosen)
@@ -247,10 +241,6 @@ class RunsPane(Vertical):
     def _columns_changed(self) -> None:
         self.ask(keep=True)  # Groups may show means of other metrics now.
 
-    @on(RunTable.SelectionChanged)
-    def _selection_changed(self) -> None:
-        self.post_message(self.ListChanged())
-
     # --------------------------------------------------------------------------------------------------- the filter
 
     def action_filter(self) -> None:
@@ -258,11 +248,6 @@ class RunsPane(Vertical):
         self._show_filter(True)
         # At once, not when the app comes to it: what is typed next belongs to the filter, however fast it is typed.
         self.screen.set_focus(self.filter_line.input)
-
-    @property
-    def is_filtering(self) -> bool:
-        """Whether the filter is shown."""
-        return self.has_class("-filtering")
 
     def _show_filter(self, shown: bool) -> None:
         self.set_class(shown, "-filtering")
@@ -283,7 +268,7 @@ class RunsPane(Vertical):
 
     @work(thread=True, exclusive=True, group="complete", exit_on_error=False)
     def _complete(self, database: Database, text: str, caret: int, wrong: Wrong | None) -> None:
-        found = saved_lists.suggestions(database, text, caret)
+        found = list_state.suggested(database, text, caret)
         self.app.call_from_thread(self._suggest, text, caret, found, wrong)
 
     def _suggest(self, text: str, caret: int, found: tuple[Suggestion, ...], wrong: Wrong | None) -> None:
@@ -319,14 +304,10 @@ class RunsPane(Vertical):
 
     # ----------------------------------------------------------------------------------------------------- the groups
 
-    def open_group(self, line: GroupLine, on: bool) -> None:
-        """List the runs of a group, or do not."""
-        key = line.group.key
-        self.ask(opened=self.view.opened | {key} if on else self.view.opened - {key})
-
-    @on(RunTable.GroupToggled)
-    def _group_toggled(self, event: RunTable.GroupToggled) -> None:
-        self.open_group(event.line, not event.line.open)
+    def toggle_group(self, line: GroupLine) -> None:
+        """List the runs of a group, or no longer."""
+        key = {line.group.key}
+        self.ask(opened=self.view.opened - key if line.open else self.view.opened | key)
 
     def action_group_runs(self) -> None:
         """Choose what the runs are grouped by."""
@@ -343,7 +324,13 @@ class RunsPane(Vertical):
 
     def action_choose_view(self) -> None:
         """Choose a view, save the current one under a name, or delete one."""
-        self._screen.itop.operate(saved_lists.saved_views, self._offer_views, failing="The views cannot be read")
+        from db.finding import views
+
+        shell_of(self).operate(
+            lambda db: tuple(map(list_state.from_view, views.views(db))),
+            self._offer_views,
+            failing="The views cannot be read",
+        )
 
     def _offer_views(self, saved: tuple[ListState, ...]) -> None:
         known = {view.name: view for view in (*list_state.BUILT_IN, *saved)}
@@ -359,13 +346,13 @@ class RunsPane(Vertical):
                 case ("save", _):
                     self.app.push_screen(Ask("Save this view as", self.view_name, "its name"), self._save_view)
                 case ("delete", name):
-                    self._screen.itop.operate(
-                        lambda db: saved_lists.remove_view(db, name),
+                    from db.finding import views
+
+                    shell_of(self).operate(
+                        lambda db: views.remove(db, name),
                         lambda _: self.notify(f"The view {name} is deleted.", markup=False),
                         failing="Could not delete the view",
                     )
-                case _:
-                    pass
 
         self.app.push_screen(ViewPicker(list_state.BUILT_IN, saved, self.view_name), decided)
 
@@ -384,13 +371,10 @@ class RunsPane(Vertical):
             self.post_message(self.ListChanged())
             self.notify(f"Saved the view {cleaned}.", markup=False)
 
-        self._screen.itop.operate(lambda db: saved_lists.save_view(db, state), saved, failing="Could not save the view")
+        from db.finding import views
 
-    def show_run(self, run_id: int) -> None:
-        """Put the cursor on a run, which may not be listed yet; where the filter hides it, the filter is cleared."""
-        if self.view.text:
-            self.clear_filter()
-        self.table.go_to(run_id)
+        view = list_state.to_view(state)
+        shell_of(self).operate(lambda db: views.save(db, view), saved, failing="Could not save the view")
 
 
 def _lines(snapshot: Snapshot) -> list[Row]:

@@ -16,7 +16,7 @@ from itop_tui.dialogs.shelf_changes import ShelfChanges
 from itop_tui.keys import bindings, find, in_scope
 from itop_tui.poller import RunsChanged
 from itop_tui.runs import list_state
-from itop_tui.runs.run_lines import GroupLine
+from itop_tui.runs.run_lines import GroupLine, ids_of
 from itop_tui.runs.run_table import RunTable
 from itop_tui.runs.runs_pane import RunsPane
 from itop_tui.screen import ItopScreen, Selection
@@ -81,14 +81,9 @@ class RunsScreen(ItopScreen):
     @property
     def chosen(self) -> Selection:
         """The selected runs; where none is selected, those of the line at the cursor."""
-        table = self.table
-        known = {run.id: run for run in table.rows}
-        row = table.current_row
-        if table.marked_ids:
-            return Selection(table.marked_ids, known)
-        if isinstance(row, GroupLine):
-            return Selection(tuple(row.group.run_ids), known)
-        return Selection((row.id,), known) if row is not None else Selection((), known)
+        table, row = self.table, self.table.current_row
+        ids = table.marked_ids or (ids_of(row) if row is not None else ())
+        return Selection(ids, {run.id: run for run in table.rows})
 
     def on_screen_resume(self) -> None:
         """Draw again what changed while another screen was on top."""
@@ -107,6 +102,7 @@ class RunsScreen(ItopScreen):
         self.pane.show(message.snapshot)
 
     @on(RunsPane.ListChanged)
+    @on(RunTable.SelectionChanged)
     def _show_heading(self) -> None:
         self.query_one(TopBar).heading = self.heading
         self.refresh_keys()
@@ -132,7 +128,7 @@ class RunsScreen(ItopScreen):
                 yield KeyHint(keys, label, f"screen.{names[-1]}")
             yield from (hint for hint in super().key_hints() if hint.pinned)
             return
-        if self.pane.is_filtering:
+        if self.pane.filter_line.display:
             yield KeyHint("esc", "clear filter", "screen.clear_filter")
         first: tuple[str, ...] = ("compare_runs",) if len(self.chosen.ids) > 1 else ()
         first += ("unmark_all",) if table.marked_ids else ()
@@ -157,17 +153,14 @@ class RunsScreen(ItopScreen):
         """Deselect the selected column; where none is, clear the filter."""
         self.pane.clear_filter()
 
-    def action_open_run(self) -> None:
+    @on(RunTable.RowOpened)
+    def action_open_run(self, event: RunTable.RowOpened | None = None) -> None:
         """Open the run at the cursor; list the runs of a group, or no longer."""
-        row = self.table.current_row
+        row = event.row if event is not None else self.table.current_row
         if isinstance(row, GroupLine):
-            self.pane.open_group(row, not row.open)
+            self.pane.toggle_group(row)
         elif row is not None:
             self.itop.open_run(row.id)
-
-    @on(RunTable.RunOpened)
-    def _open_clicked(self, event: RunTable.RunOpened) -> None:
-        self.itop.open_run(event.run.id)
 
     def action_compare_runs(self) -> None:
         """Compare the chosen runs; where the list joins seeds, so does the comparison."""
@@ -179,5 +172,7 @@ class RunsScreen(ItopScreen):
         self.itop.open_compare(ids, grouped=self.pane.view.by == list_state.SEEDS)
 
     def show_run(self, run_id: int) -> None:
-        """Put the cursor on a run, which may not be listed yet."""
-        self.pane.show_run(run_id)
+        """Put the cursor on a run, which may not be listed yet; where the filter hides it, the filter is cleared."""
+        if self.pane.view.text:
+            self.pane.clear_filter()
+        self.table.go_to(run_id)

@@ -27,13 +27,7 @@ def _item(view: ListState) -> Item:
 
 
 class ViewPicker(Chooser[ViewAnswer]):
-    """Lists the views.
-
-    Args:
-        built_in: Those of the app.
-        saved: Those a person saved.
-        current: The name of the view that is shown; empty where it has none.
-    """
+    """Lists the views: those of the app, and those a person saved."""
 
     BINDINGS: ClassVar = [
         Binding("v,q", "leave", show=False),

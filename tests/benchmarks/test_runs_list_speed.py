@@ -25,7 +25,7 @@ from engine.config.experiments import as_stored
 from engine.config.presets import PRESETS
 from itop_tui.app import ItopApp
 from itop_tui.poller import DatabaseReader, View
-from itop_tui.runs import list_state, saved_lists
+from itop_tui.runs import list_state
 from itop_tui.runs.runs_screen import RunsScreen
 from tests.benchmarks.measuring import spread
 from tests.itop_tui.run.hosting import StillReader, until
@@ -153,7 +153,7 @@ def test_what_a_page_and_the_groups_cost() -> None:
         # What is shown may be a second old at most.
         assert min(taken) < 1.0, what
     began = time.perf_counter()
-    saved_lists.suggestions(database, "model:", 6)
+    list_state.suggested(database, "model:", 6)
     print(f"\nvalues of a field: {(time.perf_counter() - began) * 1e3:.0f} ms")
     database.close()
 

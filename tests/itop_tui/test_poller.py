@@ -175,8 +175,7 @@ def test_the_archive_is_counted_but_not_listed(database: Database) -> None:
 
 
 def test_every_column_sorts_by_something_the_database_knows(database: Database) -> None:
-    from itop_tui.runs.run_columns import COLUMNS
-    from itop_tui.runs.run_fields import FIELDS, settings_columns
+    from itop_tui.runs.run_columns import COLUMNS, FIELDS, settings_columns
 
     for column in (*COLUMNS, *FIELDS, *settings_columns()):
         if column.sort:
@@ -186,8 +185,7 @@ def test_every_column_sorts_by_something_the_database_knows(database: Database) 
 
 def test_every_grouping_that_is_offered_is_one_and_every_figure_has_a_mean(database: Database) -> None:
     from itop_tui.runs import list_state
-    from itop_tui.runs.run_columns import COLUMNS
-    from itop_tui.runs.run_fields import FIELDS
+    from itop_tui.runs.run_columns import COLUMNS, FIELDS
     from itop_tui.runs.run_layout import ChosenColumn
 
     for seed in range(2):

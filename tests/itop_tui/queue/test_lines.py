@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from engine.launch.devices import DeviceList
-from itop_tui.queue.lines import ActiveLine, QueueScene, about, draw, history, key_of, lay_out, status
+from itop_tui.queue.lines import QueueScene, about, active_line, history, lay_out, status
 from itop_tui.queue.queue_state import QueueState
 from itop_tui.queue.sampling import KEPT, DeviceSample, Program
 from tests.itop_tui.queue.support import CPU, DEVICES, at, sample_state, sample_tracks
@@ -23,7 +23,7 @@ def scene(state: QueueState | None = None, devices: DeviceList = DEVICES) -> Que
 
 
 def text(made: QueueScene, width: int) -> str:
-    return "\n".join("".join(part for part, _ in draw(line, made, width)) for line in lay_out(made, width))
+    return "\n".join("".join(part for part, _ in line.draw(made, width)) for line in lay_out(made, width))
 
 
 def test_history_stands_on_a_scale_of_its_own_and_a_gap_is_a_gap() -> None:
@@ -66,7 +66,7 @@ def test_what_runs_where_and_what_waits_stands_in_order() -> None:
     assert "88 °C hot" in shown
     assert "cannot be read, so nothing is started on it: GPU is lost" in shown
     assert "closed: 0 slots" in shown
-    keys = [key_of(line) for line in lay_out(scene(), 197)]
+    keys = [line.key for line in lay_out(scene(), 197)]
     assert [key for key in keys if key is not None] == [
         ("device", "cpu"), ("run", 3), ("device", "cuda:0"), ("run", 4), ("device", "cuda:1"), ("run", 5),
         ("run", 9), ("run", 6), ("run", 7), ("run", 8),
@@ -78,8 +78,8 @@ def test_every_line_of_runs_fills_its_width_and_names_stand_below_each_other(wid
     made = scene()
     found = set()
     for line in lay_out(made, width):
-        key = key_of(line)
-        parts = draw(line, made, width)
+        key = line.key
+        parts = line.draw(made, width)
         if key is not None and key[0] == "run":
             assert sum(cell_len(part) for part, _ in parts) == width
             before = []
@@ -121,7 +121,7 @@ def test_before_the_queue_was_read_nothing_is_said_of_it() -> None:
 
 def test_only_a_run_that_is_running_has_a_speed() -> None:
     running, paused = (
-        "".join(part for part, _ in draw(ActiveLine(make_run(3, state, step=730)), scene(), 117))
+        "".join(part for part, _ in active_line(make_run(3, state, step=730)).draw(scene(), 117))
         for state in ("running", "paused")
     )
     assert running.endswith("9.2k/s")

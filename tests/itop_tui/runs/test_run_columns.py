@@ -10,8 +10,7 @@ from rich.cells import cell_len
 
 from db.records import RunStatus
 from itop_tui.figures import run_view
-from itop_tui.runs.run_columns import COLUMNS, CellContext, spread
-from itop_tui.runs.run_fields import FIELDS, column, settings_columns
+from itop_tui.runs.run_columns import COLUMNS, FIELDS, CellContext, column, settings_columns, spread
 from itop_tui.runs.run_layout import (
     LEAD,
     NARROWEST,
@@ -20,7 +19,6 @@ from itop_tui.runs.run_layout import (
     at,
     default_columns,
     edge_at,
-    fitted,
     from_json,
     moved,
     order,
@@ -252,7 +250,7 @@ def test_another_order_of_the_lists_own_columns_leaves_the_name_its_room() -> No
 def test_a_column_that_was_resized_is_fitted_again() -> None:
     wide = resized((), "best", 30)
     assert place(160, wide).placed != place(160).placed
-    assert place(160, fitted(wide, "best")) == place(160)
+    assert place(160, resized(wide, "best", None)) == place(160)
 
 
 def test_a_mean_is_written_with_its_deviation_as_far_as_there_is_room() -> None:

@@ -40,7 +40,7 @@ async def test_a_change_is_seen_and_the_cursor_stays_on_its_run(app: ItopApp, da
         assert after is not None
         assert after.id == made[1].id
         assert after.name == "renamed elsewhere"
-        assert [run.id for run in table_of(app).marked] == [made[1].id]
+        assert table_of(app).marked_ids == (made[1].id,)
 
 
 async def test_scroll_and_cursor_survive_updates_sorts_and_vanishing_runs() -> None:
@@ -53,16 +53,16 @@ async def test_scroll_and_cursor_survive_updates_sorts_and_vanishing_runs() -> N
         await pilot.press("pagedown", "pagedown", "j")
         here = table.current
         assert here is not None
-        line = table._cursor - table.scroll_offset.y
+        line = table.cursor - table.scroll_offset.y
         reader.change([make_run(61), make_run(62), *listed])
         await wait_for(pilot, lambda: len(table.rows) == 62)
         assert table.current is not None
         assert table.current.id == here.id
-        assert table._cursor - table.scroll_offset.y == line
+        assert table.cursor - table.scroll_offset.y == line
         reader.change([run for run in listed if run.id != here.id])
         await wait_for(pilot, lambda: len(table.rows) == 59)
         assert table.current is not None
-        assert table._cursor - table.scroll_offset.y == line
+        assert table.cursor - table.scroll_offset.y == line
         await pilot.press("G")
         assert table.current.id == 1
         reader.change([])

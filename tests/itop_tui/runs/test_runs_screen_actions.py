@@ -97,7 +97,7 @@ async def test_marked_runs_are_acted_on_together(app: ItopApp, database: Databas
         await wait_for(pilot, lambda: runs.get(database, made[3].id).tags == ("paper",))
         assert runs.get(database, made[2].id).tags == ("paper",)
         await pilot.press("u")
-        assert table_of(app).marked == ()
+        assert table_of(app).marked_ids == ()
 
 
 async def test_pause_and_go_on(app: ItopApp, database: Database) -> None:

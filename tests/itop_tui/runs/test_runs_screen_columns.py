@@ -14,7 +14,7 @@ from tests.itop_tui.support import list_of, screen_text, started, table_of, wait
 
 def shown(app: ItopApp) -> list[str]:
     """The visible columns."""
-    return [column.key for column in table_of(app).columns]
+    return [each.column.key for each in table_of(app).page.placed]
 
 
 async def test_columns_are_chosen_ordered_and_resized_and_kept_for_the_next_start(
@@ -79,7 +79,7 @@ async def test_what_does_not_fit_is_on_further_pages_of_columns(app: ItopApp, da
         await pilot.press("right")
         assert {"state", "id", "name", "model", "data"} <= set(shown(app))
         assert "columns 2/" in screen_text(app)
-        while table_of(app).column_pages[0] + 1 < table_of(app).column_pages[1]:
+        while table_of(app).page.number + 1 < table_of(app).page.pages:
             seen |= set(shown(app))
             await pilot.press("right")
         seen |= set(shown(app))
@@ -93,20 +93,20 @@ async def test_a_column_is_dragged_to_another_width(app: ItopApp, database: Data
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 2)
         table = table_of(app)
-        name = next(placed for placed in table._page.placed if placed.column.key == "name")
+        name = next(placed for placed in table.page.placed if placed.column.key == "name")
         edge = name.x + name.width
         before = list_of(app).pane.view.sort
         await pilot.mouse_down(table, offset=(edge, 0))
         await pilot.hover(table, offset=(edge - 5, 0))
         await pilot.mouse_up(table, offset=(edge - 5, 0))
-        after = next(placed for placed in table._page.placed if placed.column.key == "name")
+        after = next(placed for placed in table.page.placed if placed.column.key == "name")
         assert after.width == name.width - 5
         assert list_of(app).pane.view.sort == before, "letting go of an edge is no click on a head"
 
 
 def placed(app: ItopApp, key: str) -> Placed:
     """A column as it stands on the line."""
-    return next(each for each in table_of(app)._page.placed if each.column.key == key)
+    return next(each for each in table_of(app).page.placed if each.column.key == key)
 
 
 def heading(app: ItopApp) -> str:

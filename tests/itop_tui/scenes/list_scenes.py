@@ -28,8 +28,8 @@ def drawn(app: ItopApp) -> bool:
     table, pane = table_of(app), app.screen_stack[0].query_one(RunDetail)
     wanting = pane.display and pane.run is not None and pane.run.step and not pane.losses
     return not wanting and (
-        all(column.key != "curve" for column in table.columns)
-        or all(run.id in table.curves for run in table.in_sight if run.step)
+        all(each.column.key != "curve" for each in table.page.placed)
+        or all(run.id in table.curves for run in table.runs_in_sight if run.step)
     )
 
 
