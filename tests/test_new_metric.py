@@ -93,7 +93,13 @@ def itop(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 
 @pytest.mark.parametrize("count", [1, 3, 20])
-def test_it_is_everywhere(db: Database, count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_everywhere(
+    db: Database,
+    count: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     declare(Metric("power", "power of the device", "power", "W"))
     names = tuple(f"largest_{number}" for number in range(count))
     for name in names:
@@ -135,6 +141,7 @@ def test_it_is_everywhere(db: Database, count: int, tmp_path: Path, capsys: pyte
     assert list(rows[0])[:4] == ["step", "epoch", "loss", "accuracy"]
     assert "metrics" not in rows[0]
     assert json.loads(itop(capsys, "show", "trained", "--json"))["metrics"]["power"] == 380.0
+    monkeypatch.setenv("COLUMNS", "200")
     assert names[0].replace("_", " ").upper() in itop(capsys, "metrics", "trained") or count == 20
 
     # The exports.

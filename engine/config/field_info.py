@@ -128,6 +128,8 @@ def irrelevant_because(settings: Mapping[str, Any], name: str) -> str | None:
         return "the mask is fixed"
     if name in _UPDATE_FIELDS - _GMP_FIELDS and value["sparse_init"] == "GMP":
         return "GMP prunes by its own schedule"
+    if name == "fill_empty_layers" and value["sparse_init"] != "lottery_ticket":
+        return "only for lottery_ticket"
     if name == "threshold" and (value["fix"] or value["death"] != "threshold"):
         return "only for threshold death"
     if name in ("death_rate", "decay_schedule") and value["death"] == "threshold":

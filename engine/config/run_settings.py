@@ -124,6 +124,13 @@ class RunSettings(BaseModel):
         "Keep the first layer dense, as RigL's uniform distribution does; the other layers are sparser instead.",
         short="the first layer is dense",
     )
+    fill_empty_layers: bool = setting(
+        False,
+        Section.SPARSITY,
+        "For sparse_init lottery_ticket: keep the largest weight of every layer. Otherwise a start that leaves a layer "
+        "without an active weight is refused.",
+        short="no layer starts without an active weight",
+    )
     growth: Annotated[Growth, spelled_like(Growth)] = setting(
         "random",
         Section.SPARSITY,

@@ -220,6 +220,7 @@ def _sparsity_config(config: RunConfig) -> SparsityConfig:
         last_update=config.last_update,
         threshold=config.threshold,
         dense_first_layer=config.dense_first_layer,
+        fill_empty_layers=config.fill_empty_layers,
         fixed=config.fix,
         seed=config.seed,
     )

@@ -131,7 +131,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 def test_no_two_choices_of_a_rule_do_the_same(db: Database, field: str) -> None:
     found: dict[str, torch.Tensor] = {}
     for choice in CHOICES[field]:
-        run = sparse(db, threshold=0.02, **{"growth": "gradient", field: choice})
+        run = sparse(db, threshold=0.02, fill_empty_layers=True, **{"growth": "gradient", field: choice})
         assert {one.nonzeros for one in metrics.mask_updates(db, run.id)} == {round(0.1 * MASKABLE)}
         moved = [[one.nonzeros for one in layers(db, run, update)] for update in (0, 3)]
         if choice != "global_magnitude":  # there it may be either

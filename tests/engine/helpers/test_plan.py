@@ -21,7 +21,7 @@ METHODS: list[dict[str, Any]] = [
     {"sparse": True, "growth": "gradient", "death": "magnitude", "max_steps": 10},
     {"sparse": True, "fix": True, "sparse_init": "uniform", "accumulate": 2},
     {"sparse": True, "growth": "momentum", "redistribution": "momentum", "valid_split": 0.0},
-    {"sparse": True, "sparse_init": "lottery_ticket"},
+    {"sparse": True, "sparse_init": "lottery_ticket", "fill_empty_layers": True},
     {"sparse": True, "sparse_init": "GMP"},
     {"sparse": True, "start_epoch": 2, "dense_first_layer": True, "density": 0.5},
 ]
