@@ -200,9 +200,12 @@ class Storm:
         self.report = Report(seed)
         self._runs = {launch(db, name, epochs).id: name for name in sorted(expected)}
 
-    def run(self, kills: int) -> Report:
-        """Kill that many times, starting the runs again whenever all are complete; then wait until all are complete."""
-        while self.report.kills.total() < kills:
+    def run(self, kills: int, resumes: int = 0) -> Report:
+        """Kill and resume that many times, starting the runs again whenever all are complete; then wait for their end.
+
+        A kill before a run's first step leads to no resume, and on a busy machine the first kills may all be such.
+        """
+        while self.report.kills.total() < kills or self.report.resumes < resumes:
             self._random_pause()
             self._kill_some()
             if self._all_complete():
@@ -325,7 +328,13 @@ class Storm:
 
 
 def storm(
-    folder: Path, *, kills: int, seed: int, epochs: int, expected: dict[str, Uninterrupted] | None = None
+    folder: Path,
+    *,
+    kills: int,
+    seed: int,
+    epochs: int,
+    resumes: int = 0,
+    expected: dict[str, Uninterrupted] | None = None,
 ) -> Report:
     """Kill processes at random in a folder; returns what was done, or fails at the first difference.
 
@@ -334,11 +343,12 @@ def storm(
         kills: How many kills must have ended a running process.
         seed: Seed of pauses and choices.
         epochs: The length of the runs, 27 steps each.
+        resumes: How many times a run that was ended by a kill must have been resumed.
         expected: The uninterrupted runs, where they were trained already.
     """
     known = uninterrupted(folder / "uninterrupted", epochs) if expected is None else expected
     with home(folder / "storm") as db:
-        return Storm(db, folder / "storm", known, epochs, seed).run(kills)
+        return Storm(db, folder / "storm", known, epochs, seed).run(kills, resumes)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Uninterrupte
 
 @pytest.mark.timeout(900)
 def test_a_few_kills(tmp_path: Path) -> None:
-    report = storm(tmp_path, kills=6, seed=2026, epochs=FEW_EPOCHS)
+    report = storm(tmp_path, kills=6, resumes=1, seed=2026, epochs=FEW_EPOCHS)
     print(report)
     assert report.kills.total() >= 6
     assert report.resumes > 0
