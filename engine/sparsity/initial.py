@@ -72,10 +72,11 @@ def initial_masks(
     """
     names = [one.name for one in maskable]
     masks = _first_masks(names, maskable, config, generator_on, initial_weights)
-    if config.distribution in ("lottery_ticket", "resume"):
-        refuse_empty(names, [int(mask.count_nonzero()) for mask in masks], config)
+    if config.distribution == "gmp":  # starts dense: what counts is the end
+        counts = layer_counts(names, [tuple(one.parameter.shape) for one in maskable], config)
     else:
-        refuse_empty(names, layer_counts(names, [tuple(one.parameter.shape) for one in maskable], config), config)
+        counts = [int(mask.count_nonzero()) for mask in masks]
+    refuse_empty(names, counts, config)
     return masks
 
 
