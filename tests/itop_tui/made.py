@@ -95,6 +95,3 @@ def toasts(app: ItopApp) -> str:
 def reported(app: ItopApp, words: str) -> bool:
     """Whether a message with these words was shown."""
     return words in toasts(app)
-
-
-told = reported

@@ -17,7 +17,7 @@ from itop_tui.dialogs.help import MessagesScreen
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.notices import kind, post, sentences, start_commands, wanted
 from itop_tui.preferences import ENDINGS, Notify
-from tests.itop_tui.made import SIZE, create, finish, run_it, toasts, told
+from tests.itop_tui.made import SIZE, create, finish, reported, run_it, toasts
 from tests.itop_tui.support import MemoryReader, make_run, memory_app, screen_text, started, wait_for
 from tests.patience import PATIENCE
 
@@ -116,16 +116,16 @@ async def test_every_run_that_ends_is_told_once_whatever_is_listed(
         await pilot.press("slash", *"digits-set", "enter")
         await wait_for(pilot, lambda: app.snapshot is not None and app.snapshot.view.text == "digits-set")
         finish(database, hidden, RunStatus.FAILED)
-        await wait_for(pilot, lambda: told(app, f"Run {hidden.id} "))
+        await wait_for(pilot, lambda: reported(app, f"Run {hidden.id} "))
         finish(database, away, RunStatus.COMPLETED)
-        await wait_for(pilot, lambda: told(app, f"Run {away.id} "))
+        await wait_for(pilot, lambda: reported(app, f"Run {away.id} "))
         await pilot.press("n")
         await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
         finish(database, first, RunStatus.COMPLETED)
         finish(database, early, RunStatus.KILLED)
         commands.send(database, waiting.id, "stop")
-        await wait_for(pilot, lambda: told(app, f"Run {first.id} "))
-        await wait_for(pilot, lambda: told(app, f"Run {waiting.id} "))
+        await wait_for(pilot, lambda: reported(app, f"Run {first.id} "))
+        await wait_for(pilot, lambda: reported(app, f"Run {waiting.id} "))
         await wait_for(pilot, lambda: len(list(out.iterdir())) == 5)
         assert sorted(line.split(" ")[1] for line in toasts(app).splitlines()) == ["1", "2", "3", "4", "5"]
 
@@ -136,7 +136,7 @@ async def test_of_many_endings_the_list_of_messages_has_each() -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await started(pilot, 6)
         reader.change([make_run(number) for number in range(1, 7)])
-        await wait_for(pilot, lambda: told(app, "6 runs ended: 6 finished."))
+        await wait_for(pilot, lambda: reported(app, "6 runs ended: 6 finished."))
         await pilot.press("ctrl+l")
         text = screen_text(app)
         assert all(f"Run {number} (rigl-itop {number}) completed" in text for number in range(1, 7))

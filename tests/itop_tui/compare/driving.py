@@ -38,9 +38,6 @@ def reported_as_broken(screen: CompareScreen) -> list[str]:
     return [text for _, text in screen.curves.chart.data.broken]
 
 
-told_as_broken = reported_as_broken
-
-
 def logarithmic(screen: CompareScreen) -> bool:
     return screen.curves.chart.log_scale
 

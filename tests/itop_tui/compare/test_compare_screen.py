@@ -24,7 +24,7 @@ from itop_tui.run.run_screen import RunScreen
 from itop_tui.widgets.sheet import SheetView
 from tests.described import described
 from tests.itop_tui.compare.conftest import Opened
-from tests.itop_tui.compare.driving import app_of, ids, lines, logarithmic, press, text, told_as_broken, window
+from tests.itop_tui.compare.driving import app_of, ids, lines, logarithmic, press, reported_as_broken, text, window
 from tests.itop_tui.compare.made import EXPLORED, FLOPS, TEST
 from tests.itop_tui.run.fabricate import record_run
 from tests.itop_tui.run.hosting import until
@@ -64,9 +64,9 @@ async def test_what_a_hidden_run_diverged_at_is_hidden_with_it(opened: Opened) -
     with closing(Database.open()) as database:
         diverged = record_run(database, name="lost", steps=300, total_steps=300, alter=lost, kinds=())
     async with opened(1, diverged.id) as (pilot, screen):
-        assert told_as_broken(screen) == [f"NaN in run {diverged.id} at step 250"]
+        assert reported_as_broken(screen) == [f"NaN in run {diverged.id} at step 250"]
         await press(pilot, screen, "down", "space")
-        assert told_as_broken(screen) == []
+        assert reported_as_broken(screen) == []
 
 
 async def test_a_run_is_hidden_moved_taken_out_and_taken_in(opened: Opened) -> None:

@@ -13,7 +13,7 @@ from itop_tui.app import ItopApp
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.runs.runs_screen import RunsScreen
-from tests.itop_tui.made import SIZE, add_checkpoint, create, end_it, run_it, toasts, told
+from tests.itop_tui.made import SIZE, add_checkpoint, create, end_it, reported, run_it, toasts
 from tests.itop_tui.support import (
     form_of,
     screen_text,
@@ -43,7 +43,7 @@ async def test_what_cannot_be_done_is_refused_with_the_reason(app: ItopApp, data
         await started(pilot, 1)
         for key, reason in (("s", "nothing to stop"), ("K", "nothing to kill"), ("p", "only a running one")):
             await pilot.press(key)
-            await wait_for(pilot, partial(told, app, reason))
+            await wait_for(pilot, partial(reported, app, reason))
 
 
 async def test_kill_asks_first_and_only_y_means_yes(

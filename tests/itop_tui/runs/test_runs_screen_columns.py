@@ -7,7 +7,7 @@ from itop_tui.app import ItopApp
 from itop_tui.runs.column_chooser import ColumnChooser
 from itop_tui.runs.run_columns import COLUMNS
 from itop_tui.runs.run_layout import Placed
-from tests.itop_tui.made import SIZE, create, seeds, told
+from tests.itop_tui.made import SIZE, create, reported, seeds
 from tests.itop_tui.runs.test_runs_screen_shelf import another
 from tests.itop_tui.support import list_of, screen_text, started, table_of, wait_for
 
@@ -190,7 +190,7 @@ async def test_the_list_is_sorted_by_the_held_column(app: ItopApp, database: Dat
     async with app.run_test(size=(160, 40)) as pilot:
         await started(pilot, 3)
         await pilot.press("b")
-        assert told(app, "No column is selected: ] selects one.")
+        assert reported(app, "No column is selected: ] selects one.")
         await pilot.press("right_square_bracket", "b")
         await wait_for(pilot, lambda: "name ▲" in screen_text(app))
         await pilot.press("b")
@@ -198,7 +198,7 @@ async def test_the_list_is_sorted_by_the_held_column(app: ItopApp, database: Dat
         while table_of(app).held_column != "curve":
             await pilot.press("right_square_bracket")
         await pilot.press("b")
-        assert told(app, "The list cannot be sorted by loss curve.")
+        assert reported(app, "The list cannot be sorted by loss curve.")
         assert list_of(app).pane.view.sort == "name"
 
 

@@ -9,7 +9,7 @@ from itop_tui.app import ItopApp
 from itop_tui.dialogs.questions import Ask, AskText, Confirm
 from itop_tui.poller import DatabaseReader
 from tests.described import described
-from tests.itop_tui.made import SIZE, add_checkpoint, create, end_it, told
+from tests.itop_tui.made import SIZE, add_checkpoint, create, end_it, reported
 from tests.itop_tui.support import FixedPlanner, screen_text, started, table_of, wait_for
 
 
@@ -63,7 +63,7 @@ async def test_deletions_are_taken_back_one_by_one_the_last_first(app: ItopApp, 
         await started(pilot, 4)
         assert sorted(run.id for run in table_of(app).rows) == [run.id for run in made]
         await pilot.press("U")
-        await wait_for(pilot, lambda: told(app, "no deletion to undo"))
+        await wait_for(pilot, lambda: reported(app, "no deletion to undo"))
     assert runs.count(database) == 4
 
 
@@ -74,7 +74,7 @@ async def test_what_an_app_that_was_cut_off_deleted_can_be_taken_back_by_the_nex
     shelf.trash(database, [made[0].id, made[1].id])  # and no app is open that could have done it
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 1)
-        await wait_for(pilot, lambda: told(app, "2 deleted runs of an app that was interrupted"))
+        await wait_for(pilot, lambda: reported(app, "2 deleted runs of an app that was interrupted"))
         await pilot.press("U")
         await started(pilot, 3)
     assert runs.count(database) == 3
@@ -105,7 +105,7 @@ async def test_a_run_that_others_came_from_stays_with_the_reason(app: ItopApp, d
         await pilot.press("x")
         await wait_for(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
-        await wait_for(pilot, lambda: told(app, "came from it"))
+        await wait_for(pilot, lambda: reported(app, "came from it"))
         assert len(table_of(app).rows) == 3
 
 

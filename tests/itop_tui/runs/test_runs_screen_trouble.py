@@ -13,7 +13,7 @@ from db.session import Database
 from itop_tui.app import ItopApp
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.widgets.top_bar import Banner
-from tests.itop_tui.made import SIZE, create, toasts, told
+from tests.itop_tui.made import SIZE, create, reported, toasts
 from tests.itop_tui.support import (
     MemoryReader,
     make_run,
@@ -112,7 +112,7 @@ async def test_a_run_that_ends_is_told_wherever_one_is() -> None:
         await pilot.press("n")
         await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
         reader.change([make_run(1, "failed", reason="out of memory [red]on cuda:0"), make_run(2, "running")])
-        await wait_for(pilot, lambda: told(app, "failed: out of memory [red]on cuda:0"))
+        await wait_for(pilot, lambda: reported(app, "failed: out of memory [red]on cuda:0"))
         assert "Run 2" not in toasts(app)
 
 
