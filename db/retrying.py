@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 
-__all__ = ["tries"]
+__all__ = ["lengthening", "tries"]
 
 
 def tries(seconds: float, pause: Callable[[], float] | float = 0.0) -> Iterator[bool]:
@@ -25,3 +26,14 @@ def tries(seconds: float, pause: Callable[[], float] | float = 0.0) -> Iterator[
         if last:
             return
         time.sleep(pause() if callable(pause) else pause)
+
+
+def lengthening(first: float, longest: float) -> Callable[[], float]:
+    """Pauses for `tries`, each twice as long as the one before it.
+
+    Args:
+        first: Seconds of the first pause.
+        longest: Seconds that no pause exceeds.
+    """
+    pauses = (min(first * 2.0**number, longest) for number in itertools.count())
+    return lambda: next(pauses)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from db import paths
 from db.errors import DatabaseUnavailable, StoreError
 from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus
+from db.retrying import tries
 from db.runs import attempts, checkpoints, runs
 from db.session import Database
 from engine.config import continuation
@@ -273,17 +274,15 @@ class _Work:
 
     def _insist(self, tell: Callable[[], object], what: str, failure: type[Exception]) -> bool:
         """Write something to the database, again and again while it is unavailable; False where time ran out."""
-        deadline = time.monotonic() + _FINISH_SECONDS
-        while True:
+        for last in tries(_FINISH_SECONDS, _RETRY_SECONDS):
             try:
                 tell()
             except failure as error:
-                if time.monotonic() > deadline:
+                if last:
                     say(f"the database does not take {what}: {type(error).__name__}: {error}")
-                    return False
-                time.sleep(_RETRY_SECONDS)
             else:
                 return True
+        return False
 
     def _fall_back(self, damage: _DamagedError) -> None:
         """Queue the run again from the best checkpoint there is before a damaged one, and say so."""

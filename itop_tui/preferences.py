@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from itop_tui.figures.spelling import hint
+from engine.spelling import hint
 from itop_tui.look.theme import THEMES
 
 __all__ = ["ENDINGS", "Notify", "Preferences", "config_path", "load", "remember"]

@@ -19,7 +19,7 @@ from db.errors import StoreError
 from db.finding.listing import check_sort, selected
 from db.finding.spread import mean_and_spread
 from db.models import RUN_METRICS, RunRow
-from db.query.fields import CONFIG_PREFIX, Field, fields, find_field, nearest
+from db.query.fields import CONFIG_PREFIX, Field, fields, find_field, nearest_field
 from db.query.settings_sql import setting_number, setting_text
 from db.query.sql import number_of, text_of
 from db.records import RunQuery, RunStatus
@@ -141,7 +141,7 @@ def groups(
 def _grouped_field(name: str) -> Field:
     field = find_field(name)
     if field is None:
-        near = nearest(name)
+        near = nearest_field(name)
         raise StoreError(f"There is no field {name!r} to group by." + (f" Did you mean {near!r}?" if near else ""))
     if field.kind == "time" or (field.kind == "flag" and not field.setting):
         raise StoreError(f"Runs cannot be grouped by {field.name}. Group by recipe, model, density, growth or others.")

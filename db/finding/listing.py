@@ -5,7 +5,6 @@ The cost depends on the number of runs, never on what they recorded: a list read
 
 from __future__ import annotations
 
-import difflib
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.errors import AmbiguousRun, RunNotFound, StoreError
 from db.models import RunRow
+from db.nearest_word import near, nearest
 from db.query.fields import CONFIG_PREFIX, METRIC_PREFIX, find_field
 from db.query.parser import parse
 from db.query.settings_sql import metric_number, setting_number, setting_text
@@ -176,8 +176,8 @@ def check_sort(name: str) -> None:
     """
     if name in SORTS or _SETTING.fullmatch(name):
         return
-    near = difflib.get_close_matches(name, SORTS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    meant = nearest(name, SORTS)
+    hint = f" Did you mean {meant!r}?" if meant else ""
     allowed = ", ".join(sorted(SORTS))
     raise StoreError(f"Runs cannot be sorted by {name!r}.{hint} Allowed: {allowed}, {CONFIG_PREFIX}SETTING.")
 
@@ -206,8 +206,8 @@ def _listed(row: RunRow) -> RunRow:
 def _nearest(session: Session, word: str) -> str:
     shown = RunRow.trashed_at.is_(None)
     names = session.scalars(sa.select(RunRow.name).where(shown).order_by(RunRow.id.desc()).limit(1000)).all()
-    near = difflib.get_close_matches(word, dict.fromkeys(names), n=3)
-    if near:
-        return f" Did you mean {' or '.join(map(repr, near))}?"
+    alike = near(word, names, most=3, likeness=0.6)
+    if alike:
+        return f" Did you mean {' or '.join(map(repr, alike))}?"
     latest = session.scalar(sa.select(sa.func.max(RunRow.id)).where(shown))
     return " There are no runs yet." if latest is None else f" The latest is run {latest}."

@@ -11,7 +11,6 @@ each of them may import. Nothing here imports anything else of the store.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from db.errors import StoreError
+from db.nearest_word import nearest
 
 __all__ = [
     "LAYER_METRICS",
@@ -160,8 +160,8 @@ def check_declared(name: str) -> Metric:
     """
     metric = _by_name.get(name)
     if metric is None:
-        near = difflib.get_close_matches(name, _by_name, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        meant = nearest(name, _by_name)
+        hint = f" Did you mean {meant!r}?" if meant else ""
         raise StoreError(f"There is no metric {name!r}.{hint} Allowed: {', '.join(sorted(_by_name))}.")
     return metric
 

@@ -9,7 +9,6 @@ the other.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Self
@@ -22,6 +21,7 @@ from db.history.batch import PROGRESS, Batch, Event, last_recorded
 from db.history.declared import check_further
 from db.models import AttemptRow, EpochMetricRow, MaskUpdateRow, RunRow, StepMetricRow
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
+from db.retrying import lengthening, tries
 from db.rows import get_run
 from db.session import Database
 
@@ -222,18 +222,14 @@ class MetricWriter:
                 self._progress.notify_all()
 
     def _commit_patiently(self, batch: list[Event]) -> None:
-        gives_up_at = time.monotonic() + self._patience
-        pause = _FIRST_RETRY_SECONDS
-        while True:
+        for last in tries(self._patience, lengthening(_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS)):
             try:
                 self._commit(batch)
             except DatabaseUnavailable:
                 # Locked, full, unreachable or moved: all of it may pass. A row that breaks a rule never will.
-                if time.monotonic() >= gives_up_at:
+                if last:
                     raise
                 self._in_doubt = True
-                time.sleep(pause)
-                pause = min(2 * pause, _LAST_RETRY_SECONDS)
             else:
                 self._in_doubt = False
                 return

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal, TypeAlias
 
 from db.declared_settings import DeclaredSetting, Unit, declared
 from db.history.declared import METRICS
+from db.nearest_word import nearest
 from db.records import RunStatus
 
 __all__ = [
@@ -194,8 +194,6 @@ def find_field(name: str) -> Field | None:
     return _OF_RUN.get(name.lower()) or _of_settings().get(name.lower())
 
 
-def nearest(word: str, choices: tuple[str, ...] | None = None) -> str | None:
-    """The choice (by default: the field) whose spelling is nearest, where one is near enough."""
-    known = (*_OF_RUN, *_of_settings()) if choices is None else choices
-    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    return close[0] if close else None
+def nearest_field(word: str) -> str | None:
+    """The field whose spelling is nearest, where one is near enough."""
+    return nearest(word, (*_OF_RUN, *_of_settings()), likeness=0.6)

@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 
 from db.errors import QueryError
-from db.query.fields import FLAGS, STATES, Field, find_field, nearest
+from db.nearest_word import nearest
+from db.query.fields import FLAGS, STATES, Field, find_field, nearest_field
 from db.query.tree import COMPARISON, OPERATORS, And, Compare, Node, Not, Or, Query, Word
 from db.query.values import NOTHING, boolean, number, span
 
@@ -142,7 +143,7 @@ class _Parser:
         name, operator = match[1], match[2] or match[3]
         field = find_field(name)
         if field is None:
-            near = nearest(name)
+            near = nearest_field(name)
             hint = f"; did you mean {near}?" if near else f'. To look for the text, write it in quotes: "{match[0]}…"'
             raise QueryError(f"There is no field '{name}'{hint}", start, len(name), near)
         if operator == ":":  # `density:<0.1` is how other languages spell it
@@ -265,7 +266,7 @@ def _known(value: _Value, name: str, words: tuple[str, ...]) -> str:
         return word
     if meant:
         return meant[0] if len(meant) == 1 else word
-    near = nearest(word, words)
+    near = nearest(word, words, likeness=0.6)
     hint = f"; did you mean {near}?" if near else f". Allowed: {', '.join(words)}."
     what = "state" if name == "state" else "mark"
     raise QueryError(f"There is no {what} '{value.text}'{hint}", value.start, value.end - value.start, near)

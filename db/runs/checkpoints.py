@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Iterable, Mapping
 from typing import get_args
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.errors import IllegalState, StoreError
 from db.models import AttemptRow, CheckpointRow, RunRow
+from db.nearest_word import nearest
 from db.records import CheckpointKind, CheckpointRecord, RunStatus
 from db.rows import checkpoint_record, get_checkpoint, get_run, listed
 from db.runs.forks import starting_from
@@ -166,8 +166,8 @@ def pick(db: Database, run_id: int, which: str | int) -> CheckpointRecord:
             raise StoreError(f"Run {run.id} ({run.name}) has no checkpoint yet.")
         listed = ", ".join(f"{row.id} ({row.kind}, step {row.step})" for row in rows)
         choices = ["last", "best", *(str(row.id) for row in rows)]
-        near = difflib.get_close_matches(word, choices, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near and near[0] != word else ""
+        meant = nearest(word, choices)
+        hint = f" Did you mean {meant!r}?" if meant and meant != word else ""
         raise StoreError(f"Run {run.id} ({run.name}) has no checkpoint {which!r}.{hint} It has: {listed}.")
 
 

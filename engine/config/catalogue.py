@@ -7,11 +7,12 @@ every count below is compared with the real module, every size with the real fil
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from engine.spelling import nearest
 
 __all__ = [
     "DATASETS",
@@ -161,8 +162,8 @@ def _canonical(kind: str, name: str, known: Mapping[str, object], aliases: Mappi
         return by_key[key]
     if ":" in name:
         raise UnknownNameError(f"{kind} {name!r} is not of the form package.module:function")
-    nearest = difflib.get_close_matches(key, by_key, n=1, cutoff=0.5)
-    hint = f"did you mean {by_key[nearest[0]]!r}? " if nearest else ""
+    meant = nearest(key, by_key)
+    hint = f"did you mean {by_key[meant]!r}? " if meant else ""
     raise UnknownNameError(
         f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}, or package.module:function for a custom one"
     )

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from engine.config.run_config import RunConfig
-from engine.config.setting import nearest
+from engine.spelling import hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,4 +170,4 @@ def preset(name: str) -> Preset:
     try:
         return PRESETS[name.strip().lower()]
     except KeyError:
-        raise LookupError(f"must be one of {', '.join(PRESETS)}{nearest(name, PRESETS)}") from None
+        raise LookupError(f"must be one of {', '.join(PRESETS)}{hint(name, PRESETS)}") from None

@@ -14,7 +14,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from engine.config import durations, rules
 from engine.config.catalogue import canonical_dataset, canonical_model
-from engine.config.setting import Section, known, nearest, setting, spelled_like
+from engine.config.setting import Section, known, setting, spelled_like
+from engine.spelling import hint
 
 __all__ = ["RunSettings"]
 
@@ -39,8 +40,8 @@ def _device(value: str) -> str:
     if name.startswith("cuda:") and not name.removeprefix("cuda:").isdecimal():
         raise ValueError("must be auto, cpu, cuda, or cuda:N with the number of a GPU")
     if name not in ("auto", "cpu", "cuda") and not name.startswith("cuda:"):
-        hint = "; did you mean cuda?" if "gpu" in name else nearest(name, ["auto", "cpu", "cuda"])
-        raise ValueError(f"must be auto, cpu, cuda, or cuda:N with the number of a GPU{hint}")
+        meant = "; did you mean cuda?" if "gpu" in name else hint(name, ["auto", "cpu", "cuda"])
+        raise ValueError(f"must be auto, cpu, cuda, or cuda:N with the number of a GPU{meant}")
     return name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
+
+from engine.spelling import hint
 
 
 class Section(StrEnum):
@@ -137,22 +138,13 @@ def problems_of(error: ValidationError, schema: type[BaseModel], given: Mapping[
 
 def _problem(detail: ErrorDetails, field: str, message: str, schema: type[BaseModel]) -> Problem:
     if detail["type"] == "extra_forbidden":
-        return Problem(field, detail["input"], "there is no such setting" + nearest(field, schema.model_fields))
+        return Problem(field, detail["input"], "there is no such setting" + hint(field, schema.model_fields))
     if detail["type"] == "literal_error":
         choices = [str(choice) for choice in get_args(schema.model_fields[field].annotation)]
-        return Problem(
-            field, detail["input"], f"must be one of {', '.join(choices)}{nearest(detail['input'], choices)}"
-        )
+        return Problem(field, detail["input"], f"must be one of {', '.join(choices)}{hint(detail['input'], choices)}")
     if detail["type"] == "value_error":
         return Problem(field, detail["input"], message)
     return Problem(field, detail["input"], f"must be {allowed(schema, field)}")
-
-
-def nearest(value: object, choices: Mapping[str, Any] | Sequence[str]) -> str:
-    """Returns ``"; did you mean X?"`` for the nearest of the choices, or an empty string."""
-    by_lower = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(str(value).lower().replace("-", "_"), list(by_lower), n=1, cutoff=0.5)
-    return f"; did you mean {by_lower[close[0]]}?" if close else ""
 
 
 def allowed(schema: type[BaseModel], field: str) -> str:

@@ -10,7 +10,6 @@ the end.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import resource
@@ -281,10 +280,12 @@ class Warden:
 
     def _settle(self, record: dict[str, Any]) -> None:
         """Record the end in the database, again and again if it is unavailable; the exit file stays for `reconcile`."""
-        from db.retrying import tries  # with the database, which a warden does not hold in memory while it waits
+        from db.retrying import (  # with the database, which a warden does not hold in memory while it waits
+            lengthening,
+            tries,
+        )
 
-        pauses = (min(_RETRY_FIRST * 2**number, _RETRY_LAST) for number in itertools.count())
-        for _ in tries(_RETRY_TOTAL, lambda: next(pauses)):
+        for _ in tries(_RETRY_TOTAL, lengthening(_RETRY_FIRST, _RETRY_LAST)):
             if not self._files.folder.is_dir():  # a run that was deleted needs no verdict
                 return
             try:

@@ -13,9 +13,10 @@ same signature:
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
+
+from engine.spelling import nearest
 
 Rule = TypeVar("Rule", bound=Callable[..., object])
 
@@ -27,9 +28,8 @@ LISTED = 20
 def unknown_value(field: str, value: object, allowed: Iterable[str]) -> ValueError:
     """Builds the error for a value outside its list: field, value, nearest spelling and everything allowed."""
     names = sorted(allowed)
-    by_folded = {name.casefold(): name for name in names}
-    near = difflib.get_close_matches(str(value).casefold(), by_folded, n=1, cutoff=0.4)
-    hint = f" Did you mean {by_folded[near[0]]!r}?" if near else ""
+    meant = nearest(value, names, likeness=0.4)
+    hint = f" Did you mean {meant!r}?" if meant else ""
     shown = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
     return ValueError(f"{field}: {value!r} is not known.{hint} Allowed: {shown}.")
 

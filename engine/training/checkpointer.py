@@ -9,13 +9,13 @@ behind is at worst a file without a row, which the next start of the run removes
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from db.errors import DatabaseUnavailable
 from db.records import CheckpointKind, CheckpointRecord
+from db.retrying import lengthening, tries
 from db.runs import checkpoints
 from db.session import Database
 from engine.training import checkpoint
@@ -159,18 +159,17 @@ class Checkpointer(Callback):
         return record
 
     def _patiently(self, ask: Callable[[], Answer]) -> Answer:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        pause = _FIRST_RETRY_SECONDS
-        while True:
+        waits = False
+        for last in tries(_PATIENCE_SECONDS, lengthening(_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS)):
             try:
                 return ask()
             except DatabaseUnavailable as error:
-                if time.monotonic() >= deadline:
+                if last:
                     raise
-                if pause == _FIRST_RETRY_SECONDS:
+                if not waits:
                     say(f"a checkpoint waits for the database: {error}")
-                time.sleep(pause)
-                pause = min(2 * pause, _LAST_RETRY_SECONDS)
+                waits = True
+        raise AssertionError("the last try either answers or raises")
 
     def _remove_files(self, paths: list[str]) -> None:
         """Remove those files that no row names any more; where that cannot be done now, the next start does it."""

@@ -16,7 +16,7 @@ from cyclopts.exceptions import (
     ValidationError,
 )
 
-from itop_tui.figures.spelling import hint
+from engine.spelling import hint
 
 _KINDS: dict[object, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from db.records import RunRecord
 from db.runs import checkpoints, runs
 from db.session import Database
+from engine.spelling import hint
 from itop_tui.export.csv_json import write_csv, write_json, write_parquet
 from itop_tui.export.tensorboard import write_tensorboard
 from itop_tui.export.written_files import ExportError, comparison_name, refuse_existing, run_name, written
-from itop_tui.figures.spelling import hint
 from itop_tui.service.json_shape import plain_value
 
 _WRITERS: dict[str, Callable[[Database, RunRecord, Path], None]] = {

@@ -17,8 +17,8 @@ from textual.binding import Binding, BindingsMap
 from textual.dom import DOMNode
 from textual.keys import Keys, _character_to_key
 
+from engine.spelling import hint
 from itop_tui import keys as registry
-from itop_tui.figures.spelling import hint
 from itop_tui.keys import RUN_TABS, Action, Scope, bindings, in_scope, key_name
 
 __all__ = ["apply", "checked", "install"]

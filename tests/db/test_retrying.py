@@ -5,7 +5,7 @@ import time
 import pytest
 
 from db import retrying
-from db.retrying import tries
+from db.retrying import lengthening, tries
 
 
 class Clock:
@@ -51,3 +51,8 @@ def test_who_leaves_the_loop_waits_for_nothing() -> None:
     for _ in tries(60.0, 60.0):
         break
     assert time.monotonic() - began < 30.0
+
+
+def test_pauses_double_up_to_the_longest(clock: Clock) -> None:
+    assert list(tries(1.0, lengthening(0.1, 0.4))) == [False] * 4 + [True]
+    assert clock.slept == pytest.approx([0.1, 0.2, 0.4, 0.4])

@@ -16,13 +16,13 @@ from db.query import fields
 from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import runs as store
 from db.session import Database
+from engine.spelling import hint
 from itop_tui.cli.errors import UsageError
 from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
 from itop_tui.cli.store import explained, opened
 from itop_tui.cli.terminal import Column, console, data, note, print_table, state
 from itop_tui.figures.format import UNKNOWN, age, explored, figure, percent, r_s, share
 from itop_tui.figures.run_view import percent_done
-from itop_tui.figures.spelling import hint
 from itop_tui.service.json_shape import document, print_json, timestamp
 
 _COLUMNS = (
