@@ -19,7 +19,16 @@ from db.records import AttemptRecord, RunStatus
 from db.runs import attempts, runs
 from db.session import Database
 from engine.launch.attempt_files import AttemptFiles, read_json, write_json
-from engine.launch.exit_reasons import KILLED_BY_USER, NEVER_STARTED, REBOOTED, VANISHED, Ending, verdict
+from engine.launch.exit_reasons import (
+    KILLED_BY_USER,
+    NEVER_STARTED,
+    REBOOTED,
+    VANISHED,
+    Ending,
+    before_first_step,
+    own_modules,
+    verdict,
+)
 from engine.launch.processes import ProcessIdentity, boot_id, host_name
 
 START_PATIENCE = 30.0  # seconds in which a reserved attempt must have got a process
@@ -127,7 +136,12 @@ def settle(db: Database, attempt_id: int, files: AttemptFiles, ending: Ending) -
         StoreError: The database cannot be written.
     """
     written = False
-    with contextlib.suppress(IllegalState):  # deleted, with its run
+    with contextlib.suppress(IllegalState, RunNotFound):  # deleted, with its run
+        if ending.unexplained:
+            attempt = attempts.get(db, attempt_id)
+            run = runs.get(db, attempt.run_id)
+            if run.step <= attempt.start_step:
+                ending = before_first_step(ending, own_modules(run.config))
         written = attempts.finish(
             db,
             attempt_id,
