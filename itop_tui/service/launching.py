@@ -172,8 +172,31 @@ def resume_all(db: Database, run_ids: Iterable[int]) -> BatchResult:
     return result
 
 
+def no_step_left(run: RunRecord, checkpoint: CheckpointRecord | None, total: int) -> str | None:
+    """Why a completed run cannot be resumed from a checkpoint as it is: it is at its last step; None where it can.
+
+    A run that was cut after its last step still has its test to come.
+
+    Args:
+        run: The run.
+        checkpoint: Where it is to resume from.
+        total: The steps it would then take in all; 0 where that is not known.
+    """
+    if run.status != "completed" or checkpoint is None or not checkpoint.step >= total > 0:
+        return None
+    return f"run {run.id} has no step left after checkpoint {checkpoint.id} (step {checkpoint.step:,} of {total:,})"
+
+
 def _resume(db: Database, run_id: int, which: str | None = None) -> RunRecord:
+    from db.errors import IllegalState
     from db.runs import runs
 
     run = runs.get(db, run_id)
-    return queue_again(db, run, checkpoint_to_resume(db, run, which))
+    chosen = checkpoint_to_resume(db, run, which)
+    refused = no_step_left(run, chosen, run.total_steps)
+    if refused is not None:
+        raise IllegalState(
+            f"{refused[0].upper()}{refused[1:]}. itop resume {run.id} --epochs N makes it longer; it can be resumed "
+            "from an earlier checkpoint, and a fork can start from this one."
+        )
+    return queue_again(db, run, chosen)

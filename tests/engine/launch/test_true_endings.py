@@ -164,12 +164,12 @@ def test_a_mistake_in_the_code_of_a_model_is_not_tried_again(real: Lab) -> None:
     broken = queue(real, f"{MODELS}:broken_at_once")
     mistaken = queue(real, f"{MODELS}:there_is_no_such_thing")
     leaving = queue(real, f"{MODELS}:leaves_at_once")
-    reasons = {
-        broken: "ArithmeticError: is not a number",
-        mistaken: "there_is_no_such_thing",
-        leaving: f"exit code 0 before its first step: does {MODELS} call sys.exit() or os._exit()?",
-    }
-    for run, reason in reasons.items():
+    reasons = (
+        (broken, "ArithmeticError: is not a number"),
+        (mistaken, "there_is_no_such_thing"),
+        (leaving, f"exit code 0 before its first step: does {MODELS} call sys.exit() or os._exit()?"),
+    )
+    for run, reason in reasons:
         ended = real.wait_status(run, RunStatus.FAILED)
         assert reason in (ended.reason or "")
         assert (ended.attempt_count, ended.start_failures, ended.held) == (1, 0, False)
