@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any
 from db import paths
 from db.errors import DatabaseUnavailable, StoreError
 from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus
-from db.runs import attempts, checkpoints, runs
+from db.runs import attempts, checkpoints, runs, saved_files
 from db.session import Database
 from engine.config import continuation
 from engine.config.run_config import ConfigError, RunConfig
+from engine.config.save_target import in_the_way, target, unwritable
 from engine.launch import settle, submit
 from engine.launch.attempt_files import write_json
 from engine.launch.exit_reasons import EXIT_NO_DATABASE, Ending, out_of_time, own_modules
@@ -149,6 +150,8 @@ class _Work:
             config = RunConfig.create(self._run.config)
         except ConfigError as error:
             raise StartError("; ".join(str(error).splitlines())) from None
+        if config.save is not None:
+            self._check_save(config.save)
         if config.time_limit is not None:
             used = time.time() - self._attempt.started_at
             self._control.stop_after(config.time_limit - used, out_of_time(config.time_limit))
@@ -211,6 +214,19 @@ class _Work:
         listener.close()
         writer.close()
         return outcome
+
+    def _check_save(self, save: str) -> None:
+        """Refuse to train what could not be saved where the user wants it, or only over something else.
+
+        Raises:
+            StartError: It could not.
+        """
+        path, own = target(save), saved_files.find(self._db, self._run.id)
+        problem = unwritable(path)
+        if problem is None and in_the_way(path, None if own is None else own.path, None if own is None else own.sha256):
+            problem = "there is a file already, which is not this run's"
+        if problem is not None:
+            raise StartError(f"save = {save!r}: {problem}")
 
     def _device(self) -> torch.device:
         """The device the attempt was reserved for: where only that one is visible, it is number 0."""

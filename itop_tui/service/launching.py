@@ -54,11 +54,16 @@ def queue_runs(
 
     A run whose name is None, and all of them where no names are given, get one from the database. `tags` holds those of
     each run; `about` what else `NewRun` takes, the same for all: notes, group, priority, and what concerns a fork.
+
+    Raises:
+        IllegalState: Their best weights would be written over something, or to a place that cannot be written to.
     """
     from db.runs import runs
     from engine.config.experiments import as_stored
     from engine.launch import submit
+    from itop_tui.service.save_places import check_saves
 
+    check_saves(db, [config.save for config in configs])
     new = [
         runs.NewRun(
             **as_stored(config),
@@ -147,11 +152,16 @@ def queue_again(
     """Queue a run that has ended to resume from a checkpoint, from scratch without one; starts no scheduler.
 
     `config` and `total_steps` are None where they stay as they were.
+
+    Raises:
+        IllegalState: Its best weights would be written over something, or to a place that cannot be written to.
     """
     from db.runs import runs
     from engine.config.experiments import as_stored
     from engine.launch import submit
+    from itop_tui.service.save_places import check_saves
 
+    check_saves(db, [run.config.get("save") if config is None else config.save], again=run)
     start = None if checkpoint is None else checkpoint.id
     changed = {} if config is None else as_stored(config)
     return runs.requeue_resume(db, run.id, start, **changed, total_steps=total_steps, submission=submit.submission(run))
