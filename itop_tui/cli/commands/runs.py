@@ -19,7 +19,7 @@ from db.session import Database
 from itop_tui.cli.errors import UsageError
 from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
 from itop_tui.cli.store import explained, opened
-from itop_tui.cli.terminal import Column, console, data, note, print_table, state
+from itop_tui.cli.terminal import Column, console, data, note, print_table, state_of
 from itop_tui.figures.format import UNKNOWN, age, explored, figure, percent, r_s, share
 from itop_tui.figures.run_view import percent_done
 from itop_tui.figures.spelling import hint
@@ -28,7 +28,7 @@ from itop_tui.service.json_shape import document, print_json, timestamp
 _COLUMNS = (
     Column("ID", lambda run: str(run.id), right=True),
     Column("NAME", lambda run: data(run.name), shrink=True, at_least=16),
-    Column("STATE", lambda run: state(run.status.value)),
+    Column("STATE", state_of),
     Column("MODEL", lambda run: data(run.model), rank=5, shrink=True),
     Column("DATA", lambda run: data(run.data), rank=6),
     Column("METHOD", lambda run: data(run.method), rank=3),

@@ -37,6 +37,7 @@ from itop_tui.cli.terminal import (
     print_facts,
     print_table,
     state,
+    state_of,
 )
 from itop_tui.figures.comparison import seconds_taken
 from itop_tui.figures.format import (
@@ -127,7 +128,7 @@ def show(
 
 
 def _print_title(run: RunRecord, out: Console) -> None:
-    title = Text.assemble((f"{run.id}  ", "bold"), data(run.name, "bold"), "   ", state(run.status.value))
+    title = Text.assemble((f"{run.id}  ", "bold"), data(run.name, "bold"), "   ", state_of(run))
     out.print(title, soft_wrap=True)
     if run.reason:
         out.print(data(run.reason, "" if run.status is RunStatus.COMPLETED else "yellow"), soft_wrap=True)
