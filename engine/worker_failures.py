@@ -46,9 +46,10 @@ _PASSING_ERRORS = frozenset(
 )  # fmt: skip
 """Troubles of the host, its disks and its network."""
 
-_DEVICE_TROUBLE = re.compile(
+_PASSING_TROUBLE = re.compile(
     r"busy or unavailable|CUDA driver initialization failed|CUDA driver error|no CUDA-capable device is detected"
-    r"|system not yet initialized|CUDA error: unknown error|NCCL error|uncorrectable ECC",
+    r"|system not yet initialized|CUDA error: unknown error|NCCL error|uncorrectable ECC"
+    r"|worker \(pid.*\) is killed by signal",
     re.IGNORECASE,
 )
 _OUT_OF_MEMORY = re.compile(
@@ -74,7 +75,7 @@ def failure_of(error: BaseException, modules: Collection[str] = ()) -> Failure:
             # What was built just then, as the message of a model's or a data set's error begins with it.
             what = str(error).partition(": ")[0] if cause is not error and isinstance(error, _explained()) else ""
             return Failure(f"{memory} ({' '.join(what.split())})" if what else memory)
-    if any(isinstance(cause, RuntimeError) and _DEVICE_TROUBLE.search(str(cause)) for cause in chain):
+    if any(isinstance(cause, RuntimeError) and _PASSING_TROUBLE.search(str(cause)) for cause in chain):
         return Failure(_last_line(error), explains_itself=False, retry_may_help=True)
     if isinstance(error, SystemExit):
         return Failure(_exit_reason(error, modules), explains_itself=False)

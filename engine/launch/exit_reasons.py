@@ -98,7 +98,7 @@ def _judge(record: Mapping[str, Any], kill_asked: bool) -> Ending:
     if number is not None:
         return _killed(record, int(number), kill_asked)
     if code == EXIT_STOPPED:
-        return Ending(RunStatus.STOPPED, "stopped", code)
+        return Ending(RunStatus.STOPPED, "stopped", code, unexplained=not record.get("stop_forwarded"))
     line = record.get("last_line")
     if code == EXIT_NO_DATABASE:
         return Ending(RunStatus.FAILED, str(line or "the database did not answer"), code, retry_may_help=True)
@@ -113,7 +113,7 @@ def _judge(record: Mapping[str, Any], kill_asked: bool) -> Ending:
 
 
 def before_first_step(ending: Ending, modules: Sequence[str]) -> Ending:
-    """Say of an end that the worker has not explained, and that came before its first step, what may have caused it.
+    """Say of an end that nobody asked for, and that came unexplained before the first step, what may have caused it.
 
     Args:
         ending: The end.
@@ -127,7 +127,7 @@ def before_first_step(ending: Ending, modules: Sequence[str]) -> Ending:
     line = ending.reason.partition("; its last line: ")[2]
     if line:
         reason += f"{'' if modules else '.'} Its last line: {line}"
-    return ending._replace(reason=reason)
+    return ending._replace(status=RunStatus.FAILED, reason=reason)
 
 
 def own_modules(config: Mapping[str, Any]) -> list[str]:

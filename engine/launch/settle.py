@@ -16,7 +16,7 @@ from typing import Any
 from db import paths
 from db.errors import DatabaseGone, IllegalState, RunNotFound
 from db.records import AttemptRecord, RunStatus
-from db.runs import attempts, runs
+from db.runs import attempts, commands, runs
 from db.session import Database
 from engine.launch.attempt_files import AttemptFiles, read_json, write_json
 from engine.launch.exit_reasons import (
@@ -140,7 +140,8 @@ def settle(db: Database, attempt_id: int, files: AttemptFiles, ending: Ending) -
         if ending.unexplained:
             attempt = attempts.get(db, attempt_id)
             run = runs.get(db, attempt.run_id)
-            if run.step <= attempt.start_step:
+            asked = run.status is RunStatus.STOPPING or any(one.kind == "stop" for one in commands.pending(db, run.id))
+            if run.step <= attempt.start_step and not asked:
                 ending = before_first_step(ending, own_modules(run.config))
         written = attempts.finish(
             db,

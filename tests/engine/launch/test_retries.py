@@ -112,6 +112,7 @@ def test_a_worker_that_found_no_database_is_tried_again(lab: Lab) -> None:
             "gone 0",
             "the worker ended with exit code 0 before its first step: does own.net call sys.exit() or os._exit()?",
         ),
+        ("early exit 3", "the worker ended with exit code 3 before its first step: does own.net call os._exit()?"),
         (
             "early exit 0",
             "the worker ended with exit code 0 before its first step: does own.net call sys.exit() or os._exit()?",
