@@ -1,4 +1,4 @@
-"""What is told of an exception that ended a worker: the reason in one line, and whether trying again may help.
+"""What an exception that ended a worker means: the reason in one line, and whether trying again may help.
 
 Trying again helps only where the cause can pass by itself: a database that does not answer, a disk or a network that
 fails for a moment, a device that is busy. A mistake in the code of a model or a data set, an exit that it asked for and

@@ -79,7 +79,7 @@ def _time(name: str, text: str, *aliases: str) -> Field:
 
 # fmt: off
 _OF_RUNS = (
-    Field("state", "state", "queued, held, running, completed, failed and so on", ("status",), column="status"),
+    Field("state", "state", "queued, running, completed, failed and so on", ("status",), column="status"),
     Field("is", "flag", "starred, archived, held, fork, active, finished, diverged, sparse, or a state"),
     _text("name", "the run's name"),
     _text("model", "the model"),

@@ -98,8 +98,8 @@ def _compare(node: Compare, now: float) -> Condition:
 def _alternatives(field: Field, operator: str, values: Iterable[str], now: float) -> list[Condition]:
     if field.kind == "state":
         wanted = {state for value in values for state in _meant(value, STATE_WORDS)}
-        found = [RunRow.status.in_([RunStatus(state) for state in sorted(wanted.intersection(STATES))])]
-        return [*found, _flag("held")] if "held" in wanted else found
+        in_state: Condition = RunRow.status.in_([RunStatus(state) for state in sorted(wanted.intersection(STATES))])
+        return [in_state, _flag("held")] if "held" in wanted else [in_state]
     if field.kind == "flag" and not field.setting:
         wanted = {word for value in values for word in _meant(value, (*FLAGS, *STATES))}
         return [_flag(word) for word in sorted(wanted)]

@@ -113,7 +113,7 @@ def _judge(record: Mapping[str, Any], kill_asked: bool) -> Ending:
 
 
 def before_first_step(ending: Ending, modules: Sequence[str]) -> Ending:
-    """Say of an end that nobody asked for, and that came unexplained before the first step, what may have caused it.
+    """Say of an end that came unasked and unexplained before the first step what may have caused it.
 
     Args:
         ending: The end.

@@ -95,8 +95,8 @@ def runs(
     others. Numbers and times are compared with < <= > >=, as in density<0.1, acc>=93%, duration>1h, created>2d (in the
     last two days), created>2026-11-01. Every setting is a field: growth:gradient, update_frequency>=1000.
 
-    is:starred, is:active, is:finished, is:diverged, is:fork, is:held and is:archived select by state. loss:nan finds
-    metrics that diverged, group:"" runs without a group.
+    is:starred, is:active, is:finished, is:diverged, is:fork, is:held and is:archived select by state, as state:failed
+    and state:held do. loss:nan finds metrics that diverged, group:"" runs without a group.
 
     not negates a condition; or and parentheses join them; "two words" in quotation marks belong together. A minus
     does the same as not, but only inside one argument that begins with something else.

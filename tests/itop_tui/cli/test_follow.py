@@ -152,7 +152,7 @@ def _fail_three_starts(database: Database, run: RunRecord) -> None:
 
 @pytest.mark.parametrize("terminal", [True, False])
 @pytest.mark.parametrize(
-    ("end", "told"),
+    ("end", "shown"),
     [
         (_fail_three_starts, ": held: 3 starts in a row failed, the last one with: killed by SIGKILL (signal 9)"),
         (lambda database, run: runs.hold(database, run.id), ": held by user"),
@@ -160,14 +160,14 @@ def _fail_three_starts(database: Database, run: RunRecord) -> None:
         (lambda database, run: shelf.trash(database, [run.id]), ": deleted"),
         (lambda database, run: runs.delete(database, run.id), ": deleted"),
     ],
-    ids=["failed starts", "by a person", "with a reason", "trash", "for good"],
+    ids=["failed starts", "by a person", "with a reason", "trash", "permanently"],
 )
 def test_a_run_that_does_not_go_on_by_itself_is_not_waited_for(
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
     terminal: bool,
     end: Callable[[Database, RunRecord], object],
-    told: str,
+    shown: str,
 ) -> None:
     run, other = queued(database), queued(database)
     attempt = running(database, other)
@@ -181,7 +181,7 @@ def test_a_run_that_does_not_go_on_by_itself_is_not_waited_for(
     ended = follow(database, [run.id, other.id], out=out)
     assert ended is not None
     assert [one.status for one in ended] == [RunStatus.QUEUED, RunStatus.COMPLETED]
-    assert f"run {run.id} {run.name}{told}" in _text(out)
+    assert f"run {run.id} {run.name}{shown}" in _text(out)
     assert f"run {other.id} {other.name}: completed" in _text(out)
 
 

@@ -148,7 +148,7 @@ def test_follow_goes_on_until_the_run_has_ended(itop: Itop, database: Database) 
     assert outcome.out.startswith("before\nduring\n")
 
 
-@pytest.mark.parametrize("how", ["held", "trash", "for good"])
+@pytest.mark.parametrize("how", ["held", "trash", "permanently"])
 def test_follow_ends_where_the_run_does_not_go_on_by_itself(
     itop: Itop, database: Database, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -156,7 +156,7 @@ def test_follow_ends_where_the_run_does_not_go_on_by_itself(
     ends: dict[str, Callable[[], object]] = {
         "held": lambda: runs.hold(database, run.id),
         "trash": lambda: shelf.trash(database, [run.id]),
-        "for good": lambda: runs.delete(database, run.id),
+        "permanently": lambda: runs.delete(database, run.id),
     }
     monkeypatch.setattr(time, "sleep", lambda _: ends[how]())  # between two looks at the run
     outcome = itop("logs", str(run.id), "--follow")
