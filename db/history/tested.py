@@ -1,7 +1,7 @@
 """At which step a run's test result was measured, where the run has been resumed since.
 
-A result stays until there is a newer one, also while the run trains on from there. The step is kept beside it, so that it
-is not taken for that of the present weights.
+A result stays until there is a newer one, also while the run trains on from there. The step is kept beside it, so that
+it is not taken for that of the present weights.
 """
 
 from __future__ import annotations
