@@ -2,8 +2,8 @@
 
 It trains one reserved run and writes down what became of it. Besides the training there are two threads: the metric
 writer of the database, and a listener that keeps the heartbeat and hands commands to the training; signals it obeys
-too (`engine.training.listener`). Exit codes: 0 completed, 3 stopped, 1 failed. Without ``--attempt`` it reserves the
-run for itself, for debugging by hand.
+too (`engine.training.listener`). Exit codes: 0 completed, 3 stopped, 1 failed, 75 where the database did not answer.
+Without ``--attempt`` it reserves the run for itself, for debugging by hand.
 
 Torch is imported only after the signal handlers are in place, so that a stop is never lost to a slow import.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import os
 import sys
 import time
@@ -25,17 +24,19 @@ from db import paths
 from db.errors import DatabaseUnavailable, StoreError
 from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus
 from db.retrying import tries
-from db.runs import attempts, checkpoints, runs
+from db.runs import attempts, checkpoints, runs, saved_files
 from db.session import Database
 from engine.config import continuation
 from engine.config.run_config import ConfigError, RunConfig
+from engine.config.save_target import in_the_way, target, unwritable
 from engine.launch import settle, submit
 from engine.launch.attempt_files import write_json
-from engine.launch.exit_reasons import Ending, out_of_time
+from engine.launch.exit_reasons import EXIT_NO_DATABASE, Ending, out_of_time, own_modules
 from engine.launch.processes import ProcessIdentity, host_name
 from engine.training.console import say
 from engine.training.control import Control
 from engine.training.listener import Listener, obey_signals
+from engine.worker_failures import StartError, failure_of
 
 if TYPE_CHECKING:
     import torch
@@ -51,10 +52,6 @@ _RETRY_SECONDS = 0.2  # between two tries to tell the database something
 _FINISH_SECONDS = 30.0  # how long an unavailable database is waited for; after that the warden takes over
 
 
-class StartError(Exception):
-    """The run cannot start for a reason that can be explained; the message is one line."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train one run; returns the exit code."""
     options = _parse(arguments)
@@ -64,13 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         db = Database.open()
     except StoreError as error:
         say(f"cannot open the database: {error}")
-        return EXIT_FAILED
+        return EXIT_NO_DATABASE if isinstance(error, DatabaseUnavailable) else EXIT_FAILED
     try:
         run, attempt = _claim(db, options.run_id, options.attempt)
         return _Work(db, run, attempt, control, by_hand=options.attempt is None).do()
     except (StoreError, StartError) as error:
         say(str(error))
-        return EXIT_FAILED
+        return EXIT_NO_DATABASE if isinstance(error, DatabaseUnavailable) else EXIT_FAILED
     finally:
         db.close()
 
@@ -125,11 +122,11 @@ class _Work:
         except _DamagedError as damage:
             self._fall_back(damage)
             return EXIT_FAILED
-        except Exception as error:  # whatever happens, the run gets its reason
-            reason, expected = _reason(error)
-            trace = traceback.format_exc()
-            say(f"failed: {reason}" if expected else f"{trace}failed: {reason}")
-            self._finish(RunStatus.FAILED, reason, EXIT_FAILED, trace, retry_may_help=_retry_may_help(error))
+        except BaseException as error:  # whatever happens, an exit that somebody's code asked for too, has its reason
+            failure, trace = failure_of(error, own_modules(self._run.config)), traceback.format_exc()
+            say(f"failed: {failure.reason}" if failure.explains_itself else f"{trace}failed: {failure.reason}")
+            retry_may_help = failure.retry_may_help
+            self._finish(RunStatus.FAILED, failure.reason, EXIT_FAILED, trace, retry_may_help=retry_may_help)
             return EXIT_FAILED
         if outcome is None:
             return EXIT_FAILED
@@ -154,6 +151,8 @@ class _Work:
             config = RunConfig.create(self._run.config)
         except ConfigError as error:
             raise StartError("; ".join(str(error).splitlines())) from None
+        if config.save is not None:
+            self._check_save(config.save)
         if config.time_limit is not None:
             used = time.time() - self._attempt.started_at
             self._control.stop_after(config.time_limit - used, out_of_time(config.time_limit))
@@ -216,6 +215,19 @@ class _Work:
         listener.close()
         writer.close()
         return outcome
+
+    def _check_save(self, save: str) -> None:
+        """Refuse to train what could not be saved where the user wants it, or only over something else.
+
+        Raises:
+            StartError: It could not.
+        """
+        path, own = target(save), saved_files.find(self._db, self._run.id)
+        problem = unwritable(path)
+        if problem is None and in_the_way(path, None if own is None else own.path, None if own is None else own.sha256):
+            problem = "there is a file already, which is not this run's"
+        if problem is not None:
+            raise StartError(f"save = {save!r}: {problem}")
 
     def _device(self) -> torch.device:
         """The device the attempt was reserved for: where only that one is visible, it is number 0."""
@@ -316,52 +328,6 @@ class _DamagedError(Exception):
     def __init__(self, record: CheckpointRecord, why: str) -> None:
         super().__init__(f"checkpoint {record.id} of step {record.step} is damaged: {why}")
         self.record = record
-
-
-def _reason(error: Exception) -> tuple[str, bool]:
-    """Say in one line why a run failed; True where a person needs no traceback to understand it."""
-    import torch
-
-    text = str(error).strip()
-    if isinstance(error, torch.OutOfMemoryError):
-        return f"out of GPU memory: {_sentences(text, 2)}", True
-    if isinstance(error, MemoryError) or "can't allocate memory" in text:
-        return f"out of memory: {_sentences(text, 1) or 'an allocation failed'}", True
-    if isinstance(error, _explained()):
-        return " ".join(text.split()), True
-    if _is_full_disk(error):
-        name = getattr(error, "filename", None)
-        where = f" while writing {name}" if name else f" (in {paths.home()})"
-        return f"disk full{where}", True
-    last = text.splitlines()[-1].strip() if text else ""
-    return f"{type(error).__name__}: {last}".rstrip(": "), False
-
-
-def _is_full_disk(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def _explained() -> tuple[type[Exception], ...]:
-    """An error that explains itself: a traceback adds nothing, and trying again does not help."""
-    from engine.data import DataError
-    from engine.models import ModelError
-    from engine.training.setup import SetupError
-    from engine.training.state import TrainingError
-
-    return DataError, ModelError, SetupError, StartError, StoreError, TrainingError
-
-
-def _retry_may_help(error: Exception) -> bool:
-    """Whether the run may do better at another try: all but a full disk and a mistake that the error explains."""
-    if _is_full_disk(error):
-        return False
-    return isinstance(error, DatabaseUnavailable) or not isinstance(error, _explained())
-
-
-def _sentences(text: str, number: int) -> str:
-    """The first sentences of a long message, on one line."""
-    parts = " ".join(text.split()).split(". ")
-    return ". ".join(parts[:number]).rstrip(".")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.history import tested
 from db.history.levels import seal
 from db.history.nonfinite import code_of
 from db.history.registered import register
@@ -132,6 +133,8 @@ class Batch:
             self._write_values(connection, register(db, session, self._values))
         if self._steps:
             seal(session, self._run_id, self._steps[0]["step"], self._steps[-1]["step"])
+        if "test_accuracy" in self._latest:
+            tested.forget(session, self._run_id)
         changes = RUN_METRICS.changes(self._latest, sa.type_coerce(RunRow.nonfinite, sa.Integer))
         if self._best is not None and "best_val_accuracy" not in self._latest:
             best = RunRow.best_val_accuracy

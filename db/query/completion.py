@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from db.query.fields import FLAGS, STATES, Field, fields, find_field
+from db.query.fields import FLAGS, STATE_WORDS, STATES, Field, fields, find_field
 from db.query.tree import COMPARISON, Compare
 
 __all__ = ["Completions", "Option", "complete"]
@@ -106,7 +106,7 @@ def _operator(field: Field) -> str:
 def _value_options(field: Field, typed: str, values: Callable[[str], Sequence[str]] | None) -> tuple[Option, ...]:
     helped: dict[str, str] = {}
     if field.kind == "state":
-        helped = dict.fromkeys(STATES, "")
+        helped = dict.fromkeys(STATE_WORDS, "")
     elif field.kind == "flag":
         helped = {"true": "", "false": ""} if field.setting else FLAGS | dict.fromkeys(STATES, "a state")
     elif field.kind == "time":

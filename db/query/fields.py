@@ -16,6 +16,7 @@ __all__ = [
     "FLAGS",
     "METRIC_PREFIX",
     "STATES",
+    "STATE_WORDS",
     "Field",
     "Kind",
     "Unit",
@@ -160,6 +161,9 @@ def fields() -> tuple[Field, ...]:
 
 STATES: tuple[str, ...] = tuple(status.value for status in RunStatus)
 """The words of a state."""
+
+STATE_WORDS: tuple[str, ...] = (*STATES, "held")
+"""What `state:` can ask: the states, and held, as which a list shows a queued run that waits until it is released."""
 
 FLAGS: dict[str, str] = {
     "starred": "marked with a star",

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from db.models import RunRow
-from db.query.fields import FLAGS, STATES, Field, find_field
+from db.query.fields import FLAGS, STATE_WORDS, STATES, Field, find_field
 from db.query.settings_sql import setting_number, setting_text
 from db.query.sql import text_of
 from db.session import Database
@@ -29,7 +29,7 @@ def known_values(db: Database, field: str) -> list[str]:
     if found is None or found.kind == "time":
         return []
     if found.kind == "state":
-        return list(STATES)
+        return list(STATE_WORDS)
     if found.kind == "flag":
         return ["true", "false"] if found.setting else [*FLAGS, *STATES]
     counted: Counter[str] = Counter()

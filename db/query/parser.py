@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from db.errors import QueryError
 from db.nearest_word import nearest
-from db.query.fields import FLAGS, STATES, Field, find_field, nearest_field
+from db.query.fields import FLAGS, STATE_WORDS, STATES, Field, find_field, nearest_field
 from db.query.tree import COMPARISON, OPERATORS, And, Compare, Node, Not, Or, Query, Word
 from db.query.values import NOTHING, boolean, number, span
 
@@ -249,7 +249,7 @@ def _checked(field: Field, operator: str, value: _Value) -> str:
         if span(value.text, time.time()) is None:
             raise QueryError(f"{written}: must be a time, like 2d, 3h, today, 2026-11-01 or 2026-11-01T14:05.", *where)
     elif field.kind == "state":
-        return _known(value, "state", STATES)
+        return _known(value, "state", STATE_WORDS)
     elif field.kind == "flag" and field.setting:
         if boolean(value.text) is None:
             raise QueryError(f"{written}: must be true or false.", *where)

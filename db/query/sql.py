@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from db.models import RUN_METRICS, RunRow
-from db.query.fields import FLAGS, STATES, Field, find_field
+from db.query.fields import FLAGS, STATE_WORDS, STATES, Field, find_field
 from db.query.settings_sql import metric_number, setting_number, setting_text
 from db.query.tree import And, Compare, Node, Not, Query, Word
 from db.query.values import boolean, number, span
@@ -97,8 +97,9 @@ def _compare(node: Compare, now: float) -> Condition:
 
 def _alternatives(field: Field, operator: str, values: Iterable[str], now: float) -> list[Condition]:
     if field.kind == "state":
-        wanted = {state for value in values for state in _meant(value, STATES)}
-        return [RunRow.status.in_([RunStatus(state) for state in sorted(wanted)])]
+        wanted = {state for value in values for state in _meant(value, STATE_WORDS)}
+        in_state: Condition = RunRow.status.in_([RunStatus(state) for state in sorted(wanted.intersection(STATES))])
+        return [in_state, _flag("held")] if "held" in wanted else [in_state]
     if field.kind == "flag" and not field.setting:
         wanted = {word for value in values for word in _meant(value, (*FLAGS, *STATES))}
         return [_flag(word) for word in sorted(wanted)]

@@ -15,11 +15,13 @@ from sqlalchemy.orm import Session
 from db import paths
 from db.errors import IllegalState, StoreError
 from db.finding.listing import SORTS, check_sort, count, find, list_runs, page, totals
+from db.history import tested
 from db.history.cut_back import truncate
-from db.models import AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
+from db.models import RUN_METRICS, AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
 from db.records import ACTIVE, AttemptRecord, BatchResult, RunQuery, RunRecord, RunStatus, Where
 from db.rows import attempt_record, get_checkpoint, get_run, get_runs, run_record
 from db.runs import changes as config_changes
+from db.runs import saved_files
 from db.runs.change_many import change_each
 from db.runs.facets import Experiment, clean_config, clean_name, clean_tags, default_name, facets
 from db.runs.forks import check_deletable
@@ -72,6 +74,8 @@ __all__ = [
     "waiting",
 ]
 
+_RESULTS = ("best_val_accuracy", "test_accuracy", "test_accuracy_last", "training_flops", "flops_ratio")
+"""What was measured of a run, and is replaced only by a newer measurement."""
 _EDITABLE = frozenset({"name", "tags", "notes", "group", "priority", "held", "total_steps", "total_epochs"})
 
 
@@ -230,7 +234,7 @@ def reserve(
     """Start a new attempt of a queued run on a device that has room, or on several that all have, in one transaction.
 
     The run becomes starting. What it recorded after the step it starts from is deleted: all of it, where it starts from
-    the beginning or from another run's checkpoint.
+    the beginning or from another run's checkpoint. Its results stay until there are new ones.
 
     Args:
         db: The database.
@@ -426,13 +430,31 @@ def delete(db: Database, run_id: int, *, force: bool = False, only_trashed: bool
             )
         )
         config_changes.forget(session, run.id)
+        tested.forget(session, run.id)
+        saved_files.forget(session, run.id)
         session.execute(sa.delete(RunRow).where(RunRow.id == run.id))
     return [str(folder), *(path for path in outside if path not in shared)]
 
 
 def _rewind(session: Session, run: RunRow) -> tuple[int, int]:
-    """Cut the history to where the run starts from; returns that step and epoch."""
+    """Cut the history to where the run starts from; returns that step and epoch.
+
+    A result that was measured stays until there is a newer one. Where nothing was recorded after the checkpoint, all
+    that is known of the run stays as it is: an attempt that ends before its first step changes nothing.
+    """
     checkpoint = session.get(CheckpointRow, run.start_checkpoint_id) if run.start_checkpoint_id else None
     own = checkpoint is not None and checkpoint.run_id == run.id
-    truncate(session, run, checkpoint.step if checkpoint and own else -1)
+    after = checkpoint.step if checkpoint and own else -1
+    tested.keep(session, run)
+    before = {name: getattr(run, name) for name in (*RUN_METRICS.names, "nonfinite", "nonzeros", "metrics")}
+    nothing_cut, known = after >= run.step, RUN_METRICS.decode(dict(before))
+    truncate(session, run, after)
+    if nothing_cut:
+        for name, value in before.items():
+            setattr(run, name, value)
+    else:
+        left = RUN_METRICS.decode({name: getattr(run, name) for name in (*RUN_METRICS.names, "nonfinite")})
+        left |= {name: known[name] for name in _RESULTS if left[name] is None}
+        for name, value in RUN_METRICS.encode(left).items():
+            setattr(run, name, value)
     return (checkpoint.step, checkpoint.epoch) if checkpoint else (0, 0)

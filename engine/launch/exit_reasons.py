@@ -6,26 +6,34 @@ use the same rules, so it does not matter which of them records it.
 
 from __future__ import annotations
 
+import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from db.records import RunStatus
 from engine.config import durations
+from engine.config.catalogue import is_reference
 from engine.launch.processes import signal_name
 
 EXIT_STOPPED = 3  # the worker's own code for "stopped as asked, checkpoint written"
+EXIT_NO_DATABASE = 75  # its own code for "the database does not answer, nothing was begun" (EX_TEMPFAIL)
 
 KILLED_BY_USER = "killed by user"
 VANISHED = "the process vanished without a word"
 REBOOTED = "host rebooted"
 NEVER_STARTED = "never started: no process came up for it"
 
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning)\b(?::|$)")
+"""The last line of a traceback."""
+
 
 class Ending(NamedTuple):
     """The end of an attempt as `db.runs.attempts.finish` takes it; the reason is empty where there is nothing to say.
 
-    `retry_may_help` says that trying again may help, should the attempt have ended before its first step.
+    `retry_may_help` says that trying again may help, should the attempt have ended before its first step: the cause is
+    none that comes again at every try. `unexplained` says that the worker left no report although it could have:
+    something ended it from inside.
     """
 
     status: RunStatus
@@ -35,6 +43,7 @@ class Ending(NamedTuple):
     ended_at: float | None = None  # unix seconds, None for now
     traceback: str | None = None
     retry_may_help: bool = False
+    unexplained: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The parts by name, for a JSON file."""
@@ -89,14 +98,42 @@ def _judge(record: Mapping[str, Any], kill_asked: bool) -> Ending:
     if number is not None:
         return _killed(record, int(number), kill_asked)
     if code == EXIT_STOPPED:
-        return Ending(RunStatus.STOPPED, "stopped", code)
+        return Ending(RunStatus.STOPPED, "stopped", code, unexplained=not record.get("stop_forwarded"))
+    line = record.get("last_line")
+    if code == EXIT_NO_DATABASE:
+        return Ending(RunStatus.FAILED, str(line or "the database did not answer"), code, retry_may_help=True)
     if code == 0:
         # A worker records its result before it exits, so this one was ended by something else from inside.
         reason = "exited with code 0 before it had recorded a result"
+    elif not line:
+        reason = f"exited with code {code} and printed nothing"
     else:
-        line = record.get("last_line")
-        reason = str(line) if line else f"exited with code {code} and printed nothing"
-    return Ending(RunStatus.FAILED, reason, code, retry_may_help=True)
+        reason = str(line) if _EXCEPTION.match(str(line)) else f"exited with code {code}; its last line: {line}"
+    return Ending(RunStatus.FAILED, reason, code, unexplained=True)
+
+
+def before_first_step(ending: Ending, modules: Sequence[str]) -> Ending:
+    """Say of an end that came unasked and unexplained before the first step what may have caused it.
+
+    Args:
+        ending: The end.
+        modules: The modules of the run's custom model and data set, which can end the process.
+    """
+    if not ending.unexplained or _EXCEPTION.match(ending.reason):
+        return ending
+    reason = f"the worker ended with exit code {ending.exit_code} before its first step"
+    if modules:
+        reason += f": does {' or '.join(modules)} call {'sys.exit() or ' if ending.exit_code == 0 else ''}os._exit()?"
+    line = ending.reason.partition("; its last line: ")[2]
+    if line:
+        reason += f"{'' if modules else '.'} Its last line: {line}"
+    return ending._replace(status=RunStatus.FAILED, reason=reason)
+
+
+def own_modules(config: Mapping[str, Any]) -> list[str]:
+    """The modules of a run's custom model and data set."""
+    named = (config.get(name) for name in ("model", "data"))
+    return list(dict.fromkeys(one.rpartition(":")[0] for one in named if isinstance(one, str) and is_reference(one)))
 
 
 def _killed(record: Mapping[str, Any], number: int, kill_asked: bool) -> Ending:

@@ -16,10 +16,19 @@ from typing import Any
 from db import paths
 from db.errors import DatabaseGone, IllegalState, RunNotFound
 from db.records import AttemptRecord, RunStatus
-from db.runs import attempts, runs
+from db.runs import attempts, commands, runs
 from db.session import Database
 from engine.launch.attempt_files import AttemptFiles, read_json, write_json
-from engine.launch.exit_reasons import KILLED_BY_USER, NEVER_STARTED, REBOOTED, VANISHED, Ending, verdict
+from engine.launch.exit_reasons import (
+    KILLED_BY_USER,
+    NEVER_STARTED,
+    REBOOTED,
+    VANISHED,
+    Ending,
+    before_first_step,
+    own_modules,
+    verdict,
+)
 from engine.launch.processes import ProcessIdentity, boot_id, host_name
 
 START_PATIENCE = 30.0  # seconds in which a reserved attempt must have got a process
@@ -127,7 +136,13 @@ def settle(db: Database, attempt_id: int, files: AttemptFiles, ending: Ending) -
         StoreError: The database cannot be written.
     """
     written = False
-    with contextlib.suppress(IllegalState):  # deleted, with its run
+    with contextlib.suppress(IllegalState, RunNotFound):  # deleted, with its run
+        if ending.unexplained:
+            attempt = attempts.get(db, attempt_id)
+            run = runs.get(db, attempt.run_id)
+            asked = run.status is RunStatus.STOPPING or any(one.kind == "stop" for one in commands.pending(db, run.id))
+            if run.step <= attempt.start_step and not asked:
+                ending = before_first_step(ending, own_modules(run.config))
         written = attempts.finish(
             db,
             attempt_id,

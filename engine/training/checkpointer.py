@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 from db.errors import DatabaseUnavailable
 from db.records import CheckpointKind, CheckpointRecord
 from db.retrying import lengthening, tries
-from db.runs import checkpoints
+from db.runs import checkpoints, saved_files
 from db.session import Database
+from engine.config.save_target import in_the_way, target
 from engine.training import checkpoint
 from engine.training.callbacks import Callback
 from engine.training.console import say
@@ -95,7 +96,21 @@ class Checkpointer(Callback):
         if outcome.status == "stopped":
             self.save(trainer, ["stop"])
         if outcome.status == "completed" and self._config.save is not None:
-            checkpoint.write(Path(self._config.save).expanduser(), {"model": trainer.best_weights()})
+            self._save_best(target(self._config.save), trainer)
+
+    def _save_best(self, wanted: Path, trainer: Training) -> None:
+        """Write the best weights for the user, beside a file that something else has put there meanwhile."""
+        own = self._patiently(lambda: saved_files.find(self._db, self._run_id))
+        path, number = wanted, 1
+        while in_the_way(path, None if own is None else own.path, None if own is None else own.sha256):
+            ending = f"-{number}" if number > 1 else ""
+            path = wanted.with_name(f"{wanted.stem}-run-{self._run_id}{ending}{wanted.suffix}")
+            number += 1
+        if path != wanted:
+            say(f"{wanted} was written by something else meanwhile: the best weights are in {path}")
+        self._patiently(lambda: saved_files.announce(self._db, self._run_id, path))
+        file = checkpoint.write(path, {"model": trainer.best_weights()})
+        self._patiently(lambda: saved_files.keep(self._db, self._run_id, path, file.sha256))
 
     def save_now(self, trainer: Training) -> str:
         """Save on request; return what to answer."""

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from db.errors import RunNotFound
 from db.records import RunRecord, RunStatus
 from db.runs import attempts, runs
 from db.session import Database
@@ -45,10 +46,22 @@ _LAYOUTS: tuple[tuple[int, frozenset[int]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A run that is followed, and when its latest attempt started (unix seconds)."""
+    """A run that is followed, and when its latest attempt started (unix seconds).
+
+    Attributes:
+        run: The run; of one that was removed permanently, how it was last seen.
+        started_at: When its latest attempt started.
+        gone: Whether it was removed permanently.
+    """
 
     run: RunRecord
     started_at: float | None
+    gone: bool = False
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why it will not go on by itself although it has not ended; None where it has ended, or may go on."""
+        return obstacle_of(self.run, gone=self.gone)
 
     def seconds(self, now: float) -> float | None:
         """How long the latest attempt took, or has taken until now; None while the run waits."""
@@ -57,6 +70,26 @@ class Followed:
             return None
         ended_at = run.ended_at if run.status.is_terminal else None
         return max(0.0, (now if ended_at is None else ended_at) - self.started_at)
+
+
+def obstacle_of(run: RunRecord, *, gone: bool = False) -> str | None:
+    """Why a run will not go on by itself although it has not ended; None where it has ended, or may go on.
+
+    Args:
+        run: The run, as it was last seen.
+        gone: Whether it was removed permanently.
+    """
+    if run.status.is_terminal:
+        return None
+    return "deleted" if gone or run.trashed_at is not None else held_because(run)
+
+
+def held_because(run: RunRecord) -> str | None:
+    """Say that a run is held, and why; None where it is not."""
+    if run.status is not RunStatus.QUEUED or not run.held:
+        return None
+    reason = run.reason or "held"
+    return reason if reason.startswith("held") else f"held: {reason}"
 
 
 def live_view(followed: Sequence[Followed], *, width: int, now: float) -> Table:
@@ -117,13 +150,20 @@ def plain_line(run: RunRecord) -> str:
         f"loss {figure(run.loss)}" if run.loss is not None else "",
         f"accuracy {percent(run.val_accuracy)}" if run.val_accuracy is not None else "",
         f"R_s {r_s(explored(run))}" if explored(run) is not None else "",
+        data(run.reason).plain if run.status is RunStatus.QUEUED and run.reason else "",
     ]
     return "  ".join(text for text in figures if text)
 
 
 def closing_line(followed: Followed, now: float) -> Text:
-    """Say how a run ended, and why where it did not complete."""
+    """Say how a run ended, and why where it did not complete; of one that does not go on, what keeps it from that."""
     run = followed.run
+    if followed.obstacle is not None:
+        glyph = ("◌ ", "yellow") if not followed.gone and run.trashed_at is None else ("✗ ", "red")
+        line = Text.assemble(glyph, f"run {run.id} ", data(run.name), ": ", data(followed.obstacle))
+        if held_because(run) == followed.obstacle:
+            line.append(f"; itop release {run.id} lets it start", style="dim")
+        return line
     shown = look(run.status)
     glyph = (f"{shown.glyph} ", state_style(run.status))
     line = Text.assemble(glyph, f"run {run.id} ", data(run.name), f": {shown.word}")
@@ -141,16 +181,18 @@ def closing_line(followed: Followed, now: float) -> Text:
 
 @dataclass(slots=True)
 class Follower:
-    """Follows runs until all have ended."""
+    """Follows runs until each has ended, or will not go on by itself: it is held, or was deleted."""
 
     database: Database
     run_ids: Sequence[int]
     out: Console
-    printed: dict[int, tuple[str, int]] = field(default_factory=dict)  # state and tenth of the steps, in plain lines
+    # State, tenth of the steps and, while it waits, reason: of the plain lines that were printed last.
+    printed: dict[int, tuple[str, int, str | None]] = field(default_factory=dict)
+    known: dict[int, RunRecord] = field(default_factory=dict)  # how each was last seen
     started: dict[int, tuple[int, float]] = field(default_factory=dict)  # number and start of the latest attempt
 
     def until_ended(self, live: Live | None) -> list[Followed]:
-        """Show progress, in a terminal `live`, until every run has ended, and return them."""
+        """Show progress, in a terminal `live`, until no run goes on any more, and return them."""
         seen, cared = -1, time.monotonic()
         followed = self._read()
         while True:
@@ -158,7 +200,7 @@ class Follower:
             if version != seen:
                 seen, followed = version, self._read()
             self._show(followed, live)
-            if all(one.run.status.is_terminal for one in followed):
+            if all(one.run.status.is_terminal or one.obstacle is not None for one in followed):
                 return followed
             if time.monotonic() - cared > _CARE_SECONDS:
                 cared, seen = time.monotonic(), -1
@@ -170,14 +212,26 @@ class Follower:
     def _read(self) -> list[Followed]:
         """Read all runs in one query; an attempt is read once, when it has begun."""
         found = {run.id: run for run in run_reading.read(self.database, self.run_ids)}
-        # A run that was deleted meanwhile is not among them: to get it alone says so.
-        listed = [found.get(run_id) or runs.get(self.database, run_id) for run_id in self.run_ids]
-        for run in listed:
-            if run.attempt_count and self.started.get(run.id, (0, 0.0))[0] != run.attempt_count:
+        gone: set[int] = set()
+        for run_id in self.run_ids:
+            if run_id not in found:  # in the trash, or removed permanently
+                try:
+                    found[run_id] = runs.get(self.database, run_id)
+                except RunNotFound:
+                    if run_id not in self.known:
+                        raise
+                    gone.add(run_id)
+                    found[run_id] = self.known[run_id]
+        self.known = found
+        for run in found.values():
+            if run.id not in gone and run.attempt_count and self.started.get(run.id, (0, 0.0))[0] != run.attempt_count:
                 attempt = attempts.latest(self.database, run.id)
                 if attempt is not None:
                     self.started[run.id] = (attempt.number, attempt.started_at)
-        return [Followed(run, self.started[run.id][1] if run.id in self.started else None) for run in listed]
+        return [
+            Followed(found[run_id], self.started[run_id][1] if run_id in self.started else None, run_id in gone)
+            for run_id in self.run_ids
+        ]
 
     def _show(self, followed: Sequence[Followed], live: Live | None) -> None:
         if live is not None:
@@ -186,7 +240,8 @@ class Follower:
             return
         for run in (one.run for one in followed):
             done = progress(run)
-            point = (run.status.value, run.epoch if done is None else int(10 * done))
+            reason = run.reason if run.status is RunStatus.QUEUED else None
+            point = (run.status.value, run.epoch if done is None else int(10 * done), reason)
             if self.printed.get(run.id) != point and not run.status.is_terminal:
                 self.printed[run.id] = point
                 self.out.print(Text(plain_line(run)), soft_wrap=True)
@@ -195,8 +250,10 @@ class Follower:
 def follow(database: Database, run_ids: Sequence[int], *, out: Console) -> list[RunRecord] | None:
     """Follow runs until they end, then say how each ended.
 
+    A run that is held or was deleted does not go on by itself: it is not waited for, and its line says why.
+
     Returns:
-        The ended runs, or None if the user detached with Ctrl-C; the runs then continue.
+        The runs as they are then, or None if the user detached with Ctrl-C; the runs then continue.
     """
     try:
         with Live(console=out, auto_refresh=False, transient=True) if out.is_terminal else nullcontext() as live:

@@ -70,7 +70,7 @@ def report(
     out = console(stderr=json)
     if not json:
         announce(queued, verb=verb, out=out, hints=not wait)
-    code = Exit.OK
+    code, ended = Exit.OK, None
     if wait:
         ended = follow(database, [run.id for run in queued], out=out)
         if ended is None:
@@ -78,7 +78,7 @@ def report(
         elif any(run.status is not RunStatus.COMPLETED for run in ended):
             code = Exit.FAILED
     if json:
-        documents = [runs.get(database, run.id) for run in queued]
+        documents = [runs.get(database, run.id) for run in queued] if ended is None else ended
         print_json(documents[0] if len(documents) == 1 and not as_list else documents)
     return code
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -19,6 +19,9 @@ from rich.text import Text
 
 from itop_tui.figures.format import UNKNOWN, plain
 from itop_tui.figures.states import Tone, look
+
+if TYPE_CHECKING:
+    from db.records import RunRecord
 
 _PIPE_WIDTH = 10_000  # rich would wrap at 80 columns where there is no terminal to fit
 _GAP = 2
@@ -69,6 +72,11 @@ def state(status: str) -> Text:
     """Give a run's state as glyph, word and colour."""
     shown = look(status)
     return Text(f"{shown.glyph} {shown.word}", style=state_style(status))
+
+
+def state_of(run: RunRecord) -> Text:
+    """Give the state of a run that may be held: that shows as a state of its own, as in the app."""
+    return Text("◌ held", style=_STYLES["warn"]) if run.held and run.status == "queued" else state(run.status)
 
 
 def state_style(status: str) -> str:

@@ -54,11 +54,16 @@ def queue_runs(
 
     A run whose name is None, and all of them where no names are given, get one from the database. `tags` holds those of
     each run; `about` what else `NewRun` takes, the same for all: notes, group, priority, and what concerns a fork.
+
+    Raises:
+        IllegalState: Their best weights would be written over something, or to a place that cannot be written to.
     """
     from db.runs import runs
     from engine.config.experiments import as_stored
     from engine.launch import submit
+    from itop_tui.service.save_places import check_saves
 
+    check_saves(db, [config.save for config in configs])
     new = [
         runs.NewRun(
             **as_stored(config),
@@ -147,11 +152,16 @@ def queue_again(
     """Queue a run that has ended to resume from a checkpoint, from scratch without one; starts no scheduler.
 
     `config` and `total_steps` are None where they stay as they were.
+
+    Raises:
+        IllegalState: Its best weights would be written over something, or to a place that cannot be written to.
     """
     from db.runs import runs
     from engine.config.experiments import as_stored
     from engine.launch import submit
+    from itop_tui.service.save_places import check_saves
 
+    check_saves(db, [run.config.get("save") if config is None else config.save], again=run)
     start = None if checkpoint is None else checkpoint.id
     changed = {} if config is None else as_stored(config)
     return runs.requeue_resume(db, run.id, start, **changed, total_steps=total_steps, submission=submit.submission(run))
@@ -172,8 +182,31 @@ def resume_all(db: Database, run_ids: Iterable[int]) -> BatchResult:
     return result
 
 
+def no_step_left(run: RunRecord, checkpoint: CheckpointRecord | None, total: int) -> str | None:
+    """Why a completed run cannot be resumed from a checkpoint as it is: it is at its last step; None where it can.
+
+    A run that was cut after its last step still has its test to come.
+
+    Args:
+        run: The run.
+        checkpoint: Where it is to resume from.
+        total: The steps it would then take in all; 0 where that is not known.
+    """
+    if run.status != "completed" or checkpoint is None or not checkpoint.step >= total > 0:
+        return None
+    return f"run {run.id} has no step left after checkpoint {checkpoint.id} (step {checkpoint.step:,} of {total:,})"
+
+
 def _resume(db: Database, run_id: int, which: str | None = None) -> RunRecord:
+    from db.errors import IllegalState
     from db.runs import runs
 
     run = runs.get(db, run_id)
-    return queue_again(db, run, checkpoint_to_resume(db, run, which))
+    chosen = checkpoint_to_resume(db, run, which)
+    refused = no_step_left(run, chosen, run.total_steps)
+    if refused is not None:
+        raise IllegalState(
+            f"{refused[0].upper()}{refused[1:]}. itop resume {run.id} --epochs N makes it longer; it can be resumed "
+            "from an earlier checkpoint, and a fork can start from this one."
+        )
+    return queue_again(db, run, chosen)

@@ -14,12 +14,13 @@ import torch
 from db import paths
 from db.history import metrics
 from db.records import CheckpointRecord, RunRecord, RunStatus
-from db.runs import attempts, checkpoints, commands, runs
+from db.runs import attempts, checkpoints, commands, runs, saved_files
 from db.session import Database
 from engine import worker
 from engine.config.experiments import as_stored
 from engine.launch.processes import host_name
 from engine.training import checkpoint
+from engine.training.checkpointer import Checkpointer
 from tests.engine.training.helpers import Rows, config, same, trainer, without_times
 from tests.engine.worker_runs import (
     assert_one_run,
@@ -29,6 +30,7 @@ from tests.engine.worker_runs import (
     last_state,
     started,
     step_rows,
+    trained,
     wait_for,
 )
 
@@ -268,6 +270,7 @@ def test_fork_with_other_masks_is_refused_before_it_trains(db: Database, changes
 @pytest.mark.usefixtures("signals")
 def test_best_weights_are_saved_and_can_be_started_from(db: Database, tmp_path: Path) -> None:
     target = tmp_path / "out" / "best.pt"
+    target.parent.mkdir()
     run = create(db, sparse=True, save=str(target))
     assert worker.main([str(run.id)]) == 0
     best: CheckpointRecord = checkpoints.pick(db, run.id, "best")
@@ -277,6 +280,47 @@ def test_best_weights_are_saved_and_can_be_started_from(db: Database, tmp_path: 
     assert worker.main([str(again.id)]) == 0
     nonzeros = sum(int((weight != 0).sum()) for name, weight in saved.items() if weight.ndim > 1)
     assert metrics.mask_updates(db, again.id)[0].nonzeros == nonzeros
+
+
+@pytest.mark.usefixtures("signals")
+def test_best_weights_are_never_written_over_another_file(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one is there at the start, nothing is trained; one that comes meanwhile stays beside the weights."""
+    path = tmp_path / "best.pt"
+    path.write_text("precious")
+    refused = create(db, save=str(path), epochs=1)
+    assert worker.main([str(refused.id)]) == 1
+    assert "save = " in (runs.get(db, refused.id).reason or "")
+    assert metrics.steps(db, refused.id) == []
+    path.unlink()
+
+    run = create(db, save=str(path), epochs=1)
+    end_epoch = Checkpointer.on_epoch_end
+
+    def meanwhile(*arguments: Any) -> None:
+        end_epoch(*arguments)
+        path.write_text("precious")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpointer, "on_epoch_end", meanwhile)
+        assert worker.main([str(run.id)]) == 0
+    assert path.read_text() == "precious"
+    beside = tmp_path / f"best-run-{run.id}.pt"
+    assert set(checkpoint.read(beside)["model"]) == set(last_state(db, run)["model"])
+    assert saved_files.find(db, run.id) == saved_files.SavedFile(beside, checkpoint.checksum(beside))
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_resumed_run_writes_its_best_weights_to_the_same_file(db: Database, tmp_path: Path) -> None:
+    path = tmp_path / "best.pt"
+    run = trained(db, save=str(path), epochs=1)
+    first = path.read_bytes()
+    longer = {**run.config, "epochs": 2}
+    runs.requeue_resume(db, run.id, checkpoints.pick(db, run.id, "last").id, longer)
+    assert worker.main([str(run.id)]) == 0
+    assert path.read_bytes() != first
+    assert sorted(one.name for one in tmp_path.glob("best*")) == ["best.pt"]
 
 
 @pytest.mark.usefixtures("signals")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from db.records import CheckpointRecord, RunRecord, RunStatus
+from db.records import CheckpointRecord, RunRecord
 from db.runs import runs as store
 from engine.config.continuation import recomputed, refusal, resumable
 from engine.config.run_config import RunConfig
@@ -38,10 +38,10 @@ def resume(
         before = RunConfig.create(as_settings(found.config))
         config, total = _changed(found, before, flags)
         chosen = launching.checkpoint_to_resume(database, found, checkpoint)
-        # One that was cut after its last step still has its test to come.
-        if found.status is RunStatus.COMPLETED and chosen is not None and chosen.step >= total > 0:
+        refused = launching.no_step_left(found, chosen, total)
+        if refused is not None:
             raise CommandError(
-                f"run {found.id} has no step left after checkpoint {chosen.id} (step {chosen.step:,} of {total:,})",
+                refused,
                 f"itop resume {found.id} --epochs N trains it longer; itop checkpoints {found.id} lists earlier ones",
             )
         changes = config.changes(before)

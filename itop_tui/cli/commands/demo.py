@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from db.errors import RunNotFound
 from db.records import RunRecord, RunStatus
 from db.runs import attempts
 from db.runs import runs as store
+from db.session import Database
 from engine.config.presets import PRESETS
 from engine.config.run_config import RunConfig
 from itop_tui.cli.errors import Exit
@@ -48,9 +50,9 @@ def demo(*, json: Json = False) -> int:
         queued = launching.queue_demo(database)
         start_scheduler(database, queued)
         ended = follow(database, [run.id for run in queued], out=out)
-        finished = [store.get(database, run.id) for run in queued]
+        finished = [store.get(database, run.id) for run in queued] if ended is None else ended
         now = time.time()
-        taken = {run.id: seconds_taken(attempts.for_run(database, run.id), now) for run in queued}
+        taken = {run.id: _seconds(database, run, now) for run in queued}
     if json:
         print_json(finished)
     elif ended is not None:
@@ -58,6 +60,14 @@ def demo(*, json: Json = False) -> int:
     if ended is None:
         return Exit.INTERRUPTED
     return Exit.OK if all(run.status is RunStatus.COMPLETED for run in finished) else Exit.FAILED
+
+
+def _seconds(database: Database, run: RunRecord, now: float) -> float | None:
+    """How long a run took; None where it was deleted meanwhile."""
+    try:
+        return seconds_taken(attempts.for_run(database, run.id), now)
+    except RunNotFound:
+        return None
 
 
 def _introduction(sparse: RunConfig) -> str:

@@ -12,16 +12,18 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from db.errors import RunNotFound
 from db.paths import run_folder
-from db.records import RunStatus
+from db.records import RunRecord, RunStatus
 from db.runs import runs as store
 from db.session import Database
 from engine.launch import submit
-from itop_tui.cli.errors import UsageError
+from itop_tui.cli.errors import Exit, UsageError
+from itop_tui.cli.follow import obstacle_of
 from itop_tui.cli.parameters import AtLeastZero, Json, RunName
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import note
-from itop_tui.figures.format import without_escapes
+from itop_tui.figures.format import plain, without_escapes
 from itop_tui.figures.log_tail import LogTail
 from itop_tui.service.json_shape import print_json
 
@@ -48,7 +50,10 @@ def logs(
     follow: Annotated[
         bool,
         Parameter(
-            name=["--follow", "-f"], negative=(), show_default=False, help="Print what is added until the run ends."
+            name=["--follow", "-f"],
+            negative=(),
+            show_default=False,
+            help="Print what is added until the run ends; 1 where it is held or was deleted.",
         ),
     ] = False,
     lines: Annotated[
@@ -71,8 +76,8 @@ def logs(
             return 0
         printed = _print(kept)
         if follow:
-            _follow(database, found.id, tail)
-        elif not printed and not first.skipped and (first.missing or lines != 0):
+            return _follow(database, found, tail)
+        if not printed and not first.skipped and (first.missing or lines != 0):
             waiting = found.status in (RunStatus.QUEUED, RunStatus.STARTING)
             note(f"Run {found.id} is {found.status}: it has written no log" + (" yet." if waiting else "."))
     return 0
@@ -86,16 +91,26 @@ def _read_on(tail: LogTail, *, final: bool) -> Iterator[str]:
         yield from tail.read_unfinished()
 
 
-def _follow(database: Database, run_id: int, tail: LogTail) -> None:
-    """Print what is written until the run has ended."""
+def _follow(database: Database, run: RunRecord, tail: LogTail) -> int:
+    """Print what is written until the run has ended, or does not go on by itself: then say why."""
+    gone = False
     while True:
         # The state is read before the file: what a run wrote before it ended is then surely printed.
         submit.reconcile(database)
-        ended = store.get(database, run_id).status.is_terminal
-        _print(_read_on(tail, final=ended))
-        if ended:
-            return
+        try:
+            run = store.get(database, run.id)
+        except RunNotFound:
+            gone = True
+        obstacle = obstacle_of(run, gone=gone)
+        over = run.status.is_terminal or obstacle is not None
+        _print(_read_on(tail, final=over))
+        if over:
+            break
         time.sleep(_POLL_SECONDS)
+    if obstacle is None:
+        return Exit.OK
+    note(f"Run {run.id}: {plain(obstacle)}")
+    return Exit.FAILED
 
 
 def _print(lines: Iterable[str]) -> int:

@@ -17,7 +17,7 @@ from engine.launch import submit
 from itop_tui.cli.errors import Exit
 from itop_tui.cli.parameters import MOST, Json, RunName, RunNames
 from itop_tui.cli.store import find_all, opened
-from itop_tui.cli.terminal import Column, console, data, heading, note, print_table, state
+from itop_tui.cli.terminal import Column, console, data, heading, note, print_table, state_of
 from itop_tui.figures.format import UNKNOWN, duration, steps
 from itop_tui.figures.run_view import seconds_left
 from itop_tui.service import queue_changes
@@ -28,7 +28,7 @@ _RUNNING_COLUMNS = (
     Column("HOST", lambda run: data(run.host or UNKNOWN), rank=2, shrink=True),
     Column("RUN", lambda run: str(run.id), right=True),
     Column("NAME", lambda run: data(run.name), shrink=True),
-    Column("STATE", lambda run: state(run.status.value)),
+    Column("STATE", state_of),
     Column("STEP", lambda run: steps(run.step, run.total_steps), right=True, rank=1),
     Column("LEFT", lambda run: duration(seconds_left(run, time.time())), right=True, rank=1),
 )

@@ -20,7 +20,7 @@ from engine.spelling import hint
 from itop_tui.cli.errors import UsageError
 from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
 from itop_tui.cli.store import explained, opened
-from itop_tui.cli.terminal import Column, console, data, note, print_table, state
+from itop_tui.cli.terminal import Column, console, data, note, print_table, state_of
 from itop_tui.figures.format import UNKNOWN, age, explored, figure, percent, r_s, share
 from itop_tui.figures.run_view import percent_done
 from itop_tui.service.json_shape import document, print_json, timestamp
@@ -28,7 +28,7 @@ from itop_tui.service.json_shape import document, print_json, timestamp
 _COLUMNS = (
     Column("ID", lambda run: str(run.id), right=True),
     Column("NAME", lambda run: data(run.name), shrink=True, at_least=16),
-    Column("STATE", lambda run: state(run.status.value)),
+    Column("STATE", state_of),
     Column("MODEL", lambda run: data(run.model), rank=5, shrink=True),
     Column("DATA", lambda run: data(run.data), rank=6),
     Column("METHOD", lambda run: data(run.method), rank=3),
@@ -95,8 +95,8 @@ def runs(
     others. Numbers and times are compared with < <= > >=, as in density<0.1, acc>=93%, duration>1h, created>2d (in the
     last two days), created>2026-11-01. Every setting is a field: growth:gradient, update_frequency>=1000.
 
-    is:starred, is:active, is:finished, is:diverged, is:fork, is:held and is:archived select by state. loss:nan finds
-    metrics that diverged, group:"" runs without a group.
+    is:starred, is:active, is:finished, is:diverged, is:fork, is:held and is:archived select by state, as state:failed
+    and state:held do. loss:nan finds metrics that diverged, group:"" runs without a group.
 
     not negates a condition; or and parentheses join them; "two words" in quotation marks belong together. A minus
     does the same as not, but only inside one argument that begins with something else.

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from db.history import metrics as metric_store
+from db.history import tested
 from db.paths import run_folder
 from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus, Series
 from db.runs import attempts as attempt_store
@@ -36,6 +37,7 @@ from itop_tui.cli.terminal import (
     print_facts,
     print_table,
     state,
+    state_of,
 )
 from itop_tui.figures.comparison import seconds_taken
 from itop_tui.figures.format import (
@@ -91,10 +93,14 @@ def show(
         attempts = attempt_store.for_run(database, found.id)
         checkpoints = checkpoint_store.for_run(database, found.id)
         changes = change_store.for_run(database, found.id)
+        test_step = tested.step_of(database, found.id)
+        if test_step is None and found.test_accuracy is not None:
+            test_step = found.step
         if diff:
             return _print_diff(found, attempts)
         if json:
-            print_json({**document(found), "checkpoints": checkpoints, "attempts": attempts, "changes": changes})
+            more = {"test_step": test_step, "checkpoints": checkpoints, "attempts": attempts, "changes": changes}
+            print_json({**document(found), **more})
             return 0
         out = console()
         width = max(10, min(60, out.width - 34))
@@ -102,7 +108,7 @@ def show(
         waiting = waits_for(database, found)
     now = time.time()
     _print_title(found, out)
-    print_facts(_facts(found, attempts, waiting, now), out=out)
+    print_facts(_facts(found, attempts, waiting, now, test_step), out=out)
     if found.method == "dense":
         curves = {metric: curve for metric, curve in curves.items() if metric not in MASK_FIGURES}
     _print_curves(curves, width, out)
@@ -122,22 +128,25 @@ def show(
 
 
 def _print_title(run: RunRecord, out: Console) -> None:
-    title = Text.assemble((f"{run.id}  ", "bold"), data(run.name, "bold"), "   ", state(run.status.value))
+    title = Text.assemble((f"{run.id}  ", "bold"), data(run.name, "bold"), "   ", state_of(run))
     out.print(title, soft_wrap=True)
     if run.reason:
         out.print(data(run.reason, "" if run.status is RunStatus.COMPLETED else "yellow"), soft_wrap=True)
     out.print()
 
 
-def _test(run: RunRecord) -> str:
-    """The test set's verdict on the best weights, and on the last ones where it differs."""
+def _test(run: RunRecord, step: int | None) -> str:
+    """The test set's verdict on the best weights, and on the last ones where it differs; its step if it is older."""
     if run.test_accuracy is None:
         return ""
     same = run.test_accuracy_last is None or run.test_accuracy_last == run.test_accuracy
-    return percent(run.test_accuracy) + ("" if same else f" (last weights {percent(run.test_accuracy_last)})")
+    last = "" if same else f" (last weights {percent(run.test_accuracy_last)})"
+    return percent(run.test_accuracy) + last + ("" if step in (None, run.step) else f", measured at step {step:,}")
 
 
-def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now: float) -> list[tuple[str, Cell]]:
+def _facts(
+    run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now: float, test_step: int | None
+) -> list[tuple[str, Cell]]:
     filled, empty = bar(progress(run) or 0.0, 16)
     remaining = seconds_left(run, now)
     reached = Text.assemble(
@@ -161,7 +170,7 @@ def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now:
         ("progress", reached),
         ("loss", _known(run.loss, figure)),
         ("validation accuracy", _known(run.val_accuracy, lambda now: percent(now) + best)),
-        ("test accuracy", _test(run)),
+        ("test accuracy", _test(run, test_step)),
         ("density", _known(run.density, share) + (f" ({weights} active weights)" if weights else "")),
         ("R_s", _known(explored(run), lambda value: f"{r_s(value)} of all maskable weights were ever active")),
         ("learning rate", _known(run.learning_rate, figure)),

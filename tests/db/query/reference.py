@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from db.query import And, Compare, Field, Node, Not, Word, find_field
-from db.query.fields import FLAGS, STATES
+from db.query.fields import FLAGS, STATE_WORDS, STATES
 from db.query.values import boolean, number, span
 from db.records import RunRecord
 
@@ -39,7 +39,7 @@ def _compare(node: Compare, run: RunRecord, now: float) -> bool:
 
 def _one(field: Field, operator: str, wanted: str, run: RunRecord, now: float) -> bool:
     if field.name in ("state", "is"):
-        words = STATES if field.name == "state" else (*FLAGS, *STATES)
+        words = STATE_WORDS if field.name == "state" else (*FLAGS, *STATES)
         meant = [wanted] if wanted in words else [word for word in words if word.startswith(wanted)]
         return any(_flag(word, run) for word in meant)
     value: Any = run.config.get(field.setting) if field.setting else _value(field, run, now)

@@ -8,11 +8,12 @@ What it does is the run's `notes`; all but the last two lines take one step firs
 - children: like deaf, with a child process of its own;  hog: takes memory until it dies;
 - crash: prints a traceback and exits with 1, unrecorded;  exit N: exits with N, unrecorded;
 - early WHAT: is there, and does one of these without a step;
-- gone N: exits with N at once, before anything is known of it.
+- gone N: exits with N at once, before anything is known of it;  gone -N: dies of signal N as soon.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -30,6 +31,8 @@ def main() -> int:
     db = Database.open()
     behaviour, _, argument = runs.get(db, run_id).notes.partition(" ")
     if behaviour == "gone":
+        if int(argument) < 0:
+            os.kill(os.getpid(), -int(argument))
         return int(argument)
     stopped: list[str] = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append("SIGTERM"))

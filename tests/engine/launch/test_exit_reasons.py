@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from db.records import RunStatus
-from engine.launch.exit_reasons import Ending, verdict
+from engine.launch.exit_reasons import EXIT_NO_DATABASE, Ending, before_first_step, own_modules, verdict
 from engine.launch.oom import oom_kills
 
 
@@ -56,11 +56,17 @@ from engine.launch.oom import oom_kills
             False,
             Ending(RunStatus.FAILED, "exited with code 0 before it had recorded a result", exit_code=0),
         ),
+        (
+            {"exit_code": 5, "last_line": "reading the data"},
+            False,
+            Ending(RunStatus.FAILED, "exited with code 5; its last line: reading the data", exit_code=5),
+        ),
         ({"problem": "no such file"}, False, Ending(RunStatus.FAILED, "no such file")),
     ],
 )
 def test_each_end_is_told_from_the_others(record: dict[str, Any], kill_asked: bool, expected: Ending) -> None:
-    assert verdict(record, kill_asked=kill_asked)._replace(retry_may_help=False) == expected
+    found = verdict(record, kill_asked=kill_asked)
+    assert found._replace(retry_may_help=False, unexplained=False) == expected
 
 
 @pytest.mark.parametrize(
@@ -68,8 +74,9 @@ def test_each_end_is_told_from_the_others(record: dict[str, Any], kill_asked: bo
     [
         ({"signal": 9}, False, True),
         ({"signal": 9, "out_of_memory": True}, False, True),
-        ({"exit_code": 1, "last_line": "no"}, False, True),
-        ({"exit_code": 0}, False, True),
+        ({"exit_code": EXIT_NO_DATABASE, "last_line": "cannot open the database"}, False, True),
+        ({"exit_code": 1, "last_line": "no"}, False, False),
+        ({"exit_code": 0}, False, False),
         ({"problem": "no such file"}, False, True),
         ({"signal": 9}, True, False),
         ({"exit_code": 3}, False, False),
@@ -77,8 +84,28 @@ def test_each_end_is_told_from_the_others(record: dict[str, Any], kill_asked: bo
         ({"signal": 9, "time_limit": 60.0}, False, False),
     ],
 )
-def test_what_nobody_wished_may_be_tried_again(record: dict[str, Any], kill_asked: bool, retry_may_help: bool) -> None:
+def test_what_can_pass_by_itself_may_be_tried_again(
+    record: dict[str, Any], kill_asked: bool, retry_may_help: bool
+) -> None:
     assert verdict(record, kill_asked=kill_asked).retry_may_help is retry_may_help
+
+
+def test_an_exit_before_the_first_step_names_the_modules_that_may_have_asked_for_it() -> None:
+    config = {"model": "mine.nets:build", "data": "sets:digits"}
+    assert own_modules(config) == ["mine.nets", "sets"]
+    assert own_modules({"model": "lenet5", "data": "digits"}) == []
+
+    def reason(record: dict[str, Any], modules: list[str]) -> str:
+        return before_first_step(verdict(record, kill_asked=False), modules).reason
+
+    silent = {"exit_code": 0, "last_line": None}
+    assert reason(silent, []) == "the worker ended with exit code 0 before its first step"
+    assert reason(silent, own_modules(config)).endswith("does mine.nets or sets call sys.exit() or os._exit()?")
+    assert reason({"exit_code": 4, "last_line": "bye"}, ["sets"]) == (
+        "the worker ended with exit code 4 before its first step: does sets call os._exit()? Its last line: bye"
+    )
+    assert reason({"exit_code": 1, "last_line": "ImportError: no torch"}, ["sets"]) == "ImportError: no torch"
+    assert reason({"signal": 9}, ["sets"]) == "killed by SIGKILL (signal 9)"
 
 
 def test_a_worker_that_had_to_be_ended_at_its_time_limit() -> None:

@@ -1,4 +1,4 @@
-"""Runs that end before their first step: tried again with growing pauses, then held; with real processes."""
+"""Runs that end before their first step: what can pass is tried again with growing pauses, what cannot is not."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from db.records import RunRecord, RunStatus
 from db.runs import attempts, runs
 from db.session import Database
 from engine.launch import submit
+from engine.launch.exit_reasons import EXIT_NO_DATABASE
 from engine.launch.lock import SchedulerLock
 from engine.launch.processes import host_name
 from engine.launch.scheduler import Scheduler
@@ -35,13 +36,13 @@ def ticking_until(lab: Lab, serving: Scheduler, run: RunRecord, failures: int) -
 
 
 def test_a_worker_that_is_gone_at_once_is_tried_three_times_with_growing_pauses(lab: Lab) -> None:
-    run, other = lab.queue("gone 7"), lab.queue("finish 0")
+    run, other = lab.queue("gone -9"), lab.queue("finish 0")
     serving = scheduler(lab, 0.3, 0.9)
     held = ticking_until(lab, serving, run, 3)
     assert (held.status, held.held) == (RunStatus.QUEUED, True)
-    assert held.reason == "held: 3 starts in a row failed, the last one with: exited with code 7 and printed nothing"
+    assert held.reason == "held: 3 starts in a row failed, the last one with: killed by SIGKILL (signal 9)"
     first, second, third = attempts.for_run(lab.db, run.id)
-    assert {one.status for one in (first, second, third)} == {RunStatus.FAILED}
+    assert {one.status for one in (first, second, third)} == {RunStatus.KILLED}
     assert second.started_at - (first.ended_at or 0) >= 0.3
     assert third.started_at - (second.ended_at or 0) >= 0.9
     wait_for(lambda: not serving.tick(), "the scheduler to have nothing left")
@@ -53,7 +54,7 @@ def test_a_worker_that_is_gone_at_once_is_tried_three_times_with_growing_pauses(
 
 
 def test_what_a_run_waits_for_after_a_failed_start_is_published(lab: Lab) -> None:
-    run = lab.queue("gone 7")
+    run = lab.queue("gone -9")
     serving = scheduler(lab, 1000.0)
     ticking_until(lab, serving, run, 1)
 
@@ -63,24 +64,23 @@ def test_what_a_run_waits_for_after_a_failed_start_is_published(lab: Lab) -> Non
         return reasons.get(str(run.id))
 
     again = wait_for(told, "the reason")
-    reason = "start 1 of 3 failed: exited with code 7 and printed nothing; tried again at "
+    reason = "start 1 of 3 failed: killed by SIGKILL (signal 9); tried again at "
     assert again.startswith(reason)
     assert serving.has_work()
     assert lab.get(run).attempt_count == 1
 
 
-@pytest.mark.parametrize("how", ["killed", "warden killed too", "crash"])
+@pytest.mark.parametrize("how", ["killed", "warden killed too"])
 def test_a_worker_that_dies_before_its_first_step_is_tried_again(lab: Lab, how: str) -> None:
-    run = lab.queue("early crash" if how == "crash" else "early deaf")
+    run = lab.queue("early deaf")
     lab.start_warden(run)
-    if how != "crash":
-        lab.wait_status(run, RunStatus.RUNNING)
-        worker, warden = lab.identity(run, "worker"), lab.identity(run, "warden")
-        if how == "warden killed too":
-            os.kill(warden.pid, signal.SIGKILL)
-            wait_for(lambda: not warden.alive(), "the warden to be dead")
-        os.kill(worker.pid, signal.SIGKILL)
-        wait_for(lambda: not worker.alive(), "the worker to be dead")
+    lab.wait_status(run, RunStatus.RUNNING)
+    worker, warden = lab.identity(run, "worker"), lab.identity(run, "warden")
+    if how == "warden killed too":
+        os.kill(warden.pid, signal.SIGKILL)
+        wait_for(lambda: not warden.alive(), "the warden to be dead")
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_for(lambda: not worker.alive(), "the worker to be dead")
 
     def settled() -> bool:
         submit.reconcile(lab.db)
@@ -91,10 +91,41 @@ def test_a_worker_that_dies_before_its_first_step_is_tried_again(lab: Lab, how: 
     expected = {
         "killed": (RunStatus.KILLED, "killed by SIGKILL (signal 9)"),
         "warden killed too": (RunStatus.LOST, "the process vanished without a word"),
-        "crash": (RunStatus.FAILED, "ValueError: the loss is made of cheese"),
     }
     assert (ended.status, ended.reason) == expected[how]
     assert lab.get(run).reason == f"start 1 of 3 failed: {ended.reason}"
+
+
+def test_a_worker_that_found_no_database_is_tried_again(lab: Lab) -> None:
+    run = lab.queue(f"gone {EXIT_NO_DATABASE}")
+    lab.start_warden(run)
+    again = lab.wait_status(run, RunStatus.QUEUED)
+    assert again.reason == "start 1 of 3 failed: the database did not answer"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("early crash", "ValueError: the loss is made of cheese"),
+        ("gone 7", "the worker ended with exit code 7 before its first step: does own.net call os._exit()?"),
+        (
+            "gone 0",
+            "the worker ended with exit code 0 before its first step: does own.net call sys.exit() or os._exit()?",
+        ),
+        ("early exit 3", "the worker ended with exit code 3 before its first step: does own.net call os._exit()?"),
+        (
+            "early exit 0",
+            "the worker ended with exit code 0 before its first step: does own.net call sys.exit() or os._exit()?",
+        ),
+        ("exit 0", "exited with code 0 before it had recorded a result"),
+        ("exit 7", "exited with code 7 and printed nothing"),
+    ],
+)
+def test_a_worker_that_ends_by_itself_is_not_tried_again(lab: Lab, behaviour: str, reason: str) -> None:
+    run = lab.queue(behaviour, model="own.net:build")
+    lab.start_warden(run)
+    ended = lab.wait_status(run, RunStatus.FAILED)
+    assert (ended.reason, ended.start_failures, ended.held) == (reason, 0, False)
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])

@@ -123,11 +123,11 @@ def test_an_exit_file_that_appears_while_we_look_is_believed(
     alive = ProcessIdentity.alive
 
     def last_moment(self: ProcessIdentity) -> bool:
-        write_json(case.files.exit, {"exit_code": 7, "last_line": "at the last moment"})
+        write_json(case.files.exit, {"exit_code": 7, "last_line": "OSError: at the last moment"})
         return alive(self)
 
     monkeypatch.setattr(ProcessIdentity, "alive", last_moment)
-    assert case.settled() == (RunStatus.FAILED, "at the last moment")
+    assert case.settled() == (RunStatus.FAILED, "OSError: at the last moment")
 
 
 def test_an_attempt_for_which_nothing_came_up_fails_after_a_while(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import io
 import math
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from db.errors import RunNotFound
 from db.records import RunRecord, RunStatus
-from db.runs import attempts, runs
+from db.runs import attempts, runs, shelf
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli import follow as follow_module
@@ -29,6 +30,7 @@ from itop_tui.cli.follow import (
 )
 from itop_tui.figures.comparison import seconds_taken
 from itop_tui.figures.run_view import percent_done, progress, seconds_left
+from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import queued, running, trained
 
 
@@ -135,12 +137,65 @@ def test_reading_the_followed_runs_takes_no_query_for_each(database: Database) -
     assert again.started_at == attempts.for_run(database, followed[3].id)[-1].started_at
 
 
-def test_a_run_that_is_deleted_while_it_is_followed_is_named(database: Database) -> None:
-    followed = [queued(database) for _ in range(2)]
-    follower = Follower(database, [run.id for run in followed], _out())
-    runs.delete(database, followed[1].id, force=True)
-    with pytest.raises(RunNotFound, match=f"{followed[1].id}"):
-        follower._read()
+def test_a_run_that_is_not_there_is_named(database: Database) -> None:
+    with pytest.raises(RunNotFound, match="99"):
+        follow(database, [queued(database).id, 99], out=_out())
+
+
+def _fail_three_starts(database: Database, run: RunRecord) -> None:
+    for _ in range(attempts.START_TRIES):
+        attempt = runs.reserve(database, run.id, host="h", device="cpu", slots=1)
+        assert attempt is not None
+        killed = {"status": RunStatus.KILLED, "reason": "killed by SIGKILL (signal 9)", "signal": 9}
+        attempts.finish(database, attempt.id, **killed, retry_may_help=True)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize(
+    ("end", "shown"),
+    [
+        (_fail_three_starts, ": held: 3 starts in a row failed, the last one with: killed by SIGKILL (signal 9)"),
+        (lambda database, run: runs.hold(database, run.id), ": held by user"),
+        (lambda database, run: runs.hold(database, run.id, "until Monday"), ": held: until Monday"),
+        (lambda database, run: shelf.trash(database, [run.id]), ": deleted"),
+        (lambda database, run: runs.delete(database, run.id), ": deleted"),
+    ],
+    ids=["failed starts", "by a person", "with a reason", "trash", "permanently"],
+)
+def test_a_run_that_does_not_go_on_by_itself_is_not_waited_for(
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    terminal: bool,
+    end: Callable[[Database, RunRecord], object],
+    shown: str,
+) -> None:
+    run, other = queued(database), queued(database)
+    attempt = running(database, other)
+
+    def meanwhile(_: float) -> None:
+        end(database, run)
+        attempts.finish(database, attempt, status=RunStatus.COMPLETED, reason=None)
+
+    monkeypatch.setattr(time, "sleep", meanwhile)  # between two looks at the runs
+    out = _out(terminal=terminal, width=200)
+    ended = follow(database, [run.id, other.id], out=out)
+    assert ended is not None
+    assert [one.status for one in ended] == [RunStatus.QUEUED, RunStatus.COMPLETED]
+    assert f"run {run.id} {run.name}{shown}" in _text(out)
+    assert f"run {other.id} {other.name}: completed" in _text(out)
+
+
+def test_waiting_for_a_run_that_is_held_fails(itop: Itop, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process is never started here: what fails its starts is the request for a scheduler."""
+    monkeypatch.setattr(submit, "ensure_scheduler", lambda db: _fail_three_starts(db, runs.get(db, 1)))
+    outcome = itop("train", "--data", "digits", "--wait")
+    assert outcome.code == 1
+    assert "held: 3 starts in a row failed" in outcome.out
+
+
+def test_what_failed_at_a_start_is_printed_while_the_run_waits_for_the_next(run: RunRecord) -> None:
+    reason = "start 1 of 3 failed: killed by SIGKILL (signal 9)"
+    assert plain_line(dataclasses.replace(run, status=RunStatus.QUEUED, reason=reason)).endswith(reason)
 
 
 def test_ctrl_c_detaches_and_leaves_the_run(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.records import RunStatus
-from db.runs import attempts
+from db.runs import attempts, runs, shelf
 from db.session import Database
 from itop_tui.cli.commands.logs import harmless
 from itop_tui.figures.log_tail import LogTail
@@ -144,3 +146,19 @@ def test_follow_goes_on_until_the_run_has_ended(itop: Itop, database: Database) 
     worker.join()
     assert outcome.code == 0
     assert outcome.out.startswith("before\nduring\n")
+
+
+@pytest.mark.parametrize("how", ["held", "trash", "permanently"])
+def test_follow_ends_where_the_run_does_not_go_on_by_itself(
+    itop: Itop, database: Database, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    run = queued(database)
+    ends: dict[str, Callable[[], object]] = {
+        "held": lambda: runs.hold(database, run.id),
+        "trash": lambda: shelf.trash(database, [run.id]),
+        "permanently": lambda: runs.delete(database, run.id),
+    }
+    monkeypatch.setattr(time, "sleep", lambda _: ends[how]())  # between two looks at the run
+    outcome = itop("logs", str(run.id), "--follow")
+    assert outcome.code == 1
+    assert f"Run {run.id}: {'held by user' if how == 'held' else 'deleted'}" in outcome.err

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from textual.notifications import Notification
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from db.models import RunRow
 from db.paths import run_folder
 from db.records import RunQuery, RunStatus
-from db.runs import commands, runs
+from db.runs import checkpoints, commands, runs
 from db.session import Database
 from engine.launch import submit
 from itop_tui.chart.chart import Chart
@@ -274,6 +276,39 @@ async def test_resume_from_the_checkpoint_at_the_cursor(opened: Opened, database
     await until(pilot, lambda: runs.get(database, screen.run_id).status is RunStatus.QUEUED, "the run to be queued")
     assert runs.get(database, screen.run_id).start_checkpoint_id == chosen.id
     await until(pilot, lambda: screen.current_run is not None and screen.current_run.status == "queued", "the screen")
+
+
+@pytest.mark.parametrize("tab", ["charts", "checkpoints"])
+async def test_a_completed_run_at_its_last_step_is_not_queued_again(
+    opened: Opened, database: Database, tab: str
+) -> None:
+    pilot, screen = opened
+    last = checkpoints.pick(database, STOPPED, "last")
+    with database.write() as session:
+        row = session.get(RunRow, STOPPED)
+        assert row is not None
+        row.status, row.reason = RunStatus.COMPLETED, None
+        row.step = row.total_steps = last.step
+        row.test_accuracy = 0.9
+    await until(pilot, lambda: screen.current_run is not None and screen.current_run.status == "completed", "the end")
+    if tab == "checkpoints":
+        await pilot.press("4")
+        pane = screen.query_one(CheckpointsPane)
+        await until(pilot, lambda: pane.table.row_count == 2, "the checkpoints")
+        while pane.table.selected is None or pane.table.selected.id != last.id:
+            await pilot.press("down" if pane.table.cursor_row == 0 else "up")
+    await pilot.press("r")
+    await until(
+        pilot,
+        lambda: any(f"has no step left after checkpoint {last.id}" in str(one.message) for one in _toasts(screen)),
+        "the refusal",
+    )
+    run = runs.get(database, STOPPED)
+    assert (run.status, run.test_accuracy, run.start_checkpoint_id) == (RunStatus.COMPLETED, 0.9, None)
+
+
+def _toasts(screen: RunScreen) -> list[Notification]:
+    return list(screen.app._notifications)
 
 
 async def test_resume_from_another_tab_takes_the_last_checkpoint(opened: Opened, database: Database) -> None:
