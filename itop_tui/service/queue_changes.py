@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from db import key_values
 from db.records import BatchResult, StartsAfter
 from db.runs import queue
-from db.runs.queue import add_priority, start_after
+from db.runs.queue import add_priority
 from db.runs.queue import hold_many as hold
 from db.runs.queue import move_many as move
 from db.runs.queue import set_priorities as set_priority
