@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.config.setting import ConfigError, Problem
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})", re.ASCII)
 _MOST = 1000
 """The most runs of one range."""
+_LISTED = 500
+"""So many of the queued runs are offered, the first ones."""
 
 
 def find_runs(db: Database, after: Iterable[str] = (), after_ok: Iterable[str] = ()) -> StartsAfter:
@@ -39,6 +42,33 @@ def find_runs(db: Database, after: Iterable[str] = (), after_ok: Iterable[str] =
     if problems:
         raise ConfigError(problems)
     return StartsAfter(tuple(run_id for run_id in ended if run_id not in completed), tuple(completed))
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The runs that some queued runs can start after, and those that they start after now.
+
+    Attributes:
+        runs: The active and the queued runs but these, and those that they start after.
+        chosen: What all of them start after.
+    """
+
+    runs: tuple[RunRecord, ...]
+    chosen: StartsAfter
+
+
+def others_of(db: Database, run_ids: Sequence[int]) -> Others:
+    """What some queued runs can start after: the active runs, then the queued ones in their order. For a thread."""
+    from db.records import StartsAfter
+    from db.runs import dependencies, runs
+
+    each = list(dependencies.of(db, run_ids).values())
+    alike = len(each) == len(set(run_ids)) and all(one == each[0] for one in each)
+    chosen = each[0] if alike and each else StartsAfter()
+    listed = {run.id: run for run in (*runs.active(db), *runs.waiting(db, limit=_LISTED)) if run.id not in run_ids}
+    for run in runs.get_many(db, (*chosen.after, *chosen.after_ok)):
+        listed.setdefault(run.id, run)
+    return Others(tuple(listed.values()), chosen)
 
 
 def words_of(text: str) -> list[str]:
