@@ -124,6 +124,8 @@ def plain_line(run: RunRecord) -> str:
 def closing_line(followed: Followed, now: float) -> Text:
     """Say how a run ended, and why where it did not complete."""
     run = followed.run
+    if run.held and not run.status.is_terminal:
+        return Text.assemble(("◌ ", "yellow"), f"run {run.id} ", data(run.name), ": held: ", data(run.reason or ""))
     shown = look(run.status)
     glyph = (f"{shown.glyph} ", state_style(run.status))
     line = Text.assemble(glyph, f"run {run.id} ", data(run.name), f": {shown.word}")
@@ -158,7 +160,7 @@ class Follower:
             if version != seen:
                 seen, followed = version, self._read()
             self._show(followed, live)
-            if all(one.run.status.is_terminal for one in followed):
+            if all(one.run.status.is_terminal or one.run.held for one in followed):
                 return followed
             if time.monotonic() - cared > _CARE_SECONDS:
                 cared, seen = time.monotonic(), -1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,24 @@ def find_runs(db: Database, after: Iterable[str] = (), after_ok: Iterable[str] =
     if problems:
         raise ConfigError(problems)
     return StartsAfter(tuple(run_id for run_id in ended if run_id not in completed), tuple(completed))
+
+
+def problems_of(db: Database, named: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with the runs in the form's lines "after" and "after_ok": a sentence for each that is wrong."""
+    try:
+        find_typed(db, named)
+    except ConfigError as error:
+        return {problem.field: problem.message for problem in error.problems[::-1]}
+    return {}
+
+
+def find_typed(db: Database, named: Mapping[str, str]) -> StartsAfter:
+    """Find the runs in the form's lines "after" and "after_ok".
+
+    Raises:
+        ConfigError: With each word that names no run, or a run that nothing can start after.
+    """
+    return find_runs(db, *(words_of(named.get(field, "")) for field in ("after", "after_ok")))
 
 
 @dataclass(frozen=True, slots=True)

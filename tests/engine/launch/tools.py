@@ -45,9 +45,9 @@ class Lab:
 
     # Runs
 
-    def queue(self, notes: str, *, device: str = "cpu", priority: int = 0) -> RunRecord:
+    def queue(self, notes: str, *, device: str = "cpu", **about: Any) -> RunRecord:
         here = submit.submission()
-        run = runs.create(self.db, config={"device": device}, notes=notes, priority=priority, submission=here)
+        run = runs.create(self.db, config={"device": device}, notes=notes, submission=here, **about)
         self.files(run).folder.mkdir(parents=True)  # as a scheduler does, for tests that write the files themselves
         return run
 

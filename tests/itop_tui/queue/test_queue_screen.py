@@ -28,6 +28,7 @@ from itop_tui.queue.queue_state import QueueState
 from itop_tui.run.run_screen import RunScreen
 from itop_tui.runs.runs_screen import RunsScreen
 from tests.described import described
+from tests.itop_tui.made import toasts
 from tests.itop_tui.queue.support import BROKEN, CPU, DEVICES, GPU
 from tests.itop_tui.support import screen_text, wait_for
 from tests.itop_tui.test_monkey import Life
@@ -328,10 +329,12 @@ async def test_a_run_that_will_not_start_is_shown_as_held_with_its_reason(app: I
     submit.reconcile(database)
     async with queue_open(app, 2, (120, 40)) as (pilot, screen):
         await wait_for(pilot, lambda: screen_text(app).count("◌ held") == 2)
-        assert "held: after run 1, which was stopped" in screen_text(app)
+        reasons = screen.board.scene.state.reasons
+        assert reasons[second.id] == "held: after run 1, which was stopped"
+        assert reasons[third.id] == "held: after run 2, which is held behind run 1, which was stopped"
         screen.show_run(second.id)
         await pilot.press("h")
-        await wait_for(pilot, lambda: "is released by itself when that run is resumed" in screen_text(app))
+        await wait_for(pilot, lambda: "is released by itself when that run is" in toasts(app))
         runs.requeue_resume(database, first.id, None)
         submit.reconcile(database)
         await wait_for(pilot, lambda: "◌ held" not in screen_text(app))
@@ -345,5 +348,5 @@ async def test_a_circle_is_refused_in_words(app: ItopApp, database: Database) ->
         await pilot.press("a")
         await wait_for(pilot, lambda: isinstance(app.screen, OthersChooser))
         await pilot.press("space", "enter")
-        await wait_for(pilot, lambda: "cannot start after run 2" in screen_text(app))
+        await wait_for(pilot, lambda: "cannot start after run 2" in toasts(app))
         assert dependencies.of(database, [first.id]) == {}
