@@ -46,6 +46,7 @@ __all__ = [
     "LayerMaskStatRow",
     "MaskUpdateRow",
     "MetricRow",
+    "RunDependencyRow",
     "RunRow",
     "SettingRow",
     "StepChunkRow",
@@ -261,6 +262,21 @@ class CommandRow(Base):
     created_at: Mapped[float]
     done_at: Mapped[float | None]
     outcome: Mapped[str | None]
+
+
+class RunDependencyRow(Base):
+    """A run that another one starts after; it matters while the other is queued."""
+
+    __tablename__ = "run_dependencies"
+    __table_args__ = (Index(None, "outcome", "after_id"), {"sqlite_with_rowid": False})
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    # Not a foreign key: a run that was deleted has ended, and its id is never given out again.
+    after_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    # Whether that run must have completed; else any end will do.
+    must_complete: Mapped[bool]
+    # "open" until the run starts, then "met"; "failed" while the run is held because of it.
+    outcome: Mapped[str] = mapped_column(String(8))
 
 
 class StepMetricRow(Base):

@@ -30,6 +30,7 @@ __all__ = [
     "RunStatus",
     "RunTotals",
     "Series",
+    "StartsAfter",
     "StepMetric",
     "Where",
 ]
@@ -143,6 +144,23 @@ class RunRecord:
     recipe: str | None = None
     fork_checkpoint_id: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StartsAfter:
+    """The runs that a queued run starts after, by id.
+
+    Attributes:
+        after: Those that must have ended, in any way.
+        after_ok: Those that must have completed; a run in both is one of these.
+    """
+
+    after: tuple[int, ...] = ()
+    after_ok: tuple[int, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.after or self.after_ok)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The runs that wait: in which order they start, and what people change about that.
 
 Of two waiting runs the one of higher priority starts first; among equals the one that is further ahead, which is
-the older one unless a person moved it. A held run keeps its place and does not start.
+the older one unless a person moved it. A held run keeps its place and does not start; nor does one that waits for
+other runs (`db.runs.dependencies`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from sqlalchemy.orm import Session, load_only
 
 from db.errors import IllegalState, RunNotFound, StoreError
 from db.models import RunRow
-from db.records import BatchResult, RunRecord, RunStatus
+from db.records import BatchResult, RunRecord, RunStatus, StartsAfter
 from db.rows import get_run, get_runs, run_record
+from db.runs import behind, dependencies
 from db.runs.change_many import change_each
 from db.session import Database
 
@@ -37,6 +39,7 @@ __all__ = [
     "release_many",
     "set_priorities",
     "set_priority",
+    "start_after",
     "waiting",
 ]
 
@@ -71,7 +74,10 @@ def how_many_wait(db: Database) -> tuple[int, int]:
 
 
 def queued(db: Database) -> list[RunRecord]:
-    """The runs that may be started, in the order to start them: priority, then place. Held ones are left out."""
+    """The runs that wait and are not held, in the order to start them: priority, then place.
+
+    Those that wait for other runs are among them: see `dependencies.who_wait`.
+    """
     statement = sa.select(RunRow).where(*_WAITING, RunRow.held.is_(False)).order_by(*_ORDER)
     with db.read() as session:
         return [run_record(row) for row in session.scalars(statement)]
@@ -151,17 +157,20 @@ def hold(db: Database, run_id: int, reason: str | None = None) -> RunRecord:
         RunNotFound: There is no such run.
         IllegalState: It does not wait.
     """
-    return _change_one(db, run_id, lambda run: _hold(run, reason))
+    return _change_one(db, run_id, lambda session, run: _hold(session, run, reason))
 
 
 def hold_many(db: Database, run_ids: Iterable[int], reason: str | None = None) -> BatchResult:
     """Keep waiting runs from starting, as `hold` does, in one transaction."""
-    return change_each(db, run_ids, lambda _, run: _hold(run, reason))
+    return change_each(db, run_ids, lambda session, run: _hold(session, run, reason))
 
 
-def _hold(run: RunRow, reason: str | None) -> None:
+def _hold(session: Session, run: RunRow, reason: str | None) -> None:
     _check_waits(run, "held")
-    if not run.held or reason is not None:
+    by_itself = behind.is_held_behind(session, run)
+    if by_itself:
+        behind.unflag(session, run)
+    if not run.held or by_itself or reason is not None:
         run.held, run.reason = True, reason or HELD_BY_USER
 
 
@@ -170,18 +179,21 @@ def release(db: Database, run_id: int) -> RunRecord:
 
     Raises:
         RunNotFound: There is no such run.
-        IllegalState: It does not wait.
+        IllegalState: It does not wait, or it starts after the completion of a run that will not complete.
     """
     return _change_one(db, run_id, _release)
 
 
 def release_many(db: Database, run_ids: Iterable[int]) -> BatchResult:
     """Let held runs start when their turn comes, as `release` does, in one transaction."""
-    return change_each(db, run_ids, lambda _, run: _release(run))
+    return change_each(db, run_ids, _release)
 
 
-def _release(run: RunRow) -> None:
+def _release(session: Session, run: RunRow) -> None:
     _check_waits(run, "released")
+    if behind.is_held_behind(session, run):
+        behind.check_may_start(session, run)
+        behind.unflag(session, run)
     if run.held:
         run.held, run.reason, run.start_failures = False, None, 0
 
@@ -199,7 +211,7 @@ def set_priority(db: Database, run_id: int, priority: int) -> RunRecord:
         IllegalState: It does not wait.
         StoreError: The number is too large for a database.
     """
-    return _change_one(db, run_id, lambda run: _set_priority(run, priority))
+    return _change_one(db, run_id, lambda _, run: _set_priority(run, priority))
 
 
 def set_priorities(db: Database, run_ids: Iterable[int], priority: int) -> BatchResult:
@@ -238,10 +250,26 @@ def places_in_front(db: Database, session: Session, number: int) -> list[tuple[i
     return [(priority, None if first is None else first - (number - place)) for place in range(number)]
 
 
-def _change_one(db: Database, run_id: int, change: Callable[[RunRow], None]) -> RunRecord:
+def start_after(db: Database, run_ids: Iterable[int], starts_after: StartsAfter) -> BatchResult:
+    """Let waiting runs start after others, instead of those that they started after until now; in one transaction.
+
+    Args:
+        db: The database.
+        run_ids: The runs.
+        starts_after: The others; none of them for runs that are to wait for no other.
+    """
+
+    def change(session: Session, run: RunRow) -> None:
+        _check_waits(run, "made to start after others")
+        dependencies.replace(db, session, run, starts_after)
+
+    return change_each(db, run_ids, change)
+
+
+def _change_one(db: Database, run_id: int, change: Callable[[Session, RunRow], None]) -> RunRecord:
     with db.write() as session:
         run = get_run(session, run_id, lock=True)
-        change(run)
+        change(session, run)
         session.flush()
         return run_record(run)
 

@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,10 +18,10 @@ from db.finding.listing import SORTS, check_sort, count, find, list_runs, page, 
 from db.history import tested
 from db.history.cut_back import truncate
 from db.models import RUN_METRICS, AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
-from db.records import ACTIVE, AttemptRecord, BatchResult, RunQuery, RunRecord, RunStatus, Where
+from db.records import ACTIVE, AttemptRecord, BatchResult, RunQuery, RunRecord, RunStatus, StartsAfter, Where
 from db.rows import attempt_record, get_checkpoint, get_run, get_runs, run_record
 from db.runs import changes as config_changes
-from db.runs import saved_files
+from db.runs import dependencies, saved_files
 from db.runs.change_many import change_each
 from db.runs.facets import Experiment, clean_config, clean_name, clean_tags, default_name, facets
 from db.runs.forks import check_deletable
@@ -95,6 +95,7 @@ class NewRun:
         fork_step: The parent's step at which it was forked.
         priority: Larger starts earlier.
         total_steps: The optimizer steps it will take, where that is known.
+        starts_after: The runs that must have ended before it starts.
     """
 
     config: Mapping[str, Any]
@@ -108,6 +109,7 @@ class NewRun:
     fork_step: int | None = None
     priority: int = 0
     total_steps: int = 0
+    starts_after: StartsAfter = field(default_factory=StartsAfter)
 
 
 def create(
@@ -122,8 +124,9 @@ def create(
         **values: What `NewRun` takes.
 
     Raises:
-        RunNotFound: There is no run `parent_id`.
-        StoreError: There is no such checkpoint, the name is blank, or the configuration is not JSON.
+        RunNotFound: There is no run `parent_id`, or none of those that it starts after.
+        StoreError: There is no such checkpoint, the name is blank, the configuration is not JSON, or what it starts
+            after will not complete.
     """
     return create_many(db, [NewRun(**values)], where=where, submission=submission)[0]
 
@@ -142,8 +145,9 @@ def create_many(
             `engine.launch.submit.submission` gives them.
 
     Raises:
-        RunNotFound: There is no run `parent_id`.
-        StoreError: There is no such checkpoint, a name is blank, or a configuration is not JSON. Nothing was queued.
+        RunNotFound: There is no run `parent_id`, or none of those that a run starts after.
+        StoreError: There is no such checkpoint, a name is blank, a configuration is not JSON, or what a run starts
+            after will not complete. Nothing was queued.
     """
     with db.write() as session:
         changes: list[dict[str, Any]] = [{} for _ in new]
@@ -157,6 +161,7 @@ def create_many(
         rows = [_row(session, one, common | change) for one, change in zip(new, changes, strict=True)]
         session.add_all(rows)
         session.flush()
+        dependencies.add_new(session, {row.id: one.starts_after for row, one in zip(rows, new, strict=True)})
         return [run_record(row) for row in rows]
 
 
@@ -244,8 +249,8 @@ def reserve(
         slots: How many runs a device may have at once; for several devices a number for each, or one for all.
 
     Returns:
-        The attempt; None where the run is not waiting any more (or held, or gone) or a device is full. Its `device`
-        names several with commas between.
+        The attempt; None where the run is not waiting any more (or held, or gone), or waits for other runs, or a device
+        is full. Its `device` names several with commas between.
     """
     devices = tuple(dict.fromkeys([device] if isinstance(device, str) else device))
     if not devices:
@@ -256,11 +261,14 @@ def reserve(
         run = session.get(RunRow, run_id, with_for_update=True)
         if run is None or run.status != RunStatus.QUEUED or run.held or run.trashed_at is not None:
             return None
+        if dependencies.waits(session, run.id):
+            return None
         taken = _occupied(session, host, devices)
         if any(taken.get(name, 0) >= (slots if isinstance(slots, int) else slots[name]) for name in devices):
             return None
         now = time.time()
         start_step, start_epoch = _rewind(session, run)
+        dependencies.started(session, run.id)
         run.attempt_count += 1
         named = ",".join(devices)
         attempt = AttemptRow(
@@ -306,10 +314,11 @@ def requeue_resume(
     total_steps: int | None = None,
     reason: str | None = None,
     submission: Mapping[str, Any] | None = None,
+    starts_after: StartsAfter | None = None,
 ) -> RunRecord:
     """Queue a run that has ended, to resume from a checkpoint or, with None, to begin again.
 
-    What it recorded stays until the attempt starts.
+    What it recorded stays until the attempt starts. What it started after the last time does not matter any more.
 
     Args:
         db: The database.
@@ -320,9 +329,11 @@ def requeue_resume(
         total_steps: The optimizer steps it will take, where they change and are known.
         reason: Why it waits again, where no person asked for it.
         submission: Where this was asked for; a run keeps the place of its first submission where that is known.
+        starts_after: The runs that must have ended before it starts.
 
     Raises:
-        IllegalState: The run has not ended, or is in the trash.
+        IllegalState: The run has not ended, or is in the trash, or cannot start after one of the others.
+        RunNotFound: There is none of those that it is to start after.
         StoreError: There is no such checkpoint, or it is neither this run's nor the one it was forked from.
     """
     with db.write() as session:
@@ -337,6 +348,7 @@ def requeue_resume(
                 raise StoreError(
                     f"Checkpoint {checkpoint_id} belongs to run {checkpoint.run_id}; fork that run to start from it."
                 )
+        dependencies.replace(db, session, run, starts_after or StartsAfter())
         run.status = RunStatus.QUEUED
         run.queued_at, run.position = time.time(), None
         run.held, run.start_failures = False, 0

@@ -21,7 +21,7 @@ from pathlib import Path
 from db import key_values, paths
 from db.errors import IllegalState, StoreError
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
-from db.runs import attempts, runs
+from db.runs import attempts, behind, dependencies, runs
 from db.session import Database
 from engine.launch.attempt_files import AttemptFiles
 from engine.launch.devices import Device, DeviceList, list_devices
@@ -129,11 +129,13 @@ class Scheduler:
         limits = Limits.of(
             slots=key_values.get(self._db, "slots"), free_fraction=key_values.get(self._db, "gpu_memory_free_fraction")
         )
+        behind.settle(self._db)
         queue = runs.queued(self._db)
-        self._runnable = len(queue)
+        self._runnable = len(queue)  # with those that wait for other runs: their end may be seen only here
+        others = dependencies.who_wait(self._db)
         resting = {run.id: until for run in queue if (until := self._rests_until(run)) > time.time()}
         plan = place(
-            [run for run in queue if run.id not in resting],
+            [run for run in queue if run.id not in resting and run.id not in others],
             active,
             self._devices(),
             limits,

@@ -21,12 +21,13 @@ from db import paths
 from db.errors import IllegalState, StoreError
 from db.records import CommandRecord, RunRecord
 from db.retrying import tries
-from db.runs import attempts, commands, runs
+from db.runs import attempts, behind, commands, dependencies, runs
 from db.session import Database
+from engine.launch import settle as settling
 from engine.launch.attempt_files import AttemptFiles, read_json, write_json
 from engine.launch.lock import is_locked, lock_path
 from engine.launch.processes import host_name
-from engine.launch.settle import attempt_files, look, processes, reconcile, settle
+from engine.launch.settle import attempt_files, look, processes, settle
 from engine.launch.waiting import WAITS_FOR_ITS_TURN, published
 from engine.launch.warden import outer_environment
 
@@ -48,6 +49,20 @@ _DEATH_SECONDS = 2.0
 
 class SchedulerError(StoreError):
     """The background scheduler could not be started; the message says why."""
+
+
+def reconcile(db: Database) -> int:
+    """Settle what has ended without a record of it, as `settle.reconcile` does, and hold what will not start for it.
+
+    Returns:
+        How many attempts were settled by this call.
+
+    Raises:
+        StoreError: The database cannot be read or written.
+    """
+    settled = settling.reconcile(db)
+    behind.settle(db)
+    return settled
 
 
 def scheduler_running(db: Database) -> bool:
@@ -105,10 +120,14 @@ def why_waiting(db: Database, waiting: Iterable[RunRecord] | None = None) -> dic
     # On a server other hosts may serve the queue; who they are is seen only by what they say.
     served = scheduler_running(db) or (bool(said) and not db.url.startswith("sqlite"))
     reasons: dict[int, str] = {}
-    for run in runs.waiting(db) if waiting is None else waiting:
+    listed = runs.waiting(db) if waiting is None else list(waiting)
+    others = dependencies.waits_for(db, (run.id for run in listed))
+    for run in listed:
         if run.held:
             why = run.reason or ""
             reasons[run.id] = why if why.startswith("held") else f"held: {why}" if why else "held"
+        elif run.id in others:
+            reasons[run.id] = others[run.id]
         elif not served:
             reasons[run.id] = "no scheduler is running: any itop command starts one"
         else:

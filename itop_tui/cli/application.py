@@ -65,6 +65,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("hold", "queue", "Keep queued runs from starting."),
         Command("release", "queue", "Let held runs start when their turn comes."),
         Command("priority", "queue", "Give a queued run another priority."),
+        Command("after", "after", "Let a queued run start after others, or after none."),
     ),
     "Organize": (
         Command("star", "keep", "Give runs a star."),

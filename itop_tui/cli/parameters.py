@@ -46,6 +46,26 @@ Priority = Annotated[
         help="Runs of higher priority start first.", metavar="N", validator=validators.Number(gte=-MOST, lte=MOST)
     ),
 ]
+After = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name=["--after"],
+        help="Start when these runs have ended, in any way: ids or names, 12,14 or 3..7; may be given several times.",
+        negative=(),
+        metavar="RUN",
+        show_default=False,
+    ),
+]
+AfterOk = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name=["--after-ok"],
+        help="Start only when these runs have completed; if one ends otherwise, the new run is held.",
+        negative=(),
+        metavar="RUN",
+        show_default=False,
+    ),
+]
 AtLeastZero = Parameter(validator=validators.Number(gte=0, lte=MOST))
 """For a number of rows or steps."""
 

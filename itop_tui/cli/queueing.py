@@ -19,6 +19,7 @@ from itop_tui.cli.terminal import console, data, next_steps
 from itop_tui.figures.format import plural
 from itop_tui.service import launching
 from itop_tui.service.json_shape import print_json
+from itop_tui.service.starting_after import with_others
 from itop_tui.service.sweeps import seeded
 
 
@@ -78,7 +79,8 @@ def report(
         elif any(run.status is not RunStatus.COMPLETED for run in ended):
             code = Exit.FAILED
     if json:
-        documents = [runs.get(database, run.id) for run in queued] if ended is None else ended
+        shown = [runs.get(database, run.id) for run in queued] if ended is None else ended
+        documents = with_others(database, shown)
         print_json(documents[0] if len(documents) == 1 and not as_list else documents)
     return code
 

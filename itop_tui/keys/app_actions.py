@@ -24,6 +24,9 @@ QUEUE = (
     _queue("move_bottom", "b", "last", "Move to end of its priority.", when=may_wait, call="move('bottom')"),
     _queue("hold_run", "h", "hold", "Hold the run: it does not start until it is released. Or release it.",
            when=may_wait),
+    _queue("start_after", "a", "after", "Choose the runs that it starts after: any end of them, or only if they "
+           "complete.",
+           when=may_wait),
     _queue("raise_number", "plus,equals_sign", "more", "On a run, raise its priority: it starts before those of lower "
            "priority. On a device, one slot more: it runs one more run at a time.", when=may_rank, call="add(1)"),
     _queue("lower_number", "minus", "less", "On a run, lower its priority. On a device, one slot less; with none it "

@@ -11,6 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.reactive import reactive
+from textual.timer import Timer
 from textual.widgets import Static
 
 from db.records import Where
@@ -23,16 +24,19 @@ from itop_tui.keys import bindings, in_scope
 from itop_tui.look.theme import look
 from itop_tui.look.toned import Toned, TonedLine
 from itop_tui.new_run.plan_pane import PlanPane
-from itop_tui.new_run.run_form import FIELDS, FieldSpec, RunForm, shown
+from itop_tui.new_run.run_form import ALL_FIELDS, FieldSpec, RunForm, shown
 from itop_tui.new_run.settings_form import SettingsForm
 from itop_tui.screen import ItopScreen
 from itop_tui.service import launching, run_reading
 from itop_tui.service.launching import Launched
+from itop_tui.service.starting_after import find_typed, problems_of
 from itop_tui.widgets.key_bar import KeyHint
 
 if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
 
+_PAUSE = 0.25
+"""Seconds without a key before the runs that were typed are looked up."""
 _FORK_LOCKS = {"model": "as in the checkpoint", "data": "as in the checkpoint"}
 
 
@@ -111,6 +115,8 @@ class NewRunScreen(ItopScreen):
             lists=parent is None,
         )
         self._launching = False
+        self._runs_timer: Timer | None = None
+        self._runs_seen: Mapping[str, str] | None = self.form.after
 
     @property
     def heading(self) -> str:
@@ -153,6 +159,29 @@ class NewRunScreen(ItopScreen):
         self.query_one("#start", Static).update(line)
         self.refresh_keys()
         self.query_one(PlanPane).show_soon(self.form.grid)
+        if self.form.after != self._runs_seen:
+            self._runs_seen = None
+            if self._runs_timer is not None:
+                self._runs_timer.stop()
+            self._runs_timer = self.set_timer(_PAUSE, self._look_up_runs)
+
+    def _look_up_runs(self) -> None:
+        """See whether the runs that it is to start after are there."""
+        if not self.itop.is_open:
+            return
+        named = self._runs_seen = self.form.after
+
+        def found(problems: Mapping[str, str]) -> None:
+            if named == self.form.after and self.is_attached:
+                self._show_wrong_runs(problems)
+
+        self.itop.operate(lambda db: problems_of(db, named), found, failing="The runs cannot be looked up")
+
+    def _show_wrong_runs(self, problems: Mapping[str, str]) -> None:
+        self.form.show_wrong_runs(problems)
+        self.query_one(_Status).show_state(self.form)
+        self.fields.refresh()
+        self.refresh_keys()
 
     @on(SettingsForm.FieldHighlighted)
     def _moved(self, message: SettingsForm.FieldHighlighted) -> None:
@@ -213,7 +242,7 @@ class NewRunScreen(ItopScreen):
     def start_from(self, settings: Mapping[str, Any], title: str) -> None:
         """Fill the form again."""
         self._start_title = title
-        self.form = RunForm(settings, name=self.form.name, tags=self.form.tags)
+        self.form = RunForm(settings, name=self.form.name, tags=self.form.tags, after=self.form.after)
         self.fields.show_form(self.form)
         self._show_all()
 
@@ -226,7 +255,7 @@ class NewRunScreen(ItopScreen):
         problem = self.form.summary()
         if problem is not None or self.form.config is None or self.form.grid is None:
             self.notify(plain(problem or "", limit=300), severity="warning", markup=False)
-            first = next((name for name in self.form.problems if name in FIELDS), None)
+            first = next((name for name in self.form.problems if name in ALL_FIELDS), None)
             if first is not None:
                 self.fields.go_to(first)
             return
@@ -248,22 +277,30 @@ class NewRunScreen(ItopScreen):
             origin["parent_id"] = self._fork_of.id
         if self._fork_of is not None and self._checkpoint is not None:
             origin |= {"start_checkpoint_id": self._checkpoint.id, "fork_step": self._checkpoint.step}
+        launch = partial(
+            launching.launch,
+            configs=self.form.grid.configs,
+            where=where,
+            name=self.form.name or None if group is None else None,
+            group=group,
+            tags=self.form.tags,
+            **origin,
+        )
+        after = self.form.after
         self.itop.operate(
-            partial(
-                launching.launch,
-                configs=self.form.grid.configs,
-                where=where,
-                name=self.form.name or None if group is None else None,
-                group=group,
-                tags=self.form.tags,
-                **origin,
-            ),
+            # They are found again: one may have been deleted, or typed a moment ago.
+            lambda db: problems_of(db, after) or launch(db, starts_after=find_typed(db, after)),
             self._launched,
             otherwise=self._not_launched,
             failing="The run could not be launched",
         )
 
-    def _launched(self, launched: Launched) -> None:
+    def _launched(self, launched: Launched | dict[str, str]) -> None:
+        if isinstance(launched, dict):
+            self._launching = False
+            self._show_wrong_runs(launched)
+            self.fields.go_to(next(iter(launched)))
+            return
         self.leave()
         self.itop.runs_launched(launched)
 

@@ -99,11 +99,19 @@ FIELDS: dict[str, FieldSpec] = {
 
 _NAME = "What the run is called in every list; of a sweep, what its group is called. Empty: named for the settings."
 _TAGS = "Words to find the run by later: paper, baseline, try."
+_AFTER = "It starts when these runs have ended, in any way. Ids, ranges or names that only one run has; empty: at once."
+_AFTER_OK = "It starts only when these runs have completed; where one of them ends otherwise, it is held."
+_RUNS = "runs, as in 12 14 or 3..7"
 OWN_FIELDS: dict[str, FieldSpec] = {
     "name": FieldSpec("name", "", "text", (), False, True, _NAME, "any text", ""),
     "tags": FieldSpec("tags", "", "text", (), False, True, _TAGS, "words, with spaces between", ""),
+    "after": FieldSpec("after", "", "text", (), False, True, _AFTER, _RUNS, ""),
+    "after_ok": FieldSpec("after_ok", "", "text", (), False, True, _AFTER_OK, _RUNS, ""),
 }
 """What is the run's own and no setting."""
+
+AFTER_FIELDS = ("after", "after_ok")
+"""Those of them that name other runs; only the database knows whether they are right."""
 
 ALL_FIELDS: dict[str, FieldSpec] = {**OWN_FIELDS, **FIELDS}
 """Everything the form holds, in its order."""
@@ -123,11 +131,13 @@ class RunForm:
         *,
         name: str = "",
         tags: Sequence[str] = (),
+        after: Mapping[str, str] | None = None,
         lists: bool = True,
     ) -> None:
         self.locked = dict(locked or {})
         self.lists = lists
         self.start: dict[str, Entry] = {"name": name, "tags": " ".join(tags)}
+        self.start |= {field: (after or {}).get(field, "") for field in AFTER_FIELDS}
         for field, spec in FIELDS.items():
             self.start[field] = as_entry(field, start[field]) if field in start else spec.default
         self.entries: dict[str, Entry] = dict(self.start)
@@ -135,6 +145,7 @@ class RunForm:
         """The runs that would be launched; None while something is wrong."""
         self.config: RunConfig | None = None
         self.problems: dict[str, str] = {}
+        self._wrong_runs: dict[str, str] = {}
         self._variants: tuple[Mapping[str, Any], ...] = ()
         self._validate()
 
@@ -149,11 +160,22 @@ class RunForm:
         words = (word.lstrip("#") for word in str(self.entries["tags"]).replace(",", " ").split())
         return tuple(dict.fromkeys(word for word in words if word))
 
+    @property
+    def after(self) -> dict[str, str]:
+        """The runs that it is to start after as they were typed, by the field."""
+        return {field: str(self.entries[field]).strip() for field in AFTER_FIELDS}
+
+    def show_wrong_runs(self, problems: Mapping[str, str]) -> None:
+        """Take in what is wrong with the runs that it is to start after, by the field."""
+        self._wrong_runs = dict(problems)
+        self._validate()
+
     def set(self, name: str, entry: Entry) -> None:
         """Take what was typed into a field, and validate the whole."""
         if entry != self.entries[name]:
             self.entries[name] = entry
-            if name in FIELDS:
+            self._wrong_runs.pop(name, None)
+            if name in FIELDS or name in AFTER_FIELDS:
                 self._validate()
 
     def _validate(self) -> None:
@@ -176,6 +198,7 @@ class RunForm:
             self._variants = self._variants or (settings,)
             longest = max(FIELDS, key=lambda name: len(str(self.entries[name])) if name in self.listed else -1)
             self.problems = {longest: str(error)}
+        self.problems = self._wrong_runs | self.problems
 
     @property
     def listed(self) -> frozenset[str]:
@@ -241,7 +264,7 @@ class RunForm:
         """Why the run cannot be launched, naming the first wrong field; None where it can."""
         if not self.problems:
             return None
-        names = [FIELDS[name].label if name in FIELDS else name for name in self.problems]
+        names = [ALL_FIELDS[name].label if name in ALL_FIELDS else name for name in self.problems]
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         return f"{names[0]}{more}: {next(iter(self.problems.values()))}"
 
@@ -250,7 +273,7 @@ class RunForm:
         if self.config is None or self.grid is None:
             return None
         axes = {name: "".join(str(self.entries[name]).split()) for name in self.grid.axes}
-        return command_lines.command_line(self.config, name=self.name, tags=self.tags, axes=axes)
+        return command_lines.command_line(self.config, name=self.name, tags=self.tags, axes=axes, after=self.after)
 
 
 def _is_list(name: str, entry: str) -> bool:

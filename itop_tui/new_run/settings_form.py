@@ -24,7 +24,7 @@ from itop_tui.figures.format import fit, plain
 from itop_tui.look.theme import Tone
 from itop_tui.look.toned import Toned
 from itop_tui.new_run.line_edit import LineEdit
-from itop_tui.new_run.run_form import ALL_FIELDS, Entry, FieldSpec, RunForm, shown
+from itop_tui.new_run.run_form import AFTER_FIELDS, ALL_FIELDS, Entry, FieldSpec, RunForm, shown
 
 _EDITOR = 21
 """The cell at which the editors begin."""
@@ -277,7 +277,11 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
 
     def _width_of(self, spec: FieldSpec) -> int:
         """The run's own texts have no note beside them, and so more room."""
-        return self._editor_width if spec.section else max(16, min(60, self.scrollable_size.width - _EDITOR - 2))
+        return (
+            self._editor_width
+            if spec.section or spec.name in AFTER_FIELDS
+            else max(16, min(60, self.scrollable_size.width - _EDITOR - 2))
+        )
 
     def render_line(self, y: int) -> Strip:
         """Draw a line of the screen."""
@@ -326,6 +330,8 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
             padding = " " * (width - 1 - cell_len(before + under + behind))
             return [Segment(" " + before, text), Segment(under, caret), Segment(behind + padding, text)]
         if not entry:
-            hint = "named for its settings" if spec.name == "name" else "empty"
+            hint = {"name": "named for its settings", **dict.fromkeys(AFTER_FIELDS, "no other run")}.get(
+                spec.name, "empty"
+            )
             return [Segment(fit(f" {hint}", width), style + self.tone("faint"))]
         return [Segment(fit(f" {entry}", width - 1) + " ", style + self.tone(text_tone))]

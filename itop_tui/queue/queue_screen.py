@@ -11,19 +11,21 @@ from textual import on
 from textual.app import ComposeResult
 from textual.message import Message
 
-from db.records import RunRecord
+from db.records import RunRecord, StartsAfter
 from engine.launch import devices
-from itop_tui.dialogs.chosen import ChosenRuns, Runs
+from itop_tui.dialogs.chosen import ChosenRuns, Runs, named_all, sentence_case
 from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.keys import bindings, in_scope
 from itop_tui.look.toned import TonedLine
 from itop_tui.poller import RunsChanged
 from itop_tui.queue.board import QueueBoard
 from itop_tui.queue.lines import QueueScene, about, status
+from itop_tui.queue.others_chooser import OthersChooser
 from itop_tui.queue.queue_state import QueueRead, QueueReader
 from itop_tui.queue.sampling import DeviceSample, DeviceTracks, Probe, device_watcher
 from itop_tui.screen import ItopScreen, Selection
 from itop_tui.service import launching, queue_changes, run_requests
+from itop_tui.service.starting_after import Others, others_of
 from itop_tui.widgets.key_bar import KeyHint
 
 if TYPE_CHECKING:
@@ -165,6 +167,25 @@ class QueueScreen(ItopScreen):
             self._chosen.change(free, queue_changes.hold, "Held {runs}.", failing="Could not hold")
         else:
             self._chosen.change(runs, queue_changes.release, "Released {runs}.", failing="Could not release")
+
+    def action_start_after(self) -> None:
+        """Choose which runs the chosen ones start after."""
+        self._chosen.take("start_after", self._offer_others)
+
+    def _offer_others(self, runs: Runs) -> None:
+        ids = [run.id for run in runs]
+        self.itop.operate(
+            lambda db: others_of(db, ids), partial(self._choose_others, runs), failing="The runs cannot be read"
+        )
+
+    def _choose_others(self, runs: Runs, others: Others) -> None:
+        def chosen(wanted: StartsAfter | None) -> None:
+            if wanted is not None and wanted != others.chosen:
+                change = partial(queue_changes.start_after, starts_after=wanted)
+                self._chosen.change(runs, change, "", failing="Could not change what it starts after")
+
+        title = f"{sentence_case(named_all(runs))} {'starts' if len(runs) == 1 else 'start'} after …"
+        self.app.push_screen(OthersChooser(title, others.runs, others.chosen), chosen)
 
     def action_add(self, by: int) -> None:
         """Raise or lower the priority of the chosen runs, or the slots of the device at the cursor."""

@@ -7,10 +7,16 @@ from collections.abc import Mapping, Sequence
 
 from engine.config.field_info import setting_text
 from engine.config.run_config import RunConfig
+from itop_tui.service.starting_after import words_of
 
 
 def command_line(
-    config: RunConfig, *, name: str = "", tags: Sequence[str] = (), axes: Mapping[str, str] | None = None
+    config: RunConfig,
+    *,
+    name: str = "",
+    tags: Sequence[str] = (),
+    axes: Mapping[str, str] | None = None,
+    after: Mapping[str, str] | None = None,
 ) -> str:
     """The command that launches runs of these settings; settings with their default values are left out."""
     axes = axes or {}
@@ -30,4 +36,7 @@ def command_line(
         words += ["--group" if axes else "--name", name]
     for tag in tags:
         words += ["--tag", tag]
+    for field, runs in (after or {}).items():
+        if runs:
+            words += [f"--{field.replace('_', '-')}", ",".join(words_of(runs))]
     return shlex.join(words)

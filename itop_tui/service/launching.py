@@ -10,7 +10,7 @@ from itop_tui.service.run_requests import each
 from itop_tui.service.words import plural
 
 if TYPE_CHECKING:
-    from db.records import BatchResult, CheckpointRecord, RunRecord, Where
+    from db.records import BatchResult, CheckpointRecord, RunRecord, StartsAfter, Where
     from db.session import Database
     from engine.config.run_config import RunConfig
 
@@ -53,7 +53,8 @@ def queue_runs(
     """Queue runs in one transaction, each with its length where the data set's size is known; starts no scheduler.
 
     A run whose name is None, and all of them where no names are given, get one from the database. `tags` holds those of
-    each run; `about` what else `NewRun` takes, the same for all: notes, group, priority, and what concerns a fork.
+    each run; `about` what else `NewRun` takes, the same for all: notes, group, priority, what they start
+    after, and what concerns a fork.
 
     Raises:
         IllegalState: Their best weights would be written over something, or to a place that cannot be written to.
@@ -148,10 +149,11 @@ def queue_again(
     checkpoint: CheckpointRecord | None,
     config: RunConfig | None = None,
     total_steps: int | None = None,
+    starts_after: StartsAfter | None = None,
 ) -> RunRecord:
     """Queue a run that has ended to resume from a checkpoint, from scratch without one; starts no scheduler.
 
-    `config` and `total_steps` are None where they stay as they were.
+    `config` and `total_steps` are None where they stay as they were; `starts_after` is None where it waits for no run.
 
     Raises:
         IllegalState: Its best weights would be written over something, or to a place that cannot be written to.
@@ -164,7 +166,15 @@ def queue_again(
     check_saves(db, [run.config.get("save") if config is None else config.save], again=run)
     start = None if checkpoint is None else checkpoint.id
     changed = {} if config is None else as_stored(config)
-    return runs.requeue_resume(db, run.id, start, **changed, total_steps=total_steps, submission=submit.submission(run))
+    return runs.requeue_resume(
+        db,
+        run.id,
+        start,
+        **changed,
+        total_steps=total_steps,
+        submission=submit.submission(run),
+        starts_after=starts_after,
+    )
 
 
 def resume(db: Database, run_id: int, which: str | None = None) -> RunRecord:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from db import key_values
-from db.records import BatchResult
+from db.records import BatchResult, StartsAfter
 from db.runs import queue
 from db.runs.queue import add_priority
 from db.runs.queue import hold_many as hold
@@ -19,7 +19,7 @@ from db.session import Database
 from engine.launch import submit
 from engine.launch.placement import Limits
 
-__all__ = ["add_priority", "add_slots", "hold", "move", "release", "set_priority", "set_slots"]
+__all__ = ["add_priority", "add_slots", "hold", "move", "release", "set_priority", "set_slots", "start_after"]
 
 _MOST_SLOTS = 64
 
@@ -27,6 +27,14 @@ _MOST_SLOTS = 64
 def release(db: Database, run_ids: Iterable[int]) -> BatchResult:
     """Let held runs start when their turn comes, and make sure that a scheduler starts them."""
     result = queue.release_many(db, run_ids)
+    if result.done:
+        submit.ensure_scheduler(db)
+    return result
+
+
+def start_after(db: Database, run_ids: Iterable[int], starts_after: StartsAfter) -> BatchResult:
+    """Let queued runs start after others, or after none, and make sure that a scheduler starts them."""
+    result = queue.start_after(db, run_ids, starts_after)
     if result.done:
         submit.ensure_scheduler(db)
     return result

@@ -34,6 +34,7 @@ _SQLITE_ONLY = (
 _ALWAYS_ON_BOTH = (
     "test_answers",
     "test_attempts",
+    "test_dependencies",
     "test_processes",
     "test_settings",
     "test_text",

@@ -10,12 +10,25 @@ from engine.config.continuation import recomputed, refusal, resumable
 from engine.config.run_config import RunConfig
 from itop_tui.cli.errors import CommandError, UsageError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
-from itop_tui.cli.parameters import CheckpointName, GroupName, Json, NewName, Notes, Priority, RunName, Tags, Wait
+from itop_tui.cli.parameters import (
+    After,
+    AfterOk,
+    CheckpointName,
+    GroupName,
+    Json,
+    NewName,
+    Notes,
+    Priority,
+    RunName,
+    Tags,
+    Wait,
+)
 from itop_tui.cli.queueing import queue_seeded, report
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import note
 from itop_tui.figures.format import plain
 from itop_tui.service import launching
+from itop_tui.service.starting_after import find_runs
 from itop_tui.service.sweeps import as_settings
 
 _LENGTH = frozenset({"epochs", "multiplier", "max_steps"})
@@ -25,7 +38,15 @@ _FORKS = "The fork starts from step {step:,}, the {kind} checkpoint {id}."
 
 @takes_settings
 def resume(
-    run: RunName, /, *, flags: Flags, checkpoint: CheckpointName = None, wait: Wait = False, json: Json = False
+    run: RunName,
+    /,
+    *,
+    flags: Flags,
+    checkpoint: CheckpointName = None,
+    after: After = (),
+    after_ok: AfterOk = (),
+    wait: Wait = False,
+    json: Json = False,
 ) -> int:
     """Resume a run that has ended, from its last checkpoint or another one.
 
@@ -51,7 +72,8 @@ def resume(
                 f"itop checkpoints {found.id} lists earlier ones; or give it more steps",
             )
         length = total if changes else None
-        queued = launching.queue_again(database, found, chosen, config if changes else None, length)
+        before_it = find_runs(database, after, after_ok)
+        queued = launching.queue_again(database, found, chosen, config if changes else None, length, before_it)
         note(*flags.remarks)
         if chosen is None:
             note(f"Run {found.id} has no checkpoint: it starts again from the beginning.")
@@ -74,6 +96,8 @@ def fork(
     group: GroupName = None,
     notes: Notes = "",
     priority: Priority = 0,
+    after: After = (),
+    after_ok: AfterOk = (),
     wait: Wait = False,
     json: Json = False,
 ) -> int:
@@ -91,6 +115,7 @@ def fork(
         base = as_settings(parent.config)
         config = resolve(flags, base=base)
         _check_goes_on(parent, chosen, config)
+        starts_after = find_runs(database, after, after_ok)
         note(*flags.remarks, _FORKS.format(kind=chosen.kind, id=chosen.id, step=chosen.step))
         _tell_changes(config.changes(RunConfig.create(base)))
         queued = queue_seeded(
@@ -106,6 +131,7 @@ def fork(
             parent_id=parent.id,
             start_checkpoint_id=chosen.id,
             fork_step=chosen.step,
+            starts_after=starts_after,
         )
         return report(database, queued, verb="Queued", wait=wait, json=json)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated
 
 from cyclopts import Parameter, validators
 from rich.text import Text
 
 from db.records import BatchResult, RunRecord
+from db.runs import dependencies
 from db.runs import runs as store
 from db.runs.queue import Direction
 from db.session import Database
@@ -21,7 +22,8 @@ from itop_tui.cli.terminal import Column, console, data, heading, note, print_ta
 from itop_tui.figures.format import UNKNOWN, duration, steps
 from itop_tui.figures.run_view import seconds_left
 from itop_tui.service import queue_changes
-from itop_tui.service.json_shape import document, print_json
+from itop_tui.service.json_shape import print_json
+from itop_tui.service.starting_after import with_others
 
 _RUNNING_COLUMNS = (
     Column("DEVICE", lambda run: data(run.device or UNKNOWN)),
@@ -41,12 +43,15 @@ def queue(*, json: Json = False) -> int:
         waiting = store.waiting(database)
         why = submit.why_waiting(database)
         served = submit.scheduler_running(database)
+        others = with_others(database, waiting) if json else []
     if json:
         print_json(
             {
                 "scheduler": served,
                 "running": active,
-                "waiting": [{**document(run), "waits_because": why.get(run.id, "")} for run in waiting],
+                "waiting": [
+                    {**each, "waits_because": why.get(run.id, "")} for run, each in zip(waiting, others, strict=True)
+                ],
             }
         )
         return 0
@@ -80,7 +85,7 @@ def move(
     json: Json = False,
 ) -> int:
     """Move a waiting run among those of its priority."""
-    return _change([run], lambda database, ids: queue_changes.move(database, ids, to), json=json)
+    return change_queue([run], lambda database, ids: queue_changes.move(database, ids, to), json=json)
 
 
 def hold(
@@ -89,12 +94,12 @@ def hold(
     json: Json = False,
 ) -> int:
     """Keep waiting runs from starting until `itop release`; they keep their places."""
-    return _change(run, lambda database, ids: queue_changes.hold(database, ids, reason), json=json)
+    return change_queue(run, lambda database, ids: queue_changes.hold(database, ids, reason), json=json)
 
 
 def release(*run: RunNames, json: Json = False) -> int:
     """Let held runs start when their turn comes; failed starts are forgotten."""
-    return _change(run, queue_changes.release, json=json)
+    return change_queue(run, queue_changes.release, json=json)
 
 
 def priority(
@@ -108,26 +113,29 @@ def priority(
     json: Json = False,
 ) -> int:
     """Give a waiting run another priority; among those of that priority its age decides."""
-    return _change([run], lambda database, ids: queue_changes.set_priority(database, ids, number), json=json)
+    return change_queue([run], lambda database, ids: queue_changes.set_priority(database, ids, number), json=json)
 
 
-def _change(names: Iterable[str], change: Callable[[Database, Sequence[int]], BatchResult], *, json: bool) -> int:
+def change_queue(names: Iterable[str], change: Callable[[Database, Sequence[int]], BatchResult], *, json: bool) -> int:
     """Change the queue for some runs, and show where each stands then; 1 where any change was refused."""
     with opened() as database:
         result = change(database, [run.id for run in find_all(database, names)])
         note(*(f"itop: {problem}" for problem in result.problems))
         waiting = store.waiting(database)
-    if json:
-        print_json([run for run in waiting if run.id in result.done])
-    else:
-        _print_places(waiting, result.done)
+        changed = [run for run in waiting if run.id in result.done]
+        others = dependencies.waits_for(database, result.done)
+        if json:
+            print_json(with_others(database, changed))
+        else:
+            _print_places(waiting, result.done, others)
     return Exit.FAILED if result.problems else Exit.OK
 
 
-def _print_places(waiting: Sequence[RunRecord], changed: Sequence[int]) -> None:
+def _print_places(waiting: Sequence[RunRecord], changed: Sequence[int], others: Mapping[int, str]) -> None:
     out = console()
     for place, run in enumerate(waiting, 1):
         if run.id in changed:
             held = f", held: {run.reason or 'by user'}" if run.held else ""
-            line = Text.assemble(f"run {run.id}  ", data(run.name), f"  place {place} of {len(waiting)}", data(held))
+            why = held or (f", {others[run.id]}" if run.id in others else "")
+            line = Text.assemble(f"run {run.id}  ", data(run.name), f"  place {place} of {len(waiting)}", data(why))
             out.print(line.append(f", priority {run.priority}"), soft_wrap=True)

@@ -59,7 +59,8 @@ from itop_tui.figures.format import (
     steps,
 )
 from itop_tui.figures.run_view import percent_done, progress, seconds_left
-from itop_tui.service.json_shape import document, print_json
+from itop_tui.service.json_shape import print_json
+from itop_tui.service.starting_after import with_others
 from itop_tui.service.sweeps import as_settings
 
 _CURVES = (("loss", "loss"), ("accuracy", "accuracy"), ("itop_rate", "R_s"), ("death_rate", "death rate"))
@@ -99,8 +100,9 @@ def show(
         if diff:
             return _print_diff(found, attempts)
         if json:
+            (described,) = with_others(database, [found])
             more = {"test_step": test_step, "checkpoints": checkpoints, "attempts": attempts, "changes": changes}
-            print_json({**document(found), **more})
+            print_json({**described, **more})
             return 0
         out = console()
         width = max(10, min(60, out.width - 34))

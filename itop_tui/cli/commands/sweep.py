@@ -9,13 +9,14 @@ from cyclopts import Parameter
 
 from itop_tui.cli.errors import UsageError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
-from itop_tui.cli.parameters import GroupName, Json, Notes, PresetName, Priority, Tags, Wait
+from itop_tui.cli.parameters import After, AfterOk, GroupName, Json, Notes, PresetName, Priority, Tags, Wait
 from itop_tui.cli.queueing import report
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import Column, data, note, print_table
 from itop_tui.figures.format import plural
 from itop_tui.service import launching, sweeps
 from itop_tui.service.json_shape import print_json
+from itop_tui.service.starting_after import find_runs
 from itop_tui.service.sweeps import Grid, GridTooLargeError
 
 DryRun = Annotated[
@@ -32,6 +33,8 @@ def sweep(
     tag: Tags = (),
     notes: Notes = "",
     priority: Priority = 0,
+    after: After = (),
+    after_ok: AfterOk = (),
     dry_run: DryRun = False,
     wait: Wait = False,
     json: Json = False,
@@ -50,6 +53,7 @@ def sweep(
         return 0
 
     with opened(tend=False) as database:
+        about = {"notes": notes, "priority": priority, "starts_after": find_runs(database, after, after_ok)}
         missing = sweeps.missing(database, group, made.configs)
         note(_told(len(made.configs), len(missing), group))
         if not missing:
@@ -57,7 +61,7 @@ def sweep(
                 print_json([])
             return 0
         tags = [tag] * len(missing)
-        queued = launching.queue_runs(database, missing, tags=tags, notes=notes, group=group, priority=priority)
+        queued = launching.queue_runs(database, missing, tags=tags, group=group, **about)
         return report(database, queued, verb="Queued", wait=wait, json=json, as_list=True)
 
 

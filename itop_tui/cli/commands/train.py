@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itop_tui.cli.flags import Flags, resolve, takes_settings
-from itop_tui.cli.parameters import GroupName, Json, NewName, Notes, PresetName, Priority, Tags, Wait
+from itop_tui.cli.parameters import After, AfterOk, GroupName, Json, NewName, Notes, PresetName, Priority, Tags, Wait
 from itop_tui.cli.terminal import note
 
 
@@ -17,6 +17,8 @@ def train(
     group: GroupName = None,
     notes: Notes = "",
     priority: Priority = 0,
+    after: After = (),
+    after_ok: AfterOk = (),
     wait: Wait = False,
     json: Json = False,
 ) -> int:
@@ -31,9 +33,18 @@ def train(
 
     from itop_tui.cli.queueing import queue_seeded, report
     from itop_tui.cli.store import opened
+    from itop_tui.service.starting_after import find_runs
 
     with opened(tend=False) as database:
         queued = queue_seeded(
-            database, config, repetitions, name=name, group=group, tags=tag, notes=notes, priority=priority
+            database,
+            config,
+            repetitions,
+            name=name,
+            group=group,
+            tags=tag,
+            notes=notes,
+            priority=priority,
+            starts_after=find_runs(database, after, after_ok),
         )
         return report(database, queued, verb="Queued", wait=wait, json=json)

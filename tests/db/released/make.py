@@ -64,6 +64,10 @@ INSERT INTO step_values (run_id, metric_id, step, value, nonfinite) VALUES (1, 1
 UPDATE runs SET metrics = '{"power": "inf"}' WHERE id = 1;
 """
 
+_DEPENDENCIES = """
+INSERT INTO run_dependencies (run_id, after_id, must_complete, outcome) VALUES (3, 1, 0, 'open'), (3, 2, 1, 'open');
+"""
+
 
 def _record(db: Database, run_id: int, attempt_id: int, first: int, last: int) -> None:
     with MetricWriter(db, run_id, attempt_id) as writer:
@@ -143,6 +147,8 @@ def _main() -> None:
                 connection.executescript(_LATER)
             if "metrics" in columns:
                 connection.executescript(_METRICS)
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'run_dependencies'").fetchone():
+                connection.executescript(_DEPENDENCIES)
             print(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
         Path(sys.argv[1]).write_bytes(gzip.compress(path.read_bytes(), mtime=0))
 

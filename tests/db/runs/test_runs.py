@@ -13,7 +13,7 @@ from db.errors import AmbiguousRun, IllegalState, RunNotFound, StoreError
 from db.history import declared, metrics
 from db.history.declared import Metric
 from db.history.writer import MetricWriter
-from db.records import CheckpointRecord, EpochMetric, LayerMaskStat, MaskUpdate, RunRecord, RunStatus
+from db.records import CheckpointRecord, EpochMetric, LayerMaskStat, MaskUpdate, RunRecord, RunStatus, StartsAfter
 from db.runs import attempts, checkpoints, commands, runs
 from db.runs.facets import Experiment
 from db.session import Database
@@ -261,8 +261,10 @@ class TestResume:
 class TestDelete:
     def test_everything_recorded_goes(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(declared._by_name, "power", Metric("power", "power", "power", "W"))
-        run, attempt = started(db)
-        kept, other = started(db)
+        before = new_run(db)
+        run, kept = (new_run(db, starts_after=StartsAfter((before.id,))) for _ in range(2))
+        runs.delete(db, before.id)
+        attempt, other = start(db, run), start(db, kept)
         for each, of in ((run, attempt), (kept, other)):
             record(db, each, of.id, 1, 300)
             with MetricWriter(db, each.id, of.id) as writer:  # a metric without a column

@@ -122,7 +122,7 @@ def test_a_worker_that_found_no_database_is_tried_again(lab: Lab) -> None:
     ],
 )
 def test_a_worker_that_ends_by_itself_is_not_tried_again(lab: Lab, behaviour: str, reason: str) -> None:
-    run = lab.queue(behaviour, model="own.net:build")
+    run = lab.queue(behaviour, settings={"model": "own.net:build"})
     lab.start_warden(run)
     ended = lab.wait_status(run, RunStatus.FAILED)
     assert (ended.reason, ended.start_failures, ended.held) == (reason, 0, False)

@@ -15,7 +15,7 @@ import pytest
 
 from db import key_values
 from db.errors import IllegalState, RunNotFound
-from db.records import RunStatus
+from db.records import RunStatus, StartsAfter
 from db.runs import attempts, runs
 from engine.launch import scheduler as scheduler_module
 from engine.launch import submit
@@ -267,3 +267,23 @@ def test_held_runs_are_not_waited_for(lab: Lab) -> None:
     assert not scheduler.has_work()
     runs.update_fields(lab.db, run.id, held=False)
     assert scheduler.has_work()
+
+
+def test_a_run_starts_after_another_and_is_passed_over_until_then(lab: Lab) -> None:
+    key_values.put(lab.db, "slots", {"cpu": 2})
+    first = lab.queue("wait")
+    second, third = lab.queue("finish 0", starts_after=StartsAfter((first.id,))), lab.queue("finish 0")
+    fourth = lab.queue("finish 0", starts_after=StartsAfter(after_ok=(first.id,)))
+    lab.ensure_scheduler()
+    lab.wait_status(third, RunStatus.COMPLETED)  # though the second stands before it, and a slot is free
+    lab.wait_status(first, *LIVE)
+    assert (lab.get(second).status, lab.get(second).attempt_count) == (RunStatus.QUEUED, 0)
+    assert submit.why_waiting(lab.db) == {
+        second.id: f"after run {first.id} (running)",
+        fourth.id: f"after run {first.id} (running), if it completes",
+    }
+    submit.stop(lab.db, first.id)
+    lab.wait_status(second, RunStatus.COMPLETED)
+    assert (lab.attempt(second).started_at) >= (lab.attempt(first).ended_at or 0)
+    wait_for(lambda: lab.get(fourth).held, "the fourth to be held")
+    assert lab.get(fourth).reason == f"after run {first.id}, which was stopped"

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,13 @@ class Lab:
 
     # Runs
 
-    def queue(self, notes: str, *, device: str = "cpu", priority: int = 0, **settings: str) -> RunRecord:
+    def queue(
+        self, notes: str, *, device: str = "cpu", settings: Mapping[str, str] | None = None, **about: Any
+    ) -> RunRecord:
+        """Queue a run; `settings` are further ones of its configuration, `about` what else `runs.create` takes."""
         here = submit.submission()
-        run = runs.create(
-            self.db, config={"device": device, **settings}, notes=notes, priority=priority, submission=here
-        )
+        config = {"device": device, **(settings or {})}
+        run = runs.create(self.db, config=config, notes=notes, submission=here, **about)
         self.files(run).folder.mkdir(parents=True)  # as a scheduler does, for tests that write the files themselves
         return run
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from textual import events
 
-from db.records import RunStatus
-from db.runs import checkpoints, runs, shelf
+from db.records import RunStatus, StartsAfter
+from db.runs import checkpoints, commands, dependencies, runs, shelf
 from db.session import Database
 from engine.config.experiments import as_stored
 from engine.config.presets import PRESETS
@@ -338,3 +338,45 @@ async def test_help_has_a_key_where_every_letter_is_the_fields() -> None:
         await pilot.press("f1")
         await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
         assert form_of(app).form.name == ""
+
+
+async def test_the_runs_it_starts_after_are_checked_as_one_types(app: ItopApp, database: Database) -> None:
+    first, second = (
+        runs.create(database, **as_stored(PRESETS["digits-dense"].config()), name=name) for name in ("first", "second")
+    )
+    commands.send(database, second.id, "stop")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 2)
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        form = form_of(app)
+        form.fields.go_to("after")
+        await pilot.press(*"frst")
+        await wait_for(pilot, lambda: form.form.problems == {"after": "there is no run 'frst'. Did you mean 'first'?"})
+        assert "✗ after: there is no run 'frst'" in screen_text(app)
+        await pilot.press("ctrl+s")
+        assert app.screen is form
+        await pilot.press("ctrl+u", *"first")
+        await wait_for(pilot, lambda: not form.form.problems)
+        await pilot.press("down", *"2")
+        await wait_for(pilot, lambda: "run 2 (second) was stopped" in form.form.problems.get("after_ok", ""))
+        await pilot.press("backspace", "1", "ctrl+s")
+        await started(pilot, 3)
+        assert dependencies.of(database, [3]) == {3: StartsAfter(after_ok=(first.id,))}
+
+
+async def test_launching_looks_the_runs_up_again(app: ItopApp, database: Database) -> None:
+    runs.create(database, **as_stored(PRESETS["digits-dense"].config()), name="first")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 1)
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        form = form_of(app)
+        form.fields.go_to("after_ok")
+        await pilot.press("7", "ctrl+s")  # at once, before anything was looked up
+        await wait_for(pilot, lambda: "there is no run '7'" in form.form.problems.get("after_ok", ""))
+        assert app.screen is form
+        assert form.fields.current.name == "after_ok"
+        await pilot.press("backspace", "1", "ctrl+s")
+        await started(pilot, 2)
+        assert dependencies.of(database, [2]) == {2: StartsAfter(after_ok=(1,))}

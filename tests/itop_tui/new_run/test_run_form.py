@@ -227,3 +227,20 @@ def test_how_a_list_is_made_is_said_of_each_field_that_takes_one() -> None:
     assert FIELDS["lr"].listed == "a list, with commas between."
     assert FIELDS["growth"].listed == "a comma adds another choice."
     assert FIELDS["sparse"].listed == FIELDS["save"].listed == ""
+
+
+def test_the_command_line_names_the_runs_it_starts_after() -> None:
+    typed = form("digits-set")
+    typed.set("after", "12, 14")
+    typed.set("after_ok", " 3..7 ")
+    assert typed.after == {"after": "12, 14", "after_ok": "3..7"}
+    assert "--after 12,14 --after-ok 3..7" in str(typed.command_line())
+    assert typed.changes == ()
+    typed.show_wrong_runs({"after_ok": "there is no run from 3 to 7"})
+    assert typed.summary() == "after ok: there is no run from 3 to 7"
+    typed.set("lr", "fast")
+    assert set(typed.problems) == {"after_ok", "lr"}
+    typed.set("lr", "0.1")
+    assert set(typed.problems) == {"after_ok"}
+    typed.set("after_ok", "3")
+    assert typed.problems == {}

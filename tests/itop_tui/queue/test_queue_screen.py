@@ -13,19 +13,22 @@ import pytest
 from textual.pilot import Pilot
 
 from db import key_values
-from db.records import RunRecord, RunStatus
-from db.runs import attempts, commands, runs
+from db.records import RunRecord, RunStatus, StartsAfter
+from db.runs import attempts, commands, dependencies, queue, runs
 from db.session import Database
 from engine.config.run_config import RunConfig
+from engine.launch import submit
 from engine.launch.devices import DeviceList
 from engine.launch.processes import host_name
 from itop_tui.app import ItopApp
 from itop_tui.keys import in_scope
+from itop_tui.queue.others_chooser import OthersChooser
 from itop_tui.queue.queue_screen import QueueScreen
 from itop_tui.queue.queue_state import QueueState
 from itop_tui.run.run_screen import RunScreen
 from itop_tui.runs.runs_screen import RunsScreen
 from tests.described import described
+from tests.itop_tui.made import toasts
 from tests.itop_tui.queue.support import BROKEN, CPU, DEVICES, GPU
 from tests.itop_tui.support import screen_text, wait_for
 from tests.itop_tui.test_monkey import Life
@@ -290,3 +293,60 @@ async def test_a_scheduler_that_starts_or_ends_is_noticed_although_nothing_is_co
         await wait_for(pilot, lambda: screen.board.scene.state.scheduler)
         serving[0] = False
         await wait_for(pilot, lambda: not screen.board.scene.state.scheduler)
+
+
+async def test_what_a_run_starts_after_is_chosen(app: ItopApp, database: Database, scheduled: list[str]) -> None:
+    first, second, third = make(database, 3)
+    at_work(database, first)
+    async with queue_open(app, 3) as (pilot, screen):
+        screen.show_run(third.id)
+        await pilot.press("a")
+        await wait_for(pilot, lambda: isinstance(app.screen, OthersChooser))
+        assert f"Run {third.id} (work c) starts after" in screen_text(app)
+        await pilot.press("space", "down", "space", "space", "enter")
+        expected = StartsAfter((first.id,), (second.id,))
+        await wait_for(pilot, lambda: dependencies.of(database, [third.id]) == {third.id: expected})
+        reason = f"after run {first.id} (running); after run {second.id} (queued), if it completes"
+        await wait_for(pilot, lambda: screen.board.scene.state.reasons.get(third.id) == reason)
+        assert "after run 1 (running)" in screen_text(app)
+        await pilot.press("a")
+        await wait_for(pilot, lambda: isinstance(app.screen, OthersChooser))
+        assert "if completed  run 2" in screen_text(app)
+        await pilot.press("down", "space", "enter")  # not at all
+        await wait_for(pilot, lambda: dependencies.of(database, [third.id]) == {third.id: StartsAfter((first.id,))})
+        await pilot.press("a")
+        await wait_for(pilot, lambda: isinstance(app.screen, OthersChooser))
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: app.screen is screen)
+        assert dependencies.of(database, [third.id]) == {third.id: StartsAfter((first.id,))}
+
+
+async def test_a_run_that_will_not_start_is_shown_as_held_with_its_reason(app: ItopApp, database: Database) -> None:
+    first, second, third = make(database, 3)
+    queue.start_after(database, [second.id], StartsAfter(after_ok=(first.id,)))
+    queue.start_after(database, [third.id], StartsAfter(after_ok=(second.id,)))
+    commands.send(database, first.id, "stop")
+    submit.reconcile(database)
+    async with queue_open(app, 2, (120, 40)) as (pilot, screen):
+        await wait_for(pilot, lambda: screen_text(app).count("◌ held") == 2)
+        reasons = screen.board.scene.state.reasons
+        assert reasons[second.id] == "held: after run 1, which was stopped"
+        assert reasons[third.id] == "held: after run 2, which is held behind run 1, which was stopped"
+        screen.show_run(second.id)
+        await pilot.press("h")
+        await wait_for(pilot, lambda: "is released by itself when that run is" in toasts(app))
+        runs.requeue_resume(database, first.id, None)
+        submit.reconcile(database)
+        await wait_for(pilot, lambda: "◌ held" not in screen_text(app))
+
+
+async def test_a_circle_is_refused_in_words(app: ItopApp, database: Database) -> None:
+    first, second = make(database, 2)
+    queue.start_after(database, [second.id], StartsAfter((first.id,)))
+    async with queue_open(app, 2) as (pilot, screen):
+        screen.show_run(first.id)
+        await pilot.press("a")
+        await wait_for(pilot, lambda: isinstance(app.screen, OthersChooser))
+        await pilot.press("space", "enter")
+        await wait_for(pilot, lambda: "cannot start after run 2" in toasts(app))
+        assert dependencies.of(database, [first.id]) == {}

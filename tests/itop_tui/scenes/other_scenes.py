@@ -12,6 +12,7 @@ from itop_tui.dialogs.questions import Confirm
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.new_run.plan_pane import PlanPane
 from itop_tui.queue.board import QueueBoard
+from itop_tui.queue.others_chooser import OthersChooser
 from itop_tui.queue.queue_screen import QueueScreen
 from tests.itop_tui.scenes.data import KNOWN, UNKNOWN, empty_queue, form, queue
 from tests.itop_tui.scenes.scene import Scene, Step, listed, on
@@ -30,6 +31,9 @@ def _queued(app: ItopApp) -> bool:
 QUEUE = (
     Scene("queue", queue, (listed, "Q", on(QueueScreen), _queued, "space", "space"), QueueScreen),
     Scene("queue-device", queue, (listed, "Q", on(QueueScreen), _queued, "home"), QueueScreen),
+    Scene(
+        "queue-after", queue, (listed, "Q", on(QueueScreen), _queued, "a", on(OthersChooser), "space"), OthersChooser
+    ),
     Scene("queue-empty", empty_queue, (listed, "Q", on(QueueScreen), _sampled), QueueScreen),
     Scene("help-queue", queue, (listed, "Q", on(QueueScreen), "question_mark"), HelpScreen, texts=False),
 )
