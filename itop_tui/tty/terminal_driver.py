@@ -164,6 +164,11 @@ class TerminalDriver(LinuxDriver):
         if not self._away and self._writer_thread is not None:
             super().stop_application_mode()
 
+    def disable_input(self) -> None:
+        """Read no more, unless that was done already: in the background, it would stop us again."""
+        if not self._away:
+            super().disable_input()
+
     def run_input_thread(self) -> None:
         """Read keys until the app leaves, or the terminal ends."""
         parser = PlacesParser(self._debug)

@@ -59,7 +59,7 @@ async def test_deletions_are_taken_back_one_by_one_the_last_first(app: ItopApp, 
         await started(pilot, 1)
         await pilot.press("U")
         await started(pilot, 2)
-        await pilot.press("ctrl+z")
+        await pilot.press("U")
         await started(pilot, 4)
         assert sorted(run.id for run in table_of(app).rows) == [run.id for run in made]
         await pilot.press("U")
