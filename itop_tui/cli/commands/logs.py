@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -18,6 +17,7 @@ from db.runs import runs as store
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.errors import UsageError
+from itop_tui.cli.output_end import wait
 from itop_tui.cli.parameters import AtLeastZero, Json, RunName
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import note
@@ -95,7 +95,7 @@ def _follow(database: Database, run_id: int, tail: LogTail) -> None:
         _print(_read_on(tail, final=ended))
         if ended:
             return
-        time.sleep(_POLL_SECONDS)
+        wait(_POLL_SECONDS)
 
 
 def _print(lines: Iterable[str]) -> int:
