@@ -81,7 +81,7 @@ def test_a_follower_ends_with_its_terminal_without_a_hang_up(
     followed: str, database: Database, on_pty: Callable[..., OnPty], command: list[str]
 ) -> None:
     follower = on_pty(*command, followed)
-    follower.read_until("line" if "logs" in command else "sparse digits")
+    follower.read_until("line" if "logs" in command else "sparse dig")
     follower.close_terminal()
     assert follower.ended(PATIENCE) == 129
     assert runs.get(database, int(followed)).status is RunStatus.RUNNING
@@ -91,7 +91,7 @@ def test_a_live_view_that_is_ended_or_stopped_gives_the_cursor_back(
     followed: str, on_pty: Callable[..., OnPty]
 ) -> None:
     follower = on_pty("-c", _FOLLOW, followed, controlled=True)
-    follower.read_until("sparse digits")
+    follower.read_until("sparse dig")
     follower.process.send_signal(signal.SIGTERM)
     rest = follower.rest()
     assert follower.ended(PATIENCE) == 128 + signal.SIGTERM
