@@ -6,39 +6,27 @@ line; it is worked out here when a frame is written.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 from textual.geometry import Offset
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
-__all__ = ["HasCaret", "caret_of"]
-
-
-@runtime_checkable
-class HasCaret(Protocol):
-    """A widget with a caret that is no `Input` and no `TextArea`."""
-
-    @property
-    def caret(self) -> Offset | None:
-        """Where it is on the widget's content, in cells; None while there is none."""
+__all__ = ["caret_of"]
 
 
 def caret_of(widget: Widget | None) -> Offset | None:
-    """The place of a widget's caret on the screen; None where it has none."""
+    """The place of a widget's caret on the screen; None where it has none.
+
+    A widget with a caret that is no `Input` and no `TextArea` says where on its content it is, by a property `caret`.
+    """
+    at: Offset | None
     if isinstance(widget, Input):
-        return widget.content_region.offset + _within(
-            widget, widget._position_to_cell(widget.cursor_position) - widget.scroll_offset.x, 0
-        )
-    if isinstance(widget, TextArea):
+        at = Offset(widget._position_to_cell(widget.cursor_position) - widget.scroll_offset.x, 0)
+    elif isinstance(widget, TextArea):
         at = widget.cursor_screen_offset - widget.content_region.offset
-        return widget.content_region.offset + _within(widget, at.x, at.y)
-    caret = widget.caret if isinstance(widget, HasCaret) else None
-    if widget is None or caret is None:
+    else:
+        at = getattr(widget, "caret", None)
+    if widget is None or at is None:
         return None
-    return widget.content_region.offset + _within(widget, caret.x, caret.y)
-
-
-def _within(widget: Widget, x: int, y: int) -> Offset:
-    size = widget.content_region.size
-    return Offset(max(0, min(x, size.width - 1)), max(0, min(y, size.height - 1)))
+    content = widget.content_region
+    x, y = max(0, min(at.x, content.width - 1)), max(0, min(at.y, content.height - 1))
+    return content.offset + Offset(x, y)

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.widgets import TextArea
 
+from itop_tui.dialogs.questions import AskText
+from itop_tui.runs.run_table import RunTable
 from tests.end_to_end.terminal import needs_tmux
+from tests.itop_tui.support import form_app, started, wait_for
 from tests.patience import PATIENCE
-
-pytestmark = needs_tmux
 
 _SMALL = """
 from textual.widgets import Input, Label
@@ -73,6 +75,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     made.ask("kill-server")
 
 
+@needs_tmux
 def test_the_app_stops_in_a_field_and_comes_back_whole_at_another_size(shell: Shell) -> None:
     shell.type("app", "Enter")
     shell.wait_for("small app")
@@ -97,6 +100,7 @@ def test_the_app_stops_in_a_field_and_comes_back_whole_at_another_size(shell: Sh
     shell.wait_for("实验more")
 
 
+@needs_tmux
 def test_a_stopped_app_can_be_ended(shell: Shell) -> None:
     shell.type("app", "Enter")
     shell.wait_for("small app")
@@ -104,3 +108,30 @@ def test_a_stopped_app_can_be_ended(shell: Shell) -> None:
     shell.wait_for("Stopped")
     shell.type("kill %1; wait %1; echo ended=$?", "Enter")
     shell.wait_for("ended=143")
+
+
+async def test_the_key_works_on_every_screen_in_dialogs_and_in_fields() -> None:
+    """Without a shell the app says so each time."""
+    app = form_app()
+
+    def asked() -> int:
+        return sum("no shell" in notice.text for notice in app.notices)
+
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 12)
+        ways = ("slash", "N", "R", "n", "ctrl+p", "e", "O", "question_mark", "ctrl+l", "Q")
+        for count, way in enumerate(ways, start=1):
+            await pilot.press(way, "ctrl+z")
+            await wait_for(pilot, lambda count=count: asked() == count, f"{way}, then ^z")  # type: ignore[misc]
+            await pilot.press("escape")
+            await wait_for(pilot, lambda: len(app.screen_stack) == 1 and isinstance(app.focused, RunTable))
+
+
+async def test_in_notes_another_key_undoes() -> None:
+    app = form_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 12)
+        await pilot.press("N")
+        await wait_for(pilot, lambda: isinstance(app.screen, AskText))
+        await pilot.press(*"abc", "backspace", "ctrl+underscore")
+        await wait_for(pilot, lambda: app.screen.query_one(TextArea).text == "abc")
