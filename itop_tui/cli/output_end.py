@@ -1,4 +1,4 @@
-"""Commands that go on for long: they end when nobody can read what they print, and give the terminal back.
+"""Commands that go on for long: they end when no one can read what they print, and give the terminal back.
 
 A command that prints nothing for a while would else not notice that `head` has seen enough, or that its terminal was
 closed without a hang-up, and stay until its run has ended.

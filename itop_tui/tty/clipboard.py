@@ -7,7 +7,7 @@
 | in screen                                 | OSC 52 in device control strings               | no              |
 | any other terminal, also over SSH         | OSC 52                                         | no              |
 
-A terminal does not answer OSC 52, and many ignore it; so nobody may say that something was copied by it.
+A terminal does not answer OSC 52, and many ignore it; so no one may say that something was copied by it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Clipboard", "Outcome"]
+__all__ = ["Clipboard", "CopyOutcome"]
 
 _SECONDS = 3.0
 """How long a program may take."""
@@ -35,7 +35,7 @@ _REMOTE = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CopyOutcome:
     """Where a text is now, as far as that is known.
 
     Attributes:
@@ -58,7 +58,7 @@ class Outcome:
         return "In tmux's buffer" if self.in_tmux else "Sent to the terminal's clipboard"
 
     def sentence(self, what: str) -> str:
-        """What was copied and how, and where else it is to be had.
+        """What was copied and how, and where else it is available.
 
         Args:
             what: What was copied: a phrase or the text itself, without a full stop.
@@ -108,13 +108,13 @@ class Clipboard:
             return "".join(f"\x1bP{osc[at : at + _CHUNK]}\x1b\\" for at in range(0, len(osc), _CHUNK))
         return osc
 
-    def put(self, text: str) -> Outcome:
+    def put(self, text: str) -> CopyOutcome:
         """Put a text wherever a program can, and into a file where no clipboard surely has it. Blocks."""
         program = "" if self.apart else self._by_program(text)
         if program:
-            return Outcome(program)
+            return CopyOutcome(program)
         in_tmux = not self.apart and bool(self.environ.get("TMUX")) and self._in_tmux(text)
-        return Outcome("", in_tmux, self._in_file(text), len(text.encode("utf-8", "replace")) > _MUCH)
+        return CopyOutcome("", in_tmux, self._in_file(text), len(text.encode("utf-8", "replace")) > _MUCH)
 
     def _by_program(self, text: str) -> str:
         """The program that put it on the clipboard of the desktop the user sits at; empty where there is none."""

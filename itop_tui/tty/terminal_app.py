@@ -30,7 +30,7 @@ class TerminalApp(KeysInOrder):
 
     @property
     def was_cut_off(self) -> bool:
-        """Whether the app leaves because its terminal has ended or a signal asked for it, and nobody quit."""
+        """Whether the app leaves because its terminal has ended or a signal asked for it, and no one quit."""
         return self.return_code in ENDED_FROM_OUTSIDE
 
     @property
@@ -79,7 +79,7 @@ class TerminalApp(KeysInOrder):
         from db import paths
 
         driver = self._driver
-        # A test reaches nobody's clipboard.
+        # A test reaches no one's clipboard.
         apart = driver is None or driver.is_web or driver.is_headless
         clipboard = Clipboard(paths.home(), os.environ, apart=apart)
         if driver is not None:

@@ -38,7 +38,7 @@ HUNG_UP = 128 + signal.SIGHUP
 """The exit code after the terminal has gone, as shells report a hang-up."""
 _ENDS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 ENDED_FROM_OUTSIDE = frozenset(128 + number for number in _ENDS)
-"""The exit codes of an app that nobody quit."""
+"""The exit codes of an app that no one quit."""
 PATIENCE = 5.0
 """Seconds the app may take to leave."""
 _BLOCK = 1 << 16

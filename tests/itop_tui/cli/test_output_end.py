@@ -1,4 +1,4 @@
-"""Commands that follow a run end when nobody can read them, in real processes; the run is not touched."""
+"""Commands that follow a run end when no one can read them, in real processes; the run is not touched."""
 
 from __future__ import annotations
 

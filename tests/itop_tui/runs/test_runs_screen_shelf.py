@@ -48,7 +48,7 @@ async def test_a_deletion_tells_what_it_frees_and_is_final_when_the_app_is_left(
 async def test_an_app_that_ends_with_its_terminal_leaves_what_was_deleted_to_the_next(
     app: ItopApp, database: Database
 ) -> None:
-    """Nobody quit: the run can still be restored."""
+    """No one quit: the run can still be restored."""
     create(database, 1)
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 1)

@@ -14,7 +14,7 @@ import pytest
 
 from itop_tui.app import ItopApp
 from itop_tui.dialogs.help import MessagesScreen
-from itop_tui.tty.clipboard import Clipboard, Outcome
+from itop_tui.tty.clipboard import Clipboard, CopyOutcome
 from tests.end_to_end.terminal import needs_tmux
 from tests.itop_tui.support import MemoryReader, form_app, make_run, memory_app, open_form, started, wait_for
 
@@ -57,7 +57,7 @@ def decoded(sequence: str) -> str:
 def test_a_program_that_succeeds_has_copied(programs: Path, name: str, variable: str) -> None:
     kept = program(programs, name)
     outcome = clipboard(programs, **{variable: ":0"}).put(TEXT)
-    assert outcome == Outcome(name)
+    assert outcome == CopyOutcome(name)
     assert outcome.title == "Copied"
     assert kept.read_text() == TEXT
     assert not (programs.parent / "home").exists()
@@ -152,7 +152,7 @@ def test_in_tmux_the_client_that_attached_last_says_whether_the_user_is_remote(t
     (programs / "tmux").symlink_to(subprocess.check_output(["which", "tmux"], text=True).strip())
     here = clipboard(programs, DISPLAY=":0", TMUX=inside)
     subprocess.run([*tmux, "set-environment", "-t", "t", "DISPLAY", ":0"], check=True)
-    assert here.put(TEXT) == Outcome("xclip")
+    assert here.put(TEXT) == CopyOutcome("xclip")
     kept.unlink()
     subprocess.run([*tmux, "set-environment", "-t", "t", "SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22"], check=True)
     assert here.put(TEXT).in_tmux

@@ -128,7 +128,7 @@ def test_bytes_that_are_no_utf_8_do_not_end_the_app(starts: Starts) -> None:
 
 
 def test_where_there_is_no_shell_to_return_to_the_app_stays(starts: Starts) -> None:
-    """A program that is stopped where nobody can continue it is lost."""
+    """A program that is stopped where no one can continue it is lost."""
     app = starts(controlled=True)
     app.type("\x1a")
     app.read_until("no shell")
