@@ -111,7 +111,7 @@ class ItopApp(Shell):
         """End what is held, in a thread."""
         if self.poller is not None:
             self.poller.stop()
-        self.holder.close()
+        self.holder.close(empty_trash=not self.was_cut_off)
         if self.planner is not None:
             self.planner.close()
 

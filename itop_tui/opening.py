@@ -68,11 +68,16 @@ def open_database(opener: Callable[[], Database]) -> OpenDatabase:
     return opened
 
 
-def leave(opened: OpenDatabase) -> list[str]:
-    """Close a database; the last app to leave it empties the trash. Blocks; gives what could not be removed."""
+def leave(opened: OpenDatabase, *, empty_trash: bool = True) -> list[str]:
+    """Close a database. Blocks; gives what could not be removed.
+
+    Args:
+        opened: The database.
+        empty_trash: Whether the last app to leave it empties the trash; otherwise the next app offers what is in it.
+    """
     problems: list[str] = []
     with contextlib.suppress(Exception):  # a database that is gone cannot be tidied up; the next app does it
-        if opened.apps is not None and opened.apps.alone():
+        if empty_trash and opened.apps is not None and opened.apps.alone():
             problems = shelving.purge(opened.database)
     if opened.apps is not None:
         opened.apps.leave()
@@ -163,12 +168,12 @@ class DatabaseHolder:
         """
         return (self._aside if aside else self._in_order).submit(lambda: operation(self.database))
 
-    def close(self) -> None:
-        """Finish what was asked for, and leave the database. Blocks."""
+    def close(self, *, empty_trash: bool = True) -> None:
+        """Finish what was asked for, and leave the database, as `leave` does. Blocks."""
         for threads in (self._in_order, self._aside):
             threads.shutdown()
         if self._held is not None:
-            leave(self._held)
+            leave(self._held, empty_trash=empty_trash)
 
 
 def collect_garbage() -> None:

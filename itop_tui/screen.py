@@ -16,11 +16,11 @@ from textual.widgets import Input, TextArea
 
 from itop_tui.figures.format import plain
 from itop_tui.keys import Action, Scope, find, in_scope, key_name, keymap, writes
-from itop_tui.keys.key_order import KeysInOrder
 from itop_tui.notices import Notice
 from itop_tui.opening import DatabaseHolder
 from itop_tui.poller import DatabaseTrouble, Poller, RunsChanged, Snapshot, View, reason
 from itop_tui.service.trash import Bin
+from itop_tui.tty.terminal_app import TerminalApp
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 from itop_tui.widgets.leaving import Leaving
 from itop_tui.widgets.top_bar import Banner, TopBar
@@ -48,7 +48,7 @@ class Planner(Protocol):
         """End what is held."""
 
 
-class Shell(KeysInOrder):
+class Shell(TerminalApp):
     """What screens and dialogs need of the app: `itop_tui.app.ItopApp`, which they do not import.
 
     Args:

@@ -7,6 +7,7 @@ without a word opens, costs no parser either.
 
 from __future__ import annotations
 
+import errno
 import gc
 import inspect
 import os
@@ -145,7 +146,10 @@ def open_app() -> int:
 
 
 def run(tokens: Sequence[str]) -> int:
-    """Run a command line and give its exit code: 0 done, 1 not done, 2 a wrong command line, 130 interrupted."""
+    """Run a command line and give its exit code.
+
+    0: done; 1: not done; 2: a wrong command line; 129: the terminal was closed; 130: interrupted.
+    """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # the caller has closed it, and does not want what is written there
@@ -159,12 +163,19 @@ def run(tokens: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, say) has seen enough. Python flushes stdout at exit: give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from itop_tui.cli.output_end import nowhere
+
+        nowhere(sys.stdout.fileno())  # The reader (head, say) has seen enough; Python flushes stdout at its end.
         return Exit.OK
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else Exit.FAILED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.EIO:
+            from itop_tui.cli.output_end import nowhere, terminal_is_gone
+
+            if terminal_is_gone():
+                nowhere(1, 2)
+                return Exit.HUNG_UP
         if os.environ.get("ITOP_DEBUG"):
             raise
         problems, code = explain(error, tokens)

@@ -12,6 +12,7 @@ class Exit(IntEnum):
     OK = 0
     FAILED = 1  # the command was understood, but could not be done, or the run it followed did not complete
     USAGE = 2  # the command line is wrong; nothing was done
+    HUNG_UP = 129  # the terminal was closed
     INTERRUPTED = 130  # Ctrl-C
 
 

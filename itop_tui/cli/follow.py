@@ -20,6 +20,7 @@ from db.records import RunRecord, RunStatus
 from db.runs import attempts, runs
 from db.session import Database
 from engine.launch import submit
+from itop_tui.cli.output_end import gives_back, wait
 from itop_tui.cli.terminal import data, state, state_style
 from itop_tui.figures.format import bar, duration, explored, figure, percent, r_s
 from itop_tui.figures.run_view import percent_done, progress, seconds_left
@@ -207,7 +208,7 @@ class Follower:
                 submit.reconcile(self.database)
                 if any(one.run.status is RunStatus.QUEUED for one in followed):
                     submit.ensure_scheduler(self.database)
-            time.sleep(_POLL_SECONDS)
+            wait(_POLL_SECONDS)
 
     def _read(self) -> list[Followed]:
         """Read all runs in one query; an attempt is read once, when it has begun."""
@@ -256,7 +257,8 @@ def follow(database: Database, run_ids: Sequence[int], *, out: Console) -> list[
         The runs as they are then, or None if the user detached with Ctrl-C; the runs then continue.
     """
     try:
-        with Live(console=out, auto_refresh=False, transient=True) if out.is_terminal else nullcontext() as live:
+        view = Live(console=out, auto_refresh=False, transient=True) if out.is_terminal else nullcontext()
+        with gives_back(out), view as live:
             ended = Follower(database, run_ids, out).until_ended(live)
     except KeyboardInterrupt:
         names = ", ".join(str(run_id) for run_id in run_ids)

@@ -25,7 +25,7 @@ from itop_tui.figures.comparison import MOST, Entry
 from itop_tui.figures.comparison_curves import EntryCurves, members_of
 from itop_tui.figures.comparison_scatter import ACCURACIES
 from itop_tui.figures.entry_charts import ChartedEntries
-from itop_tui.figures.format import plain, plural
+from itop_tui.figures.format import plural
 from itop_tui.keys import bindings, find, in_scope
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.screen import ItopScreen
@@ -361,8 +361,7 @@ class CompareScreen(ItopScreen):
         """Copy the open table as text; on charts and plots, the results."""
         if self._shown is not None:
             name, text = self._tabs.as_text(self._shown)
-            self.app.copy_to_clipboard(text)
-            self.notify(plain(f"The table of {name}, {plural(len(text.splitlines()), 'line')}."), title="Copied")
+            self.itop.copy(text, f"The table of {name}, {plural(len(text.splitlines()), 'line')}")
 
     def action_export(self) -> None:
         """Ask what of the comparison to write, and where."""

@@ -18,11 +18,12 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Label, Static
 
-from itop_tui.figures.format import plain
+from itop_tui.figures.format import plain, plural
 from itop_tui.keys import Scope, in_scope, key_name, writes
 from itop_tui.look.theme import STATES, Tone, tone_style
 from itop_tui.look.toned import Part, TonedLines
 from itop_tui.notices import Notice, Severity
+from itop_tui.screen import shell_of
 from itop_tui.widgets.leaving import Dialog
 
 _MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
@@ -154,5 +155,4 @@ class MessagesScreen(_Page):
             f"{time.strftime(stamp, time.localtime(one.at))} {one.severity}: {plain(one.text)}"
             for one in self._messages
         )
-        self.app.copy_to_clipboard("\n".join(lines))
-        self.notify("Copied.", markup=False)
+        shell_of(self).copy("\n".join(lines), f"The message log, {plural(len(self._messages), 'message')}")

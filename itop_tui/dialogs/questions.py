@@ -91,18 +91,24 @@ class AskText(Question[str | None]):
     BINDINGS: ClassVar = [
         Binding("ctrl+s", "save", "save", priority=True),
         Binding("escape", "leave", "cancel", priority=True),
+        Binding("ctrl+underscore", "undo", "undo", priority=True),  # ^z, the widget's own key, suspends the app
     ]
 
     def __init__(self, title: str, value: str, note: str = "") -> None:
         # The widget draws control characters as they are: a terminal would obey them.
         text = "\n".join(plain(line) for line in value.splitlines())
         area = TextArea(text, soft_wrap=True, tab_behavior="focus", compact=True)
-        super().__init__(title, note, area, keys=(KeyHint("^s", "save", _SAVE), _CANCEL), classes="dialog large")
+        keys = (KeyHint("^s", "save", _SAVE), _CANCEL, KeyHint("^_", "undo", "screen.undo"))
+        super().__init__(title, note, area, keys=keys, classes="dialog large")
 
     def on_mount(self) -> None:
         """Put the caret at the end."""
         area = self.query_one(TextArea)
         area.move_cursor(area.document.end)
+
+    def action_undo(self) -> None:
+        """Undo the last change of the text."""
+        self.query_one(TextArea).undo()
 
     def action_save(self) -> None:
         """Close with the text."""

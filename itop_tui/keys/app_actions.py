@@ -93,5 +93,7 @@ APP = (
          footer=False),
     _app("retry_database", "ctrl+g", "retry", "Try again after a problem: open the database, start the scheduler.",
          footer=False),
+    _app("suspend_process", "ctrl+z", "suspend", "Stop the app and return to the shell; fg continues it.",
+         footer=False, priority=True),
     _app("quit", "q,ctrl+q", "quit", "Quit the app. Runs continue in the background."),
 )  # fmt: skip

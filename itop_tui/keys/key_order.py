@@ -16,6 +16,8 @@ from textual import events
 from textual.app import App
 from textual.dom import DOMNode
 
+from itop_tui.keys.key_places import by_place
+
 __all__ = ["KeysInOrder"]
 
 _ROUNDS = 4
@@ -44,8 +46,18 @@ class KeysInOrder(App[None]):
 
     async def _do(self, event: events.Key | events.Paste) -> None:
         self._have_patience(event)
+        if isinstance(event, events.Key):
+            self._take_by_place(event)
         await super().on_event(event)
         await self._follow(event, _ROUNDS)
+
+    def _take_by_place(self, event: events.Key) -> None:
+        """Let a key of another layout be the one at its place, where it means nothing itself."""
+        other = by_place(event)
+        if other is None or (self.focused and self.focused.check_consume_key(event.key, event.character)):
+            return
+        if not any(event.key in bindings.key_to_bindings for _, bindings in self.screen._binding_chain):
+            event.key, event.character = other
 
     def _have_patience(self, event: events.Key | events.Paste) -> None:
         if self._gives_up is not None:

@@ -31,7 +31,7 @@ ACTIONS = (
               when=a_run),
     _organize("delete_run", "x", "delete", "Delete the run with its checkpoints and its log; says first how much that "
               "frees.", when=may_delete),
-    _organize("undo_delete", "U,ctrl+z", "undo delete", "Undo the last deletion, until you quit.", footer=False),
+    _organize("undo_delete", "U", "undo delete", "Undo the last deletion, until you quit.", footer=False),
     _run("duplicate_run", "d", "duplicate", "A new run with the same settings, to be changed first.", when=a_run),
     _run("pause_run", "p", "pause", "Pause a running run, or continue a paused one.", when=may_pause, footer=False),
     _run("checkpoint_now", "C", "checkpoint", "Save a checkpoint now; the run continues.", when=may_checkpoint,

@@ -314,8 +314,7 @@ class NewRunScreen(ItopScreen):
         if command is None:
             self.notify("There is no command line while a field is wrong.", severity="warning", markup=False)
             return
-        self.app.copy_to_clipboard(command)
-        self.notify(plain(command, limit=600), title="Copied", timeout=8, markup=False)
+        self.itop.copy(command, command)
 
     def action_leave(self) -> None:
         """Go back; asks where something was typed."""

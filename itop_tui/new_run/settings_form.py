@@ -15,7 +15,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding
-from textual.geometry import Size
+from textual.geometry import Offset, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -103,6 +103,19 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         text = str(self.form.entries[self.current.name])
         if self._edit.text != text:
             self._edit = LineEdit.at_end(text)
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Whether a key is text for the field at the cursor; textual asks it."""
+        return self.current.kind == "text" and character is not None and character.isprintable()
+
+    @property
+    def caret(self) -> Offset | None:
+        """Where the caret is on the widget; on a switch or a choice, the first cell of its value."""
+        spec = self.current
+        if not self.has_focus:
+            return None
+        before = 0 if spec.kind != "text" else cell_len(self._window(spec)[0])
+        return Offset(_EDITOR + 1 + before, self._line - self.scroll_offset.y)
 
     # ------------------------------------------------------------------------------------------------------- moving
 
@@ -283,6 +296,10 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
             else max(16, min(60, self.scrollable_size.width - _EDITOR - 2))
         )
 
+    def _window(self, spec: FieldSpec) -> tuple[str, str, str]:
+        """The visible part of the text that is edited: before, under and behind the caret."""
+        return LineEdit(plain(self._edit.text), self._edit.caret).window(self._width_of(spec) - 2)
+
     def render_line(self, y: int) -> Strip:
         """Draw a line of the screen."""
         width, base = self.scrollable_size.width, self.rich_style
@@ -324,7 +341,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
             choice = fit(f" {entry}", width - 2)
             return [Segment("‹", arrow), Segment(choice, style + self.tone(text_tone)), Segment("›", arrow)]
         if here:
-            before, under, behind = LineEdit(plain(self._edit.text), self._edit.caret).window(width - 2)
+            before, under, behind = self._window(spec)
             caret = style + self.get_component_rich_style("settings--caret", partial=True)
             text = style + self.tone("text")
             padding = " " * (width - 1 - cell_len(before + under + behind))

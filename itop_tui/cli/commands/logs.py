@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -20,6 +19,7 @@ from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.errors import Exit, UsageError
 from itop_tui.cli.follow import obstacle_of
+from itop_tui.cli.output_end import wait
 from itop_tui.cli.parameters import AtLeastZero, Json, RunName
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import note
@@ -106,7 +106,7 @@ def _follow(database: Database, run: RunRecord, tail: LogTail) -> int:
         _print(_read_on(tail, final=over))
         if over:
             break
-        time.sleep(_POLL_SECONDS)
+        wait(_POLL_SECONDS)
     if obstacle is None:
         return Exit.OK
     note(f"Run {run.id}: {plain(obstacle)}")

@@ -45,6 +45,21 @@ async def test_a_deletion_tells_what_it_frees_and_is_final_when_the_app_is_left(
     assert not folder.exists()
 
 
+async def test_an_app_that_ends_with_its_terminal_leaves_what_was_deleted_to_the_next(
+    app: ItopApp, database: Database
+) -> None:
+    """No one quit: the run can still be restored."""
+    create(database, 1)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 1)
+        await pilot.press("x")
+        await wait_for(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
+        await wait_for(pilot, lambda: "There are no runs yet" in screen_text(app))
+        app.exit(return_code=129)
+    assert len(shelf.trashed(database)) == 1
+
+
 async def test_deletions_are_taken_back_one_by_one_the_last_first(app: ItopApp, database: Database) -> None:
     made = create(database, 4)
     async with app.run_test(size=SIZE) as pilot:
@@ -59,7 +74,7 @@ async def test_deletions_are_taken_back_one_by_one_the_last_first(app: ItopApp, 
         await started(pilot, 1)
         await pilot.press("U")
         await started(pilot, 2)
-        await pilot.press("ctrl+z")
+        await pilot.press("U")
         await started(pilot, 4)
         assert sorted(run.id for run in table_of(app).rows) == [run.id for run in made]
         await pilot.press("U")

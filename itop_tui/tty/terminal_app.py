@@ -1,0 +1,89 @@
+"""An app that keeps to what a terminal expects: see `terminal_driver.py`, `clipboard.py` and `caret.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from textual import work
+from textual.css.query import NoMatches
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Offset
+
+from itop_tui.figures.format import plain
+from itop_tui.keys.key_order import KeysInOrder
+from itop_tui.tty.caret import caret_of
+from itop_tui.tty.clipboard import Clipboard
+from itop_tui.tty.terminal_driver import ENDED_FROM_OUTSIDE, TerminalDriver
+
+__all__ = ["TerminalApp"]
+
+
+class TerminalApp(KeysInOrder):
+    """An app that ends with its terminal, stops on ^z, copies honestly, and shows where the caret is."""
+
+    def get_driver_class(self) -> type[Driver]:
+        """Ours, unless another one is asked for: in a browser, or in tests."""
+        chosen = super().get_driver_class()
+        return TerminalDriver if chosen is LinuxDriver else chosen
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether the app leaves because its terminal has ended or a signal asked for it, and no one quit."""
+        return self.return_code in ENDED_FROM_OUTSIDE
+
+    @property
+    def cursor_position(self) -> Offset:
+        """Where the terminal's cursor stands: at the caret, while there is one."""
+        caret = caret_of(self.focused) if self._screen_stack else None
+        return self._cursor_rests if caret is None else caret
+
+    @cursor_position.setter
+    def cursor_position(self, position: Offset) -> None:
+        self._cursor_rests = position
+
+    def action_suspend_process(self) -> None:
+        """Stop the app until the shell continues it."""
+        driver = self._driver
+        if not isinstance(driver, TerminalDriver):
+            self.notify("There is no shell to return to here.", severity="warning", markup=False)
+        elif not driver.stop_job():
+            text = "There is no shell to return to: the app is the only program of this terminal."
+            self.notify(text, severity="warning", markup=False)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Report what was not foreseen; but a screen that was still opening while the app left has just no widgets."""
+        if not (self._exit and (self.was_cut_off or isinstance(error, NoMatches))):
+            super()._handle_exception(error)
+
+    # ------------------------------------------------------------------------------------------------------- copying
+
+    def copy(self, text: str, what: str) -> None:
+        """Put a text on the clipboard, and say what is known of that.
+
+        Args:
+            text: The text.
+            what: What it is, for the message: a phrase, or the text itself.
+        """
+        self._clipboard = text
+        self._copy(text, plain(what, limit=600))
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Put a text on the clipboard and say nothing of it: what a field's or the screen's own ^c does."""
+        self._clipboard = text
+        self._copy(text, "")
+
+    @work(group="copying", exit_on_error=False)
+    async def _copy(self, text: str, what: str) -> None:
+        from db import paths
+
+        driver = self._driver
+        # A test reaches no one's clipboard.
+        apart = driver is None or driver.is_web or driver.is_headless
+        clipboard = Clipboard(paths.home(), os.environ, apart=apart)
+        if driver is not None:
+            driver.write(clipboard.sequence(text))
+        outcome = await asyncio.to_thread(clipboard.put, text)
+        if what:
+            self.notify(outcome.sentence(what), title=outcome.title, timeout=8 if outcome.program else 12, markup=False)
