@@ -5,7 +5,8 @@ network takes milliseconds and no data set is loaded; only where the masks follo
 ``resume``) are real ones made, as the worker makes them.
 
     python -m engine.helpers.plan < config.json > plan.json
-    python -m engine.helpers.plan --serve       one configuration a line in, one plan (or {"error": …}) a line out
+    python -m engine.helpers.plan --serve       one configuration a line in, one plan (or {"error": …}) a line out;
+                                                {"weights_of": configuration} asks only whether its weights fit
 """
 
 from __future__ import annotations
@@ -19,13 +20,12 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, TextIO
 
-import torch
 from torch import nn
 
 from engine.config.catalogue import DATASETS, DatasetInfo, validation_size
 from engine.config.run_config import ConfigError, RunConfig
 from engine.data import DataError, load_dataset
-from engine.models import ModelError, build_model
+from engine.models import ModelError
 from engine.sparsity import LayerPlan, SparsityConfig, expected_itop_rate, flops, plan_layers, update_steps
 from engine.sparsity.schedules import gmp_density
 from engine.training import setup
@@ -137,15 +137,10 @@ def _data(config: RunConfig) -> tuple[DatasetInfo, int]:
 def _model(config: RunConfig, info: DatasetInfo) -> nn.Module:
     if config.sparse and config.sparse_init in _FROM_WEIGHTS:
         return setup.make_model(config, info)
-    try:
-        with torch.device("meta"):
-            return _built(config, info)
-    except (ModelError, NotImplementedError, RuntimeError):  # a user's model that looks at its values while it is built
-        return _built(config, info)
-
-
-def _built(config: RunConfig, info: DatasetInfo) -> nn.Module:
-    return build_model(config.model, classes=info.classes, channels=info.channels, height=info.height, width=info.width)
+    model = setup.sketch_model(config, info)
+    if (problem := setup.weights_problem(config, model)) is not None:
+        raise SetupError(problem)
+    return model
 
 
 def _layers(config: RunConfig, model: nn.Module, sparsity: SparsityConfig, total_steps: int) -> list[LayerPlan]:
@@ -208,6 +203,18 @@ def answer(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {error}".rstrip(": ")}
 
 
+def _weights_answer(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``{"problem": message}`` for weights that cannot be used, ``{"problem": null}`` for others."""
+    config = RunConfig.create(settings)
+    try:
+        info, _ = _data(config)
+        return {"problem": setup.weights_problem(config, setup.sketch_model(config, info))}
+    except (ModelError, DataError) as error:
+        return {"problem": str(error)}
+    except Exception as error:  # a user's own model or data set can raise anything
+        return {"error": f"{type(error).__name__}: {error}".rstrip(": ")}
+
+
 def _answer_line(line: str) -> dict[str, Any]:
     try:
         settings = json.loads(line)
@@ -215,6 +222,8 @@ def _answer_line(line: str) -> dict[str, Any]:
         return {"error": f"the configuration is not JSON: {error}"}
     if not isinstance(settings, dict):
         return {"error": "the configuration must be a JSON object of settings"}
+    if set(settings) == {"weights_of"}:
+        return _weights_answer(settings["weights_of"])
     return answer(settings)
 
 

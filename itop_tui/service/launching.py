@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,10 +55,16 @@ def queue_runs(
 
     A run whose name is None, and all of them where no names are given, get one from the database. `tags` holds those of
     each run; `about` what else `NewRun` takes, the same for all: notes, group, priority, and what concerns a fork.
+
+    Raises:
+        SubmissionError: A run would fail at its start: data or weights are missing or do not fit. Nothing is queued.
     """
     from db.runs import runs
     from engine.config.experiments import as_stored
     from engine.launch import submit
+    from itop_tui.service import submission_check
+
+    submission_check.check(db, configs, from_checkpoint=about.get("start_checkpoint_id") is not None)
 
     new = [
         runs.NewRun(
@@ -150,8 +157,13 @@ def queue_again(
     """
     from db.runs import runs
     from engine.config.experiments import as_stored
+    from engine.config.run_config import ConfigError, RunConfig
     from engine.launch import submit
+    from itop_tui.service import submission_check, sweeps
 
+    with contextlib.suppress(ConfigError):  # settings of another version: the worker says what is wrong with them
+        wanted = config or RunConfig.create(sweeps.as_settings(run.config))
+        submission_check.check(db, [wanted], from_checkpoint=checkpoint is not None)
     start = None if checkpoint is None else checkpoint.id
     changed = {} if config is None else as_stored(config)
     return runs.requeue_resume(db, run.id, start, **changed, total_steps=total_steps, submission=submit.submission(run))
