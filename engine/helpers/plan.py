@@ -77,8 +77,13 @@ class Plan:
         return values
 
 
-def make_plan(config: RunConfig) -> Plan:
+def make_plan(config: RunConfig, from_step: int = 0) -> Plan:
     """Plan one run.
+
+    Args:
+        config: Its settings.
+        from_step: The step of the checkpoint that it continues from. The plan is of what remains after it: steps, mask
+            updates and training FLOPs. R_s cannot be expected then, as what was explored before is in the checkpoint.
 
     Raises:
         SetupError: The settings cannot be combined, or ``weights`` cannot be read.
@@ -93,7 +98,7 @@ def make_plan(config: RunConfig) -> Plan:
     maskable, nonzeros = sum(one.size for one in layers), sum(one.nonzeros for one in layers)
     report = flops.count(model, info.shape, {one.name: one.density for one in layers})
 
-    first = (config.start_epoch - 1) * config.steps_in_epoch(train_size)
+    first = max((config.start_epoch - 1) * config.steps_in_epoch(train_size), from_step)
     last = total_steps if config.max_steps is None else min(total_steps, config.max_steps)
     updates = [step for step in update_steps(sparsity, total_steps) if first < step <= last]
     samples = _samples(config, train_size, last) - _samples(config, train_size, first)
@@ -121,7 +126,7 @@ def make_plan(config: RunConfig) -> Plan:
         training_flops=per_sample * samples,
         steps=max(last - first, 0),
         mask_updates=len(updates),
-        expected_itop_rate=expected_itop_rate(layers, ended, total_steps),
+        expected_itop_rate=None if from_step else expected_itop_rate(layers, ended, total_steps),
     )
 
 
@@ -194,9 +199,11 @@ def _mean_gmp_forward(
 
 
 def answer(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plan of some settings, or ``{"error": message}``."""
+    """Return the plan of some settings, or ``{"error": message}``; ``from_step`` among them is that of `make_plan`."""
     try:
-        return make_plan(RunConfig.create(settings)).as_dict()
+        from_step = int(settings.get("from_step", 0))
+        own = {name: value for name, value in settings.items() if name != "from_step"}
+        return make_plan(RunConfig.create(own), from_step).as_dict()
     except (ConfigError, SetupError, ModelError, DataError) as error:
         return {"error": str(error)}
     except Exception as error:  # a user's own model or data set can raise anything

@@ -61,6 +61,10 @@ class PlanServer(HelperProcess):
     def ask(self, config: RunConfig | Mapping[str, Any]) -> dict[str, Any]:
         """Return the plan of a run; blocks until it is there.
 
+        Args:
+            config: The run's settings; as a mapping they may have ``from_step``, the step of the checkpoint that it
+                continues from, and the plan is of what remains.
+
         Raises:
             PlanError: The settings are wrong, the model does not build, or no answer came.
         """
