@@ -100,6 +100,7 @@ def make_plan(config: RunConfig, from_step: int = 0) -> Plan:
 
     first = max((config.start_epoch - 1) * config.steps_in_epoch(train_size), from_step)
     last = total_steps if config.max_steps is None else min(total_steps, config.max_steps)
+    first = min(first, last)
     updates = [step for step in update_steps(sparsity, total_steps) if first < step <= last]
     samples = _samples(config, train_size, last) - _samples(config, train_size, first)
     method = flops.method_of(sparsity) if config.sparse else "dense"

@@ -2,7 +2,7 @@
 
 Everything that comes from a user, a log or a file goes through `format.plain` into `rich.text.Text`: it is data, never
 markup and never a terminal escape. Piped output is plain: no colour, no lines, nothing cut off or filled up. A table in
-a pipe has a line for each row and a tab between two cells; COLUMNS asks for columns of a width instead.
+a pipe has a line for each row and two blanks between cells; COLUMNS asks for columns of a width instead.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _fit(
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Any], *, out: Console | None = None) -> None:
-    """Print a table no wider than the terminal; into a pipe one with tabs between its cells.
+    """Print a table no wider than the terminal; into a pipe one whose cells are not filled up.
 
     Columns whose every cell is unknown are left out (rank 0 excepted); then, where the rest is too wide, the ones that
     may shrink do, and after that columns leave by rank. Rich's own tables take a millisecond a row.
@@ -170,8 +170,9 @@ def print_table(columns: Sequence[Column], rows: Iterable[Any], *, out: Console 
 
 
 def _separated(row: Sequence[Text], kept: Sequence[int]) -> str:
-    """A row as one line, a tab between two cells; the lines of a cell are joined by a blank."""
-    return "\t".join(" ".join(row[position].plain.split("\n")).strip() for position in kept)
+    """A row as one line with two blanks between cells; no cell has two in a row, so that programs can take it apart."""
+    cells = (" ".join(row[position].plain.split()) for position in kept)
+    return (" " * _GAP).join(cells).rstrip()
 
 
 def _lines(

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from db.errors import StoreError
+from engine.config.field_info import explores_less
 from engine.config.run_config import RunConfig
 from itop_tui.cli.errors import CommandError
 from itop_tui.cli.flags import Flags, resolve, takes_settings
@@ -55,7 +56,9 @@ def plan(*, flags: Flags, preset: PresetName = None, json: Json = False) -> int:
         print_json(
             {
                 **planned,
-                "expected_itop_rate": expected_r_s(planned, config),
+                # A number that growth by gradients or momenta stays below is no expectation, and says so.
+                "expected_itop_rate": planned.get("expected_itop_rate") if config.sparse else None,
+                "expected_itop_rate_is": "an upper limit" if explores_less(config) else "an estimate",
                 "past_itop_rate": taken.past_r_s,
                 "past_runs": taken.past_runs,
                 "estimated_seconds": taken.seconds,

@@ -199,8 +199,7 @@ def test_hidden_folders_and_companion_files_are_no_classes_and_no_images(tmp_pat
     dirty = load_dataset(name, valid_split=0.0, seed=0, data_dir=tmp_path, workers=0)
     assert dirty.info == clean.info
     assert dirty.info.classes == 2
-    for part in ("train", "test"):
-        first, second = clean.part(part), dirty.part(part)
+    for first, second in ((clean.train, dirty.train), (clean.test, dirty.test)):
         assert isinstance(first, FolderSplit)
         assert isinstance(second, FolderSplit)
         assert first.paths.tolist() == second.paths.tolist()
