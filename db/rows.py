@@ -33,8 +33,9 @@ _COMMAND_COLUMNS = tuple(CommandRecord.__dataclass_fields__)
 
 
 def run_record(row: RunRow) -> RunRecord:
-    """A run as it leaves the store."""
-    return RunRecord(**RUN_METRICS.decode({name: getattr(row, name) for name in _RUN_COLUMNS}))
+    """A run as it leaves the store. A dense one has no R_s: older versions recorded a 1 for it."""
+    values = RUN_METRICS.decode({name: getattr(row, name) for name in _RUN_COLUMNS})
+    return RunRecord(**values | {"itop_rate": None} if row.method == "dense" else values)
 
 
 def attempt_record(row: AttemptRow) -> AttemptRecord:

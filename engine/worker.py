@@ -181,7 +181,7 @@ class _Work:
             start = self._start()
             setup.prepare_process(config, device)
             data = setup.load_data(config, device)
-            model = setup.make_model(config, data.info)
+            model = setup.make_model(config, data.info, load=start is None)
             own = start is not None and start[0].run_id == self._run.id
             if start is not None:
                 setup.load_weights(model, start[1]["model"], source=f"checkpoint {start[0].id}")

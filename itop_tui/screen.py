@@ -41,8 +41,8 @@ _MOST_NOTICES = 500
 class Planner(Protocol):
     """Knows what a run would be."""
 
-    def ask(self, config: RunConfig) -> Mapping[str, Any]:
-        """The plan of a run, by the names of `itop plan --json`."""
+    def ask(self, config: RunConfig | Mapping[str, Any]) -> Mapping[str, Any]:
+        """The plan of a run, by the names of `itop plan --json`; `from_step` among its settings: of what remains."""
 
     def close(self) -> None:
         """End what is held."""
@@ -146,7 +146,7 @@ class Shell(TerminalApp):
             if isinstance(screen, ItopScreen) and screen.SCOPE == "runs" and launched.runs:
                 screen.show_run(launched.runs[0].id)
 
-    def plan(self, config: RunConfig) -> Mapping[str, Any]:
+    def plan(self, config: RunConfig | Mapping[str, Any]) -> Mapping[str, Any]:
         """What a run would be. Blocks until a helper process has answered, so call it in a thread.
 
         Raises:

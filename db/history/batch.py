@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from db.history import tested
 from db.history.levels import seal
 from db.history.nonfinite import code_of
+from db.history.recent_speed import RecentSpeed
 from db.history.registered import register
 from db.models import (
     EPOCH_METRICS,
@@ -58,13 +59,16 @@ class Batch:
     Args:
         run_id: The run.
         metrics: The latest values of metrics without a column, as they were before.
+        speed: The speed of the steps before.
 
     Attributes:
         metrics: The same after this batch.
+        speed: The same after this batch.
     """
 
-    def __init__(self, run_id: int, metrics: Mapping[str, float]) -> None:
+    def __init__(self, run_id: int, metrics: Mapping[str, float], speed: RecentSpeed) -> None:
         self.metrics = dict(metrics)
+        self.speed = speed.copy()
         self._changed = False
         self._run_id = run_id
         self._steps: list[dict[str, Any]] = []
@@ -80,6 +84,8 @@ class Batch:
         if isinstance(event, StepMetric):
             row = self._row(event, _STEP_NAMES)
             self._latest |= {name: row[name] for name in ("step", "epoch", *STEP_METRICS.names)}
+            self.speed.add(event.samples_per_second)
+            self._latest["samples_per_second"] = self.speed.value
             self._steps.append(STEP_METRICS.encode(row))
             for name, value in event.metrics.items():
                 self._values.setdefault(name, []).append((event.step, float(value)))

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from db.errors import DatabaseUnavailable, IllegalState, StoreError
 from db.history.batch import PROGRESS, Batch, Event, last_recorded
 from db.history.declared import check_further
+from db.history.recent_speed import RecentSpeed
 from db.models import AttemptRow, EpochMetricRow, MaskUpdateRow, RunRow, StepMetricRow
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
 from db.retrying import lengthening, tries
@@ -66,6 +67,7 @@ class MetricWriter:
         self._attempt_id = attempt_id
         self._patience = patience
         self._capacity = capacity
+        self._speed = RecentSpeed()
         with db.read() as session:
             _check_latest(session, run_id, attempt_id)
             # The latest values of metrics without a column; while this attempt lasts, only its writer changes them.
@@ -235,7 +237,7 @@ class MetricWriter:
                 return
 
     def _commit(self, batch: Sequence[Event]) -> None:
-        rows = Batch(self._run_id, self._metrics)
+        rows = Batch(self._run_id, self._metrics, self._speed)
         for event in batch:
             rows.add(event)
         with self._db.write() as session:
@@ -244,7 +246,7 @@ class MetricWriter:
             _check_latest(session, self._run_id, self._attempt_id)
             if not (self._in_doubt and rows.are_there(session)):
                 rows.write(self._db, session)
-        self._metrics = rows.metrics
+        self._metrics, self._speed = rows.metrics, rows.speed
 
 
 def _check_latest(session: Session, run_id: int, attempt_id: int) -> None:

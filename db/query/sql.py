@@ -73,7 +73,8 @@ def number_of(field: Field, now: float) -> sa.ColumnElement[Any]:
     if field.name == "sparsity":
         return 1.0 - RunRow.target_density
     column: sa.ColumnElement[Any] = getattr(RunRow, field.column)
-    return column
+    # A dense run has no R_s; older versions recorded a 1 for it.
+    return sa.case((RunRow.method != "dense", column)) if field.column == "itop_rate" else column
 
 
 def _node(node: Node, now: float) -> Condition:

@@ -24,14 +24,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from engine.config.catalogue import DatasetInfo
+from engine.config.image_folders import annotated, class_names, class_problem, images_in, unlike
 from engine.data.bundle import Batch
 from engine.data.data_errors import DataCorruptError
 from engine.data.order import batch_bounds, derive_seed, epoch_order
 from engine.data.transforms import CropFlip, Normalisation
 
 __all__ = ["FolderSplit", "crop_box", "read_folder_set"]
-
-_EXTENSIONS = (".jpeg", ".jpg", ".png", ".bmp", ".webp", ".ppm")
 
 _Crop = Literal["centre", "random"]
 
@@ -222,18 +221,18 @@ def read_folder_set(
 ) -> tuple[FolderSplit, FolderSplit, int]:
     """Find the images of an ImageNet in `folder/train` and `folder/val`, whose labelled images are the test set.
 
-    Classes are the folders of `train` in alphabetical order. Both the layout of the archive (Tiny ImageNet:
-    `images` in each class, and one `val/images` with `val_annotations.txt`) and one folder for each class are read.
+    Classes are the folders of `train` in alphabetical order, without hidden ones and those that other programs leave
+    (`engine.config.image_folders`). Both the layout of the archive (Tiny ImageNet: `images` in each class, and one
+    `val/images` with `val_annotations.txt`) and one folder for each class are read.
 
     Returns:
         The training part, the test part and the number of classes.
 
     Raises:
-        DataCorruptError: when there are no classes or images, or test images whose class is not known.
+        DataCorruptError: when there are no classes, a class has no images, the classes of the two parts differ, or test
+            images have a class that is not known.
     """
-    names = sorted(entry.name for entry in os.scandir(folder / "train") if entry.is_dir())
-    if not names:
-        raise DataCorruptError(f"{folder / 'train'} holds no folders, one for each class")
+    names = _classes(folder / "train")
     labels = {name: label for label, name in enumerate(names)}
     tiny = info.name == "tiny-imagenet"
 
@@ -250,28 +249,30 @@ def read_folder_set(
         )
 
     published: CropFlip | Literal["random"] = CropFlip() if tiny else "random"
+    annotations = annotated(folder / "val")
+    if annotations is None:
+        tested = _classes(folder / "val")
+        if (problem := unlike(folder / "train", names, folder / "val", tested)) is not None:
+            raise DataCorruptError(problem)
     train = part(_in_class_folders(folder / "train", labels), published if augment else None)
-    annotations = folder / "val" / "val_annotations.txt"
-    if annotations.is_file() and (folder / "val" / "images").is_dir():
-        test = part(_annotated(annotations, labels), None)
-    else:
-        test = part(_in_class_folders(folder / "val", labels), None)
+    pairs = _in_class_folders(folder / "val", labels) if annotations is None else _annotated(annotations, labels)
+    test = part(pairs, None)
     return train, test, len(names)
+
+
+def _classes(part: Path) -> list[str]:
+    if names := class_names(part):
+        return names
+    raise DataCorruptError(f"{part} holds no folders, one for each class")
 
 
 def _in_class_folders(folder: Path, labels: dict[str, int]) -> list[tuple[str, int]]:
     pairs: list[tuple[str, int]] = []
-    for name in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()):
-        if name not in labels:
-            raise DataCorruptError(f"{folder / name} is a class that the training set does not have")
-        inner = folder / name / "images"
-        place = inner if inner.is_dir() else folder / name
-        found = sorted(
-            entry.path for entry in os.scandir(place) if entry.name.lower().endswith(_EXTENSIONS) and entry.is_file()
-        )
-        pairs += [(path, labels[name]) for path in found]
-    if not pairs:
-        raise DataCorruptError(f"{folder} holds no images in one folder for each class")
+    for name, label in labels.items():
+        found = sorted(images_in(folder / name))
+        if not found:
+            raise DataCorruptError(class_problem(folder / name))
+        pairs += [(path, label) for path in found]
     return pairs
 
 
@@ -289,4 +290,8 @@ def _annotated(annotations: Path, labels: dict[str, int]) -> list[tuple[str, int
         pairs.append((str(path), labels[name]))
     if not pairs:
         raise DataCorruptError(f"{annotations} names no images")
+    tested = {label for _, label in pairs}
+    names = [name for name, label in labels.items() if label in tested]
+    if (problem := unlike(annotations.parent.parent / "train", labels, annotations, names)) is not None:
+        raise DataCorruptError(problem)
     return sorted(pairs)

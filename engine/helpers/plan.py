@@ -5,7 +5,8 @@ network takes milliseconds and no data set is loaded; only where the masks follo
 ``resume``) are real ones made, as the worker makes them.
 
     python -m engine.helpers.plan < config.json > plan.json
-    python -m engine.helpers.plan --serve       one configuration a line in, one plan (or {"error": …}) a line out
+    python -m engine.helpers.plan --serve       one configuration a line in, one plan (or {"error": …}) a line out;
+                                                {"weights_of": configuration} asks only whether its weights fit
 """
 
 from __future__ import annotations
@@ -19,13 +20,12 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, TextIO
 
-import torch
 from torch import nn
 
 from engine.config.catalogue import DATASETS, DatasetInfo, validation_size
 from engine.config.run_config import ConfigError, RunConfig
 from engine.data import DataError, load_dataset
-from engine.models import ModelError, build_model
+from engine.models import ModelError
 from engine.sparsity import LayerPlan, SparsityConfig, expected_itop_rate, flops, plan_layers, update_steps
 from engine.sparsity.schedules import gmp_density
 from engine.training import setup
@@ -77,8 +77,13 @@ class Plan:
         return values
 
 
-def make_plan(config: RunConfig) -> Plan:
+def make_plan(config: RunConfig, from_step: int = 0) -> Plan:
     """Plan one run.
+
+    Args:
+        config: Its settings.
+        from_step: The step of the checkpoint that it continues from. The plan is of what remains after it: steps, mask
+            updates and training FLOPs. R_s cannot be expected then, as what was explored before is in the checkpoint.
 
     Raises:
         SetupError: The settings cannot be combined, or ``weights`` cannot be read.
@@ -93,8 +98,9 @@ def make_plan(config: RunConfig) -> Plan:
     maskable, nonzeros = sum(one.size for one in layers), sum(one.nonzeros for one in layers)
     report = flops.count(model, info.shape, {one.name: one.density for one in layers})
 
-    first = (config.start_epoch - 1) * config.steps_in_epoch(train_size)
+    first = max((config.start_epoch - 1) * config.steps_in_epoch(train_size), from_step)
     last = total_steps if config.max_steps is None else min(total_steps, config.max_steps)
+    first = min(first, last)
     updates = [step for step in update_steps(sparsity, total_steps) if first < step <= last]
     samples = _samples(config, train_size, last) - _samples(config, train_size, first)
     method = flops.method_of(sparsity) if config.sparse else "dense"
@@ -121,7 +127,7 @@ def make_plan(config: RunConfig) -> Plan:
         training_flops=per_sample * samples,
         steps=max(last - first, 0),
         mask_updates=len(updates),
-        expected_itop_rate=expected_itop_rate(layers, ended, total_steps),
+        expected_itop_rate=None if from_step else expected_itop_rate(layers, ended, total_steps),
     )
 
 
@@ -137,15 +143,10 @@ def _data(config: RunConfig) -> tuple[DatasetInfo, int]:
 def _model(config: RunConfig, info: DatasetInfo) -> nn.Module:
     if config.sparse and config.sparse_init in _FROM_WEIGHTS:
         return setup.make_model(config, info)
-    try:
-        with torch.device("meta"):
-            return _built(config, info)
-    except (ModelError, NotImplementedError, RuntimeError):  # a user's model that looks at its values while it is built
-        return _built(config, info)
-
-
-def _built(config: RunConfig, info: DatasetInfo) -> nn.Module:
-    return build_model(config.model, classes=info.classes, channels=info.channels, height=info.height, width=info.width)
+    model = setup.sketch_model(config, info)
+    if (problem := setup.weights_problem(config, model)) is not None:
+        raise SetupError(problem)
+    return model
 
 
 def _layers(config: RunConfig, model: nn.Module, sparsity: SparsityConfig, total_steps: int) -> list[LayerPlan]:
@@ -199,11 +200,25 @@ def _mean_gmp_forward(
 
 
 def answer(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plan of some settings, or ``{"error": message}``."""
+    """Return the plan of some settings, or ``{"error": message}``; ``from_step`` among them is that of `make_plan`."""
     try:
-        return make_plan(RunConfig.create(settings)).as_dict()
+        from_step = int(settings.get("from_step", 0))
+        own = {name: value for name, value in settings.items() if name != "from_step"}
+        return make_plan(RunConfig.create(own), from_step).as_dict()
     except (ConfigError, SetupError, ModelError, DataError) as error:
         return {"error": str(error)}
+    except Exception as error:  # a user's own model or data set can raise anything
+        return {"error": f"{type(error).__name__}: {error}".rstrip(": ")}
+
+
+def _weights_answer(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``{"problem": message}`` for weights that cannot be used, ``{"problem": null}`` for others."""
+    config = RunConfig.create(settings)
+    try:
+        info, _ = _data(config)
+        return {"problem": setup.weights_problem(config, setup.sketch_model(config, info))}
+    except (ModelError, DataError) as error:
+        return {"problem": str(error)}
     except Exception as error:  # a user's own model or data set can raise anything
         return {"error": f"{type(error).__name__}: {error}".rstrip(": ")}
 
@@ -215,6 +230,8 @@ def _answer_line(line: str) -> dict[str, Any]:
         return {"error": f"the configuration is not JSON: {error}"}
     if not isinstance(settings, dict):
         return {"error": "the configuration must be a JSON object of settings"}
+    if set(settings) == {"weights_of"}:
+        return _weights_answer(settings["weights_of"])
     return answer(settings)
 
 

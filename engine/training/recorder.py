@@ -53,7 +53,7 @@ class Recorder(Callback):
                 header.learning_rate,
                 header.death_rate,
                 header.density,
-                header.itop_rate,
+                header.itop_rate if trainer.config.sparse else None,  # a dense run explores nothing
                 header.samples_per_second,
                 header.at,
                 result.metrics,
@@ -115,7 +115,7 @@ class Recorder(Callback):
             grown=0,
             nonzeros=nonzeros,
             density=nonzeros / size,
-            itop_rate=explored / size,
+            itop_rate=explored / size if trainer.config.sparse else None,
             overlap_previous=1.0,
             overlap_first=1.0,
             churn=0.0,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +14,11 @@ from torch.optim import Optimizer
 
 from engine.config.catalogue import DatasetInfo
 from engine.config.run_config import RunConfig
+from engine.config.weights_file import WeightsFileError
 from engine.data import DataBundle, load_dataset
-from engine.models import build_model
+from engine.models import ModelError, build_model
 from engine.sparsity import Masking, SparsityConfig
+from engine.training.foreign_weights import fitted, read_weights
 
 __all__ = [
     "SetupError",
@@ -25,11 +27,12 @@ __all__ = [
     "make_masking",
     "make_model",
     "prepare_process",
-    "read_weights",
     "resolve_device",
     "seed_everything",
     "set_threads",
+    "sketch_model",
     "sparsity_config",
+    "weights_problem",
 ]
 
 
@@ -118,10 +121,15 @@ def load_data(config: RunConfig, device: torch.device) -> DataBundle:
     return bundle.to(device)
 
 
-def make_model(config: RunConfig, data: DatasetInfo) -> nn.Module:
+def make_model(config: RunConfig, data: DatasetInfo, *, load: bool = True) -> nn.Module:
     """Build the configured model for a data set, on the CPU, with new weights or those of a file.
 
     All generators are seeded first: what was loaded or imported before has no effect on the weights.
+
+    Args:
+        config: The run's settings.
+        data: The shape of its data set.
+        load: Whether to read the file of `weights`; a run that resumes needs none, and it may be gone.
 
     Raises:
         ModelError: It does not build or does not fit.
@@ -131,54 +139,54 @@ def make_model(config: RunConfig, data: DatasetInfo) -> nn.Module:
     model = build_model(
         config.model, classes=data.classes, channels=data.channels, height=data.height, width=data.width
     )
-    if config.weights is not None:
-        load_weights(model, read_weights(Path(config.weights)), source=config.weights)
+    if config.weights is not None and load:
+        load_weights(model, _read(config.weights), source=config.weights)
     return model
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read weights from a checkpoint of itop or from a file with a ``state_dict``; executes nothing in it.
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], *, source: str) -> None:
+    """Copy weights into a model, their names fitted to its own.
 
     Raises:
-        SetupError: There is no such file, or it holds neither.
+        SetupError: They do not fit; the message names the first names and shapes that differ.
     """
-    path = path.expanduser()
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise SetupError(f"weights = {str(path)!r}: there is no such file") from None
-    except Exception as error:  # torch raises half a dozen types for a file that it did not write
-        raise SetupError(f"weights = {str(path)!r}: cannot be read ({type(error).__name__})") from None
-    if isinstance(content, dict) and "format" in content and isinstance(content.get("model"), dict):
-        content = content["model"]
-    elif isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise SetupError(f"weights = {str(path)!r}: holds neither a checkpoint of itop nor a state_dict")
-    return content
-
-
-def load_weights(model: nn.Module, weights: dict[str, Tensor], *, source: str) -> None:
-    """Copy weights into a model.
-
-    Raises:
-        SetupError: Names or shapes differ; the message names the first of each.
-    """
-    mine = model.state_dict()
-    problems = []
-    missing = [name for name in mine if name not in weights]
-    unexpected = [name for name in weights if name not in mine]
-    shapes = [name for name in mine if name in weights and mine[name].shape != weights[name].shape]
-    if missing:
-        problems.append(f"{len(missing)} missing ({missing[0]})")
-    if unexpected:
-        problems.append(f"{len(unexpected)} unknown ({unexpected[0]})")
-    if shapes:
-        name = shapes[0]
-        problems.append(f"{name} is {list(weights[name].shape)} and should be {list(mine[name].shape)}")
+    renamed, problems = fitted(weights, model.state_dict(keep_vars=True))
     if problems:
         raise SetupError(f"weights = {source!r}: do not fit the model: {'; '.join(problems)}")
-    model.load_state_dict(weights)
+    model.load_state_dict({**model.state_dict(), **renamed})
+
+
+def weights_problem(config: RunConfig, model: nn.Module) -> str | None:
+    """Say why the file that a configuration names as `weights` cannot be used; None where it can.
+
+    Args:
+        config: The run's settings.
+        model: Its model; may be on the meta device.
+    """
+    if config.weights is None:
+        return None
+    try:
+        _, problems = fitted(_read(config.weights), model.state_dict(keep_vars=True))
+    except SetupError as error:
+        return str(error)
+    return f"weights = {config.weights!r}: do not fit the model: {'; '.join(problems)}" if problems else None
+
+
+def _read(weights: str) -> dict[str, Tensor]:
+    try:
+        return read_weights(Path(weights).expanduser())
+    except WeightsFileError as error:
+        raise SetupError(f"weights = {weights!r}: {error}") from None
+
+
+def sketch_model(config: RunConfig, data: DatasetInfo) -> nn.Module:
+    """Build the configured model on the meta device, where tensors have shapes and no values, if it can be."""
+    sizes = {"classes": data.classes, "channels": data.channels, "height": data.height, "width": data.width}
+    try:
+        with torch.device("meta"):
+            return build_model(config.model, **sizes)
+    except (ModelError, NotImplementedError, RuntimeError):  # a user's model that looks at its values while it is built
+        return build_model(config.model, **sizes)
 
 
 def sparsity_config(config: RunConfig) -> SparsityConfig:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from itop_tui.cli.errors import CommandError, Exit
+from itop_tui.service.words import DEMO_LENGTH
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -40,7 +41,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("plan", "plan", "Show layers, FLOPs, steps and expected R_s before training."),
         Command("resume", "again", "Resume a run from its last checkpoint, or another."),
         Command("fork", "again", "Start a new run from a checkpoint, with changed settings."),
-        Command("demo", "demo", "Train dense, SET-ITOP and RigL-ITOP on bundled data, in two minutes."),
+        Command("demo", "demo", f"Train dense, SET-ITOP and RigL-ITOP on bundled data, in {DEMO_LENGTH}."),
     ),
     "Look": (
         Command("runs", "runs", "List runs, or groups of them with mean and spread, by a query."),

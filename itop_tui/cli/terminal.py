@@ -1,7 +1,8 @@
 """What `itop` writes for people: consoles, tables that fit the terminal, and how a run's state looks.
 
 Everything that comes from a user, a log or a file goes through `format.plain` into `rich.text.Text`: it is data, never
-markup and never a terminal escape. Piped output is plain: no colour, no lines, nothing cut off.
+markup and never a terminal escape. Piped output is plain: no colour, no lines, nothing cut off or filled up. A table in
+a pipe has a line for each row and two blanks between cells; COLUMNS asks for columns of a width instead.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def _fit(
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Any], *, out: Console | None = None) -> None:
-    """Print a table no wider than the terminal, or a plain one, as wide as it is, into a pipe.
+    """Print a table no wider than the terminal; into a pipe one whose cells are not filled up.
 
     Columns whose every cell is unknown are left out (rank 0 excepted); then, where the rest is too wide, the ones that
     may shrink do, and after that columns leave by rank. Rich's own tables take a millisecond a row.
@@ -156,6 +157,10 @@ def print_table(columns: Sequence[Column], rows: Iterable[Any], *, out: Console 
         for position, column in enumerate(columns)
         if column.rank == 0 or any(row[position].plain not in ("", UNKNOWN) for row in body)
     ]
+    if not target.is_terminal and target.width >= _PIPE_WIDTH:
+        head_cells = [Text(column.header) for column in columns]
+        target.file.writelines(_separated(row, kept) + "\n" for row in (head_cells, *body))
+        return
     natural = {
         position: max([cell_len(columns[position].header), *(_width(row[position]) for row in body)])
         for position in kept
@@ -170,6 +175,12 @@ def print_table(columns: Sequence[Column], rows: Iterable[Any], *, out: Console 
     for line in (lines[0], Text("─" * across, style="dim"), *lines[1:]):
         line.truncate(target.width, overflow="ellipsis")
         target.print(line, soft_wrap=True)
+
+
+def _separated(row: Sequence[Text], kept: Sequence[int]) -> str:
+    """A row as one line with two blanks between cells; no cell has two in a row, so that programs can take it apart."""
+    cells = (" ".join(row[position].plain.split()) for position in kept)
+    return (" " * _GAP).join(cells).rstrip()
 
 
 def _lines(

@@ -8,14 +8,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from db.history import metrics
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
+from db.runs import runs
 from db.session import Database
 
 _PAGE = 5_000
 Row = tuple[Any, ...]
+_Explores = TypeVar("_Explores", StepMetric, MaskUpdate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,16 @@ def tables_of(db: Database, run_id: int) -> tuple[Table, ...]:
     field that this run has recorded.
     """
     further = metrics.recorded(db, [run_id])
+    dense = runs.get(db, run_id).method == "dense"
+
+    def shown(row: _Explores) -> _Explores:
+        """A dense run has no R_s; older versions recorded a 1 for it."""
+        return dataclasses.replace(row, itop_rate=None) if dense and row.itop_rate is not None else row
+
     return (
-        _table("steps", StepMetric, lambda: _steps(db, run_id), further=further),
+        _table("steps", StepMetric, lambda: map(shown, _steps(db, run_id)), further=further),
         _table("epochs", EpochMetric, lambda: iter(metrics.epochs(db, run_id))),
-        _table("mask_updates", MaskUpdate, lambda: iter(metrics.mask_updates(db, run_id))),
+        _table("mask_updates", MaskUpdate, lambda: map(shown, metrics.mask_updates(db, run_id))),
         _layer_table(db, run_id),
     )
 

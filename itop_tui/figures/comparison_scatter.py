@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from db.records import RunRecord
 from itop_tui.figures import axis
 from itop_tui.figures.comparison import Entry, result_of, statistic
 
@@ -63,7 +62,7 @@ def scatter_data(
         for at, entry in enumerate(compared):
             if entry.key in hidden:
                 continue
-            across = statistic(_across(run, name, seconds) for run in entry.runs)
+            across = statistic(result_of(run, name, seconds) for run in entry.runs)
             up = statistic(result_of(run, accuracy, seconds) for run in entry.runs)
             if across.mean is None or up.mean is None or not math.isfinite(across.mean + up.mean):
                 missing.append(entry.letter)
@@ -72,9 +71,3 @@ def scatter_data(
         missing_text = f"without {label} or {ACCURACIES[accuracy]}: {', '.join(missing)}" if missing else ""
         plots.append(ScatterData(title, label, ACCURACIES[accuracy], tuple(points), missing_text))
     return plots[0], plots[1]
-
-
-def _across(run: RunRecord, name: str, seconds: Mapping[int, float | None]) -> float | None:
-    if name == "itop_rate" and run.method == "dense":
-        return 1.0
-    return result_of(run, name, seconds)

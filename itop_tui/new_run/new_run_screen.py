@@ -68,8 +68,8 @@ class FieldHelp(Toned):
 class _Status(TonedLine):
     """Whether the run can be launched, and what it would be."""
 
-    def show_state(self, form: RunForm) -> None:
-        """Show the state of a form."""
+    def show_state(self, form: RunForm, from_step: int = 0) -> None:
+        """Show the state of a form; of a run that continues from a checkpoint, the steps that remain."""
         problem = form.summary()
         if problem is not None:
             self.parts = (("✗ ", "bad"), (plain(problem, limit=200), "bad"))
@@ -78,7 +78,9 @@ class _Status(TonedLine):
         planned = form.config.planned_steps()
         parts = [form.size()] if form.size() else []
         if not form.size():
-            parts += [form.config.method, f"{count(planned)} steps" if planned is not None else "length not known"]
+            steps = f"{count(None if planned is None else max(0, planned - from_step))} steps"
+            length = f"{steps} after step {from_step:,}" if from_step else steps
+            parts += [form.config.method, length if planned is not None else "length not known"]
         parts.append(plural(len(form.changes), "change") if form.changes else "nothing changed")
         self.parts = (("✓ ready  ", "good"), (" · ".join(parts), "text"))
 
@@ -106,6 +108,7 @@ class NewRunScreen(ItopScreen):
         super().__init__()
         first = next(iter(PRESETS.values()))
         self._fork_of, self._checkpoint = parent, checkpoint
+        self._from_step = 0 if checkpoint is None else checkpoint.step
         self._start_title = title if settings is not None else first.title
         self.form = RunForm(
             settings if settings is not None else first.config().as_dict(),
@@ -132,7 +135,7 @@ class NewRunScreen(ItopScreen):
             yield SettingsForm(self.form)
             with _Pane(id="side"):
                 yield FieldHelp()
-                yield PlanPane()
+                yield PlanPane(from_step=self._from_step)
         yield _Status(widget_id="status")
 
     def on_mount(self) -> None:
@@ -150,7 +153,7 @@ class NewRunScreen(ItopScreen):
 
     @on(SettingsForm.Edited)
     def _show_all(self) -> None:
-        self.query_one(_Status).show_state(self.form)
+        self.query_one(_Status).show_state(self.form, self._from_step)
         line = Text("from ", overflow="ellipsis")
         line.append(plain(self._start_title, limit=80), "bold")
         if self.form.changes:
@@ -306,7 +309,7 @@ class NewRunScreen(ItopScreen):
 
     def _not_launched(self) -> None:
         self._launching = False
-        self.query_one(_Status).show_state(self.form)
+        self.query_one(_Status).show_state(self.form, self._from_step)
 
     def action_copy_command(self) -> None:
         """Copy the command line that launches the same run."""

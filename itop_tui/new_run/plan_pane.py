@@ -14,10 +14,9 @@ from textual import work
 from textual.reactive import reactive
 from textual.timer import Timer
 
-from engine.config.field_info import explores_less
-from itop_tui.figures.format import UNKNOWN, bar, count, duration, fit, plain, ratio, share, short_count, size
+from itop_tui.figures.format import UNKNOWN, bar, count, duration, fit, plain, plural, ratio, share, short_count, size
 from itop_tui.look.toned import Part, Toned
-from itop_tui.service.estimates import Estimate, estimate
+from itop_tui.service.estimates import Estimate, estimate, expected_r_s
 from itop_tui.service.sweeps import Grid
 
 if TYPE_CHECKING:
@@ -31,21 +30,28 @@ _PAUSE = 0.25
 
 
 class PlanPane(Toned):
-    """Shows a plan, or why there is none."""
+    """Shows a plan, or why there is none.
+
+    Args:
+        from_step: The step of the checkpoint that the run continues from; the plan is of what remains.
+    """
 
     plan: reactive[Mapping[str, Any] | None] = reactive(None, layout=True)
     """The plan, by the names of `itop plan --json`."""
-    at_most = False
-    """Whether the plan's R_s is one that the run will stay below; set before the plan."""
+    r_s: float | None = None
+    """The R_s to expect, None where only training tells; set before the plan."""
     taken: reactive[Estimate | None] = reactive(None, layout=True)
     """How long it will take, and how much disk, with what that is estimated from; of a sweep, all runs together."""
     of: reactive[str] = reactive("", layout=True)
-    """Which run of a sweep the plan is of; empty for a single run."""
+    """Which run of a sweep the plan is of, or which part of a run; empty for a whole single run."""
+    runs = 1
+    """How many runs `taken` is of; set before the plan."""
     note: reactive[str] = reactive("", layout=True)
     """What is shown instead of a plan, or beside one that is out of date."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, from_step: int = 0) -> None:
         super().__init__()
+        self.from_step = from_step
         self.wanted: Grid | None = None
         """What the plan must be of; None while something is wrong."""
         self.planning: Grid | None = None
@@ -78,15 +84,22 @@ class PlanPane(Toned):
 
     @work(thread=True, group="plan", exit_on_error=False)
     def _compute(
-        self, plan_of: Callable[[RunConfig], Mapping[str, Any]], database: Database | None, grid: Grid
+        self,
+        plan_of: Callable[[RunConfig | Mapping[str, Any]], Mapping[str, Any]],
+        database: Database | None,
+        grid: Grid,
     ) -> None:
         try:
-            plan: Mapping[str, Any] | None = plan_of(grid.configs[0])
+            first = grid.configs[0]
+            # Only a fork has a step to begin at, and only then it stands among the settings.
+            asked = {**first.as_dict(), "from_step": self.from_step} if self.from_step else first
+            plan: Mapping[str, Any] | None = plan_of(asked)
             note = ""
         except Exception as error:  # the form works without a plan
             plan, note = None, f"{error}".strip() or type(error).__name__
         try:
-            taken = estimate(database, grid.configs, plan) if plan is not None and database is not None else None
+            known = plan is not None and database is not None
+            taken = estimate(database, grid.configs, plan, from_step=self.from_step) if known and database else None
         except Exception:  # and without an estimate; the poller reports a database that cannot be read
             taken = None
         self.app.call_from_thread(self._planned, grid, plan, taken, note)
@@ -96,9 +109,11 @@ class PlanPane(Toned):
         if self.wanted is not None and self.wanted != grid:
             self._plan_now()  # What was typed meanwhile.
         elif self.wanted is not None and self.is_attached:
-            self.at_most = explores_less(grid.configs[0])
-            number = len(grid.configs)
-            self.of = f"of the first of {number:,} runs" if number > 1 else ""
+            self.r_s = None if plan is None else expected_r_s(plan, grid.configs[0])
+            self.runs = len(grid.configs)
+            after = f"after step {self.from_step:,}" if self.from_step else ""
+            first = f"of the first of {self.runs:,} runs" if self.runs > 1 else ""
+            self.of = ", ".join(filter(None, (first, after)))
             self.taken, self.plan, self.note = taken, plan, note
 
     def render(self) -> Text:
@@ -113,7 +128,8 @@ class PlanPane(Toned):
         if self.note:
             text.append(f"  {plain(self.note, limit=300)}", self.tone("muted"))
         text.append("\n")
-        for label, parts in (*self._facts(self.plan), *self._takes()):
+        together: list[tuple[str, list[Part]]] = [(f"all {self.runs:,} runs together", [])] if self.runs > 1 else []
+        for label, parts in (*self._facts(self.plan), *(together if self.taken is not None else ()), *self._takes()):
             text.append(f"{label:<{_LABEL}}", self.tone("muted"))
             text.append_text(self.toned(parts)).append("\n")
         layers = self.plan.get("layers") or ()
@@ -141,7 +157,8 @@ class PlanPane(Toned):
             ("training", _flops(training, dense_training)),
             ("steps", [(count(plan.get("steps")), "text")]),
             ("mask updates", [(count(plan.get("mask_updates")), "text")]),
-            ("expected R_s", self._expected(plan.get("expected_itop_rate"))),
+            ("expected R_s", [(ratio(self.r_s, 3), "title")]),
+            *self._past(),
         ]
 
     def _takes(self) -> list[tuple[str, list[Part]]]:
@@ -162,9 +179,11 @@ class PlanPane(Toned):
                 found += [("" if known or number else label, [(line, "muted")]) for number, line in enumerate(lines)]
         return found
 
-    def _expected(self, rate: float | None) -> list[Part]:
-        bound: list[Part] = [("at most ", "muted")] if self.at_most and rate is not None else []
-        return [*bound, (ratio(rate, 3), "title")]
+    def _past(self) -> list[tuple[str, list[Part]]]:
+        if self.taken is None or self.taken.past_r_s is None:
+            return []
+        runs = plural(self.taken.past_runs, "past run")
+        return [("R_s so far", [(ratio(self.taken.past_r_s, 3), "title"), (f"  in {runs} of this recipe", "muted")])]
 
     def _layers(self, text: Text, layers: Sequence[Mapping[str, Any]]) -> None:
         width = max(24, self.content_size.width)

@@ -8,9 +8,10 @@ from textual.reactive import reactive
 
 from itop_tui.figures.format import plain
 from itop_tui.look.toned import Toned
+from itop_tui.service.words import DEMO_LENGTH
 
 _WAYS = {
-    "demo": ("D", "demo", "dense, SET-ITOP and RigL-ITOP on the bundled digits,\n       under two minutes"),
+    "demo": ("D", "demo", f"dense, SET-ITOP and RigL-ITOP on the bundled digits,\n       {DEMO_LENGTH}"),
     "new_run": ("n", "new run", "choose a preset, change what you like, launch"),
     "open_database": (
         "O",

@@ -2,7 +2,8 @@
 
 The time is the samples a run will see by the median speed of the runs like it: the same model, data set, batch size,
 precision and kind of device. The disk holds its checkpoints, as large as those of past runs or else as large as the
-number of its parameters makes them, and its rows in the database.
+number of its parameters makes them, and its rows in the database. R_s is worked out where growth is random; where
+gradients or momenta choose, only past runs of the same recipe tell it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from engine.config.field_info import explores_less
 from engine.config.run_config import RunConfig
 from itop_tui.service.words import plural, rate
 
@@ -50,16 +52,36 @@ class Estimate:
         seconds_from: What that is judged by, or why it is not known.
         bytes: On the disk when they have ended; None where it is not known.
         bytes_from: What that is judged by, or why it is not known.
+        past_r_s: The mean R_s at the end of past runs of the first run's recipe; None where there is none.
+        past_runs: How many of them there are.
     """
 
     seconds: float | None
     seconds_from: str
     bytes: int | None
     bytes_from: str
+    past_r_s: float | None = None
+    past_runs: int = 0
+
+
+def expected_r_s(plan: Mapping[str, Any], config: RunConfig) -> float | None:
+    """The R_s that a plan lets expect; None for a dense run, and where only training tells.
+
+    Gradients and momenta return to the same weights: what the plan of such a run holds is only an upper limit.
+    """
+    if not config.sparse or explores_less(config):
+        return None
+    rate = plan.get("expected_itop_rate")
+    return float(rate) if isinstance(rate, int | float) else None
 
 
 def estimate(
-    db: Database, configs: Sequence[RunConfig], plan: Mapping[str, Any] | None = None, *, kind: Kind | None = None
+    db: Database,
+    configs: Sequence[RunConfig],
+    plan: Mapping[str, Any] | None = None,
+    *,
+    kind: Kind | None = None,
+    from_step: int = 0,
 ) -> Estimate:
     """Judge by past runs what some runs will take. Reads the database, so call it in a thread.
 
@@ -68,6 +90,7 @@ def estimate(
         configs: The runs.
         plan: The plan of the first of them, by the names of `itop plan --json`; None where there is none.
         kind: What "auto" means on this host; None to look.
+        from_step: The step of the checkpoint that they continue from; the plan is then of what remains.
     """
     if kind is None:
         from engine.launch.devices import list_devices
@@ -85,12 +108,42 @@ def estimate(
         alike = (config.model, config.data, config.batch_size, config.precision, config.compile, config.device)
         if alike not in speeds:
             speeds[alike] = _speed(past[what], config, kind)
-        times.append(_seconds(config, known_plan, speeds[alike]))
+        times.append(_seconds(config, known_plan, speeds[alike], from_step))
         build = (config.model, config.data, config.optimizer, config.momentum > 0, config.sparse)
         if build not in each_size:
             each_size[build] = _checkpoint(db, past[what], config, known_plan)
-        sizes.append(_bytes(config, known_plan, each_size[build]))
-    return Estimate(_sum(times), _why_time(times, configs, speeds), _sum(sizes), _why_size(sizes, configs, each_size))
+        sizes.append(_bytes(config, known_plan, each_size[build], from_step))
+    return Estimate(
+        _sum(times),
+        _why_time(times, configs, speeds),
+        _sum(sizes),
+        _why_size(sizes, configs, each_size),
+        *_past_r_s(db, configs[0]),
+    )
+
+
+def _past_r_s(db: Database, config: RunConfig) -> tuple[float | None, int]:
+    """The mean R_s of the completed runs of the same recipe, and how many they are."""
+    if not config.sparse:
+        return None, 0
+    from db.records import RunQuery
+    from db.runs import runs
+    from engine.config.experiments import experiment
+
+    text = f"status:completed recipe:{experiment(config).recipe}"
+    found = runs.list_runs(db, RunQuery(text=text, archived=None, limit=_LOOKED_AT))
+    # A fork has explored what its parent had, under other settings.
+    rates = [run.itop_rate for run in found if run.itop_rate is not None and run.parent_id is None]
+    rates = [rate for rate in rates if math.isfinite(rate)]
+    return (statistics.fmean(rates), len(rates)) if rates else (None, 0)
+
+
+def _steps(config: RunConfig, plan: Mapping[str, Any], from_step: int) -> int | None:
+    """The optimizer steps that a run still takes; None where its length is not known."""
+    if plan.get("steps") is not None:
+        return int(plan["steps"])
+    planned = config.planned_steps()
+    return None if planned is None else max(0, planned - from_step)
 
 
 def _sum(parts: Sequence[Any]) -> Any:
@@ -157,8 +210,10 @@ def _speed(past: Sequence[RunRecord], config: RunConfig, here: Kind) -> tuple[fl
     return (statistics.median(speeds), len(speeds)) if speeds else None
 
 
-def _seconds(config: RunConfig, plan: Mapping[str, Any], speed: tuple[float, int] | None) -> float | None:
-    steps = plan.get("steps") if plan.get("steps") is not None else config.planned_steps()
+def _seconds(
+    config: RunConfig, plan: Mapping[str, Any], speed: tuple[float, int] | None, from_step: int
+) -> float | None:
+    steps = _steps(config, plan, from_step)
     if speed is None or steps is None:
         return None
     return float(steps) * config.batch_size * config.accumulate / speed[0]
@@ -203,8 +258,10 @@ def _checkpoint(
     return tensors + (_MASK_BYTES * int(maskable) if config.sparse else 0) + _CHECKPOINT_BYTES, "by its parameters"
 
 
-def _bytes(config: RunConfig, plan: Mapping[str, Any], checkpoint: tuple[int, str] | None) -> int | None:
-    steps = plan.get("steps") if plan.get("steps") is not None else config.planned_steps()
+def _bytes(
+    config: RunConfig, plan: Mapping[str, Any], checkpoint: tuple[int, str] | None, from_step: int
+) -> int | None:
+    steps = _steps(config, plan, from_step)
     if checkpoint is None or steps is None:
         return None
     updates = int(steps) // config.update_frequency if config.sparse and not config.fix else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -57,12 +58,16 @@ def queue_runs(
     after, and what concerns a fork.
 
     Raises:
+        SubmissionError: A run would fail at its start: data or weights are missing or do not fit. Nothing is queued.
         IllegalState: Their best weights would be written over something, or to a place that cannot be written to.
     """
     from db.runs import runs
     from engine.config.experiments import as_stored
     from engine.launch import submit
+    from itop_tui.service import submission_check
     from itop_tui.service.save_places import check_saves
+
+    submission_check.check(db, configs, from_checkpoint=about.get("start_checkpoint_id") is not None)
 
     check_saves(db, [config.save for config in configs])
     new = [
@@ -160,9 +165,14 @@ def queue_again(
     """
     from db.runs import runs
     from engine.config.experiments import as_stored
+    from engine.config.run_config import ConfigError, RunConfig
     from engine.launch import submit
+    from itop_tui.service import submission_check, sweeps
     from itop_tui.service.save_places import check_saves
 
+    with contextlib.suppress(ConfigError):  # settings of another version: the worker says what is wrong with them
+        wanted = config or RunConfig.create(sweeps.as_settings(run.config))
+        submission_check.check(db, [wanted], from_checkpoint=checkpoint is not None)
     check_saves(db, [run.config.get("save") if config is None else config.save], again=run)
     start = None if checkpoint is None else checkpoint.id
     changed = {} if config is None else as_stored(config)

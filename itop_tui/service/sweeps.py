@@ -6,11 +6,12 @@ the same grid is the same group wherever it was made.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import itertools
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -26,6 +27,8 @@ MOST = 1000
 
 _ONE_VALUE = frozenset({"data_dir", "weights", "save"})
 """Settings that are paths, in which a comma is a comma."""
+_PLACE = re.compile(r"\{(\w+)\}", re.ASCII)
+"""A place in the name of a sweep that is filled with a run's value."""
 _RANGE = re.compile(r"(\d+)\s*\.\.\s*(\d+)", re.ASCII)
 _LIKE_A_RANGE = re.compile(r"[-+.\de]*\d\s*\.\.\s*[-+.\d]*", re.ASCII | re.IGNORECASE)
 
@@ -163,6 +166,51 @@ def group_name(grid: Grid) -> str:
     keys = "\n".join(sorted(map(experiment_key, grid.configs)))
     digest = hashlib.blake2b(keys.encode(), digest_size=3).hexdigest()
     return "-".join(["sweep", *grid.axes, digest])
+
+
+def run_names(name: str, configs: Sequence[RunConfig], axes: Iterable[str]) -> list[str]:
+    """Name the runs of a grid: what was typed, and the values in which they differ ("paper-density0.05-seed1").
+
+    `{density}` in the name is replaced by a run's density; axes that the name has no place for are appended.
+
+    Args:
+        name: What was typed.
+        configs: The runs.
+        axes: The settings in which they differ, in the order of the form.
+
+    Raises:
+        ConfigError: The name has a place for something that is no setting.
+    """
+    wanted = [field for field in _PLACE.findall(name) if field not in RunConfig.model_fields]
+    if wanted:
+        near = difflib.get_close_matches(wanted[0], RunConfig.model_fields, n=1, cutoff=0.5)
+        hint = f" (did you mean {{{near[0]}}}?)" if near else ""
+        problem = (
+            f"{{{wanted[0]}}} is no setting{hint}; what stands in braces is replaced by a run's value, as in {{seed}}"
+        )
+        raise ConfigError([Problem("name", name, problem)])
+    placed = set(_PLACE.findall(name))
+    appended = [field for field in axes if field not in placed]
+
+    def named(config: RunConfig) -> str:
+        filled = _PLACE.sub(lambda found: _short(getattr(config, found[1])), name)
+        return "-".join([filled, *(f"{field}{_short(getattr(config, field))}" for field in appended)])
+
+    return [named(config) for config in configs]
+
+
+def _short(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "on", False: "off"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def differing(configs: Sequence[RunConfig], axes: Iterable[str]) -> list[str]:
+    """The settings that tell the runs of a grid apart: its axes, and the seed where repetitions have several."""
+    names = list(axes)
+    if len({config.seed for config in configs}) > 1 and "seed" not in names:
+        names.append("seed")
+    return names
 
 
 def missing(db: Database, group: str, configs: Sequence[RunConfig]) -> list[RunConfig]:

@@ -7,6 +7,9 @@ import math
 UNKNOWN = "–"
 """A number that is not known yet."""
 
+DEMO_LENGTH = "under two minutes"
+"""How long the demonstration takes on two cores, wherever that is said; half a minute where nothing else runs."""
+
 
 def no_number(value: float | None) -> str | None:
     """Name a value that is not a finite number, or give None for one that is."""

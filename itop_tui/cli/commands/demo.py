@@ -1,4 +1,4 @@
-"""`itop demo`: the two-minute tour on real, bundled data."""
+"""`itop demo`: a short tour on real, bundled data."""
 
 from __future__ import annotations
 

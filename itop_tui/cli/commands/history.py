@@ -119,6 +119,8 @@ def metrics(
         further = metric_store.recorded(database, [found.id]) if by_step else ()
         total = metric_store.count_steps(database, found.id, after=before) if by_step else len(rows)
     rows = rows[-latest:] if latest else rows
+    if found.method == "dense":  # it explores nothing, and nothing of it dies
+        rows = [row if isinstance(row, EpochMetric) else replace(row, itop_rate=None, death_rate=None) for row in rows]
     if json:
         print_json([_metric_document(row, further) for row in rows])
         return 0
@@ -126,8 +128,6 @@ def metrics(
         note(f"Run {found.id} has recorded nothing here yet.")
         return 0
     columns = _EPOCH_COLUMNS if epochs else _UPDATE_COLUMNS if mask_updates else _STEP_COLUMNS
-    if by_step and found.method == "dense":  # it explores nothing, and nothing of it dies
-        rows = [replace(row, itop_rate=None, death_rate=None) for row in rows if isinstance(row, StepMetric)]
     print_table((*columns, *map(_further_column, further)), rows)
     if len(rows) < total:
         console(stderr=True).print(f"the latest {len(rows)} of {total:,}; --last 0 lists all", style="dim")
@@ -150,13 +150,16 @@ def layers(
         found = store.find(database, run)
         stats = metric_store.layer_stats(database, found.id, update=update)
     if json:
-        print_json([layer_document(layer) for layer in stats])
+        more = {"itop_rate": None} if found.method == "dense" else {}
+        print_json([layer_document(layer) | more for layer in stats])
         return 0
     if not stats:
         why = "is dense: it has no masks" if not found.config.get("sparse") else "has no masks recorded yet"
         note(f"Run {found.id} {why}.")
         return 0
-    print_table(_LAYER_COLUMNS, [*stats, _layers_total(stats)])
+    columns = [column for column in _LAYER_COLUMNS if column.header != "R_S" or found.method != "dense"]
+    total = [cell for column, cell in zip(_LAYER_COLUMNS, _layers_total(stats), strict=True) if column in columns]
+    print_table(columns, [*stats, total])
     return 0
 
 

@@ -17,8 +17,8 @@ from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.parameters import Json, PresetName
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import Cell, Column, console, data, heading, note, print_facts, print_table
-from itop_tui.figures.format import UNKNOWN, count, duration, percent, r_s, share, short_count, size
-from itop_tui.service.estimates import Estimate, estimate
+from itop_tui.figures.format import UNKNOWN, count, duration, percent, plural, r_s, share, short_count, size
+from itop_tui.service.estimates import Estimate, estimate, expected_r_s
 from itop_tui.service.json_shape import print_json
 
 _LAYER_COLUMNS = (
@@ -53,12 +53,23 @@ def plan(*, flags: Flags, preset: PresetName = None, json: Json = False) -> int:
         raise CommandError(*str(error).splitlines()) from None
     taken = _estimate(config, planned)
     if json:
-        print_json({**planned, "estimated_seconds": taken.seconds, "estimated_bytes": taken.bytes})
+        print_json(
+            {
+                **planned,
+                # A number that growth by gradients or momenta stays below is no expectation, and says so.
+                "expected_itop_rate": planned.get("expected_itop_rate") if config.sparse else None,
+                "expected_itop_rate_is": "an upper limit" if explores_less(config) else "an estimate",
+                "past_itop_rate": taken.past_r_s,
+                "past_runs": taken.past_runs,
+                "estimated_seconds": taken.seconds,
+                "estimated_bytes": taken.bytes,
+            }
+        )
         return 0
     out.print(data(f"{config.method}: {config.model} on {config.data}", "bold"), soft_wrap=True)
     print_layers(planned, out)
     heading("In all", out=out)
-    print_facts([*totals(planned, config), *takes(taken)], out=out)
+    print_facts([*totals(planned, config), *explores(planned, config, taken), *takes(taken)], out=out)
     return 0
 
 
@@ -95,8 +106,19 @@ def totals(planned: Mapping[str, Any], config: RunConfig) -> list[tuple[str, Cel
         ("training FLOPs", _against(planned["training_flops"], planned["dense_training_flops"], "for the whole run")),
         ("steps", _steps(planned.get("steps"), config)),
         ("mask updates", _updates(planned.get("mask_updates"), config)),
-        ("expected R_s", _expected(planned.get("expected_itop_rate"), config)),
     ]
+
+
+def explores(planned: Mapping[str, Any], config: RunConfig, taken: Estimate) -> list[tuple[str, Cell]]:
+    """Give the R_s to expect: worked out, that of past runs, or nothing where neither is known."""
+    rate = expected_r_s(planned, config)
+    past = (
+        ""
+        if taken.past_r_s is None
+        else f"{r_s(taken.past_r_s)} in {plural(taken.past_runs, 'past run')} of this recipe"
+    )
+    expected = "" if rate is None else f"about {r_s(rate)} of all maskable weights ever active"
+    return [("expected R_s", expected), ("R_s so far", past)]
 
 
 def _against(sparse: float | None, dense: float | None, per: str) -> str:
@@ -116,10 +138,3 @@ def _updates(updates: int | None, config: RunConfig) -> str:
     if not updates:
         return "none" if updates == 0 else UNKNOWN
     return f"{count(updates)}, one every {config.update_frequency:,} steps"
-
-
-def _expected(rate: float | None, config: RunConfig) -> str:
-    if rate is None:
-        return ""
-    about = "at most about" if explores_less(config) else "about"
-    return f"{about} {r_s(rate)} of all maskable weights ever active"

@@ -24,6 +24,7 @@ from itop_tui.cli.terminal import Column, console, data, note, print_table, stat
 from itop_tui.figures.format import UNKNOWN, age, explored, figure, percent, r_s, share
 from itop_tui.figures.run_view import percent_done
 from itop_tui.service.json_shape import document, print_json, timestamp
+from itop_tui.service.words import DEMO_LENGTH
 
 _COLUMNS = (
     Column("ID", lambda run: str(run.id), right=True),
@@ -135,7 +136,7 @@ def _list_runs(database: Database, asked: RunQuery, *, everything: bool, json: b
     total = store.count(database, asked)
     if not found:
         none = everything and not store.count(database, RunQuery(archived=None))
-        note("No runs yet: itop demo trains three in two minutes." if none else "No run matches.")
+        note(f"No runs yet: itop demo trains three in {DEMO_LENGTH}." if none else "No run matches.")
         return 0
     print_table(_COLUMNS, found)
     if total > len(found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.parameters import After, AfterOk, GroupName, Json, Notes, PresetName, Priority, Tags, Wait
 from itop_tui.cli.queueing import report
 from itop_tui.cli.store import opened
-from itop_tui.cli.terminal import Column, data, note, print_table
+from itop_tui.cli.terminal import Cell, Column, data, note, print_table
 from itop_tui.figures.format import plural
 from itop_tui.service import launching, sweeps
 from itop_tui.service.json_shape import print_json
@@ -24,11 +25,22 @@ DryRun = Annotated[
 ]
 
 
+SweepName = Annotated[
+    str | None,
+    Parameter(
+        help="What the runs' names begin with; their values follow, as in paper-density0.05-seed1. {seed} or another "
+        "setting in braces is replaced by a run's value.",
+        metavar="TEXT",
+    ),
+]
+
+
 @takes_settings
 def sweep(
     *,
     flags: Flags,
     preset: PresetName = None,
+    name: SweepName = None,
     group: GroupName = None,
     tag: Tags = (),
     notes: Notes = "",
@@ -48,8 +60,10 @@ def sweep(
     note(*flags.remarks)
     if group is None:
         group = sweeps.group_name(made)
+    differing = sweeps.differing(made.configs, made.axes)
+    names = [None] * len(made.configs) if name is None else sweeps.run_names(name, made.configs, differing)
     if dry_run:
-        _show(made)
+        _show(made, names)
         return 0
 
     with opened(tend=False) as database:
@@ -61,7 +75,8 @@ def sweep(
                 print_json([])
             return 0
         tags = [tag] * len(missing)
-        queued = launching.queue_runs(database, missing, tags=tags, group=group, **about)
+        wanted = [names[made.configs.index(config)] for config in missing]
+        queued = launching.queue_runs(database, missing, names=wanted, tags=tags, group=group, **about)
         return report(database, queued, verb="Queued", wait=wait, json=json, as_list=True)
 
 
@@ -90,8 +105,12 @@ def _told(points: int, missing: int, group: str) -> str:
     return f"nothing to queue: group {group} has all {plural(points, 'run')}"
 
 
-def _show(made: Grid) -> None:
-    names = list(made.axes) or ["seed"]
-    rows = [[data(config.as_dict()[name]) for name in names] for config in made.configs]
-    print_table([Column(name.upper()) for name in names], rows)
+def _show(made: Grid, names: Sequence[str | None]) -> None:
+    settings = sweeps.differing(made.configs, made.axes) or ["seed"]
+    rows: list[list[Cell]] = [[data(config.as_dict()[name]) for name in settings] for config in made.configs]
+    columns = [Column(name.upper()) for name in settings]
+    if all(name is not None for name in names):
+        columns.insert(0, Column("NAME", shrink=True))
+        rows = [[data(name), *row] for name, row in zip(names, rows, strict=True)]
+    print_table(columns, rows)
     note(f"{plural(len(made.configs), 'run')}; nothing was queued")

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from engine.config.image_folders import problem
 from engine.data import DataBundle, DataCorruptError, DataMissingError, Part, load_dataset
 from engine.data.folders import FolderSplit, crop_box
 from tests.engine.data.files import TINY_CLASSES, write_image, write_imagenet, write_tiny_imagenet
@@ -161,11 +162,88 @@ def test_what_is_wrong_with_the_folders_is_told(tmp_path: Path) -> None:
 
     assert message() == f"{root}/train holds no folders, one for each class"
     (root / "train" / "a").mkdir()
-    assert message() == f"{root}/train holds no images in one folder for each class"
+    assert message() == f"{root}/val holds no folders, one for each class"
+    write_image(root / "val" / "a" / "1.jpg", (20, 20), (0, 0, 0))
+    kinds = "put its images there (jpeg, jpg, png, bmp, webp, ppm), or remove the folder"
+    assert message() == f"{root}/train/a is a class without images: it is empty; {kinds}"
+    (root / "train" / "a" / "1.gif").write_bytes(b"GIF89a")
+    assert message() == f"{root}/train/a is a class without images: it holds 1.gif; {kinds}"
     write_image(root / "train" / "a" / "1.jpg", (20, 20), (0, 0, 0))
-    assert message() == f"{root}/val holds no images in one folder for each class"
-    write_image(root / "val" / "b" / "1.jpg", (20, 20), (0, 0, 0))
-    assert message() == f"{root}/val/b is a class that the training set does not have"
+    (root / "val" / "b").mkdir()
+    assert message() == f"{root}/val has the class b that {root}/train does not have"
+    (root / "train" / "B").mkdir()
+    assert message() == f"{root}/val has the class b that {root}/train does not have (did you mean 'B'?)"
+    (root / "val" / "b").rename(root / "val" / "B")
+    assert message() == f"{root}/train/B is a class without images: it is empty; {kinds}"
+    write_image(root / "train" / "B" / "1.jpg", (20, 20), (0, 0, 0))
+    assert message() == f"{root}/val/B is a class without images: it is empty; {kinds}"
+    (root / "val" / "B").rmdir()
+    untested = f"{root}/train has the class B that {root}/val does not have"
+    assert message() == untested
+
+
+_LEFT_BY_OTHERS = (".ipynb_checkpoints", ".git", "__pycache__", "__MACOSX", "@eaDir", "lost+found")
+
+
+@pytest.mark.parametrize("name", ["imagenet", "tiny-imagenet"])
+def test_hidden_folders_and_companion_files_are_no_classes_and_no_images(tmp_path: Path, name: str) -> None:
+    _textured(tmp_path, name)
+    clean = load_dataset(name, valid_split=0.0, seed=0, data_dir=tmp_path, workers=0)
+    for part in ("train", "val"):
+        folder = tmp_path / name / part
+        for left in _LEFT_BY_OTHERS:
+            write_image(folder / left / "0.png", (8, 8), (0, 0, 0))
+        for file in ("._0.png", ".hidden.jpg", "Thumbs.db", ".DS_Store", "desktop.ini", "notes.txt", "0.png.txt"):
+            (folder / "a" / file).write_bytes(b"no image")
+        (folder / "a" / "thumbs.png").mkdir()
+    dirty = load_dataset(name, valid_split=0.0, seed=0, data_dir=tmp_path, workers=0)
+    assert dirty.info == clean.info
+    assert dirty.info.classes == 2
+    for first, second in ((clean.train, dirty.train), (clean.test, dirty.test)):
+        assert isinstance(first, FolderSplit)
+        assert isinstance(second, FolderSplit)
+        assert first.paths.tolist() == second.paths.tolist()
+        assert torch.equal(first.targets, second.targets)
+    assert problem(tmp_path / name) is None
+
+
+def test_a_link_to_an_image_that_is_gone_is_named_when_it_is_read(tmp_path: Path) -> None:
+    _textured(tmp_path, "imagenet")
+    gone = tmp_path / "imagenet" / "train" / "a" / "9.png"
+    gone.symlink_to(tmp_path / "gone.png")
+    bundle = load_dataset("imagenet", valid_split=0.0, seed=0, data_dir=tmp_path, workers=0)
+    assert len(bundle.train) == 9
+    with pytest.raises(DataCorruptError, match=r"a/9\.png is not a readable image"):
+        _epoch(bundle, 1)
+
+
+def test_what_a_few_files_tell_is_known_without_the_loader(tmp_path: Path) -> None:
+    root = tmp_path / "imagenet"
+    _textured(tmp_path, "imagenet")
+    assert problem(root) is None
+    (root / "train" / "c").mkdir()
+    assert problem(root) == f"{root}/train has the class c that {root}/val does not have"
+    (root / "val" / "c").mkdir()
+    assert problem(root) == _loading_fails(tmp_path)
+    for content, why in ((b"", "the file is empty"), (b"<!DOCTYPE html>", "its content is of no known format")):
+        for part in ("train", "val"):
+            (root / part / "c" / "1.png").write_bytes(content)
+        assert problem(root) == f"{root}/train/c/1.png is not a readable image: {why}"
+    (root / "train" / "c" / "1.png").unlink()
+    (root / "train" / "c" / "1.png").symlink_to(root / "nowhere.png")
+    assert problem(root) == f"{root}/train/c/1.png is not a readable image: it is a link to a file that is not there"
+
+
+def _loading_fails(folder: Path) -> str:
+    with pytest.raises(DataCorruptError) as caught:
+        load_dataset("imagenet", valid_split=0.0, seed=0, data_dir=folder)
+    return str(caught.value)
+
+
+def test_annotations_that_leave_a_class_untested_are_refused(tmp_path: Path) -> None:
+    write_tiny_imagenet(tmp_path, test=2)
+    with pytest.raises(DataCorruptError, match=f"has the class {TINY_CLASSES[2]} that .*val_annotations.txt does not"):
+        load_dataset("tiny-imagenet", valid_split=0.0, seed=0, data_dir=tmp_path)
 
 
 def test_annotations_of_what_is_not_there_are_told(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from engine.config.catalogue import DATASETS, MODELS
+from engine.config.field_info import field_help
 from engine.config.run_config import RunConfig
 from engine.helpers.plan import make_plan
 from engine.helpers.plan_client import PlanError, PlanServer, request_plan
+from engine.sparsity import SCHEDULES
 from tests.engine.training.helpers import Rows, config, trainer
 
 METHODS: list[dict[str, Any]] = [
@@ -50,6 +52,25 @@ def test_plan_is_what_training_does(settings: dict[str, Any]) -> None:
     assert one.itop_rate <= plan.expected_itop_rate + 0.01
     if run.growth == "random" and run.start_epoch == 1:  # updates before the start count in the estimate
         assert one.itop_rate == pytest.approx(plan.expected_itop_rate, abs=0.01)
+
+
+@pytest.mark.parametrize("settings", METHODS[:3], ids=lambda settings: "-".join(map(str, settings.values())) or "dense")
+def test_a_plan_from_a_checkpoint_is_of_what_remains(settings: dict[str, Any]) -> None:
+    run = config(**settings)
+    whole, rest = make_plan(run), make_plan(run, from_step=8)
+    assert rest.steps == whole.steps - 8
+    before = make_plan(run.with_changes(max_steps=8))
+    assert before.mask_updates + rest.mask_updates == whole.mask_updates
+    assert before.training_flops + rest.training_flops == pytest.approx(whole.training_flops)
+    assert rest.expected_itop_rate is None  # what was explored before is in the checkpoint
+    assert make_plan(run, from_step=10**6).steps == 0
+
+
+def test_the_help_of_a_schedule_names_where_it_ends() -> None:
+    help_text = field_help("decay_schedule")
+    for name in ("cosine", "linear", "constant"):
+        end = SCHEDULES[name](0.5, 100, 100)
+        assert (f"{name} (to {end:g} at the last step)" in help_text) == (name != "constant")
 
 
 @pytest.mark.parametrize("model", [name for name in MODELS if "imagenet" not in name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -12,6 +13,7 @@ from db.records import RunRecord, RunStatus
 from db.runs import attempts, runs
 from db.session import Database
 from itop_tui.cli.commands import demo as demo_module
+from itop_tui.service.words import DEMO_LENGTH
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import running
 
@@ -58,3 +60,12 @@ def test_where_it_fails_it_says_where_to_look(itop: Itop, monkeypatch: pytest.Mo
     assert "itop logs 1" in outcome.out
     assert "itop doctor" in outcome.out
     assert "itop resume" not in outcome.out
+
+
+def test_its_length_is_the_same_wherever_it_is_said(itop: Itop, database: Database) -> None:
+    from itop_tui.runs.greeting import _WAYS
+
+    said = [Path(__file__).parents[3].joinpath("README.md").read_text(encoding="utf-8"), _WAYS["demo"][2]]
+    said += [itop("runs").err, itop("--help").out]
+    assert [DEMO_LENGTH in " ".join(text.split()) for text in said] == [True] * 4
+    assert not any(other in text for text in said for other in ("half a minute", "two-minute", "in two minutes"))

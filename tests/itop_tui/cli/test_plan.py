@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 
 from db.errors import StoreError
-from db.runs import runs
+from db.history.writer import MetricWriter
+from db.records import RunStatus
+from db.runs import attempts, runs
 from db.session import Database
+from engine.config.experiments import as_stored
+from engine.config.presets import PRESETS
 from engine.helpers.plan_client import PlanError
 from tests.itop_tui.cli.conftest import Itop
+from tests.itop_tui.cli.recorded import running
 from tests.itop_tui.cli.test_flags import PUBLISHED
 
 
@@ -35,8 +40,29 @@ def test_the_plan_for_people(itop: Itop) -> None:
     assert "all layers" in text
     assert "time, about     unknown: no past run like it" in text
     assert "at most 3 checkpoints, sized by its parameters" in text
-    assert "expected R_s    at most about" in text  # gradients return to the same weights
+    assert "R_s" not in text  # gradients return to the same weights: only training tells
     assert "expected R_s    about" in itop("plan", "--preset", "digits-set").out
+
+
+def test_where_gradients_choose_past_runs_of_the_recipe_tell_the_r_s(itop: Itop, database: Database) -> None:
+    config = PRESETS["digits-rigl"].config()
+    for seed, rate in ((1, 0.3), (2, 0.5), (3, None)):
+        run = runs.create(database, **as_stored(config.with_changes(seed=seed)))
+        attempt = running(database, run)
+        with MetricWriter(database, run.id, attempt) as writer:
+            writer.progress(**({} if rate is None else {"itop_rate": rate}))
+        attempts.finish(database, attempt, status=RunStatus.COMPLETED, reason=None)
+    text = itop("plan", "--preset", "digits-rigl").out
+    assert "R_s so far      0.400 in 2 past runs of this recipe" in text
+    assert "expected R_s" not in text
+    planned = itop("plan", "--preset", "digits-rigl", "--json").json()
+    assert (planned["past_itop_rate"], planned["past_runs"]) == (0.4, 2)
+    assert planned["expected_itop_rate_is"] == "an upper limit"
+    assert "R_s so far" not in itop("plan", "--preset", "digits-rigl", "--density", "0.2").out
+
+
+def test_a_dense_run_has_no_r_s(itop: Itop) -> None:
+    assert itop("plan", "--preset", "digits-dense", "--json").json()["expected_itop_rate"] is None
 
 
 def test_a_plan_is_told_where_the_database_cannot_be_read(itop: Itop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,3 +111,13 @@ def test_a_range_is_a_list_and_the_same_group(itop: Itop, database: Database) ->
     outcome = itop("sweep", "--preset", "digits-set", "--seed", "3..1")
     assert outcome.code == 2
     assert "seed = '3..1': a range goes upwards: 1..3" in outcome.err
+
+
+def test_runs_are_named_by_what_tells_them_apart(itop: Itop, database: Database) -> None:
+    assert itop(*GRID, "--name", "paper").code == 0
+    assert [run.name for run in queued(database)][:2] == ["paper-density0.05-seed1", "paper-density0.05-seed2"]
+    listed = itop(*GRID, "--name", "{growth} {seed}", "--dry-run").out.splitlines()
+    assert listed[1].split("  ") == ["gradient 1-density0.05", "0.05", "1"]
+    wrong = itop(*GRID, "--name", "{densty}")
+    assert wrong.code == 2
+    assert wrong.err.startswith("itop: name = '{densty}': {densty} is no setting (did you mean {density}?)")

@@ -77,6 +77,17 @@ def test_piped_tables_are_plain_and_whole() -> None:
     assert "\x1b" not in _printed(out)
 
 
+def test_in_a_pipe_no_cell_is_filled_up_to_the_longest_and_a_row_is_a_line() -> None:
+    out = _console(10_000, terminal=False)
+    rows = [["1", "n" * 300, "queued", "lenet5", "0.5"], ["22", "a name", "two\nlines", "", "0.25"]]
+    print_table(COLUMNS, rows, out=out)
+    assert _printed(out).splitlines() == [
+        "ID  NAME  STATE  MODEL  LOSS",
+        f"1  {'n' * 300}  queued  lenet5  0.5",
+        "22  a name  two lines    0.25",
+    ]
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_cells_may_have_several_lines(terminal: bool) -> None:
     out = _console(40, terminal=terminal)

@@ -21,6 +21,7 @@ from itop_tui.runs.runs_screen import RunsScreen
 from itop_tui.widgets.key_bar import KeyBar
 from tests.itop_tui.support import (
     FixedPlanner,
+    StillReader,
     form_app,
     form_of,
     open_form,
@@ -272,6 +273,23 @@ async def test_a_fork_with_nothing_left_to_train_is_not_launched(
         await started(pilot, 2)
         fork = runs.find(database, f"{parent.name} fork")
         assert (fork.parent_id, fork.fork_step, fork.total_steps) == (parent.id, 1720, 41 * 43)
+
+
+async def test_the_plan_of_a_fork_is_of_what_remains(database: Database, scheduled: list[str]) -> None:
+    planner = FixedPlanner()
+    app = ItopApp(Database.open, reader=StillReader, planner=planner)
+    config = PRESETS["digits-rigl"].config()
+    parent = runs.create(database, **as_stored(config), total_steps=1720)
+    checkpoint = checkpoints.add(
+        database, run_id=parent.id, attempt_id=None, step=860, epoch=20, kind="last", path="last.pt", bytes=1,
+        sha256="0" * 64, val_accuracy=None,
+    )  # fmt: skip
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 1)
+        app.open_new_run(parent.config, title=parent.name, parent=parent, checkpoint=checkpoint)
+        await wait_for(pilot, lambda: "plan after step 860" in screen_text(app))
+        assert planner.asked[-1] == {**config.as_dict(), "from_step": 860}
+        assert "860 steps after step 860" in screen_text(app)
 
 
 async def test_past_runs_that_no_page_lists_can_be_started_from(app: ItopApp, database: Database) -> None:

@@ -38,6 +38,7 @@ async def test_lists_make_a_sweep_that_queues_what_its_group_has_not(
             told = f"{number} runs: 2 densities × 2 growths × {seeds[-1]} seeds"
             await wait_for(pilot, partial(is_shown, app, told))
             await wait_for(pilot, partial(is_shown, app, f"of the first of {number} runs"))
+            assert is_shown(app, f"all {number} runs together")  # what they take, below what the first one is
             await pilot.press("ctrl+y")
             assert app.clipboard.startswith("itop sweep ")
             assert f"--seed {seeds}" in app.clipboard

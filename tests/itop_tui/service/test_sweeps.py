@@ -139,3 +139,21 @@ def test_the_same_grid_written_otherwise_is_the_same_group() -> None:
     assert group_name(one) == group_name(other)
     assert group_name(one).startswith("sweep-lr-seed-")
     assert group_name(one) != group_name(expand({"seed": "1..4", "lr": "0.1,0.2"}))
+
+
+def test_names_have_the_values_that_tell_the_runs_apart() -> None:
+    grid = sweeps.expand({"data": "digits", "sparse": "true", "density": "0.05,0.1", "seed": "1..2"})
+    axes = sweeps.differing(grid.configs, grid.axes)
+    assert sweeps.run_names("paper", grid.configs, axes) == [
+        "paper-density0.05-seed1",
+        "paper-density0.05-seed2",
+        "paper-density0.1-seed1",
+        "paper-density0.1-seed2",
+    ]
+    assert sweeps.run_names("d{density} {model}", grid.configs, axes)[-1] == "d0.1 lenet300-100-seed2"
+    assert sweeps.run_names("{seed}/{density}", grid.configs, axes)[0] == "1/0.05"
+    repeated = sweeps.expand({"data": "digits"}, repetitions=2)
+    named = sweeps.run_names("a", repeated.configs, sweeps.differing(repeated.configs, repeated.axes))
+    assert named == ["a-seed42", "a-seed43"] or len(set(named)) == 2
+    with pytest.raises(ConfigError, match=r"\{densty\} is no setting \(did you mean \{density\}\?\)"):
+        sweeps.run_names("a {densty}", grid.configs, axes)
