@@ -17,9 +17,10 @@ from db.errors import IllegalState, StoreError
 from db.finding.listing import SORTS, check_sort, count, find, list_runs, page, totals
 from db.history.cut_back import truncate
 from db.models import AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
-from db.records import ACTIVE, AttemptRecord, BatchResult, RunQuery, RunRecord, RunStatus, Where
+from db.records import ACTIVE, AttemptRecord, BatchResult, CodeFile, RunQuery, RunRecord, RunStatus, Where
 from db.rows import attempt_record, get_checkpoint, get_run, get_runs, run_record
 from db.runs import changes as config_changes
+from db.runs import code
 from db.runs.change_many import change_each
 from db.runs.facets import Experiment, clean_config, clean_name, clean_tags, default_name, facets
 from db.runs.forks import check_deletable
@@ -91,6 +92,7 @@ class NewRun:
         fork_step: The parent's step at which it was forked.
         priority: Larger starts earlier.
         total_steps: The optimizer steps it will take, where that is known.
+        code: The user's code that it was queued with.
     """
 
     config: Mapping[str, Any]
@@ -104,6 +106,7 @@ class NewRun:
     fork_step: int | None = None
     priority: int = 0
     total_steps: int = 0
+    code: Sequence[CodeFile] = ()
 
 
 def create(
@@ -153,6 +156,8 @@ def create_many(
         rows = [_row(session, one, common | change) for one, change in zip(new, changes, strict=True)]
         session.add_all(rows)
         session.flush()
+        for row, one in zip(rows, new, strict=True):
+            code.keep_queued(db, session, row, one.code)
         return [run_record(row) for row in rows]
 
 
@@ -302,6 +307,7 @@ def requeue_resume(
     total_steps: int | None = None,
     reason: str | None = None,
     submission: Mapping[str, Any] | None = None,
+    files: Sequence[CodeFile] = (),
 ) -> RunRecord:
     """Queue a run that has ended, to resume from a checkpoint or, with None, to begin again.
 
@@ -316,6 +322,7 @@ def requeue_resume(
         total_steps: The optimizer steps it will take, where they change and are known.
         reason: Why it waits again, where no person asked for it.
         submission: Where this was asked for; a run keeps the place of its first submission where that is known.
+        files: The user's code that it is queued with.
 
     Raises:
         IllegalState: The run has not ended, or is in the trash.
@@ -350,6 +357,7 @@ def requeue_resume(
             for name, value in facets(run.config, experiment).items():
                 setattr(run, name, value)
         session.flush()
+        code.keep_queued(db, session, run, files)
         return run_record(run)
 
 
@@ -426,6 +434,7 @@ def delete(db: Database, run_id: int, *, force: bool = False, only_trashed: bool
             )
         )
         config_changes.forget(session, run.id)
+        code.forget(db, session, run.id)
         session.execute(sa.delete(RunRow).where(RunRow.id == run.id))
     return [str(folder), *(path for path in outside if path not in shared)]
 

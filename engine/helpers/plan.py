@@ -24,6 +24,7 @@ from torch import nn
 
 from engine.config.catalogue import DATASETS, DatasetInfo, validation_size
 from engine.config.run_config import ConfigError, RunConfig
+from engine.config.user_imports import forget_changed
 from engine.data import DataError, load_dataset
 from engine.models import ModelError, build_model
 from engine.sparsity import LayerPlan, SparsityConfig, expected_itop_rate, flops, plan_layers, update_steps
@@ -200,6 +201,7 @@ def _mean_gmp_forward(
 
 def answer(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the plan of some settings, or ``{"error": message}``."""
+    forget_changed()  # a custom model that was edited since the last question is built as it is now
     try:
         return make_plan(RunConfig.create(settings)).as_dict()
     except (ConfigError, SetupError, ModelError, DataError) as error:
@@ -232,6 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--serve", action="store_true", help="answer one configuration a line, until the end of input")
     serve = parser.parse_args(arguments).serve
+    if arguments is None:
+        sys.argv = [""]  # no code of a custom model finds this process's arguments
     # Only answers go to the real standard output: what a user's own model prints goes to standard error.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
