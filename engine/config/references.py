@@ -238,7 +238,7 @@ def _source_problem(file: Path, found: Reference) -> str | None:
         return None
     if file.name == "__init__.py" and (below(file.parent, first) or (file.parent / first).is_dir()):
         return None  # a module of the package, which anything may have imported
-    return f"{shown} has no {first!r}{near(first, names)}"
+    return f"{found.code!r} has no {found.name!r}{near(first, names)}"
 
 
 def _names(folder: Path) -> Iterator[str]:

@@ -315,10 +315,12 @@ def _is_ours(top: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _found_by_python(top: str) -> bool:
+    """Whether Python finds a module of this name; a folder that only happens to have the name is none."""
     try:
-        return importlib.util.find_spec(top) is not None
+        spec = importlib.util.find_spec(top)
     except (ImportError, ValueError, AttributeError):
         return top in sys.modules
+    return spec is not None and spec.origin is not None
 
 
 def _means_the_users(top: str, file: Path, names: tuple[str, ...]) -> bool:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from db.records import CodeFile, KeptCode
-from engine.config.references import Reference, below, module_file, parse
+from engine.config.references import OWN_PACKAGES, PROGRAM, Reference, below, module_file, parse
 from engine.config.user_imports import in_tree, resolve, tree_of
 
 __all__ = [
@@ -147,7 +147,8 @@ def short_names(paths: Iterable[str]) -> dict[str, str]:
 
 
 def _entry(found: Reference) -> Path | None:
-    return module_file(found.module) if found.file is None else found.file
+    file = module_file(found.module) if found.file is None else found.file
+    return None if file is None or any(file.is_relative_to(PROGRAM / name) for name in OWN_PACKAGES) else file
 
 
 def _imported(content: bytes, file: Path, trees: Sequence[Path], *, private: bool) -> Iterator[Path]:

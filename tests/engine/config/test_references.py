@@ -72,9 +72,9 @@ def test_what_is_nearly_a_reference_says_what_it_should_be(text: str, message: s
     [
         ("engine/nett.py:build", "/project/engine/nett.py; did you mean net.py?"),
         ("engin/net.py:build", "/project/engin; did you mean engine?"),
-        ("engine/net.py:biuld", "engine/net.py has no 'biuld'; did you mean build?"),
-        ("engine/net.py:Build.it", "engine/net.py has no 'Build'; did you mean build?"),
-        ("mine:biuld", "mine.py has no 'biuld'; did you mean build?"),
+        ("engine/net.py:biuld", "'engine/net.py' has no 'biuld'; did you mean build?"),
+        ("engine/net.py:Build.it", "'engine/net.py' has no 'Build.it'; did you mean build?"),
+        ("mine:biuld", "'mine' has no 'biuld'; did you mean build?"),
         ("mien:build", "there is no module 'mien'; did you mean mine?"),
         ("package.other:build", "there is no module 'package.other' in "),
         ("engine.net:build", "engine is also itop's own package: give the file: engine/net.py:build"),
