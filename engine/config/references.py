@@ -252,7 +252,7 @@ def _whole(path: str) -> Path:
     """A path from the root, `~` replaced; as it is where that is not possible."""
     try:
         return _normal(Path(path).expanduser())
-    except (OSError, RuntimeError):  # the current folder was deleted; `~` names nobody
+    except (OSError, RuntimeError):  # the current folder was deleted, or `~` names no user
         return Path(path)
 
 
