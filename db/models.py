@@ -40,6 +40,8 @@ __all__ = [
     "AttemptRow",
     "Base",
     "CheckpointRow",
+    "CodeFileRow",
+    "CodeTextRow",
     "CommandRow",
     "DeviceClaimRow",
     "EpochMetricRow",
@@ -219,6 +221,32 @@ class AttemptRow(Base):
     command_line: Mapped[str | None]
     diff: Mapped[str | None]
     environment: Mapped[dict[str, Any] | None]
+
+
+class CodeFileRow(Base):
+    """A file of the user's code, as it was when a run was queued for an attempt, or when that started."""
+
+    __tablename__ = "code_files"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    # A number, not a row: a run is queued before there is the attempt.
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    queued: Mapped[bool] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    path: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    tracked: Mapped[bool | None]
+
+
+class CodeTextRow(Base):
+    """What files of the user's code held, each text once, however many attempts ran it."""
+
+    __tablename__ = "code_texts"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    text: Mapped[str]
 
 
 class DeviceClaimRow(Base):

@@ -197,6 +197,41 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeFile:
+    """A file of the user's code as it was when a run was queued, or when an attempt started.
+
+    Attributes:
+        path: Its whole path.
+        sha256: The checksum of its bytes.
+        bytes: How many there are.
+        text: What it held; None where only the checksum is kept, for its size or because its name suggests a secret.
+        tracked: Whether git tracks it; None where that is not known, or it is in no repository.
+    """
+
+    path: str
+    sha256: str
+    bytes: int
+    text: str | None = None
+    tracked: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCode:
+    """The user's code of one attempt.
+
+    Attributes:
+        attempt: The attempt's number, from 1.
+        queued: The files as they were when the run was queued for this attempt; empty where that is not known, as for
+            an attempt that was started again by itself.
+        started: The files that built its model and its data; empty where it has not started.
+    """
+
+    attempt: int
+    queued: tuple[CodeFile, ...]
+    started: tuple[CodeFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointRecord:
     """A checkpoint file; `step` optimizer steps had been taken when it was written."""
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from db import paths
 from db.errors import DatabaseUnavailable, StoreError
-from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus
+from db.records import AttemptRecord, CheckpointRecord, CodeFile, RunRecord, RunStatus
 from db.retrying import tries
 from db.runs import attempts, checkpoints, runs, saved_files
 from db.session import Database
@@ -76,7 +76,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m engine.worker", description="Train one run.")
     parser.add_argument("run_id", type=int, metavar="RUN_ID")
     parser.add_argument("--attempt", type=int, metavar="ID", help="the reserved attempt; without it one is made")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if arguments is None:
+        sys.argv = [""]  # no code of a custom model or data set finds the worker's arguments
+    return options
 
 
 def _claim(db: Database, run_id: int, attempt_id: int | None) -> tuple[RunRecord, AttemptRecord]:
@@ -135,12 +138,16 @@ class _Work:
         return code
 
     def _train(self) -> Outcome | None:
-        from engine.training.code_state import Inquiry, places
+        from engine.training import code_files
+        from engine.training.code_state import Inquiry, places, program_checkout
 
         # First of all, so that git answers while torch is imported.
-        code = Inquiry(places(str(self._run.config.get("model", "")), str(self._run.config.get("data", ""))))
+        named = str(self._run.config.get("model", "")), str(self._run.config.get("data", ""))
+        files = code_files.snapshot(*named)
+        code = Inquiry(places(*named), program=program_checkout(), files=[file.path for file in files])
 
         from db.history.writer import MetricWriter
+        from engine.config.user_imports import executed
         from engine.training import provenance, setup
         from engine.training.checkpointer import Checkpointer
         from engine.training.console import Console
@@ -164,7 +171,7 @@ class _Work:
             pid=me.pid,
             start_time=me.start_time,
             boot_id=me.boot_id,
-            versions=provenance.versions(device),
+            versions=provenance.versions(device, program=git.program),
             commit=git.commit,
             dirty=git.dirty,
             command_line=provenance.command_line(self._run.id, self._attempt.id),
@@ -174,6 +181,7 @@ class _Work:
         if not alive:
             say("this attempt has already ended: nothing is trained")
             return None
+        self._keep_code(code_files.with_tracked(files, git.tracked), said=True)
         writer = MetricWriter(self._db, self._run.id, self._attempt.id)
         listener = Listener(self._db, self._attempt, self._control, beat=writer.progress)
         listener.start()
@@ -182,6 +190,9 @@ class _Work:
             setup.prepare_process(config, device)
             data = setup.load_data(config, device)
             model = setup.make_model(config, data.info, load=start is None)
+            built_from = code_files.snapshot(*named, ran=executed())
+            if built_from != files:  # some are imported in a way that no statement shows
+                self._keep_code(code_files.with_tracked(built_from, git.tracked))
             own = start is not None and start[0].run_id == self._run.id
             if start is not None:
                 setup.load_weights(model, start[1]["model"], source=f"checkpoint {start[0].id}")
@@ -228,6 +239,21 @@ class _Work:
             problem = "there is a file already, which is not this run's"
         if problem is not None:
             raise StartError(f"save = {save!r}: {problem}")
+
+    def _keep_code(self, files: Sequence[CodeFile], *, said: bool = False) -> None:
+        """Keep the user's code with the attempt; say where it is not what it was when the run was queued."""
+        from db.runs import code
+        from engine.training import code_files
+
+        number = self._attempt.number
+        if files:
+            code.keep(self._db, self._run.id, number, files)
+        if said:
+            queued = code_files.queued_for(code.for_run(self._db, self._run.id), number)
+            names = code_files.short_names(file.path for file in queued)
+            for change in code_files.changes(queued, files):
+                gone = " (it is not used any more)" if change.after is None else ""
+                say(f"the code has changed since the run was queued: {names[change.path]}{gone}")
 
     def _device(self) -> torch.device:
         """The device the attempt was reserved for: where only that one is visible, it is number 0."""

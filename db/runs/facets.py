@@ -12,7 +12,7 @@ from db.declared_settings import in_recipe
 from db.errors import StoreError
 from db.text import storable, storable_json
 
-__all__ = ["Experiment", "clean_config", "clean_name", "clean_tags", "default_name", "facets", "recipe"]
+__all__ = ["Experiment", "clean_config", "clean_name", "clean_tags", "default_name", "facets", "recipe", "shown_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,20 @@ def facets(config: Mapping[str, Any], experiment: Experiment | None = None) -> d
     epochs = int(config.get("epochs") or 0) * int(config.get("multiplier") or 1)
     known = experiment or Experiment(str(config.get("method", "")), recipe(config))
     return {
-        "model": str(config.get("model", "")),
-        "data": str(config.get("data", "")),
+        "model": shown_name(str(config.get("model", ""))),
+        "data": shown_name(str(config.get("data", ""))),
         "method": known.method,
         "seed": None if seed is None else int(seed),
         "target_density": None if density is None else float(density),
         "total_epochs": epochs,
         "recipe": known.recipe,
     }
+
+
+def shown_name(value: str) -> str:
+    """A model or data set as lists show it: of a function in a file, the file's name without its folders."""
+    path, colon, function = value.rpartition(":")
+    return f"{path.rpartition('/')[2]}:{function}" if colon and path.endswith(".py") else value
 
 
 def recipe(config: Mapping[str, Any]) -> str:

@@ -18,10 +18,10 @@ from db.finding.listing import SORTS, check_sort, count, find, list_runs, page, 
 from db.history import tested
 from db.history.cut_back import truncate
 from db.models import RUN_METRICS, AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
-from db.records import ACTIVE, AttemptRecord, BatchResult, RunQuery, RunRecord, RunStatus, StartsAfter, Where
+from db.records import ACTIVE, AttemptRecord, BatchResult, CodeFile, RunQuery, RunRecord, RunStatus, StartsAfter, Where
 from db.rows import attempt_record, get_checkpoint, get_run, get_runs, run_record
 from db.runs import changes as config_changes
-from db.runs import dependencies, saved_files
+from db.runs import code, dependencies, saved_files
 from db.runs.change_many import change_each
 from db.runs.facets import Experiment, clean_config, clean_name, clean_tags, default_name, facets
 from db.runs.forks import check_deletable
@@ -96,6 +96,7 @@ class NewRun:
         priority: Larger starts earlier.
         total_steps: The optimizer steps it will take, where that is known.
         starts_after: The runs that must have ended before it starts.
+        code: The user's code that it was queued with.
     """
 
     config: Mapping[str, Any]
@@ -110,6 +111,7 @@ class NewRun:
     priority: int = 0
     total_steps: int = 0
     starts_after: StartsAfter = field(default_factory=StartsAfter)
+    code: Sequence[CodeFile] = ()
 
 
 def create(
@@ -162,6 +164,8 @@ def create_many(
         session.add_all(rows)
         session.flush()
         dependencies.add_new(session, {row.id: one.starts_after for row, one in zip(rows, new, strict=True)})
+        for row, one in zip(rows, new, strict=True):
+            code.keep_queued(db, session, row, one.code)
         return [run_record(row) for row in rows]
 
 
@@ -315,6 +319,7 @@ def requeue_resume(
     reason: str | None = None,
     submission: Mapping[str, Any] | None = None,
     starts_after: StartsAfter | None = None,
+    files: Sequence[CodeFile] = (),
 ) -> RunRecord:
     """Queue a run that has ended, to resume from a checkpoint or, with None, to begin again.
 
@@ -330,6 +335,7 @@ def requeue_resume(
         reason: Why it waits again, where no person asked for it.
         submission: Where this was asked for; a run keeps the place of its first submission where that is known.
         starts_after: The runs that must have ended before it starts.
+        files: The user's code that it is queued with.
 
     Raises:
         IllegalState: The run has not ended, or is in the trash, or cannot start after one of the others.
@@ -366,6 +372,7 @@ def requeue_resume(
             for name, value in facets(run.config, experiment).items():
                 setattr(run, name, value)
         session.flush()
+        code.keep_queued(db, session, run, files)
         return run_record(run)
 
 
@@ -444,6 +451,7 @@ def delete(db: Database, run_id: int, *, force: bool = False, only_trashed: bool
         config_changes.forget(session, run.id)
         tested.forget(session, run.id)
         saved_files.forget(session, run.id)
+        code.forget(db, session, run.id)
         session.execute(sa.delete(RunRow).where(RunRow.id == run.id))
     return [str(folder), *(path for path in outside if path not in shared)]
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from engine.config.references import FORMS, absolute, is_reference
 from engine.spelling import nearest
 
 __all__ = [
@@ -27,8 +28,6 @@ __all__ = [
     "steps_per_epoch",
     "validation_size",
 ]
-
-_REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 class UnknownNameError(LookupError):
@@ -144,36 +143,38 @@ MODELS: Mapping[str, ModelInfo] = MappingProxyType({info.name: info for info in 
 _DATASET_ALIASES = {"fmnist": "fashion-mnist", "tinyimagenet200": "tiny-imagenet", "imagenet1k": "imagenet"}
 
 
-def is_reference(name: str) -> bool:
-    """Tell whether `name` has the form `package.module:function`, a custom model or data set."""
-    return _REFERENCE.fullmatch(name) is not None
-
-
 def _squash(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _canonical(kind: str, name: str, known: Mapping[str, object], aliases: Mapping[str, str]) -> str:
     if is_reference(name):
-        return name
+        return absolute(name)
     by_key = {_squash(item): item for item in known} | dict(aliases)
     key = _squash(name)
     if key in by_key:
         return by_key[key]
     if ":" in name:
-        raise UnknownNameError(f"{kind} {name!r} is not of the form package.module:function")
+        raise UnknownNameError(f"{kind} {name!r} is not of the form {FORMS}{_as_a_file(name)}")
+    if name.endswith(".py"):
+        raise UnknownNameError(f"{kind} {name!r} names a file and no function in it: write {name}:FUNCTION")
     meant = nearest(key, by_key)
     hint = f"did you mean {by_key[meant]!r}? " if meant else ""
-    raise UnknownNameError(
-        f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}, or package.module:function for a custom one"
-    )
+    raise UnknownNameError(f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}, or {FORMS} for a custom one")
+
+
+def _as_a_file(name: str) -> str:
+    """The reference that a nearly right one may be meant as: `a/b.py:build` for `a/b:build`."""
+    path, _, function = name.rpartition(":")
+    meant = f"{path}.py:{function}"
+    return f"; did you mean {meant}?" if "/" in path and not path.endswith(".py") and is_reference(meant) else ""
 
 
 def canonical_model(name: str) -> str:
     """Return the canonical name of a model.
 
     Case and punctuation do not matter, so the original spellings (`ResNet34`, `MLPCIFAR10`) are understood.
-    A reference `package.module:function` is returned as it is.
+    A reference to a custom one is returned as it is, the path of a file made whole.
 
     Raises:
         UnknownNameError: (a `LookupError`) when there is no such model; it names the nearest spelling.

@@ -89,7 +89,7 @@ def field_flags(name: str) -> tuple[str, ...]:
 def choices_of(name: str) -> tuple[str, ...]:
     """Returns the values a field may take where they are a fixed list, else an empty tuple.
 
-    Models and data sets list the catalogue's names, though a ``package.module:function`` is allowed too.
+    Models and data sets list the catalogue's names, though a reference to a custom one is allowed too.
     """
     if name == "model":
         return tuple(MODELS)

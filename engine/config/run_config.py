@@ -16,6 +16,7 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 
 from engine.config.catalogue import DATASETS, MODELS, steps_per_epoch, validation_size
+from engine.config.references import reference_problem
 from engine.config.run_settings import RunSettings
 from engine.config.setting import ConfigError, Problem, problems_of
 
@@ -99,6 +100,12 @@ class RunConfig(RunSettings):
         """Returns field → (mine, theirs) for every setting in which two configurations differ."""
         mine, theirs = self.as_dict(), other.as_dict()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+    def code_problems(self) -> list[Problem]:
+        """Returns what is wrong with the user's code that the run names, as far as it is known without running it."""
+        named = {"model": self.model, "data": self.data}
+        found = ((field, value, reference_problem(value)) for field, value in named.items())
+        return [Problem(field, value, problem) for field, value, problem in found if problem is not None]
 
     @property
     def method(self) -> str:

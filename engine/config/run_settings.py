@@ -61,13 +61,14 @@ class RunSettings(BaseModel):
     model: Annotated[str, known(canonical_model)] = setting(
         "lenet300-100",
         Section.MODEL,
-        "The network, by its name in the field, or package.module:function for a custom model: the function is called "
-        "with classes, channels, height and width and returns a torch Module.",
+        "The network, by its name in the field, or package.module:function or path/to/file.py:function for a custom "
+        "model: the function is called with classes, channels, height and width and returns a torch Module.",
     )
     data: Annotated[str, known(canonical_dataset)] = setting(
         "mnist",
         Section.MODEL,
-        "The data set, or package.module:function for a custom data set. digits is bundled and needs no download.",
+        "The data set, or package.module:function or path/to/file.py:function for a custom data set. digits is bundled "
+        "and needs no download.",
     )
     valid_split: float = setting(
         0.1,

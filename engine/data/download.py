@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.config.references import describe
+from engine.config.user_calls import describe
 
 __all__ = ["CLASSES", "TIMEOUT", "download"]
 

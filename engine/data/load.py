@@ -46,8 +46,8 @@ def load_dataset(
     """Load a data set into memory, its validation part held out of the training set.
 
     Args:
-        name: A name of `engine.config.catalogue.DATASETS`, in any spelling of it, or `package.module:function` (see
-            `engine.data.user_data.load_user_set` for what that returns).
+        name: A name of `engine.config.catalogue.DATASETS`, in any spelling of it, `package.module:function`, or
+            `path/to/file.py:function` (see `engine.data.user_data.load_user_set` for what that returns).
         valid_split: Share of the training set held out for validation, of each class; 0 holds out nothing.
         seed: Decides the held-out part, and the order and augmentation of every epoch.
         data_dir: Where its files are looked for and downloaded to; None takes ITOP_DATA_DIR or the default.

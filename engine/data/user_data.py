@@ -1,4 +1,4 @@
-"""Custom data sets, by `package.module:function`."""
+"""Custom data sets, by `package.module:function` or `path/to/file.py:function`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from engine.config.catalogue import DatasetInfo
-from engine.config.references import ReferenceProblem, accepted, describe, import_function
+from engine.config.user_calls import ReferenceProblem, accepted, describe, user_code
+from engine.config.user_imports import import_function
 from engine.data.bundle import TensorSplit
 from engine.data.data_errors import DataError
 from engine.data.transforms import Normalisation
@@ -33,19 +34,20 @@ def load_user_set(reference: str, offered: Mapping[str, Any]) -> tuple[DatasetIn
     floats are used as they are. Labels are whole numbers from 0.
 
     Raises:
-        DataError: when it cannot be imported or called, or returns something else; in one line.
+        DataError: when it cannot be imported or called, ends the process, or returns something else; in one line.
     """
     try:
         function = import_function(reference)
+        with user_code(reference):
+            answer = function(**accepted(function, offered))
     except ReferenceProblem as problem:
         raise DataError(f"data set {reference!r}: {problem}") from problem.__cause__
-    try:
-        answer = function(**accepted(function, offered))
     except Exception as error:  # the function is the user's: anything can happen in it
         raise DataError(f"data set {reference!r}: calling it failed with {describe(error)}") from error
     try:
-        return _checked(reference, answer)
-    except _Wrong as wrong:
+        with user_code(reference):  # a data set's items are read by its own code
+            return _checked(reference, answer)
+    except (ReferenceProblem, _Wrong) as wrong:
         raise DataError(f"data set {reference!r}: {wrong}") from wrong.__cause__
 
 

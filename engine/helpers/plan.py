@@ -24,6 +24,7 @@ from torch import nn
 
 from engine.config.catalogue import DATASETS, DatasetInfo, validation_size
 from engine.config.run_config import ConfigError, RunConfig
+from engine.config.user_imports import forget_changed
 from engine.data import DataError, load_dataset
 from engine.models import ModelError
 from engine.sparsity import LayerPlan, SparsityConfig, expected_itop_rate, flops, plan_layers, update_steps
@@ -201,6 +202,7 @@ def _mean_gmp_forward(
 
 def answer(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the plan of some settings, or ``{"error": message}``; ``from_step`` among them is that of `make_plan`."""
+    forget_changed()  # a custom model that was edited since the last question is built as it is now
     try:
         from_step = int(settings.get("from_step", 0))
         own = {name: value for name, value in settings.items() if name != "from_step"}
@@ -249,6 +251,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--serve", action="store_true", help="answer one configuration a line, until the end of input")
     serve = parser.parse_args(arguments).serve
+    if arguments is None:
+        sys.argv = [""]  # no code of a custom model finds this process's arguments
     # Only answers go to the real standard output: what a user's own model prints goes to standard error.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)

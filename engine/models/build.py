@@ -44,7 +44,8 @@ def build_model(name: str, *, classes: int, channels: int, height: int, width: i
     """Build a model for images of a given shape, with freshly drawn weights (torch's global generator).
 
     Args:
-        name: A name of `engine.config.catalogue.MODELS`, in any spelling of it, or `package.module:function`.
+        name: A name of `engine.config.catalogue.MODELS`, in any spelling of it, `package.module:function`, or
+            `path/to/file.py:function`.
         classes: Number of logits for an image.
         channels: Colour channels of an image.
         height: Rows of an image in pixels.

@@ -1,4 +1,4 @@
-"""Custom models, by `package.module:function`."""
+"""Custom models, by `package.module:function` or `path/to/file.py:function`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import asdict
 import torch
 from torch import nn
 
-from engine.config.references import ReferenceProblem, accepted, describe, import_function
+from engine.config.user_calls import ReferenceProblem, accepted, describe, user_code
+from engine.config.user_imports import import_function
 from engine.models.model_error import ModelError
 from engine.models.shape import InputShape
 
@@ -21,15 +22,15 @@ def build_user_model(reference: str, shape: InputShape) -> nn.Module:
     through the module once, in evaluation mode; this gives lazy layers their shapes and weights.
 
     Raises:
-        ModelError: when it cannot be imported or called, returns no module, or the module does not return one row of
-            `classes` logits for each image.
+        ModelError: when it cannot be imported or called, ends the process, returns no module, or the module does not
+            return one row of `classes` logits for each image.
     """
     try:
         function = import_function(reference)
+        with user_code(reference):
+            model = function(**accepted(function, asdict(shape)))
     except ReferenceProblem as problem:
         raise ModelError(f"model {reference!r}: {problem}") from problem.__cause__
-    try:
-        model = function(**accepted(function, asdict(shape)))
     except Exception as error:  # the function is the user's: anything can happen in it
         raise ModelError(f"model {reference!r}: calling it failed with {describe(error)}") from error
     if not isinstance(model, nn.Module):
@@ -46,8 +47,10 @@ def _check_output(reference: str, model: nn.Module, shape: InputShape) -> None:
     was_training = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), user_code(reference):
             output = model(torch.zeros(2, *size, device=where))
+    except ReferenceProblem as problem:
+        raise ModelError(f"model {reference!r}: {problem}") from problem.__cause__
     except Exception as error:
         given = "×".join(str(side) for side in size)
         raise ModelError(f"model {reference!r}: it does not take images of {given}: {describe(error)}") from error

@@ -35,13 +35,13 @@ _USER_INFO = re.compile(r"(?<=://)\S*@")
 _SECRET_PARAMETER = re.compile(r"(?i)\b([\w-]*(?:token|key|secret|passw|credential|auth)[\w-]*=)[^&\s;]+")
 
 
-def versions(device: torch.device) -> dict[str, str]:
+def versions(device: torch.device, *, program: str | None = None) -> dict[str, str]:
     """Return the versions that decide what a run computes, and what it computes on.
 
     `gpu` and `driver` are there only on CUDA; `cuda` and `cudnn` where torch was built with them.
     """
     found = {
-        "itop": _own_version(),
+        "itop": _own_version() + (f" ({program})" if program else ""),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": numpy.__version__,

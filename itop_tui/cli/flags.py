@@ -71,6 +71,7 @@ def resolve(flags: Flags, *, base: Mapping[str, Any] | None = None, preset: str 
             problems.append(Problem("preset", preset, str(error.args[0])))
     try:
         config = RunConfig.create({**start, **flags.settings})
+        problems.extend(config.code_problems())
     except ConfigError as error:
         problems.extend(error.problems)
     if problems:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import runs
+from db.runs.facets import shown_name
 from db.session import Database
 from engine.config.run_config import RunConfig
 from engine.launch import submit
@@ -109,7 +110,7 @@ def announce(queued: Sequence[RunRecord], *, verb: str, out: Console, hints: boo
 
 def group_of(config: RunConfig, database: Database) -> str:
     """Make a name for a group of runs that differ in their seeds only, which no group has yet."""
-    base = f"{config.model}-{config.data}-{config.method}"
+    base = f"{shown_name(config.model)}-{shown_name(config.data)}-{config.method}"
     name, number = base, 1
     while runs.count(database, RunQuery(group=name, archived=None)):
         number += 1

@@ -193,7 +193,7 @@ class Picker(Chooser[str]):
     def __init__(
         self, title: str, items: Sequence[Item], *, current: str = "", free: bool = False, hint: str = ""
     ) -> None:
-        usual = "type to search, or package.module:function" if free else "type to search"
+        usual = "type to search, or path/to/file.py:function" if free else "type to search"
         super().__init__(title, items, hint=hint or usual, current=current)
         self._free = free
         self.nothing = "" if free else self.nothing

@@ -8,7 +8,7 @@ from db.records import CheckpointRecord, RunRecord
 from itop_tui import opening
 from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.dialogs.chosen import ChosenRuns, Runs, for_chosen, named, named_all, sentence_case
-from itop_tui.figures.format import plural
+from itop_tui.figures.format import plain, plural
 from itop_tui.screen import ItopScreen
 from itop_tui.service import launching, run_reading, run_requests
 
@@ -25,17 +25,20 @@ def queue_again(screen: ItopScreen, run: RunRecord, which: str | None = None) ->
         which: The id of the checkpoint; None for the last one, or the beginning where it has none.
     """
 
-    def resume(db: Database) -> tuple[RunRecord, int | None]:
-        from db.runs import checkpoints
+    def resume(db: Database) -> tuple[RunRecord, int | None, str]:
+        from db.runs import attempts, checkpoints
+        from itop_tui.service.code_review import changed_since
 
+        changed = changed_since(db, attempts.latest(db, run.id))
         queued = launching.resume(db, run.id, which)
         start = queued.start_checkpoint_id
-        return queued, None if start is None else checkpoints.get(db, start).step
+        return queued, None if start is None else checkpoints.get(db, start).step, changed
 
-    def report(found: tuple[RunRecord, int | None]) -> None:
-        queued, step = found
+    def report(found: tuple[RunRecord, int | None, str]) -> None:
+        queued, step, changed = found
         how = "start from the beginning: it has no checkpoint" if step is None else f"resume from step {step:,}"
-        screen.notify(f"{sentence_case(named(queued))} is queued to {how}.", markup=False)
+        code = f" Its code has changed since it started: {plain(changed, 200)}." if changed else ""
+        screen.notify(f"{sentence_case(named(queued))} is queued to {how}.{code}", markup=False)
 
     screen.itop.operate(resume, report, failing="Could not resume")
 

@@ -19,6 +19,7 @@ from engine.config.field_info import (
     irrelevant_because,
     setting_text,
 )
+from engine.config.references import FORMS
 from engine.config.run_config import ConfigError, RunConfig
 from engine.config.setting import Section, allowed
 from itop_tui.service import command_lines, sweeps
@@ -73,7 +74,7 @@ def _spec(name: str, section: Section) -> FieldSpec:
     free = name in ("model", "data", "device")
     kind: Kind = "switch" if bool in kinds else "choice" if choices else "text"
     if free:
-        words = f"one of the {len(choices)} in the list, or a custom model as package.module:function"
+        words = f"one of the {len(choices)} in the list, or a custom one as {FORMS}"
         words = "auto, cpu, cuda or cuda:N" if name == "device" else words
     else:
         words = "one of " + ", ".join(choices) if choices else allowed(RunConfig, name)
@@ -186,8 +187,10 @@ class RunForm:
             axes = sweeps.axes_of(settings) if self.lists else {}
             self._variants = tuple(_variants(settings, axes))
             self.grid = sweeps.expand(settings) if self.lists else Grid({}, (RunConfig.create(settings),))
+            _check_code(self.grid.configs)
             self.config, self.problems = self.grid.configs[0], {}
         except ConfigError as error:
+            self.grid = None
             self._variants = self._variants or (settings,)
             self.problems = {}
             for problem in error.problems:
@@ -274,6 +277,13 @@ class RunForm:
             return None
         axes = {name: "".join(str(self.entries[name]).split()) for name in self.grid.axes}
         return command_lines.command_line(self.config, name=self.name, tags=self.tags, axes=axes, after=self.after)
+
+
+def _check_code(configs: Sequence[RunConfig]) -> None:
+    """Refuse custom models and data sets that cannot be run, as far as that is known without running them."""
+    wrong = [problem for config in configs for problem in config.code_problems()]
+    if wrong:
+        raise ConfigError(list(dict.fromkeys(wrong)))
 
 
 def _is_list(name: str, entry: str) -> bool:

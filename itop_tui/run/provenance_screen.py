@@ -12,9 +12,11 @@ from db.records import AttemptRecord
 from itop_tui.figures.format import duration, moment, plain
 from itop_tui.look.theme import Tone, look
 from itop_tui.look.toned import Part, TonedLines
+from itop_tui.service.code_review import CodeReview
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 from itop_tui.widgets.leaving import Dialog
 
+_FILES = 40
 _LONGEST = 2_000
 """Lines of a difference or a traceback that are shown; a person who needs more has the commit."""
 
@@ -39,8 +41,30 @@ def _cut(text: str, tone: Tone | None = None) -> list[list[Part]]:
     return shown
 
 
-def provenance_lines(attempt: AttemptRecord) -> list[list[Part]]:
-    """Everything that is known of an attempt."""
+def _code_lines(review: CodeReview | None) -> list[list[Part]]:
+    """The files of the user's own code, and which of them changed."""
+    if review is None:
+        return []
+    lines: list[list[Part]] = []
+    for file in review.files[:_FILES]:
+        kept = "" if file.text is not None else "  only the checksum is kept"
+        outside = "  in no commit" if file.tracked is False else ""
+        name = plain(review.names([file.path]), 200)
+        lines.append([(f"  {name} ", "text"), (f"{file.sha256[:12]}{kept}{outside}", "muted")])
+    if len(review.files) > _FILES:
+        lines.append([(f"  and {len(review.files) - _FILES:,} more files", "muted")])
+    for what, changed in (
+        ("changed between queueing and start", review.before_start),
+        ("changed since", review.since),
+    ):
+        if changed:
+            names = plain(review.names([one.path for one in changed]), 400)
+            lines.append([(f"  {what}: {names}", "warn")])
+    return lines
+
+
+def provenance_lines(attempt: AttemptRecord, review: CodeReview | None = None) -> list[list[Part]]:
+    """Everything that is known of an attempt, and of its code where that was read."""
     seen = look(attempt.status)
     ended = f"  {moment(attempt.ended_at)}" if attempt.ended_at is not None else ""
     ending: list[list[Part]] = [[(f"  {seen.glyph} {seen.word}", seen.tone), (ended, "text")]]
@@ -71,6 +95,10 @@ def provenance_lines(attempt: AttemptRecord) -> list[list[Part]]:
     lines += _section("Command line", [[(f"  {command}", "text")]] if command else [])
     lines += _section("Commit", commit) + _section("Versions", table(attempt.versions))
     lines += _section("Environment", table(attempt.environment or {}))
+    if code := _code_lines(review):
+        lines += _section("Code", code)
+    if review is not None and (changed := review.difference(attempt.commit)):
+        lines += _section("What no commit holds, and what changed", _cut(changed))
     if attempt.diff:
         lines += _section("What the working tree differed by", _cut(attempt.diff))
     if attempt.traceback:
@@ -90,6 +118,7 @@ class ProvenanceScreen(Dialog[None]):
 
     def __init__(self, attempts: Sequence[AttemptRecord]) -> None:
         super().__init__()
+        self._reviews: Mapping[int, CodeReview] = {}
         self._attempts = sorted(attempts, key=lambda attempt: attempt.number)
         self.at = len(self._attempts) - 1
 
@@ -114,5 +143,15 @@ class ProvenanceScreen(Dialog[None]):
         self.at = min(max(self.at + by, 0), len(self._attempts) - 1)
         attempt = self._attempts[self.at]
         self.query_one("#provenance").border_title = f"attempt {attempt.number} of {len(self._attempts)}"
-        self.query_one(TonedLines).lines = provenance_lines(attempt)
+        self._show()
         self.query_one(VerticalScroll).scroll_home(animate=False)
+
+    def show_code(self, reviews: Mapping[int, CodeReview]) -> None:
+        """Show the code of each attempt too, by the attempt's number."""
+        self._reviews = reviews
+        if self.is_mounted:
+            self._show()
+
+    def _show(self) -> None:
+        attempt = self._attempts[self.at]
+        self.query_one(TonedLines).lines = provenance_lines(attempt, self._reviews.get(attempt.number))

@@ -30,6 +30,7 @@ from itop_tui.run.provenance_screen import ProvenanceScreen
 from itop_tui.run.run_reader import SETTING, ReadFailed, RunReader, RunView, ViewRead
 from itop_tui.run.run_tabs import TABS, RunTabs
 from itop_tui.screen import ItopScreen
+from itop_tui.service.code_review import code_reviews
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.tab_line import TabLine
 from itop_tui.widgets.top_bar import Banner, TopBar
@@ -356,6 +357,13 @@ class RunScreen(ItopScreen):
     def action_provenance(self) -> None:
         """Show where the attempts came from."""
         if self.view is not None and self.view.attempts:
-            self.app.push_screen(ProvenanceScreen(self.view.attempts))
+            shown, run_id = ProvenanceScreen(self.view.attempts), self.view.run.id
+            self.app.push_screen(shown)
+            self.itop.operate(
+                lambda db: code_reviews(db, run_id),
+                shown.show_code,
+                failing="The code of the attempts cannot be read",
+                aside=True,
+            )
         else:
             self.notify("There is no attempt yet.", severity="warning", markup=False)

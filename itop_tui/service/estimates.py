@@ -182,9 +182,10 @@ def _past(db: Database, config: RunConfig) -> list[RunRecord]:
     from db.query import quoted
     from db.records import RunQuery
     from db.runs import runs
+    from db.runs.facets import shown_name
     from engine.launch.processes import host_name
 
-    text = f"model:{quoted(config.model)} data:{quoted(config.data)}"
+    text = f"model:{quoted(shown_name(config.model))} data:{quoted(shown_name(config.data))}"
     found = runs.list_runs(db, RunQuery(text=text, archived=None, limit=_LOOKED_AT))
     return [run for run in found if run.host == host_name()]
 

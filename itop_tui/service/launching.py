@@ -11,7 +11,7 @@ from itop_tui.service.run_requests import each
 from itop_tui.service.words import plural
 
 if TYPE_CHECKING:
-    from db.records import BatchResult, CheckpointRecord, RunRecord, StartsAfter, Where
+    from db.records import BatchResult, CheckpointRecord, CodeFile, RunRecord, StartsAfter, Where
     from db.session import Database
     from engine.config.run_config import RunConfig
 
@@ -68,14 +68,15 @@ def queue_runs(
     from itop_tui.service.save_places import check_saves
 
     submission_check.check(db, configs, from_checkpoint=about.get("start_checkpoint_id") is not None)
-
     check_saves(db, [config.save for config in configs])
+    code = {named: _code(*named) for named in {(config.model, config.data) for config in configs}}
     new = [
         runs.NewRun(
             **as_stored(config),
             name=names[number] if names else None,
             tags=tags[number] if tags else (),
             total_steps=config.planned_steps() or 0,
+            code=code[config.model, config.data],
             **about,
         )
         for number, config in enumerate(configs)
@@ -176,6 +177,8 @@ def queue_again(
     check_saves(db, [run.config.get("save") if config is None else config.save], again=run)
     start = None if checkpoint is None else checkpoint.id
     changed = {} if config is None else as_stored(config)
+    named = run.config if config is None else config.as_dict()
+    files = _code(str(named.get("model", "")), str(named.get("data", "")))
     return runs.requeue_resume(
         db,
         run.id,
@@ -183,8 +186,25 @@ def queue_again(
         **changed,
         total_steps=total_steps,
         submission=submit.submission(run),
+        files=files,
         starts_after=starts_after,
     )
+
+
+def _code(model: str, data: str) -> tuple[CodeFile, ...]:
+    """The user's code of a run as it is now.
+
+    Raises:
+        StoreError: It cannot be run, as far as that is known without running it.
+    """
+    from db.errors import StoreError
+    from engine.config.references import reference_problem
+    from engine.training.code_files import snapshot
+
+    for name, value in (("model", model), ("data", data)):
+        if (problem := reference_problem(value)) is not None:
+            raise StoreError(f"{name} = {value!r}: {problem}")
+    return snapshot(model, data)
 
 
 def resume(db: Database, run_id: int, which: str | None = None) -> RunRecord:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from db.records import CheckpointRecord, RunRecord
+from db.runs import attempts
 from db.runs import runs as store
+from db.session import Database
 from engine.config.continuation import recomputed, refusal, resumable
 from engine.config.run_config import RunConfig
 from itop_tui.cli.errors import CommandError, UsageError
@@ -28,6 +30,7 @@ from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import note
 from itop_tui.figures.format import plain
 from itop_tui.service import launching
+from itop_tui.service.code_review import changed_since
 from itop_tui.service.starting_after import find_runs
 from itop_tui.service.sweeps import as_settings
 
@@ -80,6 +83,7 @@ def resume(
         else:
             note(_RESUMES.format(run=found.id, kind=chosen.kind, id=chosen.id, step=chosen.step))
         _tell_changes(changes)
+        _tell_code(database, found)
         note(*(f"  recomputed: {sentence}" for sentence in recomputed(config, before)))
         return report(database, [queued], verb="Queued again:", wait=wait, json=json)
 
@@ -118,6 +122,7 @@ def fork(
         starts_after = find_runs(database, after, after_ok)
         note(*flags.remarks, _FORKS.format(kind=chosen.kind, id=chosen.id, step=chosen.step))
         _tell_changes(config.changes(RunConfig.create(base)))
+        _tell_code(database, parent)
         queued = queue_seeded(
             database,
             config,
@@ -153,6 +158,13 @@ def _changed(run: RunRecord, before: RunConfig, flags: Flags) -> tuple[RunConfig
 def _tell_changes(changes: Mapping[str, tuple[object, object]]) -> None:
     for field, (new, old) in changes.items():
         note(f"  {field}: {plain(str(old))} → {plain(str(new))}")
+
+
+def _tell_code(database: Database, run: RunRecord) -> None:
+    """Say which files of the user's code are not what they were when the run last started."""
+    changed = changed_since(database, attempts.latest(database, run.id))
+    if changed:
+        note(f"  the code has changed since run {run.id} started: {plain(changed)} (itop show {run.id} --diff)")
 
 
 def _check_goes_on(parent: RunRecord, chosen: CheckpointRecord, config: RunConfig) -> None:

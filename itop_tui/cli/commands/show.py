@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -23,6 +23,7 @@ from db.runs.changes import ConfigChange
 from engine.config.continuation import recomputed
 from engine.config.field_info import FIELD_SECTIONS, irrelevant_because, setting_text
 from engine.config.run_config import RunConfig
+from engine.training.code_state import PROGRAM_SECTION
 from itop_tui.cli.commands.history import CHECKPOINT_COLUMNS
 from itop_tui.cli.parameters import Json, RunName
 from itop_tui.cli.store import opened, waits_for
@@ -59,9 +60,12 @@ from itop_tui.figures.format import (
     steps,
 )
 from itop_tui.figures.run_view import percent_done, progress, seconds_left
-from itop_tui.service.json_shape import print_json
+from itop_tui.service.code_review import CodeReview, code_reviews
+from itop_tui.service.json_shape import document, print_json
 from itop_tui.service.starting_after import with_others
 from itop_tui.service.sweeps import as_settings
+
+_CODE_FILES = 12  # that are listed
 
 _CURVES = (("loss", "loss"), ("accuracy", "accuracy"), ("itop_rate", "R_s"), ("death_rate", "death rate"))
 
@@ -84,7 +88,11 @@ def show(
     *,
     diff: Annotated[
         bool,
-        Parameter(negative=(), show_default=False, help="Print how the code differed from its commit."),
+        Parameter(
+            negative=(),
+            show_default=False,
+            help="Print how the code differed from its commit, and how it changed before the start and since.",
+        ),
     ] = False,
     json: Json = False,
 ) -> int:
@@ -97,11 +105,13 @@ def show(
         test_step = tested.step_of(database, found.id)
         if test_step is None and found.test_accuracy is not None:
             test_step = found.step
+        reviews = code_reviews(database, found.id)
         if diff:
-            return _print_diff(found, attempts)
+            return _print_diff(found, attempts, reviews)
         if json:
             (described,) = with_others(database, [found])
-            more = {"test_step": test_step, "checkpoints": checkpoints, "attempts": attempts, "changes": changes}
+            shown = [_attempt_document(one, reviews.get(one.number)) for one in attempts]
+            more = {"test_step": test_step, "checkpoints": checkpoints, "attempts": shown, "changes": changes}
             print_json({**described, **more})
             return 0
         out = console()
@@ -122,7 +132,7 @@ def show(
     if attempts:
         heading("Attempts", out=out)
         print_table(_ATTEMPT_COLUMNS, attempts, out=out)
-        _print_provenance(found, attempts[-1], out)
+        _print_provenance(found, attempts[-1], reviews.get(attempts[-1].number), out)
     if out.is_terminal:
         out.print()
         next_steps(_what_next(found, checkpoints), out=out)
@@ -246,15 +256,22 @@ def _print_changes(run: RunRecord, changes: Sequence[ConfigChange], out: Console
     print_facts(lines[::-1], out=out)
 
 
-def _print_provenance(run: RunRecord, attempt: AttemptRecord, out: Console) -> None:
+def _attempt_document(attempt: AttemptRecord, review: CodeReview | None) -> dict[str, Any]:
+    return {**document(attempt), "code": None if review is None else review.as_json()}
+
+
+def _print_provenance(run: RunRecord, attempt: AttemptRecord, review: CodeReview | None, out: Console) -> None:
     """Print the code and the versions that the latest attempt ran with."""
-    code = attempt.commit or ""
-    if code and attempt.dirty:
-        code += f", with changes that were not committed (itop show {run.id} --diff)"
+    commit = attempt.commit or ""
+    if commit and attempt.dirty:
+        commit += f", with changes that were not committed (itop show {run.id} --diff)"
+    if commit and review is not None and review.untracked:
+        commit += f", which does not hold {review.names([file.path for file in review.untracked])}"
     versions = ", ".join(f"{name} {value}" for name, value in attempt.versions.items())
     variables = ", ".join(f"{name}={value}" for name, value in (attempt.environment or {}).items())
     told: list[tuple[str, Cell]] = [
-        ("commit", data(code)),
+        ("commit", data(commit)),
+        ("code", data("; ".join(_code_lines(run, review)))),
         ("versions", data(versions)),
         ("variables", data(variables)),
         ("command", data(attempt.command_line or "")),
@@ -264,14 +281,41 @@ def _print_provenance(run: RunRecord, attempt: AttemptRecord, out: Console) -> N
         print_facts(told, out=out)
 
 
-def _print_diff(run: RunRecord, attempts: Sequence[AttemptRecord]) -> int:
-    """Print the kept difference of the latest attempt that has one, as text: nothing in it moves the terminal."""
-    kept = next((one for one in reversed(attempts) if one.diff), None)
-    if kept is None or kept.diff is None:
+def _code_lines(run: RunRecord, review: CodeReview | None) -> list[str]:
+    """The files of the user's own code with the beginning of their checksums, and which of them changed."""
+    if review is None:
+        return []
+    names = [f"{review.names([file.path])} {file.sha256[:12]}" for file in review.files[:_CODE_FILES]]
+    if len(review.files) > _CODE_FILES:
+        names.append(f"and {len(review.files) - _CODE_FILES} more files")
+    lines = [", ".join(names)]
+    for what, changed in (
+        ("changed between queueing and start", review.before_start),
+        ("changed since", review.since),
+    ):
+        if changed:
+            lines.append(f"{what}: {review.names([one.path for one in changed])} (itop show {run.id} --diff)")
+    return lines
+
+
+def _print_diff(run: RunRecord, attempts: Sequence[AttemptRecord], reviews: Mapping[int, CodeReview]) -> int:
+    """Print the differences of the latest attempt that has one, as text: nothing in them moves the terminal.
+
+    First how the code differed from its commit, then what no commit holds, then what changed between queueing and
+    start, and since.
+    """
+    for attempt in reversed(attempts):
+        review = reviews.get(attempt.number)
+        mine, mark, program = (attempt.diff or "").partition(PROGRAM_SECTION)
+        changed = "" if review is None else review.difference(attempt.commit)
+        text = "\n".join(part.strip("\n") for part in (mine, changed, mark + program) if part.strip())
+        if text:
+            break
+    else:
         note(f"Run {run.id} has no difference: its code was as committed, or in no repository.")
         return 0
-    note(f"Attempt {kept.number} of run {run.id}:")
-    for line in kept.diff.splitlines():
+    note(f"Attempt {attempt.number} of run {run.id}:")
+    for line in text.splitlines():
         sys.stdout.write(plain(line.expandtabs(), len(line) * 8) + "\n")
     return 0
 

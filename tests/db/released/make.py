@@ -69,6 +69,14 @@ INSERT INTO run_dependencies (run_id, after_id, must_complete, outcome) VALUES (
 """
 
 
+_CODE = """
+INSERT INTO code_texts (sha256, text) VALUES ('aa', 'x = 1');
+INSERT INTO code_files (run_id, attempt, queued, position, path, sha256, bytes, tracked) VALUES
+    (1, 1, 1, 0, '/p/net.py', 'aa', 5, NULL), (1, 1, 0, 0, '/p/net.py', 'aa', 5, 1),
+    (1, 1, 0, 1, '/p/key.py', 'bb', 9, 0);
+"""
+
+
 def _record(db: Database, run_id: int, attempt_id: int, first: int, last: int) -> None:
     with MetricWriter(db, run_id, attempt_id) as writer:
         for step in range(first, last + 1):
@@ -149,6 +157,8 @@ def _main() -> None:
                 connection.executescript(_METRICS)
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'run_dependencies'").fetchone():
                 connection.executescript(_DEPENDENCIES)
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'code_files'").fetchone():
+                connection.executescript(_CODE)
             print(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
         Path(sys.argv[1]).write_bytes(gzip.compress(path.read_bytes(), mtime=0))
 

@@ -127,15 +127,40 @@ def test_a_git_that_does_not_answer_holds_up_nothing(
     assert "took too long" in str(found.diff)
 
 
-def test_the_users_own_code_comes_first_then_this_program_then_the_folder(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_users_own_code_comes_first_then_the_folder(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository)
-    root = Path(code_state.__file__).resolve().parents[2]
-    program = [root] if (root / ".git").exists() else []  # only where it runs from a checkout
-    assert code_state.places("model:build", "digits") == [repository, *program, repository]
-    assert code_state.places("vgg-c", "digits") == [*program, repository]
-    assert code_state.places("no_such_module:build", "digits") == [*program, repository]
+    assert code_state.places("model:build", "digits") == [repository, repository]
+    assert code_state.places(f"{repository}/model.py:build", "digits") == [repository, repository]
+    assert code_state.places("vgg-c", "digits") == [repository]
+    assert code_state.places("no_such_module:build", "digits") == [repository]
+    assert code_state.places("engine.models.lenet:lenet5", "digits") == [repository]
+
+
+def test_this_programs_commit_is_never_the_attempts(repository: Path, tmp_path: Path) -> None:
+    own = tmp_path / "itop"
+    git(tmp_path, "clone", "-q", str(repository), str(own))
+    commit = git(own, "rev-parse", "HEAD")
+    nowhere = tmp_path / "nowhere"
+    nowhere.mkdir()
+    assert state_of([nowhere], own) == CodeState(None, None, None, f"commit {commit[:12]}")
+    (own / "model.py").write_text("layers = 9\n")
+    found = state_of([repository], own)
+    assert (found.commit, found.dirty) == (git(repository, "rev-parse", "HEAD"), False)
+    assert found.program == f"commit {commit[:12]}, changed"
+    assert found.diff is not None
+    assert found.diff.startswith(f"# itop itself, {own}, commit {commit}")
+    assert "+layers = 9" in found.diff
+
+
+def test_it_is_known_whether_git_tracks_a_file(repository: Path, tmp_path: Path) -> None:
+    (repository / ".gitignore").write_text("ignored.py\n")
+    files = [str(repository / name) for name in ("model.py", "new.py", "ignored.py")]
+    for path in files[1:]:
+        Path(path).write_text("")
+    (tmp_path / "elsewhere.py").write_text("")
+    asked = [*files, str(tmp_path / "elsewhere.py")]
+    found = Inquiry([repository], files=asked).answer(PATIENCE)
+    assert found.tracked == dict(zip(files, (True, False, False), strict=True))
 
 
 def test_two_repositories_have_a_section_each(repository: Path, tmp_path: Path) -> None:
