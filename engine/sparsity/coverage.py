@@ -83,4 +83,3 @@ def coverage_of(layers: Iterable[tuple[Sequence[int], int]], dense: Iterable[Den
     """
     matrices = [(math.prod(shape), active) for shape, active in layers if len(shape) > 1]
     return Coverage(sum(size for size, _ in matrices), sum(active for _, active in matrices), tuple(dense))
-

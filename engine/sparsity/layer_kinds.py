@@ -89,7 +89,7 @@ def _matrix_names(module: nn.Module) -> Iterator[tuple[str, int]]:
 
 
 def _behind(module: nn.Module, attribute: str) -> tuple[nn.Module, str] | None:
-    """Returns where the parameter behind a weight is held; None where there is none that is zero where the weight is."""
+    """Returns where the parameter behind a weight is held; None where the weight is not zero where that is."""
     holder, held_as = module, attribute
     if parametrize.is_parametrized(module, attribute):
         holder = getattr(module.parametrizations, attribute)

@@ -314,9 +314,7 @@ def choose(modules: Modules, config: SparsityConfig) -> Choice:
             if pattern not in matched:
                 known = {one.name for one in found.values()} if field == "layer_densities" else names
                 raise name_patterns.unknown_name(field, pattern, known)
-    kept = [
-        replace(one, why="excluded") if key in left_out else one for key, one in dense.items() if key not in found
-    ]
+    kept = [replace(one, why="excluded") if key in left_out else one for key, one in dense.items() if key not in found]
     if not found:
         kinds = "Linear, convolution, Bilinear, attention or recurrent"
         raise ValueError(f"model: it has no trainable {kinds} weight to mask; name parameters in include.")

@@ -27,8 +27,8 @@ from engine.sparsity.distributions import check_room, fixed_counts
 from engine.sparsity.gradients import GradientMask, clip_by_active_norm, looks_at_matrices
 from engine.sparsity.initial import initial_masks
 from engine.sparsity.layers import Layer, Modules, choose, module_list, parameters_by_name
-from engine.sparsity.norm_guards import guard_norms
 from engine.sparsity.name_patterns import unknown_name
+from engine.sparsity.norm_guards import guard_norms
 from engine.sparsity.optimizer_state import all_finite, group_of, keeps_momentum, momentum_of
 from engine.sparsity.ranks import from_rank_0, shared_seed
 from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
