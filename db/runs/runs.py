@@ -20,6 +20,7 @@ from db.models import AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
 from db.records import ACTIVE, AttemptRecord, BatchResult, RunQuery, RunRecord, RunStatus, Where
 from db.rows import attempt_record, get_checkpoint, get_run, get_runs, run_record
 from db.runs import changes as config_changes
+from db.runs import dense_matrices
 from db.runs.change_many import change_each
 from db.runs.facets import Experiment, clean_config, clean_name, clean_tags, default_name, facets
 from db.runs.forks import check_deletable
@@ -426,6 +427,7 @@ def delete(db: Database, run_id: int, *, force: bool = False, only_trashed: bool
             )
         )
         config_changes.forget(session, run.id)
+        dense_matrices.forget(session, run.id)
         session.execute(sa.delete(RunRow).where(RunRow.id == run.id))
     return [str(folder), *(path for path in outside if path not in shared)]
 

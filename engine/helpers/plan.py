@@ -27,6 +27,8 @@ from engine.config.run_config import ConfigError, RunConfig
 from engine.data import DataError, load_dataset
 from engine.models import ModelError, build_model
 from engine.sparsity import LayerPlan, SparsityConfig, expected_itop_rate, flops, plan_layers, update_steps
+from engine.sparsity.coverage import Coverage, coverage_of
+from engine.sparsity.layers import choose
 from engine.sparsity.schedules import gmp_density
 from engine.training import setup
 from engine.training.optim import build_optimizer
@@ -53,6 +55,7 @@ class Plan:
         steps: Optimizer steps the run will take.
         mask_updates: Prune-and-grow updates among them.
         expected_itop_rate: R_s to expect at the end; None where nothing but training can tell.
+        coverage: The matrices that stay dense, and the density over all matrix weights.
     """
 
     layers: tuple[LayerPlan, ...]
@@ -66,6 +69,7 @@ class Plan:
     steps: int
     mask_updates: int
     expected_itop_rate: float | None
+    coverage: Coverage
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -74,6 +78,7 @@ class Plan:
             {"name": one.name, "shape": list(one.shape), "density": one.density, "nonzeros": one.nonzeros}
             for one in self.layers
         ]
+        values["coverage"] = self.coverage.as_dict()
         return values
 
 
@@ -122,6 +127,7 @@ def make_plan(config: RunConfig) -> Plan:
         steps=max(last - first, 0),
         mask_updates=len(updates),
         expected_itop_rate=expected_itop_rate(layers, ended, total_steps),
+        coverage=coverage_of(((one.shape, one.nonzeros) for one in layers), choose(model, sparsity).dense),
     )
 
 

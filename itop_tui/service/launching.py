@@ -54,10 +54,16 @@ def queue_runs(
 
     A run whose name is None, and all of them where no names are given, get one from the database. `tags` holds those of
     each run; `about` what else `NewRun` takes, the same for all: notes, group, priority, and what concerns a fork.
+
+    Raises:
+        LayerNameError: A run names layers that its model has not. Nothing is queued.
     """
     from db.runs import runs
     from engine.config.experiments import as_stored
     from engine.launch import submit
+    from itop_tui.service.layer_names_check import check_layer_names
+
+    check_layer_names(configs)
 
     new = [
         runs.NewRun(

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MOST = 1000
 """The most runs of one grid."""
 
-_ONE_VALUE = frozenset({"data_dir", "weights", "save"})
-"""Settings that are paths, in which a comma is a comma."""
+_ONE_VALUE = frozenset({"data_dir", "weights", "save", "include", "exclude", "layer_densities"})
+"""Settings that are paths or lists themselves, in which a comma is a comma."""
 _RANGE = re.compile(r"(\d+)\s*\.\.\s*(\d+)", re.ASCII)
 _LIKE_A_RANGE = re.compile(r"[-+.\de]*\d\s*\.\.\s*[-+.\d]*", re.ASCII | re.IGNORECASE)
 

@@ -17,8 +17,10 @@ from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus, Se
 from db.runs import attempts as attempt_store
 from db.runs import changes as change_store
 from db.runs import checkpoints as checkpoint_store
+from db.runs import dense_matrices
 from db.runs import runs as store
 from db.runs.changes import ConfigChange
+from db.session import Database
 from engine.config.continuation import recomputed
 from engine.config.field_info import FIELD_SECTIONS, irrelevant_because, setting_text
 from engine.config.run_config import RunConfig
@@ -38,6 +40,7 @@ from itop_tui.cli.terminal import (
     state,
 )
 from itop_tui.figures.comparison import seconds_taken
+from itop_tui.figures.dense_part import coverage_now, density_over_all, left_dense
 from itop_tui.figures.format import (
     MASK_FIGURES,
     UNKNOWN,
@@ -91,10 +94,12 @@ def show(
         attempts = attempt_store.for_run(database, found.id)
         checkpoints = checkpoint_store.for_run(database, found.id)
         changes = change_store.for_run(database, found.id)
+        coverage = _coverage(database, found)
         if diff:
             return _print_diff(found, attempts)
         if json:
-            print_json({**document(found), "checkpoints": checkpoints, "attempts": attempts, "changes": changes})
+            more = {"checkpoints": checkpoints, "attempts": attempts, "changes": changes, "coverage": coverage}
+            print_json({**document(found), **more})
             return 0
         out = console()
         width = max(10, min(60, out.width - 34))
@@ -102,7 +107,7 @@ def show(
         waiting = waits_for(database, found)
     now = time.time()
     _print_title(found, out)
-    print_facts(_facts(found, attempts, waiting, now), out=out)
+    print_facts(_facts(found, attempts, waiting, now, coverage), out=out)
     if found.method == "dense":
         curves = {metric: curve for metric, curve in curves.items() if metric not in MASK_FIGURES}
     _print_curves(curves, width, out)
@@ -137,7 +142,19 @@ def _test(run: RunRecord) -> str:
     return percent(run.test_accuracy) + ("" if same else f" (last weights {percent(run.test_accuracy_last)})")
 
 
-def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now: float) -> list[tuple[str, Cell]]:
+def _coverage(database: Database, run: RunRecord) -> dict[str, Any] | None:
+    """What the masks cover, with the density of now; None for a dense run, and for one of an older version."""
+    recorded = dense_matrices.for_run(database, run.id)
+    return None if recorded is None else coverage_now(recorded, metric_store.layer_stats(database, run.id))
+
+
+def _facts(
+    run: RunRecord,
+    attempts: Sequence[AttemptRecord],
+    waiting: str,
+    now: float,
+    coverage: dict[str, Any] | None,
+) -> list[tuple[str, Cell]]:
     filled, empty = bar(progress(run) or 0.0, 16)
     remaining = seconds_left(run, now)
     reached = Text.assemble(
@@ -148,7 +165,6 @@ def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now:
         (f"  {duration(remaining)} left" if remaining is not None else "", "dim"),
     )
     taken = f"{'took' if run.ended_at else 'for'} {duration(seconds_taken(attempts, now))}"
-    weights = "" if run.density is None else _known(run.nonzeros, count)
     best = _known(run.best_val_accuracy, lambda accuracy: f" (best {percent(accuracy)})")
     dense = _known(run.flops_ratio, share)
     flops = _known(run.training_flops, short_count)
@@ -162,7 +178,8 @@ def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now:
         ("loss", _known(run.loss, figure)),
         ("validation accuracy", _known(run.val_accuracy, lambda now: percent(now) + best)),
         ("test accuracy", _test(run)),
-        ("density", _known(run.density, share) + (f" ({weights} active weights)" if weights else "")),
+        ("density", _density(run, coverage)),
+        ("left dense", left_dense(coverage)),
         ("R_s", _known(explored(run), lambda value: f"{r_s(value)} of all maskable weights were ever active")),
         ("learning rate", _known(run.learning_rate, figure)),
         ("training FLOPs", f"{flops} ({dense} of dense)" if flops and dense else flops),
@@ -175,6 +192,17 @@ def _facts(run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now:
         ("notes", data(run.notes)),
         ("folder", data(run_folder(run.uid))),
     ]
+
+
+def _density(run: RunRecord, coverage: dict[str, Any] | None) -> str:
+    """The density over the maskable weights, and beside it the one over all matrix weights where that differs."""
+    if run.density is None:
+        return ""
+    active = "" if run.nonzeros is None else f" ({count(run.nonzeros)} active weights)"
+    over_all = density_over_all(coverage)
+    return (
+        f"{share(run.density)} of the maskable weights{active}; {over_all}" if over_all else share(run.density) + active
+    )
 
 
 def _known(value: Any, write: Callable[[Any], str]) -> str:
