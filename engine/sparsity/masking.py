@@ -278,7 +278,7 @@ class Masking:
     def apply_to(self, modules: Modules) -> None:
         """Masks a copy of the model by the masks as they are, in place.
 
-        An average of weights over time (`torch.optim.swa_utils.AveragedModel`, or a copy of one's own that follows the
+        An average of weights over time (`torch.optim.swa_utils.AveragedModel`, or a copy of your own that follows the
         model) keeps a part of every weight that was active once, and so is denser than the model. This gives it the
         model's density:
 

@@ -120,7 +120,7 @@ class Trainer:
         self._masks_changed()
 
     def mask(self, left_dense: Sequence[str] = ()) -> None:
-        """Mask the model as configured, but for some parameters; anew, where it was masked already."""
+        """Mask the model as configured, but for some parameters; again, where it was masked before."""
         self.masking = make_masking(
             self.config, self.model, self.optimizer, total_steps=self.total_steps, left_dense=left_dense
         )
