@@ -24,7 +24,7 @@ from db import paths
 from db.errors import DatabaseUnavailable, StoreError
 from db.records import AttemptRecord, CheckpointRecord, CodeFile, RunRecord, RunStatus
 from db.retrying import tries
-from db.runs import attempts, checkpoints, runs, saved_files
+from db.runs import attempts, checkpoints, dense_matrices, runs, saved_files
 from db.session import Database
 from engine.config import continuation
 from engine.config.run_config import ConfigError, RunConfig
@@ -215,6 +215,8 @@ class _Work:
                 say(f"resuming from checkpoint {start[0].id}, step {trainer.step}, epoch {trainer.epoch}")
                 for line in continuation.differences(config, start[1]["config"]):
                     say(f"  {line}")
+            if trainer.masking is not None:
+                dense_matrices.note(self._db, self._run.id, trainer.masking.coverage.as_dict())
             self._control.save = keeper.save_now
             self._control.on_pause = lambda paused: say("paused (memory still allocated)" if paused else "resumed")
             outcome = trainer.fit()

@@ -21,7 +21,7 @@ from db.models import RUN_METRICS, AttemptRow, CheckpointRow, DeviceClaimRow, Ru
 from db.records import ACTIVE, AttemptRecord, BatchResult, CodeFile, RunQuery, RunRecord, RunStatus, StartsAfter, Where
 from db.rows import attempt_record, get_checkpoint, get_run, get_runs, run_record
 from db.runs import changes as config_changes
-from db.runs import code, dependencies, saved_files
+from db.runs import code, dense_matrices, dependencies, saved_files
 from db.runs.change_many import change_each
 from db.runs.facets import Experiment, clean_config, clean_name, clean_tags, default_name, facets
 from db.runs.forks import check_deletable
@@ -452,6 +452,7 @@ def delete(db: Database, run_id: int, *, force: bool = False, only_trashed: bool
         tested.forget(session, run.id)
         saved_files.forget(session, run.id)
         code.forget(db, session, run.id)
+        dense_matrices.forget(session, run.id)
         session.execute(sa.delete(RunRow).where(RunRow.id == run.id))
     return [str(folder), *(path for path in outside if path not in shared)]
 

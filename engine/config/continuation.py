@@ -11,10 +11,13 @@ from typing import Any
 from engine.config.field_info import RESUMABLE
 from engine.config.run_config import ConfigError, RunConfig
 
-__all__ = ["as_meant", "differences", "recomputed", "refusal", "resumable"]
+__all__ = ["LAYERS", "as_meant", "differences", "recomputed", "refusal", "resumable"]
+
+LAYERS = ("include", "exclude", "layer_densities")
+"""The settings by which the masked layers are chosen; a checkpoint that does not name them was made without any."""
 
 _WEIGHTS = ("model",)
-_MASKS = ("density", "dense_first_layer", "sparse_init")
+_MASKS = ("density", "dense_first_layer", "sparse_init", *LAYERS)
 
 
 def as_meant(theirs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -35,14 +38,15 @@ def refusal(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str | None:
 
     Args:
         mine: The settings to resume with.
-        theirs: Those that the checkpoint was written under; what they do not name is taken to agree.
+        theirs: Those that the checkpoint was written under; what they do not name is taken to agree, `LAYERS` apart.
     """
     both_sparse = bool(mine["sparse"] and theirs.get("sparse"))
     for name in (*_WEIGHTS, *(_MASKS if both_sparse else ())):
-        if theirs.get(name, mine[name]) != mine[name]:
+        was = theirs.get(name, None if name in LAYERS else mine[name])
+        if was != mine.get(name):
             return (
                 f"{name} = {mine[name]!r}: cannot be changed where a run resumes from a checkpoint, whose weights and "
-                f"masks were made with {theirs[name]!r}; start a new run for it"
+                f"masks were made with {was!r}; start a new run for it"
             )
     return None
 

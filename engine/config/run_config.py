@@ -51,11 +51,15 @@ class RunConfig(RunSettings):
                 yield "redistribution", "must be none with sparse_init GMP, which regrows nothing that could be moved"
             if self.death == "threshold":
                 yield "death", "cannot be threshold with sparse_init GMP: both would state how many weights die"
+            if self.layer_densities:
+                yield "layer_densities", "must be empty with sparse_init GMP, which starts every layer dense"
         if self.sparse and self.sparse_init == "resume":
             if self.weights is None:
                 yield "sparse_init", "resume takes the mask from given weights: name their file in weights"
             if self.dense_first_layer:
                 yield "dense_first_layer", "must be off with sparse_init resume, which takes each layer's mask as it is"
+            if self.layer_densities:
+                yield "layer_densities", "must be empty with sparse_init resume, which takes each layer's mask as it is"
         if self.warmup_epochs >= self.total_epochs > 0 and self.warmup_epochs:
             yield "warmup_epochs", f"must be fewer than the {self.total_epochs} epochs of the whole run"
         if self.start_epoch > self.total_epochs:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-from engine.config import durations, rules
+from engine.config import durations, layer_names, rules
 from engine.config.catalogue import canonical_dataset, canonical_model
 from engine.config.setting import Section, known, setting, spelled_like
 from engine.spelling import hint
@@ -132,6 +132,30 @@ class RunSettings(BaseModel):
         "For sparse_init lottery_ticket: keep the largest weight of every layer. Otherwise a start that leaves a layer "
         "without an active weight is refused.",
         short="no layer starts without an active weight",
+    )
+    include: Annotated[str | None, BeforeValidator(layer_names.names_text)] = setting(
+        None,
+        Section.SPARSITY,
+        "Layers to mask beside those that are masked by default (linear, convolution, attention, recurrent), such as "
+        "embeddings: names of parameters or modules of the model, with commas between; * and ? are wildcards.",
+        short="what is masked beside the usual layers",
+        allowed=layer_names.NAMES,
+    )
+    exclude: Annotated[str | None, BeforeValidator(layer_names.names_text)] = setting(
+        None,
+        Section.SPARSITY,
+        "Layers to leave dense, which the density then does not count: names of parameters or modules of the model, "
+        "with commas between; * and ? are wildcards.",
+        short="what is left dense",
+        allowed=layer_names.NAMES,
+    )
+    layer_densities: Annotated[str | None, BeforeValidator(layer_names.densities_text)] = setting(
+        None,
+        Section.SPARSITY,
+        "Densities of single layers, as in fc1=0.1,fc2=0.5; the other layers make up for them, so that the density of "
+        "the whole stays.",
+        short="the densities of single layers",
+        allowed=layer_names.DENSITIES,
     )
     growth: Annotated[Growth, spelled_like(Growth)] = setting(
         "random",

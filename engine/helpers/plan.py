@@ -28,6 +28,8 @@ from engine.config.user_imports import forget_changed
 from engine.data import DataError, load_dataset
 from engine.models import ModelError
 from engine.sparsity import LayerPlan, SparsityConfig, expected_itop_rate, flops, plan_layers, update_steps
+from engine.sparsity.coverage import Coverage, coverage_of
+from engine.sparsity.layers import choose
 from engine.sparsity.schedules import gmp_density
 from engine.training import setup
 from engine.training.optim import build_optimizer
@@ -54,6 +56,7 @@ class Plan:
         steps: Optimizer steps the run will take.
         mask_updates: Prune-and-grow updates among them.
         expected_itop_rate: R_s to expect at the end; None where nothing but training can tell.
+        coverage: The matrices that stay dense, and the density over all matrix weights.
     """
 
     layers: tuple[LayerPlan, ...]
@@ -67,6 +70,7 @@ class Plan:
     steps: int
     mask_updates: int
     expected_itop_rate: float | None
+    coverage: Coverage
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -75,6 +79,7 @@ class Plan:
             {"name": one.name, "shape": list(one.shape), "density": one.density, "nonzeros": one.nonzeros}
             for one in self.layers
         ]
+        values["coverage"] = self.coverage.as_dict()
         return values
 
 
@@ -129,6 +134,7 @@ def make_plan(config: RunConfig, from_step: int = 0) -> Plan:
         steps=max(last - first, 0),
         mask_updates=len(updates),
         expected_itop_rate=None if from_step else expected_itop_rate(layers, ended, total_steps),
+        coverage=coverage_of(((one.shape, one.nonzeros) for one in layers), choose(model, sparsity).dense),
     )
 
 

@@ -19,13 +19,15 @@ A method is made of small functions on tensors, which are registered in `DISTRIB
 """
 
 from engine.sparsity import flops
+from engine.sparsity.coverage import Coverage
 from engine.sparsity.death import DEATH, per_layer
 from engine.sparsity.distributions import DISTRIBUTIONS
 from engine.sparsity.estimate import expected_itop_rate
 from engine.sparsity.growth import GROWTH
 from engine.sparsity.initial import LayerPlan, plan_layers
-from engine.sparsity.layers import Layer
+from engine.sparsity.layers import DenseMatrix, Layer
 from engine.sparsity.masking import Masking
+from engine.sparsity.norm_guards import guard_norms
 from engine.sparsity.redistribution import REDISTRIBUTION
 from engine.sparsity.schedules import SCHEDULES, update_steps
 from engine.sparsity.selection import largest, random_subset, smallest
@@ -38,6 +40,8 @@ __all__ = [
     "GROWTH",
     "REDISTRIBUTION",
     "SCHEDULES",
+    "Coverage",
+    "DenseMatrix",
     "Layer",
     "LayerPlan",
     "LayerStats",
@@ -46,6 +50,7 @@ __all__ = [
     "UpdateStats",
     "expected_itop_rate",
     "flops",
+    "guard_norms",
     "largest",
     "per_layer",
     "plan_layers",

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 
+from engine.sparsity import name_patterns
 from engine.sparsity.registry import Registry, family
 from engine.sparsity.sparsity_config import SparsityConfig
 
@@ -29,7 +29,10 @@ def uniform(shapes: Sequence[Shape]) -> list[float]:
 
 @DISTRIBUTIONS.register("er", "Erdős–Rényi: (in + out) / (in · out)", shown="ER")
 def erdos_renyi(shapes: Sequence[Shape]) -> list[float]:
-    """Density ∝ (n_in + n_out) / (n_in · n_out), Mocanu et al. 2018; of a convolution the channels count."""
+    """Density ∝ (n_in + n_out) / (n_in · n_out), Mocanu et al. 2018; of a convolution the channels count.
+
+    Of Bilinear the first inputs count, as of a convolution whose kernel has the size of the second.
+    """
     return [sum(shape[:2]) / math.prod(shape[:2]) for shape in shapes]
 
 
@@ -107,7 +110,12 @@ def _water_fill(total: int, shares: Sequence[float], caps: Sequence[int]) -> lis
     return quotas
 
 
-def layer_counts(names: Sequence[str], shapes: Sequence[Shape], config: SparsityConfig) -> list[int]:
+def layer_counts(
+    names: Sequence[str],
+    shapes: Sequence[Shape],
+    config: SparsityConfig,
+    blocks: Sequence[Shape] | None = None,
+) -> list[int]:
     """Number of active weights of each layer in the first mask.
 
     Their sum is exactly round(density · weights), unless `layer_densities` names every layer and so decides the total
@@ -119,12 +127,15 @@ def layer_counts(names: Sequence[str], shapes: Sequence[Shape], config: Sparsity
         names: The layers' names, for the patterns in `layer_densities`.
         shapes: Their shapes, in the same order.
         config: Density, distribution, and which layers are fixed beforehand.
+        blocks: Where a layer is a stack of matrices, as the projections of attention are, the shape of one of them:
+            stacked or not, they get the same density. None: the shapes.
 
     Raises:
         ValueError: The layers whose density is fixed beforehand leave less or more than the others can hold.
     """
     sizes = [math.prod(shape) for shape in shapes]
-    return distribute(round(config.density * sum(sizes)), fixed_counts(names, sizes, config), shapes, sizes, config)
+    fixed = fixed_counts(names, sizes, config)
+    return distribute(round(config.density * sum(sizes)), fixed, blocks or shapes, sizes, config)
 
 
 def fixed_counts(names: Sequence[str], sizes: Sequence[int], config: SparsityConfig) -> dict[int, int]:
@@ -132,7 +143,7 @@ def fixed_counts(names: Sequence[str], sizes: Sequence[int], config: SparsityCon
     fixed = {0: sizes[0]} if config.dense_first_layer else {}
     for position, name in enumerate(names):
         for pattern, density in config.layer_densities.items():
-            if fnmatchcase(name, pattern):
+            if name_patterns.names(pattern, name):
                 fixed[position] = round(density * sizes[position])
     return fixed
 
@@ -171,7 +182,8 @@ def refuse_empty(names: Sequence[str], counts: Sequence[int], config: SparsityCo
     Raises:
         ValueError: Some layers are empty; the message names them.
     """
-    meant = {name for name in names for p, d in config.layer_densities.items() if d == 0 and fnmatchcase(name, p)}
+    none = [pattern for pattern, density in config.layer_densities.items() if density == 0]
+    meant = {name for name in names for pattern in none if name_patterns.names(pattern, name)}
     empty = [name for name, count in zip(names, counts, strict=True) if count == 0 and name not in meant]
     if empty:
         shown = ", ".join(empty[:5]) + (f" and {len(empty) - 5} more" if len(empty) > 5 else "")

@@ -44,8 +44,8 @@ def plan_layers(modules: Modules, config: SparsityConfig) -> list[LayerPlan]:
     """
     maskable = find_maskable(modules, config)
     names = [one.name for one in maskable]
-    shapes = [tuple(one.parameter.shape) for one in maskable]
-    counts = layer_counts(names, shapes, config)
+    shapes = [one.shape for one in maskable]
+    counts = _counts(names, maskable, config)
     refuse_empty(names, counts, config)
     sizes = [math.prod(shape) for shape in shapes]
     rows = zip(names, shapes, sizes, counts, strict=True)
@@ -73,7 +73,7 @@ def initial_masks(
     names = [one.name for one in maskable]
     masks = _first_masks(names, maskable, config, generator_on, initial_weights)
     if config.distribution == "gmp":  # starts dense: what counts is the end
-        counts = layer_counts(names, [tuple(one.parameter.shape) for one in maskable], config)
+        counts = _counts(names, maskable, config)
     else:
         counts = [int(mask.count_nonzero()) for mask in masks]
     refuse_empty(names, counts, config)
@@ -94,13 +94,17 @@ def _first_masks(
         if config.distribution == "resume":
             return _nonzeros(weights)
         return _lottery_ticket(maskable, weights, config)
-    counts = layer_counts(names, [tuple(one.parameter.shape) for one in maskable], config)
+    counts = _counts(names, maskable, config)
     masks = []
     for one, count in zip(maskable, counts, strict=True):
         device, size = one.parameter.device, one.parameter.numel()
         everywhere = torch.ones(size, dtype=torch.bool, device=device)
         masks.append(_mask_of(random_subset(everywhere, size, count, generator_on(device)), size))
     return masks
+
+
+def _counts(names: Sequence[str], maskable: Sequence[Maskable], config: SparsityConfig) -> list[int]:
+    return layer_counts(names, [one.shape for one in maskable], config, [one.block for one in maskable])
 
 
 def _nonzeros(weights: Sequence[Tensor]) -> list[Tensor]:

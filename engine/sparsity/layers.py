@@ -1,27 +1,60 @@
 """Which parameters are masked, and what a rule may look at in each of them.
 
-Layers are chosen by the type of their module, never by a part of a name: the weights of Linear and of convolutions
-(1d to 3d, transposed or not). Biases, norms and embeddings join only where the user names them.
+Layers are chosen by the type of their module, never by a part of a name (`engine.sparsity.layer_kinds`): the weights of
+Linear, convolutions (1d to 3d, transposed or not), Bilinear, attention and recurrent networks. Biases, norms and
+embeddings join only where the user names them: an embedding is a table of which each step reads a few rows, and a mask
+would leave most words without a part of theirs. What stays dense is counted (`Choice.dense`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
-from engine.sparsity.registry import unknown_value
+from engine.sparsity import name_patterns
+from engine.sparsity.layer_kinds import (
+    CONVOLUTIONS,
+    EMBEDDINGS,
+    TRANSPOSED,
+    MatrixUse,
+    is_transposed,
+    matrices_of,
+    scale_of_weight_norm,
+)
 from engine.sparsity.sparsity_config import SparsityConfig
 
-TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
+__all__ = [
+    "CONVOLUTIONS",
+    "MASKABLE",
+    "TRANSPOSED",
+    "Choice",
+    "DenseMatrix",
+    "Geometry",
+    "Layer",
+    "Maskable",
+    "Modules",
+    "choose",
+    "fill",
+    "find_maskable",
+    "gather",
+    "module_list",
+    "parameters_by_name",
+    "storage_index",
+    "storage_view",
+    "unwrap",
+]
+
 MASKABLE = (nn.Linear, *CONVOLUTIONS)
 
 _COMPILED = "_orig_mod"
 """Under which `torch.compile` holds the module it was given."""
+
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
 
 Modules = nn.Module | Sequence[nn.Module] | Mapping[str, nn.Module]
 
@@ -36,6 +69,9 @@ class Geometry:
         kernel: Weights per (row, column) pair.
         groups: Groups of a grouped convolution; rows are split among them in order.
         transposed: Rows are inputs rather than outputs.
+        stacked: How many matrices of the same inputs lie one below the other: the projections of attention, the gates
+            of a recurrent layer.
+        second: Of Bilinear, the number of its second inputs; each weight reads one of them too.
     """
 
     rows: int
@@ -43,10 +79,18 @@ class Geometry:
     kernel: int
     groups: int = 1
     transposed: bool = False
+    stacked: int = 1
+    second: int = 0
 
     @classmethod
-    def of(cls, shape: Sequence[int], module: nn.Module | None = None) -> Geometry:
-        """Derives the geometry from the weight's shape and, where it belongs to one, its module."""
+    def of(cls, shape: Sequence[int], module: nn.Module | None = None, stacked: int = 1) -> Geometry:
+        """Derives the geometry from the weight's shape and, where it belongs to one, its module.
+
+        Args:
+            shape: The weight's.
+            module: What computes with it.
+            stacked: How many matrices lie in it one below the other.
+        """
         if len(shape) < 2:  # one weight per channel: each has an input and an output of its own
             size = shape[0] if shape else 1
             return cls(size, 1, 1, groups=size)
@@ -54,13 +98,13 @@ class Geometry:
         for extent in shape[2:]:
             kernel *= extent
         groups = module.groups if isinstance(module, CONVOLUTIONS) else 1
-        transposed = isinstance(module, (*TRANSPOSED, nn.Embedding, nn.EmbeddingBag))
-        return cls(shape[0], shape[1], kernel, groups, transposed)
+        second = shape[2] if isinstance(module, nn.Bilinear) and len(shape) == 3 else 0
+        return cls(shape[0], shape[1], kernel, groups, is_transposed(module), stacked, second)
 
     @property
     def inputs(self) -> int:
         """Number of input neurons or channels."""
-        return self.rows if self.transposed else self.columns * self.groups
+        return self.rows if self.transposed else self.columns * self.groups + self.second
 
     @property
     def outputs(self) -> int:
@@ -68,11 +112,13 @@ class Geometry:
         return self.columns * self.groups if self.transposed else self.rows
 
     def ends(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps flat weight indices to (input indices, output indices)."""
+        """Maps flat weight indices to (input indices, output indices); of Bilinear, two inputs for each weight."""
         row = index // (self.columns * self.kernel)
         column = (index // self.kernel) % self.columns if self.kernel > 1 else index % self.columns
         if self.groups > 1:
             column = column + row // (self.rows // self.groups) * self.columns
+        if self.second:
+            column = torch.cat((column, self.columns + index % self.second))
         return (row, column) if self.transposed else (column, row)
 
 
@@ -83,6 +129,45 @@ class Maskable:
     name: str
     parameter: nn.Parameter
     geometry: Geometry
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the weight."""
+        return tuple(self.parameter.shape)
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """Shape of one of the matrices that are stacked in it, by whose inputs and outputs a distribution goes."""
+        rows, *rest = self.shape or (1,)
+        return (rows // self.geometry.stacked, *rest)
+
+
+@dataclass(frozen=True, slots=True)
+class DenseMatrix:
+    """A parameter of two or more dimensions that is not masked.
+
+    Args:
+        name: Its name.
+        shape: Its shape.
+        why: Why it stays dense, in a word or two: embedding, excluded, frozen, or what it belongs to.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    why: str
+
+    @property
+    def size(self) -> int:
+        """Number of its weights."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is masked of a model, and which other parameters of two or more dimensions there are."""
+
+    maskable: list[Maskable]
+    dense: list[DenseMatrix]
 
 
 @dataclass(slots=True, eq=False)
@@ -178,55 +263,106 @@ def fill(tensor: Tensor, index: Tensor, value: float) -> None:
 
 
 def find_maskable(modules: Modules, config: SparsityConfig) -> list[Maskable]:
-    """Lists the parameters to mask, in the order in which the modules hold them.
+    """Lists the parameters to mask, in the order in which the modules hold them; see `choose`, also for errors."""
+    return choose(modules, config).maskable
+
+
+def choose(modules: Modules, config: SparsityConfig) -> Choice:
+    """Divides a model's parameters into those that are masked and the matrices that stay dense.
 
     A parameter shared by several modules is listed once, under its first name, and left out where any of its names is
     excluded. Frozen parameters (`requires_grad` False) and empty ones are left alone. Names are those of the module
     itself, without the prefixes of `torch.compile` and data-parallel wrappers; several modules are distinguished by
-    the prefix `0.`, `1.`, … or by their keys.
+    the prefix `0.`, `1.`, … or by their keys. A name in `include`, `exclude` or `layer_densities` is a parameter or a
+    module; including a module includes its parameters of two or more dimensions.
 
     Raises:
         ValueError: Nothing is left to mask, a pattern of `include`, `exclude` or `layer_densities` matches nothing, or
         the model is sharded by FSDP, whose parts hold no whole weight.
     """
+    uses = (use for _, root in _roots(modules) for one in root.modules() for use in matrices_of(one))
+    natural = {(id(use.holder), use.held_as): use for use in uses}
     found: dict[int, Maskable] = {}
+    dense: dict[int, DenseMatrix] = {}
     left_out: set[int] = set()
-    names: set[str] = set()
+    names: dict[str, int] = {}
     matched: set[str] = set()
-    for name, owner_name, parameter, module, attribute in _parameters(modules):
-        names.add(name)
+    for name, parameter, module, attribute in _parameters(modules):
+        key = id(parameter)
+        names[name] = key
         _refuse_sharded(name, parameter, module)
-        excluded = [p for p in config.exclude if fnmatchcase(name, p) or fnmatchcase(owner_name, p)]
-        included = [p for p in config.include if fnmatchcase(name, p)]
+        excluded = [pattern for pattern in config.exclude if name_patterns.names(pattern, name)]
+        included = [pattern for pattern in config.include if _includes(pattern, name, parameter, module, attribute)]
         matched.update(excluded, included)
         if excluded:
-            left_out.add(id(parameter))
-        natural = isinstance(module, MASKABLE) and attribute == "weight"
-        if (natural or included) and parameter.requires_grad and id(parameter) not in found:
-            if isinstance(parameter, nn.parameter.UninitializedParameter):
+            left_out.add(key)
+        use = natural.get((id(module), attribute))
+        lazy = isinstance(parameter, nn.parameter.UninitializedParameter)
+        if (use or included) and parameter.requires_grad and key not in found:
+            if lazy:
                 raise ValueError(f"{name}: its module is lazy; run one batch through the model before masking it.")
             if parameter.numel():
-                found[id(parameter)] = Maskable(name, parameter, Geometry.of(parameter.shape, module))
+                found[key] = Maskable(name, parameter, _geometry(use, parameter, module))
+        if not lazy and parameter.dim() > 1 and parameter.numel():
+            dense.setdefault(key, DenseMatrix(name, tuple(parameter.shape), _why_dense(parameter, module, attribute)))
     for key in left_out:
         found.pop(key, None)
     for pattern in config.layer_densities:
-        matched.update(p for p in (pattern,) if any(fnmatchcase(one.name, pattern) for one in found.values()))
+        matched.update(p for p in (pattern,) if any(name_patterns.names(p, one.name) for one in found.values()))
     for field in ("include", "exclude", "layer_densities"):
         for pattern in getattr(config, field):
             if pattern not in matched:
-                raise unknown_value(field, pattern, names)
+                known = {one.name for one in found.values()} if field == "layer_densities" else names
+                raise name_patterns.unknown_name(field, pattern, known)
+    kept = [replace(one, why="excluded") if key in left_out else one for key, one in dense.items() if key not in found]
     if not found:
-        raise ValueError("model: it has no trainable Linear or convolution weight to mask; name parameters in include.")
-    return list(found.values())
+        kinds = "Linear, convolution, Bilinear, attention or recurrent"
+        raise ValueError(f"model: it has no trainable {kinds} weight to mask; name parameters in include.")
+    return Choice(list(found.values()), kept)
 
 
-def _parameters(modules: Modules) -> Iterator[tuple[str, str, nn.Parameter, nn.Module, str]]:
+def module_list(modules: Modules) -> list[nn.Module]:
+    """Returns the models themselves, from under wrappers."""
+    return [module for _, module in _roots(modules)]
+
+
+def parameters_by_name(modules: Modules) -> dict[str, nn.Parameter]:
+    """Returns all parameters by the names that layers have; a shared one under each of its names."""
+    return {name: parameter for name, parameter, _, _ in _parameters(modules)}
+
+
+def _includes(pattern: str, name: str, parameter: nn.Parameter, module: nn.Module, attribute: str) -> bool:
+    if name_patterns.names_itself(pattern, name):
+        return True
+    if isinstance(parameter, nn.parameter.UninitializedParameter):
+        return False
+    matrix = parameter.dim() > 1 and not scale_of_weight_norm(module, attribute)
+    return matrix and name_patterns.names_module(pattern, name)
+
+
+def _geometry(use: MatrixUse | None, parameter: nn.Parameter, module: nn.Module) -> Geometry:
+    if use is None:
+        return Geometry.of(parameter.shape, module)
+    return Geometry.of(parameter.shape, use.module, use.stacked)
+
+
+def _why_dense(parameter: nn.Parameter, module: nn.Module, attribute: str) -> str:
+    if not parameter.requires_grad:
+        return "frozen"
+    if isinstance(module, EMBEDDINGS):
+        return "embedding"
+    if scale_of_weight_norm(module, attribute):
+        return "scale of weight_norm"
+    return f"of {type(module).__name__}"
+
+
+def _parameters(modules: Modules) -> Iterator[tuple[str, nn.Parameter, nn.Module, str]]:
     for prefix, root in _roots(modules):
         for path, module in root.named_modules(prefix=prefix, remove_duplicate=False):
             owner_name = ".".join(part for part in path.split(".") if part != _COMPILED)
             for attribute, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
                 name = f"{owner_name}.{attribute}" if owner_name else attribute
-                yield name, owner_name, parameter, module, attribute
+                yield name, parameter, module, attribute
 
 
 def _refuse_sharded(name: str, parameter: nn.Parameter, module: nn.Module) -> None:
@@ -249,10 +385,10 @@ def _roots(modules: Modules) -> Iterable[tuple[str, nn.Module]]:
 
 
 def unwrap(module: nn.Module) -> nn.Module:
-    """Returns the user's own module from under `torch.compile` and data-parallel wrappers."""
+    """Returns the user's own module from under `torch.compile`, data-parallel wrappers and averages of weights."""
     while True:
         inner = getattr(module, _COMPILED, None)
-        if inner is None and isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        if inner is None and isinstance(module, _WRAPPERS):
             inner = module.module
         if not isinstance(inner, nn.Module):
             return module

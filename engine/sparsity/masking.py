@@ -22,10 +22,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from engine.sparsity.coverage import Coverage, coverage_of
 from engine.sparsity.distributions import check_room, fixed_counts
 from engine.sparsity.gradients import GradientMask, clip_by_active_norm, looks_at_matrices
 from engine.sparsity.initial import initial_masks
-from engine.sparsity.layers import Layer, Modules, find_maskable
+from engine.sparsity.layers import Layer, Modules, choose, module_list, parameters_by_name
+from engine.sparsity.name_patterns import unknown_name
+from engine.sparsity.norm_guards import guard_norms
 from engine.sparsity.optimizer_state import all_finite, group_of, keeps_momentum, momentum_of
 from engine.sparsity.ranks import from_rank_0, shared_seed
 from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
@@ -77,7 +80,8 @@ class Masking:
         if isinstance(optimizer, torch.optim.LBFGS):
             why = "it searches along a line through all weights at once, inactive ones too"
             raise ValueError(f"optimizer: LBFGS cannot train a masked network: {why}.")  # noqa: TRY004 - a wrong choice
-        maskable = find_maskable(modules, config)
+        chosen = choose(modules, config)
+        maskable, self._dense = chosen.maskable, tuple(chosen.dense)
         for one in maskable:
             if group_of(optimizer, one.parameter) is None:
                 raise ValueError(f"optimizer: it does not hold {one.name}; give it to the optimizer or exclude it.")
@@ -121,6 +125,8 @@ class Masking:
                 for layer in self._layers
                 if self._hides_gradients or not keeps_momentum(optimizer, layer.parameter)
             }
+        for module in module_list(modules):
+            guard_norms(module)
         self._keep: list[Tensor] = []
         self._kept: list[Tensor] = []
         self._renew_keepers()
@@ -154,6 +160,15 @@ class Masking:
     def density(self) -> float:
         """Active weights as a share of all maskable ones."""
         return self.nonzeros / self.maskable
+
+    @property
+    def coverage(self) -> Coverage:
+        """The matrices that stay dense, their share of all matrix weights, and the density over all of those."""
+        return coverage_of(((layer.shape, layer.nonzeros) for layer in self._layers), self._dense)
+
+    def __repr__(self) -> str:
+        masked = f"{len(self._layers)} layers, {self.nonzeros:,} of {self.maskable:,} maskable weights active"
+        return f"Masking({masked}, density {self.density:.4g}; {self.coverage})"
 
     @property
     def at_final_density(self) -> bool:
@@ -258,6 +273,40 @@ class Masking:
         """Sets every inactive weight to zero, in place, whatever it was: infinite and NaN ones too."""
         for weight, bits in zip(self._kept, self._keep, strict=True):
             weight.detach().view(bits.dtype).bitwise_and_(bits)
+
+    @torch.no_grad()
+    def apply_to(self, modules: Modules) -> None:
+        """Masks a copy of the model by the masks as they are, in place.
+
+        An average of weights over time (`torch.optim.swa_utils.AveragedModel`, or a copy of your own that follows the
+        model) keeps a part of every weight that was active once, and so is denser than the model. This gives it the
+        model's density:
+
+            averaged.update_parameters(model)   # as often as is wished
+            masking.apply_to(averaged)          # before it is evaluated or saved
+
+        Where masks move, apply it after each update of the average too, so that weights which grow again do not start
+        from an old value. Batch norm's figures are those of other weights then: `torch.optim.swa_utils.update_bn`.
+
+        Args:
+            modules: A model with the same parameters, also within an `AveragedModel`, `torch.compile` or DDP; several
+                as they were given to this object.
+
+        Raises:
+            ValueError: A masked parameter is missing, or has another shape; nothing was changed.
+        """
+        theirs = parameters_by_name(modules)
+        for layer in self._layers:
+            if layer.name not in theirs:
+                raise unknown_name("modules", layer.name, theirs)
+            if theirs[layer.name].shape != layer.parameter.shape:
+                shapes = f"{tuple(theirs[layer.name].shape)}, and the model's is {layer.shape}"
+                raise ValueError(f"modules: the shape of {layer.name} is {shapes}.")
+        for module in module_list(modules):
+            guard_norms(module)
+        for layer in self._layers:
+            weight = theirs[layer.name].detach()
+            weight.masked_fill_(~layer.mask.view(layer.shape).to(weight.device), 0.0)
 
     @torch.no_grad()
     def update(self) -> UpdateStats:

@@ -35,11 +35,12 @@ class SparsityConfig:
             network would leave some without any; such a first mask is refused otherwise. The distributions by shape do
             so by themselves.
         fixed: Never update the masks (static sparse training).
-        include: Patterns (fnmatch on parameter names) of parameters to mask beside the weights of Linear and Conv
-            layers.
-        exclude: Patterns of parameters, or of modules, to leave dense and uncounted; they win over `include`.
-        layer_densities: Pattern of parameter names → density of each of those layers; the rest makes up for it. Where
-            it names every layer, these densities decide the total.
+        include: Names of parameters to mask beside those that are masked by default (the weights of Linear,
+            convolutions, Bilinear, attention and recurrent networks), or of modules, whose parameters of two or more
+            dimensions are masked then. All names may be patterns as of `fnmatch`.
+        exclude: Names of parameters, or of modules, to leave dense and uncounted; they win over `include`.
+        layer_densities: Name of parameters or modules → density of each of those layers; the rest makes up for it.
+            Where they name every layer, these densities decide the total.
         seed: Seed of the masks' own generator; None draws one from torch's global generator.
 
     Raises:

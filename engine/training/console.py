@@ -39,6 +39,8 @@ class Console(Callback):
         if trainer.masking is not None:
             what += f", {trainer.masking.nonzeros:,} of {trainer.masking.maskable:,} weights active"
         say(f"{what}, on {trainer.device}; steps {trainer.step + 1:,} to {trainer.last_step:,}")
+        if trainer.masking is not None and trainer.masking.coverage.dense:
+            say(str(trainer.masking.coverage))
 
     def on_step(self, trainer: Training, figures: StepResult) -> None:
         """Print every so many steps."""

@@ -9,12 +9,13 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
-from engine.sparsity.layers import MASKABLE
+from engine.sparsity import Masking, SparsityConfig
+from engine.sparsity.layers import find_maskable, parameters_by_name
 
 if TYPE_CHECKING:
     from engine.config.run_config import RunConfig
 
-__all__ = ["OPTIMIZERS", "build_optimizer", "l1_penalty", "set_learning_rate"]
+__all__ = ["OPTIMIZERS", "build_optimizer", "l1_penalty", "penalised", "set_learning_rate"]
 
 Parameters = Sequence[nn.Parameter]
 
@@ -77,7 +78,14 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def l1_penalty(model: nn.Module) -> torch.Tensor:
-    """Return the sum of |w| over the weights of linear and convolutional layers: a scalar on their device."""
-    weights = {id(m.weight): m.weight for m in model.modules() if isinstance(m, MASKABLE)}  # tied ones count once
-    return torch.stack([weight.abs().sum() for weight in weights.values()]).sum()
+def penalised(model: nn.Module, masking: Masking | None) -> list[nn.Parameter]:
+    """Return the weights that the L1 penalty applies to: those with a mask, or that would have one in a dense model."""
+    if masking is not None:
+        parameters = parameters_by_name(model)
+        return [parameters[name] for name in masking.masks]
+    return [one.parameter for one in find_maskable(model, SparsityConfig())]
+
+
+def l1_penalty(weights: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the sum of |w| over weights: a scalar on their device."""
+    return torch.stack([weight.abs().sum() for weight in weights]).sum()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from engine.config import layer_names
 from engine.config.catalogue import DatasetInfo
 from engine.config.run_config import RunConfig
 from engine.config.weights_file import WeightsFileError
 from engine.data import DataBundle, load_dataset
 from engine.models import ModelError, build_model
-from engine.sparsity import Masking, SparsityConfig
+from engine.sparsity import Masking, SparsityConfig, guard_norms
 from engine.training.foreign_weights import fitted, read_weights
 
 __all__ = [
@@ -139,6 +140,7 @@ def make_model(config: RunConfig, data: DatasetInfo, *, load: bool = True) -> nn
     model = build_model(
         config.model, classes=data.classes, channels=data.channels, height=data.height, width=data.width
     )
+    guard_norms(model)  # the weights of a sparse run may have rows of zeros
     if config.weights is not None and load:
         load_weights(model, _read(config.weights), source=config.weights)
     return model
@@ -201,8 +203,17 @@ def sparsity_config(config: RunConfig) -> SparsityConfig:
         raise SetupError(str(error)) from None
 
 
-def make_masking(config: RunConfig, model: nn.Module, optimizer: Optimizer, *, total_steps: int) -> Masking | None:
+def make_masking(
+    config: RunConfig, model: nn.Module, optimizer: Optimizer, *, total_steps: int, left_dense: Iterable[str] = ()
+) -> Masking | None:
     """Mask the model of a sparse run, on its device; None where the run is dense.
+
+    Args:
+        config: The run's settings.
+        model: The model.
+        optimizer: The optimizer of its weights.
+        total_steps: The length of the schedules.
+        left_dense: Names of parameters to leave dense beside those that the settings exclude.
 
     Raises:
         SetupError: The masks' settings do not fit the model, the optimizer or the length of the run.
@@ -210,12 +221,12 @@ def make_masking(config: RunConfig, model: nn.Module, optimizer: Optimizer, *, t
     if not config.sparse:
         return None
     try:
-        return Masking(model, optimizer, _sparsity_config(config), total_steps=total_steps)
+        return Masking(model, optimizer, _sparsity_config(config, left_dense), total_steps=total_steps)
     except ValueError as error:
         raise SetupError(str(error)) from None
 
 
-def _sparsity_config(config: RunConfig) -> SparsityConfig:
+def _sparsity_config(config: RunConfig, left_dense: Iterable[str] = ()) -> SparsityConfig:
     return SparsityConfig(
         density=config.density,
         distribution=config.sparse_init,
@@ -230,5 +241,8 @@ def _sparsity_config(config: RunConfig) -> SparsityConfig:
         dense_first_layer=config.dense_first_layer,
         fill_empty_layers=config.fill_empty_layers,
         fixed=config.fix,
+        include=layer_names.names(config.include),
+        exclude=(*layer_names.names(config.exclude), *left_dense),
+        layer_densities=layer_names.densities(config.layer_densities),
         seed=config.seed,
     )

@@ -73,6 +73,9 @@ def restore(trainer: Training, state: Mapping[str, Any], *, fork: bool = False) 
     mine = trainer.config.as_dict()
     changed = {name for name, value in mine.items() if theirs.get(name, value) != value}
     _refuse_unfit(trainer, state, changed)
+    left_dense = _left_dense_by_older_versions(trainer.masking, state)
+    if left_dense:
+        trainer.mask(left_dense)
     trainer.model.load_state_dict(state["model"])
     # RMSprop makes its momentum buffer only when its state is new.
     new_buffer = mine["optimizer"] == "rmsprop" and mine["momentum"] > 0 and theirs["momentum"] == 0
@@ -111,6 +114,13 @@ def _refuse_unfit(trainer: Training, state: Mapping[str, Any], changed: set[str]
             f"{' and '.join(names)}: would make {trainer.steps_per_epoch} steps an epoch, and the checkpoint counts "
             f"{state['steps_per_epoch']}; a run that resumes from a checkpoint has to keep them"
         )
+
+
+def _left_dense_by_older_versions(masking: Masking | None, state: Mapping[str, Any]) -> list[str]:
+    """Return the layers that have a mask today, and had none in the version that wrote a state: they stay dense."""
+    if masking is None or state["masking"] is None or not {*continuation.LAYERS}.isdisjoint(state["config"]):
+        return []
+    return [name for name in masking.masks if name not in state["masking"]["masks"]]
 
 
 def _too_dense(masking: Masking | None, weights: Mapping[str, Tensor]) -> bool:

@@ -31,7 +31,7 @@ from engine.training.accounting import FlopsMeter, layer_stats
 from engine.training.callbacks import Callback
 from engine.training.evaluate import Evaluation, Interrupted, evaluate
 from engine.training.learning_rate import LearningRate
-from engine.training.optim import build_optimizer, l1_penalty, set_learning_rate
+from engine.training.optim import build_optimizer, l1_penalty, penalised, set_learning_rate
 from engine.training.outcome import Best, Outcome, TestFigures
 from engine.training.results import EpochResult, EpochSums, MetricStream, StepHeader, StepResult, Throughput
 from engine.training.setup import make_masking
@@ -103,8 +103,7 @@ class Trainer:
             drop_every=config.lr_drop_every,
             warmup_steps=config.warmup_epochs * self.steps_per_epoch,
         )
-        self.masking = make_masking(config, self.model, self.optimizer, total_steps=self.total_steps)
-        self.flops = FlopsMeter(self.model, data.info, self.masking)
+        self.mask()
 
         self.epoch = config.start_epoch
         self.step = (config.start_epoch - 1) * self.steps_per_epoch
@@ -119,6 +118,14 @@ class Trainer:
         self.diverged: str | None = None
         self._stop_reason: str | None = None
         self._masks_changed()
+
+    def mask(self, left_dense: Sequence[str] = ()) -> None:
+        """Mask the model as configured, but for some parameters; again, where it was masked before."""
+        self.masking = make_masking(
+            self.config, self.model, self.optimizer, total_steps=self.total_steps, left_dense=left_dense
+        )
+        self.flops = FlopsMeter(self.model, self.data.info, self.masking)
+        self._penalised = penalised(self.model, self.masking) if self.config.l1 else []
 
     # ------------------------------------------------------------------ the loop
 
@@ -169,7 +176,7 @@ class Trainer:
             with self.autocast():
                 logits = self._forward(inputs)
                 loss = self.criterion(logits, targets)
-            objective = loss if self.config.l1 == 0 else loss + self.config.l1 * l1_penalty(self.model)
+            objective = loss if self.config.l1 == 0 else loss + self.config.l1 * l1_penalty(self._penalised)
             if len(group) > 1:
                 share = len(targets) / samples
                 loss, objective = loss * share, objective * share

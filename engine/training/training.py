@@ -5,7 +5,7 @@ It is a protocol, so that callbacks do not depend on the training loop, which ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class Training(Protocol):
     @property
     def death_rate(self) -> float:
         """ζ at this step; 0 where nothing ever dies."""
+
+    def mask(self, left_dense: Sequence[str] = ()) -> None:
+        """Mask the model as configured, but for some parameters."""
 
     def stop(self, reason: str) -> None:
         """End the run before its next step; the first reason counts."""

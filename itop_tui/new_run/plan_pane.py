@@ -14,6 +14,7 @@ from textual import work
 from textual.reactive import reactive
 from textual.timer import Timer
 
+from itop_tui.figures.dense_part import dense_names, has_dense_part
 from itop_tui.figures.format import UNKNOWN, bar, count, duration, fit, plain, plural, ratio, share, short_count, size
 from itop_tui.look.toned import Part, Toned
 from itop_tui.service.estimates import Estimate, estimate, expected_r_s
@@ -153,12 +154,26 @@ class PlanPane(Toned):
         return [
             ("parameters", [(count(parameters), "text"), (f"  {count(maskable)} maskable", "muted")]),
             ("active", [(count(nonzeros), "text"), (f"  {share(_ratio(nonzeros, maskable))}", "title")]),
+            *self._dense_part(plan.get("coverage")),
             ("forward", _flops(forward, dense)),
             ("training", _flops(training, dense_training)),
             ("steps", [(count(plan.get("steps")), "text")]),
             ("mask updates", [(count(plan.get("mask_updates")), "text")]),
             ("expected R_s", [(ratio(self.r_s, 3), "title")]),
             *self._past(),
+        ]
+
+    def _dense_part(self, coverage: Mapping[str, Any] | None) -> list[tuple[str, list[Part]]]:
+        """What stays dense, and how dense that makes the whole; nothing where every matrix has a mask."""
+        if coverage is None or not has_dense_part(coverage):
+            return []
+        width = max(24, self.content_size.width) - _LABEL
+        names = textwrap.wrap(dense_names(coverage), width)
+        of_all: list[Part] = [("  of all matrix weights", "muted")]
+        return [
+            ("density", [(share(coverage["density"]), "title"), *of_all]),
+            ("left dense", [(share(coverage["dense_share"]), "text"), *of_all]),
+            *(("", [(line, "muted")]) for line in names),
         ]
 
     def _takes(self) -> list[tuple[str, list[Part]]]:

@@ -58,6 +58,7 @@ def queue_runs(
     after, and what concerns a fork.
 
     Raises:
+        LayerNameError: A run names layers that its model has not. Nothing is queued.
         SubmissionError: A run would fail at its start: data or weights are missing or do not fit. Nothing is queued.
         IllegalState: Their best weights would be written over something, or to a place that cannot be written to.
     """
@@ -65,7 +66,10 @@ def queue_runs(
     from engine.config.experiments import as_stored
     from engine.launch import submit
     from itop_tui.service import submission_check
+    from itop_tui.service.layer_names_check import check_layer_names
     from itop_tui.service.save_places import check_saves
+
+    check_layer_names(configs)
 
     submission_check.check(db, configs, from_checkpoint=about.get("start_checkpoint_id") is not None)
     check_saves(db, [config.save for config in configs])

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 MOST = 1000
 """The most runs of one grid."""
 
-_ONE_VALUE = frozenset({"data_dir", "weights", "save"})
-"""Settings that are paths, in which a comma is a comma."""
+_ONE_VALUE = frozenset({"data_dir", "weights", "save", "include", "exclude", "layer_densities"})
+"""Settings that are paths or lists themselves, in which a comma is a comma."""
 _PLACE = re.compile(r"\{(\w+)\}", re.ASCII)
 """A place in the name of a sweep that is filled with a run's value."""
 _RANGE = re.compile(r"(\d+)\s*\.\.\s*(\d+)", re.ASCII)

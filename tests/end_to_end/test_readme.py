@@ -25,7 +25,9 @@ def block(marker: str) -> str:
 
 def test_the_worked_example_trains_a_users_own_network(tmp_path: Path) -> None:
     script = tmp_path / "example.py"
-    script.write_text(block("worked example"), encoding="utf-8")
+    averaged = "weights = dict(averaged.module.named_parameters())\n"
+    averaged += "assert not any(weights[name][~mask].any() for name, mask in masking.masks.items())\n"
+    script.write_text(block("worked example") + block("averaging example") + averaged, encoding="utf-8")
     ran = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path, timeout=PATIENCE, check=False
     )

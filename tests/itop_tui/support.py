@@ -205,6 +205,7 @@ class FixedPlanner:
         "steps": 1720,
         "mask_updates": 57,
         "expected_itop_rate": 0.648,
+        "coverage": {"matrix_weights": 50_200, "dense_weights": 0, "dense_share": 0.0, "density": 0.05, "dense": []},
     }
 
     def __init__(self, failure: Exception | None = None) -> None:

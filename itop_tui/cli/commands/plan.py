@@ -17,6 +17,7 @@ from itop_tui.cli.flags import Flags, resolve, takes_settings
 from itop_tui.cli.parameters import Json, PresetName
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import Cell, Column, console, data, heading, note, print_facts, print_table
+from itop_tui.figures.dense_part import has_dense_part, left_dense
 from itop_tui.figures.format import UNKNOWN, count, duration, percent, plural, r_s, share, short_count, size
 from itop_tui.service.estimates import Estimate, estimate, expected_r_s
 from itop_tui.service.json_shape import print_json
@@ -94,14 +95,24 @@ def print_layers(planned: Mapping[str, Any], out: Console) -> None:
     """Print a row for each layer whose weights can be masked, and one for the whole network."""
     maskable, nonzeros = planned["maskable"], planned["nonzeros"]
     total = ["all layers", "", count(maskable), count(nonzeros), percent(nonzeros / max(1, maskable))]
+    totals = [total]
+    coverage = planned["coverage"]
+    if has_dense_part(coverage):
+        dense, whole = coverage["dense_weights"], coverage["matrix_weights"]
+        active = round(coverage["density"] * whole)
+        totals.append(["left dense", "", count(dense), count(dense), percent(1.0)])
+        totals.append(["all matrix weights", "", count(whole), count(active), percent(coverage["density"])])
     out.print()
-    print_table(_LAYER_COLUMNS, [*planned["layers"], [Text(cell, style="bold") for cell in total]], out=out)
+    print_table(
+        _LAYER_COLUMNS, [*planned["layers"], *([Text(cell, style="bold") for cell in row] for row in totals)], out=out
+    )
 
 
 def totals(planned: Mapping[str, Any], config: RunConfig) -> list[tuple[str, Cell]]:
     """Give a plan's totals as names and values."""
     return [
         ("parameters", f"{count(planned['parameters'])}, {count(planned['maskable'])} of them maskable"),
+        ("left dense", left_dense(planned["coverage"])),
         ("forward FLOPs", _against(planned["forward_flops"], planned["dense_forward_flops"], "a sample")),
         ("training FLOPs", _against(planned["training_flops"], planned["dense_training_flops"], "for the whole run")),
         ("steps", _steps(planned.get("steps"), config)),

@@ -18,8 +18,10 @@ from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus, Se
 from db.runs import attempts as attempt_store
 from db.runs import changes as change_store
 from db.runs import checkpoints as checkpoint_store
+from db.runs import dense_matrices
 from db.runs import runs as store
 from db.runs.changes import ConfigChange
+from db.session import Database
 from engine.config.continuation import recomputed
 from engine.config.field_info import FIELD_SECTIONS, irrelevant_because, setting_text
 from engine.config.run_config import RunConfig
@@ -41,6 +43,7 @@ from itop_tui.cli.terminal import (
     state_of,
 )
 from itop_tui.figures.comparison import seconds_taken
+from itop_tui.figures.dense_part import coverage_now, density_over_all, left_dense
 from itop_tui.figures.format import (
     MASK_FIGURES,
     UNKNOWN,
@@ -106,13 +109,14 @@ def show(
         if test_step is None and found.test_accuracy is not None:
             test_step = found.step
         reviews = code_reviews(database, found.id)
+        coverage = _coverage(database, found)
         if diff:
             return _print_diff(found, attempts, reviews)
         if json:
             (described,) = with_others(database, [found])
             shown = [_attempt_document(one, reviews.get(one.number)) for one in attempts]
             more = {"test_step": test_step, "checkpoints": checkpoints, "attempts": shown, "changes": changes}
-            print_json({**described, **more})
+            print_json({**described, **more, "coverage": coverage})
             return 0
         out = console()
         width = max(10, min(60, out.width - 34))
@@ -120,7 +124,7 @@ def show(
         waiting = waits_for(database, found)
     now = time.time()
     _print_title(found, out)
-    print_facts(_facts(found, attempts, waiting, now, test_step), out=out)
+    print_facts(_facts(found, attempts, waiting, now, test_step, coverage), out=out)
     if found.method == "dense":
         curves = {metric: curve for metric, curve in curves.items() if metric not in MASK_FIGURES}
     _print_curves(curves, width, out)
@@ -156,8 +160,19 @@ def _test(run: RunRecord, step: int | None) -> str:
     return percent(run.test_accuracy) + last + ("" if step in (None, run.step) else f", measured at step {step:,}")
 
 
+def _coverage(database: Database, run: RunRecord) -> dict[str, Any] | None:
+    """What the masks cover, with the density of now; None for a dense run, and for one of an older version."""
+    recorded = dense_matrices.for_run(database, run.id)
+    return None if recorded is None else coverage_now(recorded, metric_store.layer_stats(database, run.id))
+
+
 def _facts(
-    run: RunRecord, attempts: Sequence[AttemptRecord], waiting: str, now: float, test_step: int | None
+    run: RunRecord,
+    attempts: Sequence[AttemptRecord],
+    waiting: str,
+    now: float,
+    test_step: int | None,
+    coverage: dict[str, Any] | None,
 ) -> list[tuple[str, Cell]]:
     filled, empty = bar(progress(run) or 0.0, 16)
     remaining = seconds_left(run, now)
@@ -169,7 +184,6 @@ def _facts(
         (f"  {duration(remaining)} left" if remaining is not None else "", "dim"),
     )
     taken = f"{'took' if run.ended_at else 'for'} {duration(seconds_taken(attempts, now))}"
-    weights = "" if run.density is None else _known(run.nonzeros, count)
     best = _known(run.best_val_accuracy, lambda accuracy: f" (best {percent(accuracy)})")
     dense = _known(run.flops_ratio, share)
     flops = _known(run.training_flops, short_count)
@@ -183,7 +197,8 @@ def _facts(
         ("loss", _known(run.loss, figure)),
         ("validation accuracy", _known(run.val_accuracy, lambda now: percent(now) + best)),
         ("test accuracy", _test(run, test_step)),
-        ("density", _known(run.density, share) + (f" ({weights} active weights)" if weights else "")),
+        ("density", _density(run, coverage)),
+        ("left dense", left_dense(coverage)),
         ("R_s", _known(explored(run), lambda value: f"{r_s(value)} of all maskable weights were ever active")),
         ("learning rate", _known(run.learning_rate, figure)),
         ("training FLOPs", f"{flops} ({dense} of dense)" if flops and dense else flops),
@@ -196,6 +211,17 @@ def _facts(
         ("notes", data(run.notes)),
         ("folder", data(run_folder(run.uid))),
     ]
+
+
+def _density(run: RunRecord, coverage: dict[str, Any] | None) -> str:
+    """The density over the maskable weights, and beside it the one over all matrix weights where that differs."""
+    if run.density is None:
+        return ""
+    active = "" if run.nonzeros is None else f" ({count(run.nonzeros)} active weights)"
+    over_all = density_over_all(coverage)
+    return (
+        f"{share(run.density)} of the maskable weights{active}; {over_all}" if over_all else share(run.density) + active
+    )
 
 
 def _known(value: Any, write: Callable[[Any], str]) -> str:

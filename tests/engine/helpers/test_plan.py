@@ -125,6 +125,7 @@ def test_server_answers_again_and_again_and_errors_in_one_message() -> None:
             "steps",
             "mask_updates",
             "expected_itop_rate",
+            "coverage",
         }
         assert plan["layers"][0].keys() == {"name", "shape", "density", "nonzeros"}
         wrong: list[tuple[dict[str, Any], str]] = [

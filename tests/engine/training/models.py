@@ -1,8 +1,9 @@
-"""A model of a user's own, for the tests of this folder."""
+"""Models of a user's own, for the tests of this folder."""
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 
 def noisy(classes: int, channels: int, height: int, width: int) -> nn.Module:
@@ -15,3 +16,26 @@ def noisy(classes: int, channels: int, height: int, width: int) -> nn.Module:
         nn.Dropout(0.3),
         nn.Linear(4 * height * width, classes),
     )
+
+
+class Reader(nn.Module):
+    """Reads the rows of an image as words: a table of places that stays dense, attention and a recurrent layer."""
+
+    def __init__(self, classes: int, rows: int, width: int) -> None:
+        super().__init__()
+        self.places = nn.Parameter(torch.randn(rows, 8) * 0.02)
+        self.enter = nn.Linear(width, 8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.recurrent = nn.GRU(8, 8, batch_first=True)
+        self.head = nn.utils.parametrizations.weight_norm(nn.Linear(8, classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        rows = self.enter(images.flatten(1, 2)) + self.places
+        mixed, _ = self.attention(rows, rows, rows, need_weights=False)
+        out: Tensor = self.head(self.recurrent(rows + mixed)[0].mean(1))
+        return out
+
+
+def reader(classes: int, channels: int, height: int, width: int) -> nn.Module:
+    """A network of the kinds of layers that hold more than one weight matrix, or compute one."""
+    return Reader(classes, channels * height, width)

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from engine.training.optim import build_optimizer, l1_penalty
+from engine.sparsity import Masking, SparsityConfig
+from engine.training.optim import build_optimizer, l1_penalty, penalised
 from tests.engine.training.helpers import config
 
 
@@ -78,4 +79,13 @@ def test_l1_counts_weights_once_and_neither_biases_nor_norms() -> None:
     model = nn.Sequential(first, nn.LayerNorm(2), last)
     with torch.no_grad():
         first.weight.copy_(torch.tensor([[1.0, -2.0], [3.0, -4.0]]))
-    assert float(l1_penalty(model).detach()) == 10.0
+    assert float(l1_penalty(penalised(model, None)).detach()) == 10.0
+
+
+def test_l1_counts_what_is_masked() -> None:
+    model = nn.ModuleDict({"words": nn.Embedding(3, 2), "body": nn.LSTM(2, 1), "head": nn.Linear(1, 2)})
+    chosen = SparsityConfig(density=0.9, include=("words",), exclude=("head",))
+    masking = Masking(model, build_optimizer(model, config()), chosen, total_steps=9)
+    expected = sum(weight.detach().abs().sum() for name, weight in model.named_parameters() if name in masking.masks)
+    assert list(masking.masks) == ["words.weight", "body.weight_ih_l0", "body.weight_hh_l0"]
+    assert float(l1_penalty(penalised(model, masking)).detach()) == pytest.approx(float(expected))

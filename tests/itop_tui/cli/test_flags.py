@@ -114,7 +114,14 @@ def _value_for(name: str) -> str | None:
     info = RunConfig.model_fields[name]
     if info.annotation is bool:
         return None
-    special = {"model": "lenet5", "device": "cpu", "valid_split": "0.25", "density": "0.5", "momentum": "0.5"}
+    special = {
+        "layer_densities": "fc=0.5",
+        "model": "lenet5",
+        "device": "cpu",
+        "valid_split": "0.25",
+        "density": "0.5",
+        "momentum": "0.5",
+    }
     if name in special:
         return special[name]
     if (choices := choices_of(name)) and info.default in choices:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from textual import events
 
@@ -398,3 +401,30 @@ async def test_launching_looks_the_runs_up_again(app: ItopApp, database: Databas
         await pilot.press("backspace", "1", "ctrl+s")
         await started(pilot, 2)
         assert dependencies.of(database, [2]) == {2: StartsAfter(after_ok=(1,))}
+
+
+async def test_the_plan_says_what_stays_dense_and_the_density_over_all() -> None:
+    class WithWords(FixedPlanner):
+        PLAN: Mapping[str, Any] = {
+            **FixedPlanner.PLAN,
+            "coverage": {
+                "matrix_weights": 100_400,
+                "dense_weights": 50_200,
+                "dense_share": 0.5,
+                "density": 0.525,
+                "dense": [
+                    {"name": "places", "shape": [1, 200], "weights": 200, "why": "of Net"},
+                    {"name": "words[b].weight", "shape": [500, 100], "weights": 50_000, "why": "embedding"},
+                ],
+            },
+        }
+
+    app = form_app(WithWords())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await open_form(pilot)
+        await wait_for(pilot, lambda: "50,200 maskable" in screen_text(app))
+        text = screen_text(app)
+        assert "52.5%  of all matrix weights" in text
+        assert "50%  of all matrix weights" in text
+        assert "words[b].weight (embedding)" in text
+        assert "places (of Net)" in " ".join(text.split())
