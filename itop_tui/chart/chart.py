@@ -20,8 +20,8 @@ from textual.widget import Widget
 from itop_tui.chart import chart_colours
 from itop_tui.chart.cell_canvas import CellCanvas
 from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter, value_text
+from itop_tui.figures import axis
 from itop_tui.figures.chart_data import ChartData
-from itop_tui.figures.format import duration
 from itop_tui.look.theme import curve_colour
 
 _MIN_SPAN = 1e-9
@@ -132,9 +132,9 @@ class Chart(Widget):
         return ""
 
     def position_text(self, x: float) -> str:
-        """A position as the cursor shows it: "step 1,234", "after 3m 20s"."""
+        """A position as the cursor shows it: "step 1,234", "after 3.25 min"."""
         if self.data.x_unit == "hour":
-            return f"after {duration(x * 3600)}"
+            return f"after {axis.time_label(x, self.extent[1])}"
         return f"step {x:,.0f}" if self.data.x_unit == "step" else f"{self.data.x_unit} {x:.2f}"
 
     def events_near(self, x: float) -> list[str]:
@@ -151,7 +151,7 @@ class Chart(Widget):
     def _show_window(self, low: float, high: float) -> None:
         """Ask for a window, moved or cut to where there is data; one as wide as all of it is all of it."""
         whole = self._whole()
-        least = {"step": 2.0, "epoch": 0.01}.get(self.data.x_unit, 1e-5)
+        least = {"step": 2.0, "epoch": 0.01}.get(self.data.x_unit, 1e-8)
         span = min(max(high - low, _MIN_SPAN * max(1.0, abs(high)), least), whole[1] - whole[0])
         if span >= (whole[1] - whole[0]) * 0.999:
             self.post_message(self.ChartZoomed(None))

@@ -20,6 +20,7 @@ from itop_tui.figures import axis, braille
 from itop_tui.figures.braille import FloatArray, Range
 from itop_tui.figures.chart_data import EVENT_GLYPHS, ChartData, Line
 from itop_tui.figures.format import figure, fit
+from itop_tui.figures.x_axis import axis_name
 
 GUTTER = 7
 """Columns left of the plot, for the labels of the y axis and its line; as many right of it where it has an axis."""
@@ -140,10 +141,8 @@ class Painter:
         self._paint_x_labels(frame)
 
     def _paint_x_labels(self, frame: PlotFrame) -> None:
-        unit = f"{self._data.x_unit}s"
-        whole = unit == "steps"
-        ticks = axis.linear_ticks(*frame.xs, max(2, self._width // 10))
-        texts = {tick: axis.label(tick, 7) for tick in ticks if not whole or abs(tick - round(tick)) <= 1e-6}
+        unit = axis_name(self._data.x_unit)
+        texts = axis.x_ticks(*frame.xs, max(2, self._width // 10), self._data.x_unit)
         free = frame.paint_x_labels(self._canvas, self._bottom + 1, texts, self._style("label"))
         if free + 2 + len(unit) <= self._right:
             self._canvas.put(self._right - len(unit), self._bottom + 1, unit, self._style("axis"))
@@ -165,7 +164,8 @@ class Painter:
             if 1 <= row <= self._bottom:
                 self._canvas.put(self._right, row, "├", self._style("axis"))
                 text = axis.tick_label(tick, self._data.right_percent)
-                self._canvas.put(self._right + 1, row, text, self._style("label"))
+                if len(text) < GUTTER:
+                    self._canvas.put(self._right + 1, row, text, self._style("label"))
 
     def _paint_lines(self, curves: list[tuple[Line, FloatArray, PlotFrame]]) -> None:
         """Draw the bands, then all curves over them, each cell of either once."""
@@ -222,13 +222,19 @@ class Painter:
 
     def _paint_spots(self, line: Line, values: FloatArray, frame: PlotFrame, style: Style, offset: float) -> None:
         """Put a line's marker on it here and there, at other places than those of other lines."""
-        finite = np.flatnonzero(np.isfinite(values))
-        if not len(finite):
+        inside = (line.x >= frame.xs[0]) & (line.x <= frame.xs[1]) & np.isfinite(values)
+        if not inside.any():
             return
         low, high = frame.xs
         places = low + (np.arange(_SPOTS) + 0.2 + 0.7 * offset) / _SPOTS * (high - low)
-        for place in places[(places >= line.x[finite[0]]) & (places <= line.x[finite[-1]])].tolist():
-            row = frame.row(float(np.interp(place, line.x[finite], values[finite])))
+        heights = _heights(line.x, values, places)
+        if not np.isfinite(heights).any():  # too short to reach one of these places: at its end
+            last = np.flatnonzero(inside)[-1:]
+            places, heights = line.x[last], values[last]
+        for place, height in zip(places.tolist(), heights.tolist(), strict=True):
+            if not np.isfinite(height):
+                continue
+            row = frame.row(height)
             if 1 <= row <= self._bottom:
                 self._canvas.put(frame.column(place), row, line.marker, style)
 
@@ -325,6 +331,16 @@ def _fitting(parts: Sequence[_Part], room: int) -> int:
     while 0 < shown < len(widths) and ends[shown - 1] + _GAP + len(f"+{len(widths) - shown}") > room:
         shown -= 1
     return shown
+
+
+def _heights(x: FloatArray, values: FloatArray, places: FloatArray) -> FloatArray:
+    """The height of a curve at places; NaN beyond its ends and in its gaps."""
+    after = np.clip(np.searchsorted(x, places), 1, max(1, len(x) - 1))
+    low, high = x[after - 1], x[np.minimum(after, len(x) - 1)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        part = np.where(high > low, (places - low) / (high - low), 0.0)
+        heights: FloatArray = values[after - 1] * (1 - part) + values[np.minimum(after, len(x) - 1)] * part
+    return np.where((part >= 0) & (part <= 1) & (places >= x[0]) & (places <= x[-1]), heights, np.nan)
 
 
 def _edges(line: Line, values: FloatArray) -> tuple[FloatArray, FloatArray] | None:

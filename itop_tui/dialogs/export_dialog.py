@@ -29,7 +29,7 @@ from itop_tui.export.svg_text import note_of
 from itop_tui.export.written_files import AlreadyThereError, comparison_name, safe_name, written
 from itop_tui.figures.chart_data import Line
 from itop_tui.figures.format import moment, plain, plural
-from itop_tui.figures.x_axis import Across
+from itop_tui.figures.x_axis import Across, axis_name
 from itop_tui.screen import ItopScreen, shell_of
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.sheet import Sheet
@@ -216,7 +216,7 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
         )
     return Drawing(
         chart.title,
-        f"{chart.data.x_unit}s",
+        axis_name(chart.data.x_unit),
         chart.title,
         tuple(traces),
         logarithmic=chart.log_scale,
@@ -224,6 +224,7 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
         right_percent=chart.data.right_percent,
         broken=tuple(mark for mark in chart.data.broken if low <= mark[0] <= high),
         marks=DrawnMarks(chart.data.marks, chart.data.events, chart.data.whose),
+        x_unit=chart.data.x_unit,
         x_range=(low, high),
         note=note_of(chart.data.smoothing, chart.data.x_note),
     )

@@ -29,13 +29,13 @@ from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurves, epochs_kn
 from itop_tui.figures.comparison_scatter import scatter_data
 from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.format import moment, plural
-from itop_tui.figures.x_axis import ACROSS, Across, across_note
+from itop_tui.figures.x_axis import ACROSS, TIME, Across, across_note, axis_name
 from itop_tui.look.series_colours import ON_DARK, ON_LIGHT
 from itop_tui.service.command_lines import command_line
 
 _COLUMNS = 260
 """Ranges of steps of a plot: as many as it has pixels, about."""
-_OVER: dict[Across, str] = {"step": "steps", "epoch": "epochs", "hour": "hours of training"}
+_OVER: dict[Across, str] = {"step": "steps", "epoch": "epochs", "hour": TIME}
 _SMOOTHING = 0.9
 """Of noisy figures: two curves that jump from step to step cannot be distinguished in a plot."""
 
@@ -83,12 +83,13 @@ def curve_drawing(figure: Metric, compared: Sequence[Entry], curves: EntryCurves
     own = [Trace(entry.letter, entry.label_with_n, at, curve.x, curve.y, curve.std) for at, entry, curve in known]
     return Drawing(
         figure.short_title,
-        f"{curves.request.across}s",
+        axis_name(curves.request.across),
         figure.short_title,
         (*raw, *own),
         logarithmic=figure.logarithmic,
         y_percent=figure.percent,
         broken=tuple(mark for _, _, curve in known for mark in curve.broken),
+        x_unit=curves.request.across,
         x_range=(0.0, curves.reach) if curves.reach > 0 else None,
         note=note_of(_SMOOTHING if figure.noisy else 0.0, across_note(curves.scales.values())),
     )

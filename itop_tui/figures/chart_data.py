@@ -88,7 +88,7 @@ class ChartData:
         right_percent: Whether the axis at the right is in per cent.
         whose: Whose marks and events they are, where the curves are of several runs: a letter.
         smoothing: The weight of the past in the moving average that curves are; 0 where they are what was recorded.
-        x_note: What is to be known of the x axis: "hours of training, pauses left out".
+        x_note: What is to be known of the x axis: "training time, pauses left out".
         read_beside: Whether a list beside the charts shows the values at the cursor, so that the chart does not.
     """
 
