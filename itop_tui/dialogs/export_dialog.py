@@ -210,7 +210,7 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
         spread = line.std[inside] if len(line.std) == len(line.x) else np.empty(0)
         # The line behind a curve has its colour: the raw line comes before the smoothed one, of the same label.
         position = line.position if line.position is not None else places.setdefault(_curve_of(line), len(places))
-        label = names.get(line.marker) or line.label.strip() or ("" if line.marker else chart.title)
+        label = _named(names.get(line.marker, ""), line) or line.label.strip() or ("" if line.marker else chart.title)
         traces.append(
             Trace(line.marker, label, position, line.x[inside], line.y[inside], spread, part=part, right=line.right)
         )
@@ -228,6 +228,11 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
         x_range=(low, high),
         note=note_of(chart.data.smoothing, chart.data.x_note),
     )
+
+
+def _named(name: str, line: Line) -> str:
+    """What the legend calls a curve, with how many runs it joins."""
+    return f"{name} (n = {int(line.n.max())})" if name and len(line.n) else name
 
 
 def _curve_of(line: Line) -> str:

@@ -1,7 +1,7 @@
 """Runs side by side, without a widget: which settings differ, which result is best, and seeds joined into one curve.
 
 What is compared is an `Entry`: one run, or the runs of one recipe that differ by their seed. A metric of a group is its
-mean ± the sample standard deviation (n − 1), as papers report it, and n is always given.
+mean ± the sample standard deviation (n − 1), as papers report it; n is the number of its runs that have the metric.
 """
 
 from __future__ import annotations
@@ -44,10 +44,9 @@ class Entry:
         """How many runs it joins."""
         return len(self.runs)
 
-    @property
-    def label_with_n(self) -> str:
-        """Its name, with the number of its runs where it joins several."""
-        return f"{self.label} (n = {self.n})" if self.n > 1 else self.label
+    def label_with_n(self, n: int) -> str:
+        """Its name, with how many of its runs have what is shown, where it joins several."""
+        return f"{self.label} (n = {n})" if self.n > 1 else self.label
 
     @property
     def status(self) -> str:
@@ -252,15 +251,15 @@ def best(stats: Sequence[Stat], direction: int) -> frozenset[int]:
     return frozenset(position for position, stat in enumerate(stats) if stat.mean == chosen)
 
 
-def write_stat(stat: Stat, write: Callable[[Any], str]) -> str:
-    """Write a metric of an entry: "93.10%", or "93.10% ± 0.12%" where there are several runs.
+def write_stat(stat: Stat, write: Callable[[Any], str], runs: int = 1) -> str:
+    """Write a metric of an entry of so many runs: "93.10%", "93.10% ± 0.12%", or "93.10% ± 0.12% of 3" where it has 5.
 
     A deviation of significant digits has two of them: of a few runs, no more of it is known.
     """
     text = write(stat.mean)
-    if stat.std is None:
-        return text
-    return f"{text} ± {figure(stat.std, 2) if write is figure else write(stat.std)}"
+    if stat.std is not None:
+        text += f" ± {figure(stat.std, 2) if write is figure else write(stat.std)}"
+    return f"{text} of {stat.n}" if 0 < stat.n < runs else text
 
 
 def seconds_taken(taken: Sequence[AttemptRecord], now: float) -> float | None:

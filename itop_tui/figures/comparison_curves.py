@@ -76,6 +76,11 @@ class EntryCurve:
     raw_y: FloatArray = field(default_factory=_nothing)
     broken: tuple[tuple[float, str], ...] = ()
 
+    @property
+    def runs(self) -> int:
+        """How many runs have the metric."""
+        return int(self.n.max()) if len(self.n) else int(len(self.x) > 0)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EntryCurves:
