@@ -81,7 +81,7 @@ def curve_drawing(figure: Metric, compared: Sequence[Entry], curves: EntryCurves
         if len(curve.raw_x) and len(known) <= RAW_UP_TO
     ]
     own = [
-        Trace(entry.letter, entry.label_with_n(curve.runs), at, curve.x, curve.y, curve.std)
+        Trace(entry.letter, entry.label_with_n(curve.last.n), at, curve.x, curve.y, curve.std)
         for at, entry, curve in known
     ]
     return Drawing(

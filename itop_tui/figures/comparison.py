@@ -202,13 +202,17 @@ class Stat:
 
     Attributes:
         mean: Over the runs that have it; None where none has. A run that diverged makes it nan or infinite.
-        std: The sample standard deviation; None of fewer than two runs.
+        std: The sample standard deviation; None of fewer than two runs, and where the mean is no number.
         n: How many runs have the metric.
     """
 
     mean: float | None
     std: float | None
     n: int
+
+
+NO_STAT = Stat(None, None, 0)
+"""A metric that no run has."""
 
 
 def statistic(values: Iterable[float | None]) -> Stat:
@@ -219,7 +223,7 @@ def statistic(values: Iterable[float | None]) -> Stat:
     """
     known = [float(value) for value in values if value is not None]
     if not all(map(math.isfinite, known)):
-        return Stat(sum(known) / len(known), math.nan if len(known) > 1 else None, len(known))
+        return Stat(sum(known) / len(known), None, len(known))
     return Stat(*mean_and_spread(known), len(known))
 
 
