@@ -15,10 +15,12 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from itop_tui.chart.cell_canvas import CellCanvas
+from itop_tui.chart.cursor_reading import ReadingPart, laid_out
 from itop_tui.chart.plot_frame import PlotFrame
 from itop_tui.figures import axis, braille
 from itop_tui.figures.braille import FloatArray, Range
 from itop_tui.figures.chart_data import EVENT_GLYPHS, ChartData, Line
+from itop_tui.figures.comparison import Stat
 from itop_tui.figures.format import figure, fit
 from itop_tui.figures.x_axis import axis_name
 
@@ -56,13 +58,21 @@ class PaintedChart:
     cursor: float | None = None
     edges: tuple[float, ...] = ()
     """The edges of what is dragged over."""
-    reading: str = ""
-    """What the title line says at the cursor."""
+    reading: tuple[ReadingPart, ...] = ()
+    """What is said at the cursor, on the title line and below it."""
 
 
 def value_text(value: float, percent: bool) -> str:
     """A value as the title and the cursor write it; a share in per cent."""
     return f"{value * 100:.4g}%" if percent and np.isfinite(value) else figure(value)
+
+
+def stat_text(stat: Stat, percent: bool, runs: int) -> str:
+    """A mean of so many runs with its deviation, and of how many it is where some have none: "93.1% ±0.2% of 3"."""
+    text = value_text(np.nan if stat.mean is None else stat.mean, percent)
+    if stat.std is not None:
+        text += f" ±{figure(stat.std * 100, 2)}%" if percent else f" ±{figure(stat.std, 2)}"
+    return f"{text} of {stat.n}" if 0 < stat.n < runs else text
 
 
 class Painter:
@@ -276,7 +286,7 @@ class Painter:
             column = self._say(column, "log", self._style("label"))
         broken, reading = self._data.broken, self._chart.reading
         if reading and lines:
-            self._say(max(column, self._edge - cell_len(reading)), reading, self._style("cursor"))
+            self._paint_reading(column)
             return
         warning = ""
         if broken:
@@ -286,6 +296,15 @@ class Painter:
         column = self._paint_legend(column, [line for line in lines if line.tone != "parent"], room)
         if warning:
             self._say(max(column, self._edge - cell_len(warning)), warning, self._style("broken"))
+
+    def _paint_reading(self, column: int) -> None:
+        """Write what is read at the cursor beside the title, and on lines below it where it needs more room."""
+        style, width = self._style("cursor"), self._edge - 1
+        most = 1 + max(1, self._height // 2)
+        first, *more = laid_out(self._chart.reading, self._edge - column, width, most)
+        self._say(max(column, self._edge - cell_len(first)), first, style)
+        for row, text in enumerate(more, start=1):
+            self._canvas.put(1, row, fit(text, width), style)
 
     def _paint_legend(self, column: int, lines: Sequence[Line], room: int) -> int:
         """The glyph, name and last value of each line, and how many more there are; returns the column after them."""
@@ -309,7 +328,8 @@ class Painter:
     def _legend_part(self, line: Line, *, valued: bool = True) -> _Part:
         """What the legend has of a line: its tone, its glyph where it has a name, its name and last value."""
         percent = self._chart.percent if line.percent is None else line.percent
-        value = value_text(float(line.y[-1]), percent) if valued else ""
+        last = float(line.y[-1]) if line.last is None or line.last.mean is None else line.last.mean
+        value = value_text(last, percent) if valued else ""
         glyph = f"{_LEGEND.get(line.tone, '━')}{line.marker or (_DOT if line.dotted else '')}"
         text = f"{line.label} {value}".strip()
         return line.tone, glyph if line.label else "", f"{text} ▸" if line.right else text

@@ -232,7 +232,7 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
 
 def _named(name: str, line: Line) -> str:
     """What the legend calls a curve, with how many runs it joins."""
-    return f"{name} (n = {int(line.n.max())})" if name and len(line.n) else name
+    return f"{name} (n = {line.last.n})" if name and line.runs > 1 and line.last is not None else name
 
 
 def _curve_of(line: Line) -> str:

@@ -49,6 +49,11 @@ class Entry:
         return f"{self.label} (n = {n})" if self.n > 1 else self.label
 
     @property
+    def caption(self) -> str:
+        """What it joins: "run 5", or "3 runs"."""
+        return f"run {self.key}" if self.n == 1 else f"{self.n} runs"
+
+    @property
     def status(self) -> str:
         """The state of its runs; empty where they do not share one."""
         states = {run.status for run in self.runs}
@@ -182,8 +187,8 @@ def whole(value: float | None) -> str:
 
 RESULTS = (
     Result("test_accuracy", "test accuracy", "test acc", percent, 1),
-    Result("best_val_accuracy", "best validation", "val acc", percent, 1),
-    Result("loss", "loss", "loss", figure, -1),
+    Result("best_val_accuracy", "best val accuracy", "best val acc", percent, 1),
+    Result("loss", "last loss", "last loss", figure, -1),
     Result("density", "density", "density", share),
     Result("nonzeros", "active weights", "active", whole),
     Result("itop_rate", "R_s", "R_s", r_s),

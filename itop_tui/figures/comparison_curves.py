@@ -84,6 +84,8 @@ class EntryCurve:
     broken: tuple[tuple[float, str], ...] = ()
     last: Stat = NO_STAT
     """The last value that was recorded, whatever the window: over the runs that have one."""
+    averaged: bool = False
+    """Whether `y` rests on means over several steps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +114,8 @@ class _RunCurve:
 
     recorded: Curve
     averages: Curve
+    width: int
+    """The steps of an average."""
 
 
 class ComparisonCurves:
@@ -160,7 +164,10 @@ class ComparisonCurves:
         updates = metrics.mask_updates(self.database, run_id) if of_updates else []
         few = read_sparse(self.database, run_id, sparse, updates)
         recorded, averages = {**tracks.curves(), **few}, {**tracks.averages(), **few}
-        return {name: _RunCurve(recorded[name], averages.get(name, EMPTY)) for name in request.names}
+        return {
+            name: _RunCurve(recorded[name], averages.get(name, EMPTY), width if name in dense else 1)
+            for name in request.names
+        }
 
 
 def read_curves(db: Database, request: CurveRequest) -> EntryCurves:
@@ -189,7 +196,8 @@ def _entry_curve(
         parts.append((scales[run_id].place(shown.steps), y))
     if not alone:
         made = join(parts)
-        return EntryCurve(made.steps, made.mean, made.std, made.n, broken=broken, last=last)
+        averaged = any(curve.width > 1 for curve in own.values())
+        return EntryCurve(made.steps, made.mean, made.std, made.n, broken=broken, last=last, averaged=averaged)
     raw, scale = next((curve.recorded, scales[run_id]) for run_id, curve in own.items())
     behind = (scale.place(raw.steps), raw.values) if smooth else (_nothing(), _nothing())
     return EntryCurve(*parts[0], raw_x=behind[0], raw_y=behind[1], broken=broken, last=last)

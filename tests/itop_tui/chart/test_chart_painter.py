@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from itop_tui.chart.cell_canvas import CellCanvas
-from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter
+from itop_tui.chart.chart import Chart
+from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter, value_text
+from itop_tui.chart.cursor_reading import ReadingPart, laid_out
 from itop_tui.chart.plot_frame import PlotFrame
 from itop_tui.figures import axis, braille
-from itop_tui.figures.chart_data import ChartData, Line
+from itop_tui.figures.chart_data import ChartData, Event, Line
+from tests.itop_tui.run.hosting import Host
 
 SIZES = st.tuples(st.integers(20, 120), st.integers(6, 60))
 
@@ -112,3 +115,38 @@ def test_steps_far_along_a_long_run_are_told_apart() -> None:
     line = Line("", np.array([1_000_000.0, 1_000_050.0]), np.array([0.0, 1.0]), "first")
     row = painted(ChartData((line,)), (60, 10), (1_000_000.0, 1_000_050.0))[-1]
     assert "1000020" in row
+
+
+NAMES = ("features.0.conv1.weight density", "features.14.conv2.weight density", "classifier.3.weight density")
+
+
+@pytest.mark.parametrize("width", [39, 40, 60, 80, 120])
+@pytest.mark.parametrize("title", ["loss", "density of the layers features.0 and features.14, and of the classifier"])
+async def test_values_at_the_cursor_are_whole_however_long_names_are(width: int, title: str) -> None:
+    chart = Chart(title)
+    app = Host(chart)
+    values = (0.123456, 12_345.678, -1.5e-9)
+    async with app.run_test(size=(width, 10)) as pilot:
+        lines = [Line(name, np.array([1_000.0, 2_000.0]), np.array([value, value]), "first")
+                 for name, value in zip(NAMES, values, strict=True)]  # fmt: skip
+        chart.set_series(ChartData(tuple(lines), events=(Event(2_000, "resume", "resumed at 2,000 (attempt 2)"),)))
+        chart.cursor = 2_000.0
+        await pilot.pause()
+        text = "\n".join(app.text())
+        assert "step 2,000" in text
+        assert all(f" {value_text(value, False)} " in f"{text} ".replace("\n", " ") for value in values)
+        assert "resumed at 2,000 (attempt 2)" in text
+
+
+@given(
+    st.lists(st.tuples(st.text("abc.", max_size=60), st.integers(0, 10**9)), min_size=1, max_size=8),
+    st.integers(-20, 80),
+    st.integers(24, 80),
+)
+def test_a_reading_keeps_its_values_and_stays_within_its_lines(
+    parts: list[tuple[str, int]], beside: int, width: int
+) -> None:
+    lines = laid_out([ReadingPart(str(value), name) for name, value in parts], beside, width, 9)
+    assert len(lines[0]) <= max(0, beside)
+    assert all(len(line) <= width for line in lines[1:])
+    assert [word for word in " ".join(lines).split() if word.isdecimal()] == [str(value) for _, value in parts]
