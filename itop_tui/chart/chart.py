@@ -19,7 +19,7 @@ from textual.widget import Widget
 
 from itop_tui.chart import chart_colours
 from itop_tui.chart.cell_canvas import CellCanvas
-from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter, stat_text
+from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter, stat_text, value_text
 from itop_tui.chart.cursor_reading import ReadingPart
 from itop_tui.figures import axis
 from itop_tui.figures.chart_data import ChartData, Line
@@ -122,17 +122,20 @@ class Chart(Widget):
         for line in () if self.data.read_beside else self.data.lines:
             named = line.position is None or line.marker  # else it is what another was made of
             if len(line.x) and named and (line.tone != "parent" or x <= float(line.x[-1])):
-                nearest = int(np.argmin(np.abs(line.x - x)))
                 if not parts:
-                    parts.append(ReadingPart(self.position_text(float(line.x[nearest]))))
+                    nearest = float(line.x[np.argmin(np.abs(line.x - x))])
+                    parts.append(ReadingPart(self.position_text(nearest)))
                 percent = self.percent if line.percent is None else line.percent
                 name = line.label.strip() or (line.marker if line.position is not None else "")
-                parts.append(ReadingPart(self._value_at(line, nearest, percent), name))
+                parts.append(ReadingPart(self._value_at(line, x, percent), name))
         return [*parts, *map(ReadingPart, self.events_near(x))]
 
     @staticmethod
-    def _value_at(line: Line, at: int, percent: bool) -> str:
-        """The value at a point, with deviation and number of runs where the point joins several."""
+    def _value_at(line: Line, x: float, percent: bool) -> str:
+        """The value nearest to a position, with deviation and number of runs where it joins several."""
+        if len(line.mean_x):
+            return value_text(float(line.mean_y[np.argmin(np.abs(line.mean_x - x))]), percent)
+        at = int(np.argmin(np.abs(line.x - x)))
         std = float(line.std[at]) if len(line.std) and np.isfinite(line.std[at]) else None
         n = int(line.n[at]) if len(line.n) else 1
         return stat_text(Stat(float(line.y[at]), std, n), percent, line.runs)
@@ -150,7 +153,7 @@ class Chart(Widget):
             column = (self.extent[1] - self.extent[0]) / self.columns
             if not line.x[0] - column <= x <= line.x[-1] + column:
                 return UNKNOWN  # it began later, or ended before
-            return self._value_at(line, int(np.argmin(np.abs(line.x - x))), self.percent)
+            return self._value_at(line, x, self.percent)
         return ""
 
     def reading_name(self, x: float | None) -> tuple[str, str]:

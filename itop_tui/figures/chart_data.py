@@ -43,6 +43,8 @@ class Line:
         n: How many runs a point joins; empty for a single run.
         last: The last value that was recorded, which the legend shows; None for the last of `y`.
         runs: How many runs its entry has.
+        mean_x: Positions at which the cursor reads `mean_y`, shape (m,); empty where it reads `y`.
+        mean_y: Means over ranges of steps, as the lines beside this one join them, shape (m,).
     """
 
     label: str
@@ -58,6 +60,8 @@ class Line:
     n: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
     last: Stat | None = None
     runs: int = 1
+    mean_x: FloatArray = field(default_factory=lambda: np.empty(0))
+    mean_y: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
 TONES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")

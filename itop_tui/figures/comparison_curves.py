@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.history import metrics
-from db.history.declared import METRICS
 from db.runs import attempts
 from db.session import Database
 from itop_tui.figures.braille import FloatArray
@@ -24,7 +23,6 @@ from itop_tui.figures.comparison import NO_STAT, Entry, Stat, join, statistic
 from itop_tui.figures.curve_reader import RunTracks, Wanted, is_dense, is_noisy
 from itop_tui.figures.curves import EMPTY, Curve, CurveRequest, Members, smoothed
 from itop_tui.figures.events import breaks
-from itop_tui.figures.update_metrics import read_sparse
 from itop_tui.figures.x_axis import Hours, Linear, Scale, hours
 
 RAW_UP_TO = 4
@@ -86,6 +84,9 @@ class EntryCurve:
     """The last value that was recorded, whatever the window: over the runs that have one."""
     averaged: bool = False
     """Whether `y` rests on means over several steps."""
+    mean_x: FloatArray = field(default_factory=_nothing)
+    """The middles of the ranges over which a single run is averaged as the groups beside it are; empty without any."""
+    mean_y: FloatArray = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,20 +153,17 @@ class ComparisonCurves:
         span = (max(1, members.reach) if last is None else last) + 1 - (first or 0)
         # A power of two: what was read of a run that goes on is continued until the run is twice as long.
         width = 1 << max(0, math.ceil(math.log2(max(1, span) / (2 * request.buckets))))
-        alone = len(members.runs) == 1
-        averaged = dense if not alone else tuple(name for name in dense if request.smoothing and is_noisy(name))
+        # Beside groups, a single run is read at the cursor as they are: by the means of the same ranges.
+        joined = any(len(each.runs) > 1 for each in request.members)
+        averaged = dense if joined else tuple(name for name in dense if request.smoothing and is_noisy(name))
         tracks = self._runs[run_id]
         tracks.read(
-            Wanted(dense, request.buckets, first, last, averaged=averaged, width=width, generation=members.attempts),
-            members.reach,
+            Wanted(
+                request.names, request.buckets, first, last, averaged=averaged, width=width, generation=members.attempts
+            )
         )
-        sparse = [name for name in request.names if name not in dense]
-        of_updates = any(METRICS[name].source == "update" for name in sparse)
-        updates = metrics.mask_updates(self.database, run_id) if of_updates else []
-        few = read_sparse(self.database, run_id, sparse, updates)
-        recorded, averages = {**tracks.curves(), **few}, {**tracks.averages(), **few}
         return {
-            name: _RunCurve(recorded[name], averages.get(name, EMPTY), width if name in dense else 1)
+            name: _RunCurve(tracks.curves[name], tracks.averages.get(name, EMPTY), width if name in dense else 1)
             for name in request.names
         }
 
@@ -200,7 +198,11 @@ def _entry_curve(
         return EntryCurve(made.steps, made.mean, made.std, made.n, broken=broken, last=last, averaged=averaged)
     raw, scale = next((curve.recorded, scales[run_id]) for run_id, curve in own.items())
     behind = (scale.place(raw.steps), raw.values) if smooth else (_nothing(), _nothing())
-    return EntryCurve(*parts[0], raw_x=behind[0], raw_y=behind[1], broken=broken, last=last)
+    means = next(iter(own.values())).averages if not smooth else EMPTY
+    return EntryCurve(
+        *parts[0], raw_x=behind[0], raw_y=behind[1], broken=broken, last=last,
+        mean_x=scale.place(means.steps), mean_y=means.values,
+    )  # fmt: skip
 
 
 def _scales(db: Database, request: CurveRequest) -> dict[int, Scale]:

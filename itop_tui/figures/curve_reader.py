@@ -16,7 +16,7 @@ import numpy as np
 
 from db.errors import RunNotFound
 from db.history import metrics
-from db.records import RunRecord, StepMetric
+from db.records import MaskUpdate, RunRecord, StepMetric
 from db.runs import runs
 from db.session import Database
 from itop_tui.figures.chart_metrics import find
@@ -62,14 +62,15 @@ class Wanted:
     """What is read of a run; other wishes are loaded anew.
 
     Attributes:
-        names: Metrics of steps.
-        buckets: Into how many parts they are thinned.
+        names: Metrics; those of epochs and updates are few enough to read all of them each time.
+        buckets: Into how many parts those of steps are thinned.
         first: The first step; None for the first there is.
         last: The last step; None for all, and those to come.
         smoothing: Weight of the past in the moving average of noisy metrics over every step; 0 for none.
         begin: Of an ancestor's stretch, which grows no more, its first step: that average counts from there.
         averaged: Metrics whose averages over equal ranges of steps are wanted too.
         width: The steps of such a range.
+        updates: Whether the mask updates are wanted too.
         generation: A number that changes when recorded steps were taken back (the count of attempts).
     """
 
@@ -81,11 +82,15 @@ class Wanted:
     begin: int | None = None
     averaged: tuple[str, ...] = ()
     width: int = 1
+    updates: bool = False
     generation: int = 0
 
 
 class RunTracks:
-    """The metrics of one run, or of a stretch of it, by their steps; used by one thread at a time."""
+    """The metrics of one run, or of a stretch of it, by their steps; used by one thread at a time.
+
+    `curves` are the metrics as they were recorded, and smoothed; `averages` those that are wanted as averages.
+    """
 
     def __init__(self, database: Database, run_id: int) -> None:
         self._database, self._run_id = database, run_id
@@ -95,30 +100,32 @@ class RunTracks:
         self.first: float | None = None
         """The first recorded step; None without any."""
         self.last: float | None = None
+        self.updates: list[MaskUpdate] = []
+        self.curves: dict[str, Curve] = {}
+        self.averages: dict[str, Curve] = {}
 
-    def read(self, wanted: Wanted, reached: int) -> None:
-        """Bring everything up to date; `reached` is about the last recorded step (the run's progress)."""
+    def read(self, wanted: Wanted) -> None:
+        """Bring everything up to date."""
         if self._wanted != wanted or not self._follow(wanted):
-            self._load(wanted, reached)
+            self._load(wanted)
             self._wanted = wanted
+        sources = {figure.source for figure in map(find, wanted.names) if figure is not None}
+        if wanted.updates or "update" in sources:
+            self.updates = metrics.mask_updates(self._database, self._run_id)
+        own = (wanted.begin, wanted.last) if wanted.begin is not None else (None, None)
+        few = read_sparse(self._database, self._run_id, wanted.names, self.updates, *own)
+        self.curves = {**{name: track.curve() for name, track in self._tracks.items()}, **few}
+        self.averages = {**{name: track.curve() for name, track in self._averages.items()}, **few}
 
-    def curves(self) -> dict[str, Curve]:
-        """The metrics as they are now."""
-        return {name: track.curve() for name, track in self._tracks.items()}
-
-    def averages(self) -> dict[str, Curve]:
-        """The averages as they are now."""
-        return {name: track.curve() for name, track in self._averages.items()}
-
-    def _load(self, wanted: Wanted, reached: int) -> None:
+    def _load(self, wanted: Wanted) -> None:
         """Read everything, thinned out by the database, several metrics at a time."""
         begin = metrics.steps(self._database, self._run_id, limit=1)
         # Asked for before the metrics are read: what is recorded meanwhile is read again by `_follow`.
-        end = metrics.steps(self._database, self._run_id, after=max(-1, reached - 2))
-        self.first = float(begin[0].step) if begin else None
-        self.last = float(end[-1].step) if end else float(reached) if begin else None
-        noisy = [name for name in wanted.names if wanted.smoothing and is_noisy(name)]
-        self._tracks = {name: CurveTrack(wanted.buckets, wanted.smoothing * (name in noisy)) for name in wanted.names}
+        end = metrics.steps(self._database, self._run_id, latest=1)
+        self.first, self.last = float(begin[0].step) if begin else None, float(end[0].step) if end else None
+        dense = [name for name in wanted.names if is_dense(name)]
+        noisy = [name for name in dense if wanted.smoothing and is_noisy(name)]
+        self._tracks = {name: CurveTrack(wanted.buckets, wanted.smoothing * (name in noisy)) for name in dense}
         origin, last = wanted.first or 0, wanted.last
         self._averages = {name: AverageTrack(origin, wanted.width) for name in wanted.averaged}
         if wanted.first is not None and last is not None and wanted.first > last:
@@ -139,7 +146,7 @@ class RunTracks:
 
         # Thinned curves are few numbers, and most of the work is asking: it is done once for all of them. Smooth ones
         # are made of every step, which SQLite reads without holding the interpreter: threads share that work.
-        rough = [name for name in wanted.names if name not in noisy]
+        rough = [name for name in dense if name not in noisy]
         with ThreadPoolExecutor(max_workers=1 + len(noisy) + len(wanted.averaged)) as pool:
             parts = [pool.submit(read, rough, wanted.first, wanted.buckets)] if rough else []
             parts += [pool.submit(read, [name], wanted.begin, None) for name in noisy]
@@ -183,7 +190,6 @@ class CurveReader:
         request: CurveRequest,
         *,
         generation: int,
-        reached: int,
         lineage: tuple[Stretch, ...] = (),
         starts: Sequence[int] = (),
     ) -> RunCurves:
@@ -192,28 +198,24 @@ class CurveReader:
         Args:
             request: What is wanted.
             generation: A number that changes when recorded steps were taken back (the count of attempts).
-            reached: About the last recorded step (the run's progress).
             lineage: What of the runs it was forked from lies before it.
             starts: Steps that attempts began after.
         """
-        dense = [name for name in request.names if is_dense(name)]
-        names = (*dense, _RATE) if request.drops and _RATE not in dense else tuple(dense)
+        names = tuple(dict.fromkeys((*request.names, *([_RATE] if request.drops else []))))
         first, last = request.bounds(Linear())  # the same steps for every x axis
-        wanted = Wanted(names, request.buckets, first, last, request.smoothing, generation=generation)
+        wanted = Wanted(names, request.buckets, first, last, request.smoothing, updates=True, generation=generation)
         own = self._own
-        own.read(wanted, reached)
-        by_name, before = own.curves(), self._read_before(request, wanted, lineage)
+        own.read(wanted)
+        before = self._read_before(wanted, lineage)
         falls = np.empty(0)
         if request.drops:
-            rate = _joined([before.get(_RATE, EMPTY), by_name[_RATE]])
+            rate = _joined([before.get(_RATE, EMPTY), own.curves[_RATE]])
             falls = drops(rate.steps, rate.values)
-        updates = metrics.mask_updates(self._database, self._run_id)
-        by_name.update(read_sparse(self._database, self._run_id, request.names, updates))
         starting = [float(curve.steps[0]) for curve in before.values() if len(curve.steps)]
         return RunCurves(
             request=request,
-            by_name=by_name,
-            updates=np.asarray([update.step for update in updates if update.update], dtype=np.float64),
+            by_name=own.curves,
+            updates=np.asarray([update.step for update in own.updates if update.update], dtype=np.float64),
             first=None if own.first is None else min([own.first, *starting]),
             last=own.last,
             before=before,
@@ -221,26 +223,19 @@ class CurveReader:
             moments=metrics.moments(self._database, self._run_id, beside=starts) if request.across == "hour" else None,
         )
 
-    def _read_before(self, request: CurveRequest, own: Wanted, lineage: tuple[Stretch, ...]) -> dict[str, Curve]:
+    def _read_before(self, own: Wanted, lineage: tuple[Stretch, ...]) -> dict[str, Curve]:
         """The metrics of the ancestors, one after the other, each up to where its descendant was forked from it."""
-        parts: dict[str, list[Curve]] = {name: [] for name in (*own.names, *request.names)}
+        parts: dict[str, list[Curve]] = {name: [] for name in own.names if lineage}
         for stretch in lineage:
             begin = stretch.after + 1
             first = begin if own.first is None else max(begin, own.first)
             last = stretch.until if own.last is None else min(stretch.until, own.last)
             tracks = self._ancestors.setdefault(stretch, RunTracks(self._database, stretch.run_id))
-            tracks.read(replace(own, first=first, last=last, begin=begin), stretch.until)
-            for name, curve in tracks.curves().items():
+            tracks.read(replace(own, first=first, last=last, begin=begin, updates=False))
+            for name, curve in tracks.curves.items():
                 # Behind a smooth curve, the raw one of another run would only be in the way.
                 smooth = len(curve.smooth_steps) > 0
                 parts[name].append(Curve(curve.smooth_steps, curve.smooth_values) if smooth else curve)
-            sparse = [name for name in request.names if name not in own.names]
-            updates = metrics.mask_updates(self._database, stretch.run_id) if sparse else []
-            read = read_sparse(
-                self._database, stretch.run_id, sparse, updates, after=stretch.after, until=stretch.until
-            )
-            for name, curve in read.items():
-                parts[name].append(curve)
         return {name: _joined(curves) for name, curves in parts.items() if curves}
 
 

@@ -130,7 +130,7 @@ def lines_of(curves: Sequence[tuple[int, Entry, EntryCurve]]) -> tuple[Line, ...
     ]
     own = [
         Line(_BY_LETTER, curve.x, curve.y, f"curve-{at}", marker=entry.letter, position=at, std=curve.std, n=curve.n,
-             last=curve.last, runs=entry.n)
+             last=curve.last, runs=entry.n, mean_x=curve.mean_x, mean_y=curve.mean_y)
         for at, entry, curve in shown
     ]  # fmt: skip
     return (*raw, *own)

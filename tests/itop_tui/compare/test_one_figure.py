@@ -97,6 +97,23 @@ def test_the_last_value_of_a_curve_is_that_of_the_table_and_not_the_mean_of_its_
         assert window is not None or curve.y[-1] != curve.last.mean
 
 
+def test_beside_groups_a_single_run_is_read_as_they_are(database: Database) -> None:
+    made = [record_run(database, name=f"n{n}", steps=600, total_steps=600, kinds=(), config=settings(seed=n, lr=lr))
+            for n, lr in ((1, 0.1), (2, 0.1), (1, 0.2))]  # fmt: skip
+    compared = entries([runs.get(database, run.id) for run in made], grouped=True)
+    request = CurveRequest(("loss", "churn"), columns=16, members=members_of(compared))
+    found = ComparisonCurves(database).read(request)
+    group, single = found.by_name["loss"]
+    assert group.averaged
+    assert single.mean_x.tolist() == group.x.tolist()
+    recorded = [step_metric(step).loss or 0.0 for step in range(1, 601)]
+    width = int(single.mean_x[2] - single.mean_x[1])
+    first = int(single.mean_x[1]) - (width - 1) // 2
+    assert single.mean_y[1] == pytest.approx(np.mean(recorded[first - 1 : first - 1 + width]))
+    alone = ComparisonCurves(database).read(CurveRequest(("loss",), columns=16, members=members_of(compared[1:])))
+    assert not len(alone.by_name["loss"][0].mean_x)
+
+
 def test_a_comparison_reads_only_what_is_new(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [record_run(database, name=f"n{seed}", steps=500, total_steps=2_000, config=settings(seed=seed), kinds=())
             for seed in (1, 2)]  # fmt: skip
