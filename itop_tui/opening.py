@@ -199,7 +199,7 @@ def warm_up(database: Database, runs: Iterable[RunRecord]) -> None:
         names = dict.fromkeys(name for chart in DEFAULT_CHARTS for name in chart.names)
         for run in runs:
             reader = CurveReader(database, run.id)
-            reader.read(CurveRequest(tuple(names), drops=True), generation=0, reached=run.step)
+            reader.read(CurveRequest(tuple(names), drops=True), generation=0)
     finally:
         collect_garbage()
 

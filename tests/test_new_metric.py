@@ -128,7 +128,7 @@ def test_it_is_everywhere(
     (spec,) = from_setting(as_setting([ChartSpec((names[-1],))]))
     assert (spec.heading, spec.logarithmic) == (f"{names[-1]} weight", True)
     request = CurveRequest(names=(names[-1], "power"), columns=20, smoothing=0.5)
-    curves = CurveReader(db, run.id).read(request, generation=1, reached=STEPS)
+    curves = CurveReader(db, run.id).read(request, generation=1)
     assert curves.by_name[names[-1]].steps[-1] == STEPS
     assert curves.by_name["power"].steps.tolist() == [1, *range(41, STEPS + 1, 40)]
     compared = read_curves(db, CurveRequest((names[-1], "power"), smoothing=0.5, members=(Members((run.id,), STEPS),)))
@@ -189,7 +189,7 @@ def test_a_chart_follows_it_while_the_run_goes_on(db: Database) -> None:
                 own = {"power": math.nan if number == 20 else float(number)} if number % 5 == 0 else {}
                 writer.step(StepMetric(number, 1, 0.5, metrics=own))
             writer.flush()
-            curve = reader.read(request, generation=1, reached=begin + 9).by_name["power"]
+            curve = reader.read(request, generation=1).by_name["power"]
             assert curve.steps.tolist() == list(range(5, begin + 10, 5))
             assert [value for value in curve.values if math.isfinite(value)] == [
                 number for number in range(5, begin + 10, 5) if number != 20

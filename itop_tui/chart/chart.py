@@ -19,12 +19,17 @@ from textual.widget import Widget
 
 from itop_tui.chart import chart_colours
 from itop_tui.chart.cell_canvas import CellCanvas
-from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter, value_text
-from itop_tui.figures.chart_data import ChartData
-from itop_tui.figures.format import duration
+from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter, stat_text, value_text
+from itop_tui.chart.cursor_reading import ReadingPart
+from itop_tui.figures import axis
+from itop_tui.figures.chart_data import ChartData, Line
+from itop_tui.figures.comparison import Stat
+from itop_tui.figures.format import UNKNOWN
 from itop_tui.look.theme import curve_colour
 
 _MIN_SPAN = 1e-9
+_WHOLE = 4_000
+"""Cells of a name that is not shortened."""
 _WHEEL = 1.2
 """How far a turn of the mouse wheel zooms in."""
 
@@ -109,32 +114,59 @@ class Chart(Widget):
 
     def readout(self, x: float) -> str:
         """The values of all curves at their point nearest to `x`, or the position alone where a list shows them."""
-        parts: list[str] = [self.position_text(x)] if self.data.read_beside else []
+        return "  ".join(part.within(_WHOLE) for part in self.reading_parts(x))
+
+    def reading_parts(self, x: float) -> list[ReadingPart]:
+        """The parts of `readout`: the position, the values, and what happened there."""
+        parts = [ReadingPart(self.position_text(x))] if self.data.read_beside else []
         for line in () if self.data.read_beside else self.data.lines:
-            if len(line.x) and (line.tone != "parent" or x <= float(line.x[-1])):
-                nearest = int(np.argmin(np.abs(line.x - x)))
+            named = line.position is None or line.marker  # else it is what another was made of
+            if len(line.x) and named and (line.tone != "parent" or x <= float(line.x[-1])):
                 if not parts:
-                    parts.append(self.position_text(float(line.x[nearest])))
+                    nearest = float(line.x[np.argmin(np.abs(line.x - x))])
+                    parts.append(ReadingPart(self.position_text(nearest)))
                 percent = self.percent if line.percent is None else line.percent
-                parts.append(f"{line.label} {value_text(float(line.y[nearest]), percent)}".strip())
-        return "  ".join([*parts, *self.events_near(x)])
+                name = line.label.strip() or (line.marker if line.position is not None else "")
+                parts.append(ReadingPart(self._value_at(line, x, percent), name))
+        return [*parts, *map(ReadingPart, self.events_near(x))]
+
+    @staticmethod
+    def _value_at(line: Line, x: float, percent: bool) -> str:
+        """The value nearest to a position, with deviation and number of runs where it joins several."""
+        if len(line.mean_x):
+            return value_text(float(line.mean_y[np.argmin(np.abs(line.mean_x - x))]), percent)
+        at = int(np.argmin(np.abs(line.x - x)))
+        std = float(line.std[at]) if len(line.std) and np.isfinite(line.std[at]) else None
+        n = int(line.n[at]) if len(line.n) else 1
+        return stat_text(Stat(float(line.y[at]), std, n), percent, line.runs)
 
     def reading(self, position: int, x: float | None) -> str:
-        """The value of the curve of the entry at a place, at a position or the end (None); "" where it has none."""
+        """The value of the curve of the entry at a place, at a position, or the last one recorded (None); "" for none.
+
+        `reading_name` says what it is.
+        """
         for line in self.data.lines:
             if line.position != position or not len(line.x) or not line.marker:
                 continue
-            at = len(line.x) - 1 if x is None else int(np.argmin(np.abs(line.x - x)))
-            text = value_text(float(line.y[at]), self.percent)
-            if len(line.std) and np.isfinite(line.std[at]):
-                text += f" ±{value_text(float(line.std[at]), self.percent)}"
-            return text
+            if x is None:
+                return stat_text(line.last, self.percent, line.runs) if line.last is not None else ""
+            column = (self.extent[1] - self.extent[0]) / self.columns
+            if not line.x[0] - column <= x <= line.x[-1] + column:
+                return UNKNOWN  # it began later, or ended before
+            return self._value_at(line, x, self.percent)
         return ""
 
+    def reading_name(self, x: float | None) -> tuple[str, str]:
+        """What `reading` is, and where: "last loss", or "loss, mean of the bin" and "near step 1,234"."""
+        if x is None:
+            return f"last {self.title}", ""
+        how = "moving average" if self.data.smoothing else "mean of the bin" if self.data.averaged else ""
+        return f"{self.title}, {how}" if how else self.title, f"near {self.position_text(x).removeprefix('after ')}"
+
     def position_text(self, x: float) -> str:
-        """A position as the cursor shows it: "step 1,234", "after 3m 20s"."""
+        """A position as the cursor shows it: "step 1,234", "after 3.25 min"."""
         if self.data.x_unit == "hour":
-            return f"after {duration(x * 3600)}"
+            return f"after {axis.time_label(x, self.extent[1])}"
         return f"step {x:,.0f}" if self.data.x_unit == "step" else f"{self.data.x_unit} {x:.2f}"
 
     def events_near(self, x: float) -> list[str]:
@@ -151,7 +183,7 @@ class Chart(Widget):
     def _show_window(self, low: float, high: float) -> None:
         """Ask for a window, moved or cut to where there is data; one as wide as all of it is all of it."""
         whole = self._whole()
-        least = {"step": 2.0, "epoch": 0.01}.get(self.data.x_unit, 1e-5)
+        least = {"step": 2.0, "epoch": 0.01}.get(self.data.x_unit, 1e-8)
         span = min(max(high - low, _MIN_SPAN * max(1.0, abs(high)), least), whole[1] - whole[0])
         if span >= (whole[1] - whole[0]) * 0.999:
             self.post_message(self.ChartZoomed(None))
@@ -258,7 +290,7 @@ class Chart(Widget):
                 chosen=self.has_class("-chosen"),
                 cursor=self.cursor,
                 edges=self.selection or (),
-                reading=self.readout(self.cursor) if self.cursor is not None else "",
+                reading=tuple(self.reading_parts(self.cursor)) if self.cursor is not None else (),
             )
             Painter(painted, self._canvas, self._style_of).paint()
         return self._canvas.strip(y, self.rich_style)

@@ -15,11 +15,14 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from itop_tui.chart.cell_canvas import CellCanvas
+from itop_tui.chart.cursor_reading import ReadingPart, laid_out
 from itop_tui.chart.plot_frame import PlotFrame
 from itop_tui.figures import axis, braille
 from itop_tui.figures.braille import FloatArray, Range
 from itop_tui.figures.chart_data import EVENT_GLYPHS, ChartData, Line
+from itop_tui.figures.comparison import Stat
 from itop_tui.figures.format import figure, fit
+from itop_tui.figures.x_axis import axis_name
 
 GUTTER = 7
 """Columns left of the plot, for the labels of the y axis and its line; as many right of it where it has an axis."""
@@ -55,13 +58,21 @@ class PaintedChart:
     cursor: float | None = None
     edges: tuple[float, ...] = ()
     """The edges of what is dragged over."""
-    reading: str = ""
-    """What the title line says at the cursor."""
+    reading: tuple[ReadingPart, ...] = ()
+    """What is said at the cursor, on the title line and below it."""
 
 
 def value_text(value: float, percent: bool) -> str:
     """A value as the title and the cursor write it; a share in per cent."""
     return f"{value * 100:.4g}%" if percent and np.isfinite(value) else figure(value)
+
+
+def stat_text(stat: Stat, percent: bool, runs: int) -> str:
+    """A mean of so many runs with its deviation, and of how many it is where some have none: "93.1% ±0.2% of 3"."""
+    text = value_text(np.nan if stat.mean is None else stat.mean, percent)
+    if stat.std is not None:
+        text += f" ±{figure(stat.std * 100, 2)}%" if percent else f" ±{figure(stat.std, 2)}"
+    return f"{text} of {stat.n}" if 0 < stat.n < runs else text
 
 
 class Painter:
@@ -140,10 +151,8 @@ class Painter:
         self._paint_x_labels(frame)
 
     def _paint_x_labels(self, frame: PlotFrame) -> None:
-        unit = f"{self._data.x_unit}s"
-        whole = unit == "steps"
-        ticks = axis.linear_ticks(*frame.xs, max(2, self._width // 10))
-        texts = {tick: axis.label(tick, 7) for tick in ticks if not whole or abs(tick - round(tick)) <= 1e-6}
+        unit = axis_name(self._data.x_unit)
+        texts = axis.x_ticks(*frame.xs, max(2, self._width // 10), self._data.x_unit)
         free = frame.paint_x_labels(self._canvas, self._bottom + 1, texts, self._style("label"))
         if free + 2 + len(unit) <= self._right:
             self._canvas.put(self._right - len(unit), self._bottom + 1, unit, self._style("axis"))
@@ -165,7 +174,8 @@ class Painter:
             if 1 <= row <= self._bottom:
                 self._canvas.put(self._right, row, "├", self._style("axis"))
                 text = axis.tick_label(tick, self._data.right_percent)
-                self._canvas.put(self._right + 1, row, text, self._style("label"))
+                if len(text) < GUTTER:
+                    self._canvas.put(self._right + 1, row, text, self._style("label"))
 
     def _paint_lines(self, curves: list[tuple[Line, FloatArray, PlotFrame]]) -> None:
         """Draw the bands, then all curves over them, each cell of either once."""
@@ -222,13 +232,19 @@ class Painter:
 
     def _paint_spots(self, line: Line, values: FloatArray, frame: PlotFrame, style: Style, offset: float) -> None:
         """Put a line's marker on it here and there, at other places than those of other lines."""
-        finite = np.flatnonzero(np.isfinite(values))
-        if not len(finite):
+        inside = (line.x >= frame.xs[0]) & (line.x <= frame.xs[1]) & np.isfinite(values)
+        if not inside.any():
             return
         low, high = frame.xs
         places = low + (np.arange(_SPOTS) + 0.2 + 0.7 * offset) / _SPOTS * (high - low)
-        for place in places[(places >= line.x[finite[0]]) & (places <= line.x[finite[-1]])].tolist():
-            row = frame.row(float(np.interp(place, line.x[finite], values[finite])))
+        heights = _heights(line.x, values, places)
+        if not np.isfinite(heights).any():  # too short to reach one of these places: at its end
+            last = np.flatnonzero(inside)[-1:]
+            places, heights = line.x[last], values[last]
+        for place, height in zip(places.tolist(), heights.tolist(), strict=True):
+            if not np.isfinite(height):
+                continue
+            row = frame.row(height)
             if 1 <= row <= self._bottom:
                 self._canvas.put(frame.column(place), row, line.marker, style)
 
@@ -270,7 +286,7 @@ class Painter:
             column = self._say(column, "log", self._style("label"))
         broken, reading = self._data.broken, self._chart.reading
         if reading and lines:
-            self._say(max(column, self._edge - cell_len(reading)), reading, self._style("cursor"))
+            self._paint_reading(column)
             return
         warning = ""
         if broken:
@@ -280,6 +296,15 @@ class Painter:
         column = self._paint_legend(column, [line for line in lines if line.tone != "parent"], room)
         if warning:
             self._say(max(column, self._edge - cell_len(warning)), warning, self._style("broken"))
+
+    def _paint_reading(self, column: int) -> None:
+        """Write what is read at the cursor beside the title, and on lines below it where it needs more room."""
+        style, width = self._style("cursor"), self._edge - 1
+        most = 1 + max(1, self._height // 2)
+        first, *more = laid_out(self._chart.reading, self._edge - column, width, most)
+        self._say(max(column, self._edge - cell_len(first)), first, style)
+        for row, text in enumerate(more, start=1):
+            self._canvas.put(1, row, fit(text, width), style)
 
     def _paint_legend(self, column: int, lines: Sequence[Line], room: int) -> int:
         """The glyph, name and last value of each line, and how many more there are; returns the column after them."""
@@ -303,7 +328,8 @@ class Painter:
     def _legend_part(self, line: Line, *, valued: bool = True) -> _Part:
         """What the legend has of a line: its tone, its glyph where it has a name, its name and last value."""
         percent = self._chart.percent if line.percent is None else line.percent
-        value = value_text(float(line.y[-1]), percent) if valued else ""
+        last = float(line.y[-1]) if line.last is None or line.last.mean is None else line.last.mean
+        value = value_text(last, percent) if valued else ""
         glyph = f"{_LEGEND.get(line.tone, '━')}{line.marker or (_DOT if line.dotted else '')}"
         text = f"{line.label} {value}".strip()
         return line.tone, glyph if line.label else "", f"{text} ▸" if line.right else text
@@ -325,6 +351,16 @@ def _fitting(parts: Sequence[_Part], room: int) -> int:
     while 0 < shown < len(widths) and ends[shown - 1] + _GAP + len(f"+{len(widths) - shown}") > room:
         shown -= 1
     return shown
+
+
+def _heights(x: FloatArray, values: FloatArray, places: FloatArray) -> FloatArray:
+    """The height of a curve at places; NaN beyond its ends and in its gaps."""
+    after = np.clip(np.searchsorted(x, places), 1, max(1, len(x) - 1))
+    low, high = x[after - 1], x[np.minimum(after, len(x) - 1)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        part = np.where(high > low, (places - low) / (high - low), 0.0)
+        heights: FloatArray = values[after - 1] * (1 - part) + values[np.minimum(after, len(x) - 1)] * part
+    return np.where((part >= 0) & (part <= 1) & (places >= x[0]) & (places <= x[-1]), heights, np.nan)
 
 
 def _edges(line: Line, values: FloatArray) -> tuple[FloatArray, FloatArray] | None:

@@ -20,6 +20,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from itop_tui.chart.chart import Chart
+from itop_tui.figures import axis
 from itop_tui.figures.chart_data import EVENT_GLYPHS, MEANINGS, ChartData
 from itop_tui.figures.chart_metrics import (
     DEFAULT_CHARTS,
@@ -50,6 +51,13 @@ def grid_shape(width: int, height: int) -> tuple[int, int]:
     columns = 1 if width < 64 else 2 if width < 150 else 3
     rows = 1 if height < 14 else 2 if height < 30 or (columns == 3 and height < 42) else 3
     return columns, rows
+
+
+def _window_text(window: tuple[float, float], unit: str) -> str:
+    """A window in words: "steps 1,000 to 2,000", "0.5 min to 2.5 min"."""
+    if unit == "hour":
+        return " to ".join(axis.time_label(edge, window[1]) for edge in window)
+    return f"{unit}s " + " to ".join(f"{edge:,.0f}" if unit == "step" else f"{edge:,.4g}" for edge in window)
 
 
 class MarkLegend(Toned):
@@ -226,8 +234,7 @@ class ChartsPane(Vertical):
         parts += [x_note] if x_note else []
         if self.window is not None:
             unit = self.across if self._fixed else "step"
-            low, high = (f"{edge:,.0f}" if unit == "step" else f"{edge:,.4g}" for edge in self.window)
-            parts.append(f"{unit}s {low} to {high} (0 for all)")
+            parts.append(f"{_window_text(self.window, unit)} (0 for all)")
         shown = self._visible
         if len(shown) < len(self.specs) and not self.full:
             parts.append(f"charts {shown.start + 1}–{shown.stop} of {len(self.specs)} (tab)")

@@ -187,7 +187,7 @@ class CompareScreen(ItopScreen):
         compared, marked, shown = self.compared, self._marked, None
         if marked is not None:
             shown = self.reader.marked(marked)
-        self.curves.show(ChartedEntries(compared.entries, compared.hidden, self._curves, shown))
+        self.curves.show(ChartedEntries(compared.entries, compared.hidden, self._curves, shown, compared.legend))
 
     @property
     def _marked(self) -> Entry | None:
@@ -205,9 +205,10 @@ class CompareScreen(ItopScreen):
         legend = self.query_one(EntryList)
         legend.entries, legend.hidden, legend.cursor = compared.entries, compared.hidden, compared.cursor
         legend.readings = tuple(
-            curves.chart.reading(at, curves.cursor) if on_charts else f"run {entry.runs[0].id}"
+            curves.chart.reading(at, curves.cursor) if on_charts else entry.caption
             for at, entry in enumerate(compared.entries)
         )
+        legend.caption = curves.chart.reading_name(curves.cursor) if on_charts and compared.entries else ("", "")
         accuracy = f"{ACCURACIES[compared.accuracy]} (v)" if self.tab == "scatter" else ""
         self.query_one(TabLine).note = curves.note if on_charts else accuracy
 

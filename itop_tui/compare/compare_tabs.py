@@ -90,7 +90,7 @@ class CompareTabs(ContentSwitcher):
         report = dialog.report_choice(compared.entry_runs, name, grouped=compared.grouped, across=charts.across)
         drawn: list[Choice] = []
         if compared.tab == "curves":
-            labels = {entry.letter: entry.label_with_n for entry in compared.entries}
+            labels = {entry.letter: entry.label for entry in compared.entries}
             drawn = [dialog.chart_choice(chart, name, labels) for chart in charts.charts if chart.display]
         elif compared.tab == "scatter":
             plots = scatter_drawings(compared.entries, found.seconds, compared.accuracy, hidden=compared.hidden)

@@ -23,6 +23,7 @@ from itop_tui.compare.reading import (
     read_runs,
 )
 from itop_tui.figures.comparison import Entry
+from itop_tui.figures.comparison_curves import ComparisonCurves
 from itop_tui.figures.entry_charts import MarkedEntry, MarkedRun
 
 Value = TypeVar("Value")
@@ -113,6 +114,8 @@ class ComparisonReader:
         self.marks: LatestReading[dict[int, MarkedRun]] = LatestReading(screen, then[1])
         self.masks: LatestReading[MasksRead] = LatestReading(screen, then[2])
         self._server: MaskServer | None = None
+        self._curves: ComparisonCurves | None = None
+        """Used in the thread that reads the runs alone."""
 
     def ask(self, request: ComparisonRequest, *, unless_same: bool = False) -> None:
         """Read the runs and what the open tab needs.
@@ -126,7 +129,9 @@ class ComparisonReader:
             same = unless_same and known is not None and known.request == request
             if same and known is not None and read_runs(database, request.ids) == known.runs:
                 return known
-            return read(database, request, self._clock(), first=known is None)
+            if self._curves is None or self._curves.database is not database:
+                self._curves = ComparisonCurves(database)
+            return read(database, request, self._clock(), self._curves, first=known is None)
 
         self.runs.ask(request, found, again=True)
 

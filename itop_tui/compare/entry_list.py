@@ -11,9 +11,11 @@ from textual.message import Message
 from textual.reactive import reactive
 
 from itop_tui.figures.comparison import Entry
-from itop_tui.figures.format import fit
+from itop_tui.figures.format import fit, shortened
 from itop_tui.look.theme import curve_colour, look
 from itop_tui.look.toned import Toned
+
+_LEAST_NAME = 3
 
 
 class EntryList(Toned):
@@ -25,6 +27,8 @@ class EntryList(Toned):
     """Those whose curves are left out, by their `key`."""
     readings: reactive[tuple[str, ...]] = reactive(())
     """The value of each on the chosen chart; empty for none."""
+    caption: reactive[tuple[str, str]] = reactive(("", ""))
+    """What the readings are, and where; empty for nothing to say."""
     cursor: reactive[int] = reactive(0)
 
     @dataclass
@@ -37,6 +41,8 @@ class EntryList(Toned):
         """Draw the entries, two lines each where there is room, and how many more there are."""
         width, tall, shown = self.size.width, self._tall(), self._shown()
         text = Text(no_wrap=True, end="", overflow="crop")
+        for line in self._caption:
+            text.append(fit(shortened(f" {line}", width), width) + "\n", self.tone("muted"))
         for position in shown:
             entry, value = self.entries[position], self.readings[position]
             hidden = entry.key in self.hidden
@@ -45,44 +51,56 @@ class EntryList(Toned):
             mark = "▸" if here else " "
             state = look(entry.status) if entry.status else None
             count = f" ×{entry.n}" if entry.n > 1 else ""
-            reading = "" if tall else value
-            if len(reading) > max(0, width - 14):
-                reading = ""
-            room = max(3, width - 6 - len(count) - (len(reading) + 1 if reading else 0))
+            # The value is whole: the name makes room for it, and then how many runs there are.
+            reading = "" if tall or not value else f" {value}"
+            if width - 6 - len(count) - len(reading) < _LEAST_NAME and reading:
+                count = ""
+            room = max(0 if reading else _LEAST_NAME, width - 6 - len(count) - len(reading))
             text.append(mark, self.tone("accent"))
             text.append(entry.letter, tint)
             text.append(" ")
             text.append(state.glyph if state else "·", self.tone(state.tone if state else "muted"))
             style = self.tone("faint") if hidden else self.tone("title" if here else "text")
-            name = fit(entry.label, room)
-            text.append(" " + (f"({fit(entry.label, room - 2).rstrip()})".ljust(room) if hidden else name), style)
+            label = shortened(entry.label, room - 2 * hidden)
+            text.append(" " + fit(f"({label})" if hidden else label, room), style)
             text.append(count, self.tone("muted"))
-            if reading:
-                text.append(f" {reading}", self.tone("muted"))
+            text.append(reading, self.tone("muted"))
             if tall:
                 below = value or ("hidden" if hidden else "")
-                text.append("\n" + fit(f"    {below}", width), self.tone("muted"))
+                text.append("\n" + fit(" " * min(4, max(0, width - len(below))) + below, width), self.tone("muted"))
             text.append("\n")
         others = ((shown.start, "above"), (len(self.entries) - shown.stop, "below"))
         if more := ", ".join(f"+{number} {where}" for number, where in others if number):
             text.append(fit(f"    {more}", width), self.tone("muted"))
         return text
 
+    @property
+    def _caption(self) -> list[str]:
+        """The lines of the caption: one where both parts fit into it."""
+        what, where = self.caption
+        whole = f"{what} {where}".strip()
+        return [each for each in ((whole,) if len(whole) < self.size.width else (what, where)) if each]
+
+    @property
+    def _height(self) -> int:
+        """The lines there are for entries."""
+        return self.size.height - len(self._caption)
+
     def _tall(self) -> bool:
-        return len(self.entries) * 2 <= self.size.height
+        return len(self.entries) * 2 <= self._height
 
     def _shown(self) -> range:
         """The entries there is room for, that at the cursor among them."""
         count = len(self.entries)
-        if count <= self.size.height:
+        if count <= self._height:
             return range(count)
-        room = max(1, self.size.height - 1)  # a line says how many others there are
+        room = max(1, self._height - 1)  # a line says how many others there are
         first = min(max(0, self.cursor - room + 1), count - room)
         return range(first, first + room)
 
     def on_click(self, event: events.Click) -> None:
         """Choose the entry that was clicked."""
         shown = self._shown()
-        position = shown.start + event.y // (2 if self._tall() else 1)
-        if position in shown:
+        position = shown.start + (event.y - len(self._caption)) // (2 if self._tall() else 1)
+        if event.y >= len(self._caption) and position in shown:
             self.post_message(self.Clicked(position))

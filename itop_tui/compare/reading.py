@@ -16,7 +16,7 @@ from db.runs import attempts, checkpoints, runs
 from db.session import Database
 from engine.helpers.masks_client import MaskServer, Overlaps
 from itop_tui.figures.comparison import seconds_taken
-from itop_tui.figures.comparison_curves import EntryCurves, read_curves
+from itop_tui.figures.comparison_curves import ComparisonCurves, EntryCurves
 from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.entry_charts import MarkedRun
 from itop_tui.figures.events import drop, drops, happenings
@@ -79,14 +79,16 @@ def read_runs(db: Database, ids: Sequence[int]) -> tuple[RunRecord, ...]:
     return tuple(found)
 
 
-def read(db: Database, request: ComparisonRequest, now: float, *, first: bool = False) -> ComparisonRead:
+def read(
+    db: Database, request: ComparisonRequest, now: float, curves: ComparisonCurves, *, first: bool = False
+) -> ComparisonRead:
     """Read what is asked for; runs that are gone are left out. At first, how comparisons were left is wanted too."""
     found = read_runs(db, request.ids)
     return ComparisonRead(
         request,
         found,
         {run.id: seconds_taken(attempts.for_run(db, run.id), now) for run in found},
-        read_curves(db, request.curves) if request.curves is not None else None,
+        curves.read(request.curves) if request.curves is not None else None,
         {run.id: tuple(metrics.layer_stats(db, run.id)) for run in found} if request.layers else None,
         tuple(_last_checkpoint(db, run) for run in found) if request.masks else None,
         key_values.get(db, SETTING) if first else None,

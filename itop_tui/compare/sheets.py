@@ -52,15 +52,15 @@ def results_sheet(compared: Sequence[Entry], seconds: Mapping[int, float | None]
     rows = tuple(
         (
             Cell(f"{entry.letter} {entry.label}" if named else entry.letter, bold=not named, entry=at),
-            *(cell(result.name, write_stat(found[result.name][at], result.write), at) for result in shown),
+            *(cell(result.name, write_stat(found[result.name][at], result.write, entry.n), at) for result in shown),
         )
         for at, entry in enumerate(compared)
     )
     notes = ["★ the best of the column"]
     if any(entry.n > 1 for entry in compared):
-        notes.append("± one sample standard deviation over the runs of a group")
+        notes.append("± one sample standard deviation over the runs of a group; of n: only n of its runs have it")
     short = [
-        f"{entry.letter}: {result.label} of {found[result.name][at].n} of {plural(entry.n, 'run')}"
+        f"{entry.letter}: {result.label}, n = {found[result.name][at].n} of {plural(entry.n, 'run')}"
         for result in shown
         for at, entry in enumerate(compared)
         if entry.n > 1 and 0 < found[result.name][at].n < entry.n
@@ -94,12 +94,12 @@ def layers_sheet(compared: Sequence[Entry], layers: Mapping[int, Sequence[LayerM
     low, high = (0.0, max(means, default=1.0)) if measure != "active weights" else (min(means), max(means))
     write = share if measure != "active weights" else lambda value: figure(value, 7)
 
-    def cell(one: Stat) -> Cell:
+    def cell(one: Stat, entry: Entry) -> Cell:
         if one.mean is None:
             return Cell(UNKNOWN, "faint")
-        return Cell(write_stat(one, write), shade=(one.mean - low) / (high - low) if high > low else 0.0)
+        return Cell(write_stat(one, write, entry.n), shade=(one.mean - low) / (high - low) if high > low else 0.0)
 
-    rows = tuple((Cell(name), *map(cell, row)) for name, row in zip(names, table, strict=True))
+    rows = tuple((Cell(name), *map(cell, row, compared)) for name, row in zip(names, table, strict=True))
     dense = [entry.letter for entry in compared if all(run.method == "dense" for run in entry.runs)]
     notes = [f"At the latest mask update of each run. v: {', '.join(LAYER_MEASURES)}."]
     notes += [f"{', '.join(dense)}: dense, without masks."] if dense else []

@@ -29,7 +29,7 @@ from itop_tui.export.svg_text import note_of
 from itop_tui.export.written_files import AlreadyThereError, comparison_name, safe_name, written
 from itop_tui.figures.chart_data import Line
 from itop_tui.figures.format import moment, plain, plural
-from itop_tui.figures.x_axis import Across
+from itop_tui.figures.x_axis import Across, axis_name
 from itop_tui.screen import ItopScreen, shell_of
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.sheet import Sheet
@@ -210,13 +210,13 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
         spread = line.std[inside] if len(line.std) == len(line.x) else np.empty(0)
         # The line behind a curve has its colour: the raw line comes before the smoothed one, of the same label.
         position = line.position if line.position is not None else places.setdefault(_curve_of(line), len(places))
-        label = names.get(line.marker) or line.label.strip() or ("" if line.marker else chart.title)
+        label = _named(names.get(line.marker, ""), line) or line.label.strip() or ("" if line.marker else chart.title)
         traces.append(
             Trace(line.marker, label, position, line.x[inside], line.y[inside], spread, part=part, right=line.right)
         )
     return Drawing(
         chart.title,
-        f"{chart.data.x_unit}s",
+        axis_name(chart.data.x_unit),
         chart.title,
         tuple(traces),
         logarithmic=chart.log_scale,
@@ -224,9 +224,15 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
         right_percent=chart.data.right_percent,
         broken=tuple(mark for mark in chart.data.broken if low <= mark[0] <= high),
         marks=DrawnMarks(chart.data.marks, chart.data.events, chart.data.whose),
+        x_unit=chart.data.x_unit,
         x_range=(low, high),
         note=note_of(chart.data.smoothing, chart.data.x_note),
     )
+
+
+def _named(name: str, line: Line) -> str:
+    """What the legend calls a curve, with how many runs it joins."""
+    return f"{name} (n = {line.last.n})" if name and line.runs > 1 and line.last is not None else name
 
 
 def _curve_of(line: Line) -> str:

@@ -71,6 +71,7 @@ class Drawing:
     """What is drawn: curves or points, in the legend's order, and what happened on the way.
 
     Attributes:
+        x_unit: What the x axis counts, as `itop_tui.figures.axis.x_ticks` takes it; empty for anything else.
         right_percent: Whether values of the axis at the right are shares.
         broken: Where values are not finite, as (position, what to say: "NaN at step 123").
         x_range: The positions at the edges of the plot; None for those of the first and last point.
@@ -84,6 +85,7 @@ class Drawing:
     traces: tuple[Trace, ...]
     points: bool = False
     logarithmic: bool = False
+    x_unit: str = ""
     x_percent: bool = False
     y_percent: bool = False
     right_percent: bool = False
@@ -216,13 +218,16 @@ class _Sheet:
                 f'<text x="{_LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end" {soft}>'
                 f"{text_of(axis.tick_label(value, drawing.y_percent, 7))}</text>"
             )
-        for tick in axis.linear_ticks(*self._xs, 8) if self._traces else ():
+        across = axis.x_ticks(*self._xs, 8, drawing.x_unit)
+        if drawing.x_percent:
+            across = {tick: axis.tick_label(tick, percent=True, width=7) for tick in across}
+        for tick, text in across.items() if self._traces else ():
             x = self._x(tick)
             yield (
                 f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{self._bottom}" y2="{self._bottom + 4}" '
                 f'style="stroke:{self._of("soft")}"/>'
                 f'<text x="{x:.1f}" y="{self._bottom + 16}" text-anchor="middle" {soft}>'
-                f"{text_of(axis.tick_label(tick, drawing.x_percent, 7))}</text>"
+                f"{text_of(text)}</text>"
             )
         middle = (self._top + self._bottom) / 2
         yield (

@@ -29,13 +29,13 @@ from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurves, epochs_kn
 from itop_tui.figures.comparison_scatter import scatter_data
 from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.format import moment, plural
-from itop_tui.figures.x_axis import ACROSS, Across, across_note
+from itop_tui.figures.x_axis import ACROSS, TIME, Across, across_note, axis_name
 from itop_tui.look.series_colours import ON_DARK, ON_LIGHT
 from itop_tui.service.command_lines import command_line
 
 _COLUMNS = 260
 """Ranges of steps of a plot: as many as it has pixels, about."""
-_OVER: dict[Across, str] = {"step": "steps", "epoch": "epochs", "hour": "hours of training"}
+_OVER: dict[Across, str] = {"step": "steps", "epoch": "epochs", "hour": TIME}
 _SMOOTHING = 0.9
 """Of noisy figures: two curves that jump from step to step cannot be distinguished in a plot."""
 
@@ -80,15 +80,19 @@ def curve_drawing(figure: Metric, compared: Sequence[Entry], curves: EntryCurves
         for at, _, curve in known
         if len(curve.raw_x) and len(known) <= RAW_UP_TO
     ]
-    own = [Trace(entry.letter, entry.label_with_n, at, curve.x, curve.y, curve.std) for at, entry, curve in known]
+    own = [
+        Trace(entry.letter, entry.label_with_n(curve.last.n), at, curve.x, curve.y, curve.std)
+        for at, entry, curve in known
+    ]
     return Drawing(
         figure.short_title,
-        f"{curves.request.across}s",
+        axis_name(curves.request.across),
         figure.short_title,
         (*raw, *own),
         logarithmic=figure.logarithmic,
         y_percent=figure.percent,
         broken=tuple(mark for _, _, curve in known for mark in curve.broken),
+        x_unit=curves.request.across,
         x_range=(0.0, curves.reach) if curves.reach > 0 else None,
         note=note_of(_SMOOTHING if figure.noisy else 0.0, across_note(curves.scales.values())),
     )
@@ -109,7 +113,7 @@ def scatter_drawings(
         traces = tuple(
             Trace(
                 point.letter,
-                compared[point.position].label_with_n,
+                compared[point.position].label_with_n(point.n),
                 point.position,
                 np.array([point.x]),
                 np.array([point.y]),
@@ -209,16 +213,18 @@ def _results(compared: Sequence[Entry], seconds: dict[int, float | None]) -> Ite
     shown = [result for result in RESULTS if any(stat.n for stat in found[result.name])]
     marked = {result.name: best(found[result.name], result.best) for result in shown}
     joined = any(entry.n > 1 for entry in compared)
-    yield f'<h2>Results</h2><div class="wide"><table><thead><tr><th></th><th>run</th>{"<th>n</th>" if joined else ""}'
+    yield '<h2>Results</h2><div class="wide"><table><thead><tr><th></th><th>run</th>'
+    yield "<th>runs</th>" if joined else ""
     yield "".join(f'<th class="number">{text_of(result.label)}</th>' for result in shown) + "</tr></thead><tbody>"
     for at, entry in enumerate(compared):
         yield f'<tr><th>{_letter(entry, at)}</th><td class="name">{text_of(entry.label)}</td>'
         yield f'<td class="number">{entry.n}</td>' if joined else ""
         for result in shown:
-            text = text_of(write_stat(found[result.name][at], result.write))
+            text = text_of(write_stat(found[result.name][at], result.write, entry.n))
             yield f'<td class="number">{f"<b>★ {text}</b>" if at in marked[result.name] else text}</td>'
         yield "</tr>"
-    yield '</tbody></table></div><p class="soft">★ the best of its column</p>'
+    of = "; of n: only n of the runs have it" if joined else ""
+    yield f'</tbody></table></div><p class="soft">★ the best of its column{of}</p>'
 
 
 def _settings(compared: Sequence[Entry]) -> Iterable[str]:

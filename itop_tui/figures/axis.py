@@ -16,6 +16,8 @@ from itop_tui.figures.format import figure
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 _THOUSANDS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_TIMES = ((24.0, "d"), (1.0, "h"), (1 / 60, "min"), (1 / 3600, "s"))
+"""Units of time, each with its hours."""
 
 
 def linear_ticks(low: float, high: float, most: int) -> list[float]:
@@ -88,6 +90,33 @@ def label(value: float, width: int = 6) -> str:
 def tick_label(value: float, percent: bool, width: int = 6) -> str:
     """The label of a tick, in per cent where values are shares, in at most about `width` characters."""
     return f"{label(value * 100, width - 1)}%" if percent else label(value, width)
+
+
+def x_ticks(low: float, high: float, most: int, unit: str) -> dict[float, str]:
+    """The ticks of an x axis that counts "step"s, "epoch"s or "hour"s, at most `most`, with what each says.
+
+    Hours are written in the unit that suits the range: "0.18 s", "3 min", "2.5 h", "1 d". No two labels are the same.
+    """
+    size, name = _time_unit(high) if unit == "hour" else (1.0, "")
+    ticks = linear_ticks(low / size, high / size, most)
+    if unit == "step":
+        ticks = [tick for tick in ticks if abs(tick - round(tick)) <= 1e-6]
+    texts = [label(tick, 7) for tick in ticks]
+    if len(set(texts)) < len(texts):  # a narrow part of a long run: "1M" would stand at each
+        decimals = max(0, -math.floor(math.log10(ticks[1] - ticks[0]) + 1e-9))
+        texts = [f"{tick:.{decimals}f}" for tick in ticks]
+    return {tick * size: f"{text} {name}".rstrip() for tick, text in zip(ticks, texts, strict=True)}
+
+
+def time_label(hours: float, longest: float) -> str:
+    """A time as an axis that reaches to `longest` writes it, both in hours: "0.1823 s", "3.25 min"."""
+    size, name = _time_unit(longest)
+    return f"{figure(hours / size)} {name}"
+
+
+def _time_unit(hours: float) -> tuple[float, str]:
+    """The largest unit of which there are two or more in a time, seconds for a shorter one: its hours, and its name."""
+    return next((unit for unit in _TIMES if hours >= 2 * unit[0]), _TIMES[-1])
 
 
 def logarithms(values: FloatArray, curve: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ screen of 200 columns, where drawing the segments one by one took 84 ms.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -17,9 +18,16 @@ from numpy.typing import NDArray
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint8)
 #: The code point of the empty braille cell.
 BLANK = 0x2800
+ACROSS, DOWN = 2, 4
+"""Dots of a cell, side by side and one above the other."""
 
 FloatArray = NDArray[np.float64]
 Range = tuple[float, float]
+
+
+def cell_of(share: float, cells: int, dots: int) -> int:
+    """The cell in which `cells` draws a value that lies at a share of a range, with so many cells and dots in each."""
+    return math.floor(share * (cells * dots - 1) + 0.5) // dots
 
 
 def cells(x: FloatArray, y: FloatArray, xs: Range, ys: Range, width: int, height: int) -> NDArray[np.uint8]:
@@ -40,7 +48,7 @@ def cells(x: FloatArray, y: FloatArray, xs: Range, ys: Range, width: int, height
     finite = np.flatnonzero(np.isfinite(y) & np.isfinite(x))
     if not len(finite) or width < 1 or height < 1:
         return empty
-    columns, rows = width * 2, height * 4
+    columns, rows = width * ACROSS, height * DOWN
     across = (x[finite] - xs[0]) / (xs[1] - xs[0]) * (columns - 1) + 0.5
     down = (ys[1] - y[finite]) / (ys[1] - ys[0]) * (rows - 1) + 0.5
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from itop_tui.figures.braille import FloatArray
+from itop_tui.figures.comparison import Stat
 
 EVENT_GLYPHS = {"drop": "▼", "resume": "↻", "fork": "Y", "checkpoint": "◆"}
 """How events are distinguished without colours; mask updates are ╷ or ┊, values that are not finite ✗."""
@@ -40,6 +41,10 @@ class Line:
         position: Its entry's place in a comparison, which gives its colour; None where `tone` does.
         std: What a band around it reaches to either side, shape (n,); empty for no band, NaN where there is none.
         n: How many runs a point joins; empty for a single run.
+        last: The last value that was recorded, which the legend shows; None for the last of `y`.
+        runs: How many runs its entry has.
+        mean_x: Positions at which the cursor reads `mean_y`, shape (m,); empty where it reads `y`.
+        mean_y: Means over ranges of steps, as the lines beside this one join them, shape (m,).
     """
 
     label: str
@@ -53,6 +58,10 @@ class Line:
     position: int | None = None
     std: FloatArray = field(default_factory=lambda: np.empty(0))
     n: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    last: Stat | None = None
+    runs: int = 1
+    mean_x: FloatArray = field(default_factory=lambda: np.empty(0))
+    mean_y: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
 TONES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
@@ -88,7 +97,8 @@ class ChartData:
         right_percent: Whether the axis at the right is in per cent.
         whose: Whose marks and events they are, where the curves are of several runs: a letter.
         smoothing: The weight of the past in the moving average that curves are; 0 where they are what was recorded.
-        x_note: What is to be known of the x axis: "hours of training, pauses left out".
+        x_note: What is to be known of the x axis: "training time, pauses left out".
+        averaged: Whether values of a curve are means over several steps, as they are where long runs are joined.
         read_beside: Whether a list beside the charts shows the values at the cursor, so that the chart does not.
     """
 
@@ -102,6 +112,7 @@ class ChartData:
     whose: str = ""
     smoothing: float = 0.0
     x_note: str = ""
+    averaged: bool = False
     read_beside: bool = False
 
     @property

@@ -1,7 +1,7 @@
 """Runs side by side, without a widget: which settings differ, which result is best, and seeds joined into one curve.
 
 What is compared is an `Entry`: one run, or the runs of one recipe that differ by their seed. A metric of a group is its
-mean ± the sample standard deviation (n − 1), as papers report it, and n is always given.
+mean ± the sample standard deviation (n − 1), as papers report it; n is the number of its runs that have the metric.
 """
 
 from __future__ import annotations
@@ -44,10 +44,14 @@ class Entry:
         """How many runs it joins."""
         return len(self.runs)
 
+    def label_with_n(self, n: int) -> str:
+        """Its name, with how many of its runs have what is shown, where it joins several."""
+        return f"{self.label} (n = {n})" if self.n > 1 else self.label
+
     @property
-    def label_with_n(self) -> str:
-        """Its name, with the number of its runs where it joins several."""
-        return f"{self.label} (n = {self.n})" if self.n > 1 else self.label
+    def caption(self) -> str:
+        """What it joins: "run 5", or "3 runs"."""
+        return f"run {self.key}" if self.n == 1 else f"{self.n} runs"
 
     @property
     def status(self) -> str:
@@ -183,8 +187,8 @@ def whole(value: float | None) -> str:
 
 RESULTS = (
     Result("test_accuracy", "test accuracy", "test acc", percent, 1),
-    Result("best_val_accuracy", "best validation", "val acc", percent, 1),
-    Result("loss", "loss", "loss", figure, -1),
+    Result("best_val_accuracy", "best val accuracy", "best val acc", percent, 1),
+    Result("loss", "last loss", "last loss", figure, -1),
     Result("density", "density", "density", share),
     Result("nonzeros", "active weights", "active", whole),
     Result("itop_rate", "R_s", "R_s", r_s),
@@ -203,13 +207,17 @@ class Stat:
 
     Attributes:
         mean: Over the runs that have it; None where none has. A run that diverged makes it nan or infinite.
-        std: The sample standard deviation; None of fewer than two runs.
+        std: The sample standard deviation; None of fewer than two runs, and where the mean is no number.
         n: How many runs have the metric.
     """
 
     mean: float | None
     std: float | None
     n: int
+
+
+NO_STAT = Stat(None, None, 0)
+"""A metric that no run has."""
 
 
 def statistic(values: Iterable[float | None]) -> Stat:
@@ -220,7 +228,7 @@ def statistic(values: Iterable[float | None]) -> Stat:
     """
     known = [float(value) for value in values if value is not None]
     if not all(map(math.isfinite, known)):
-        return Stat(sum(known) / len(known), math.nan if len(known) > 1 else None, len(known))
+        return Stat(sum(known) / len(known), None, len(known))
     return Stat(*mean_and_spread(known), len(known))
 
 
@@ -252,15 +260,15 @@ def best(stats: Sequence[Stat], direction: int) -> frozenset[int]:
     return frozenset(position for position, stat in enumerate(stats) if stat.mean == chosen)
 
 
-def write_stat(stat: Stat, write: Callable[[Any], str]) -> str:
-    """Write a metric of an entry: "93.10%", or "93.10% ± 0.12%" where there are several runs.
+def write_stat(stat: Stat, write: Callable[[Any], str], runs: int = 1) -> str:
+    """Write a metric of an entry of so many runs: "93.10%", "93.10% ± 0.12%", or "93.10% ± 0.12% of 3" where it has 5.
 
     A deviation of significant digits has two of them: of a few runs, no more of it is known.
     """
     text = write(stat.mean)
-    if stat.std is None:
-        return text
-    return f"{text} ± {figure(stat.std, 2) if write is figure else write(stat.std)}"
+    if stat.std is not None:
+        text += f" ± {figure(stat.std, 2) if write is figure else write(stat.std)}"
+    return f"{text} of {stat.n}" if 0 < stat.n < runs else text
 
 
 def seconds_taken(taken: Sequence[AttemptRecord], now: float) -> float | None:

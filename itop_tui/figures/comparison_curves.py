@@ -1,30 +1,30 @@
-"""Reading the curves of a comparison: each run's own, or those of its seeds joined, at the resolution of a chart.
+"""The curves of a comparison: each run's own, or those of its seeds joined, at the resolution of a chart.
 
-Blocks while it reads, so it is called in threads. What is drawn of one run keeps every peak; what is joined from
-several seeds, and what is smoothed, rests on the averages of equal ranges of steps, two for each column of the chart.
+What is drawn of one run keeps every peak; what is joined from several seeds, and what is smoothed, rests on the
+averages of equal ranges of steps, two to four for each column of the chart. Each run is read as its own screen reads it
+(`itop_tui.figures.curve_reader`). Blocks while it reads, so it is called in threads.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from db.history import metrics
-from db.history.declared import METRICS
-from db.records import Series
 from db.runs import attempts
 from db.session import Database
 from itop_tui.figures.braille import FloatArray
-from itop_tui.figures.comparison import Entry, join
-from itop_tui.figures.curves import CurveRequest, Members, smoothed
+from itop_tui.figures.comparison import NO_STAT, Entry, Stat, join, statistic
+from itop_tui.figures.curve_reader import RunTracks, Wanted, is_dense, is_noisy
+from itop_tui.figures.curves import EMPTY, Curve, CurveRequest, Members, smoothed
 from itop_tui.figures.events import breaks
 from itop_tui.figures.x_axis import Hours, Linear, Scale, hours
 
-_EXCHANGED = frozenset({"churn", "pruned", "grown"})
 RAW_UP_TO = 4
 """Curves up to which what was recorded stays behind the smoothed ones; more would hide them."""
 _READERS = 4
@@ -45,7 +45,12 @@ def epochs_known(compared: Iterable[Entry]) -> bool:
 def members_of(compared: Iterable[Entry]) -> tuple[Members, ...]:
     """The runs of each entry, as they are read."""
     return tuple(
-        Members(tuple(run.id for run in entry.runs), max(run.step for run in entry.runs), epoch_length(entry) or 1.0)
+        Members(
+            tuple(run.id for run in entry.runs),
+            max(run.step for run in entry.runs),
+            epoch_length(entry) or 1.0,
+            sum(run.attempt_count for run in entry.runs),
+        )
         for entry in compared
     )
 
@@ -75,6 +80,13 @@ class EntryCurve:
     raw_x: FloatArray = field(default_factory=_nothing)
     raw_y: FloatArray = field(default_factory=_nothing)
     broken: tuple[tuple[float, str], ...] = ()
+    last: Stat = NO_STAT
+    """The last value that was recorded, whatever the window: over the runs that have one."""
+    averaged: bool = False
+    """Whether `y` rests on means over several steps."""
+    mean_x: FloatArray = field(default_factory=_nothing)
+    """The middles of the ranges over which a single run is averaged as the groups beside it are; empty without any."""
+    mean_y: FloatArray = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,42 +109,100 @@ class EntryCurves:
         return None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _RunCurve:
+    """A metric of one run: what was recorded, and averages of it."""
+
+    recorded: Curve
+    averages: Curve
+    width: int
+    """The steps of an average."""
+
+
+class ComparisonCurves:
+    """Reads the curves of a comparison: once, then what is new; used by one thread at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._runs: dict[int, RunTracks] = {}
+
+    def read(self, request: CurveRequest) -> EntryCurves:
+        """Bring the curves of all entries up to date."""
+        scales = _scales(self.database, request)
+        timed = [(members, run_id) for members in request.members for run_id in members.runs if run_id in scales]
+        self._runs = {run_id: self._runs.get(run_id) or RunTracks(self.database, run_id) for _, run_id in timed}
+        with ThreadPoolExecutor(max_workers=_READERS) as pool:
+            each = pool.map(lambda one: self._read_run(request, *one, scales[one[1]]), timed)
+            read = {run_id: curves for (_, run_id), curves in zip(timed, each, strict=True)}
+        # The last values, wherever the window is: a search by key for each.
+        ends = metrics.several(self.database, list(read), request.names, buckets=1)
+        by_name: dict[str, tuple[EntryCurve, ...]] = {}
+        for name in request.names:
+            made = []
+            for members in request.members:
+                own = {run_id: read[run_id][name] for run_id in members.runs if run_id in read}
+                last = statistic(value for run_id in own for value in ends[run_id][name].values[-1:])
+                made.append(_entry_curve(request, name, own, scales, last, alone=len(members.runs) == 1))
+            by_name[name] = tuple(made)
+        return EntryCurves(request, by_name, scales, _reach(request, scales))
+
+    def _read_run(self, request: CurveRequest, members: Members, run_id: int, scale: Scale) -> dict[str, _RunCurve]:
+        """The metrics of a run, with averages of those that are joined or smoothed."""
+        dense = tuple(filter(is_dense, request.names))
+        first, last = request.bounds(scale)
+        span = (max(1, members.reach) if last is None else last) + 1 - (first or 0)
+        # A power of two: what was read of a run that goes on is continued until the run is twice as long.
+        width = 1 << max(0, math.ceil(math.log2(max(1, span) / (2 * request.buckets))))
+        # Beside groups, a single run is read at the cursor as they are: by the means of the same ranges.
+        joined = any(len(each.runs) > 1 for each in request.members)
+        averaged = dense if joined else tuple(name for name in dense if request.smoothing and is_noisy(name))
+        tracks = self._runs[run_id]
+        tracks.read(
+            Wanted(
+                request.names, request.buckets, first, last, averaged=averaged, width=width, generation=members.attempts
+            )
+        )
+        return {
+            name: _RunCurve(tracks.curves[name], tracks.averages.get(name, EMPTY), width if name in dense else 1)
+            for name in request.names
+        }
+
+
 def read_curves(db: Database, request: CurveRequest) -> EntryCurves:
-    """Read the curves of a comparison."""
-    found: dict[tuple[str, Members], EntryCurve] = {}
-    plain: dict[tuple[int | None, int | None], list[Members]] = {}
-    joined: list[tuple[str, Members]] = []
-    scales = _scales(db, request)
-    noisy = [figure for figure in request.names if request.smoothing and METRICS[figure].noisy]
-    for members in request.members:
-        if not scales.keys() & set(members.runs):
-            found.update({(figure, members): EntryCurve(_nothing(), _nothing()) for figure in request.names})
-        elif len(members.runs) == 1:
-            plain.setdefault(request.bounds(scales[members.runs[0]]), []).append(members)
-            joined += [(figure, members) for figure in noisy]
-        else:
-            joined += [(figure, members) for figure in request.names]
-    for (first, last), alone in plain.items():
-        ids = [members.runs[0] for members in alone]
-        read = metrics.several(db, ids, request.names, first=first, last=last, buckets=request.buckets)
-        for members in alone:
-            run_id = members.runs[0]
-            for figure, recorded in read[run_id].items():
-                x, y = _arrays(db, run_id, figure, recorded)
-                broken = _broken(run_id, x, y, scales[run_id])
-                found[figure, members] = EntryCurve(scales[run_id].place(x), y, broken=broken)
-    # Read run by run, so that the runs of one group are read at once too.
-    parts = [(figure, members, run_id) for figure, members in joined for run_id in members.runs if run_id in scales]
-    with ThreadPoolExecutor(max_workers=_READERS) as pool:
-        read_parts = pool.map(lambda part: _middle(db, request, part[0], part[1], part[2], scales[part[2]]), parts)
-        middles = dict(zip(parts, read_parts, strict=True))
-    for figure, members in joined:
-        own = {run_id: middles[figure, members, run_id] for run_id in members.runs if run_id in scales}
-        curve = _joined(db, request, figure, own, scales)
-        raw = found.get((figure, members))  # what was recorded stays behind the smoothed curve
-        found[figure, members] = curve if raw is None else replace(curve, raw_x=raw.x, raw_y=raw.y, broken=raw.broken)
-    by_name = {figure: tuple(found[figure, members] for members in request.members) for figure in request.names}
-    return EntryCurves(request, by_name, scales, _reach(request, scales))
+    """Read the curves of a comparison once."""
+    return ComparisonCurves(db).read(request)
+
+
+def _entry_curve(
+    request: CurveRequest,
+    name: str,
+    own: Mapping[int, _RunCurve],
+    scales: Mapping[int, Scale],
+    last: Stat,
+    *,
+    alone: bool,
+) -> EntryCurve:
+    """A metric of an entry: of its only run, smoothed where that was asked for, or of its runs joined."""
+    if not own:
+        return EntryCurve(_nothing(), _nothing())
+    broken = tuple(mark for run_id, curve in own.items() for mark in _broken(run_id, curve.recorded, scales[run_id]))
+    smooth = bool(request.smoothing) and is_noisy(name)
+    parts = []
+    for run_id, curve in own.items():
+        shown = curve.averages if smooth or not alone else curve.recorded
+        y = smoothed(shown.steps, shown.values, request.smoothing) if smooth else shown.values
+        parts.append((scales[run_id].place(shown.steps), y))
+    if not alone:
+        made = join(parts)
+        averaged = any(curve.width > 1 for curve in own.values())
+        return EntryCurve(made.steps, made.mean, made.std, made.n, broken=broken, last=last, averaged=averaged)
+    raw, scale = next((curve.recorded, scales[run_id]) for run_id, curve in own.items())
+    behind = (scale.place(raw.steps), raw.values) if smooth else (_nothing(), _nothing())
+    means = next(iter(own.values())).averages if not smooth else EMPTY
+    return EntryCurve(
+        *parts[0], raw_x=behind[0], raw_y=behind[1], broken=broken, last=last,
+        mean_x=scale.place(means.steps), mean_y=means.values,
+    )  # fmt: skip
 
 
 def _scales(db: Database, request: CurveRequest) -> dict[int, Scale]:
@@ -164,45 +234,8 @@ def _reach(request: CurveRequest, scales: Mapping[int, Scale]) -> float:
     return float(max(ends, default=0.0))
 
 
-def _middle(db: Database, request: CurveRequest, figure: str, members: Members, run_id: int, scale: Scale) -> Series:
-    """The middle of one run's curve: what means over seeds and moving averages rest on."""
-    first, last = request.bounds(scale)
-    if METRICS[figure].source != "step":
-        return metrics.series(db, run_id, figure, first=first, last=last)
-    until = max(1, members.reach) if last is None else last
-    return metrics.averages(db, run_id, figure, first=first or 0, last=until, buckets=request.buckets)
-
-
-def _joined(
-    db: Database, request: CurveRequest, figure: str, middles: Mapping[int, Series], scales: Mapping[int, Scale]
-) -> EntryCurve:
-    """The curves of an entry's runs as one, or the smoothed curve of its only run."""
-    curves: list[tuple[FloatArray, FloatArray]] = []
-    broken: list[tuple[float, str]] = []
-    for run_id, middle in middles.items():
-        x, y = _arrays(db, run_id, figure, middle)
-        broken += _broken(run_id, x, y, scales[run_id])
-        if request.smoothing and METRICS[figure].noisy:
-            y = smoothed(x, y, request.smoothing)
-        curves.append((scales[run_id].place(x), y))
-    if len(curves) == 1:
-        return EntryCurve(*curves[0], broken=tuple(broken))
-    made = join(curves)
-    return EntryCurve(made.steps, made.mean, made.std, made.n, broken=tuple(broken))
-
-
-def _arrays(db: Database, run_id: int, figure: str, series: Series) -> tuple[FloatArray, FloatArray]:
-    """A metric's steps and values; the first mask, before the first step, is no update: nothing was exchanged in it."""
-    x, y = np.asarray(series.steps, dtype=np.float64), np.asarray(series.values, dtype=np.float64)
-    if figure not in _EXCHANGED or not len(x):
-        return x, y
-    begun = metrics.steps(db, run_id, limit=1)
-    later = x >= begun[0].step if begun else np.zeros(len(x), dtype=bool)
-    return x[later], y[later]
-
-
-def _broken(run_id: int, x: FloatArray, y: FloatArray, scale: Scale) -> tuple[tuple[float, str], ...]:
+def _broken(run_id: int, curve: Curve, scale: Scale) -> tuple[tuple[float, str], ...]:
     """Where a run's values begin to be not finite."""
-    found = breaks(x, y, f"run {run_id}")
+    found = breaks(curve.steps, curve.values, f"run {run_id}")
     places = scale.place(np.array([step for step, _ in found])).tolist()
     return tuple((place, text) for place, (_, text) in zip(places, found, strict=True))

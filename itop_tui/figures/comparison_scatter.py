@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 from itop_tui.figures import axis
 from itop_tui.figures.comparison import Entry, result_of, statistic
+from itop_tui.figures.format import plural
 
 ACCURACIES = {"test_accuracy": "test accuracy", "best_val_accuracy": "best validation accuracy"}
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An entry of a comparison as a point, with bars that reach its deviations to either side; 0 for none."""
+    """An entry of a comparison as a point: the means over the `n` of its runs that have both metrics.
+
+    Bars reach their deviations to either side; 0 for none.
+    """
 
     letter: str
     position: int
@@ -22,11 +26,12 @@ class Point:
     y: float
     x_std: float = 0.0
     y_std: float = 0.0
+    n: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ScatterData:
-    """What a scatter plot shows: points in shares, and what to say of those that are not known."""
+    """What a scatter plot shows: points in shares, and what to say of entries that lack values in some or all runs."""
 
     title: str = ""
     x_label: str = ""
@@ -58,16 +63,21 @@ def scatter_data(
         ("itop_rate", "R_s and accuracy", "R_s explored"),
         ("flops_ratio", "FLOPs and accuracy", "training FLOPs of dense"),
     ):
-        points, missing = [], []
+        points: list[Point] = []
+        missing: list[str] = []
+        fewer: list[str] = []
         for at, entry in enumerate(compared):
             if entry.key in hidden:
                 continue
-            across = statistic(result_of(run, name, seconds) for run in entry.runs)
-            up = statistic(result_of(run, accuracy, seconds) for run in entry.runs)
+            pairs = [(result_of(run, name, seconds), result_of(run, accuracy, seconds)) for run in entry.runs]
+            known = [(x, y) for x, y in pairs if x is not None and y is not None]
+            across, up = statistic(x for x, _ in known), statistic(y for _, y in known)
             if across.mean is None or up.mean is None or not math.isfinite(across.mean + up.mean):
                 missing.append(entry.letter)
                 continue
-            points.append(Point(entry.letter, at, across.mean, up.mean, across.std or 0.0, up.std or 0.0))
-        missing_text = f"without {label} or {ACCURACIES[accuracy]}: {', '.join(missing)}" if missing else ""
-        plots.append(ScatterData(title, label, ACCURACIES[accuracy], tuple(points), missing_text))
+            points.append(Point(entry.letter, at, across.mean, up.mean, across.std or 0.0, up.std or 0.0, up.n))
+            if up.n < entry.n:
+                fewer.append(f"{entry.letter}: n = {up.n} of {plural(entry.n, 'run')}")
+        missing_text = [f"without {label} or {ACCURACIES[accuracy]}: {', '.join(missing)}"] if missing else []
+        plots.append(ScatterData(title, label, ACCURACIES[accuracy], tuple(points), "; ".join(missing_text + fewer)))
     return plots[0], plots[1]

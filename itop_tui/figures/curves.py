@@ -31,6 +31,8 @@ class Members:
     reach: int = field(compare=False)
     """The last step any of them took; the same members may have come further since."""
     epoch: float = 1.0
+    attempts: int = field(default=0, compare=False)
+    """How often they were started and resumed: another number where recorded steps may have been taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +178,35 @@ class CurveTrack:
     def curve(self) -> Curve:
         """The metric as it is now."""
         return Curve(self._steps, self._values, self._smooth_steps, self._smooth_values)
+
+
+class AverageTrack:
+    """The averages of one metric over equal ranges of steps, from a first one on, while it grows.
+
+    A point lies at the middle of its range; it is NaN where a value in the range is not finite.
+    """
+
+    def __init__(self, origin: int, width: int) -> None:
+        self._origin, self._width = origin, width
+        self._whole = self._steps = self._values = np.empty(0)
+        self._means = np.empty(0)
+        self.last: float = -math.inf
+        """The last step."""
+
+    def load(self, whole: Series, last: int) -> None:
+        """Begin with ranges that are complete, up to and with a step."""
+        self._whole, self._means = np.asarray(whole.steps, dtype=np.float64), np.asarray(whole.values, dtype=np.float64)
+        self.last = last
+
+    def extend(self, steps: Sequence[float], values: Sequence[float]) -> None:
+        """Append later points."""
+        self._steps, self._values = np.append(self._steps, steps), np.append(self._values, values)
+        self.last = max([self.last, *steps[-1:]])
+
+    def curve(self) -> Curve:
+        """The averages as they are now, those of the last range so far among them."""
+        finite = np.where(np.isfinite(self._values), self._values, np.nan)
+        ranges, at, n = np.unique((self._steps - self._origin) // self._width, return_inverse=True, return_counts=True)
+        middles = np.minimum(self._origin + ranges * self._width + (self._width - 1) // 2, self.last)
+        means = np.bincount(at, finite, len(n)) / n
+        return Curve(np.append(self._whole, middles), np.append(self._means, means))

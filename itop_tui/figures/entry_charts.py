@@ -65,6 +65,8 @@ class ChartedEntries:
     hidden: frozenset[int]
     curves: EntryCurves | None
     marked: MarkedEntry | None
+    read_beside: bool = True
+    """Whether a list beside the charts shows the values at the cursor."""
 
     @property
     def epochs_known(self) -> bool:
@@ -91,7 +93,7 @@ class ChartedEntries:
         """What one chart shows."""
         known, name = self._known(across), spec.names[0]
         if known is None or name not in known.by_name:
-            return ChartData(empty="reading …", x_unit=across, read_beside=True)
+            return ChartData(empty="reading …", x_unit=across, read_beside=self.read_beside)
         each = [known.of(name, tuple(run.id for run in entry.runs)) for entry in self.entries]
         curves = [
             (at, entry, curve)
@@ -113,7 +115,8 @@ class ChartedEntries:
             whose=self.marked.letter if self.marked is not None else "",
             smoothing=known.request.smoothing if metric is not None and metric.noisy else 0.0,
             x_note=across_note(known.scales.values()),
-            read_beside=True,
+            averaged=any(curve.averaged for _, _, curve in curves),
+            read_beside=self.read_beside,
         )
 
 
@@ -126,7 +129,8 @@ def lines_of(curves: Sequence[tuple[int, Entry, EntryCurve]]) -> tuple[Line, ...
         if len(curve.raw_x) and len(shown) <= RAW_UP_TO
     ]
     own = [
-        Line(_BY_LETTER, curve.x, curve.y, f"curve-{at}", marker=entry.letter, position=at, std=curve.std, n=curve.n)
+        Line(_BY_LETTER, curve.x, curve.y, f"curve-{at}", marker=entry.letter, position=at, std=curve.std, n=curve.n,
+             last=curve.last, runs=entry.n, mean_x=curve.mean_x, mean_y=curve.mean_y)
         for at, entry, curve in shown
-    ]
+    ]  # fmt: skip
     return (*raw, *own)

@@ -92,6 +92,18 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     return padding + shown if right else shown + padding
 
 
+def shortened(text: str, width: int) -> str:
+    """A text in at most so many cells, cut in its middle: of names that begin alike, the end says more."""
+    shown = plain(text, limit=_LONGEST)
+    if cell_len(shown) <= width:
+        return shown
+    if width <= 2:
+        return fit(shown, width)
+    end = (width - 1) // 2
+    tail = chop_cells(shown[::-1], end)[0][::-1]
+    return f"{chop_cells(shown, width - 1 - end)[0]}…{tail}"
+
+
 def duration(seconds: float | None) -> str:
     """Write a length of time: "9s", "4m 12s", "3h 05m", "2d 4h"."""
     if seconds is None or not math.isfinite(seconds):

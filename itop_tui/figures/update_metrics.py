@@ -40,11 +40,11 @@ def read_sparse(
     run_id: int,
     names: Iterable[str],
     updates: Sequence[MaskUpdate],
-    *,
-    after: float = -math.inf,
-    until: float = math.inf,
+    first: int | None = None,
+    last: int | None = None,
 ) -> dict[str, Curve]:
-    """The metrics among `names` that are not those of steps, at later steps than `after`, up to and with `until`."""
+    """The metrics among `names` that are not those of steps, from a first step on, up to and with a last one."""
+    low, high = -math.inf if first is None else first, math.inf if last is None else last
     wanted = [metric for metric in map(find, names) if metric is not None and metric.source != "step"]
     epochs = metrics.epochs(db, run_id) if any(metric.source == "epoch" for metric in wanted) else []
     histories = {
@@ -62,7 +62,7 @@ def read_sparse(
             ]
         else:
             points = [(step, layer_value(row, metric.name)) for step, row in histories[_layer(metric)]]
-        known = [(step, value) for step, value in points if value is not None and after < step <= until]
+        known = [(step, value) for step, value in points if value is not None and low <= step <= high]
         curves[metric.name] = Curve(
             np.asarray([step for step, _ in known], dtype=np.float64),
             np.asarray([value for _, value in known], dtype=np.float64),

@@ -18,6 +18,13 @@ from itop_tui.figures.format import duration, plural
 Across = Literal["step", "epoch", "hour"]
 ACROSS: tuple[Across, ...] = ("step", "epoch", "hour")
 """What the x axis can count, in the order a key goes through them."""
+TIME = "training time"
+"""What an x axis of hours is called: what it writes may be seconds or days."""
+
+
+def axis_name(across: str) -> str:
+    """What an x axis is called."""
+    return TIME if across == "hour" else f"{across}s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +90,8 @@ class Hours:
     def note(self) -> str:
         """What was left out, in a few words."""
         if not self.left_out:
-            return "hours of training"
-        return f"hours of training, {plural(self.left_out, 'pause')} of {duration(self.seconds_left_out)} left out"
+            return TIME
+        return f"{TIME}, {plural(self.left_out, 'pause')} of {duration(self.seconds_left_out)} left out"
 
 
 Scale = Linear | Hours
@@ -96,7 +103,7 @@ def across_note(scales: Iterable[Scale]) -> str:
     timed = [scale for scale in scales if isinstance(scale, Hours)]
     if not timed:
         return ""
-    return "hours of training" + (", pauses left out" if any(scale.left_out for scale in timed) else "")
+    return TIME + (", pauses left out" if any(scale.left_out for scale in timed) else "")
 
 
 def hours(moments: Series, attempts: Sequence[AttemptRecord]) -> Hours | None:

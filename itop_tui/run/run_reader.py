@@ -207,9 +207,7 @@ class RunReader(Watcher):
         if self._lineage is None:  # whom a run was forked from, and where, does not change
             self._lineage = lineage(self._database, run)
         starts = [attempt.start_step for attempt in tries if attempt.start_step > 0]
-        return self._curves.read(
-            request, generation=run.attempt_count, reached=run.step, lineage=self._lineage, starts=starts
-        )
+        return self._curves.read(request, generation=run.attempt_count, lineage=self._lineage, starts=starts)
 
     def _read_parent(self, run: RunRecord) -> RunRecord | None:
         """The parent's settings do not change: it is read once."""

@@ -9,7 +9,7 @@ from textual.binding import Binding
 
 from itop_tui.dialogs.chooser import CheckList, Item
 from itop_tui.runs.run_columns import COLUMNS, FIELDS, RunColumn, column, settings_columns
-from itop_tui.runs.run_layout import ChosenColumn, default_columns, moved, resized
+from itop_tui.runs.run_layout import ChosenColumn, added, default_columns, moved, resized
 from itop_tui.widgets.key_bar import KeyHint
 
 Choice = tuple[ChosenColumn, ...]
@@ -33,6 +33,8 @@ class ColumnChooser(CheckList[Choice]):
     def __init__(self, chosen: Sequence[ChosenColumn], at: str = "") -> None:
         super().__init__("Columns", (), hint="type to search every field, setting and metric", current=at)
         self._chosen: Choice = tuple(chosen) or default_columns()
+        self._added = "name"
+        """The column after which the next new one comes."""
         self._known = {each.key: each for each in (*COLUMNS, *FIELDS, *settings_columns())}
         self._list_chosen()
 
@@ -67,9 +69,10 @@ class ColumnChooser(CheckList[Choice]):
         return value in self._keys
 
     def toggle(self, value: str) -> None:
-        """Show or hide a column; the last one stays."""
+        """Show or hide a column; the last one stays. A new one comes after the name: at the end it may not fit."""
         if not self.is_chosen(value):
-            self._change((*self._chosen, ChosenColumn(value)), follow=value)
+            self._change(added(self._chosen, value, after=self._added), follow=value)
+            self._added = value
         elif len(self._chosen) > 1:
             self._change(tuple(each for each in self._chosen if each.key != value))
 

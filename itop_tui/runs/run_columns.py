@@ -97,18 +97,21 @@ def number_cell(get: Callable[[RunRecord], str], *, muted: bool = False) -> Cell
     return cell
 
 
-def spread(write: Figure, mean: float | None, std: float | None, width: int) -> str:
-    """Write a mean and its deviation, "97.12 ±0.31%", as far as the room goes: the mean at least."""
+def spread(write: Figure, mean: float | None, std: float | None, width: int, of: int | None = None) -> str:
+    """Write a mean and its deviation, "97.12 ±0.31%", as far as the room goes: the mean at least.
+
+    Of how many runs it is, where some have none: "97.12 ±0.31% of 3", and before the deviation where there is less
+    room.
+    """
     middle = write(mean)
-    if mean is None or std is None:
-        return fit(middle, width, right=True)
-    deviation = write(std)
-    if middle.endswith("%") and deviation.endswith("%"):
-        middle = middle[:-1]
-    for whole in (f"{middle} ±{deviation}", f"{middle}±{deviation}"):
-        if len(whole) <= width:
-            return fit(whole, width, right=True)
-    return fit(write(mean), width, right=True)
+    whole = [middle]
+    if mean is not None and std is not None:
+        deviation = write(std)
+        bare = middle[:-1] if middle.endswith("%") and deviation.endswith("%") else middle
+        whole = [f"{bare} ±{deviation}", f"{bare}±{deviation}", middle]
+    if of is not None and mean is not None:
+        whole = [*(f"{text} of {of}" for text in whole), f"{middle}/{of}", middle]
+    return next((text.rjust(width) for text in whole if len(text) <= width), fit(middle, width, right=True))
 
 
 def _state(run: RunRecord, scene: CellContext, width: int) -> list[Part]:

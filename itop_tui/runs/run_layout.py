@@ -19,6 +19,8 @@ _TIGHT = 140
 _EXTRA_RANK, _NAME_FIRST = 8, {False: 16, True: 8}
 """Columns of this rank and above are shown only where the name can still grow by so many cells, on a tight or a wide
 line."""
+_ADDED_RANK = 0.5
+"""Columns that a person added come after those of rank 0."""
 _PINNED = {"state": 6, "id": 9, "name": 3}
 """The columns that stand on every page; a chosen width takes at most such a part of the line, one in so many."""
 _KNOWN_WIDTH = {each.key: each.width for each in COLUMNS}
@@ -140,7 +142,9 @@ def _pages(
     room, gap = width - LEAD, _gap(width)
     need = _cells(width, widths, grouped=grouped)
     keys, own = [each.key for each in columns], [each.key for each in COLUMNS]
-    first = sorted(columns, key=lambda each: each.rank) if keys == own else columns
+    # Columns that were added to the list's own are wanted before those; after these, its own are kept by their rank.
+    by_rank = [key for key in keys if key in own] == own
+    first = sorted(columns, key=lambda each: each.rank if each.key in own else _ADDED_RANK) if by_rank else columns
     pages = [_that_fit(first, room, gap, need_of=need, sparing=sorted(keys) == sorted(own))]
     pinned = [each for each in columns if each.key in _PINNED]
     left = [each for each in columns if each not in pages[0]]
@@ -186,6 +190,14 @@ def resized(chosen: Sequence[ChosenColumn], key: str, width: int | None) -> tupl
     """The choice with one column of another width."""
     changed = ChosenColumn(key, None if width is None else max(NARROWEST, min(width, WIDEST)))
     return tuple(changed if each.key == key else each for each in chosen or default_columns())
+
+
+def added(chosen: Sequence[ChosenColumn], key: str, *, after: str) -> tuple[ChosenColumn, ...]:
+    """The choice with another column after one, or after those that stand on every page where that is not shown."""
+    keys = [each.key for each in chosen]
+    pinned = [place for place, each in enumerate(keys) if each in _PINNED]
+    place = keys.index(after) if after in keys else max(pinned, default=-1)
+    return (*chosen[: place + 1], ChosenColumn(key), *chosen[place + 1 :])
 
 
 def moved(chosen: Sequence[ChosenColumn], ordered: Sequence[str], key: str, to: int) -> tuple[ChosenColumn, ...]:

@@ -85,13 +85,15 @@ def _group_cell(line: GroupLine, column: RunColumn, scene: CellContext, width: i
 
 
 def _mean(group: RunGroup, column: RunColumn, width: int) -> list[Part]:
-    """A mean with its deviation; a mark shows that some runs diverged, NaN that all did."""
+    """A mean with its deviation, and of how many runs it is; a mark shows that some diverged, NaN that all did."""
     assert column.mean is not None
     name = column.figure
     diverged = group.diverged.get(name, 0)
     if diverged and not group.count.get(name, 0):
         return [(fit("NaN", width, right=True), "bad")]
-    shown = spread(column.mean, group.mean[name], group.std.get(name), width - bool(diverged))
+    count = group.count.get(name, group.n)
+    of = count if 0 < count < group.n else None
+    shown = spread(column.mean, group.mean[name], group.std.get(name), width - bool(diverged), of)
     if diverged:
         return [(shown, "text"), ("!", "bad")]
     return [(shown, "faint" if shown.strip() == "–" else "text")]

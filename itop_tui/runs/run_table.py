@@ -9,7 +9,7 @@ from textual.message import Message
 
 from itop_tui.runs.column_chooser import ColumnChooser
 from itop_tui.runs.run_columns import RunColumn
-from itop_tui.runs.run_layout import ChosenColumn, Placed, at, edge_at, moved, order, resized
+from itop_tui.runs.run_layout import ChosenColumn, Placed, at, default_columns, edge_at, moved, order, resized
 from itop_tui.runs.run_lines import GroupLine, Row, ids_of
 from itop_tui.runs.run_list import RunList
 
@@ -84,12 +84,16 @@ class RunTable(RunList):
     # ------------------------------------------------------------------------------------------------------ columns
 
     def action_choose_columns(self) -> None:
-        """Choose the columns."""
+        """Choose the columns; where new ones do not fit beside the first, the page with the first of them is shown."""
 
         def decided(choice: tuple[ChosenColumn, ...] | None) -> None:
             if choice is not None:
+                before = {each.key for each in self.chosen or default_columns()}
+                new = [each.key for each in choice if each.key not in before]
                 self.page_of_columns = 0
                 self._change(choice)
+                if new:
+                    self.page_of_columns = dict(self._order).get(new[0], 0)
 
         self.app.push_screen(ColumnChooser(self.chosen, at=self.held_column), decided)
 

@@ -110,14 +110,16 @@ def _side_by_side(
     rows: list[list[Cell]] = [["name", *(data(entry.label) for entry in compared)]]
     rows.append(["state", *(state(entry.status) if entry.status else "mixed" for entry in compared)])
     if any(entry.n > 1 for entry in compared):
-        rows.append(["n", *(str(entry.n) for entry in compared)])
+        rows.append(["runs", *(str(entry.n) for entry in compared)])
     settings = entry_settings(compared)
     if settings:
         rows += [_title("settings that differ", compared)]
         rows += [[name, *(data(setting_of(name, values)) for values in row)] for name, row in settings.items()]
     rows += [_title("results", compared)]
     found = results(compared, seconds)
-    rows += [_row(result, found[result.name]) for result in RESULTS if any(stat.n for stat in found[result.name])]
+    rows += [
+        _row(result, found[result.name], compared) for result in RESULTS if any(stat.n for stat in found[result.name])
+    ]
     return columns, rows
 
 
@@ -125,11 +127,11 @@ def _title(text: str, compared: Sequence[Entry]) -> list[Cell]:
     return [Text(f"\n{text}", style="bold"), *(Text("\n") for _ in compared)]
 
 
-def _row(result: Result, stats: Sequence[Stat]) -> list[Cell]:
-    """Write a result of every entry, the best one marked."""
+def _row(result: Result, stats: Sequence[Stat], compared: Sequence[Entry]) -> list[Cell]:
+    """Write a result of every entry, the best one marked; of how many runs it is, where some have none."""
     marked = best(stats, result.best)
     cells: list[Cell] = [result.label]
-    for at, stat in enumerate(stats):
-        text = write_stat(stat, result.write)
+    for at, (stat, entry) in enumerate(zip(stats, compared, strict=True)):
+        text = write_stat(stat, result.write, entry.n)
         cells.append(Text(f"★ {text}" if at in marked else text, style="bold" if at in marked else ""))
     return cells

@@ -117,7 +117,7 @@ def test_a_raw_curve_is_faint_and_not_in_the_legend_and_the_right_axis_has_its_o
 
 def test_a_note_says_how_curves_are_to_be_read() -> None:
     assert note_of(0.0) == ""
-    assert note_of(0.9, "hours of training") == "smoothed by a moving average of weight 0.9 · hours of training"
+    assert note_of(0.9, "training time") == "smoothed by a moving average of weight 0.9 · training time"
 
 
 def test_nothing_to_draw_is_said() -> None:

@@ -13,6 +13,7 @@ from db.session import Database
 from engine.config.run_config import RunConfig
 from itop_tui.export.report import repeat_command, write_report
 from itop_tui.export.run_export import export_runs
+from itop_tui.figures.x_axis import axis_name
 from tests.itop_tui.run.fabricate import record_run, settings
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -118,9 +119,9 @@ def test_a_reader_chooses_steps_epochs_or_hours_without_a_script(page: str) -> N
     found = sections(page)
     assert list(found) == ["step", "epoch", "hour"]
     assert len({section.count("<svg") for section in found.values()}) == 1, "the same figures over each"
-    assert all(f">{across}s</text>" in section for across, section in found.items())
-    assert "hours of training" in found["hour"]
-    assert "hours of training" not in found["step"]
+    assert all(f">{axis_name(across)}</text>" in section for across, section in found.items())
+    assert "training time" in found["hour"]
+    assert "training time" not in found["step"]
     for across in found:
         assert f"#over-{across}:checked~.over-{across}" in page, "shown by its button alone"
 

@@ -23,7 +23,7 @@ EPOCHS = ("val_loss", "val_accuracy")
 
 def read(reader: CurveReader, request: CurveRequest, db: Database, run_id: int) -> dict[str, Curve]:
     run = runs.get(db, run_id)
-    return reader.read(request, generation=run.attempt_count, reached=run.step).by_name
+    return reader.read(request, generation=run.attempt_count).by_name
 
 
 def test_every_figure_is_read_in_full_where_there_is_room(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""Where steps lie on the x axis of a chart: steps, epochs, hours of training."""
+"""Where steps lie on the x axis of a chart: steps, epochs, training time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_hours_leave_out_the_pause_between_attempts() -> None:
     assert scale is not None
     assert (scale.left_out, scale.seconds_left_out) == (1, 3599.0)
     assert (scale.place(np.array([1.0, 4.0, 6.0])) * 3600).tolist() == pytest.approx([0, 3, 5])
-    assert scale.note == "hours of training, 1 pause of 59m 59s left out"
+    assert scale.note == "training time, 1 pause of 59m 59s left out"
     # Beyond what is known, it continues at the mean speed.
     assert scale.place(np.array([11.0]))[0] * 3600 == pytest.approx(10)
 
@@ -28,8 +28,8 @@ def test_the_axis_of_several_runs_says_that_pauses_are_left_out() -> None:
     steps = np.array([1.0, 2.0])
     whole, paused = Hours(steps, steps), Hours(steps, steps, left_out=2, seconds_left_out=60.0)
     assert across_note([Linear(), Linear(5.0)]) == ""
-    assert across_note([whole]) == "hours of training"
-    assert across_note([whole, paused]) == "hours of training, pauses left out"
+    assert across_note([whole]) == "training time"
+    assert across_note([whole, paused]) == "training time, pauses left out"
 
 
 def test_one_step_has_no_time() -> None:

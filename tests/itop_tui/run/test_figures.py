@@ -25,7 +25,7 @@ from tests.itop_tui.run.fabricate import LAYERS, record_run, settings, start, st
 def test_every_figure_of_a_run_and_of_its_layers_is_read(database: Database) -> None:
     run = record_run(database, steps=450)
     names = tuple(figure.name for figure in all_metrics(name for name, _, _ in LAYERS))
-    read = CurveReader(database, run.id).read(CurveRequest(names=names, columns=300), generation=1, reached=450)
+    read = CurveReader(database, run.id).read(CurveRequest(names=names, columns=300), generation=1)
     assert set(read.by_name) == set(names)
     assert all(len(curve.steps) for curve in read.by_name.values())
     assert read.by_name["churn"].steps.tolist() == [100, 200, 300, 400]
@@ -102,7 +102,7 @@ def test_a_fork_of_a_fork_shows_each_ancestor_up_to_where_it_was_left(database: 
     found = lineage(database, runs.get(database, youngest))
     assert found == (Stretch(eldest.id, -1, 200), Stretch(middle, 200, 350))
     read = CurveReader(database, youngest).read(
-        CurveRequest(names=("loss", "churn", "val_loss"), columns=300), generation=1, reached=380, lineage=found
+        CurveRequest(names=("loss", "churn", "val_loss"), columns=300), generation=1, lineage=found
     )
     assert read.by_name["loss"].steps.tolist() == list(range(351, 381))
     assert read.before["loss"].steps.tolist() == list(range(1, 351))
@@ -131,7 +131,7 @@ def test_a_window_before_the_fork_shows_the_parent_alone(database: Database) -> 
     child = forked(database, eldest.id, 200, 260, "child")
     request = CurveRequest(names=("loss",), columns=50, window=(20, 60))
     read = CurveReader(database, child).read(
-        request, generation=1, reached=260, lineage=lineage(database, runs.get(database, child))
+        request, generation=1, lineage=lineage(database, runs.get(database, child))
     )
     assert set(range(20, 61)) <= set(read.before["loss"].steps.tolist())
     assert read.before["loss"].steps.max() < 70

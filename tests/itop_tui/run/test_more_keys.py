@@ -147,7 +147,7 @@ async def test_hours_across(opened: Opened) -> None:
     await until(pilot, lambda: shows_curves(screen) and screen.charts.charts[0].data.x_unit == "hour", "the hours")
     line = screen.charts.charts[0].data.lines[0]
     assert line.x[-1] * 3600 == pytest.approx(449)
-    assert "hours of training" in screen.charts.note
+    assert "training time" in screen.charts.note
     await pilot.press("plus")
     await settled(pilot, screen)
     assert screen.charts.window == pytest.approx((75.83, 375.17), abs=1)  # kept in steps, whatever stands across

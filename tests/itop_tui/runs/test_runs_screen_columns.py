@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from db.session import Database
 from itop_tui.app import ItopApp
 from itop_tui.runs.column_chooser import ColumnChooser
 from itop_tui.runs.run_columns import COLUMNS
-from itop_tui.runs.run_layout import Placed
+from itop_tui.runs.run_layout import ChosenColumn, Placed
 from tests.itop_tui.made import SIZE, create, reported, seeds
 from tests.itop_tui.runs.test_runs_screen_shelf import another
 from tests.itop_tui.support import list_of, screen_text, started, table_of, wait_for
@@ -68,6 +70,38 @@ async def test_any_column_sorts_and_its_head_says_so(app: ItopApp, database: Dat
         await pilot.click(table_of(app), offset=(5, 0))
         await wait_for(pilot, lambda: [run.seed for run in table_of(app).rows] == [2, 2, 1, 1, 0, 0])
         assert "seed ▼" in screen_text(app)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_column_that_is_added_is_visible_and_the_others_stay(
+    app: ItopApp, database: Database, size: tuple[int, int]
+) -> None:
+    create(database, 2)
+    async with app.run_test(size=size) as pilot:
+        await started(pilot, 2)
+        assert "best" in shown(app)
+        await pilot.press("right")  # further columns: the new one is on the first page
+        for word, key in (("notes", "notes"), ("update_freq", "config.update_frequency")):
+            await pilot.press("e")
+            await wait_for(pilot, lambda: isinstance(app.screen, ColumnChooser))
+            await pilot.press(*word, "space", "enter")
+            await wait_for(pilot, lambda key=key: key in [each.key for each in table_of(app).chosen])  # type: ignore[misc]
+            assert key in shown(app), "what was added is on the screen"
+            assert shown(app)[:3] == ["state", "id", "name"]
+        assert size[0] < 100 or "best" in shown(app)
+
+
+async def test_a_column_that_does_not_fit_on_the_first_page_is_turned_to(app: ItopApp, database: Database) -> None:
+    create(database, 2)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await started(pilot, 2)
+        first = ("model", "data", "method", "progress", "loss", "speed", "tags")
+        table_of(app).chosen = tuple(ChosenColumn(key, 20) for key in ("state", "id", *first, "name"))
+        await pilot.press("e")
+        await wait_for(pilot, lambda: isinstance(app.screen, ColumnChooser))
+        await pilot.press(*"update_freq", "space", "enter")
+        await wait_for(pilot, lambda: "config.update_frequency" in [each.key for each in table_of(app).chosen])
+        assert "config.update_frequency" in shown(app)
 
 
 async def test_what_does_not_fit_is_on_further_pages_of_columns(app: ItopApp, database: Database) -> None:

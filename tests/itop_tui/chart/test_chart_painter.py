@@ -1,0 +1,152 @@
+"""Where a chart puts its labels, letters and marks: in the cells in which the curve has these values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.style import Style
+
+from itop_tui.chart.cell_canvas import CellCanvas
+from itop_tui.chart.chart import Chart
+from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter, value_text
+from itop_tui.chart.cursor_reading import ReadingPart, laid_out
+from itop_tui.chart.plot_frame import PlotFrame
+from itop_tui.figures import axis, braille
+from itop_tui.figures.chart_data import ChartData, Event, Line
+from tests.itop_tui.run.hosting import Host
+
+SIZES = st.tuples(st.integers(20, 120), st.integers(6, 60))
+
+
+def painted(data: ChartData, size: tuple[int, int], xs: tuple[float, float], **more: bool) -> list[str]:
+    """The rows of a chart."""
+    canvas = CellCanvas(*size)
+    Painter(PaintedChart(data, "title", xs, **more), canvas, lambda name: Style()).paint()
+    return ["".join(canvas.character(column, row) for column in range(size[0])) for row in range(size[1])]
+
+
+def is_drawn(character: str) -> bool:
+    return "\u2800" < character <= "\u28ff"
+
+
+@given(
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    st.floats(-1e6, 1e6),
+    st.floats(1e-3, 1e6),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
+def test_the_cell_of_a_value_is_that_in_which_the_curve_has_its_dot(
+    shape: tuple[int, int], low: float, span: float, across: float, up: float
+) -> None:
+    width, height = shape
+    xs, ys = (0.0, 1.0), (low, low + span)
+    value = low + up * span
+    frame = PlotFrame(GUTTER, 1, width, height, xs, ys)
+    rows, columns = np.nonzero(braille.cells(np.array([across]), np.array([value]), xs, ys, width, height))
+    assert [frame.row(value) - 1] == rows.tolist()
+    assert [frame.column(across) - GUTTER] == columns.tolist()
+
+
+@given(SIZES, st.floats(-1e4, 1e4), st.floats(1e-2, 1e4), st.booleans())
+def test_the_label_of_a_tick_stands_on_the_row_of_its_value(
+    size: tuple[int, int], low: float, span: float, log: bool
+) -> None:
+    if log:
+        low = abs(low) + 1e-3
+    ends = Line("", np.array([0.0, 1.0]), np.array([low, low + span]), "first")
+    rows = painted(ChartData((ends,)), size, (0.0, 1.0), log_scale=log)
+    ys = axis.padded(*np.log10([low, low + span]).tolist()) if log else axis.padded(low, low + span)
+    most = max(2, (size[1] - 2) // 3)
+    for tick in axis.log_ticks(*ys, most) if log else axis.linear_ticks(*ys, most):
+        value = np.array([tick, tick])
+        drawn = braille.cells(np.array([0.0, 1.0]), value, (0.0, 1.0), ys, size[0] - GUTTER, size[1] - 2)
+        (row,) = set(np.nonzero(drawn)[0].tolist())
+        assert rows[1 + row][: GUTTER - 1].strip() == axis.label(10.0**tick if log else tick)
+        assert rows[1 + row][GUTTER - 1] == "┤"
+
+
+@given(SIZES, st.floats(0, 1e5), st.floats(10, 1e6), st.sampled_from(["step", "epoch", "hour"]))
+def test_the_label_of_a_position_covers_its_column(size: tuple[int, int], low: float, span: float, unit: str) -> None:
+    line = Line("", np.array([low, low + span]), np.array([0.0, 1.0]), "first")
+    row = painted(ChartData((line,), x_unit=unit), size, (low, low + span))[-1]
+    width = size[0] - GUTTER
+    known = axis.x_ticks(low, low + span, max(2, width // 10), unit)
+    assert len(set(known.values())) == len(known), "no two positions are called the same"
+    for tick, text in known.items():
+        point = braille.cells(np.array([tick]), np.array([0.5]), (low, low + span), (0.0, 1.0), width, 1)
+        column = GUTTER + int(np.nonzero(point)[1][0])
+        starts = [at for at in range(len(row)) if f" {row} ".startswith(f" {text} ", at)]
+        assert not starts or any(start <= column < start + len(text) for start in starts)
+
+
+@given(SIZES, st.lists(st.floats(-5, 5) | st.just(float("nan")), min_size=1, max_size=40), st.floats(0.01, 1))
+def test_letters_stand_on_their_curve(size: tuple[int, int], values: list[float], reach: float) -> None:
+    x, y = np.linspace(0.0, reach, len(values)), np.array(values)
+    line = Line(" ", x, y, "first")
+    with_letters = painted(ChartData((replace(line, marker="A"),)), size, (0.0, 1.0))
+    without = painted(ChartData((line,)), size, (0.0, 1.0))
+    letters = [
+        (row, column)
+        for row in range(1, size[1] - 1)
+        for column in range(GUTTER, size[0])
+        if with_letters[row][column] == "A"
+    ]
+    assert all(is_drawn(without[row][column]) for row, column in letters)
+    assert bool(letters) == bool(np.isfinite(y).any()), "a short curve has its letter too"
+
+
+@pytest.mark.parametrize(
+    ("hours", "some"),
+    [(0.18 / 3600, "0.1 s"), (90 / 3600, "40 s"), (4 / 60, "2 min"), (3.0, "2 h"), (100.0, "2 d")],
+)
+def test_time_is_written_in_the_unit_of_its_range(hours: float, some: str) -> None:
+    line = Line("", np.array([0.0, hours]), np.array([0.0, 1.0]), "first")
+    row = painted(ChartData((line,), x_unit="hour"), (60, 10), (0.0, hours))[-1]
+    assert f" {some} " in row
+    assert "e-" not in row
+
+
+def test_steps_far_along_a_long_run_are_told_apart() -> None:
+    line = Line("", np.array([1_000_000.0, 1_000_050.0]), np.array([0.0, 1.0]), "first")
+    row = painted(ChartData((line,)), (60, 10), (1_000_000.0, 1_000_050.0))[-1]
+    assert "1000020" in row
+
+
+NAMES = ("features.0.conv1.weight density", "features.14.conv2.weight density", "classifier.3.weight density")
+
+
+@pytest.mark.parametrize("width", [39, 40, 60, 80, 120])
+@pytest.mark.parametrize("title", ["loss", "density of the layers features.0 and features.14, and of the classifier"])
+async def test_values_at_the_cursor_are_whole_however_long_names_are(width: int, title: str) -> None:
+    chart = Chart(title)
+    app = Host(chart)
+    values = (0.123456, 12_345.678, -1.5e-9)
+    async with app.run_test(size=(width, 10)) as pilot:
+        lines = [Line(name, np.array([1_000.0, 2_000.0]), np.array([value, value]), "first")
+                 for name, value in zip(NAMES, values, strict=True)]  # fmt: skip
+        chart.set_series(ChartData(tuple(lines), events=(Event(2_000, "resume", "resumed at 2,000 (attempt 2)"),)))
+        chart.cursor = 2_000.0
+        await pilot.pause()
+        text = "\n".join(app.text())
+        assert "step 2,000" in text
+        assert all(f" {value_text(value, False)} " in f"{text} ".replace("\n", " ") for value in values)
+        assert "resumed at 2,000 (attempt 2)" in text
+
+
+@given(
+    st.lists(st.tuples(st.text("abc.", max_size=60), st.integers(0, 10**9)), min_size=1, max_size=8),
+    st.integers(-20, 80),
+    st.integers(24, 80),
+)
+def test_a_reading_keeps_its_values_and_stays_within_its_lines(
+    parts: list[tuple[str, int]], beside: int, width: int
+) -> None:
+    lines = laid_out([ReadingPart(str(value), name) for name, value in parts], beside, width, 9)
+    assert len(lines[0]) <= max(0, beside)
+    assert all(len(line) <= width for line in lines[1:])
+    assert [word for word in " ".join(lines).split() if word.isdecimal()] == [str(value) for _, value in parts]
