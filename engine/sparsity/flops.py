@@ -1,23 +1,24 @@
 """FLOPs of a forward pass and of training, dense and sparse, from the true layer shapes and masks.
 
-A multiply and an add count as two. Linear layers and convolutions are counted; biases, norms, activations and
-pooling, a per cent or so of the whole, are not, as in the published tables. A zero weight costs nothing: these are
-the FLOPs that the mathematics needs, not those that a dense kernel spends.
+A multiply and an add count as two. Products of matrices and convolutions are counted, wherever they are made; biases,
+norms, activations and pooling, a per cent or so of the whole, are not, as in the published tables and in torch's own
+counter. A zero weight costs nothing: these are the FLOPs that the mathematics needs, not those that a dense kernel
+spends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from engine.sparsity.growth import GROWTH
-from engine.sparsity.layers import MASKABLE, TRANSPOSED, unwrap
+from engine.sparsity.layers import unwrap
 from engine.sparsity.registry import unknown_value
 from engine.sparsity.sparsity_config import SparsityConfig
+from engine.sparsity.trial_pass import Inputs, products_of, weight_names
 
 METHODS = ("dense", "static", "SET", "SNFS", "RigL", "GMP")
 """Methods whose training FLOPs are known; `training_flops` takes growth rules' names as well."""
@@ -25,10 +26,10 @@ METHODS = ("dense", "static", "SET", "SNFS", "RigL", "GMP")
 
 @dataclass(frozen=True, slots=True)
 class LayerFlops:
-    """One layer's forward pass on one sample.
+    """One use of a layer's weight in a forward pass on one sample.
 
     Args:
-        layer: Name of its weight.
+        layer: Name of the weight.
         dense: FLOPs with all weights.
         density: Share of its weights that is active.
     """
@@ -45,100 +46,85 @@ class LayerFlops:
 
 @dataclass(frozen=True, slots=True)
 class FlopsReport:
-    """A forward pass on one sample, layer by layer. A layer whose weight is used twice stands here twice."""
+    """A forward pass on one sample, product by product. A layer whose weight is used twice stands here twice.
+
+    Args:
+        per_layer: What has a parameter as a factor, in the order of use.
+        without_parameter: FLOPs of products of two activations (attention's QKᵀ and its product with V), which no
+            mask reduces.
+        names: Each name of a parameter → the one it stands under in `per_layer`; a tied one has several.
+    """
 
     per_layer: tuple[LayerFlops, ...]
+    without_parameter: int = 0
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def dense_forward(self) -> int:
         """FLOPs with all weights, f_D."""
-        return sum(layer.dense for layer in self.per_layer)
+        return self.without_parameter + sum(layer.dense for layer in self.per_layer)
 
     @property
     def forward(self) -> float:
         """FLOPs with the active weights, f_S."""
-        return sum(layer.forward for layer in self.per_layer)
+        return self.without_parameter + sum(layer.forward for layer in self.per_layer)
 
     @property
     def ratio(self) -> float:
-        """f_S / f_D; 1 for a model without any counted layer."""
+        """f_S / f_D; 1 for a model without any product."""
         return self.forward / self.dense_forward if self.dense_forward else 1.0
 
     def at(self, masks: Mapping[str, Tensor | float]) -> FlopsReport:
-        """Returns the same pass with other masks or densities, without running the model again."""
-        densities = _densities(masks)
+        """Returns the same pass with other masks or densities, without running the model again.
+
+        Of a weight that is used in parts (attention's packed in-projection, split into three), each part counts with
+        the density of the whole: the sum is right where each part is used equally often.
+
+        Raises:
+            ValueError: A name is no parameter's of the model.
+        """
+        for name in masks:
+            if name not in self.names:
+                raise unknown_value("masks", name, self.names)
+        densities = {self.names[name]: density for name, density in _densities(masks).items()}
         layers = (LayerFlops(one.layer, one.dense, densities.get(one.layer, 1.0)) for one in self.per_layer)
-        return FlopsReport(tuple(layers))
+        return replace(self, per_layer=tuple(layers))
 
 
 def count(
-    model: nn.Module, inputs: Sequence[int] | Tensor, masks: Mapping[str, Tensor | float] | None = None
+    model: nn.Module, inputs: Inputs, masks: Mapping[str, Tensor | float] | None = None, *, samples: int = 1
 ) -> FlopsReport:
-    """Counts a forward pass of one sample.
+    """Counts a forward pass, in evaluation mode, of one sample.
 
-    The model runs once on the meta device, so nothing is computed and nothing of it changes; where a model cannot (it
-    makes tensors on a device of its own choice), it runs for real.
+    The model's copy runs once on the meta device, so nothing is computed and nothing of the model changes; where a
+    model cannot (it looks at the values of its tensors), it runs for real.
 
     Args:
         model: Any module, on any device.
-        inputs: Shape of one sample without the batch dimension, or a tensor to use as the input, with a batch of one.
+        inputs: Shape of one sample without the batch dimension; or what the model is called with: a tensor, a list of
+            tensors, or a mapping of keyword arguments.
         masks: Name of a weight → its mask, or its density. Layers that are not named count as dense.
+        samples: Number of samples that given tensors hold; the FLOPs are divided by it.
 
     Returns:
-        The FLOPs of every Linear and convolution in the order of their use.
+        The FLOPs of every product in the order of their use.
+
+    Raises:
+        ValueError: A name in `masks` is no parameter's of the model, or `samples` is less than 1.
     """
+    if samples < 1:
+        raise ValueError(f"samples = {samples}: must be 1 or more")
     model = unwrap(model)
-    calls: list[tuple[str, int]] = []
-    names: dict[int, str] = {}
-    handles = []
-    for path, module in model.named_modules():
-        if isinstance(module, MASKABLE):
-            own = f"{path}.weight" if path else "weight"
-            name = names.setdefault(id(module.weight), own)
-            handles.append(module.register_forward_hook(_Counter(name, calls)))
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        _run(model, inputs, calls)
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module in training:
-            module.training = True
-    return FlopsReport(tuple(LayerFlops(name, flops, 1.0) for name, flops in calls)).at(masks or {})
-
-
-class _Counter:
-    """A forward hook that notes a layer's FLOPs."""
-
-    def __init__(self, name: str, calls: list[tuple[str, int]]) -> None:
-        self._name = name
-        self._calls = calls
-
-    def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        weight = module.weight
-        assert isinstance(weight, Tensor)
-        if isinstance(module, nn.Linear):
-            uses = output.numel() // module.out_features
-        elif isinstance(module, TRANSPOSED):  # each weight is applied at every place of its input
-            uses = inputs[0].numel() // module.in_channels
-        else:
-            assert isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d))
-            uses = output.numel() // module.out_channels
-        self._calls.append((self._name, 2 * weight.numel() * uses))
-
-
-@torch.no_grad()
-def _run(model: nn.Module, inputs: Sequence[int] | Tensor, calls: list[tuple[str, int]]) -> None:
-    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    first = next((tensor for tensor in tensors.values() if tensor.is_floating_point()), torch.zeros(()))
-    sample = inputs if isinstance(inputs, Tensor) else torch.zeros((1, *inputs), dtype=first.dtype, device="meta")
-    try:
-        functional_call(model, {name: tensor.to("meta") for name, tensor in tensors.items()}, (sample.to("meta"),))
-    except (RuntimeError, NotImplementedError):
-        calls.clear()
-        real = inputs if isinstance(inputs, Tensor) else torch.zeros_like(sample, device=first.device)
-        model(real)
+    layers: list[LayerFlops] = []
+    rest = 0
+    for product in products_of(model, inputs, samples):
+        flops = product.flops // samples
+        for name, share in product.shares.items():
+            part = flops if share == 1.0 else round(flops * share)
+            layers.append(LayerFlops(name, part, 1.0))
+            rest -= part
+        rest += flops
+    return FlopsReport(tuple(layers), rest, weight_names(model)).at(masks or {})
 
 
 def _densities(masks: Mapping[str, Tensor | float]) -> dict[str, float]:
