@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -67,7 +67,8 @@ def sweep(
         return 0
 
     with opened(tend=False) as database:
-        about = {"notes": notes, "priority": priority, "starts_after": find_runs(database, after, after_ok)}
+        about: dict[str, Any] = {"notes": notes, "priority": priority}
+        about["starts_after"] = find_runs(database, after, after_ok)
         missing = sweeps.missing(database, group, made.configs)
         note(_told(len(made.configs), len(missing), group))
         if not missing:
