@@ -24,8 +24,12 @@ class TerminalApp(KeysInOrder):
     """An app that ends with its terminal, stops on ^z, copies honestly, and shows where the caret is."""
 
     def get_driver_class(self) -> type[Driver]:
-        """Ours, unless another one is asked for: in a browser, or in tests."""
+        """Ours for a terminal and for a page in a browser, unless another one is asked for."""
         chosen = super().get_driver_class()
+        if chosen.__name__ == "WebDriver":
+            from itop_tui.tty.page_driver import PageDriver
+
+            return PageDriver
         return TerminalDriver if chosen is LinuxDriver else chosen
 
     @property
