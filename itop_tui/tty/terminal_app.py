@@ -6,7 +6,9 @@ import asyncio
 import os
 
 from textual import work
+from textual.app import ScreenStackError
 from textual.css.query import NoMatches
+from textual.dom import NoScreen
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Offset
@@ -24,8 +26,12 @@ class TerminalApp(KeysInOrder):
     """An app that ends with its terminal, stops on ^z, copies honestly, and shows where the caret is."""
 
     def get_driver_class(self) -> type[Driver]:
-        """Ours, unless another one is asked for: in a browser, or in tests."""
+        """Ours for a terminal and for a page in a browser, unless another one is asked for."""
         chosen = super().get_driver_class()
+        if chosen.__name__ == "WebDriver":
+            from itop_tui.tty.page_driver import PageDriver
+
+            return PageDriver
         return TerminalDriver if chosen is LinuxDriver else chosen
 
     @property
@@ -36,7 +42,10 @@ class TerminalApp(KeysInOrder):
     @property
     def cursor_position(self) -> Offset:
         """Where the terminal's cursor stands: at the caret, while there is one."""
-        caret = caret_of(self.focused) if self._screen_stack else None
+        try:
+            caret = caret_of(self.focused)
+        except (ScreenStackError, NoScreen):  # before the first screen, and while the app leaves
+            caret = None
         return self._cursor_rests if caret is None else caret
 
     @cursor_position.setter

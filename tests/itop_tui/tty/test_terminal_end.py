@@ -5,7 +5,10 @@ The app itself takes seconds to start; what holds for every app on `TerminalApp`
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -134,3 +137,24 @@ def test_where_there_is_no_shell_to_return_to_the_app_stays(starts: Starts) -> N
     app.read_until("no shell")
     app.type("still")
     app.read_until("still")
+
+
+def test_an_app_in_a_browser_leaves_when_its_server_has_ended(tmp_path: Path) -> None:
+    environ = {
+        **os.environ, "ITOP_HOME": str(tmp_path), "TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver",
+    }  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-c", _SMALL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env=environ,
+    ) as app:  # fmt: skip
+        assert app.stdin is not None
+        assert app.stdout is not None
+        seen = b""
+        while b"small app" not in seen:
+            seen += os.read(app.stdout.fileno(), 65536)
+        app.stdin.close()
+        app.stdout.close()
+        try:
+            app.wait(PATIENCE)
+        finally:
+            app.kill()
