@@ -91,12 +91,18 @@ def totals(planned: Mapping[str, Any], config: RunConfig) -> list[tuple[str, Cel
     """Give a plan's totals as names and values."""
     return [
         ("parameters", f"{count(planned['parameters'])}, {count(planned['maskable'])} of them maskable"),
-        ("forward FLOPs", _against(planned["forward_flops"], planned["dense_forward_flops"], "a sample")),
+        ("forward FLOPs", _forward(planned)),
         ("training FLOPs", _against(planned["training_flops"], planned["dense_training_flops"], "for the whole run")),
         ("steps", _steps(planned.get("steps"), config)),
         ("mask updates", _updates(planned.get("mask_updates"), config)),
         ("expected R_s", _expected(planned.get("expected_itop_rate"), config)),
     ]
+
+
+def _forward(planned: Mapping[str, Any]) -> str:
+    text = _against(planned["forward_flops"], planned["dense_forward_flops"], "a sample")
+    without = planned.get("activation_flops")
+    return f"{text}; {short_count(without)} of them without a weight, which no mask reduces" if without else text
 
 
 def _against(sparse: float | None, dense: float | None, per: str) -> str:

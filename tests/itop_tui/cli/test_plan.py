@@ -39,6 +39,12 @@ def test_the_plan_for_people(itop: Itop) -> None:
     assert "expected R_s    about" in itop("plan", "--preset", "digits-set").out
 
 
+def test_a_plan_of_attention_says_what_no_mask_reduces(itop: Itop) -> None:
+    model = "tests.engine.sparsity.flops_table:attentive"
+    text = itop("plan", "--model", model, "--data", "digits", "--sparse", "--density", "0.1").out
+    assert "of dense; 16.4k of them without a weight, which no mask reduces" in " ".join(text.split())
+
+
 def test_a_plan_is_told_where_the_database_cannot_be_read(itop: Itop, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*, tend: bool) -> None:
         raise StoreError("The database is locked.")
