@@ -51,6 +51,7 @@ class Plan:
         nonzeros: Maskable ones that will be active (of GMP: at the end).
         dense_forward_flops: One forward pass of one sample with all weights; a multiply and an add count as two.
         forward_flops: The same with the active weights.
+        activation_flops: The part of both in which no weight is a factor (attention's QKᵀ), so that no mask reduces it.
         dense_training_flops: The whole training, forward and backward, with all weights.
         training_flops: The same as this run will do it.
         steps: Optimizer steps the run will take.
@@ -65,6 +66,7 @@ class Plan:
     nonzeros: int
     dense_forward_flops: float
     forward_flops: float
+    activation_flops: float
     dense_training_flops: float
     training_flops: float
     steps: int
@@ -129,6 +131,7 @@ def make_plan(config: RunConfig, from_step: int = 0) -> Plan:
         nonzeros=nonzeros,
         dense_forward_flops=float(report.dense_forward),
         forward_flops=float(report.forward),
+        activation_flops=float(report.without_parameter),
         dense_training_flops=3.0 * report.dense_forward * samples,
         training_flops=per_sample * samples,
         steps=max(last - first, 0),

@@ -64,7 +64,7 @@ def _trilinear(arguments: Sequence[Any], output: Tensor) -> int:
 
 def _attention(arguments: Sequence[Any], output: Tensor) -> int:
     query, key, value = arguments[:3]
-    rows = query.numel() // max(query.shape[-1], 1)
+    rows = int(query.numel()) // max(int(query.shape[-1]), 1)
     return 2 * rows * int(key.shape[-2]) * int(query.shape[-1] + value.shape[-1])
 
 
@@ -106,7 +106,7 @@ _COPIES = _SAME_PLACES | {
 """Operations whose results hold elements of their arguments, or zeros."""
 
 
-class ProductCounter(TorchDispatchMode):
+class ProductCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch annotates only a part of itself
     """Notes every product that is computed while it is entered.
 
     Args:
@@ -120,7 +120,7 @@ class ProductCounter(TorchDispatchMode):
     supports_higher_order_operators = True
 
     def __init__(self, parameters: Iterable[tuple[Tensor, str]], inputs: Iterable[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.products: list[Product] = []
         self._layouts = 0
         # Tensors are known by identity; they are kept, because a number of a tensor that is gone may be given again.
@@ -252,7 +252,8 @@ class ProductCounter(TorchDispatchMode):
 
 @cache
 def _is_composite(func: torch._ops.OpOverload) -> bool:
-    return torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
+    name = func.name()  # type: ignore[no-untyped-call]
+    return torch._C._dispatch_has_kernel_for_dispatch_key(name, "CompositeImplicitAutograd")
 
 
 def _is_index(tensor: Tensor) -> bool:

@@ -124,7 +124,7 @@ def _arguments(
         return [], {name: placed(value) for name, value in inputs.items()}
     if any(isinstance(one, Tensor) for one in inputs):
         return [placed(value) for value in inputs], {}
-    shape = [int(extent) for extent in inputs]  # type: ignore[arg-type]
+    shape = [int(extent) for extent in inputs]
     return [torch.zeros((batch, *shape), dtype=dtype, device=device)], {}
 
 
@@ -162,7 +162,7 @@ def _plain_operations() -> Iterator[None]:
     with ExitStack() as stack:
         stack.callback(torch.backends.mha.set_fastpath_enabled, fused)
         torch.backends.mha.set_fastpath_enabled(False)
-        if torch.cuda.is_initialized():
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         stack.enter_context(torch.compiler.set_stance("force_eager"))
         yield

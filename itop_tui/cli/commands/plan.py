@@ -113,7 +113,7 @@ def totals(planned: Mapping[str, Any], config: RunConfig) -> list[tuple[str, Cel
     return [
         ("parameters", f"{count(planned['parameters'])}, {count(planned['maskable'])} of them maskable"),
         ("left dense", left_dense(planned["coverage"])),
-        ("forward FLOPs", _against(planned["forward_flops"], planned["dense_forward_flops"], "a sample")),
+        ("forward FLOPs", _forward(planned)),
         ("training FLOPs", _against(planned["training_flops"], planned["dense_training_flops"], "for the whole run")),
         ("steps", _steps(planned.get("steps"), config)),
         ("mask updates", _updates(planned.get("mask_updates"), config)),
@@ -130,6 +130,12 @@ def explores(planned: Mapping[str, Any], config: RunConfig, taken: Estimate) -> 
     )
     expected = "" if rate is None else f"about {r_s(rate)} of all maskable weights ever active"
     return [("expected R_s", expected), ("R_s so far", past)]
+
+
+def _forward(planned: Mapping[str, Any]) -> str:
+    text = _against(planned["forward_flops"], planned["dense_forward_flops"], "a sample")
+    without = planned.get("activation_flops")
+    return f"{text}; {short_count(without)} of them without a weight, which no mask reduces" if without else text
 
 
 def _against(sparse: float | None, dense: float | None, per: str) -> str:

@@ -101,6 +101,15 @@ def test_published_resnet_50() -> None:
     assert plan.training_flops / plan.dense_training_flops == pytest.approx(0.50, abs=0.01)
 
 
+def test_attention_counts_with_its_projections_and_its_own_products() -> None:
+    plan = make_plan(config(sparse=True, density=0.1, model="tests.engine.sparsity.flops_table:attentive"))
+    # Eight tokens: 8 → 64, four projections of 64 × 64, 64 → 64; the last layer reads their mean.
+    projected = 2 * 8 * (8 * 64 + 5 * 64 * 64) + 2 * 64 * 10
+    assert plan.activation_flops == 2 * 2 * 8 * 8 * 64
+    assert plan.dense_forward_flops == projected + plan.activation_flops
+    assert plan.activation_flops < plan.forward_flops < plan.dense_forward_flops
+
+
 def test_command_prints_one_document() -> None:
     given = json.dumps(config(sparse=True).as_dict())
     done = subprocess.run(
@@ -120,6 +129,7 @@ def test_server_answers_again_and_again_and_errors_in_one_message() -> None:
             "nonzeros",
             "dense_forward_flops",
             "forward_flops",
+            "activation_flops",
             "dense_training_flops",
             "training_flops",
             "steps",

@@ -19,7 +19,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine.sparsity import SparsityConfig, flops, plan_layers
 
-__all__ = ["OTHERS", "CellGRU", "CellLSTM", "Compared", "SmallGPT", "built", "compare", "torchvision_names"]
+__all__ = [
+    "OTHERS",
+    "CellGRU",
+    "CellLSTM",
+    "Compared",
+    "SmallGPT",
+    "attentive",
+    "built",
+    "compare",
+    "torchvision_names",
+]
 
 
 class SmallGPT(nn.Module):
@@ -95,6 +105,27 @@ class CellGRU(nn.Module):
         return state
 
 
+class _Attentive(nn.Module):
+    def __init__(self, classes: int, width: int) -> None:
+        super().__init__()
+        self.embedding = nn.Linear(width, 64)
+        self.attention = nn.MultiheadAttention(64, 4, batch_first=True)
+        self.mixing = nn.Linear(64, 64)
+        self.head = nn.Linear(64, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (batch, channels, height, width) → scores (batch, classes)."""
+        rows = self.embedding(images.flatten(1, 2))
+        mixed, _ = self.attention(rows, rows, rows, need_weights=False)
+        scores: Tensor = self.head(self.mixing(mixed).relu().mean(1))
+        return scores
+
+
+def attentive(classes: int, channels: int, height: int, width: int) -> nn.Module:
+    """Builds a network whose largest weight, that of attention over an image's rows, is used without being called."""
+    return _Attentive(classes, width)
+
+
 def _encoder() -> nn.Module:
     layer = nn.TransformerEncoderLayer(64, 4, 128, batch_first=True)
     return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
@@ -155,7 +186,7 @@ def torchvision_names() -> list[str]:
     """Names of torchvision's models for images."""
     import torchvision
 
-    return [str(name) for name in torchvision.models.list_models(module=torchvision.models)]
+    return [str(name) for name in torchvision.models.list_models(module=torchvision.models)]  # type: ignore[attr-defined]
 
 
 def built(name: str) -> tuple[nn.Module, tuple[int, ...] | Tensor]:
@@ -166,7 +197,7 @@ def built(name: str) -> tuple[nn.Module, tuple[int, ...] | Tensor]:
         build, inputs = OTHERS[name]
     else:
         quiet = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-        build = partial(torchvision.models.get_model, name, weights=None, **quiet)
+        build = partial(torchvision.models.get_model, name, weights=None, **quiet)  # type: ignore[attr-defined]
         inputs = (3, 299, 299) if name == "inception_v3" else (3, 224, 224)
     try:
         with torch.device("meta"):

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine.sparsity import flops
 
-from .flops_table import OTHERS, CellGRU, CellLSTM, SmallGPT, built, compare, torchvision_names
+from .flops_table import OTHERS, CellGRU, CellLSTM, SmallGPT, attentive, built, compare, torchvision_names
 
 FAST = (
     "alexnet",
@@ -65,6 +65,17 @@ def test_a_recurrent_layer_counts_what_a_loop_of_its_cell_does(layer: nn.Module,
     assert counter.get_total_flops() == by_hand
     for model in (layer, cell, _LooksAtValues(layer), _LooksAtValues(cell)):
         assert flops.count(model, (6, 24)).dense_forward == by_hand
+
+
+def test_torchs_counter_leaves_out_attention_where_a_cpu_runs_it_as_one_operation() -> None:
+    """Its own products are counted on every device here, and named apart, so that both figures can be compared."""
+    model = attentive(10, 1, 8, 8)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 1, 8, 8))
+    report = flops.count(model, (1, 8, 8))
+    assert report.dense_forward - report.without_parameter == counter.get_total_flops() == 337_152
+    on_meta = compare(model, (1, 8, 8))
+    assert on_meta.ours == on_meta.torchs == report.dense_forward == 337_152 + 16_384
 
 
 def test_a_tied_output_layer_is_masked_under_any_of_its_names() -> None:

@@ -65,6 +65,12 @@ def test_a_dense_run_has_no_r_s(itop: Itop) -> None:
     assert itop("plan", "--preset", "digits-dense", "--json").json()["expected_itop_rate"] is None
 
 
+def test_a_plan_of_attention_says_what_no_mask_reduces(itop: Itop) -> None:
+    model = "tests.engine.sparsity.flops_table:attentive"
+    text = itop("plan", "--model", model, "--data", "digits", "--sparse", "--density", "0.1").out
+    assert "of dense; 16.4k of them without a weight, which no mask reduces" in " ".join(text.split())
+
+
 def test_a_plan_is_told_where_the_database_cannot_be_read(itop: Itop, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*, tend: bool) -> None:
         raise StoreError("The database is locked.")
