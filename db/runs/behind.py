@@ -122,7 +122,7 @@ def settle(db: Database) -> int:
 
 @dataclass(slots=True)
 class _Cause:
-    """Why a run will not start: in words, with the run where it began, and what it waits for in vain."""
+    """Why a run will not start: in words, with the run where it began, and what it waits for without success."""
 
     reason: str
     root: str
@@ -139,7 +139,7 @@ def _causes(session: Session) -> tuple[Mapping[int, _Cause], frozenset[int]]:
         .order_by(Dependency.run_id, Dependency.after_id)
     )
     behind: dict[int, list[int]] = {}
-    in_vain: dict[int, dict[int, str]] = {}
+    without_success: dict[int, dict[int, str]] = {}
     flagged: set[int] = set()
     held: set[int] = set()
     for run_id, after_id, outcome, is_held, found, status, trashed_at, before_held, failures in session.execute(
@@ -151,14 +151,14 @@ def _causes(session: Session) -> tuple[Mapping[int, _Cause], frozenset[int]]:
         if is_held:
             held.add(run_id)
         if found is None or trashed_at is not None:
-            in_vain.setdefault(run_id, {})[after_id] = "was deleted"
+            without_success.setdefault(run_id, {})[after_id] = "was deleted"
         elif status in ENDED:
-            in_vain.setdefault(run_id, {})[after_id] = ENDED[status]
+            without_success.setdefault(run_id, {})[after_id] = ENDED[status]
         elif status == RunStatus.QUEUED and before_held and failures:
-            in_vain.setdefault(run_id, {})[after_id] = "is held, as its starts failed"
+            without_success.setdefault(run_id, {})[after_id] = "is held, as its starts failed"
     by_a_person = held - flagged
     causes: dict[int, _Cause] = {}
-    for run_id, ended in in_vain.items():
+    for run_id, ended in without_success.items():
         if run_id not in by_a_person:
             root = next(f"run {after_id}, which {how}" for after_id, how in ended.items())
             causes[run_id] = _Cause(f"after {root}", root, frozenset(ended))

@@ -1,6 +1,6 @@
 """Which runs a queued run starts after: any end of them, or only their completion.
 
-A run that waits for others is passed over until each of them has ended; it takes no place from those behind it. What a
+A run that waits for others is skipped until each of them has ended; it takes no place from those behind it. What a
 run waits for is read from the states of the others when a scheduler looks, so no end of a run writes anything here, and
 none can be missed. A run that was deleted has ended, and did not complete.
 

@@ -291,7 +291,7 @@ class NewRunScreen(ItopScreen):
         )
         after = self.form.after
         self.itop.operate(
-            # They are found again: one may have been deleted, or typed a moment ago.
+            # They are found again: one may have been deleted, or typed just now.
             lambda db: problems_of(db, after) or launch(db=db, starts_after=find_typed(db, after)),
             self._launched,
             otherwise=self._not_launched,

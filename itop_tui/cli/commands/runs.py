@@ -24,6 +24,7 @@ from itop_tui.cli.terminal import Column, console, data, note, print_table, stat
 from itop_tui.figures.format import UNKNOWN, age, explored, figure, percent, r_s, share
 from itop_tui.figures.run_view import percent_done
 from itop_tui.service.json_shape import document, print_json, timestamp
+from itop_tui.service.starting_after import with_others
 from itop_tui.service.words import DEMO_LENGTH
 
 _COLUMNS = (
@@ -131,7 +132,7 @@ def _list_runs(database: Database, asked: RunQuery, *, everything: bool, json: b
     _check_sort(asked.sort)
     found = store.list_runs(database, asked)
     if json:
-        print_json(found)
+        print_json(with_others(database, found))
         return 0
     total = store.count(database, asked)
     if not found:

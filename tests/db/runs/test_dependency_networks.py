@@ -67,7 +67,7 @@ def run_dry(
         ended = active.pop(turn % len(active))
         model.status[ended] = end_of(ended)
         end(db, made[ended], model.status[ended])
-    raise AssertionError("it did not come to an end")
+    raise AssertionError("it did not end")
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

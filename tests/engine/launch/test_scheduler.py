@@ -269,7 +269,7 @@ def test_held_runs_are_not_waited_for(lab: Lab) -> None:
     assert scheduler.has_work()
 
 
-def test_a_run_starts_after_another_and_is_passed_over_until_then(lab: Lab) -> None:
+def test_a_run_starts_after_another_and_is_skipped_until_then(lab: Lab) -> None:
     key_values.put(lab.db, "slots", {"cpu": 2})
     first = lab.queue("wait")
     second, third = lab.queue("finish 0", starts_after=StartsAfter((first.id,))), lab.queue("finish 0")

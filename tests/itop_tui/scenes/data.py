@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
-from db.records import RunRecord
+from db.records import RunRecord, StartsAfter
 from db.session import Database
 from engine.launch.devices import Device, DeviceList
 from itop_tui.app import ItopApp
@@ -14,6 +14,7 @@ from itop_tui.new_run import settings_form
 from itop_tui.queue import sampling
 from itop_tui.queue.queue_state import QueueState
 from itop_tui.service.estimates import Estimate
+from itop_tui.service.starting_after import Others
 from tests.itop_tui.queue.support import DEVICES, sample_state, sample_tracks
 from tests.itop_tui.run.hosting import StillReader
 from tests.itop_tui.scenes.scene import Data, Setting
@@ -101,6 +102,8 @@ def _queue(state: QueueState) -> Data:
         )
         devices = DeviceList(tuple(_device(setting, device) for device in DEVICES.devices))
         setting.patch.setattr("itop_tui.queue.queue_state.read", lambda database: given)
+        others = Others((*given.active, *given.waiting[1:]), StartsAfter((3,), (6,)))
+        setting.patch.setattr("itop_tui.queue.queue_screen.others_of", lambda database, run_ids: others)
         setting.patch.setattr("itop_tui.queue.queue_state.scheduler_runs", lambda database: given.scheduler)
         setting.patch.setattr("engine.launch.devices.list_devices", lambda: devices)
         setting.patch.setattr("itop_tui.queue.sampling._name", lambda pid: setting.text("python3"))
