@@ -187,6 +187,10 @@ class ProductCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # tor
         elif name == "_weight_norm_interface":
             origin = self._origin(args[0])
             results = results[:1]
+        elif name == "where" and len(args) == 3 and args[0].numel() < results[0].numel() and not from_input:
+            # A guard for whole rows, as where a norm is zero: the other elements are as they were.
+            kept = {self._origins[id(tensor)][1] for tensor in known}
+            origin = kept.pop() if len(kept) == 1 else None
         elif torch.Tag.pointwise in func.tags and results:
             origin = self._kept_zeros(func, args, kwargs, known, results[0].numel())
         for result in results:

@@ -163,6 +163,18 @@ def test_a_normed_weight_counts_at_its_product_and_not_where_it_is_normed(
     assert model.weight.device == before.device
 
 
+def guarded(model: Any, inputs: Tensor) -> Tensor:
+    """A weight norm that gives zero for a row without an active weight."""
+    dead = model.w.norm(dim=1, keepdim=True) == 0
+    alive = torch._weight_norm(torch.where(dead, torch.ones_like(model.w), model.w), model.scale, 0)
+    return functional.linear(inputs, torch.where(dead, model.w * model.scale, alive))
+
+
+def test_a_guard_for_rows_without_a_weight_leaves_the_others_sparse() -> None:
+    report = flops.count(Uses(guarded, w=weight(3, 4), scale=weight(3, 1)), (4,), {"w": 0.25})
+    assert [(one.layer, one.dense, one.density) for one in report.per_layer] == [("w", 24, 0.25)]
+
+
 def test_what_is_computed_once_a_batch_is_not_counted_for_each_sample() -> None:
     model = parametrizations.orthogonal(nn.Linear(6, 6))
     assert flops.count(model, (6,)).dense_forward == 2 * 36
