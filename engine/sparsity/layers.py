@@ -285,11 +285,11 @@ def choose(modules: Modules, config: SparsityConfig) -> Choice:
     found: dict[int, Maskable] = {}
     dense: dict[int, DenseMatrix] = {}
     left_out: set[int] = set()
-    names: dict[str, int] = {}
+    names: list[str] = []
     matched: set[str] = set()
     for name, parameter, module, attribute in _parameters(modules):
         key = id(parameter)
-        names[name] = key
+        names.append(name)
         _refuse_sharded(name, parameter, module)
         excluded = [pattern for pattern in config.exclude if name_patterns.names(pattern, name)]
         included = [pattern for pattern in config.include if _includes(pattern, name, parameter, module, attribute)]
@@ -312,13 +312,24 @@ def choose(modules: Modules, config: SparsityConfig) -> Choice:
     for field in ("include", "exclude", "layer_densities"):
         for pattern in getattr(config, field):
             if pattern not in matched:
-                known = {one.name for one in found.values()} if field == "layer_densities" else names
-                raise name_patterns.unknown_name(field, pattern, known)
+                raise _unmatched(field, pattern, names, found.values())
     kept = [replace(one, why="excluded") if key in left_out else one for key, one in dense.items() if key not in found]
     if not found:
         kinds = "Linear, convolution, Bilinear, attention or recurrent"
         raise ValueError(f"model: it has no trainable {kinds} weight to mask; name parameters in include.")
     return Choice(list(found.values()), kept)
+
+
+def _unmatched(field: str, pattern: str, names: Sequence[str], masked: Iterable[Maskable]) -> ValueError:
+    """Builds the error for a pattern that names nothing of the model, or nothing that the field is about."""
+    meant = [name for name in names if name_patterns.names(pattern, name)]
+    if meant and field == "layer_densities":
+        return ValueError(f"{field}: {pattern!r} has no mask, so no density of its own; name it in include too.")
+    if meant:
+        what = "has no parameter of two or more dimensions"
+        return ValueError(f"{field}: {pattern!r} {what}; name a parameter itself, such as {meant[0]}.")
+    known = [one.name for one in masked] if field == "layer_densities" else names
+    return name_patterns.unknown_name(field, pattern, known)
 
 
 def module_list(modules: Modules) -> list[nn.Module]:
@@ -332,12 +343,13 @@ def parameters_by_name(modules: Modules) -> dict[str, nn.Parameter]:
 
 
 def _includes(pattern: str, name: str, parameter: nn.Parameter, module: nn.Module, attribute: str) -> bool:
+    if scale_of_weight_norm(module, attribute):  # "fc.weight" means the tensor beside it
+        return pattern == name
     if name_patterns.names_itself(pattern, name):
         return True
     if isinstance(parameter, nn.parameter.UninitializedParameter):
         return False
-    matrix = parameter.dim() > 1 and not scale_of_weight_norm(module, attribute)
-    return matrix and name_patterns.names_module(pattern, name)
+    return parameter.dim() > 1 and name_patterns.names_module(pattern, name)
 
 
 def _geometry(use: MatrixUse | None, parameter: nn.Parameter, module: nn.Module) -> Geometry:
