@@ -111,7 +111,7 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "bilinear": _Bilinear,
     "conv1d-of-transformers": lambda: Conv1D(8, 8),
     "weight-norm": lambda: parametrizations.weight_norm(nn.Linear(8, 8)),
-    "weight-norm-all": lambda: parametrizations.weight_norm(nn.Linear(8, 8), dim=None),
+    "weight-norm-all": lambda: parametrizations.weight_norm(nn.Linear(8, 8), dim=-1),
     "weight-norm-conv": lambda: _Steps(parametrizations.weight_norm(nn.Conv1d(8, 8, 3, padding=1))),
     "weight-norm-transposed": lambda: _Steps(
         parametrizations.weight_norm(nn.ConvTranspose1d(8, 8, 3, padding=1), dim=1)

@@ -156,7 +156,7 @@ def test_including_a_weight_behind_a_norm_does_not_include_its_scale(name: str) 
 
 def test_an_average_of_differently_masked_weights_is_denser_until_it_is_masked() -> None:
     model, masking = masked(SparsityConfig(density=0.2, update_frequency=2, seed=1))
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9))  # type: ignore[no-untyped-call]
     for step in range(7):
         train(model, masking, 1, start=step)
         averaged.update_parameters(model)
