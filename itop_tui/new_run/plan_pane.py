@@ -156,9 +156,10 @@ class PlanPane(Toned):
             ("density", [(share(coverage["density"]), "title"), *of_all]),
             ("left dense", [(share(coverage["dense_share"]), "text"), *of_all]),
         ]
-        for line in textwrap.wrap(dense_names(coverage), width):
-            rows.append(("", [(line, "muted")]))
-        return rows
+        names: list[tuple[str, list[Part]]] = [
+            ("", [(line, "muted")]) for line in textwrap.wrap(dense_names(coverage), width)
+        ]
+        return rows + names
 
     def _takes(self) -> list[tuple[str, list[Part]]]:
         if self.taken is None:
