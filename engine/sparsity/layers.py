@@ -3,7 +3,7 @@
 Layers are chosen by the type of their module, never by a part of a name (`engine.sparsity.layer_kinds`): the weights of
 Linear, convolutions (1d to 3d, transposed or not), Bilinear, attention and recurrent networks. Biases, norms and
 embeddings join only where the user names them: an embedding is a table of which each step reads a few rows, and a mask
-would leave most words without a part of theirs. What stays dense is counted (`Choice.dense`).
+would leave most words without a part of theirs. What stays dense is counted (`MaskingChoice.dense`).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ __all__ = [
     "CONVOLUTIONS",
     "MASKABLE",
     "TRANSPOSED",
-    "Choice",
     "DenseMatrix",
     "Geometry",
     "Layer",
     "Maskable",
+    "MaskingChoice",
     "Modules",
     "choose",
     "fill",
@@ -163,7 +163,7 @@ class DenseMatrix:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MaskingChoice:
     """What is masked of a model, and which other parameters of two or more dimensions there are."""
 
     maskable: list[Maskable]
@@ -267,7 +267,7 @@ def find_maskable(modules: Modules, config: SparsityConfig) -> list[Maskable]:
     return choose(modules, config).maskable
 
 
-def choose(modules: Modules, config: SparsityConfig) -> Choice:
+def choose(modules: Modules, config: SparsityConfig) -> MaskingChoice:
     """Divides a model's parameters into those that are masked and the matrices that stay dense.
 
     A parameter shared by several modules is listed once, under its first name, and left out where any of its names is
@@ -317,7 +317,7 @@ def choose(modules: Modules, config: SparsityConfig) -> Choice:
     if not found:
         kinds = "Linear, convolution, Bilinear, attention or recurrent"
         raise ValueError(f"model: it has no trainable {kinds} weight to mask; name parameters in include.")
-    return Choice(list(found.values()), kept)
+    return MaskingChoice(list(found.values()), kept)
 
 
 def _unmatched(field: str, pattern: str, names: Sequence[str], masked: Iterable[Maskable]) -> ValueError:
