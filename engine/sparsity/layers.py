@@ -3,7 +3,7 @@
 Layers are chosen by the type of their module, never by a part of a name (`engine.sparsity.layer_kinds`): the weights of
 Linear, convolutions (1d to 3d, transposed or not), Bilinear, attention and recurrent networks. Biases, norms and
 embeddings join only where the user names them: an embedding is a table of which each step reads a few rows, and a mask
-would leave most words without a part of theirs. What stays dense is counted (`Choice.dense`).
+would leave most words without a part of theirs. What stays dense is counted (`MaskingChoice.dense`).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ __all__ = [
     "CONVOLUTIONS",
     "MASKABLE",
     "TRANSPOSED",
-    "Choice",
     "DenseMatrix",
     "Geometry",
     "Layer",
     "Maskable",
+    "MaskingChoice",
     "Modules",
     "choose",
     "fill",
@@ -163,7 +163,7 @@ class DenseMatrix:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MaskingChoice:
     """What is masked of a model, and which other parameters of two or more dimensions there are."""
 
     maskable: list[Maskable]
@@ -267,7 +267,7 @@ def find_maskable(modules: Modules, config: SparsityConfig) -> list[Maskable]:
     return choose(modules, config).maskable
 
 
-def choose(modules: Modules, config: SparsityConfig) -> Choice:
+def choose(modules: Modules, config: SparsityConfig) -> MaskingChoice:
     """Divides a model's parameters into those that are masked and the matrices that stay dense.
 
     A parameter shared by several modules is listed once, under its first name, and left out where any of its names is
@@ -285,11 +285,11 @@ def choose(modules: Modules, config: SparsityConfig) -> Choice:
     found: dict[int, Maskable] = {}
     dense: dict[int, DenseMatrix] = {}
     left_out: set[int] = set()
-    names: dict[str, int] = {}
+    names: list[str] = []
     matched: set[str] = set()
     for name, parameter, module, attribute in _parameters(modules):
         key = id(parameter)
-        names[name] = key
+        names.append(name)
         _refuse_sharded(name, parameter, module)
         excluded = [pattern for pattern in config.exclude if name_patterns.names(pattern, name)]
         included = [pattern for pattern in config.include if _includes(pattern, name, parameter, module, attribute)]
@@ -312,13 +312,24 @@ def choose(modules: Modules, config: SparsityConfig) -> Choice:
     for field in ("include", "exclude", "layer_densities"):
         for pattern in getattr(config, field):
             if pattern not in matched:
-                known = {one.name for one in found.values()} if field == "layer_densities" else names
-                raise name_patterns.unknown_name(field, pattern, known)
+                raise _unmatched(field, pattern, names, found.values())
     kept = [replace(one, why="excluded") if key in left_out else one for key, one in dense.items() if key not in found]
     if not found:
         kinds = "Linear, convolution, Bilinear, attention or recurrent"
         raise ValueError(f"model: it has no trainable {kinds} weight to mask; name parameters in include.")
-    return Choice(list(found.values()), kept)
+    return MaskingChoice(list(found.values()), kept)
+
+
+def _unmatched(field: str, pattern: str, names: Sequence[str], masked: Iterable[Maskable]) -> ValueError:
+    """Builds the error for a pattern that names nothing of the model, or nothing that the field is about."""
+    meant = [name for name in names if name_patterns.names(pattern, name)]
+    if meant and field == "layer_densities":
+        return ValueError(f"{field}: {pattern!r} has no mask, so no density of its own; name it in include too.")
+    if meant:
+        what = "has no parameter of two or more dimensions"
+        return ValueError(f"{field}: {pattern!r} {what}; name a parameter itself, such as {meant[0]}.")
+    known = [one.name for one in masked] if field == "layer_densities" else names
+    return name_patterns.unknown_name(field, pattern, known)
 
 
 def module_list(modules: Modules) -> list[nn.Module]:
@@ -332,12 +343,13 @@ def parameters_by_name(modules: Modules) -> dict[str, nn.Parameter]:
 
 
 def _includes(pattern: str, name: str, parameter: nn.Parameter, module: nn.Module, attribute: str) -> bool:
+    if scale_of_weight_norm(module, attribute):  # "fc.weight" means the tensor beside it
+        return pattern == name
     if name_patterns.names_itself(pattern, name):
         return True
     if isinstance(parameter, nn.parameter.UninitializedParameter):
         return False
-    matrix = parameter.dim() > 1 and not scale_of_weight_norm(module, attribute)
-    return matrix and name_patterns.names_module(pattern, name)
+    return parameter.dim() > 1 and name_patterns.names_module(pattern, name)
 
 
 def _geometry(use: MatrixUse | None, parameter: nn.Parameter, module: nn.Module) -> Geometry:

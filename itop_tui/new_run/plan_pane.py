@@ -168,13 +168,15 @@ class PlanPane(Toned):
         if coverage is None or not has_dense_part(coverage):
             return []
         width = max(24, self.content_size.width) - _LABEL
-        names = textwrap.wrap(dense_names(coverage), width)
         of_all: list[Part] = [("  of all matrix weights", "muted")]
-        return [
+        rows: list[tuple[str, list[Part]]] = [
             ("density", [(share(coverage["density"]), "title"), *of_all]),
             ("left dense", [(share(coverage["dense_share"]), "text"), *of_all]),
-            *(("", [(line, "muted")]) for line in names),
         ]
+        names: list[tuple[str, list[Part]]] = [
+            ("", [(line, "muted")]) for line in textwrap.wrap(dense_names(coverage), width)
+        ]
+        return rows + names
 
     def _takes(self) -> list[tuple[str, list[Part]]]:
         if self.taken is None:

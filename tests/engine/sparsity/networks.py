@@ -92,6 +92,12 @@ def _old(norm: Callable[..., nn.Module], layer: nn.Module, *names: str) -> nn.Mo
     return layer
 
 
+def _normed_attention() -> nn.Module:
+    attention = _Attention()
+    parametrizations.weight_norm(attention.layer, "in_proj_weight")
+    return attention
+
+
 KINDS: dict[str, Callable[[], nn.Module]] = {
     "encoder": lambda: nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True),
     "attention": _Attention,
@@ -105,7 +111,7 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "bilinear": _Bilinear,
     "conv1d-of-transformers": lambda: Conv1D(8, 8),
     "weight-norm": lambda: parametrizations.weight_norm(nn.Linear(8, 8)),
-    "weight-norm-all": lambda: parametrizations.weight_norm(nn.Linear(8, 8), dim=None),
+    "weight-norm-all": lambda: parametrizations.weight_norm(nn.Linear(8, 8), dim=-1),
     "weight-norm-conv": lambda: _Steps(parametrizations.weight_norm(nn.Conv1d(8, 8, 3, padding=1))),
     "weight-norm-transposed": lambda: _Steps(
         parametrizations.weight_norm(nn.ConvTranspose1d(8, 8, 3, padding=1), dim=1)
@@ -114,6 +120,10 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "weight-norm-hook-lstm": lambda: _Recurrent(
         _old(nn.utils.weight_norm, nn.LSTM(8, 8, batch_first=True), "weight_hh_l0", "weight_ih_l0")
     ),
+    "weight-norm-lstm": lambda: _Recurrent(
+        parametrizations.weight_norm(nn.LSTM(8, 8, batch_first=True), "weight_hh_l0")
+    ),
+    "weight-norm-attention": _normed_attention,
     "spectral-norm": lambda: parametrizations.spectral_norm(nn.Linear(8, 8)),
     "spectral-norm-conv": lambda: _Steps(parametrizations.spectral_norm(nn.Conv1d(8, 8, 3, padding=1))),
     "spectral-norm-hook": lambda: _old(nn.utils.spectral_norm, nn.Linear(8, 8)),

@@ -136,12 +136,27 @@ def test_a_wrong_name_is_answered_with_the_nearest_ones() -> None:
         masking_of(Words(), include="zzz")
 
 
+def test_a_name_that_the_field_is_not_about_says_what_to_name() -> None:
+    with pytest.raises(ValueError, match=r"layer_densities: 'words' has no mask.*; name it in include too"):
+        masking_of(Words(), layer_densities={"words": 0.5})
+    vectors = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))
+    with pytest.raises(ValueError, match=r"include: '1' has no parameter of two or more.*such as 1\.weight"):
+        masking_of(vectors, include="1")
+
+
+@pytest.mark.parametrize("name", ["1", "1.weight", "1.parametrizations.weight"])
+def test_including_a_weight_behind_a_norm_does_not_include_its_scale(name: str) -> None:
+    masking = masking_of(kind_of_network("weight-norm"), include=name)
+    assert list(masking.masks) == ["0.weight", "1.parametrizations.weight.original1", "4.weight"]
+    assert [one.why for one in masking.coverage.dense] == ["scale of weight_norm"]
+
+
 # Averages of weights.
 
 
 def test_an_average_of_differently_masked_weights_is_denser_until_it_is_masked() -> None:
     model, masking = masked(SparsityConfig(density=0.2, update_frequency=2, seed=1))
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9))  # type: ignore[no-untyped-call]
     for step in range(7):
         train(model, masking, 1, start=step)
         averaged.update_parameters(model)
