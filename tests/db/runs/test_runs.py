@@ -184,11 +184,11 @@ class TestResume:
         run = runs.get(db, run.id)
         assert (run.step, run.loss, run.nonzeros, run.epoch) == (23, 1 / 23, 1020, at.epoch)
         assert (run.val_accuracy, run.best_val_accuracy) == (0.2, 0.2)
-        assert (run.training_flops, run.test_accuracy) == (None, None)
+        assert (run.training_flops, run.test_accuracy) == (1e9, 0.9)  # until they are measured again
         record(db, run, again.id, 24, 30)
         assert [metric.step for metric in metrics.steps(db, run.id)] == list(range(1, 31))
 
-    def test_from_scratch_nothing_is_left(self, db: Database) -> None:
+    def test_from_scratch_nothing_is_left_but_the_result(self, db: Database) -> None:
         run, attempt = started(db)
         record(db, run, attempt.id, 1, 20)
         end(db, run)
@@ -200,7 +200,8 @@ class TestResume:
         assert metrics.mask_updates(db, run.id) == []
         assert metrics.layer_stats(db, run.id) == []
         run = runs.get(db, run.id)
-        assert (run.step, run.loss, run.best_val_accuracy, run.nonzeros) == (0, None, None, None)
+        assert (run.step, run.loss, run.val_accuracy, run.nonzeros) == (0, None, None, None)
+        assert (run.best_val_accuracy, run.test_accuracy) == (0.2, 0.9)
 
     def test_figures_that_diverged_are_still_so_after_a_resume(self, db: Database) -> None:
         run, attempt = started(db)
