@@ -28,7 +28,7 @@ class RecentSpeed:
         return len(self._seconds) / math.fsum(self._seconds) if self._seconds else None
 
     def copy(self) -> RecentSpeed:
-        """Return the same window, to go on from."""
+        """Return the same window, which then changes by itself."""
         other = RecentSpeed()
         other._seconds.extend(self._seconds)
         return other

@@ -429,7 +429,8 @@ class RunSettings(BaseModel):
     weights: str | None = setting(
         None,
         Section.RUN,
-        "File with weights to start from (a checkpoint of itop or a state_dict).",
+        "File with weights to start from: a checkpoint of itop, a state_dict, alone or under one of the usual keys of "
+        "other programs, or safetensors.",
         short="the file of weights it started from",
         flags=("--resume",),
     )

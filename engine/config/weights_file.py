@@ -1,4 +1,4 @@
-"""What kind of file `weights` names, told by its first bytes, without torch.
+"""What kind of file `weights` names, by its first bytes, without torch.
 
 A file that holds no weights (a web page in place of a download, a text, a folder) is refused with one message that says
 what it is, before anything tries to parse it.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
@@ -99,8 +100,9 @@ class PlanPane(Toned):
         except Exception as error:  # the form works without a plan
             plan, note = None, f"{error}".strip() or type(error).__name__
         try:
+            estimated = partial(estimate, from_step=self.from_step) if self.from_step else estimate
             known = plan is not None and database is not None
-            taken = estimate(database, grid.configs, plan, from_step=self.from_step) if known and database else None
+            taken = estimated(database, grid.configs, plan) if known and database is not None else None
         except Exception:  # and without an estimate; the poller reports a database that cannot be read
             taken = None
         self.app.call_from_thread(self._planned, grid, plan, taken, note)

@@ -120,15 +120,18 @@ def metrics(
         total = metric_store.count_steps(database, found.id, after=before) if by_step else len(rows)
     rows = rows[-latest:] if latest else rows
     if found.method == "dense":  # it explores nothing, and nothing of it dies
-        rows = [row if isinstance(row, EpochMetric) else replace(row, itop_rate=None, death_rate=None) for row in rows]
+        changed = (row if isinstance(row, EpochMetric) else _without_masks(row) for row in rows)
+        shown: Sequence[StepMetric | EpochMetric | MaskUpdate] = tuple(changed)
+    else:
+        shown = rows
     if json:
-        print_json([_metric_document(row, further) for row in rows])
+        print_json([_metric_document(row, further) for row in shown])
         return 0
     if not rows:
         note(f"Run {found.id} has recorded nothing here yet.")
         return 0
     columns = _EPOCH_COLUMNS if epochs else _UPDATE_COLUMNS if mask_updates else _STEP_COLUMNS
-    print_table((*columns, *map(_further_column, further)), rows)
+    print_table((*columns, *map(_further_column, further)), shown)
     if len(rows) < total:
         console(stderr=True).print(f"the latest {len(rows)} of {total:,}; --last 0 lists all", style="dim")
     return 0
@@ -176,6 +179,10 @@ def checkpoints(run: RunName, /, *, json: Json = False) -> int:
         return 0
     print_table(CHECKPOINT_COLUMNS, kept)
     return 0
+
+
+def _without_masks(row: StepMetric | MaskUpdate) -> StepMetric | MaskUpdate:
+    return replace(row, itop_rate=None, death_rate=None)
 
 
 def _metric_document(row: StepMetric | EpochMetric | MaskUpdate, further: Sequence[str]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def plan(*, flags: Flags, preset: PresetName = None, json: Json = False) -> int:
                 **planned,
                 # A number that growth by gradients or momenta stays below is no expectation, and says so.
                 "expected_itop_rate": planned.get("expected_itop_rate") if config.sparse else None,
-                "expected_itop_rate_is": "an upper limit" if explores_less(config) else "an estimate",
+                "expected_itop_rate_is": _kind_of_r_s(config),
                 "past_itop_rate": taken.past_r_s,
                 "past_runs": taken.past_runs,
                 "estimated_seconds": taken.seconds,
@@ -155,3 +155,9 @@ def _updates(updates: int | None, config: RunConfig) -> str:
     if not updates:
         return "none" if updates == 0 else UNKNOWN
     return f"{count(updates)}, one every {config.update_frequency:,} steps"
+
+
+def _kind_of_r_s(config: RunConfig) -> str | None:
+    if not config.sparse:
+        return None
+    return "an upper limit" if explores_less(config) else "an estimate"

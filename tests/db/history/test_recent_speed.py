@@ -12,7 +12,7 @@ from db.history.writer import MetricWriter
 from db.records import StepMetric
 from db.runs import runs
 from db.session import Database
-from tests.db.history.test_writer import started
+from tests.db.helpers import started
 
 
 def _recorded(steps: int) -> list[float]:
