@@ -59,7 +59,7 @@ def lineage(db: Database, run: RunRecord) -> tuple[Stretch, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is read of a run; other wishes are loaded anew.
+    """What is read of a run; where something else is wanted, everything is loaded again.
 
     Attributes:
         names: Metrics; those of epochs and updates are few enough to read all of them each time.
