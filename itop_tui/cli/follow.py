@@ -162,7 +162,7 @@ def closing_line(followed: Followed, now: float) -> Text:
     if followed.obstacle is not None:
         glyph = ("◌ ", "yellow") if not followed.gone and run.trashed_at is None else ("✗ ", "red")
         line = Text.assemble(glyph, f"run {run.id} ", data(run.name), ": ", data(followed.obstacle))
-        if held_because(run) == followed.obstacle:
+        if held_because(run) == followed.obstacle and not (run.reason or "").startswith("after run"):
             line.append(f"; itop release {run.id} lets it start", style="dim")
         return line
     shown = look(run.status)

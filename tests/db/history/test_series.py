@@ -187,10 +187,10 @@ def test_a_long_run_is_thinned_at_every_level(db: Database, metric: str) -> None
         ]
     run_id = record(db, points, metric)
     seen = set()
-    for buckets in (1, 3, 40, 400, 4000, 139_999, 140_000):
+    for buckets in (3, 40, 4000, 140_000):
         seen.add(level_for(140_000, buckets))
         check(db, run_id, points, buckets, slice(0, 139_999), metric)
-        check(db, run_id, points, buckets, slice(1, 130_001), metric)
+    check(db, run_id, points, 400, slice(1, 130_001), metric)
     assert seen == {-1, 0, 1, 2}
 
 
