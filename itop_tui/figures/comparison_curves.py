@@ -132,7 +132,7 @@ class ComparisonCurves:
         timed = [(members, run_id) for members in request.members for run_id in members.runs if run_id in scales]
         self._runs = {run_id: self._runs.get(run_id) or RunTracks(self.database, run_id) for _, run_id in timed}
         with ThreadPoolExecutor(max_workers=_READERS) as pool:
-            each = pool.map(lambda one: self._read_run(request, *one, scales[one[1]]), timed)
+            each = pool.map(lambda one: self._read_run(request, one[0], one[1], scales[one[1]]), timed)
             read = {run_id: curves for (_, run_id), curves in zip(timed, each, strict=True)}
         # The last values, wherever the window is: a search by key for each.
         ends = metrics.several(self.database, list(read), request.names, buckets=1)

@@ -170,7 +170,8 @@ class RunTracks:
 
     def _take(self, new: Sequence[StepMetric]) -> None:
         """Append steps to what does not have them yet."""
-        for name, track in (*self._tracks.items(), *self._averages.items()):
+        tracks: list[tuple[str, CurveTrack | AverageTrack]] = [*self._tracks.items(), *self._averages.items()]
+        for name, track in tracks:
             points = [(row.step, row.value(name)) for row in new if row.step > track.last]
             known = [(step, value) for step, value in points if value is not None]
             track.extend([step for step, _ in known], [value for _, value in known])

@@ -22,10 +22,10 @@ from tests.itop_tui.run.hosting import Host
 SIZES = st.tuples(st.integers(20, 120), st.integers(6, 60))
 
 
-def painted(data: ChartData, size: tuple[int, int], xs: tuple[float, float], **more: bool) -> list[str]:
+def painted(data: ChartData, size: tuple[int, int], xs: tuple[float, float], *, log_scale: bool = False) -> list[str]:
     """The rows of a chart."""
     canvas = CellCanvas(*size)
-    Painter(PaintedChart(data, "title", xs, **more), canvas, lambda name: Style()).paint()
+    Painter(PaintedChart(data, "title", xs, log_scale=log_scale), canvas, lambda name: Style()).paint()
     return ["".join(canvas.character(column, row) for column in range(size[0])) for row in range(size[1])]
 
 

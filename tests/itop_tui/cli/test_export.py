@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from db.session import Database
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import STEPS, trained
+from tests.itop_tui.compare.made import five
 
 
 def test_export_writes_what_it_says(itop: Itop, database: Database, tmp_path: Path) -> None:
@@ -54,6 +56,16 @@ def test_compare_joins_seeds_and_keeps_its_names(itop: Itop, database: Database,
     table = itop("compare", *ids, "--group", "seeds").out
     assert "90.21% ± 0.00%" in table
     assert "1, 2" in table
+
+
+def test_a_mean_that_leaves_runs_out_says_of_how_many_it_is(itop: Itop, database: Database) -> None:
+    ids = [str(run.id) for run in five(database)]
+    table = itop("compare", *ids, "--group", "seeds").out
+    assert re.search(r"test accuracy +92.00% ± 1.00% of 3\n", table)
+    assert re.search(r"runs +5\n", table)
+    (group,) = itop("compare", *ids, "--group", "seeds", "--json").json()["groups"]
+    assert (group["results"]["test_accuracy"]["n"], group["results"]["step"]["n"]) == (3, 5)
+    assert "92.00% ± 1.00 of 3" in itop("runs", "--group-by", "recipe").out
 
 
 def test_compare_writes_a_page(itop: Itop, database: Database, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ METHODS = ("rigl", "rigl", "rigl", "set", "set", "dense")
 SEEDS = (1, 2, 3, 1, 2, 1)
 TEST = (0.9510, 0.9534, 0.9522, 0.9467, 0.9475, 0.9600)
 EXPLORED = (0.41, 0.43, 0.42, 0.66, 0.68, None)
+FEWER = (0.91, 0.92, 0.93, None, None)
+"""Test accuracies of `five`."""
 FLOPS = {"rigl": 0.09, "set": 0.05, "dense": 1.0}
 
 
@@ -59,3 +61,18 @@ def _recorded(db: Database, number: int, steps: int) -> RunRecord:
         )
     attempts.finish(db, attempt.id, status=RunStatus.COMPLETED, reason="finished")
     return runs.get(db, run.id)
+
+
+def five(db: Database, steps: int = 40) -> list[RunRecord]:
+    """Five seeds of one recipe, of which three have a test accuracy."""
+    made = []
+    for seed, accuracy in enumerate(FEWER, 1):
+        run = record_run(db, name=f"five-s{seed}", steps=steps, total_steps=steps, kinds=(),
+                         config=settings(seed=seed, lr=0.3))  # fmt: skip
+        attempt = attempts.latest(db, run.id)
+        assert attempt is not None
+        with MetricWriter(db, run.id, attempt.id) as writer:
+            writer.progress(step=steps, test_accuracy=accuracy, itop_rate=0.4, flops_ratio=0.1)
+        attempts.finish(db, attempt.id, status=RunStatus.COMPLETED, reason=None)
+        made.append(runs.get(db, run.id))
+    return made

@@ -12,7 +12,7 @@ import pytest
 
 from db.history import metrics
 from db.history.writer import MetricWriter
-from db.records import RunRecord, RunStatus, StepMetric
+from db.records import RunStatus, StepMetric
 from db.runs import attempts, runs
 from db.session import Database
 from itop_tui.compare.entry_list import EntryList
@@ -22,27 +22,12 @@ from itop_tui.figures.comparison import entries
 from itop_tui.figures.comparison_curves import ComparisonCurves, members_of, read_curves
 from itop_tui.figures.comparison_scatter import scatter_data
 from itop_tui.figures.curves import CurveRequest
+from itop_tui.widgets.sheet import SheetView
 from tests.itop_tui.compare.conftest import Opened
 from tests.itop_tui.compare.driving import app_of, press
+from tests.itop_tui.compare.made import five
 from tests.itop_tui.run.fabricate import record_run, settings, start, step_metric
 from tests.itop_tui.support import screen_text
-
-ACCURACIES = (0.91, 0.92, 0.93, None, None)
-
-
-def five(db: Database, steps: int = 40) -> list[RunRecord]:
-    """Five seeds of one recipe, of which three have a test accuracy and an R_s."""
-    made = []
-    for seed, accuracy in enumerate(ACCURACIES, 1):
-        run = record_run(db, name=f"five-s{seed}", steps=steps, total_steps=steps, kinds=(),
-                         config=settings(seed=seed, lr=0.3))  # fmt: skip
-        attempt = attempts.latest(db, run.id)
-        assert attempt is not None
-        with MetricWriter(db, run.id, attempt.id) as writer:
-            writer.progress(step=steps, test_accuracy=accuracy, itop_rate=0.4, flops_ratio=0.1)
-        attempts.finish(db, attempt.id, status=RunStatus.COMPLETED, reason=None)
-        made.append(runs.get(db, run.id))
-    return made
 
 
 def test_a_mean_says_of_how_many_runs_it_is_everywhere(database: Database, tmp_path: Path) -> None:
@@ -52,7 +37,8 @@ def test_a_mean_says_of_how_many_runs_it_is_everywhere(database: Database, tmp_p
     assert table.rows[0][1].text == "92.00% ± 1.00% of 3"
     assert "test accuracy, n = 3 of 5 runs" in table.as_text()
     for plot in scatter_data(compared, seconds, "test_accuracy"):
-        assert [(point.n, point.y) for point in plot.points] == [(3, pytest.approx(0.92))]
+        assert [point.n for point in plot.points] == [3]
+        assert [point.y for point in plot.points] == pytest.approx([0.92])
         assert "A: n = 3 of 5 runs" in plot.missing
     write_report(database, compared[0].runs, tmp_path / "page.html", grouped=True)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -64,7 +50,8 @@ def test_a_mean_says_of_how_many_runs_it_is_everywhere(database: Database, tmp_p
 def test_a_point_joins_only_runs_that_have_both_of_its_figures(database: Database) -> None:
     made = [replace(run, itop_rate=rate) for run, rate in zip(five(database), (0.1, 0.3, None, 0.9, 0.9), strict=True)]
     (point,) = scatter_data(entries(made, grouped=True), {}, "test_accuracy")[0].points
-    assert (point.x, point.y, point.n) == (pytest.approx(0.2), pytest.approx(0.915), 2)
+    assert (point.x, point.y) == pytest.approx((0.2, 0.915))
+    assert point.n == 2
 
 
 def test_of_one_run_there_is_no_deviation(database: Database) -> None:
@@ -178,10 +165,8 @@ async def test_the_legend_names_its_readings_and_agrees_with_the_table(opened: O
         assert legend.caption[1].startswith("near step")
         assert all(reading in screen_text(app_of(screen)) for reading in legend.readings)
         await press(pilot, screen, "2")
-        assert [head.text for head in screen._tabs.query_one("#results").sheet.head][2:4] == [
-            "best val acc",
-            "last loss",
-        ]  # type: ignore[attr-defined]
+        heads = [head.text for head in screen.query_one("#results", SheetView).sheet.head]
+        assert heads[2:4] == ["best val acc", "last loss"]
         assert legend.readings == ("3 runs", "2 runs", "run 6"), "a group is not called by its first run"
 
 

@@ -260,6 +260,9 @@ def test_a_mean_is_written_with_its_deviation_as_far_as_there_is_room() -> None:
     assert spread(percent, 0.9556, 0.0143, 11) == "95.56±1.43%"
     assert spread(percent, 0.9556, 0.0143, 8) == "  95.56%"
     assert spread(ratio, 0.45, None, 8) == "    0.45"
+    # Of how many runs it is comes before the deviation.
+    for width, shown in ((18, " 95.56 ±1.43% of 3"), (12, " 95.56% of 3"), (8, "95.56%/3"), (6, "95.56%")):
+        assert spread(percent, 0.9556, 0.0143, width, 3) == shown
     assert spread(ratio, None, None, 4) == "   –"
 
 
