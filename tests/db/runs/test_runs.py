@@ -13,7 +13,7 @@ from db.errors import AmbiguousRun, IllegalState, RunNotFound, StoreError
 from db.history import declared, metrics
 from db.history.declared import Metric
 from db.history.writer import MetricWriter
-from db.records import CheckpointRecord, EpochMetric, LayerMaskStat, MaskUpdate, RunRecord, RunStatus, StartsAfter
+from db.records import CheckpointRecord, CodeFile, EpochMetric, LayerMaskStat, MaskUpdate, RunRecord, RunStatus, StartsAfter
 from db.runs import attempts, checkpoints, commands, runs
 from db.runs.facets import Experiment
 from db.session import Database
@@ -263,7 +263,8 @@ class TestDelete:
     def test_everything_recorded_goes(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(declared._by_name, "power", Metric("power", "power", "power", "W"))
         before = new_run(db)
-        run, kept = (new_run(db, starts_after=StartsAfter((before.id,))) for _ in range(2))
+        own = CodeFile("/p/net.py", "a" * 64, 5, "x = 1")
+        run, kept = (new_run(db, starts_after=StartsAfter((before.id,)), code=[own]) for _ in range(2))
         runs.delete(db, before.id)
         attempt, other = start(db, run), start(db, kept)
         for each, of in ((run, attempt), (kept, other)):
