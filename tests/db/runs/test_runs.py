@@ -13,7 +13,16 @@ from db.errors import AmbiguousRun, IllegalState, RunNotFound, StoreError
 from db.history import declared, metrics
 from db.history.declared import Metric
 from db.history.writer import MetricWriter
-from db.records import CheckpointRecord, CodeFile, EpochMetric, LayerMaskStat, MaskUpdate, RunRecord, RunStatus, StartsAfter
+from db.records import (
+    CheckpointRecord,
+    CodeFile,
+    EpochMetric,
+    LayerMaskStat,
+    MaskUpdate,
+    RunRecord,
+    RunStatus,
+    StartsAfter,
+)
 from db.runs import attempts, checkpoints, commands, runs
 from db.runs.facets import Experiment
 from db.session import Database
