@@ -20,11 +20,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from db import paths
 from db.errors import DatabaseUnavailable, StoreError
 from db.records import AttemptRecord, CheckpointRecord, CodeFile, RunRecord, RunStatus
 from db.retrying import tries
-from db.runs import attempts, checkpoints, dense_matrices, runs, saved_files
+from db.runs import attempts, checkpoints, dense_matrices, removal, runs, saved_files
 from db.session import Database
 from engine.config import continuation
 from engine.config.run_config import ConfigError, RunConfig
@@ -196,12 +195,11 @@ class _Work:
             own = start is not None and start[0].run_id == self._run.id
             if start is not None:
                 setup.load_weights(model, start[1]["model"], source=f"checkpoint {start[0].id}")
-            folder = paths.run_folder(self._run.uid) / "checkpoints"
             keeper = Checkpointer(
                 self._db,
                 self._run.id,
                 self._attempt.id,
-                folder,
+                self._run.uid,
                 config,
                 flush=writer.flush,
                 at_start=not own,
@@ -309,8 +307,7 @@ class _Work:
             Exception,  # whatever the driver raises; the warden knows the exit code
         )
         if taken:
-            with contextlib.suppress(OSError):
-                said.unlink(missing_ok=True)
+            removal.remove_files(said.parent, said.name)
 
     def _insist(self, tell: Callable[[], object], what: str, failure: type[Exception]) -> bool:
         """Write something to the database, again and again while it is unavailable; False where time ran out."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from db import key_values, paths
 from db.errors import IllegalState, StoreError
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
-from db.runs import attempts, behind, dependencies, runs
+from db.runs import attempts, behind, dependencies, removal, runs
 from db.session import Database
 from engine.launch.attempt_files import AttemptFiles
 from engine.launch.devices import Device, DeviceList, list_devices
@@ -151,8 +151,8 @@ class Scheduler:
             slots = limits.slots_of(device.name)
             files = AttemptFiles(paths.run_folder(run.uid), run.attempt_count + 1)
             # Of an attempt that a restored backup has forgotten.
-            for stale in (files.claim, files.exit, files.said, files.kill):
-                stale.unlink(missing_ok=True)
+            stale = (files.claim, files.exit, files.said, files.kill)
+            removal.remove_files(files.folder, *(path.name for path in stale))
             attempt = runs.reserve(self._db, run.id, host=self._host, device=device.name, slots=slots)
             if attempt is None:
                 continue  # stopped, or its slot taken, since we looked

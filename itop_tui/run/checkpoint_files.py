@@ -8,9 +8,9 @@ from pathlib import Path
 
 from db.records import CheckpointRecord
 from db.runs import checkpoints
+from db.runs.removal import remove
 from db.session import Database
 from itop_tui.figures.format import size
-from itop_tui.service.shelving import remove
 
 MISSING, DAMAGED = "missing", "damaged"
 
