@@ -32,6 +32,7 @@ from engine.launch import settle, submit
 from engine.launch.attempt_files import write_json
 from engine.launch.exit_reasons import EXIT_NO_DATABASE, Ending, out_of_time, own_modules
 from engine.launch.processes import ProcessIdentity, host_name
+from engine.launch.start_files import absence
 from engine.training.console import say
 from engine.training.control import Control
 from engine.training.listener import Listener, obey_signals
@@ -326,11 +327,7 @@ class _Work:
         from engine.training import checkpoint
 
         bad = damage.record
-        history = attempts.for_run(self._db, self._run.id)
-        for record in reversed(checkpoints.for_run(self._db, self._run.id)):
-            given_up = any(one.id > (record.attempt_id or 0) and one.start_step < record.step for one in history)
-            if record.id == bad.id or record.step > bad.step or given_up or bad.run_id != self._run.id:
-                continue
+        for record in checkpoints.before(self._db, bad.id) if bad.run_id == self._run.id else ():
             try:
                 intact = checkpoint.checksum(Path(record.path)) == record.sha256
             except OSError:
@@ -351,7 +348,8 @@ class _DamagedError(Exception):
     """The checkpoint to resume from cannot be used."""
 
     def __init__(self, record: CheckpointRecord, why: str) -> None:
-        super().__init__(f"checkpoint {record.id} of step {record.step} is damaged: {why}")
+        missing = absence(record)
+        super().__init__(missing or f"checkpoint {record.id} of step {record.step} is damaged: {why}")
         self.record = record
 
 

@@ -19,7 +19,7 @@ from db.runs.forks import starting_from
 from db.runs.removal import Remains
 from db.session import Database
 
-__all__ = ["add", "for_run", "get", "pick", "remove", "unreferenced"]
+__all__ = ["add", "before", "everything", "for_run", "get", "pick", "remove", "unreferenced"]
 
 _KINDS: tuple[str, ...] = get_args(CheckpointKind)
 _REPLACED: tuple[CheckpointKind, ...] = ("last", "best")
@@ -145,6 +145,17 @@ def for_run(db: Database, run_id: int) -> list[CheckpointRecord]:
         return [checkpoint_record(row, uid) for row in _of_run(session, run_id)]
 
 
+def everything(db: Database) -> list[CheckpointRecord]:
+    """The checkpoints of all runs, those that are archived or deleted too, by id."""
+    with db.read() as session:
+        rows = session.execute(
+            sa.select(CheckpointRow, RunRow.uid)
+            .join(RunRow, RunRow.id == CheckpointRow.run_id)
+            .order_by(CheckpointRow.id)
+        )
+        return [checkpoint_record(row, uid) for row, uid in rows]
+
+
 def pick(db: Database, run_id: int, which: str | int) -> CheckpointRecord:
     """The checkpoint that a person means: `last` (the furthest that is not of a diverged state), `best`, or an id.
 
@@ -173,6 +184,23 @@ def pick(db: Database, run_id: int, which: str | int) -> CheckpointRecord:
         meant = nearest(word, choices)
         hint = f" Did you mean {meant!r}?" if meant and meant != word else ""
         raise StoreError(f"Run {run.id} ({run.name}) has no checkpoint {which!r}.{hint} It has: {listed}.")
+
+
+def before(db: Database, checkpoint_id: int) -> list[CheckpointRecord]:
+    """What the same run can start from instead of a checkpoint whose file cannot be used, the furthest first.
+
+    Raises:
+        StoreError: There is no such checkpoint.
+    """
+    with db.read() as session:
+        bad = get_checkpoint(session, checkpoint_id)
+        uid = get_run(session, bad.run_id).uid
+        current = _current(session, bad.run_id, _of_run(session, bad.run_id))
+        return [
+            checkpoint_record(row, uid)
+            for row in reversed(current)
+            if row.id != bad.id and row.step <= bad.step and row.kind != "nan"
+        ]
 
 
 def remove(db: Database, checkpoint_id: int, *, force: bool = False) -> Remains:
