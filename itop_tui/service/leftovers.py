@@ -50,5 +50,5 @@ def find(db: Database) -> Leftovers:
 
 def _size(path: Path) -> int:
     if path.is_symlink():  # what it points to is not here
-        return 0
+        return path.lstat().st_size
     return sum(one.stat().st_size for one in (path, *path.rglob("*")) if one.is_file() and not one.is_symlink())
