@@ -1,4 +1,4 @@
-"""Where the state lives: `ITOP_HOME`, `ITOP_DATABASE_URL` and the folder of a run."""
+"""Where the state lives: `ITOP_HOME`, and the folder of a run in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["database_url", "home", "run_folder"]
+__all__ = ["home", "run_folder"]
 
 
 def home() -> Path:
@@ -16,11 +16,6 @@ def home() -> Path:
     if chosen:
         return Path(chosen).expanduser().absolute()
     return Path(platformdirs.user_data_dir("itop", appauthor=False))
-
-
-def database_url() -> str:
-    """The SQLAlchemy URL of the database: `ITOP_DATABASE_URL`, or `itop.db` in `home()`."""
-    return os.environ.get("ITOP_DATABASE_URL") or f"sqlite:///{home() / 'itop.db'}"
 
 
 def run_folder(uid: str) -> Path:

@@ -233,7 +233,12 @@ class KeptCode:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRecord:
-    """A checkpoint file; `step` optimizer steps had been taken when it was written."""
+    """A checkpoint file; `step` optimizer steps had been taken when it was written.
+
+    Attributes:
+        path: Where the file is to be now, absolute; see `db.runs.checkpoint_places`.
+        outside: Whether that is not in its run's folder, so that it is never removed.
+    """
 
     id: int
     run_id: int
@@ -246,6 +251,7 @@ class CheckpointRecord:
     sha256: str
     val_accuracy: float | None
     created_at: float
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from db.errors import IllegalState, RunNotFound, StoreError
 from db.models import RUN_METRICS, AttemptRow, CheckpointRow, CommandRow, RunRow
 from db.records import AttemptRecord, CheckpointRecord, CommandRecord, RunRecord
+from db.runs.checkpoint_places import inner_path, located
 
 __all__ = [
     "attempt_record",
@@ -28,7 +29,7 @@ _IN_A_QUERY = 10_000  # SQLite takes at most 32,766 parameters
 
 _RUN_COLUMNS = (*(name for name in RunRecord.__dataclass_fields__), "nonfinite")
 _ATTEMPT_COLUMNS = tuple(AttemptRecord.__dataclass_fields__)
-_CHECKPOINT_COLUMNS = tuple(CheckpointRecord.__dataclass_fields__)
+_CHECKPOINT_COLUMNS = tuple(name for name in CheckpointRecord.__dataclass_fields__ if name not in ("path", "outside"))
 _COMMAND_COLUMNS = tuple(CommandRecord.__dataclass_fields__)
 
 
@@ -43,9 +44,13 @@ def attempt_record(row: AttemptRow) -> AttemptRecord:
     return AttemptRecord(**{name: getattr(row, name) for name in _ATTEMPT_COLUMNS})
 
 
-def checkpoint_record(row: CheckpointRow) -> CheckpointRecord:
-    """A checkpoint as it leaves the store."""
-    return CheckpointRecord(**{name: getattr(row, name) for name in _CHECKPOINT_COLUMNS})
+def checkpoint_record(row: CheckpointRow, uid: str) -> CheckpointRecord:
+    """A checkpoint of the run with this uid, as it leaves the store."""
+    return CheckpointRecord(
+        **{name: getattr(row, name) for name in _CHECKPOINT_COLUMNS},
+        path=str(located(uid, row.path)),
+        outside=inner_path(row.path) is None,
+    )
 
 
 def command_record(row: CommandRow) -> CommandRecord:

@@ -20,11 +20,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from db import migrate, paths
+from db import migrate
+from db.database_place import chosen_place, understood
 from db.driver_errors import cause, explained
 from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
 from db.retrying import tries
@@ -50,11 +51,13 @@ class Database:
 
     Attributes:
         url: Where it is, with a password replaced by `***`.
+        path: The file; None for a server's database.
         warnings: What the user should know about this place, in words; mostly empty.
     """
 
     def __init__(self, engine: Engine, path: Path | None, warnings: tuple[str, ...] = ()) -> None:
         self.url = engine.url.render_as_string(hide_password=True)
+        self.path = path
         self.warnings = warnings
         self._engine = engine
         self._path = path
@@ -69,29 +72,18 @@ class Database:
         _OPEN.add(self)
 
     @classmethod
-    def open(cls, url: str | None = None) -> Database:
+    def open(cls, url: str | Path | None = None) -> Database:
         """Open a database, creating its tables or migrating it (after a backup) where needed.
 
         Args:
-            url: An SQLAlchemy URL, or the path of a SQLite file; by default `paths.database_url()`.
+            url: An SQLAlchemy URL, or the path of a SQLite file; by default `chosen_place()`.
 
         Raises:
             DatabaseRefused: It is not ours, or newer than this program, or cannot be migrated; it was left untouched.
             StoreError: The URL cannot be understood, or the place cannot be reached or written to.
         """
-        url = url or paths.database_url()
-        try:
-            parsed = make_url(url if "://" in url else f"sqlite:///{url}")
-        except (ArgumentError, ValueError) as error:  # a port that is no number is the latter
-            raise StoreError(
-                f"{url!r} is not a database URL. Write sqlite:///PATH or postgresql+psycopg://…"
-            ) from error
+        parsed = understood(url or chosen_place())
         if parsed.get_backend_name() == "sqlite":
-            if "?" in url:
-                raise StoreError(
-                    f"{url} holds a question mark, after which a URL of a database has no more of the path. Set "
-                    "ITOP_HOME or ITOP_DATABASE_URL to another place."
-                )
             return cls._open_sqlite(parsed)
         return cls._open_server(parsed)
 

@@ -20,11 +20,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from db import paths
 from db.errors import DatabaseUnavailable, StoreError
 from db.records import AttemptRecord, CheckpointRecord, CodeFile, RunRecord, RunStatus
 from db.retrying import tries
-from db.runs import attempts, checkpoints, dense_matrices, runs, saved_files
+from db.runs import attempts, checkpoints, dense_matrices, removal, runs, saved_files
 from db.session import Database
 from engine.config import continuation
 from engine.config.run_config import ConfigError, RunConfig
@@ -33,6 +32,7 @@ from engine.launch import settle, submit
 from engine.launch.attempt_files import write_json
 from engine.launch.exit_reasons import EXIT_NO_DATABASE, Ending, out_of_time, own_modules
 from engine.launch.processes import ProcessIdentity, host_name
+from engine.launch.start_files import absence
 from engine.training.console import say
 from engine.training.control import Control
 from engine.training.listener import Listener, obey_signals
@@ -196,12 +196,11 @@ class _Work:
             own = start is not None and start[0].run_id == self._run.id
             if start is not None:
                 setup.load_weights(model, start[1]["model"], source=f"checkpoint {start[0].id}")
-            folder = paths.run_folder(self._run.uid) / "checkpoints"
             keeper = Checkpointer(
                 self._db,
                 self._run.id,
                 self._attempt.id,
-                folder,
+                self._run.uid,
                 config,
                 flush=writer.flush,
                 at_start=not own,
@@ -309,8 +308,7 @@ class _Work:
             Exception,  # whatever the driver raises; the warden knows the exit code
         )
         if taken:
-            with contextlib.suppress(OSError):
-                said.unlink(missing_ok=True)
+            removal.remove_files(said.parent, said.name)
 
     def _insist(self, tell: Callable[[], object], what: str, failure: type[Exception]) -> bool:
         """Write something to the database, again and again while it is unavailable; False where time ran out."""
@@ -329,11 +327,7 @@ class _Work:
         from engine.training import checkpoint
 
         bad = damage.record
-        history = attempts.for_run(self._db, self._run.id)
-        for record in reversed(checkpoints.for_run(self._db, self._run.id)):
-            given_up = any(one.id > (record.attempt_id or 0) and one.start_step < record.step for one in history)
-            if record.id == bad.id or record.step > bad.step or given_up or bad.run_id != self._run.id:
-                continue
+        for record in checkpoints.before(self._db, bad.id) if bad.run_id == self._run.id else ():
             try:
                 intact = checkpoint.checksum(Path(record.path)) == record.sha256
             except OSError:
@@ -354,7 +348,8 @@ class _DamagedError(Exception):
     """The checkpoint to resume from cannot be used."""
 
     def __init__(self, record: CheckpointRecord, why: str) -> None:
-        super().__init__(f"checkpoint {record.id} of step {record.step} is damaged: {why}")
+        missing = absence(record)
+        super().__init__(missing or f"checkpoint {record.id} of step {record.step} is damaged: {why}")
         self.record = record
 
 

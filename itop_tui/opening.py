@@ -226,7 +226,7 @@ def go_to(place: str) -> dict[str, str | None]:
     if path.name == "itop.db":
         path = path.parent
     if path.suffix or path.is_file():
-        os.environ["ITOP_DATABASE_URL"] = f"sqlite:///{path}"
+        os.environ["ITOP_DATABASE_URL"] = str(path)
         path = path.parent
     os.environ["ITOP_HOME"] = str(path)
     return before

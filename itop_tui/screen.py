@@ -85,7 +85,7 @@ class Shell(TerminalApp):
     @property
     def database_place(self) -> str:
         """Where the database is, for people: a path, or a URL (which holds no password)."""
-        return self.database.url.removeprefix("sqlite:///") if self.is_open else ""
+        return str(self.database.path or self.database.url) if self.is_open else ""
 
     def operate(
         self,

@@ -14,10 +14,12 @@ from db.models import AttemptRow, CheckpointRow, RunRow
 from db.nearest_word import nearest
 from db.records import CheckpointKind, CheckpointRecord, RunStatus
 from db.rows import checkpoint_record, get_checkpoint, get_run, listed
+from db.runs.checkpoint_places import stored
 from db.runs.forks import starting_from
+from db.runs.removal import Remains
 from db.session import Database
 
-__all__ = ["add", "for_run", "get", "pick", "remove", "unreferenced"]
+__all__ = ["add", "before", "everything", "for_run", "get", "pick", "remove", "unreferenced"]
 
 _KINDS: tuple[str, ...] = get_args(CheckpointKind)
 _REPLACED: tuple[CheckpointKind, ...] = ("last", "best")
@@ -43,7 +45,7 @@ def add(
 
     A run keeps so many of kind `last` and `best` as `keep` says, the newest; those that it has since gone back behind
     go first. One that another run starts from or was forked from, and one that this run waits to start from, stays as
-    `manual`. The files of forgotten ones are the caller's to delete: ask `unreferenced`. A file that was written again
+    `manual`. The files of forgotten ones are the caller's to remove: ask `unreferenced`. A file that was written again
     keeps its id, so that trying again after an uncertain commit is safe.
 
     Args:
@@ -53,7 +55,7 @@ def add(
         step: Optimizer steps taken.
         epoch: The epoch it was written in or after.
         kind: What it is.
-        path: The file.
+        path: The file; see `checkpoint_places.stored`.
         bytes: Its size.
         sha256: Of its bytes, in hex.
         val_accuracy: Validation accuracy of the epoch.
@@ -73,6 +75,7 @@ def add(
     now = time.time() if created_at is None else created_at
     with db.write() as session:
         run = get_run(session, run_id, lock=True)
+        files = {each: stored(run.uid, file) for each, file in files.items()}
         _check_latest(session, run, attempt_id)
         rows: dict[CheckpointKind, CheckpointRow] = {}
         for each, file in files.items():
@@ -85,7 +88,7 @@ def add(
             if each in rows:
                 _forget_older(session, run, rows[each], (keep or {}).get(each, 1))
         session.flush()
-        return checkpoint_record(rows[kind])
+        return checkpoint_record(rows[kind], run.uid)
 
 
 def _check_latest(session: Session, run: RunRow, attempt_id: int | None) -> None:
@@ -127,7 +130,8 @@ def get(db: Database, checkpoint_id: int) -> CheckpointRecord:
         StoreError: There is none.
     """
     with db.read() as session:
-        return checkpoint_record(get_checkpoint(session, checkpoint_id))
+        row = get_checkpoint(session, checkpoint_id)
+        return checkpoint_record(row, get_run(session, row.run_id).uid)
 
 
 def for_run(db: Database, run_id: int) -> list[CheckpointRecord]:
@@ -137,8 +141,19 @@ def for_run(db: Database, run_id: int) -> list[CheckpointRecord]:
         RunNotFound: There is no such run.
     """
     with db.read() as session:
-        get_run(session, run_id)
-        return [checkpoint_record(row) for row in _of_run(session, run_id)]
+        uid = get_run(session, run_id).uid
+        return [checkpoint_record(row, uid) for row in _of_run(session, run_id)]
+
+
+def everything(db: Database) -> list[CheckpointRecord]:
+    """The checkpoints of all runs, those that are archived or deleted too, by id."""
+    with db.read() as session:
+        rows = session.execute(
+            sa.select(CheckpointRow, RunRow.uid)
+            .join(RunRow, RunRow.id == CheckpointRow.run_id)
+            .order_by(CheckpointRow.id)
+        )
+        return [checkpoint_record(row, uid) for row, uid in rows]
 
 
 def pick(db: Database, run_id: int, which: str | int) -> CheckpointRecord:
@@ -161,7 +176,7 @@ def pick(db: Database, run_id: int, which: str | int) -> CheckpointRecord:
             "best": [row for row in current if row.kind == "best"],
         }.get(word, [row for row in rows if str(row.id) == word])
         if candidates:
-            return checkpoint_record(max(candidates, key=lambda row: (row.step, row.id)))
+            return checkpoint_record(max(candidates, key=lambda row: (row.step, row.id)), run.uid)
         if not rows:
             raise StoreError(f"Run {run.id} ({run.name}) has no checkpoint yet.")
         listed = ", ".join(f"{row.id} ({row.kind}, step {row.step})" for row in rows)
@@ -171,7 +186,24 @@ def pick(db: Database, run_id: int, which: str | int) -> CheckpointRecord:
         raise StoreError(f"Run {run.id} ({run.name}) has no checkpoint {which!r}.{hint} It has: {listed}.")
 
 
-def remove(db: Database, checkpoint_id: int, *, force: bool = False) -> list[str]:
+def before(db: Database, checkpoint_id: int) -> list[CheckpointRecord]:
+    """What the same run can start from instead of a checkpoint whose file cannot be used, the furthest first.
+
+    Raises:
+        StoreError: There is no such checkpoint.
+    """
+    with db.read() as session:
+        bad = get_checkpoint(session, checkpoint_id)
+        uid = get_run(session, bad.run_id).uid
+        current = _current(session, bad.run_id, _of_run(session, bad.run_id))
+        return [
+            checkpoint_record(row, uid)
+            for row in reversed(current)
+            if row.id != bad.id and row.step <= bad.step and row.kind != "nan"
+        ]
+
+
+def remove(db: Database, checkpoint_id: int, *, force: bool = False) -> Remains:
     """Forget a checkpoint.
 
     Args:
@@ -180,7 +212,7 @@ def remove(db: Database, checkpoint_id: int, *, force: bool = False) -> list[str
         force: Also where another run was forked from it.
 
     Returns:
-        Its path, for the caller to delete, or nothing where another checkpoint is in the same file.
+        Its file, for `removal.remove`; no file where another checkpoint is in the same one.
 
     Raises:
         IllegalState: Other runs were forked from it, or one waits to start from it or has just begun to.
@@ -200,21 +232,27 @@ def remove(db: Database, checkpoint_id: int, *, force: bool = False) -> list[str
             raise IllegalState(
                 f"Checkpoint {row.id} cannot be removed without force: {listed(forks)} was forked from it."
             )
-        path = row.path
+        run, path = get_run(session, row.run_id), row.path
         session.delete(row)
         session.flush()
-        return _unreferenced(session, [path])
+        return _unreferenced(session, run, [path])
 
 
-def unreferenced(db: Database, paths: Iterable[str]) -> list[str]:
-    """Which of these files no checkpoint is in any more, so that they can be deleted."""
+def unreferenced(db: Database, run_id: int, paths: Iterable[str]) -> Remains:
+    """Which of these files of a run no checkpoint of it is in any more, for `removal.remove`.
+
+    Raises:
+        RunNotFound: There is no such run.
+    """
     with db.read() as session:
-        return _unreferenced(session, list(paths))
+        run = get_run(session, run_id)
+        return _unreferenced(session, run, [stored(run.uid, path) for path in paths])
 
 
-def _unreferenced(session: Session, paths: list[str]) -> list[str]:
-    kept = set(session.scalars(sa.select(CheckpointRow.path).where(CheckpointRow.path.in_(paths))))
-    return [path for path in paths if path not in kept]
+def _unreferenced(session: Session, run: RunRow, named: list[str]) -> Remains:
+    of_run = sa.select(CheckpointRow.path).where(CheckpointRow.run_id == run.id, CheckpointRow.path.in_(named))
+    kept = set(session.scalars(of_run))
+    return Remains(run.uid, tuple(path for path in dict.fromkeys(named) if path not in kept))
 
 
 def _of_run(session: Session, run_id: int) -> list[CheckpointRow]:

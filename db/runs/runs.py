@@ -12,7 +12,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db import paths
 from db.errors import IllegalState, StoreError
 from db.finding.listing import SORTS, check_sort, count, find, list_runs, page, totals
 from db.history import tested
@@ -23,6 +22,7 @@ from db.rows import attempt_record, get_checkpoint, get_run, get_runs, run_recor
 from db.runs import changes as config_changes
 from db.runs import code, dense_matrices, dependencies, saved_files
 from db.runs.change_many import change_each
+from db.runs.checkpoint_places import inner_path
 from db.runs.facets import Experiment, clean_config, clean_name, clean_tags, default_name, facets
 from db.runs.forks import check_deletable
 from db.runs.queue import (
@@ -39,6 +39,7 @@ from db.runs.queue import (
     set_priority,
     waiting,
 )
+from db.runs.removal import Remains
 from db.session import Database
 
 __all__ = [
@@ -419,7 +420,7 @@ def _set_fields(run: RunRow, fields: Mapping[str, Any]) -> None:
         setattr(run, name, value)
 
 
-def delete(db: Database, run_id: int, *, force: bool = False, only_trashed: bool = False) -> list[str]:
+def delete(db: Database, run_id: int, *, force: bool = False, only_trashed: bool = False) -> Remains:
     """Delete a run and all it recorded.
 
     Args:
@@ -429,7 +430,7 @@ def delete(db: Database, run_id: int, *, force: bool = False, only_trashed: bool
         only_trashed: Only while it is in the trash, from which another program may restore it at any moment.
 
     Returns:
-        The folder and files that belong to no run any more, for the caller to delete.
+        Its folder, and the files outside of it that its checkpoints name, for `removal.remove`.
 
     Raises:
         IllegalState: The run is active, or other runs were forked from it, or wait to start from it, or it is not in
@@ -440,21 +441,16 @@ def delete(db: Database, run_id: int, *, force: bool = False, only_trashed: bool
         if only_trashed and run.trashed_at is None:
             raise IllegalState(f"Run {run.id} ({run.name}) is not in the trash.")
         check_deletable(session, run, force=force)
-        folder = paths.run_folder(run.uid)
+        uid = run.uid
         files = session.scalars(sa.select(CheckpointRow.path).where(CheckpointRow.run_id == run.id).distinct())
-        outside = sorted(path for path in files if not path.startswith(f"{folder}/"))
-        shared = set(
-            session.scalars(
-                sa.select(CheckpointRow.path).where(CheckpointRow.path.in_(outside), CheckpointRow.run_id != run.id)
-            )
-        )
+        outside = tuple(sorted(path for path in files if inner_path(path) is None))
         config_changes.forget(session, run.id)
         tested.forget(session, run.id)
         saved_files.forget(session, run.id)
         code.forget(db, session, run.id)
         dense_matrices.forget(session, run.id)
         session.execute(sa.delete(RunRow).where(RunRow.id == run.id))
-    return [str(folder), *(path for path in outside if path not in shared)]
+    return Remains(uid, outside, folder=True)
 
 
 def _rewind(session: Session, run: RunRow) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from db.records import BatchResult, RunRecord
 from db.rows import get_runs, run_record
 from db.runs import runs
 from db.runs.forks import check_deletable
+from db.runs.removal import Remains
 from db.session import Database
 
 __all__ = ["Trashed", "archive", "purge", "restore", "star", "trash", "trashed"]
@@ -103,7 +104,7 @@ def trashed(db: Database) -> list[RunRecord]:
         return [run_record(row) for row in session.scalars(statement)]
 
 
-def purge(db: Database, ids: Iterable[int] | None = None) -> Iterator[list[str]]:
+def purge(db: Database, ids: Iterable[int] | None = None) -> Iterator[Remains]:
     """Remove runs of the trash permanently, with all they recorded, one for each step of the iteration.
 
     Runs that are not in the trash stay, also those that are taken out of it meanwhile; and so does one that a waiting
@@ -115,7 +116,7 @@ def purge(db: Database, ids: Iterable[int] | None = None) -> Iterator[list[str]]
         ids: Which of them; None means all.
 
     Yields:
-        The folder and files of one run that belong to no run any more, for the caller to delete.
+        What one run leaves on the disk, for `removal.remove`.
     """
     chosen = None if ids is None else set(ids)
     # The youngest first, so that a fork goes before the run that it may wait for.

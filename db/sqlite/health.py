@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from db import migrate
@@ -38,19 +37,17 @@ class Health:
 
 def examine(db: Database) -> Health:
     """Read the revision, check the integrity (a full scan of a SQLite file) and measure the size."""
-    parsed = make_url(db.url)
-    is_file = parsed.get_backend_name() == "sqlite" and parsed.database is not None
     problems: tuple[str, ...] = ()
     with db.read() as session:
         revision = migrate.read_revision(session.connection())
-        if is_file:
+        if db.path is not None:
             try:
                 found = session.execute(text("PRAGMA quick_check")).scalars().all()
             except DBAPIError as error:
                 found = [str(error.orig)]
             problems = tuple(str(line) for line in found if line != "ok")
-    if not is_file or parsed.database is None:
+    if db.path is None:
         return Health(revision, migrate.HEAD, problems, None, None)
-    path = Path(parsed.database)
+    path = db.path
     files = [path.with_name(path.name + end) for end in _SIDE_FILES]
     return Health(revision, migrate.HEAD, problems, path, sum(file.stat().st_size for file in files if file.exists()))

@@ -19,9 +19,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from db import key_values, paths
-from db.errors import IllegalState, StoreError
+from db.errors import IllegalState, RunNotFound, StoreError
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
-from db.runs import attempts, behind, dependencies, runs
+from db.runs import attempts, behind, dependencies, removal, runs
 from db.session import Database
 from engine.launch.attempt_files import AttemptFiles
 from engine.launch.devices import Device, DeviceList, list_devices
@@ -29,6 +29,7 @@ from engine.launch.lock import SchedulerLock, lock_path
 from engine.launch.placement import Limits, place
 from engine.launch.processes import host_name
 from engine.launch.settle import processes, reconcile
+from engine.launch.start_files import MissingStart, missing_start
 from engine.launch.waiting import waiting_key
 from engine.launch.warden import Task, default_worker
 
@@ -73,6 +74,7 @@ class Scheduler:
         self._planned_for: tuple[object, ...] = ()
         self._plan_again_at = 0.0
         self._runnable = 0
+        self._elsewhere: dict[int, str] = {}
 
     def tick(self) -> bool:
         """Settle what has ended and start what can start.
@@ -131,11 +133,14 @@ class Scheduler:
         )
         behind.settle(self._db)
         queue = runs.queued(self._db)
+        self._elsewhere = {
+            run.id: missing.reason for run in queue if run.id in self._elsewhere and (missing := self._missing(run))
+        }
         self._runnable = len(queue)  # with those that wait for other runs: their end may be seen only here
         others = dependencies.who_wait(self._db)
         resting = {run.id: until for run in queue if (until := self._rests_until(run)) > time.time()}
         plan = place(
-            [run for run in queue if run.id not in resting and run.id not in others],
+            [run for run in queue if run.id not in resting and run.id not in others and run.id not in self._elsewhere],
             active,
             self._devices(),
             limits,
@@ -148,11 +153,13 @@ class Scheduler:
             if attempt is not None:
                 self._fail(attempt, reason, retry_may_help=False)
         for run, device in plan.starts:
+            if not self._has_its_start(run):
+                continue
             slots = limits.slots_of(device.name)
             files = AttemptFiles(paths.run_folder(run.uid), run.attempt_count + 1)
             # Of an attempt that a restored backup has forgotten.
-            for stale in (files.claim, files.exit, files.said, files.kill):
-                stale.unlink(missing_ok=True)
+            stale = (files.claim, files.exit, files.said, files.kill)
+            removal.remove_files(files.folder, *(path.name for path in stale))
             attempt = runs.reserve(self._db, run.id, host=self._host, device=device.name, slots=slots)
             if attempt is None:
                 continue  # stopped, or its slot taken, since we looked
@@ -163,8 +170,26 @@ class Scheduler:
             if run.id in resting:
                 again = time.strftime("%H:%M:%S", time.localtime(resting[run.id]))
                 reasons[str(run.id)] = f"{run.reason}; tried again at {again}"
+        reasons |= {str(run_id): reason for run_id, reason in self._elsewhere.items()}
         self._publish(reasons)
         return bool(plan.starts or plan.refused)
+
+    def _has_its_start(self, run: RunRecord) -> bool:
+        """Whether the checkpoint that a run starts from is here. Else it is held, or left to the host that has it."""
+        missing = self._missing(run)
+        if missing is None:
+            return True
+        if missing.elsewhere:
+            self._elsewhere[run.id] = missing.reason
+        else:
+            with contextlib.suppress(IllegalState, RunNotFound):  # stopped or deleted since we looked
+                runs.hold(self._db, run.id, missing.reason)
+            _log.warning("run %d is held: %s", run.id, missing.reason)
+        return False
+
+    def _missing(self, run: RunRecord) -> MissingStart | None:
+        start = run.start_checkpoint_id
+        return None if start is None else missing_start(self._db, run.id, start)
 
     def _rests_until(self, run: RunRecord) -> float:
         """When a run whose last start failed may be tried again, in unix seconds; 0 for every other."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from db import paths
+from db.database_place import chosen_place, sqlite_file
 from db.errors import DatabaseGone, IllegalState, RunNotFound
 from db.records import AttemptRecord, RunStatus
-from db.runs import attempts, commands, runs
+from db.runs import attempts, commands, removal, runs
 from db.session import Database
 from engine.launch.attempt_files import AttemptFiles, read_json, write_json
 from engine.launch.exit_reasons import (
@@ -154,8 +154,7 @@ def settle(db: Database, attempt_id: int, files: AttemptFiles, ending: Ending) -
             ended_at=ending.ended_at,
             retry_may_help=ending.retry_may_help,
         )
-    with contextlib.suppress(OSError):
-        files.claim.unlink(missing_ok=True)
+    removal.remove_files(files.folder, files.claim.name)
     return written
 
 
@@ -165,11 +164,11 @@ def settle_from_files(attempt_id: int, files: AttemptFiles, record: Mapping[str,
     Raises:
         StoreError: The database cannot be reached; `DatabaseGone` if its file is missing (no new one is made).
     """
-    url = paths.database_url()
-    path = url.removeprefix("sqlite:///")
-    if path != url and not Path(path).exists():
+    place = chosen_place()
+    path = sqlite_file(place)
+    if path is not None and not path.exists():
         raise DatabaseGone(f"the database {path} is not there")
-    db = Database.open(url)
+    db = Database.open(place)
     try:
         return settle(db, attempt_id, files, verdict(record, kill_asked=files.kill.exists()))
     finally:

@@ -21,7 +21,7 @@ from db import paths
 from db.errors import IllegalState, StoreError
 from db.records import CommandRecord, RunRecord
 from db.retrying import tries
-from db.runs import attempts, behind, commands, dependencies, runs
+from db.runs import attempts, behind, commands, dependencies, removal, runs
 from db.session import Database
 from engine.launch import settle as settling
 from engine.launch.attempt_files import AttemptFiles, read_json, write_json
@@ -86,8 +86,8 @@ def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
     if scheduler_running(db):
         return
     environment = outer_environment(os.environ)
-    if db.url.startswith("sqlite"):
-        environment["ITOP_DATABASE_URL"] = db.url
+    if db.path is not None:
+        environment["ITOP_DATABASE_URL"] = str(db.path)  # its URL would have to quote what the path holds
     environment["ITOP_HOME"] = str(paths.home())
     arguments = ["--", *worker] if worker else []
     launcher = subprocess.Popen(
@@ -209,7 +209,7 @@ def kill(db: Database, run_id: int) -> None:
         if worker is not None:
             worker.send_to_group(signal.SIGKILL)
     except PermissionError as error:
-        files.kill.unlink(missing_ok=True)
+        removal.remove_files(files.folder, files.kill.name)
         raise IllegalState(f"Run {run_id} ({run.name}) belongs to another user of this machine.") from error
     if warden is not None and warden.alive():
         return

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from db.errors import DatabaseUnavailable
+from db.paths import run_folder
 from db.records import CheckpointKind, CheckpointRecord
 from db.retrying import lengthening, tries
-from db.runs import checkpoints, saved_files
+from db.runs import checkpoints, removal, saved_files
+from db.runs.checkpoint_places import stored
 from db.session import Database
 from engine.config.save_target import in_the_way, target
 from engine.training import checkpoint
@@ -44,7 +46,7 @@ class Checkpointer(Callback):
         db: Where the rows go.
         run_id: The run.
         attempt_id: The present attempt of it.
-        folder: Where the files go.
+        uid: The run's, by which its folder is found; the files go to `checkpoints` in it.
         config: The run's settings: `checkpoint_every`, `keep_last`, `keep_best`, `save`.
         flush: Waits until all metrics handed over are committed.
         at_start: Whether to save before the first step, so that a run can be continued from any moment on.
@@ -55,7 +57,7 @@ class Checkpointer(Callback):
         db: Database,
         run_id: int,
         attempt_id: int,
-        folder: Path,
+        uid: str,
         config: RunConfig,
         *,
         flush: Callable[[], None],
@@ -64,7 +66,9 @@ class Checkpointer(Callback):
         self._db = db
         self._run_id = run_id
         self._attempt_id = attempt_id
-        self._folder = folder
+        self._uid = uid
+        self._folder = run_folder(uid) / "checkpoints"
+        self._said: set[str] = set()
         self._config = config
         self._flush = flush
         self._at_start = at_start
@@ -74,8 +78,7 @@ class Checkpointer(Callback):
         # By name: the folder may be reached by another path than the rows were written under.
         named = {Path(record.path).name for record in checkpoints.for_run(self._db, self._run_id)}
         for left in checkpoint.leftovers(self._folder, named):
-            with contextlib.suppress(OSError):
-                left.unlink()
+            if not self._remove([str(left)]):
                 say(f"removed {left.name}, which a killed writer left behind")
         if self._at_start:
             self.save(trainer, ["last"])
@@ -150,8 +153,7 @@ class Checkpointer(Callback):
         try:
             names.extend(checkpoint.link(file, self._free_path(trainer.step, kind)).path for kind in others)
         except OSError:
-            for name in names:
-                name.unlink(missing_ok=True)
+            self._remove([str(name) for name in names])
             raise
         before = self._patiently(lambda: checkpoints.for_run(self._db, self._run_id))
         record = self._patiently(
@@ -189,9 +191,19 @@ class Checkpointer(Callback):
     def _remove_files(self, paths: list[str]) -> None:
         """Remove those files that no row names any more; where that cannot be done now, the next start does it."""
         with contextlib.suppress(DatabaseUnavailable):
-            for path in checkpoints.unreferenced(self._db, paths):
-                with contextlib.suppress(OSError):
-                    Path(path).unlink(missing_ok=True)
+            self._say_all(removal.remove(checkpoints.unreferenced(self._db, self._run_id, paths)))
+
+    def _remove(self, paths: list[str]) -> list[str]:
+        """Remove files of this run that never got a row; gives, and says, why some stay."""
+        problems = removal.remove(removal.Remains(self._uid, tuple(stored(self._uid, path) for path in paths)))
+        self._say_all(problems)
+        return problems
+
+    def _say_all(self, problems: list[str]) -> None:
+        for problem in problems:
+            if problem not in self._said:
+                self._said.add(problem)
+                say(problem)
 
     def _free_path(self, step: int, kind: str) -> Path:
         """A name no file has: a file is never replaced under a row that still names it."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from db.records import RunRecord
 from db.runs import checkpoints, runs
 from db.session import Database
+from engine.launch.start_files import absence
 from engine.spelling import hint
 from itop_tui.export.csv_json import write_csv, write_json, write_parquet
 from itop_tui.export.tensorboard import write_tensorboard
@@ -135,6 +136,9 @@ def write_tensors(db: Database, run: RunRecord, path: Path, checkpoint: str = "l
         ExportError: It cannot be read, or safetensors is not installed.
     """
     chosen = checkpoints.pick(db, run.id, checkpoint)
+    missing = absence(chosen)
+    if missing is not None:
+        raise ExportError(missing)
     metadata = {
         "format": "pt",
         "run": str(run.id),

@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from db.records import CheckpointRecord
 from db.runs import checkpoints
+from db.runs.removal import remove
 from db.session import Database
 from itop_tui.figures.format import size
-from itop_tui.service.shelving import remove
+from itop_tui.service.registered_files import DAMAGED, MISSING, glance, verify
 
-MISSING, DAMAGED = "missing", "damaged"
-
-
-def glance(row: CheckpointRecord) -> str:
-    """What a look at the file says without reading it: missing, damaged (another size), or empty where all is well."""
-    try:
-        found = Path(row.path).stat().st_size
-    except FileNotFoundError:
-        return MISSING
-    except OSError as error:
-        return f"unreadable ({error.strerror})"
-    return "" if found == row.bytes else DAMAGED
-
-
-def verify(row: CheckpointRecord) -> str:
-    """The same after all of its bytes were read and compared with their checksum."""
-    seen = glance(row)
-    if seen:
-        return seen
-    try:
-        with Path(row.path).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return f"unreadable ({error.strerror})"
-    return "" if digest == row.sha256 else DAMAGED
+__all__ = ["DAMAGED", "MISSING", "delete", "freed", "glance", "verify"]
 
 
 def freed(row: CheckpointRecord, others: Iterable[CheckpointRecord]) -> str:

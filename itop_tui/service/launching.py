@@ -71,7 +71,9 @@ def queue_runs(
 
     check_layer_names(configs)
 
-    submission_check.check(db, configs, from_checkpoint=about.get("start_checkpoint_id") is not None)
+    from_checkpoint = about.get("start_checkpoint_id")
+    submission_check.check(db, configs, from_checkpoint=from_checkpoint is not None)
+    submission_check.check_start(db, None, from_checkpoint)
     check_saves(db, [config.save for config in configs])
     code = {named: _code(*named) for named in {(config.model, config.data) for config in configs}}
     new = [
@@ -166,6 +168,7 @@ def queue_again(
     `config` and `total_steps` are None where they stay as they were; `starts_after` is None where it waits for no run.
 
     Raises:
+        SubmissionError: The checkpoint is not in this home, or data is missing. The run stays as it is.
         IllegalState: Its best weights would be written over something, or to a place that cannot be written to.
     """
     from db.runs import runs
@@ -178,6 +181,7 @@ def queue_again(
     with contextlib.suppress(ConfigError):  # settings of another version: the worker says what is wrong with them
         wanted = config or RunConfig.create(sweeps.as_settings(run.config))
         submission_check.check(db, [wanted], from_checkpoint=checkpoint is not None)
+    submission_check.check_start(db, run.id, None if checkpoint is None else checkpoint.id)
     check_saves(db, [run.config.get("save") if config is None else config.save], again=run)
     start = None if checkpoint is None else checkpoint.id
     changed = {} if config is None else as_stored(config)

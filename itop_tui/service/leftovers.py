@@ -34,7 +34,7 @@ def find(db: Database) -> Leftovers:
         run = known.get(folder.name)
         if run is None:
             folders.append(folder)
-        elif not run.status.is_active:  # else it may be writing just now, and it clears up at its next start
+        elif not (run.status.is_active or folder.is_symlink()):  # else it may be writing just now, or is not here
             try:
                 named = {Path(one.path).name for one in checkpoints.for_run(db, run.id)}
             except RunNotFound:
@@ -42,11 +42,13 @@ def find(db: Database) -> Leftovers:
             kept = folder / "checkpoints"
             files += [
                 path
-                for path in (sorted(kept.iterdir()) if kept.is_dir() else ())
+                for path in (sorted(kept.iterdir()) if kept.is_dir() and not kept.is_symlink() else ())
                 if path.suffix in (".pt", ".part") and path.name not in named
             ]
     return Leftovers(tuple(files), tuple(folders), sum(map(_size, (*files, *folders))))
 
 
 def _size(path: Path) -> int:
+    if path.is_symlink():  # what it points to is not here
+        return path.lstat().st_size
     return sum(one.stat().st_size for one in (path, *path.rglob("*")) if one.is_file() and not one.is_symlink())

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,6 +63,7 @@ def purge(db: Database) -> list[str]:
     Gives what could not be removed.
     """
     from db.runs import shelf
+    from db.runs.removal import remove
 
     left = [remove(gone) for gone in shelf.purge(db)]
     if left:
@@ -85,33 +84,15 @@ def give_back_space(db: Database) -> int:
         return 0
 
 
-def remove(paths: Iterable[str]) -> list[str]:
-    """Remove the folders and files of deleted runs, as much as can be; says of each that stays why it does."""
-    problems: list[str] = []
-    for path in map(Path, paths):
-        try:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            shutil.rmtree(path, ignore_errors=True)
-            where = error.filename if isinstance(error.filename, str) else path.name
-            problems.append(
-                f"{path} belongs to no run any more but could not be removed; remove it by hand. "
-                f"({where}: {error.strerror or error})"
-            )
-    return problems
-
-
 def footprint(uids: Iterable[str]) -> Footprint:
     """Add up what the folders of runs hold. A file with two names counts once: the last and the best may share one."""
     from db.paths import run_folder
 
     total = checkpoints = 0
     seen: set[tuple[int, int]] = set()
-    for uid in uids:
-        for path in run_folder(uid).rglob("*"):
+    for folder in map(run_folder, uids):
+        # What a link points to stays, so deleting the run frees nothing of it.
+        for path in () if folder.is_symlink() else folder.rglob("*"):
             if path.is_file() and not path.is_symlink():
                 status = path.stat()
                 if (status.st_dev, status.st_ino) not in seen:

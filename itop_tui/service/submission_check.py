@@ -43,6 +43,24 @@ def check(db: Database, configs: Sequence[RunConfig], *, from_checkpoint: bool) 
         raise SubmissionError("\n".join(dict.fromkeys(found)))
 
 
+def check_start(db: Database, run_id: int | None, checkpoint_id: int | None) -> None:
+    """Refuse to queue a run whose checkpoint to start from is not in this home, nor in that of another host.
+
+    Args:
+        db: The database.
+        run_id: The run; None for a new one.
+        checkpoint_id: Where it is to start from; None for the beginning.
+
+    Raises:
+        SubmissionError: With the path of the missing file.
+    """
+    from engine.launch.start_files import missing_start
+
+    missing = None if checkpoint_id is None else missing_start(db, run_id, checkpoint_id)
+    if missing is not None and not missing.elsewhere:
+        raise SubmissionError(f"{missing.reason[0].upper()}{missing.reason[1:]}. Nothing was queued.")
+
+
 def _data_problem(name: str, folder: str | None) -> str | None:
     """Say why a data set cannot be read: its files are missing and cannot be downloaded, or its classes are wrong."""
     from engine.config.catalogue import DATASETS

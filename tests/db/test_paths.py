@@ -6,13 +6,14 @@ import platformdirs
 import pytest
 
 from db import paths
+from db.database_place import chosen_place
 
 
 def test_everything_is_under_itop_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ITOP_HOME", str(tmp_path))
     monkeypatch.delenv("ITOP_DATABASE_URL", raising=False)
     assert paths.home() == tmp_path
-    assert paths.database_url() == f"sqlite:///{tmp_path}/itop.db"
+    assert chosen_place() == tmp_path / "itop.db"
     assert paths.run_folder("0123456789ab") == tmp_path / "runs" / "0123456789ab"
 
 
@@ -31,4 +32,4 @@ def test_a_relative_home_does_not_move_with_the_working_directory(
 
 def test_another_database_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ITOP_DATABASE_URL", "postgresql+psycopg://host/itop")
-    assert paths.database_url() == "postgresql+psycopg://host/itop"
+    assert chosen_place() == "postgresql+psycopg://host/itop"

@@ -155,3 +155,33 @@ def test_a_run_goes_on_from_where_it_was(released: Path) -> None:
         assert metrics.series(db, run.id, "loss", buckets=4).steps[-1] == 651
         runs.delete(db, runs.find(db, "fork").id)
         assert db.give_back_space() >= 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("/old/home/runs/{uid}/checkpoints/a.pt", "checkpoints/a.pt"),
+        ("/old/runs/{uid}/x/runs/{uid}/checkpoints/a.pt", "checkpoints/a.pt"),
+        ("/old/home/runs/{uid}/checkpoints/../../a.pt", None),
+        ("/old/home/runs/{uid}/", None),
+        ("/old/home/runs/{uid}", None),
+        ("/old/home/runs/another/checkpoints/a.pt", None),
+        ("/nowhere/a.pt", None),
+        ("checkpoints/a.pt", None),
+        ("../{uid}/a.pt", None),
+    ],
+)
+def test_of_a_checkpoints_path_the_part_in_the_runs_folder_is_kept(home: Path, before: str, after: str | None) -> None:
+    """Wherever the home was when it was written; what is elsewhere stays as it was written."""
+    path = home / "itop.db"
+    path.write_bytes(gzip.decompress((Path(__file__).parent / "released" / "0009.sqlite.gz").read_bytes()))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        (uid,) = connection.execute("SELECT uid FROM runs WHERE id = 1").fetchone()
+        connection.execute("UPDATE checkpoints SET path = ?", (before.format(uid=uid),))
+    with closing(Database.open()) as db:
+        (row,) = checkpoints.for_run(db, 1)
+    with closing(sqlite3.connect(path)) as connection:
+        ((named,),) = connection.execute("SELECT path FROM checkpoints").fetchall()
+    assert named == (after or before).format(uid=uid)
+    assert row.path == str(home / "runs" / uid / named)
+    assert row.outside == (named[0] in "/.")

@@ -122,7 +122,8 @@ def test_with_the_usual_settings_a_damaged_last_one_has_one_before(db: Database,
     assert worker.main([str(run.id)]) == worker.EXIT_FAILED
     waiting = runs.get(db, run.id)
     assert (waiting.status, waiting.start_checkpoint_id) == (RunStatus.QUEUED, before.id)
-    assert f"checkpoint {last.id} of step 14 is damaged" in str(waiting.reason)
+    wrong = f"of run {run.id} is not in this home: {last.path} is missing" if damage is missing else "is damaged"
+    assert f"checkpoint {last.id} of step 14 {wrong}" in str(waiting.reason)
     assert worker.main([str(run.id)]) == 0
     assert step_rows(db, run) == step_rows(db, trained(db, sparse=True, epochs=3))
 

@@ -10,13 +10,14 @@ from rich.text import Text
 
 from db.records import RunQuery, RunRecord
 from db.runs import runs as store
+from db.runs.removal import remove
 from itop_tui.cli.errors import CommandError, Exit, UsageError
 from itop_tui.cli.parameters import Json, RunNames
 from itop_tui.cli.store import find_all, opened
 from itop_tui.cli.terminal import console, data, note, state
 from itop_tui.figures.format import plural, size
 from itop_tui.service.json_shape import print_json
-from itop_tui.service.shelving import footprint, give_back_space, remove
+from itop_tui.service.shelving import footprint, give_back_space
 
 
 def delete(

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
@@ -34,6 +36,11 @@ from itop_tui.cli.terminal import Verdict, console, data, heading, verdict, writ
 from itop_tui.figures.format import moment, plain, plural, size
 from itop_tui.service import leftovers
 from itop_tui.service.json_shape import print_json
+from itop_tui.service.registered_files import MISSING, examine_files
+
+Checksums = Annotated[
+    bool, Parameter(negative=(), show_default=False, help="Read every checkpoint and compare its checksum.")
+]
 
 _LOW_DISK, _NO_DISK = 2_000_000_000, 200_000_000
 _IDX_HEADER = 8  # bytes before the labels: magic number and count
@@ -52,9 +59,12 @@ class Check:
     """How to fix it; empty if there is nothing to fix."""
 
 
-def doctor(*, json: Json = False) -> int:
-    """Report what this machine has, what is wrong, and how to fix it; exit 0 if nothing is broken."""
-    checks = every_check()
+def doctor(*, checksums: Checksums = False, json: Json = False) -> int:
+    """Report what this machine has, what is wrong, and how to fix it; exit 0 if nothing is broken.
+
+    Of every checkpoint it looks whether its file is there and has its size; with --checksums it reads them all.
+    """
+    checks = every_check(checksums=checksums)
     broken = [check for check in checks if check.tone == "bad"]
     if json:
         print_json({"ok": not broken, "checks": checks})
@@ -94,10 +104,10 @@ def _print(checks: list[Check]) -> None:
         out.print(verdict("good") + Text(" Nothing is broken."))
 
 
-def every_check() -> list[Check]:
-    """Look at everything, in the order in which it is shown."""
+def every_check(*, checksums: bool = False) -> list[Check]:
+    """Look at everything, in the order in which it is shown; `checksums`: read every checkpoint too."""
     devices = list_devices()
-    return [*_program(devices), *_devices(devices), *_store(), *_data_sets(), *_environment()]
+    return [*_program(devices), *_devices(devices), *_store(checksums=checksums), *_data_sets(), *_environment()]
 
 
 def _program(devices: DeviceList) -> Iterator[Check]:
@@ -135,7 +145,7 @@ def _devices(devices: DeviceList) -> Iterator[Check]:
         yield Check(section, "GPU", "good" if absent else "warn", f"none: {devices.problem}; runs train on the CPU")
 
 
-def _store() -> Iterator[Check]:
+def _store(*, checksums: bool = False) -> Iterator[Check]:
     section = "Database"
     home = paths.home()
     try:
@@ -164,6 +174,7 @@ def _store() -> Iterator[Check]:
             rest, _, fix = warning.rpartition(". Set ")
             yield Check(section, "file system", "warn", rest or warning, f"set {fix}" if rest else "")
         yield _disk(section, home)
+        yield _registered(section, database, checksums=checksums)
         yield from _leftovers(section, database)
         yield from _scheduler(database)
     except StoreError as error:
@@ -182,14 +193,32 @@ def _disk(section: str, home: Path) -> Check:
     return Check(section, "folder", tone, f"{size(free)} free in {home}", fix)
 
 
+def _registered(section: str, database: Database, *, checksums: bool) -> Check:
+    """Whether the file of every checkpoint is where it should be, and whole."""
+    found = examine_files(database, checksums=checksums)
+    if not found.wrong and not found.outside:
+        seen = "with its checksum" if checksums else "in its size"
+        return Check(section, "checkpoints", "good", f"{plural(found.total, 'file')}, each in its place and {seen}")
+    parts = [f"{count} {word}" for word, count in found.counts().items()]
+    parts += [f"{len(found.outside)} outside of the folder of its run"] if found.outside else []
+    row = found.wrong[0][0] if found.wrong else found.outside[0]
+    said = f"of {found.total}: {', '.join(parts)}; such as checkpoint {row.id} of run {row.run_id}, {row.path}"
+    if not found.wrong:
+        return Check(section, "checkpoints", "warn", said, "they are read, but never removed with their runs")
+    fix = f"copy them back from where they are; itop checkpoints {row.run_id} lists what that run has"
+    # With a server, another home may have them.
+    elsewhere = database.path is None and set(found.counts()) == {MISSING}
+    return Check(section, "checkpoints", "warn" if elsewhere else "bad", said, fix)
+
+
 def _leftovers(section: str, database: Database) -> Iterator[Check]:
     found = leftovers.find(database)
     if found.files:
-        held = sum(path.stat().st_size for path in found.files)
+        held = sum(path.lstat().st_size for path in found.files)
         found_there = f"{plural(len(found.files), 'file')} of {size(held)} without a record, such as {found.files[0]}"
         yield Check(section, "leftovers", "warn", found_there, "resuming its run removes them, and so does deleting it")
     if found.folders:
-        held = found.bytes - sum(path.stat().st_size for path in found.files)
+        held = found.bytes - sum(path.lstat().st_size for path in found.files)
         found_there = f"{plural(len(found.folders), 'folder')} of {size(held)} of runs this database does not know"
         fix = f"unless another database (ITOP_DATABASE_URL) has them, remove them: {found.folders[0]}"
         yield Check(section, "unknown runs", "warn", found_there, fix)

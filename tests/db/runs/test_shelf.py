@@ -7,6 +7,7 @@ import pytest
 from db.errors import IllegalState, RunNotFound
 from db.records import RunQuery, RunStatus
 from db.runs import attempts, checkpoints, runs, shelf
+from db.runs.removal import Remains
 from db.session import Database
 from tests.db.helpers import end, new_run, started
 
@@ -124,8 +125,7 @@ def test_purging_forgets_for_good_and_tells_what_is_nobodys(db: Database) -> Non
     other = new_run(db)
     kept = new_run(db)
     shelf.trash(db, [parent.id, child.id, other.id])
-    ((folder,),) = shelf.purge(db, [other.id, kept.id])
-    assert folder.endswith(other.uid)
+    assert list(shelf.purge(db, [other.id, kept.id])) == [Remains(other.uid, folder=True)]
     assert runs.get(db, kept.id) == kept
     assert len(list(shelf.purge(db))) == 2
     assert shelf.trashed(db) == []
@@ -138,8 +138,7 @@ def test_purging_leaves_what_is_restored_meanwhile(db: Database) -> None:
     first, second = new_run(db), new_run(db)
     shelf.trash(db, [first.id, second.id])
     purging = shelf.purge(db)
-    (folder,) = next(purging)
-    assert folder.endswith(second.uid)
+    assert next(purging) == Remains(second.uid, folder=True)
     shelf.restore(db, [first.id])  # another program, after the trash was looked through
     assert list(purging) == []
     assert runs.get(db, first.id).name == first.name
@@ -154,7 +153,7 @@ def test_a_run_that_another_will_start_from_does_not_keep_the_rest_in_the_trash(
     end(db, parent)
     shelf.trash(db, [older.id, parent.id])
     new_run(db, parent_id=parent.id, start_checkpoint_id=written.id)
-    assert [folder.endswith(older.uid) for (folder,) in shelf.purge(db)] == [True]
+    assert list(shelf.purge(db)) == [Remains(older.uid, folder=True)]
     assert [run.id for run in shelf.trashed(db)] == [parent.id]
 
 

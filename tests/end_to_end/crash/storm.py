@@ -20,7 +20,6 @@ import contextlib
 import hashlib
 import os
 import random
-import shutil
 import signal
 import sqlite3
 import tempfile
@@ -36,7 +35,7 @@ import psutil
 from db import key_values
 from db.errors import StoreError
 from db.records import RunRecord, RunStatus
-from db.runs import checkpoints, runs
+from db.runs import checkpoints, removal, runs
 from db.session import Database
 from engine.config.run_config import RunConfig
 from engine.launch import submit
@@ -321,8 +320,7 @@ class Storm:
     def _start_again(self) -> None:
         for run_id in self._runs:
             with contextlib.suppress(StoreError):
-                for path in runs.delete(self._db, run_id, force=True):
-                    shutil.rmtree(path, ignore_errors=True)
+                removal.remove(runs.delete(self._db, run_id, force=True))
         self._seen.clear()
         self._runs = {launch(self._db, name, self._epochs).id: name for name in sorted(self._expected)}
 

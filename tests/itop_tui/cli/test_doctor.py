@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import shutil
 import struct
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 
 from db import paths
-from db.runs import runs
+from db.records import RunRecord
+from db.runs import checkpoints, runs
 from db.session import Database
 from engine.config.locations import FIRST_LABELS
 from engine.launch.devices import Device, DeviceList
@@ -22,8 +24,8 @@ from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import queued, trained
 
 
-def found(section: str, name: str) -> checkup.Check:
-    return next(check for check in every_check() if (check.section, check.name) == (section, name))
+def found(section: str, name: str, *, checksums: bool = False) -> checkup.Check:
+    return next(check for check in every_check(checksums=checksums) if (check.section, check.name) == (section, name))
 
 
 def test_a_machine_in_order(itop: Itop, home: Path) -> None:
@@ -53,6 +55,51 @@ def test_files_that_no_record_names_are_told(itop: Itop, database: Database) -> 
     assert "step-000000099-last.pt" in left.value
     assert found("Database", "unknown runs").value == "1 folder of 500 B of runs this database does not know"
     assert itop("doctor").code == 0  # untidy, not broken
+
+
+def test_every_checkpoint_is_looked_for(itop: Itop, database: Database) -> None:
+    run = trained(database)
+    assert found("Database", "checkpoints").value == "2 files, each in its place and in its size"
+    changed, short, gone = (with_file(database, run, f"checkpoints/{number}.pt") for number in range(3))
+    assert "2 damaged" in found("Database", "checkpoints", checksums=True).value, "those have a made-up checksum"
+    changed.write_bytes(b"WEIGHTS")
+    assert found("Database", "checkpoints").tone == "good", "the size is that of before"
+    assert found("Database", "checkpoints", checksums=True).value.startswith("of 5: 3 damaged; such as ")
+    short.write_bytes(b"")
+    gone.unlink()
+    with_file(database, run, str(paths.home() / "elsewhere.pt"))
+    check = found("Database", "checkpoints")
+    assert check.tone == "bad"
+    assert "of 6: 1 damaged, 1 missing, 1 outside of the folder of its run" in check.value
+    assert str(short) in check.value
+    assert itop("doctor").code == 1
+    short.unlink()
+    assert "2 missing, 1 outside" in found("Database", "checkpoints").value
+
+
+def with_file(database: Database, run: RunRecord, path: str) -> Path:
+    """Give a run one more checkpoint, with its file."""
+    record = checkpoints.add(
+        database, run_id=run.id, attempt_id=None, step=9, epoch=1, kind="manual", path=path, bytes=7,
+        sha256=hashlib.sha256(b"weights").hexdigest(),
+    )  # fmt: skip
+    Path(record.path).write_bytes(b"weights")
+    return Path(record.path)
+
+
+def test_leftovers_behind_links_are_not_counted(database: Database, tmp_path: Path) -> None:
+    run = trained(database)
+    (tmp_path / "large.pt").write_bytes(b"x" * 3_000)
+    kept = paths.run_folder(run.uid) / "checkpoints"
+    (kept / "linked.pt").symlink_to(tmp_path / "large.pt")
+    (kept / "broken.pt").symlink_to(tmp_path / "nothing")
+    paths.run_folder("0123456789ab").symlink_to(tmp_path)
+    left = found("Database", "leftovers")
+    assert left.value.startswith("2 files of ")
+    assert "kB" not in left.value
+    unknown = found("Database", "unknown runs").value.partition(" of runs")[0]
+    assert unknown.startswith("1 folder of ")
+    assert not unknown.endswith("kB")
 
 
 def test_a_database_that_is_not_ours(itop: Itop, home: Path) -> None:
