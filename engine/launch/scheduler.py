@@ -26,7 +26,7 @@ from db.runs import attempts, behind, dependencies, runs
 from db.session import Database
 from engine.launch.attempt_files import AttemptFiles
 from engine.launch.devices import Device, DeviceList, list_devices
-from engine.launch.lock import SchedulerLock, lock_path
+from engine.launch.lock import Lock, scheduler_lock
 from engine.launch.machine import attempt_age, sees, this_host
 from engine.launch.placement import Limits, place
 from engine.launch.settle import processes, reconcile
@@ -70,6 +70,7 @@ class Scheduler:
         self._retry_seconds = tuple(retry_seconds)
         self._host = this_host()
         self._wardens: dict[int, tuple[subprocess.Popen[bytes], AttemptRecord, AttemptFiles]] = {}
+        self._rests: dict[int, tuple[float, str]] = {}  # by attempt: until when, by the monotonic clock, and as shown
         self._waiting: dict[str, str] | None = None
         self._planned_for: tuple[object, ...] = ()
         self._plan_again_at = 0.0
@@ -136,7 +137,7 @@ class Scheduler:
         queue = runs.queued(self._db)
         self._runnable = len(queue)  # with those that wait for other runs: their end may be seen only here
         others = dependencies.who_wait(self._db)
-        resting = {run.id: until for run in queue if (until := self._rests_until(run)) > time.time()}
+        resting = {run.id: again for run in queue if (again := self._rests_until(run)) is not None}
         plan = place(
             [run for run in queue if run.id not in resting and run.id not in others],
             active,
@@ -168,19 +169,28 @@ class Scheduler:
         reasons = {str(run_id): reason for run_id, reason in plan.waiting.items()}
         for run in queue:
             if run.id in resting:
-                again = time.strftime("%H:%M:%S", time.localtime(resting[run.id]))
-                reasons[str(run.id)] = f"{run.reason}; tried again at {again}"
+                reasons[str(run.id)] = f"{run.reason}; tried again at {resting[run.id]}"
         self._publish(reasons)
         return bool(plan.starts or plan.refused)
 
-    def _rests_until(self, run: RunRecord) -> float:
-        """When a run whose last start failed may be tried again, in unix seconds; 0 for every other."""
+    def _rests_until(self, run: RunRecord) -> str | None:
+        """At what time a run whose last start failed is tried again; None for every other, and once that has come.
+
+        The clock is read once for each rest, and never makes it longer: it may be set back meanwhile, or be behind that
+        of the host where the start failed.
+        """
         if not run.start_failures or not self._retry_seconds:
-            return 0.0
+            return None
         last = attempts.latest(self._db, run.id)
         if last is None or last.ended_at is None:
-            return 0.0
-        return last.ended_at + self._retry_seconds[min(run.start_failures, len(self._retry_seconds)) - 1]
+            return None
+        rest = self._rests.get(last.id)
+        if rest is None:
+            pause = self._retry_seconds[min(run.start_failures, len(self._retry_seconds)) - 1]
+            left = min(pause, max(0.0, last.ended_at + pause - time.time()))
+            shown = time.strftime("%H:%M:%S", time.localtime(time.time() + left))
+            rest = self._rests[last.id] = time.monotonic() + left, shown
+        return rest[1] if time.monotonic() < rest[0] else None
 
     def _launch(self, run: RunRecord, attempt: AttemptRecord, files: AttemptFiles, device: Device | None) -> None:
         """Start the warden of a reserved attempt, unless another has; the attempt fails where that cannot be done."""
@@ -240,7 +250,7 @@ def _clear(folder: Path, number: int) -> None:
         stale.unlink(missing_ok=True)
 
 
-def serve(scheduler: Scheduler, lock: SchedulerLock, *, idle_seconds: float, log: LogFile | None) -> None:
+def serve(scheduler: Scheduler, lock: Lock, *, idle_seconds: float, log: LogFile | None) -> None:
     """Tick until there has been nothing to do for a while; the lock is held at the start and given up at the end."""
     busy_at = well_at = time.monotonic()
     failure = ""
@@ -268,7 +278,7 @@ def serve(scheduler: Scheduler, lock: SchedulerLock, *, idle_seconds: float, log
         if log is not None:
             log.bound()
         time.sleep(pause)
-    _log.warning("the lock file %s is no longer ours: leaving", lock.path)
+    _log.warning("%s is no longer ours: leaving", lock)
 
 
 class LogFile:
@@ -322,7 +332,7 @@ def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
     try:
         home.mkdir(parents=True, exist_ok=True)
         db = Database.open()
-        lock = SchedulerLock(lock_path(home, db.url))
+        lock = scheduler_lock(db)
         if not lock.acquire(patience=_LOCK_PATIENCE):
             _answer("held")
             return 0

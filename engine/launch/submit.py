@@ -25,7 +25,7 @@ from db.runs.silence import advice
 from db.session import Database
 from engine.launch import settle as settling
 from engine.launch.attempt_files import AttemptFiles, read_json, write_json
-from engine.launch.lock import is_locked, lock_path
+from engine.launch.lock import is_served
 from engine.launch.machine import sees, this_host
 from engine.launch.settle import attempt_files, look, processes, settle
 from engine.launch.user import user_name
@@ -68,7 +68,7 @@ def reconcile(db: Database) -> int:
 
 def scheduler_running(db: Database) -> bool:
     """Whether a scheduler of this host serves this database now."""
-    return is_locked(lock_path(paths.home(), db.url))
+    return is_served(db)
 
 
 def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
