@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "AmbiguousRun",
+    "AttemptOver",
     "DatabaseGone",
     "DatabaseRefused",
     "DatabaseUnavailable",
@@ -50,6 +51,10 @@ class AmbiguousRun(StoreError):
 
 class IllegalState(StoreError):
     """The state of the run, attempt or writer does not allow what was asked."""
+
+
+class AttemptOver(IllegalState):
+    """The attempt that something was to be recorded for has ended, or a later one of its run has begun."""
 
 
 class QueryError(StoreError):

@@ -221,6 +221,13 @@ class AttemptRow(Base):
     command_line: Mapped[str | None]
     diff: Mapped[str | None]
     environment: Mapped[dict[str, Any] | None]
+    # What tells the place it runs in from others; all NULL in a row of an earlier version. See `db.records.Host`.
+    machine_id: Mapped[str | None]
+    pid_namespace: Mapped[str | None]
+    started_uptime: Mapped[float | None]
+    # Whether its process was started, or is about to be: that is given out once.
+    launched: Mapped[bool | None]
+    home: Mapped[str | None]
 
 
 class CodeFileRow(Base):

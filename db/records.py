@@ -22,6 +22,7 @@ __all__ = [
     "CommandKind",
     "CommandRecord",
     "EpochMetric",
+    "Host",
     "LayerMaskStat",
     "MaskUpdate",
     "Recorded",
@@ -164,11 +165,33 @@ class StartsAfter:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """Where an attempt runs. The name is what people are shown; the rest tells one place from another.
+
+    Attributes:
+        name: The host's name, which may change and which two machines may share.
+        machine_id: Stays while the system is installed; "" where the machine has none, None where it is not known.
+        boot_id: Differs after every start of the system.
+        pid_namespace: In which the numbers of processes are counted; "" where there is only one.
+        uptime: Seconds since the boot, at the moment of asking; no correction of the clock moves it.
+        home: The folder of all state there; None where its name is not UTF-8.
+    """
+
+    name: str
+    machine_id: str | None = None
+    boot_id: str | None = None
+    pid_namespace: str | None = None
+    uptime: float | None = None
+    home: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One start or resume of a run: where it ran, as which process, of which versions, and how it ended.
 
     `diff` is what the working tree differed from `commit` by; `environment` the variables that matter, no secret among
-    them.
+    them. `machine_id`, `pid_namespace`, `started_uptime` and `home` are those of its `Host`, None where an earlier
+    version started it. `launched` says whether somebody has taken it on to start its process.
     """
 
     id: int
@@ -194,6 +217,11 @@ class AttemptRecord:
     command_line: str | None
     diff: str | None = None
     environment: Mapping[str, str] | None = None
+    machine_id: str | None = None
+    pid_namespace: str | None = None
+    started_uptime: float | None = None
+    launched: bool | None = None
+    home: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from db.sqlite.sqlite_build import build
 from db.sqlite.sqlite_file import inspect_file, network_file_system
 from db.text import storable_json
 
-__all__ = ["Database"]
+__all__ = ["Database", "lock_number"]
 
 _BUSY_SECONDS = 10.0
 _WRITE_PATIENCE_SECONDS = 60.0
@@ -194,6 +194,17 @@ class Database:
         """Keep every other transaction that asks for the same key waiting until this one ends."""
         if self._path is None:  # a write transaction of SQLite is alone anyway
             _lock_server(session.connection(), key)
+
+    def own_connection(self) -> Connection:
+        """A connection beside the others, which the caller closes: for a lock that lasts as long as it does."""
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.detach()
+        return connection
+
+    @property
+    def on_server(self) -> bool:
+        """Whether it is on a server, so that several hosts may use it."""
+        return self._path is None
 
     def data_version(self) -> int:
         """A number that differs from the last one whenever anything was committed since, by any process.
@@ -362,6 +373,10 @@ def _set_journal(path: Path, mode: str) -> None:
                 raise problem
 
 
+def lock_number(key: str) -> int:
+    """The number that stands for a key in the locks of a server."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
+
+
 def _lock_server(connection: Connection, key: str) -> None:
-    number = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
-    connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+    connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": lock_number(key)})

@@ -31,12 +31,13 @@ from engine.config.save_target import in_the_way, target, unwritable
 from engine.launch import settle, submit
 from engine.launch.attempt_files import write_json
 from engine.launch.exit_reasons import EXIT_NO_DATABASE, Ending, out_of_time, own_modules
-from engine.launch.processes import ProcessIdentity, host_name
+from engine.launch.machine import attempt_age, this_host
+from engine.launch.processes import ProcessIdentity
 from engine.launch.start_files import absence
 from engine.training.console import say
 from engine.training.control import Control
 from engine.training.listener import Listener, obey_signals
-from engine.worker_failures import StartError, failure_of
+from engine.worker_failures import StartError, failure_of, is_over
 
 if TYPE_CHECKING:
     import torch
@@ -86,7 +87,7 @@ def _claim(db: Database, run_id: int, attempt_id: int | None) -> tuple[RunRecord
     if attempt_id is None:
         wanted = str(runs.get(db, run_id).config.get("device", "auto"))
         device = _device_name(wanted)
-        attempt = runs.reserve(db, run_id, host=host_name(), device=device, slots=sys.maxsize)
+        attempt = runs.reserve(db, run_id, host=this_host(), device=device, slots=sys.maxsize, launched=True)
         if attempt is None:
             raise StartError(f"run {run_id} is {runs.get(db, run_id).status}: only a queued run can be started")
         settle.claim_by_hand(db, attempt)
@@ -126,6 +127,9 @@ class _Work:
             self._fall_back(damage)
             return EXIT_FAILED
         except BaseException as error:  # whatever happens, an exit that somebody's code asked for too, has its reason
+            if (over := is_over(error)) is not None:
+                say(f"{over} This process records nothing more and ends.")
+                return EXIT_FAILED
             failure, trace = failure_of(error, own_modules(self._run.config)), traceback.format_exc()
             say(f"failed: {failure.reason}" if failure.explains_itself else f"{trace}failed: {failure.reason}")
             retry_may_help = failure.retry_may_help
@@ -161,8 +165,8 @@ class _Work:
         if config.save is not None:
             self._check_save(config.save)
         if config.time_limit is not None:
-            used = time.time() - self._attempt.started_at
-            self._control.stop_after(config.time_limit - used, out_of_time(config.time_limit))
+            left = config.time_limit - attempt_age(self._attempt)
+            self._control.stop_after(left, out_of_time(config.time_limit))
         device = self._device()
         me, git = ProcessIdentity.current(), code.answer(_GIT_SECONDS)
         alive = attempts.running(
@@ -179,7 +183,7 @@ class _Work:
             environment=provenance.environment(os.environ),
         )
         if not alive:
-            say("this attempt has already ended: nothing is trained")
+            say("this attempt has already ended, or another process makes it: nothing is trained")
             return None
         self._keep_code(code_files.with_tracked(files, git.tracked), said=True)
         writer = MetricWriter(self._db, self._run.id, self._attempt.id)
@@ -326,6 +330,7 @@ class _Work:
         """Queue the run again from the best checkpoint there is before a damaged one, and say so."""
         from engine.training import checkpoint
 
+        attempts.confirm_open(self._db, self._run.id, self._attempt.id)
         bad = damage.record
         for record in checkpoints.before(self._db, bad.id) if bad.run_id == self._run.id else ():
             try:

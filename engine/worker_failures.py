@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from db import paths
-from db.errors import DatabaseUnavailable, StoreError
+from db.errors import AttemptOver, DatabaseUnavailable, StoreError
 
-__all__ = ["Failure", "StartError", "failure_of"]
+__all__ = ["Failure", "StartError", "failure_of", "is_over"]
 
 
 class StartError(Exception):
@@ -86,6 +86,11 @@ def failure_of(error: BaseException, modules: Collection[str] = ()) -> Failure:
         return Failure(f"disk full{where}")
     passing = isinstance(error, TimeoutError) or (isinstance(error, OSError) and error.errno in _PASSING_ERRORS)
     return Failure(_last_line(error), explains_itself=False, retry_may_help=passing)
+
+
+def is_over(error: BaseException) -> AttemptOver | None:
+    """Why an attempt must not be recorded any more, where that is what ended its worker; else None."""
+    return next((cause for cause in _causes(error) if isinstance(cause, AttemptOver)), None)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -14,16 +14,15 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from db.errors import DatabaseUnavailable, IllegalState, StoreError
+from db.fence import check_open
 from db.history.batch import PROGRESS, Batch, Event, last_recorded
 from db.history.declared import check_further
 from db.history.recent_speed import RecentSpeed
-from db.models import AttemptRow, EpochMetricRow, MaskUpdateRow, RunRow, StepMetricRow
+from db.models import EpochMetricRow, MaskUpdateRow, RunRow, StepMetricRow
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
 from db.retrying import lengthening, tries
-from db.rows import get_run
 from db.session import Database
 
 __all__ = ["PROGRESS", "MetricWriter"]
@@ -69,7 +68,7 @@ class MetricWriter:
         self._capacity = capacity
         self._speed = RecentSpeed()
         with db.read() as session:
-            _check_latest(session, run_id, attempt_id)
+            check_open(session, run_id, attempt_id)
             # The latest values of metrics without a column; while this attempt lasts, only its writer changes them.
             self._metrics = dict(session.scalar(sa.select(RunRow.metrics).where(RunRow.id == run_id)) or {})
             self._last = {
@@ -243,15 +242,7 @@ class MetricWriter:
         with self._db.write() as session:
             # So that the next attempt, which cuts the history back, cannot start between this check and the rows.
             session.execute(sa.select(RunRow.id).where(RunRow.id == self._run_id).with_for_update())
-            _check_latest(session, self._run_id, self._attempt_id)
+            check_open(session, self._run_id, self._attempt_id)
             if not (self._in_doubt and rows.are_there(session)):
                 rows.write(self._db, session)
         self._metrics, self._speed = rows.metrics, rows.speed
-
-
-def _check_latest(session: Session, run_id: int, attempt_id: int) -> None:
-    """A worker that was given up for dead must not write into the attempt that replaced its own."""
-    latest = session.scalar(sa.select(sa.func.max(AttemptRow.id)).where(AttemptRow.run_id == run_id))
-    if latest != attempt_id:
-        get_run(session, run_id)
-        raise IllegalState(f"Attempt {attempt_id} is not the latest of run {run_id} (that is {latest}).")

@@ -9,13 +9,27 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.errors import StoreError
+from db.errors import IllegalState, StoreError
+from db.fence import check_open
 from db.models import AttemptRow, CommandRow, DeviceClaimRow, RunRow
-from db.records import AttemptRecord, RunStatus
+from db.records import AttemptRecord, Host, RunStatus
 from db.rows import attempt_record, get_attempt, get_run, lock_attempt
+from db.runs.hosts import on_machine
 from db.session import Database
 
-__all__ = ["START_TRIES", "finish", "for_run", "get", "latest", "open_attempts", "running", "set_status", "spawned"]
+__all__ = [
+    "START_TRIES",
+    "confirm_open",
+    "finish",
+    "for_run",
+    "get",
+    "latest",
+    "launch",
+    "open_attempts",
+    "running",
+    "set_status",
+    "spawned",
+]
 
 START_TRIES = 3
 """So often in a row a run may end before its first step; then it is held."""
@@ -36,6 +50,34 @@ def get(db: Database, attempt_id: int) -> AttemptRecord:
     """
     with db.read() as session:
         return attempt_record(get_attempt(session, attempt_id))
+
+
+def confirm_open(db: Database, run_id: int, attempt_id: int) -> None:
+    """Make sure that an attempt is its run's latest and has not ended.
+
+    Raises:
+        AttemptOver: It has ended, or there is a later one.
+        RunNotFound: The run was deleted.
+    """
+    with db.read() as session:
+        check_open(session, run_id, attempt_id)
+
+
+def launch(db: Database, attempt_id: int) -> bool:
+    """Take it on to start the process of a reserved attempt; that is given out once, whoever asks.
+
+    Returns:
+        Whether the caller is the one who starts it; False also where the attempt has ended.
+    """
+    with db.write() as session:
+        try:
+            attempt, _ = lock_attempt(session, attempt_id)
+        except IllegalState:  # deleted
+            return False
+        if attempt.launched or attempt.ended_at is not None or attempt.pid is not None:
+            return False
+        attempt.launched = True
+        return True
 
 
 def spawned(db: Database, attempt_id: int, *, warden_pid: int) -> None:
@@ -61,13 +103,15 @@ def running(
     """Note that the worker is up: who it is, of which code and versions. Attempt and run become running.
 
     Returns:
-        False where the attempt had ended before; then nothing changed, and the worker must not train.
+        False where the attempt had ended before, or another process makes it; then nothing changed, and the worker
+        must not train.
     """
     with db.write() as session:
         attempt, run = lock_attempt(session, attempt_id)
-        if attempt.ended_at is not None:
+        if attempt.ended_at is not None or (attempt.pid is not None and not _is(attempt, pid, start_time)):
             return False
         attempt.pid, attempt.start_time, attempt.boot_id = pid, start_time, boot_id
+        attempt.launched = True
         attempt.versions = dict(versions or {})
         attempt.commit, attempt.dirty, attempt.command_line = commit, dirty, command_line
         attempt.diff, attempt.environment = diff, None if environment is None else dict(environment)
@@ -75,6 +119,10 @@ def running(
         run.pid = pid
         run.heartbeat_at = time.time()
         return True
+
+
+def _is(attempt: AttemptRow, pid: int, start_time: float | None) -> bool:
+    return attempt.pid == pid and attempt.start_time == start_time
 
 
 def set_status(db: Database, attempt_id: int, status: RunStatus) -> bool:
@@ -215,10 +263,10 @@ def latest(db: Database, run_id: int) -> AttemptRecord | None:
         return None if row is None else attempt_record(row)
 
 
-def open_attempts(db: Database, host: str | None = None) -> list[AttemptRecord]:
-    """The attempts that have not ended, on one host or on all, by id."""
+def open_attempts(db: Database, host: Host | str | None = None) -> list[AttemptRecord]:
+    """The attempts that have not ended, on one machine or on all, by id."""
     statement = sa.select(AttemptRow).where(AttemptRow.ended_at.is_(None)).order_by(AttemptRow.id)
     if host is not None:
-        statement = statement.where(AttemptRow.host == host)
+        statement = statement.where(on_machine(host))
     with db.read() as session:
         return [attempt_record(row) for row in session.scalars(statement)]

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.errors import IllegalState, StoreError
+from db.fence import check_open
 from db.models import AttemptRow, CheckpointRow, RunRow
 from db.nearest_word import nearest
 from db.records import CheckpointKind, CheckpointRecord, RunStatus
@@ -51,7 +52,8 @@ def add(
     Args:
         db: The database.
         run_id: The run.
-        attempt_id: The attempt that wrote it, which must be the run's latest; None for one that no attempt wrote.
+        attempt_id: The attempt that wrote it, which must be the run's latest and open; None for one that no attempt
+            wrote.
         step: Optimizer steps taken.
         epoch: The epoch it was written in or after.
         kind: What it is.
@@ -65,7 +67,7 @@ def add(
 
     Raises:
         RunNotFound: There is no such run.
-        IllegalState: The run was started again meanwhile: a worker that was given up for dead adds nothing to it.
+        AttemptOver: It has ended, or the run was started again: a worker that was given up for dead adds nothing to it.
         StoreError: The kind is not one of `CheckpointKind`.
     """
     files: dict[CheckpointKind, str] = {kind: path, **(also or {})}
@@ -76,7 +78,8 @@ def add(
     with db.write() as session:
         run = get_run(session, run_id, lock=True)
         files = {each: stored(run.uid, file) for each, file in files.items()}
-        _check_latest(session, run, attempt_id)
+        if attempt_id is not None:
+            check_open(session, run.id, attempt_id)
         rows: dict[CheckpointKind, CheckpointRow] = {}
         for each, file in files.items():
             row = rows[each] = _row_of(session, run_id, each, file, bytes, sha256)
@@ -89,12 +92,6 @@ def add(
                 _forget_older(session, run, rows[each], (keep or {}).get(each, 1))
         session.flush()
         return checkpoint_record(rows[kind], run.uid)
-
-
-def _check_latest(session: Session, run: RunRow, attempt_id: int | None) -> None:
-    latest = session.scalar(sa.select(sa.func.max(AttemptRow.id)).where(AttemptRow.run_id == run.id))
-    if attempt_id is not None and attempt_id != latest:
-        raise IllegalState(f"Attempt {attempt_id} is not the latest of run {run.id} (that is {latest}).")
 
 
 def _row_of(session: Session, run_id: int, kind: str, path: str, size: int, sha256: str) -> CheckpointRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,18 @@ from db.finding.listing import SORTS, check_sort, count, find, list_runs, page, 
 from db.history import tested
 from db.history.cut_back import truncate
 from db.models import RUN_METRICS, AttemptRow, CheckpointRow, DeviceClaimRow, RunRow
-from db.records import ACTIVE, AttemptRecord, BatchResult, CodeFile, RunQuery, RunRecord, RunStatus, StartsAfter, Where
+from db.records import (
+    ACTIVE,
+    AttemptRecord,
+    BatchResult,
+    CodeFile,
+    Host,
+    RunQuery,
+    RunRecord,
+    RunStatus,
+    StartsAfter,
+    Where,
+)
 from db.rows import attempt_record, get_checkpoint, get_run, get_runs, run_record
 from db.runs import changes as config_changes
 from db.runs import code, dense_matrices, dependencies, saved_files
@@ -25,6 +36,7 @@ from db.runs.change_many import change_each
 from db.runs.checkpoint_places import inner_path
 from db.runs.facets import Experiment, clean_config, clean_name, clean_tags, default_name, facets
 from db.runs.forks import check_deletable
+from db.runs.hosts import named, on_machine
 from db.runs.queue import (
     HELD_BY_USER,
     hold,
@@ -40,6 +52,7 @@ from db.runs.queue import (
     waiting,
 )
 from db.runs.removal import Remains
+from db.runs.silence import advice
 from db.session import Database
 
 __all__ = [
@@ -229,17 +242,25 @@ def get_many(db: Database, run_ids: Iterable[int]) -> list[RunRecord]:
         return [run_record(found[run_id]) for run_id in wanted if run_id in found and not found[run_id].trashed_at]
 
 
-def active(db: Database, host: str | None = None) -> list[RunRecord]:
-    """The runs that should have a process, on one host or on all, by id."""
+def active(db: Database, host: Host | str | None = None) -> list[RunRecord]:
+    """The runs that should have a process, on one machine or on all, by id."""
     statement = sa.select(RunRow).where(RunRow.status.in_(ACTIVE)).order_by(RunRow.id)
     if host is not None:
-        statement = statement.where(RunRow.host == host)
+        here = sa.select(AttemptRow.run_id).where(AttemptRow.ended_at.is_(None), on_machine(host))
+        statement = statement.where(RunRow.id.in_(here))
     with db.read() as session:
         return [run_record(row) for row in session.scalars(statement)]
 
 
 def reserve(
-    db: Database, run_id: int, *, host: str, device: str | Sequence[str], slots: int | Mapping[str, int]
+    db: Database,
+    run_id: int,
+    *,
+    host: Host | str,
+    device: str | Sequence[str],
+    slots: int | Mapping[str, int],
+    launched: bool | None = None,
+    prepare: Callable[[int], object] | None = None,
 ) -> AttemptRecord | None:
     """Start a new attempt of a queued run on a device that has room, or on several that all have, in one transaction.
 
@@ -249,9 +270,11 @@ def reserve(
     Args:
         db: The database.
         run_id: The run.
-        host: The host that will run it.
+        host: The host that will run it; its name, where nothing else is known.
         device: The device, as torch names it; or several, each of which it holds until it has ended.
         slots: How many runs a device may have at once; for several devices a number for each, or one for all.
+        launched: Whether it has a process already; else one is started by who gets it from `attempts.launch`.
+        prepare: Called with the attempt's number, before anybody else can see the attempt.
 
     Returns:
         The attempt; None where the run is not waiting any more (or held, or gone), or waits for other runs, or a device
@@ -260,28 +283,35 @@ def reserve(
     devices = tuple(dict.fromkeys([device] if isinstance(device, str) else device))
     if not devices:
         raise StoreError(f"Run {run_id} cannot be started on no device at all.")
+    place = named(host)
     with db.write() as session:
         for name in sorted(devices):  # in one order, so that no two wait for each other
-            db.exclusive(session, f"itop device {host} {name}")
+            db.exclusive(session, f"itop device {place.boot_id or place.name} {name}")
         run = session.get(RunRow, run_id, with_for_update=True)
         if run is None or run.status != RunStatus.QUEUED or run.held or run.trashed_at is not None:
             return None
         if dependencies.waits(session, run.id):
             return None
-        taken = _occupied(session, host, devices)
+        taken = _occupied(session, place, devices)
         if any(taken.get(name, 0) >= (slots if isinstance(slots, int) else slots[name]) for name in devices):
             return None
         now = time.time()
         start_step, start_epoch = _rewind(session, run)
         dependencies.started(session, run.id)
         run.attempt_count += 1
-        named = ",".join(devices)
+        held = ",".join(devices)
         attempt = AttemptRow(
             run_id=run.id,
             number=run.attempt_count,
-            host=host,
-            device=named,
+            host=place.name,
+            device=held,
+            boot_id=place.boot_id,
+            machine_id=place.machine_id,
+            pid_namespace=place.pid_namespace,
+            home=place.home,
             started_at=now,
+            started_uptime=place.uptime,
+            launched=launched,
             status=RunStatus.STARTING,
             start_step=start_step,
             versions={},
@@ -290,20 +320,22 @@ def reserve(
         session.flush()
         session.add_all(DeviceClaimRow(attempt_id=attempt.id, device=name) for name in devices)
         run.status, run.reason = RunStatus.STARTING, None
-        run.host, run.device, run.pid = host, named, None
+        run.host, run.device, run.pid = place.name, held, None
         run.step, run.epoch = start_step, start_epoch
         run.started_at = run.started_at or now
         run.heartbeat_at = now
         session.flush()
+        if prepare is not None:
+            prepare(attempt.number)
         return attempt_record(attempt)
 
 
-def _occupied(session: Session, host: str, devices: Sequence[str]) -> dict[str, int]:
-    """How many open attempts of a host hold each of some devices."""
+def _occupied(session: Session, host: Host, devices: Sequence[str]) -> dict[str, int]:
+    """How many open attempts of a machine hold each of some devices."""
     statement = (
         sa.select(DeviceClaimRow.device, sa.func.count())
         .join(AttemptRow, AttemptRow.id == DeviceClaimRow.attempt_id)
-        .where(AttemptRow.ended_at.is_(None), AttemptRow.host == host, DeviceClaimRow.device.in_(devices))
+        .where(AttemptRow.ended_at.is_(None), on_machine(host), DeviceClaimRow.device.in_(devices))
         .group_by(DeviceClaimRow.device)
     )
     return {str(name): int(number) for name, number in session.execute(statement)}
@@ -348,7 +380,10 @@ def requeue_resume(
         if run.trashed_at is not None:
             raise IllegalState(f"Run {run.id} ({run.name}) was deleted; restore it first.")
         if not run.status.is_terminal:
-            raise IllegalState(f"Run {run.id} ({run.name}) is {run.status}; only a run that has ended can be resumed.")
+            hint = advice(run, time.time())
+            raise IllegalState(
+                f"Run {run.id} ({run.name}) is {run.status}; only a run that has ended can be resumed.{hint}"
+            )
         if checkpoint_id is not None:
             checkpoint = get_checkpoint(session, checkpoint_id)
             if checkpoint.run_id not in (run.id, run.parent_id):

@@ -1,23 +1,63 @@
-"""The lock that makes the scheduler the only one of its host and database.
+"""The lock that makes the scheduler the only one of its database; on a server, of its host and database.
 
-An advisory lock of the kernel (flock): it goes with the process that holds it, however that dies, so there is no stale
-lock file to clean up. The file itself stays.
+It belongs to the database, not to the home: several homes may name one database. For a file it is an advisory lock of
+the kernel (flock) on a file beside it: it goes with the process that holds it, however that dies, so there is no stale
+lock file to clean up. The file itself stays. On a server it is a lock of a connection.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 from pathlib import Path
+from typing import Protocol
 
 from db.retrying import tries
+from db.server_lock import ServerLock, is_held
+from db.session import Database
+from engine.launch.machine import this_host
 
 
-def lock_path(home: Path, url: str) -> Path:
-    """The lock file of a database: in `home`, its name made from a hash of `Database.url`."""
-    return home / f"scheduler-{hashlib.sha256(url.encode()).hexdigest()[:12]}.lock"
+class Lock(Protocol):
+    """What only one scheduler holds."""
+
+    def acquire(self, *, patience: float = 0.0) -> bool:
+        """Take it; False if another process has it."""
+        ...
+
+    def release(self) -> None:
+        """Give it up."""
+        ...
+
+    def intact(self) -> bool:
+        """Whether it is still ours."""
+        ...
+
+
+def scheduler_lock(db: Database) -> Lock:
+    """The lock of this host's scheduler of a database."""
+    return ServerLock(db, _key()) if db.on_server else SchedulerLock(lock_path(db.url))
+
+
+def is_served(db: Database) -> bool:
+    """Whether a scheduler of this host serves a database now.
+
+    Raises:
+        StoreError: The server cannot be reached.
+    """
+    return is_held(db, _key()) if db.on_server else is_locked(lock_path(db.url))
+
+
+def lock_path(url: str) -> Path:
+    """The lock file of a database in a file, by its URL: beside the file itself, whatever link leads to it."""
+    file = Path(os.path.realpath(url.removeprefix("sqlite:///")))
+    return file.with_name(f"{file.name}.scheduler-lock")
+
+
+def _key() -> str:
+    host = this_host()
+    return f"itop scheduler {host.machine_id} {host.boot_id} {host.pid_namespace}"
 
 
 class SchedulerLock:
@@ -30,6 +70,9 @@ class SchedulerLock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
+
+    def __str__(self) -> str:
+        return f"the lock file {self.path}"
 
     def acquire(self, *, patience: float = 0.0) -> bool:
         """Take the lock, trying for `patience` seconds; False if another process has it."""

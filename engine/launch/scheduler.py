@@ -15,7 +15,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from db import key_values, paths
@@ -25,9 +26,9 @@ from db.runs import attempts, behind, dependencies, removal, runs
 from db.session import Database
 from engine.launch.attempt_files import AttemptFiles
 from engine.launch.devices import Device, DeviceList, list_devices
-from engine.launch.lock import SchedulerLock, lock_path
+from engine.launch.lock import Lock, scheduler_lock
+from engine.launch.machine import attempt_age, sees, this_host
 from engine.launch.placement import Limits, place
-from engine.launch.processes import host_name
 from engine.launch.settle import processes, reconcile
 from engine.launch.start_files import MissingStart, missing_start
 from engine.launch.waiting import waiting_key
@@ -68,8 +69,9 @@ class Scheduler:
         self._worker = tuple(worker) or default_worker()
         self._devices = devices
         self._retry_seconds = tuple(retry_seconds)
-        self._host = host_name()
+        self._host = this_host()
         self._wardens: dict[int, tuple[subprocess.Popen[bytes], AttemptRecord, AttemptFiles]] = {}
+        self._rests: dict[int, tuple[float, str]] = {}  # by attempt: until when, by the monotonic clock, and as shown
         self._waiting: dict[str, str] | None = None
         self._planned_for: tuple[object, ...] = ()
         self._plan_again_at = 0.0
@@ -85,12 +87,13 @@ class Scheduler:
         self._reap()
         reconcile(self._db)
         active = runs.active(self._db, self._host)
-        self._adopt(active)
+        mine = {one.run_id: one for one in attempts.open_attempts(self._db, self._host) if sees(self._host, one)}
+        self._adopt(active, mine)
         queued = runs.count(self._db, RunQuery(statuses=(RunStatus.QUEUED,), archived=None))
         if not queued:
             self._runnable = 0
             self._publish({})
-            return bool(active)
+            return bool(mine)
         # A long queue is not read again and again while nothing has changed that could let a run of it start.
         situation = (queued, tuple((run.id, run.device) for run in active))
         began = time.monotonic()
@@ -98,28 +101,29 @@ class Scheduler:
             self._planned_for = () if self._place(active) else situation
             cost = time.monotonic() - began
             self._plan_again_at = began + max(_REPLAN_SECONDS, 20 * cost)
-        return bool(active) or self._runnable > 0
+        return bool(mine) or self._runnable > 0
 
     def has_work(self) -> bool:
         """Whether there is a queued run that is not held, or an active one of this host, or this cannot be known."""
         try:
-            return bool(runs.queued(self._db)) or bool(runs.active(self._db, self._host))
+            open_here = attempts.open_attempts(self._db, self._host)
+            return bool(runs.queued(self._db)) or any(sees(self._host, one) for one in open_here)
         except StoreError:
             return True
 
     # Starting
 
-    def _adopt(self, active: Sequence[RunRecord]) -> None:
+    def _adopt(self, active: Sequence[RunRecord], mine: Mapping[int, AttemptRecord]) -> None:
         """Give a process to what was reserved by a scheduler that died before it could start one.
 
-        If its warden is starting after all, one of the two finds the attempt claimed and ends.
+        Each attempt is started once: where another scheduler has it in hand, nothing is done here.
         """
         ours = {attempt.run_id for _, attempt, _ in self._wardens.values()}
         for run in active:
             if run.status is not RunStatus.STARTING or run.id in ours:
                 continue
-            attempt = attempts.latest(self._db, run.id)
-            if attempt is None or time.time() - attempt.started_at < _ADOPT_SECONDS:
+            attempt = mine.get(run.id)
+            if attempt is None or attempt.launched or attempt_age(attempt) < _ADOPT_SECONDS:
                 continue
             files = AttemptFiles(paths.run_folder(run.uid), attempt.number)
             if not files.exit.exists() and not any(processes(attempt, files)):
@@ -138,7 +142,7 @@ class Scheduler:
         }
         self._runnable = len(queue)  # with those that wait for other runs: their end may be seen only here
         others = dependencies.who_wait(self._db)
-        resting = {run.id: until for run in queue if (until := self._rests_until(run)) > time.time()}
+        resting = {run.id: again for run in queue if (again := self._rests_until(run)) is not None}
         plan = place(
             [run for run in queue if run.id not in resting and run.id not in others and run.id not in self._elsewhere],
             active,
@@ -149,7 +153,7 @@ class Scheduler:
         )
         for run, reason in plan.refused:
             wanted = str(run.config.get("device") or "auto")
-            attempt = runs.reserve(self._db, run.id, host=self._host, device=wanted, slots=1_000_000)
+            attempt = runs.reserve(self._db, run.id, host=this_host(), device=wanted, slots=1_000_000, launched=True)
             if attempt is not None:
                 self._fail(attempt, reason, retry_may_help=False)
         for run, device in plan.starts:
@@ -157,10 +161,14 @@ class Scheduler:
                 continue
             slots = limits.slots_of(device.name)
             files = AttemptFiles(paths.run_folder(run.uid), run.attempt_count + 1)
-            # Of an attempt that a restored backup has forgotten.
-            stale = (files.claim, files.exit, files.said, files.kill)
-            removal.remove_files(files.folder, *(path.name for path in stale))
-            attempt = runs.reserve(self._db, run.id, host=self._host, device=device.name, slots=slots)
+            attempt = runs.reserve(
+                self._db,
+                run.id,
+                host=this_host(),
+                device=device.name,
+                slots=slots,
+                prepare=partial(_clear, files.folder),
+            )
             if attempt is None:
                 continue  # stopped, or its slot taken, since we looked
             _log.info("starting run %d, attempt %d, on %s", run.id, attempt.number, device.name)
@@ -168,8 +176,7 @@ class Scheduler:
         reasons = {str(run_id): reason for run_id, reason in plan.waiting.items()}
         for run in queue:
             if run.id in resting:
-                again = time.strftime("%H:%M:%S", time.localtime(resting[run.id]))
-                reasons[str(run.id)] = f"{run.reason}; tried again at {again}"
+                reasons[str(run.id)] = f"{run.reason}; tried again at {resting[run.id]}"
         reasons |= {str(run_id): reason for run_id, reason in self._elsewhere.items()}
         self._publish(reasons)
         return bool(plan.starts or plan.refused)
@@ -191,17 +198,29 @@ class Scheduler:
         start = run.start_checkpoint_id
         return None if start is None else missing_start(self._db, run.id, start)
 
-    def _rests_until(self, run: RunRecord) -> float:
-        """When a run whose last start failed may be tried again, in unix seconds; 0 for every other."""
+    def _rests_until(self, run: RunRecord) -> str | None:
+        """At what time a run whose last start failed is tried again; None for every other, and once that has come.
+
+        The clock is read once for each rest, and never makes it longer: it may be set back meanwhile, or be behind that
+        of the host where the start failed.
+        """
         if not run.start_failures or not self._retry_seconds:
-            return 0.0
+            return None
         last = attempts.latest(self._db, run.id)
         if last is None or last.ended_at is None:
-            return 0.0
-        return last.ended_at + self._retry_seconds[min(run.start_failures, len(self._retry_seconds)) - 1]
+            return None
+        rest = self._rests.get(last.id)
+        if rest is None:
+            pause = self._retry_seconds[min(run.start_failures, len(self._retry_seconds)) - 1]
+            left = min(pause, max(0.0, last.ended_at + pause - time.time()))
+            shown = time.strftime("%H:%M:%S", time.localtime(time.time() + left))
+            rest = self._rests[last.id] = time.monotonic() + left, shown
+        return rest[1] if time.monotonic() < rest[0] else None
 
     def _launch(self, run: RunRecord, attempt: AttemptRecord, files: AttemptFiles, device: Device | None) -> None:
-        """Start the warden of a reserved attempt; the attempt fails where that cannot be done."""
+        """Start the warden of a reserved attempt, unless another has; the attempt fails where that cannot be done."""
+        if not attempts.launch(self._db, attempt.id):
+            return
         visible = (device.uuid if device else None) or attempt.device.partition(":")[2]
         limit = run.config.get("time_limit")
         limit = float(limit) if isinstance(limit, int | float) else None
@@ -239,7 +258,7 @@ class Scheduler:
 
     def _publish(self, waiting: dict[str, str]) -> None:
         """Publish why queued runs wait, run id → reason; see `engine.launch.waiting`."""
-        key = waiting_key(self._host)
+        key = waiting_key(self._host.name)
         if self._waiting is None:  # what a scheduler that was killed has left
             self._waiting = key_values.get(self._db, key, {})
         if waiting != self._waiting:
@@ -249,7 +268,13 @@ class Scheduler:
             self._waiting = waiting
 
 
-def serve(scheduler: Scheduler, lock: SchedulerLock, *, idle_seconds: float, log: LogFile | None) -> None:
+def _clear(folder: Path, number: int) -> None:
+    """Remove what is left of an attempt of this number, which a restored backup has forgotten."""
+    files = AttemptFiles(folder, number)
+    removal.remove_files(folder, *(path.name for path in (files.claim, files.exit, files.said, files.kill)))
+
+
+def serve(scheduler: Scheduler, lock: Lock, *, idle_seconds: float, log: LogFile | None) -> None:
     """Tick until there has been nothing to do for a while; the lock is held at the start and given up at the end."""
     busy_at = well_at = time.monotonic()
     failure = ""
@@ -277,7 +302,7 @@ def serve(scheduler: Scheduler, lock: SchedulerLock, *, idle_seconds: float, log
         if log is not None:
             log.bound()
         time.sleep(pause)
-    _log.warning("the lock file %s is no longer ours: leaving", lock.path)
+    _log.warning("%s is no longer ours: leaving", lock)
 
 
 class LogFile:
@@ -331,7 +356,7 @@ def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
     try:
         home.mkdir(parents=True, exist_ok=True)
         db = Database.open()
-        lock = SchedulerLock(lock_path(home, db.url))
+        lock = scheduler_lock(db)
         if not lock.acquire(patience=_LOCK_PATIENCE):
             _answer("held")
             return 0
@@ -345,7 +370,7 @@ def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
         log = LogFile(home / "scheduler.log")
         log.bound()
         log.take_over()
-    _log.info("serving %s on %s", db.url, host_name())
+    _log.info("serving %s on %s", db.url, this_host().name)
     try:
         serve(Scheduler(db, worker=worker), lock, idle_seconds=idle_seconds, log=log)
     except KeyboardInterrupt:

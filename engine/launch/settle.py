@@ -8,8 +8,8 @@ of reconcilers and the warden may report at once.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from db import paths
@@ -29,13 +29,17 @@ from engine.launch.exit_reasons import (
     own_modules,
     verdict,
 )
-from engine.launch.processes import ProcessIdentity, boot_id, host_name
+from engine.launch.machine import attempt_age, sees, this_host
+from engine.launch.processes import ProcessIdentity, boot_id
+from engine.launch.signs_of_life import heard_lately
 
 START_PATIENCE = 30.0  # seconds in which a reserved attempt must have got a process
 
 
 def reconcile(db: Database) -> int:
     """Settle the attempts of this host that have ended without a record of it.
+
+    Of an earlier boot of this machine only those that give no sign of life: another machine may look the same.
 
     Cheap where nothing is active: one query. Safe to call from any process, at any time, as often as wanted.
 
@@ -46,7 +50,12 @@ def reconcile(db: Database) -> int:
         StoreError: The database cannot be read or written.
     """
     settled = 0
-    for attempt in attempts.open_attempts(db, host_name()):
+    host = this_host()
+    for attempt in attempts.open_attempts(db, host):
+        if not sees(host, attempt):
+            continue
+        if attempt.machine_id is not None and attempt.boot_id != host.boot_id and heard_lately(db, attempt):
+            continue
         try:
             files = attempt_files(db, attempt)
         except RunNotFound:  # deleted since the query
@@ -77,8 +86,15 @@ def attempt_files(db: Database, attempt: AttemptRecord) -> AttemptFiles:
 
 
 def attempt_files_of(uid: str, attempt: AttemptRecord) -> AttemptFiles:
-    """Where the files of an attempt of the run with this uid are."""
-    return AttemptFiles(paths.run_folder(uid), attempt.number)
+    """Where the files of an attempt of the run with this uid are: in this home, or in the one it was started from.
+
+    Two homes may share a database. A home that was moved or copied has the files itself.
+    """
+    files = AttemptFiles(paths.run_folder(uid), attempt.number)
+    if attempt.home is None or attempt.home == str(paths.home()) or files.claim.exists() or files.exit.exists():
+        return files
+    there = AttemptFiles(Path(attempt.home) / "runs" / uid, attempt.number)
+    return there if there.claim.exists() or there.exit.exists() else files
 
 
 def claim_by_hand(db: Database, attempt: AttemptRecord) -> None:
@@ -103,7 +119,7 @@ def look(attempt: AttemptRecord, files: AttemptFiles) -> Ending | None:
     if record is not None:
         return verdict(record, kill_asked=files.kill.exists())
     if not known:
-        if time.time() - attempt.started_at < START_PATIENCE:
+        if attempt_age(attempt) < START_PATIENCE:
             return None
         if files.kill.exists():
             return Ending(RunStatus.KILLED, KILLED_BY_USER)

@@ -9,7 +9,7 @@ from db.errors import StoreError
 from db.records import CheckpointRecord
 from db.runs import attempts, checkpoints
 from db.session import Database
-from engine.launch.processes import host_name
+from engine.launch.machine import this_host
 
 __all__ = ["MissingStart", "absence", "missing_start"]
 
@@ -69,4 +69,9 @@ def missing_start(db: Database, run_id: int | None, checkpoint_id: int) -> Missi
 
 
 def _written_here(db: Database, checkpoint: CheckpointRecord) -> bool:
-    return checkpoint.attempt_id is not None and attempts.get(db, checkpoint.attempt_id).host == host_name()
+    if checkpoint.attempt_id is None:
+        return False
+    attempt, host = attempts.get(db, checkpoint.attempt_id), this_host()
+    if attempt.machine_id and host.machine_id:  # which a renamed machine keeps
+        return attempt.machine_id == host.machine_id
+    return attempt.host == host.name

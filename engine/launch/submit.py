@@ -6,7 +6,6 @@ Nothing here waits for a worker; what was asked becomes visible in the database 
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import select
 import signal
@@ -22,12 +21,14 @@ from db.errors import IllegalState, StoreError
 from db.records import CommandRecord, RunRecord
 from db.retrying import tries
 from db.runs import attempts, behind, commands, dependencies, removal, runs
+from db.runs.silence import advice
 from db.session import Database
 from engine.launch import settle as settling
 from engine.launch.attempt_files import AttemptFiles, read_json, write_json
-from engine.launch.lock import is_locked, lock_path
-from engine.launch.processes import host_name
+from engine.launch.lock import is_served
+from engine.launch.machine import sees, this_host
 from engine.launch.settle import attempt_files, look, processes, settle
+from engine.launch.user import user_name
 from engine.launch.waiting import WAITS_FOR_ITS_TURN, published
 from engine.launch.warden import outer_environment
 
@@ -67,7 +68,7 @@ def reconcile(db: Database) -> int:
 
 def scheduler_running(db: Database) -> bool:
     """Whether a scheduler of this host serves this database now."""
-    return is_locked(lock_path(paths.home(), db.url))
+    return is_served(db)
 
 
 def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
@@ -198,12 +199,14 @@ def kill(db: Database, run_id: int) -> None:
     attempt = attempts.latest(db, run_id)
     if attempt is None or not run.status.is_active:
         raise IllegalState(_nothing_to_kill(run))
-    if attempt.host != host_name():
-        raise IllegalState(f"Run {run_id} ({run.name}) runs on {attempt.host}: kill it there (this is {host_name()}).")
+    if not sees(host := this_host(), attempt):
+        where = attempt.host if attempt.host != host.name else f"another machine or container called {attempt.host}"
+        hint = advice(run, time.time())
+        raise IllegalState(f"Run {run_id} ({run.name}) runs on {where}: kill it there (this is {host.name}).{hint}")
     files = attempt_files(db, attempt)
     files.folder.mkdir(parents=True, exist_ok=True)
     # The request first, then the signal: a warden that starts the worker in between reads it and kills that.
-    write_json(files.kill, {"by": _user(), "at": time.time()})
+    write_json(files.kill, {"by": user_name(), "at": time.time()})
     warden, worker = processes(attempt, files)
     try:
         if worker is not None:
@@ -225,13 +228,6 @@ def _nothing_to_kill(run: RunRecord) -> str:
     if run.status.is_terminal:
         return f"Run {run.id} ({run.name}) has already ended: {run.status}."
     return f"Run {run.id} ({run.name}) is {run.status} and has no process; stop it to take it from the queue."
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in many containers
-        return str(os.getuid())
 
 
 def log_path() -> Path:

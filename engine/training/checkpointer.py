@@ -17,7 +17,7 @@ from db.errors import DatabaseUnavailable
 from db.paths import run_folder
 from db.records import CheckpointKind, CheckpointRecord
 from db.retrying import lengthening, tries
-from db.runs import checkpoints, removal, saved_files
+from db.runs import attempts, checkpoints, removal, saved_files
 from db.runs.checkpoint_places import stored
 from db.session import Database
 from engine.config.save_target import in_the_way, target
@@ -99,6 +99,7 @@ class Checkpointer(Callback):
         if outcome.status == "stopped":
             self.save(trainer, ["stop"])
         if outcome.status == "completed" and self._config.save is not None:
+            self._patiently(lambda: attempts.confirm_open(self._db, self._run_id, self._attempt_id))
             self._save_best(target(self._config.save), trainer)
 
     def _save_best(self, wanted: Path, trainer: Training) -> None:

@@ -21,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from db.errors import AttemptOver
 from db.records import AttemptRecord, CommandRecord, RunStatus
 from db.runs import attempts, commands
 from db.session import Database
@@ -79,15 +80,20 @@ class Listener(threading.Thread):
             if (reason := self._control.out_of_time) is not None:  # before the database, which may be unavailable
                 self._control.request_stop(reason)
             try:
-                for command in commands.pending(self._db, self._attempt.run_id):
-                    if command.id not in self._taken:
-                        self._taken.add(command.id)
-                        self._obey(command)
+                new = [one for one in commands.pending(self._db, self._attempt.run_id) if one.id not in self._taken]
+                if new:  # they may be meant for a later attempt
+                    attempts.confirm_open(self._db, self._attempt.run_id, self._attempt.id)
+                for command in new:
+                    self._taken.add(command.id)
+                    self._obey(command)
                 if time.monotonic() - last_beat >= _HEARTBEAT_SECONDS:
                     last_beat = time.monotonic()
                     self._beat()
                 self._report()
             except Exception as error:  # a database that is unavailable for a while must not end the training
+                if isinstance(over := error.__cause__ or error, AttemptOver):
+                    self._control.request_stop(str(over))  # also where it is paused and records nothing
+                    return
                 say(f"the database does not answer: {type(error).__name__}: {error}")
                 self._done.wait(_HEARTBEAT_SECONDS)
         try:

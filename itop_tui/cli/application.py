@@ -59,6 +59,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("unpause", "control", "Continue paused runs."),
         Command("checkpoint", "control", "Save a checkpoint of runs now."),
         Command("kill", "control", "End runs at once, without a checkpoint."),
+        Command("give-up", "control", "End runs whose machine is gone, as lost."),
         Command("delete", "delete", "Delete runs and free their disk space."),
     ),
     "Queue": (
@@ -108,7 +109,7 @@ def build(asked: str | None = None) -> App:
     for position, (heading, commands) in enumerate(COMMANDS.items()):
         group = Group(heading, sort_key=position)
         for order, command in enumerate(commands):
-            path = f"itop_tui.cli.commands.{command.module}:{command.name}"
+            path = f"itop_tui.cli.commands.{command.module}:{command.name.replace('-', '_')}"
             summary = None if command.name == asked else command.summary
             app.command(path, name=command.name, help=summary, group=group, sort_key=order)
     if asked is not None:

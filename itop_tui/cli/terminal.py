@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from db.runs.silence import no_sign, silence
 from itop_tui.figures.format import UNKNOWN, plain
 from itop_tui.figures.states import Tone, look
 
@@ -76,7 +78,9 @@ def state(status: str) -> Text:
 
 
 def state_of(run: RunRecord) -> Text:
-    """Give the state of a run that may be held: that shows as a state of its own, as in the app."""
+    """Give the state of a run that may be held, or give no sign of life: both show, as in the app."""
+    if (quiet := silence(run, time.time())) is not None:
+        return Text(f"{look(run.status).glyph} {run.status}: {no_sign(quiet)}", style=_STYLES["warn"])
     return Text("◌ held", style=_STYLES["warn"]) if run.held and run.status == "queued" else state(run.status)
 
 

@@ -108,6 +108,24 @@ class RunChanges(ChosenRuns):
         )
 
     @for_chosen
+    def action_give_up_run(self, runs: Runs) -> None:
+        """End the chosen runs as lost, after asking."""
+        consequence = (
+            "For a run whose machine is gone: it ends as lost, and can be resumed or deleted. One that gives signs of "
+            "life is left as it is; finding that out takes up to 15 seconds."
+        )
+
+        def give_up() -> None:
+            self.screen.itop.operate(
+                lambda db: run_requests.give_up(db, [run.id for run in runs]),
+                self.report("Gave up {runs}.", runs),
+                failing="Could not give up",
+                aside=True,
+            )
+
+        self.confirm(f"Give up {named_all(runs)}?", consequence, "Give up", give_up)
+
+    @for_chosen
     def action_checkpoint_now(self, runs: Runs) -> None:
         """Have the chosen runs save a checkpoint now."""
         sentence = "Asked {runs} for a checkpoint: it is written between two steps."

@@ -11,13 +11,9 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from db.records import RunRecord, RunStatus
-from itop_tui.figures.format import UNKNOWN, age, bar, duration, fit, percent, plain, share
+from db.runs.silence import no_sign, silence
+from itop_tui.figures.format import UNKNOWN, age, bar, fit, percent, plain, share
 from itop_tui.figures.states import Part, Tone, look
-
-SILENT_AFTER = 15.0
-"""Seconds without a heartbeat after which a screen says that nothing was heard of a running run."""
-
-_AT_WORK = (RunStatus.RUNNING, RunStatus.STOPPING)
 
 
 def progress(run: RunRecord) -> float | None:
@@ -31,14 +27,6 @@ def percent_done(run: RunRecord) -> int | None:
     """The same in per cent, rounded down, so that nothing short of the end reads 100%."""
     done = progress(run)
     return None if done is None else math.floor(done * 100 + 1e-9)
-
-
-def silence(run: RunRecord, now: float) -> float | None:
-    """For how long nothing was heard of a run that should be at work, where that is too long; else None."""
-    if run.status not in _AT_WORK or run.heartbeat_at is None:
-        return None
-    quiet = now - run.heartbeat_at
-    return quiet if quiet > SILENT_AFTER else None
 
 
 def seconds_left(run: RunRecord, now: float) -> float | None:
@@ -116,7 +104,7 @@ def reason_parts(run: RunRecord, now: float) -> list[Part]:
     """Why a run is in the state it is in, in a sentence; empty where there is nothing to add."""
     quiet = silence(run, now)
     if quiet is not None:
-        return [(f"nothing heard for {duration(quiet)}", "warn")]
+        return [(no_sign(quiet), "warn")]
     if run.status is RunStatus.QUEUED:
         return [("held: it does not start by itself" if run.held else run.reason or "waits for its device", "muted")]
     if not run.reason:

@@ -42,6 +42,9 @@ def may_kill(run: RunRecord) -> str | None:
     return f"Run {run.id} has no process yet: stop it instead." if waits else _unless_ended(run, "kill")
 
 
+may_give_up = _only(("starting", "running", "paused", "stopping"), "a run that should be at work can be given up.")
+
+
 @_of_a_run
 def may_resume(run: RunRecord) -> str | None:
     """For resuming from a chosen checkpoint: a run that has ended."""
@@ -66,7 +69,9 @@ def may_resume_last(run: RunRecord) -> str | None:
 @_of_a_run
 def may_delete(run: RunRecord) -> str | None:
     """For deleting: a run without a process."""
-    return f"Run {run.id} is {run.status}: stop it first, then delete it." if run.status.is_active else None
+    if not run.status.is_active:
+        return None
+    return f"Run {run.id} is {run.status}: stop it first, then delete it. If its machine is gone, give it up (L)."
 
 
 def may_rank(run: RunRecord | None) -> str | None:

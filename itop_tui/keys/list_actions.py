@@ -5,7 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 from itop_tui.keys.action import Action
-from itop_tui.keys.conditions import a_run, may_checkpoint, may_delete, may_kill, may_pause, may_resume_last, may_stop
+from itop_tui.keys.conditions import (
+    a_run,
+    may_checkpoint,
+    may_delete,
+    may_give_up,
+    may_kill,
+    may_pause,
+    may_resume_last,
+    may_stop,
+)
 
 _run = partial(Action, scope="runs", heading="Run", target="RunChanges")
 _list = partial(Action, scope="runs", heading="List", target="RunsPane")
@@ -35,6 +44,8 @@ ACTIONS = (
     _run("duplicate_run", "d", "duplicate", "A new run with the same settings, to be changed first.", when=a_run),
     _run("pause_run", "p", "pause", "Pause a running run, or continue a paused one.", when=may_pause, footer=False),
     _run("checkpoint_now", "C", "checkpoint", "Save a checkpoint now; the run continues.", when=may_checkpoint,
+         footer=False),
+    _run("give_up_run", "L", "give up", "End a run whose machine is gone, as lost; asks first.", when=may_give_up,
          footer=False),
     _organize("rename_run", "R", "rename", "Give the run another name; several runs, by a pattern.", when=a_run,
               footer=False),

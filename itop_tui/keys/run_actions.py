@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from itop_tui.keys.action import Action
-from itop_tui.keys.conditions import a_run, may_checkpoint, may_kill, may_pause, may_resume, may_stop
+from itop_tui.keys.conditions import a_run, may_checkpoint, may_give_up, may_kill, may_pause, may_resume, may_stop
 
 _run = partial(Action, scope="run", heading="Run")
 _tab = partial(_run, footer=False)
@@ -27,6 +27,8 @@ ACTIONS = (
          "cursor of the checkpoints.", when=may_resume),
     _run("kill_run", "K", "kill", "End the run's process at once; work since its last checkpoint is lost.",
          when=may_kill, target="RunChanges"),
+    _tab("give_up_run", "L", "give up", "End a run whose machine is gone, as lost; asks first.", when=may_give_up,
+         target="RunChanges"),
     _tab("pause_run", "p", "pause", "Pause a running run, or continue a paused one.", when=may_pause,
          target="RunChanges"),
     _tab("checkpoint_now", "C", "checkpoint", "Save a checkpoint now; the run continues.", when=may_checkpoint,

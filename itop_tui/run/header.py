@@ -12,6 +12,7 @@ from rich.text import Text
 from textual.reactive import reactive
 
 from db.records import RunRecord, RunStatus
+from db.runs.silence import no_sign, silence
 from itop_tui.figures import axis, run_view
 from itop_tui.figures.format import UNKNOWN, bar, count, duration, figure, fit, percent, plain, rate, share
 from itop_tui.look.theme import Tone, look
@@ -25,10 +26,10 @@ _GAP = "   "
 def state_parts(run: RunRecord, now: float) -> list[Part]:
     """The run's state in words, with how long it is or was in it, and any sign that it is silent."""
     parts = run_view.state(run, now)
-    quiet = run_view.silence(run, now)
+    quiet = silence(run, now)
     took = run_view.elapsed(run, now)
     if quiet is not None:
-        parts.append((f" nothing heard for {duration(quiet)}", "warn"))
+        parts.append((f" {no_sign(quiet)}", "warn"))
     elif run.status is RunStatus.QUEUED:
         parts.append((f" for {duration(now - (run.queued_at or run.created_at))}", "muted"))
     elif took is not None:

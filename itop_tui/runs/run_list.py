@@ -20,8 +20,9 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from db.records import RunRecord
+from db.runs.silence import silence
 from itop_tui.figures.format import age
-from itop_tui.figures.run_view import seconds_left, silence
+from itop_tui.figures.run_view import seconds_left
 from itop_tui.look.theme import TONES
 from itop_tui.look.toned import Part
 from itop_tui.runs.line_list import LineList

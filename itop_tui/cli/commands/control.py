@@ -1,4 +1,4 @@
-"""`itop stop`, `pause`, `unpause`, `checkpoint` and `kill`: what is asked of active runs."""
+"""`itop stop`, `pause`, `unpause`, `checkpoint`, `kill` and `give-up`: what is asked of active runs."""
 
 from __future__ import annotations
 
@@ -53,17 +53,33 @@ def checkpoint(*run: RunNames, json: Json = False) -> int:
     return _ask(run, "checkpoint", lambda _, answer: answer is not None, json=json)
 
 
+def give_up(*run: RunNames, json: Json = False) -> int:
+    """End runs whose machine is gone, as lost; each may then be resumed or deleted.
+
+    A run that still gives signs of life is refused. Where the last one is recent, this waits up to 15 seconds for the
+    next. Should its worker live after all, it records nothing more and ends itself.
+    """
+    return _ask(run, "give-up", _has_ended, json=json)
+
+
 def _has_ended(run: RunRecord, _: str | None) -> bool:
     return run.status.is_terminal
 
 
-def _ask(names: Iterable[str], verb: CommandKind | Literal["kill"], done: _Done, *, json: bool) -> int:
+_OUTRIGHT = {"kill": run_requests.kill, "give-up": run_requests.give_up}
+"""What no command is sent for."""
+
+
+def _ask(names: Iterable[str], verb: CommandKind | Literal["kill", "give-up"], done: _Done, *, json: bool) -> int:
     """Ask something of runs, and wait a little for the answers; 1 where any was refused, not where one is pending."""
     with opened() as database:
         ids = [run.id for run in find_all(database, names)]
-        asked = run_requests.kill(database, ids) if verb == "kill" else run_requests.ask(database, ids, verb)
+        if verb == "kill" or verb == "give-up":
+            asked = _OUTRIGHT[verb](database, ids)
+        else:
+            asked = run_requests.ask(database, ids, verb)
         note(*(f"itop: {problem}" for problem in asked.problems))
-        # A run that was killed was sent no command.
+        # A run that was killed or given up was sent no command.
         sent = {
             run_id: max((one.id for one in commands.for_run(database, run_id) if one.kind == verb), default=None)
             for run_id in asked.done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,6 +12,7 @@ from rich.text import Text
 from db.records import RunQuery, RunRecord
 from db.runs import runs as store
 from db.runs.removal import remove
+from db.runs.silence import advice
 from itop_tui.cli.errors import CommandError, Exit, UsageError
 from itop_tui.cli.parameters import Json, RunNames
 from itop_tui.cli.store import find_all, opened
@@ -33,7 +35,9 @@ def delete(
         found = find_all(database, run)
         active = [str(one.id) for one in found if one.status.is_active]
         if active:
-            raise CommandError(f"run {active[0]} is going: stop it first, with itop stop {' '.join(active)}")
+            hint = next((hint for one in found if (hint := advice(one, time.time()))), "")
+            first = f"run {active[0]} is going: stop it first, with itop stop {' '.join(active)}"
+            raise CommandError(f"{first}.{hint}" if hint else first)
         freed = {one.id: footprint([one.uid]).bytes for one in found}
         if not yes:
             everything = store.list_runs(database, RunQuery(limit=None, archived=None))

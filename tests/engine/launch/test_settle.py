@@ -174,8 +174,9 @@ def test_the_patience_is_thirty_seconds(case: Case) -> None:
 def test_a_worker_started_by_hand_is_known_from_what_it_recorded(case: Case, dead: ProcessIdentity) -> None:
     attempts.running(case.lab.db, case.attempt.id, pid=ME.pid, start_time=ME.start_time, boot_id=ME.boot_id)
     assert case.settled()[0] is RunStatus.RUNNING
-    attempts.running(case.lab.db, case.attempt.id, pid=dead.pid, start_time=dead.start_time, boot_id=dead.boot_id)
-    assert case.settled() == (RunStatus.LOST, "the process vanished without a word")
+    other = Case(case.lab)
+    attempts.running(other.lab.db, other.attempt.id, pid=dead.pid, start_time=dead.start_time, boot_id=dead.boot_id)
+    assert other.settled() == (RunStatus.LOST, "the process vanished without a word")
 
 
 def test_runs_of_other_hosts_are_not_ours_to_judge(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,7 +148,7 @@ class Lab:
 
     @property
     def lock_file(self) -> Path:
-        return lock_path(self.home, self.db.url)
+        return lock_path(self.db.url)
 
 
 def statuses(lab: Lab) -> dict[int, Any]:
