@@ -268,11 +268,14 @@ def note_recent(earlier: Iterable[str] = ()) -> None:
 
     A URL that holds a password is never written down.
     """
+    from db import private_files
+
     places = [each for each in dict.fromkeys((place(), *recent(), *earlier)) if not _secret(each)]
     with contextlib.suppress(OSError):
         file = _recent_file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(places[:_MOST_RECENT]), encoding="utf-8")
+        private_files.make_folder(file.parent)
+        with open(file, "w", encoding="utf-8", opener=private_files.opener) as kept:
+            json.dump(places[:_MOST_RECENT], kept)
 
 
 def _secret(place: str) -> bool:

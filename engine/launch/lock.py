@@ -12,6 +12,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from db import private_files
 from db.retrying import tries
 
 
@@ -34,7 +35,7 @@ class SchedulerLock:
     def acquire(self, *, patience: float = 0.0) -> bool:
         """Take the lock, trying for `patience` seconds; False if another process has it."""
         for _ in tries(patience, 0.02):
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = private_files.opener(self.path, os.O_RDWR | os.O_CREAT)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

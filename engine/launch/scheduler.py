@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from db import key_values, paths
+from db import key_values, paths, private_files
 from db.errors import IllegalState, StoreError
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
 from db.runs import attempts, behind, dependencies, runs
@@ -183,7 +183,7 @@ class Scheduler:
         submission = runs.submission(self._db, run.id)
         task = Task(run.id, attempt.id, files, attempt.device, visible, self._worker, limit, submission=submission)
         try:
-            files.folder.mkdir(parents=True, exist_ok=True)
+            private_files.make_folder(files.folder)
             warden = subprocess.Popen(
                 [sys.executable, "-P", "-m", "engine.launch.warden", *task.arguments()],
                 stdin=subprocess.DEVNULL,
@@ -267,7 +267,7 @@ class LogFile:
 
     def take_over(self) -> None:
         """Point the standard streams at the file."""
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        descriptor = private_files.opener(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         sys.stdout.flush()
         sys.stderr.flush()
         os.dup2(descriptor, 1)
@@ -304,7 +304,7 @@ def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s scheduler %(process)d: %(message)s")
     home = paths.home()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(home)
         db = Database.open()
         lock = SchedulerLock(lock_path(home, db.url))
         if not lock.acquire(patience=_LOCK_PATIENCE):

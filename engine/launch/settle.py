@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from db import paths
+from db import paths, private_files
 from db.errors import DatabaseGone, IllegalState, RunNotFound
 from db.records import AttemptRecord, RunStatus
 from db.runs import attempts, commands, runs
@@ -87,7 +87,7 @@ def claim_by_hand(db: Database, attempt: AttemptRecord) -> None:
     Else a scheduler would take the attempt for one that has no process, and start one.
     """
     files = attempt_files(db, attempt)
-    files.folder.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(files.folder)
     write_json(files.claim, {"warden": None, "worker": ProcessIdentity.current().as_dict()})
 
 

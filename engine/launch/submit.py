@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from db import paths
+from db import paths, private_files
 from db.errors import IllegalState, StoreError
 from db.records import CommandRecord, RunRecord
 from db.retrying import tries
@@ -201,7 +201,7 @@ def kill(db: Database, run_id: int) -> None:
     if attempt.host != host_name():
         raise IllegalState(f"Run {run_id} ({run.name}) runs on {attempt.host}: kill it there (this is {host_name()}).")
     files = attempt_files(db, attempt)
-    files.folder.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(files.folder)
     # The request first, then the signal: a warden that starts the worker in between reads it and kills that.
     write_json(files.kill, {"by": _user(), "at": time.time()})
     warden, worker = processes(attempt, files)

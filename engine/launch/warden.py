@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from db import private_files
 from engine.launch.attempt_files import AttemptFiles, last_line, read_json, write_json
 from engine.launch.oom import oom_kills
 from engine.launch.processes import ProcessIdentity, host_name
@@ -206,7 +207,8 @@ class Warden:
 
     def _open_console(self) -> Any:
         """The console log, with a line where this attempt begins."""
-        console = self._files.console.open("ab", buffering=0)
+        descriptor = private_files.opener(self._files.console, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        console = os.fdopen(descriptor, "ab", buffering=0)
         when = time.strftime("%Y-%m-%d %H:%M:%S")
         where = f"on {self._task.device} of {host_name()}"
         console.write(f"--- attempt {self._files.number}, {when}, {where} ---\n".encode())
