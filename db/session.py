@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from db import migrate, paths, private_files, read_only
+from db import migrate, paths, private_files, read_only, users
 from db.driver_errors import cause, explained
 from db.errors import DatabaseGone, DatabaseRefused, DatabaseUnavailable, StoreError
 from db.retrying import tries
@@ -220,6 +220,11 @@ class Database:
     def read_only(self) -> str | None:
         """Why nothing can be changed here, in a few words ("owned by alice"); None where it can."""
         return None if self._kept is None else self._kept.note
+
+    @property
+    def owner(self) -> users.User | None:
+        """Whose the file of the database is; None for one on a server."""
+        return None if self._path is None else users.owner_of(self._path)
 
     def check_writable(self) -> None:
         """Refuse a change where nothing may be changed.

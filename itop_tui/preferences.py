@@ -103,8 +103,10 @@ def load() -> Preferences:
 
 def remember(theme: str) -> None:
     """Keep the theme for the next start; where that cannot be written it is simply forgotten."""
-    from db import private_files
+    from db import private_files, read_only
 
+    if read_only.asked_for():
+        return
     path = _state_path()
     with contextlib.suppress(OSError):
         private_files.make_folder(path.parent)

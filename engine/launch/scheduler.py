@@ -1,6 +1,6 @@
-"""Gives queued runs their devices: `python -m engine.launch.scheduler`, one per host and database, gone when idle.
+"""Gives queued runs their devices: `python -m engine.launch.scheduler`, one per user, host and database.
 
-It holds nothing that is not in the database or in the runs' folders: killed at any instant, it ends no run,
+It is gone when idle, and holds nothing that is not in the database or in the runs' folders: killed at any instant, it ends no run,
 and the next one adopts them. Four times a second it settles what has ended, and starts what has a free device. What it
 does, and what it could not do, is in `scheduler.log`.
 """
@@ -18,10 +18,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from db import key_values, paths, private_files
+from db import key_values, paths, private_files, users
 from db.errors import IllegalState, StoreError
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
-from db.runs import attempts, behind, dependencies, runs
+from db.runs import attempts, behind, dependencies, run_owners, runs
 from db.session import Database
 from engine.launch.attempt_files import AttemptFiles
 from engine.launch.devices import Device, DeviceList, list_devices
@@ -83,12 +83,13 @@ class Scheduler:
         self._reap()
         reconcile(self._db)
         active = runs.active(self._db, self._host)
-        self._adopt(active)
+        own = run_owners.mine(self._db, active)
+        self._adopt(own)
         queued = runs.count(self._db, RunQuery(statuses=(RunStatus.QUEUED,), archived=None))
         if not queued:
             self._runnable = 0
             self._publish({})
-            return bool(active)
+            return bool(own)
         # A long queue is not read again and again while nothing has changed that could let a run of it start.
         situation = (queued, tuple((run.id, run.device) for run in active))
         began = time.monotonic()
@@ -96,12 +97,13 @@ class Scheduler:
             self._planned_for = () if self._place(active) else situation
             cost = time.monotonic() - began
             self._plan_again_at = began + max(_REPLAN_SECONDS, 20 * cost)
-        return bool(active) or self._runnable > 0
+        return bool(own) or self._runnable > 0
 
     def has_work(self) -> bool:
-        """Whether there is a queued run that is not held, or an active one of this host, or this cannot be known."""
+        """Whether this user has a queued run that is not held, or an active one of this host, or if it is not known."""
         try:
-            return bool(runs.queued(self._db)) or bool(runs.active(self._db, self._host))
+            active = runs.active(self._db, self._host)
+            return run_owners.has_waiting(self._db) or bool(run_owners.mine(self._db, active))
         except StoreError:
             return True
 
@@ -130,7 +132,8 @@ class Scheduler:
             slots=key_values.get(self._db, "slots"), free_fraction=key_values.get(self._db, "gpu_memory_free_fraction")
         )
         behind.settle(self._db)
-        queue = runs.queued(self._db)
+        # Another user's run would be run as this user, with all that this user may do: it waits for its own scheduler.
+        queue = run_owners.mine(self._db, runs.queued(self._db))
         self._runnable = len(queue)  # with those that wait for other runs: their end may be seen only here
         others = dependencies.who_wait(self._db)
         resting = {run.id: until for run in queue if (until := self._rests_until(run)) > time.time()}
@@ -266,8 +269,13 @@ class LogFile:
         self._path = path
 
     def take_over(self) -> None:
-        """Point the standard streams at the file."""
-        descriptor = private_files.opener(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        """Point the standard streams at the file; where it is another user's, at one of this user beside it."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        try:
+            descriptor = private_files.opener(self._path, flags)
+        except PermissionError:
+            self._path = self._path.with_name(f"{self._path.stem}-{os.geteuid()}{self._path.suffix}")
+            descriptor = private_files.opener(self._path, flags)
         sys.stdout.flush()
         sys.stderr.flush()
         os.dup2(descriptor, 1)
@@ -306,10 +314,14 @@ def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
     try:
         private_files.make_folder(home)
         db = Database.open()
+        db.check_writable()
         lock = SchedulerLock(lock_path(home, db.url))
         if not lock.acquire(patience=_LOCK_PATIENCE):
             _answer("held")
             return 0
+    except PermissionError as error:
+        _answer(_whose(error))
+        return 1
     except (StoreError, OSError) as error:
         _answer(str(error))
         return 1
@@ -328,6 +340,16 @@ def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
     finally:
         db.close()
     return 0
+
+
+def _whose(error: PermissionError) -> str:
+    """What may not be opened, and whose it is."""
+    path = Path(str(error.filename or paths.home()))
+    owner = users.owner_of(path)
+    return (
+        f"{path} cannot be opened: it is owned by {'nobody known' if owner is None else owner.name}. Ask its owner to "
+        "share the home (itop share), or set ITOP_HOME to a folder of your own"
+    )
 
 
 def _answer(word: str) -> None:

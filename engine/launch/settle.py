@@ -51,7 +51,10 @@ def reconcile(db: Database) -> int:
             files = attempt_files(db, attempt)
         except RunNotFound:  # deleted since the query
             continue
-        ending = look(attempt, files)
+        try:
+            ending = look(attempt, files)
+        except PermissionError:  # of another user, whose files are private: that user's own processes settle it
+            continue
         if ending is None:
             continue
         if ending.status is RunStatus.LOST:  # no process saw the end; the last sign of life is the nearest to it
