@@ -12,6 +12,7 @@ __all__ = [
     "DatabaseUnavailable",
     "IllegalState",
     "QueryError",
+    "ReadOnlyDatabase",
     "RunNotFound",
     "StoreError",
 ]
@@ -31,6 +32,10 @@ class DatabaseUnavailable(StoreError):
 
 class DatabaseGone(DatabaseUnavailable):
     """The database file that was opened is no longer at its path; it may come back."""
+
+
+class ReadOnlyDatabase(StoreError):
+    """Nothing may be changed here: it is another user's, or was opened only to look at."""
 
 
 class RunNotFound(StoreError):

@@ -8,6 +8,7 @@ log).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import random
@@ -23,11 +24,12 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
-from db import migrate
+from db import migrate, private_files, read_only, users
 from db.database_place import chosen_place, understood
 from db.driver_errors import cause, explained
-from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
+from db.errors import DatabaseGone, DatabaseRefused, DatabaseUnavailable, StoreError
 from db.retrying import tries
 from db.sqlite import space
 from db.sqlite.sqlite_build import build
@@ -55,10 +57,17 @@ class Database:
         warnings: What the user should know about this place, in words; mostly empty.
     """
 
-    def __init__(self, engine: Engine, path: Path | None, warnings: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        path: Path | None,
+        warnings: tuple[str, ...] = (),
+        kept: read_only.ReadOnly | None = None,
+    ) -> None:
         self.url = engine.url.render_as_string(hide_password=True)
         self.path = path
         self.warnings = warnings
+        self._kept = kept
         self._engine = engine
         self._path = path
         self._identity = _identity(path) if path else None
@@ -92,15 +101,19 @@ class Database:
         if not url.database or url.database == ":memory:":
             raise StoreError("The database must be a file: one in memory could not be shared with the workers.")
         path = Path(url.database).expanduser().absolute()
+        read_only.check_readable(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if not read_only.asked_for():
+                private_files.make_folder(path.parent)
         except OSError as error:
             raise StoreError(f"The folder {path.parent} cannot be made: {error.strerror}. Set ITOP_HOME.") from error
-        if path.exists() and not os.access(path, os.W_OK):
-            raise StoreError(f"The database {path} cannot be written to. Check its permissions, or set ITOP_HOME.")
+        if (kept := read_only.read_only_reason(path)) is not None:
+            return cls._open_to_read(url, path, kept)
         # Closing a file drops all locks that this process holds on it, also those of another connection.
         revision = migrate.HEAD if _is_open_here(path) else inspect_file(path)
         migrate.check_known(revision, str(path))
+        with contextlib.suppress(OSError):  # what is wrong with the place is said where it is opened
+            private_files.make_file(path)
         engine = create_engine(
             url.set(database=str(path)),
             connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
@@ -132,6 +145,37 @@ class Database:
         return cls(engine, path, tuple(warnings))
 
     @classmethod
+    def _open_to_read(cls, url: URL, path: Path, kept: read_only.ReadOnly) -> Database:
+        """Open the file of a database that may only be looked at; nothing is made, migrated or locked."""
+        if not path.exists():
+            raise StoreError(
+                f"There is no database {path}, and none can be made: {kept.place} is read-only ({kept.note})."
+            )
+        try:
+            revision = migrate.HEAD if _is_open_here(path) else inspect_file(path)
+            with contextlib.closing(read_only.connect(path)) as connection:
+                if revision is None:
+                    revision = str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+        except (sqlite3.Error, TypeError) as error:
+            raise StoreError(f"The database {path} cannot be read ({error}), and is read-only: {kept.note}.") from error
+        _check_current(revision, str(path), kept)
+        engine = create_engine(
+            # A connection for each look: a file without a log may get one at any time.
+            url.set(database=str(path)),
+            creator=lambda: read_only.connect(path),
+            poolclass=NullPool,
+            json_serializer=storable_json,
+        )
+        _control_transactions(engine, synchronous="NORMAL")
+        warnings: tuple[str, ...] = ()
+        if read_only.is_immutable(path):
+            warnings = (
+                f"{path} was opened as a file that nobody changes, because the files of its log are not there and "
+                "cannot be made: what its owner changes meanwhile may be seen late.",
+            )
+        return cls(engine, path, warnings, kept)
+
+    @classmethod
     def _open_server(cls, url: URL) -> Database:
         where = url.render_as_string(hide_password=True)
         try:
@@ -146,11 +190,15 @@ class Database:
         except (ArgumentError, ImportError) as error:
             raise StoreError(f"{where} cannot be opened: {error}. Install the driver it names.") from error
         try:
+            kept = read_only.read_only_reason(None)
             with engine.begin() as connection:
-                _lock_server(connection, "itop migrations")
+                if kept is None:
+                    _lock_server(connection, "itop migrations")
                 revision = migrate.read_revision(connection)
                 migrate.check_known(revision, where)
-                if revision != migrate.HEAD:
+                if kept is not None:
+                    _check_current(revision, where, kept)
+                elif revision != migrate.HEAD:
                     migrate.upgrade(connection)
         except OperationalError as error:
             engine.dispose()
@@ -158,7 +206,26 @@ class Database:
         except BaseException:
             engine.dispose()
             raise
-        return cls(engine, None)
+        return cls(engine, None, (), kept)
+
+    @property
+    def read_only(self) -> str | None:
+        """Why nothing can be changed here, in a few words ("owned by alice"); None where it can."""
+        return None if self._kept is None else self._kept.note
+
+    @property
+    def owner(self) -> users.User | None:
+        """Whose the file of the database is; None for one on a server."""
+        return None if self._path is None else users.owner_of(self._path)
+
+    def check_writable(self) -> None:
+        """Refuse a change where nothing may be changed.
+
+        Raises:
+            ReadOnlyDatabase: The home is another user's, or was opened to look at only.
+        """
+        if self._kept is not None:
+            raise self._kept.error()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -178,7 +245,9 @@ class Database:
         Raises:
             DatabaseUnavailable: The file is no longer where it was opened, others hold the lock for too long, the disk
                 is full, or the server cannot be reached. Nothing was written.
+            ReadOnlyDatabase: Nothing may be changed here.
         """
+        self.check_writable()
         self._check_present()
         with (
             explained(self._path or self.url),
@@ -218,6 +287,8 @@ class Database:
                 # Any transaction that writes takes an id, so the snapshot's text moves when one begins or ends.
                 snapshot = connection.execute(text("SELECT CAST(pg_current_snapshot() AS text)")).scalar_one()
             return int.from_bytes(hashlib.blake2b(str(snapshot).encode(), digest_size=7).digest(), "big")
+        if self._kept is not None:
+            return _version_of(self._path)
         # The pragma shows the commits of other connections only: so this is a connection that never writes.
         with self._watch_lock:
             try:
@@ -295,6 +366,26 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _version_of(path: Path) -> int:
+    """A number that moves when a file or its log is written to; for one that may be opened as unchanging."""
+    seen: list[int] = []
+    for name in (path.name, f"{path.name}-wal"):
+        with contextlib.suppress(OSError):
+            status = path.with_name(name).stat()
+            seen += [status.st_ino, status.st_mtime_ns, status.st_size]
+    return int.from_bytes(hashlib.blake2b(repr(seen).encode(), digest_size=7).digest(), "big")
+
+
+def _check_current(revision: str | None, where: str, kept: read_only.ReadOnly) -> None:
+    """Refuse tables of another revision where they cannot be migrated."""
+    migrate.check_known(revision, where)
+    if revision != migrate.HEAD:
+        raise DatabaseRefused(
+            f"{where} is at revision {revision!r}; this version of itop reads {migrate.HEAD!r}, and may not migrate "
+            f"it: read-only, {kept.note}. Its owner has to open it once with this version."
+        )
 
 
 def _control_transactions(engine: Engine, *, synchronous: str) -> None:

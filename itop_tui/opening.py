@@ -60,6 +60,8 @@ def open_database(opener: Callable[[], Database]) -> OpenDatabase:
         metrics.learn(opened.database)  # before charts that show them are restored
         kept = key_values.get(opened.database, LIST_STATE)
         opened.remembered = {} if kept is None else {LIST_STATE: kept}
+        if opened.database.read_only is not None:  # it empties no trash, and leaves no trace
+            return opened
         apps = OpenApps(paths.home(), opened.database.url)
         first = apps.join()
         opened.apps = apps
@@ -268,11 +270,16 @@ def note_recent(earlier: Iterable[str] = ()) -> None:
 
     A URL that holds a password is never written down.
     """
+    from db import private_files, read_only
+
+    if read_only.asked_for():
+        return
     places = [each for each in dict.fromkeys((place(), *recent(), *earlier)) if not _secret(each)]
     with contextlib.suppress(OSError):
         file = _recent_file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(places[:_MOST_RECENT]), encoding="utf-8")
+        private_files.make_folder(file.parent)
+        with open(file, "w", encoding="utf-8", opener=private_files.opener) as kept:
+            json.dump(places[:_MOST_RECENT], kept)
 
 
 def _secret(place: str) -> bool:

@@ -223,16 +223,16 @@ class DatabaseReader:
     def settle(self) -> str | None:
         """Settle the runs of this host, and notice queued runs that nothing will start."""
         from db.records import RunQuery, RunStatus
-        from db.runs import runs
+        from db.runs import run_owners, runs
         from engine.launch import submit
 
+        if self._database.read_only is not None:
+            return None
         submit.reconcile(self._database)
         query = RunQuery(statuses=(RunStatus.QUEUED,), descending=False, limit=PAGE)
         waiting = runs.count(self._database, query)
         unserved = (
-            waiting > 0
-            and not submit.scheduler_running(self._database)
-            and any(not run.held for run in runs.list_runs(self._database, query))
+            waiting > 0 and not submit.scheduler_running(self._database) and run_owners.has_waiting(self._database)
         )
         # Twice in a row: between a run being queued and its scheduler being there, a short time passes.
         unserved_twice = unserved and self._unserved

@@ -22,7 +22,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -104,13 +103,17 @@ def load() -> Preferences:
 
 def remember(theme: str) -> None:
     """Keep the theme for the next start; where that cannot be written it is simply forgotten."""
+    from db import private_files, read_only
+
+    if read_only.asked_for():
+        return
     path = _state_path()
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".state-")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        private_files.make_folder(path.parent)
+        draft = path.with_name(f".state-{os.getpid()}")
+        with open(draft, "w", encoding="utf-8", opener=private_files.opener) as file:
             json.dump({"theme": theme}, file)
-        Path(draft).replace(path)
+        draft.replace(path)
 
 
 def _remembered() -> str | None:

@@ -31,7 +31,7 @@ from db.records import (
 )
 from db.rows import attempt_record, get_checkpoint, get_run, get_runs, run_record
 from db.runs import changes as config_changes
-from db.runs import code, dense_matrices, dependencies, saved_files
+from db.runs import code, dense_matrices, dependencies, run_owners, saved_files
 from db.runs.change_many import change_each
 from db.runs.checkpoint_places import inner_path
 from db.runs.facets import Experiment, clean_config, clean_name, clean_tags, default_name, facets
@@ -366,7 +366,7 @@ def requeue_resume(
         experiment: The changed configuration's method and recipe.
         total_steps: The optimizer steps it will take, where they change and are known.
         reason: Why it waits again, where no person asked for it.
-        submission: Where this was asked for; a run keeps the place of its first submission where that is known.
+        submission: Where this was asked for; a run keeps the place of its first submission where that was this user's.
         starts_after: The runs that must have ended before it starts.
         files: The user's code that it is queued with.
 
@@ -396,7 +396,7 @@ def requeue_resume(
         run.held, run.start_failures = False, 0
         run.start_checkpoint_id = checkpoint_id
         run.reason = reason
-        run.submission = run.submission or _as_text(submission)
+        run.submission = run_owners.submitted_again(db, run.submission, submission)
         run.exit_code = run.signal = run.ended_at = run.pid = None
         if checkpoint_id is None:
             run.started_at = None

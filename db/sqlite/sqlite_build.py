@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from db import migrate
+from db import migrate, private_files
 from db.errors import DatabaseRefused, StoreError
 from db.sqlite.sqlite_file import APPLICATION_ID
 
@@ -59,6 +59,7 @@ def _back_up(path: Path, revision: str) -> Path:
     target = path.with_name(f"{path.name}.{revision}-{time.strftime('%Y%m%d-%H%M%S')}.backup")
     partial_target = target.with_name(target.name + ".partial")
     try:
+        private_files.make_file(partial_target)
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial_target)) as copy:
             source.backup(copy)
         partial_target.replace(target)

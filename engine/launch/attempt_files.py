@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from db import private_files
 from engine.training.durable import sync_folder
 
 _TAIL_BYTES = 16_384
@@ -85,7 +86,7 @@ def write_json(path: Path, values: Mapping[str, Any], *, exclusive: bool = False
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
+        with open(temporary, "w", encoding="utf-8", opener=private_files.opener) as file:
             json.dump(values, file)
             if durable:
                 file.flush()
@@ -111,7 +112,7 @@ def _claim(path: Path, whole: Path) -> None:
     except FileExistsError:
         raise
     except OSError:  # a file system without links (exFAT, some network shares): the name first, then what it holds
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        os.close(private_files.opener(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         whole.replace(path)
 
 

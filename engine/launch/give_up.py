@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from db import users
 from db.errors import IllegalState
 from db.records import RunRecord, RunStatus
 from db.runs import attempts, runs
@@ -16,7 +17,6 @@ from db.session import Database
 from engine.launch.machine import sees, this_host
 from engine.launch.settle import attempt_files, processes, reconcile
 from engine.launch.signs_of_life import is_heard
-from engine.launch.user import user_name
 
 __all__ = ["give_up", "unreachable"]
 
@@ -56,7 +56,7 @@ def give_up(db: Database, run_id: int) -> RunRecord:
         db,
         attempt.id,
         status=RunStatus.LOST,
-        reason=f"given up by {user_name()}: {no_sign(quiet)} from {attempt.host}",
+        reason=f"given up by {users.current().name}: {no_sign(quiet)} from {attempt.host}",
         ended_at=_last_sign(run, attempt.started_at),
     )
     return runs.get(db, run_id)

@@ -1,4 +1,4 @@
-"""The lock that makes the scheduler the only one of its database; on a server, of its host and database.
+"""The lock that makes the scheduler the only one of its user and database; on a server, of its user, host and database.
 
 It belongs to the database, not to the home: several homes may name one database. For a file it is an advisory lock of
 the kernel (flock) on a file beside it: it goes with the process that holds it, however that dies, so there is no stale
@@ -11,11 +11,13 @@ import contextlib
 import fcntl
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from db import private_files, users
 from db.retrying import tries
 from db.server_lock import ServerLock, is_held
 from db.session import Database
+from db.users import User
 from engine.launch.machine import this_host
 
 
@@ -35,13 +37,23 @@ class Lock(Protocol):
         ...
 
 
+class Holder(NamedTuple):
+    """Who holds a lock: the user, and the number of the process where that is known."""
+
+    user: User
+    pid: int | None
+
+    def __str__(self) -> str:
+        return f"the scheduler of {self.user.name} serves this home" + (f" (pid {self.pid})" if self.pid else "")
+
+
 def scheduler_lock(db: Database) -> Lock:
-    """The lock of this host's scheduler of a database."""
+    """The lock of this user's scheduler of a database on this host."""
     return ServerLock(db, _key()) if db.on_server else SchedulerLock(lock_path(db.url))
 
 
 def is_served(db: Database) -> bool:
-    """Whether a scheduler of this host serves a database now.
+    """Whether this user's scheduler of this host serves a database now.
 
     Raises:
         StoreError: The server cannot be reached.
@@ -50,14 +62,45 @@ def is_served(db: Database) -> bool:
 
 
 def lock_path(url: str) -> Path:
-    """The lock file of a database in a file, by its URL: beside the file itself, whatever link leads to it."""
-    file = Path(os.path.realpath(url.removeprefix("sqlite:///")))
-    return file.with_name(f"{file.name}.scheduler-lock")
+    """The lock file of this user for a database in a file, by its URL: beside the file, whatever link leads to it."""
+    file = _database_file(url)
+    return file.with_name(f"{_lock_name(file)}{users.current().uid}")
+
+
+def other_holders(db: Database) -> list[Holder]:
+    """The other users whose schedulers serve a database in a file now, as far as their locks can be looked at."""
+    if db.on_server:
+        return []
+    own, file = lock_path(db.url), _database_file(db.url)
+    found = []
+    for path in sorted(file.parent.iterdir()):
+        if path == own or not path.name.startswith(_lock_name(file)):
+            continue
+        owner = users.owner_of(path)
+        if owner is not None and is_locked(path):
+            found.append(Holder(owner, _pid_in(path)))
+    return found
+
+
+def _database_file(url: str) -> Path:
+    return Path(os.path.realpath(url.removeprefix("sqlite:///")))
+
+
+def _lock_name(file: Path) -> str:
+    return f"{file.name}.scheduler-lock-"
 
 
 def _key() -> str:
     host = this_host()
-    return f"itop scheduler {host.machine_id} {host.boot_id} {host.pid_namespace}"
+    return f"itop scheduler {host.machine_id} {host.boot_id} {host.pid_namespace} {users.current().name}"
+
+
+def _pid_in(path: Path) -> int | None:
+    try:
+        word = path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return int(word) if word.isdecimal() and len(word) < 12 else None
 
 
 class SchedulerLock:
@@ -77,13 +120,16 @@ class SchedulerLock:
     def acquire(self, *, patience: float = 0.0) -> bool:
         """Take the lock, trying for `patience` seconds; False if another process has it."""
         for _ in tries(patience, 0.02):
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = private_files.opener(self.path, os.O_RDWR | os.O_CREAT)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
             else:
                 self._descriptor = descriptor
+                with contextlib.suppress(OSError):  # a full disk: then it is held without a number
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, f"{os.getpid()}\n".encode())
                 return True
         return False
 

@@ -1,8 +1,8 @@
-"""Gives queued runs their devices: `python -m engine.launch.scheduler`, one per host and database, gone when idle.
+"""Gives queued runs their devices: `python -m engine.launch.scheduler`, one per user, host and database.
 
-It holds nothing that is not in the database or in the runs' folders: killed at any instant, it ends no run,
-and the next one adopts them. Four times a second it settles what has ended, and starts what has a free device. What it
-does, and what it could not do, is in `scheduler.log`.
+It is gone when idle, and holds nothing that is not in the database or in the runs' folders: killed at any instant, it
+ends no run, and the next one adopts them. Four times a second it settles what has ended, and starts what has a free
+device. What it does, and what it could not do, is in `scheduler.log`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from db import key_values, paths
+from db import key_values, paths, private_files, users
 from db.errors import IllegalState, RunNotFound, StoreError
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
-from db.runs import attempts, behind, dependencies, removal, runs
+from db.runs import attempts, behind, dependencies, removal, run_owners, runs
 from db.session import Database
 from engine.launch.attempt_files import AttemptFiles
 from engine.launch.devices import Device, DeviceList, list_devices
@@ -87,7 +87,7 @@ class Scheduler:
         self._reap()
         reconcile(self._db)
         active = runs.active(self._db, self._host)
-        mine = {one.run_id: one for one in attempts.open_attempts(self._db, self._host) if sees(self._host, one)}
+        mine = self._mine(active)
         self._adopt(active, mine)
         queued = runs.count(self._db, RunQuery(statuses=(RunStatus.QUEUED,), archived=None))
         if not queued:
@@ -104,14 +104,19 @@ class Scheduler:
         return bool(mine) or self._runnable > 0
 
     def has_work(self) -> bool:
-        """Whether there is a queued run that is not held, or an active one of this host, or this cannot be known."""
+        """Whether this user has a queued run that is not held, or an active one of this host, or if it is not known."""
         try:
-            open_here = attempts.open_attempts(self._db, self._host)
-            return bool(runs.queued(self._db)) or any(sees(self._host, one) for one in open_here)
+            return run_owners.has_waiting(self._db) or bool(self._mine(runs.active(self._db, self._host)))
         except StoreError:
             return True
 
     # Starting
+
+    def _mine(self, active: Sequence[RunRecord]) -> dict[int, AttemptRecord]:
+        """The open attempts of this user's active runs whose processes can be looked up here, by run."""
+        own = {run.id for run in run_owners.mine(self._db, active)}
+        here = attempts.open_attempts(self._db, self._host)
+        return {one.run_id: one for one in here if one.run_id in own and sees(self._host, one)}
 
     def _adopt(self, active: Sequence[RunRecord], mine: Mapping[int, AttemptRecord]) -> None:
         """Give a process to what was reserved by a scheduler that died before it could start one.
@@ -136,7 +141,8 @@ class Scheduler:
             slots=key_values.get(self._db, "slots"), free_fraction=key_values.get(self._db, "gpu_memory_free_fraction")
         )
         behind.settle(self._db)
-        queue = runs.queued(self._db)
+        # Another user's run would be run as this user, with all that this user may do: it waits for its own scheduler.
+        queue = run_owners.mine(self._db, runs.queued(self._db))
         self._elsewhere = {
             run.id: missing.reason for run in queue if run.id in self._elsewhere and (missing := self._missing(run))
         }
@@ -227,7 +233,7 @@ class Scheduler:
         submission = runs.submission(self._db, run.id)
         task = Task(run.id, attempt.id, files, attempt.device, visible, self._worker, limit, submission=submission)
         try:
-            files.folder.mkdir(parents=True, exist_ok=True)
+            private_files.make_folder(files.folder)
             warden = subprocess.Popen(
                 [sys.executable, "-P", "-m", "engine.launch.warden", *task.arguments()],
                 stdin=subprocess.DEVNULL,
@@ -316,8 +322,13 @@ class LogFile:
         self._path = path
 
     def take_over(self) -> None:
-        """Point the standard streams at the file."""
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        """Point the standard streams at the file; where it is another user's, at one of this user beside it."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        try:
+            descriptor = private_files.opener(self._path, flags)
+        except PermissionError:
+            self._path = self._path.with_name(f"{self._path.stem}-{os.geteuid()}{self._path.suffix}")
+            descriptor = private_files.opener(self._path, flags)
         sys.stdout.flush()
         sys.stderr.flush()
         os.dup2(descriptor, 1)
@@ -354,12 +365,16 @@ def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s scheduler %(process)d: %(message)s")
     home = paths.home()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(home)
         db = Database.open()
+        db.check_writable()
         lock = scheduler_lock(db)
         if not lock.acquire(patience=_LOCK_PATIENCE):
             _answer("held")
             return 0
+    except PermissionError as error:
+        _answer(_whose(error))
+        return 1
     except (StoreError, OSError) as error:
         _answer(str(error))
         return 1
@@ -378,6 +393,16 @@ def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
     finally:
         db.close()
     return 0
+
+
+def _whose(error: PermissionError) -> str:
+    """What may not be opened, and whose it is."""
+    path = Path(str(error.filename or paths.home()))
+    owner = users.owner_of(path)
+    return (
+        f"{path} cannot be opened: it is owned by {'nobody known' if owner is None else owner.name}. Ask its owner to "
+        "share the home (itop share), or set ITOP_HOME to a folder of your own"
+    )
 
 
 def _answer(word: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from db import paths
+from db import paths, private_files
 from db.database_place import chosen_place, sqlite_file
 from db.errors import DatabaseGone, IllegalState, RunNotFound
 from db.records import AttemptRecord, RunStatus
@@ -60,7 +60,10 @@ def reconcile(db: Database) -> int:
             files = attempt_files(db, attempt)
         except RunNotFound:  # deleted since the query
             continue
-        ending = look(attempt, files)
+        try:
+            ending = look(attempt, files)
+        except PermissionError:  # of another user, whose files are private: that user's own processes settle it
+            continue
         if ending is None:
             continue
         if ending.status is RunStatus.LOST:  # no process saw the end; the last sign of life is the nearest to it
@@ -103,7 +106,7 @@ def claim_by_hand(db: Database, attempt: AttemptRecord) -> None:
     Else a scheduler would take the attempt for one that has no process, and start one.
     """
     files = attempt_files(db, attempt)
-    files.folder.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(files.folder)
     write_json(files.claim, {"warden": None, "worker": ProcessIdentity.current().as_dict()})
 
 

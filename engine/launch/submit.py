@@ -16,19 +16,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from db import paths
+from db import paths, private_files, users
 from db.errors import IllegalState, StoreError
-from db.records import CommandRecord, RunRecord
+from db.records import ACTIVE, CommandRecord, RunRecord, RunStatus
 from db.retrying import tries
-from db.runs import attempts, behind, commands, dependencies, removal, runs
+from db.runs import attempts, behind, commands, dependencies, removal, run_owners, runs
 from db.runs.silence import advice
 from db.session import Database
 from engine.launch import settle as settling
-from engine.launch.attempt_files import AttemptFiles, read_json, write_json
-from engine.launch.lock import is_served
+from engine.launch import submitted
+from engine.launch.attempt_files import AttemptFiles, write_json
+from engine.launch.lock import Holder, is_served, other_holders
 from engine.launch.machine import sees, this_host
 from engine.launch.settle import attempt_files, look, processes, settle
-from engine.launch.user import user_name
 from engine.launch.waiting import WAITS_FOR_ITS_TURN, published
 from engine.launch.warden import outer_environment
 
@@ -36,6 +36,7 @@ __all__ = [
     "SchedulerError",
     "ensure_scheduler",
     "kill",
+    "other_schedulers",
     "reconcile",
     "scheduler_running",
     "stop",
@@ -43,7 +44,6 @@ __all__ = [
     "why_waiting",
 ]
 
-_SUBMITTED_VARIABLES = ("ITOP_DATA_DIR", "ITOP_THREADS", "PYTHONPATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _START_SECONDS = 30.0
 _DEATH_SECONDS = 2.0
 
@@ -67,8 +67,13 @@ def reconcile(db: Database) -> int:
 
 
 def scheduler_running(db: Database) -> bool:
-    """Whether a scheduler of this host serves this database now."""
+    """Whether this user's scheduler of this host serves this database now."""
     return is_served(db)
+
+
+def other_schedulers(db: Database) -> list[Holder]:
+    """The other users whose schedulers serve this database from this home now; each starts its own user's runs."""
+    return other_holders(db)
 
 
 def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
@@ -83,7 +88,9 @@ def ensure_scheduler(db: Database, *, worker: Sequence[str] = ()) -> None:
 
     Raises:
         SchedulerError: It did not start; the message is its own last line.
+        ReadOnlyDatabase: Nothing may be changed here.
     """
+    db.check_writable()
     if scheduler_running(db):
         return
     environment = outer_environment(os.environ)
@@ -120,6 +127,8 @@ def why_waiting(db: Database, waiting: Iterable[RunRecord] | None = None) -> dic
     said = published(db)
     # On a server other hosts may serve the queue; who they are is seen only by what they say.
     served = scheduler_running(db) or (bool(said) and not db.url.startswith("sqlite"))
+    owners = run_owners.by_run(db, (RunStatus.QUEUED,))
+    schedulers = other_schedulers(db)
     reasons: dict[int, str] = {}
     listed = runs.waiting(db) if waiting is None else list(waiting)
     others = dependencies.waits_for(db, (run.id for run in listed))
@@ -129,6 +138,9 @@ def why_waiting(db: Database, waiting: Iterable[RunRecord] | None = None) -> dic
             reasons[run.id] = why if why.startswith("held") else f"held: {why}" if why else "held"
         elif run.id in others:
             reasons[run.id] = others[run.id]
+        elif not run_owners.is_mine(db, owner := owners.get(run.id)) and owner is not None:
+            ready = any(other.user.uid == owner.uid for other in schedulers)
+            reasons[run.id] = (said.get(run.id) if ready else None) or f"waits for {owner.name}'s scheduler"
         elif not served:
             reasons[run.id] = "no scheduler is running: any itop command starts one"
         else:
@@ -145,14 +157,10 @@ def submission(run: RunRecord | None = None) -> dict[str, Any]:
     Args:
         run: A run that is queued again: one of an earlier version of itop keeps its first submission in a file.
     """
-    if run is not None and (earlier := read_json(AttemptFiles(paths.run_folder(run.uid), 1).origin)) is not None:
-        return earlier
-    try:
-        folder = str(Path.cwd())
-    except FileNotFoundError:  # deleted: then there is nothing to be found in it
-        folder = None
-    environment = {name: os.environ[name] for name in _SUBMITTED_VARIABLES if name in os.environ}
-    return {"folder": folder, "environment": environment}
+    now = submitted.here()
+    if run is not None and (earlier := submitted.own_origin(AttemptFiles(paths.run_folder(run.uid), 1).origin)):
+        return {**now, "folder": earlier.get("folder"), "environment": submitted.allowed_environment(earlier)}
+    return now
 
 
 def _listen(launcher: subprocess.Popen[bytes], deadline: float) -> list[str]:
@@ -195,6 +203,7 @@ def kill(db: Database, run_id: int) -> None:
         RunNotFound: There is no such run.
         IllegalState: It has no process to kill, or has it on another host or under another user.
     """
+    db.check_writable()
     run = runs.get(db, run_id)
     attempt = attempts.latest(db, run_id)
     if attempt is None or not run.status.is_active:
@@ -203,10 +212,15 @@ def kill(db: Database, run_id: int) -> None:
         where = attempt.host if attempt.host != host.name else f"another machine or container called {attempt.host}"
         hint = advice(run, time.time())
         raise IllegalState(f"Run {run_id} ({run.name}) runs on {where}: kill it there (this is {host.name}).{hint}")
+    owner = run_owners.by_run(db, ACTIVE).get(run_id)
+    if owner is not None and not run_owners.is_mine(db, owner) and os.geteuid() != 0:
+        raise IllegalState(
+            f"Run {run_id} ({run.name}) belongs to {owner.name}, who alone can kill it; itop stop asks it to end."
+        )
     files = attempt_files(db, attempt)
-    files.folder.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(files.folder)
     # The request first, then the signal: a warden that starts the worker in between reads it and kills that.
-    write_json(files.kill, {"by": user_name(), "at": time.time()})
+    write_json(files.kill, {"by": users.current().name, "at": time.time()})
     warden, worker = processes(attempt, files)
     try:
         if worker is not None:

@@ -1,8 +1,8 @@
-"""Why the schedulers do not start runs: kept in the settings, a key for each host."""
+"""Why the schedulers do not start runs: kept in the settings, a key for each host and user."""
 
 from __future__ import annotations
 
-from db import key_values
+from db import key_values, users
 from db.session import Database
 
 __all__ = ["WAITS_FOR_ITS_TURN", "published", "waiting_key"]
@@ -13,14 +13,15 @@ WAITS_FOR_ITS_TURN = "about to be looked at by the scheduler"
 
 
 def waiting_key(host: str) -> str:
-    """The setting under which the scheduler of a host keeps why runs wait: run id, as text → reason."""
-    return _PREFIX + host
+    """The setting under which this user's scheduler of a host keeps why runs wait: run id, as text → reason."""
+    return f"{_PREFIX}{host}/{users.current().uid}"
 
 
 def published(db: Database) -> dict[int, str]:
     """Why runs wait, by id, as the scheduler of each host gives the reasons; of several hosts, each with its name."""
     said: dict[int, list[tuple[str, str]]] = {}
-    for host, reasons in key_values.under(db, _PREFIX).items():
+    for name, reasons in key_values.under(db, _PREFIX).items():
+        host = name.partition("/")[0]
         for run_id, reason in (reasons if isinstance(reasons, dict) else {}).items():
             if str(run_id).isdecimal():
                 said.setdefault(int(run_id), []).append((host, str(reason)))

@@ -22,9 +22,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from db import private_files
 from engine.launch.attempt_files import AttemptFiles, last_line, read_json, write_json
 from engine.launch.oom import oom_kills
 from engine.launch.processes import ProcessIdentity, host_name
+from engine.launch.submitted import allowed_environment, own_origin
 
 _LOOK_SECONDS = 2.0  # how often the kernel's out-of-memory counter is read: its growth must be near the death
 _OUTER_DEVICES = "ITOP_OUTER_CUDA_VISIBLE_DEVICES"
@@ -206,7 +208,8 @@ class Warden:
 
     def _open_console(self) -> Any:
         """The console log, with a line where this attempt begins."""
-        console = self._files.console.open("ab", buffering=0)
+        descriptor = private_files.opener(self._files.console, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        console = os.fdopen(descriptor, "ab", buffering=0)
         when = time.strftime("%Y-%m-%d %H:%M:%S")
         where = f"on {self._task.device} of {host_name()}"
         console.write(f"--- attempt {self._files.number}, {when}, {where} ---\n".encode())
@@ -215,14 +218,14 @@ class Warden:
     def _start(self, console: Any) -> subprocess.Popen[bytes]:
         submission = self._task.submission
         if submission is None:
-            submission = read_json(self._files.origin) or {}
+            submission = own_origin(self._files.origin) or {}
         folder = str(submission.get("folder") or self._files.folder)
         return subprocess.Popen(
             [*self._task.command, str(self._task.run_id), "--attempt", str(self._task.attempt_id)],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
-            env=inner_environment(os.environ | _submitted_environment(submission), self._task),
+            env=inner_environment(os.environ | allowed_environment(submission), self._task),
             cwd=folder if Path(folder).is_dir() else self._files.folder,
             start_new_session=True,
         )
@@ -303,11 +306,6 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     if hasattr(os, "waitid"):
         return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     return process.poll() is not None
-
-
-def _submitted_environment(submission: Mapping[str, Any]) -> dict[str, str]:
-    values = submission.get("environment")
-    return {str(name): str(value) for name, value in values.items()} if isinstance(values, dict) else {}
 
 
 def _peak_memory() -> int:

@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 import torch
 
+from db import private_files
 from engine.training.durable import sync_folder
 
 __all__ = [
@@ -81,22 +82,26 @@ class _Hashing:
         self._file.flush()
 
 
-def write(path: Path, state: Mapping[str, Any]) -> CheckpointFile:
+def write(path: Path, state: Mapping[str, Any], *, private: bool = True) -> CheckpointFile:
     """Write a state of tensors, numbers, strings, lists and dictionaries.
 
     Args:
         path: Where to; its folder is made. A file of that name is replaced in one instant.
         state: What :func:`read` will return.
+        private: Whether it is a file of the home, with its mode; what is written for the user keeps the umask.
 
     Raises:
         OSError: The disk is full or the folder cannot be written. Nothing is left behind but, after a crash, a
             temporary file that :func:`leftovers` finds.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if private:
+        private_files.make_folder(path.parent)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
     failure: OSError | None = None
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=private_files.opener if private else None) as file:
             hashing = _Hashing(file)
             try:
                 torch.save({"format": FORMAT, **state}, hashing)  # type: ignore[arg-type]  # it asks for write, flush
@@ -125,7 +130,7 @@ def link(source: CheckpointFile, path: Path) -> CheckpointFile:
         try:
             os.link(source.path, temporary)
         except OSError:
-            with temporary.open("wb") as file:
+            with open(temporary, "wb", opener=private_files.opener) as file:
                 file.write(source.path.read_bytes())
                 file.flush()
                 os.fsync(file.fileno())

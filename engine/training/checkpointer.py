@@ -113,7 +113,7 @@ class Checkpointer(Callback):
         if path != wanted:
             say(f"{wanted} was written by something else meanwhile: the best weights are in {path}")
         self._patiently(lambda: saved_files.announce(self._db, self._run_id, path))
-        file = checkpoint.write(path, {"model": trainer.best_weights()})
+        file = checkpoint.write(path, {"model": trainer.best_weights()}, private=False)
         self._patiently(lambda: saved_files.keep(self._db, self._run_id, path, file.sha256))
 
     def save_now(self, trainer: Training) -> str:

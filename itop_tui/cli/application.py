@@ -81,6 +81,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
     ),
     "This machine": (
         Command("serve", "serve", "Show the app in a browser, on this machine only, unless you give another address."),
+        Command("share", "share", "Share your home with a group of users, or make it private again."),
         Command("keys", "keys", "List the actions of the app and their keys."),
         Command("devices", "devices", "List devices, and set how many runs each takes at once."),
         Command("doctor", "doctor", "Report what this machine has, what is wrong, and how to fix it."),

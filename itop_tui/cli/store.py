@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from db.query import QueryError
 from db.records import RunQuery, RunRecord, RunStatus
-from db.runs import runs
+from db.runs import run_owners, runs
 from db.session import Database
 from itop_tui.cli.errors import CommandError, UsageError
 from itop_tui.cli.terminal import note
@@ -23,9 +23,11 @@ def opened(*, tend: bool = True) -> Iterator[Database]:
     """
     database = Database.open()
     try:
-        if tend:
+        if tend and database.read_only is None:
             _tend(database)
         yield database
+        if database.read_only is not None:  # a command that changes something has said it, and did not come here
+            note(f"itop: read-only: {database.read_only}", *(f"itop: {warning}" for warning in database.warnings))
     finally:
         database.close()
 
@@ -34,7 +36,7 @@ def _tend(database: Database) -> None:
     from engine.launch import submit
 
     submit.reconcile(database)
-    if runs.queued(database) and not submit.scheduler_running(database):
+    if run_owners.has_waiting(database) and not submit.scheduler_running(database):
         try:
             submit.ensure_scheduler(database)
         except submit.SchedulerError as error:  # what was asked for can be done all the same

@@ -62,7 +62,7 @@ def kill(db: Database, run_ids: Iterable[int]) -> BatchResult:
 
 def each(run_ids: Iterable[int], what: Callable[[int], object]) -> BatchResult:
     """Do something to one run after the other, where more than the database is concerned; a problem stops no other."""
-    from db.errors import StoreError
+    from db.errors import ReadOnlyDatabase, StoreError
     from db.records import BatchResult
 
     done: list[int] = []
@@ -70,6 +70,8 @@ def each(run_ids: Iterable[int], what: Callable[[int], object]) -> BatchResult:
     for run_id in run_ids:
         try:
             what(run_id)
+        except ReadOnlyDatabase:  # it stops all of them, and is said once
+            raise
         except (StoreError, OSError) as error:
             problems.append(str(error))
         else:

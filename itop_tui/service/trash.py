@@ -14,6 +14,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from db import private_files
+
 
 class Bin:
     """The deletions of one app."""
@@ -53,8 +55,8 @@ class OpenApps:
         Raises:
             OSError: The lock file cannot be made, or locks do not work there.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        private_files.make_folder(self._path.parent)
+        self._descriptor = private_files.opener(self._path, os.O_RDWR | os.O_CREAT)
         first = self.alone()
         fcntl.flock(self._descriptor, fcntl.LOCK_SH)
         return first

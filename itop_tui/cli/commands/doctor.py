@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import os
 import platform
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -20,10 +21,10 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from db import paths
+from db import paths, private_files, users
 from db.errors import StoreError
 from db.records import ACTIVE, RunQuery
-from db.runs import runs
+from db.runs import run_owners, runs
 from db.session import Database
 from db.sqlite.health import examine
 from engine.config.catalogue import DATASETS
@@ -34,7 +35,7 @@ from itop_tui.cli.errors import Exit
 from itop_tui.cli.parameters import Json
 from itop_tui.cli.terminal import Verdict, console, data, heading, verdict, write
 from itop_tui.figures.format import moment, plain, plural, size
-from itop_tui.service import leftovers
+from itop_tui.service import leftovers, sharing
 from itop_tui.service.json_shape import print_json
 from itop_tui.service.registered_files import MISSING, examine_files
 
@@ -173,8 +174,11 @@ def _store(*, checksums: bool = False) -> Iterator[Check]:
         for warning in database.warnings:
             rest, _, fix = warning.rpartition(". Set ")
             yield Check(section, "file system", "warn", rest or warning, f"set {fix}" if rest else "")
+        if database.read_only is not None:
+            yield Check(section, "changes", "warn", f"read-only: {database.read_only}")
         yield _disk(section, home)
         yield _registered(section, database, checksums=checksums)
+        yield from _permissions(section, home)
         yield from _leftovers(section, database)
         yield from _scheduler(database)
     except StoreError as error:
@@ -186,7 +190,7 @@ def _store(*, checksums: bool = False) -> Iterator[Check]:
 def _disk(section: str, home: Path) -> Check:
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
-    if not os.access(existing, os.W_OK):
+    if not os.access(existing, os.W_OK) and users.owner_of(existing) == users.current():
         return Check(section, "folder", "bad", f"{existing} cannot be written to", "set ITOP_HOME to another folder")
     tone: Verdict = "bad" if free < _NO_DISK else "warn" if free < _LOW_DISK else "good"
     fix = "" if tone == "good" else "itop delete frees the space of runs"
@@ -226,8 +230,9 @@ def _leftovers(section: str, database: Database) -> Iterator[Check]:
 
 def _scheduler(database: Database) -> Iterator[Check]:
     section = "Scheduler"
-    submit.reconcile(database)
-    queued = runs.queued(database)
+    if database.read_only is None:
+        submit.reconcile(database)
+    queued = run_owners.mine(database, runs.queued(database))
     active = runs.count(database, RunQuery(statuses=ACTIVE, archived=None))
     work = f"{plural(active, 'run')} active, {len(queued)} queued"
     if submit.scheduler_running(database):
@@ -238,6 +243,26 @@ def _scheduler(database: Database) -> Iterator[Check]:
         yield Check(section, "scheduler", "warn", f"not running; {work}", "itop runs starts it again")
     else:
         yield Check(section, "scheduler", "good", f"not running; {work}: it starts with the next run")
+    yield from _others_schedulers(section, database)
+
+
+def _others_schedulers(section: str, database: Database) -> Iterator[Check]:
+    for other in submit.other_schedulers(database):
+        yield Check(section, other.user.name, "good", f"{other}, and starts the runs of {other.user.name} only")
+
+
+def _permissions(section: str, home: Path) -> Iterator[Check]:
+    """Who else can read or change what is in the home."""
+    shared = private_files.is_shared(home)
+    found = list(private_files.too_open(home))
+    if found:
+        others = "others than its group" if shared else "other users"
+        fix = f"chmod -R {'o' if shared else 'go'}-rwx {shlex.quote(str(home))}"
+        what = f"{plural(len(found), 'file or folder', 'files or folders')} can be read or changed by {others}, such as"
+        yield Check(section, "permissions", "warn", f"{what} {found[0]}", fix)
+    elif home.is_dir():
+        group = f"shared with the group {sharing.group_of(home)}" if shared else "private to its owner"
+        yield Check(section, "permissions", "good", group)
 
 
 def scheduler_since() -> float | None:

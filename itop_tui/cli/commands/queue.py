@@ -9,8 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 from rich.text import Text
 
-from db.records import BatchResult, RunRecord
-from db.runs import dependencies
+from db.records import ACTIVE, BatchResult, RunRecord, RunStatus
+from db.runs import dependencies, run_owners
 from db.runs import runs as store
 from db.runs.queue import Direction
 from db.session import Database
@@ -44,14 +44,22 @@ def queue(*, json: Json = False) -> int:
         why = submit.why_waiting(database)
         served = submit.scheduler_running(database)
         others = with_others(database, waiting) if json else []
+        foreign = submit.other_schedulers(database)
+        owners = run_owners.by_run(database, (*ACTIVE, RunStatus.QUEUED))
     if json:
         print_json(
             {
                 "scheduler": served,
                 "running": active,
                 "waiting": [
-                    {**each, "waits_because": why.get(run.id, "")} for run, each in zip(waiting, others, strict=True)
+                    {
+                        **each,
+                        "waits_because": why.get(run.id, ""),
+                        "user": owner.name if (owner := owners.get(run.id)) is not None else None,
+                    }
+                    for run, each in zip(waiting, others, strict=True)
                 ],
+                "other_schedulers": [{"user": one.user.name, "pid": one.pid} for one in foreign],
             }
         )
         return 0
@@ -74,6 +82,8 @@ def queue(*, json: Json = False) -> int:
             Column("WAITS BECAUSE", lambda run: data(why.get(run.id, "")), shrink=True),
         )
         print_table(columns, waiting, out=out)
+    for other in foreign:
+        out.print(data(f"{other}."), style="dim")
     return 0
 
 
