@@ -84,7 +84,8 @@ class RunRecord:
     one it was forked from. `position` orders the waiting runs of one priority (None: by age). A run with `trashed_at`
     was deleted by a person who may still restore it. `start_failures` counts how often in a row it ended
     before its first step. Runs of one `recipe` differ only by the seed. `metrics` holds, by name, the latest
-    values of metrics that have no field here.
+    values of metrics that have no field here. `damaged` names the columns whose cells hold what they cannot (see
+    `db.rows`); these fields have a harmless value instead, and a run whose state is damaged is lost.
     """
 
     id: int
@@ -144,6 +145,7 @@ class RunRecord:
     recipe: str | None = None
     fork_checkpoint_id: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class AttemptRecord:
     """One start or resume of a run: where it ran, as which process, of which versions, and how it ended.
 
     `diff` is what the working tree differed from `commit` by; `environment` the variables that matter, no secret among
-    them.
+    them; `damaged` as in `RunRecord`.
     """
 
     id: int
@@ -194,6 +196,7 @@ class AttemptRecord:
     command_line: str | None
     diff: str | None = None
     environment: Mapping[str, str] | None = None
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +236,7 @@ class KeptCode:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRecord:
-    """A checkpoint file; `step` optimizer steps had been taken when it was written."""
+    """A checkpoint file; `step` optimizer steps had been taken when it was written. `damaged` as in `RunRecord`."""
 
     id: int
     run_id: int
@@ -246,6 +249,7 @@ class CheckpointRecord:
     sha256: str
     val_accuracy: float | None
     created_at: float
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +262,7 @@ class CommandRecord:
     created_at: float
     done_at: float | None
     outcome: str | None
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

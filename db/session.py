@@ -25,6 +25,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from db import migrate, paths
+from db.columns import decoded
 from db.driver_errors import cause, explained
 from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
 from db.retrying import tries
@@ -300,6 +301,7 @@ def _control_transactions(engine: Engine, *, synchronous: str) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
+        connection.text_factory = decoded
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from itop_tui.figures.format import UNKNOWN, plain
-from itop_tui.figures.states import Tone, look
+from itop_tui.figures.states import DAMAGED, Tone, look
 
 if TYPE_CHECKING:
     from db.records import RunRecord
@@ -76,7 +76,10 @@ def state(status: str) -> Text:
 
 
 def state_of(run: RunRecord) -> Text:
-    """Give the state of a run that may be held: that shows as a state of its own, as in the app."""
+    """Give the state of a run that may be held, which shows as a state of its own, as in the app, or damaged."""
+    if run.damaged:
+        shown = f"{DAMAGED.glyph} {DAMAGED.word}"
+        return Text(shown if "status" in run.damaged else f"{state(run.status).plain}, {DAMAGED.word}", _STYLES["bad"])
     return Text("◌ held", style=_STYLES["warn"]) if run.held and run.status == "queued" else state(run.status)
 
 
