@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 __all__ = [
     "AmbiguousRun",
+    "DatabaseDamaged",
+    "DatabaseFull",
     "DatabaseGone",
     "DatabaseRefused",
     "DatabaseUnavailable",
@@ -24,12 +26,20 @@ class DatabaseRefused(StoreError):
     """The database is not ours, is damaged, or is newer than this program; nothing in it was changed."""
 
 
+class DatabaseDamaged(StoreError):
+    """A part of the database that was needed cannot be read; other parts may be whole."""
+
+
 class DatabaseUnavailable(StoreError):
     """The database could not be used just now: locked for too long, full, unreachable. Trying again may help."""
 
 
 class DatabaseGone(DatabaseUnavailable):
     """The database file that was opened is no longer at its path; it may come back."""
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """Nothing can be written, because the disk is full; what is there can be read."""
 
 
 class RunNotFound(StoreError):

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from db import migrate, paths
 from db.columns import decoded
-from db.driver_errors import cause, explained
+from db.driver_errors import cause, explained, of_the_file
 from db.errors import DatabaseGone, DatabaseUnavailable, StoreError
 from db.retrying import tries
 from db.sqlite import space
@@ -129,7 +129,8 @@ class Database:
         except (DBAPIError, sqlite3.Error) as error:
             engine.dispose()
             reason = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreError(f"The database {path} cannot be opened: {reason}.") from error
+            found = of_the_file(reason, path)
+            raise found or StoreError(f"The database {path} cannot be opened: {reason}.") from error
         except BaseException:
             engine.dispose()
             raise
@@ -228,7 +229,8 @@ class Database:
                 if self._watch is not None:
                     self._watch.close()
                     self._watch = None
-                raise DatabaseUnavailable(f"The database {self._path} cannot be read: {error}.") from error
+                found = of_the_file(error, self._path)
+                raise found or DatabaseUnavailable(f"The database {self._path} cannot be read: {error}.") from error
 
     def give_back_space(self) -> int:
         """Free the disk space of what was deleted, in short steps, so that others wait little.
