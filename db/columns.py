@@ -39,6 +39,7 @@ __all__ = [
     "Words",
     "as_status",
     "as_text",
+    "as_uid",
     "decoded",
 ]
 
@@ -110,8 +111,8 @@ def as_text(value: Any) -> str | None:
     return DamagedText(value.decode("utf-8", "replace") if isinstance(value, bytes) else value)
 
 
-def _as_uid(value: Any) -> str | None:
-    # It names a folder: nothing that leads elsewhere.
+def as_uid(value: Any) -> str | None:
+    """The name of a run's folder: nothing that leads elsewhere."""
     if type(value) is str and 0 < len(value) <= _LONGEST_UID and _UID_CHARACTERS.issuperset(value):
         return value
     return None if value is None else DamagedText("damaged")
@@ -219,7 +220,7 @@ class Uid(String):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], str | None]:
         """What is made of a cell."""
-        return _as_uid
+        return as_uid
 
 
 class Status(TypeDecorator[RunStatus]):

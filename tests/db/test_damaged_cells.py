@@ -26,6 +26,7 @@ _TABLES = {
     row.__tablename__: [column.name for column in row.__table__.columns if column.name != "id"]
     for row in (RunRow, AttemptRow, CheckpointRow)
 }
+_CELLS = [(table, column) for table in _TABLES for column in _TABLES[table]]
 _BAD = st.one_of(
     st.none(),
     st.integers(-(2**63), 2**63 - 1),
@@ -71,7 +72,7 @@ def damage(path: Path, table: str, column: str, value: object, row: int = 1) -> 
         as_text = isinstance(value, bytes) and value == b"\xff"
         new = "CAST(? AS TEXT)" if as_text else "?"
         try:
-            connection.execute(f'UPDATE {table} SET "{column}" = {new} WHERE id = ?', (value, row))  # noqa: S608
+            connection.execute(f'UPDATE {table} SET "{column}" = {new} WHERE id = ?', (value, row))
         except sqlite3.IntegrityError:
             return False
         connection.commit()

@@ -32,6 +32,6 @@ def test_a_damaged_one(db: Database, home: Path) -> None:
     with path.open("r+b") as file:
         file.write(raw)
     assert health.examine(db).problems
-    with pytest.raises(DatabaseDamaged, match="is damaged .*itop doctor"):
+    with pytest.raises(DatabaseDamaged, match=r"is damaged .*itop doctor"):
         runs.list_runs(db, RunQuery(limit=None))
     assert runs.get(db, 1).notes.startswith("0 ")  # what is whole is still read
