@@ -7,6 +7,8 @@ from collections.abc import Sequence
 __all__ = [
     "AmbiguousRun",
     "AttemptOver",
+    "DatabaseDamaged",
+    "DatabaseFull",
     "DatabaseGone",
     "DatabaseRefused",
     "DatabaseUnavailable",
@@ -26,6 +28,10 @@ class DatabaseRefused(StoreError):
     """The database is not ours, is damaged, or is newer than this program; nothing in it was changed."""
 
 
+class DatabaseDamaged(StoreError):
+    """A part of the database that was needed cannot be read; other parts may be whole."""
+
+
 class DatabaseUnavailable(StoreError):
     """The database could not be used just now: locked for too long, full, unreachable. Trying again may help."""
 
@@ -36,6 +42,10 @@ class DatabaseGone(DatabaseUnavailable):
 
 class ReadOnlyDatabase(StoreError):
     """Nothing may be changed here: it is another user's, or was opened only to look at."""
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """Nothing can be written, because the disk is full; what is there can be read."""
 
 
 class RunNotFound(StoreError):

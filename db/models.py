@@ -10,22 +10,32 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Double,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from db.columns import Lines, MetricValues, Status, Words
+from db.columns import (
+    Count,
+    Flag,
+    Json,
+    Large,
+    LargeCount,
+    Lines,
+    MetricValues,
+    Moment,
+    Number,
+    Short,
+    Status,
+    Uid,
+    Whole,
+    Words,
+)
 from db.history.declared import STEP_COLUMNS
 from db.history.nonfinite import MetricColumns
 from db.records import RunStatus
@@ -99,7 +109,14 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {float: Double, str: Words, dict[str, Any]: JSON, RunStatus: Status}
+    type_annotation_map = {
+        int: Whole,
+        float: Number,
+        bool: Flag,
+        str: Words,
+        dict[str, Any]: Json(dict),
+        RunStatus: Status,
+    }
 
 
 def table_of(row: type[Base]) -> Table:
@@ -118,7 +135,7 @@ class RunRow(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    uid: Mapped[str] = mapped_column(String(12), unique=True)
+    uid: Mapped[str] = mapped_column(Uid(12), unique=True)
     name: Mapped[str] = mapped_column(index=True)
     status: Mapped[RunStatus]
     reason: Mapped[str | None]
@@ -133,23 +150,23 @@ class RunRow(Base):
     start_checkpoint_id: Mapped[int | None] = mapped_column(
         ForeignKey("checkpoints.id", ondelete="SET NULL", use_alter=True), index=True
     )
-    fork_step: Mapped[int | None]
+    fork_step: Mapped[int | None] = mapped_column(Count)
     priority: Mapped[int] = mapped_column(default=0)
     held: Mapped[bool] = mapped_column(default=False)
     model: Mapped[str]
     data: Mapped[str]
     method: Mapped[str]
-    seed: Mapped[int | None] = mapped_column(BigInteger)
+    seed: Mapped[int | None] = mapped_column(Large)
     target_density: Mapped[float | None]
-    created_at: Mapped[float] = mapped_column(index=True)
-    queued_at: Mapped[float | None]
-    started_at: Mapped[float | None]
-    ended_at: Mapped[float | None]
-    heartbeat_at: Mapped[float | None]
-    step: Mapped[int] = mapped_column(default=0)
-    total_steps: Mapped[int] = mapped_column(default=0)
-    epoch: Mapped[int] = mapped_column(default=0)
-    total_epochs: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[float] = mapped_column(Moment, index=True)
+    queued_at: Mapped[float | None] = mapped_column(Moment)
+    started_at: Mapped[float | None] = mapped_column(Moment)
+    ended_at: Mapped[float | None] = mapped_column(Moment)
+    heartbeat_at: Mapped[float | None] = mapped_column(Moment)
+    step: Mapped[int] = mapped_column(Count, default=0)
+    total_steps: Mapped[int] = mapped_column(Count, default=0)
+    epoch: Mapped[int] = mapped_column(Count, default=0)
+    total_epochs: Mapped[int] = mapped_column(Count, default=0)
     loss: Mapped[float | None]
     accuracy: Mapped[float | None]
     val_loss: Mapped[float | None]
@@ -158,28 +175,28 @@ class RunRow(Base):
     test_accuracy: Mapped[float | None]
     test_accuracy_last: Mapped[float | None]
     density: Mapped[float | None]
-    nonzeros: Mapped[int | None] = mapped_column(BigInteger)
+    nonzeros: Mapped[int | None] = mapped_column(LargeCount)
     itop_rate: Mapped[float | None]
     death_rate: Mapped[float | None]
     learning_rate: Mapped[float | None]
     samples_per_second: Mapped[float | None]
     training_flops: Mapped[float | None]
     flops_ratio: Mapped[float | None]
-    nonfinite: Mapped[int] = mapped_column(default=0)
-    attempt_count: Mapped[int] = mapped_column(default=0)
+    nonfinite: Mapped[int] = mapped_column(Count, default=0)
+    attempt_count: Mapped[int] = mapped_column(Count, default=0)
     host: Mapped[str | None]
     device: Mapped[str | None]
-    pid: Mapped[int | None]
+    pid: Mapped[int | None] = mapped_column(Count)
     # Its place among the waiting runs of its priority; None: by its age. Moving a run sets it.
     position: Mapped[float | None]
-    starred_at: Mapped[float | None]
-    archived_at: Mapped[float | None]
+    starred_at: Mapped[float | None] = mapped_column(Moment)
+    archived_at: Mapped[float | None] = mapped_column(Moment)
     # Deleted by a person who may still restore it; no list shows it.
-    trashed_at: Mapped[float | None]
+    trashed_at: Mapped[float | None] = mapped_column(Moment)
     # How often in a row it ended before its first step.
-    start_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    start_failures: Mapped[int] = mapped_column(Count, default=0, server_default=text("0"))
     # The same for runs that differ only by the seed; see `engine.config.experiments`.
-    recipe: Mapped[str | None] = mapped_column(String(16), index=True)
+    recipe: Mapped[str | None] = mapped_column(Short(16), index=True)
     # Not a foreign key: the checkpoint may be gone, and its id is never given out again.
     fork_checkpoint_id: Mapped[int | None] = mapped_column(index=True)
     # Where it was submitted, as ASCII JSON: the name of a folder need not be UTF-8. No list reads it.
@@ -200,20 +217,20 @@ class AttemptRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
-    number: Mapped[int]
+    number: Mapped[int] = mapped_column(Count)
     host: Mapped[str]
     device: Mapped[str]
-    pid: Mapped[int | None]
+    pid: Mapped[int | None] = mapped_column(Count)
     start_time: Mapped[float | None]
     boot_id: Mapped[str | None]
-    warden_pid: Mapped[int | None]
-    started_at: Mapped[float]
-    ended_at: Mapped[float | None]
+    warden_pid: Mapped[int | None] = mapped_column(Count)
+    started_at: Mapped[float] = mapped_column(Moment)
+    ended_at: Mapped[float | None] = mapped_column(Moment)
     status: Mapped[RunStatus]
     reason: Mapped[str | None]
     exit_code: Mapped[int | None]
     signal: Mapped[int | None]
-    start_step: Mapped[int]
+    start_step: Mapped[int] = mapped_column(Count)
     traceback: Mapped[str | None]
     versions: Mapped[dict[str, Any]]
     commit: Mapped[str | None] = mapped_column("git_commit")
@@ -242,8 +259,8 @@ class CodeFileRow(Base):
     queued: Mapped[bool] = mapped_column(primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     path: Mapped[str]
-    sha256: Mapped[str] = mapped_column(String(64), index=True)
-    bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(Short(64), index=True)
+    bytes: Mapped[int] = mapped_column(LargeCount)
     tracked: Mapped[bool | None]
 
 
@@ -252,7 +269,7 @@ class CodeTextRow(Base):
 
     __tablename__ = "code_texts"
 
-    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sha256: Mapped[str] = mapped_column(Short(64), primary_key=True)
     text: Mapped[str]
 
 
@@ -275,14 +292,14 @@ class CheckpointRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
     attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempts.id", ondelete="SET NULL"), index=True)
-    step: Mapped[int]
-    epoch: Mapped[int]
-    kind: Mapped[str] = mapped_column(String(16))
+    step: Mapped[int] = mapped_column(Count)
+    epoch: Mapped[int] = mapped_column(Count)
+    kind: Mapped[str] = mapped_column(Short(16))
     path: Mapped[str] = mapped_column(index=True)
-    bytes: Mapped[int] = mapped_column(BigInteger)
-    sha256: Mapped[str] = mapped_column(String(64))
+    bytes: Mapped[int] = mapped_column(LargeCount)
+    sha256: Mapped[str] = mapped_column(Short(64))
     val_accuracy: Mapped[float | None]
-    created_at: Mapped[float]
+    created_at: Mapped[float] = mapped_column(Moment)
 
 
 class CommandRow(Base):
@@ -293,9 +310,9 @@ class CommandRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
-    kind: Mapped[str] = mapped_column(String(16))
-    created_at: Mapped[float]
-    done_at: Mapped[float | None]
+    kind: Mapped[str] = mapped_column(Short(16))
+    created_at: Mapped[float] = mapped_column(Moment)
+    done_at: Mapped[float | None] = mapped_column(Moment)
     outcome: Mapped[str | None]
 
 
@@ -311,7 +328,7 @@ class RunDependencyRow(Base):
     # Whether that run must have completed; else any end will do.
     must_complete: Mapped[bool]
     # "open" until the run starts, then "met"; "failed" while the run is held because of it.
-    outcome: Mapped[str] = mapped_column(String(8))
+    outcome: Mapped[str] = mapped_column(Short(8))
 
 
 class StepMetricRow(Base):
@@ -321,7 +338,7 @@ class StepMetricRow(Base):
     __table_args__ = {"sqlite_with_rowid": False}
 
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
-    step: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     epoch: Mapped[int]
     loss: Mapped[float | None]
     accuracy: Mapped[float | None]
@@ -341,7 +358,7 @@ class MetricRow(Base):
     __table_args__ = {"sqlite_autoincrement": True}
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(Short(64), unique=True)
     # The fields of `db.history.declared.Metric`, so that a program that does not declare it can still show it.
     declaration: Mapped[dict[str, Any]]
 
@@ -404,9 +421,9 @@ class MaskUpdateRow(Base):
     update: Mapped[int] = mapped_column("number", primary_key=True, autoincrement=False)
     step: Mapped[int]
     death_rate: Mapped[float | None]
-    pruned: Mapped[int] = mapped_column(BigInteger)
-    grown: Mapped[int] = mapped_column(BigInteger)
-    nonzeros: Mapped[int] = mapped_column(BigInteger)
+    pruned: Mapped[int] = mapped_column(LargeCount)
+    grown: Mapped[int] = mapped_column(LargeCount)
+    nonzeros: Mapped[int] = mapped_column(LargeCount)
     density: Mapped[float | None]
     itop_rate: Mapped[float | None]
     overlap_previous: Mapped[float | None]
@@ -427,12 +444,12 @@ class LayerMaskStatRow(Base):
     update: Mapped[int] = mapped_column("number", primary_key=True, autoincrement=False)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     layer: Mapped[str]
-    shape: Mapped[list[int]] = mapped_column(JSON)
-    size: Mapped[int] = mapped_column(BigInteger)
-    nonzeros: Mapped[int] = mapped_column(BigInteger)
-    pruned: Mapped[int] = mapped_column(BigInteger)
-    grown: Mapped[int] = mapped_column(BigInteger)
-    explored: Mapped[int] = mapped_column(BigInteger)
+    shape: Mapped[list[int]] = mapped_column(Json(list))
+    size: Mapped[int] = mapped_column(LargeCount)
+    nonzeros: Mapped[int] = mapped_column(LargeCount)
+    pruned: Mapped[int] = mapped_column(LargeCount)
+    grown: Mapped[int] = mapped_column(LargeCount)
+    explored: Mapped[int] = mapped_column(LargeCount)
     overlap_previous: Mapped[float | None]
     overlap_first: Mapped[float | None]
     survival: Mapped[float | None]
@@ -447,4 +464,4 @@ class SettingRow(Base):
     __tablename__ = "settings"
 
     key: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[Any] = mapped_column(JSON)
+    value: Mapped[Any] = mapped_column(Json)

@@ -85,7 +85,8 @@ class RunRecord:
     one it was forked from. `position` orders the waiting runs of one priority (None: by age). A run with `trashed_at`
     was deleted by a person who may still restore it. `start_failures` counts how often in a row it ended
     before its first step. Runs of one `recipe` differ only by the seed. `metrics` holds, by name, the latest
-    values of metrics that have no field here.
+    values of metrics that have no field here. `damaged` names the columns whose cells hold what they cannot (see
+    `db.rows`); these fields have a harmless value instead, and a run whose state is damaged is lost.
     """
 
     id: int
@@ -145,6 +146,7 @@ class RunRecord:
     recipe: str | None = None
     fork_checkpoint_id: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,8 @@ class AttemptRecord:
 
     `diff` is what the working tree differed from `commit` by; `environment` the variables that matter, no secret among
     them. `machine_id`, `pid_namespace`, `started_uptime` and `home` are those of its `Host`, None where an earlier
-    version started it. `launched` says whether somebody has taken it on to start its process.
+    version started it. `launched` says whether somebody has taken it on to start its process; `damaged` as in
+    `RunRecord`.
     """
 
     id: int
@@ -222,6 +225,7 @@ class AttemptRecord:
     started_uptime: float | None = None
     launched: bool | None = None
     home: str | None = None
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +265,7 @@ class KeptCode:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRecord:
-    """A checkpoint file; `step` optimizer steps had been taken when it was written.
+    """A checkpoint file; `step` optimizer steps had been taken when it was written. `damaged` as in `RunRecord`.
 
     Attributes:
         path: Where the file is to be now, absolute; see `db.runs.checkpoint_places`.
@@ -280,6 +284,7 @@ class CheckpointRecord:
     val_accuracy: float | None
     created_at: float
     outside: bool = False
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +297,7 @@ class CommandRecord:
     created_at: float
     done_at: float | None
     outcome: str | None
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

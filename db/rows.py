@@ -1,15 +1,31 @@
-"""From rows to records, and the look-ups every part of the store begins with."""
+"""From rows to records, and the look-ups every part of the store begins with.
+
+A row may hold anything (see `db.columns`). A cell that its column cannot hold becomes a harmless value of the right
+type (None where that is allowed), and its name is in the record's `damaged`: so one bad cell is seen, and breaks
+nothing but its own row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args, get_type_hints
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db import columns
 from db.errors import IllegalState, RunNotFound, StoreError
 from db.models import RUN_METRICS, AttemptRow, CheckpointRow, CommandRow, RunRow
-from db.records import AttemptRecord, CheckpointRecord, CommandRecord, RunRecord
+from db.records import (
+    AttemptRecord,
+    CheckpointKind,
+    CheckpointRecord,
+    CommandKind,
+    CommandRecord,
+    RunRecord,
+    RunStatus,
+)
 from db.runs.checkpoint_places import inner_path, located
 
 __all__ = [
@@ -27,35 +43,83 @@ __all__ = [
 
 _IN_A_QUERY = 10_000  # SQLite takes at most 32,766 parameters
 
-_RUN_COLUMNS = (*(name for name in RunRecord.__dataclass_fields__), "nonfinite")
-_ATTEMPT_COLUMNS = tuple(AttemptRecord.__dataclass_fields__)
-_CHECKPOINT_COLUMNS = tuple(name for name in CheckpointRecord.__dataclass_fields__ if name not in ("path", "outside"))
-_COMMAND_COLUMNS = tuple(CommandRecord.__dataclass_fields__)
+# What a field is read as where its cell is damaged and it cannot be None, by the type of the field.
+_HARMLESS: dict[Any, Any] = {int: 0, float: math.nan, str: "", bool: False, RunStatus: RunStatus.LOST, tuple: ()}
+_KINDS = get_args(CheckpointKind)
+_COMMANDS = get_args(CommandKind)
+_MARKS = frozenset(columns.Damaged.__subclasses__())
+
+
+class _Fields:
+    """The fields of a record, and what they are read as where their cells are damaged."""
+
+    def __init__(self, record: type, *others: str, without: str = "damaged") -> None:
+        left_out = {"damaged", without}
+        hints = {name: hint for name, hint in get_type_hints(record).items() if name not in left_out}
+        self.names = (*hints, *others)
+        self._harmless = {name: self._of(hint) for name, hint in hints.items()} | dict.fromkeys(others, 0)
+        self._required = frozenset(name for name, value in self._harmless.items() if value is not None)
+
+    @staticmethod
+    def _of(hint: Any) -> Any:
+        if type(None) in get_args(hint):
+            return None
+        kind = getattr(hint, "__origin__", hint)
+        return _HARMLESS[kind] if kind in _HARMLESS else "" if get_args(hint) in (_KINDS, _COMMANDS) else {}
+
+    def read(self, row: Any) -> dict[str, Any]:
+        """The values of a row, by the names of the fields, and `damaged`, the names of those that are not as stored."""
+        values = {name: getattr(row, name) for name in self.names}
+        damaged = tuple(name for name, value in values.items() if type(value) in _MARKS)
+        damaged += tuple(name for name in self._required if values[name] is None)
+        if values.get("status") is columns.UNKNOWN_STATUS:
+            damaged += ("status",)
+        for name in damaged:
+            # Of text, what there is of it says more than nothing.
+            text = isinstance(values[name], columns.DamagedText) and name != "uid"
+            values[name] = str(values[name]) if text else self._harmless[name]
+        values["damaged"] = tuple(sorted(damaged))
+        return values
+
+
+_RUN = _Fields(RunRecord, "nonfinite")
+_ATTEMPT = _Fields(AttemptRecord)
+_CHECKPOINT = _Fields(CheckpointRecord, without="outside")
+_COMMAND = _Fields(CommandRecord)
 
 
 def run_record(row: RunRow) -> RunRecord:
     """A run as it leaves the store. A dense one has no R_s: older versions recorded a 1 for it."""
-    values = RUN_METRICS.decode({name: getattr(row, name) for name in _RUN_COLUMNS})
+    values = _RUN.read(row)
+    if "uid" in values["damaged"]:
+        values["uid"] = f"damaged-{row.id}"  # the name of a folder, and not that of all runs
+    values = RUN_METRICS.decode(values)
     return RunRecord(**values | {"itop_rate": None} if row.method == "dense" else values)
 
 
 def attempt_record(row: AttemptRow) -> AttemptRecord:
     """An attempt as it leaves the store."""
-    return AttemptRecord(**{name: getattr(row, name) for name in _ATTEMPT_COLUMNS})
+    return AttemptRecord(**_ATTEMPT.read(row))
 
 
 def checkpoint_record(row: CheckpointRow, uid: str) -> CheckpointRecord:
     """A checkpoint of the run with this uid, as it leaves the store."""
-    return CheckpointRecord(
-        **{name: getattr(row, name) for name in _CHECKPOINT_COLUMNS},
-        path=str(located(uid, row.path)),
-        outside=inner_path(row.path) is None,
-    )
+    # Of an unknown kind, it is one that nothing removes by itself.
+    values = _of_kind(_CHECKPOINT.read(row), _KINDS, "manual")
+    named = str(values["path"])
+    place = {"path": str(located(uid, named)), "outside": inner_path(named) is None}
+    return CheckpointRecord(**{**values, **place})
 
 
 def command_record(row: CommandRow) -> CommandRecord:
     """A command as it leaves the store."""
-    return CommandRecord(**{name: getattr(row, name) for name in _COMMAND_COLUMNS})
+    return CommandRecord(**_of_kind(_COMMAND.read(row), _COMMANDS, "checkpoint"))
+
+
+def _of_kind(values: dict[str, Any], kinds: tuple[str, ...], otherwise: str) -> Mapping[str, Any]:
+    if values["kind"] not in kinds:
+        values["kind"], values["damaged"] = otherwise, tuple(sorted({*values["damaged"], "kind"}))
+    return values
 
 
 def get_run(session: Session, run_id: int, *, lock: bool = False) -> RunRow:

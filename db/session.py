@@ -27,8 +27,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from db import migrate, private_files, read_only, users
+from db.columns import decoded
 from db.database_place import chosen_place, understood
-from db.driver_errors import cause, explained
+from db.driver_errors import cause, explained, of_the_file
 from db.errors import DatabaseGone, DatabaseRefused, DatabaseUnavailable, StoreError
 from db.retrying import tries
 from db.sqlite import space
@@ -133,7 +134,8 @@ class Database:
         except (DBAPIError, sqlite3.Error) as error:
             engine.dispose()
             reason = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreError(f"The database {path} cannot be opened: {reason}.") from error
+            found = of_the_file(reason, path)
+            raise found or StoreError(f"The database {path} cannot be opened: {reason}.") from error
         except BaseException:
             engine.dispose()
             raise
@@ -301,7 +303,8 @@ class Database:
                 if self._watch is not None:
                     self._watch.close()
                     self._watch = None
-                raise DatabaseUnavailable(f"The database {self._path} cannot be read: {error}.") from error
+                found = of_the_file(error, self._path)
+                raise found or DatabaseUnavailable(f"The database {self._path} cannot be read: {error}.") from error
 
     def give_back_space(self) -> int:
         """Free the disk space of what was deleted, in short steps, so that others wait little.
@@ -394,6 +397,7 @@ def _control_transactions(engine: Engine, *, synchronous: str) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
+        connection.text_factory = decoded
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")

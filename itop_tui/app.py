@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from db.session import Database
 
 _HERE = Path(__file__).parent
+_MOST_PROBLEMS = 4  # of the preferences that are shown at once
 _SEVERITY: Mapping[bool, Severity] = {True: "information", False: "error"}
 """How an ending is shown, by whether it went well."""
 
@@ -98,7 +99,10 @@ class ItopApp(Shell):
 
     def on_mount(self) -> None:
         """Report what is wrong in config.toml, and open the database once the first frame is out."""
-        for problem in self._wrong_preferences:
+        wrong = self._wrong_preferences
+        if len(wrong) > _MOST_PROBLEMS:
+            wrong = (*wrong[:_MOST_PROBLEMS], f"and {len(wrong) - _MOST_PROBLEMS} more: itop keys lists them all")
+        for problem in wrong:
             self.notify(problem, title="config.toml", severity="warning", timeout=15, markup=False)
         self.call_after_refresh(self._open_database)
 

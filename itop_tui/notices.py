@@ -110,8 +110,9 @@ def start_commands(
                 env={**os.environ, **{f"ITOP_{name.upper()}": value for name, value in values.items()}},
                 start_new_session=True,
             )
-        except OSError as error:
-            return f"notify.command = {command[0]!r} cannot be started: {error.strerror or error}"
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            return f"notify.command = {command[0]!r} cannot be started: {why}"
         started.append(process)
     return None
 

@@ -1,7 +1,7 @@
 """The preferences of the user: a file they write, and the little that the app remembers by itself.
 
-``config.toml`` in `ITOP_HOME` is the user's. Errors in it are reported and ignored; they never keep the app from
-starting:
+``config.toml`` in `ITOP_HOME` is the user's. Errors in it are reported and ignored; whatever it holds or is, it never
+keeps the app from starting:
 
     theme = "itop-contrast"
 
@@ -22,8 +22,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,13 @@ from typing import Any
 from engine.spelling import hint
 from itop_tui.look.theme import THEMES
 
-__all__ = ["ENDINGS", "Notify", "Preferences", "config_path", "load", "remember"]
+__all__ = ["ENDINGS", "Notify", "Preferences", "config_path", "load", "remember", "shown"]
 
 ENDINGS = ("finished", "stopped", "failed")
 """The kinds of endings that can be reported."""
+
+_LARGEST = 1_000_000  # bytes of a file that is read
+_LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +89,63 @@ def load() -> Preferences:
     """Read the person's file and what the app remembers; what is wrong is among the problems, nothing is raised."""
     path = config_path()
     problems: list[str] = []
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        given = {}
-    except (OSError, ValueError) as error:  # tomllib's error and a wrong encoding are ValueErrors
-        given = {}
-        problems.append(f"{path} cannot be read: {error}")
+    given = _read(path, tomllib.loads, problems)
     problems += _unknown(given, ("theme", "keys", "notify"), str(path))
     theme = _theme(given.get("theme"), problems)
     keys = given.get("keys", {})
     if not isinstance(keys, dict):
-        problems.append(f"keys = {keys!r}: must be a table of actions and keys")
+        problems.append(f"keys = {shown(keys)}: must be a table of actions and keys")
         keys = {}
-    return Preferences(theme or _remembered(), keys, _notify(given.get("notify", {}), problems), tuple(problems))
+    notify = _notify(given.get("notify", {}), problems)
+    remembered = _remembered(problems)
+    return Preferences(theme or remembered, keys, notify, tuple(problems))
+
+
+def _read(path: Path, parse: Callable[[str], Any], problems: list[str]) -> dict[str, Any]:
+    """A table from a file; what keeps it from being read is put among the problems, unless there is no such file."""
+    try:
+        found = parse(_text_of(path))
+    except FileNotFoundError:
+        return {}
+    # The errors of both parsers and of a wrong encoding are ValueErrors; what is nested too deeply is the last.
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+        problems.append(f"{path} cannot be read: {_short(why, 200)}; it is ignored")
+        return {}
+    if isinstance(found, dict):
+        return found
+    problems.append(f"{path} cannot be read: it is {shown(found)}, not a table; it is ignored")
+    return {}
+
+
+def _text_of(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        OSError: It cannot be read, or is a folder, a pipe, a device or the like, which might never end.
+        ValueError: It is too long, or not UTF-8.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("it is not a file")
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise ValueError(f"it is longer than {_LARGEST:,} bytes")
+    return data.decode()
+
+
+def shown(value: object) -> str:
+    """A value from a file, for a message: on one line, and not too much of it."""
+    try:
+        return _short(repr(value), _LONGEST_SHOWN)
+    except (ValueError, RecursionError):  # a number of thousands of digits; what is nested too deeply
+        return f"a {type(value).__name__} that cannot be shown"
+
+
+def _short(text: str, limit: int) -> str:
+    line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return line if len(line) <= limit else f"{line[:limit]}…"
 
 
 def remember(theme: str) -> None:
@@ -113,16 +160,16 @@ def remember(theme: str) -> None:
         draft = path.with_name(f".state-{os.getpid()}")
         with open(draft, "w", encoding="utf-8", opener=private_files.opener) as file:
             json.dump({"theme": theme}, file)
-        draft.replace(path)
+        try:
+            draft.replace(path)
+        except OSError:  # a folder has this name
+            draft.unlink()
 
 
-def _remembered() -> str | None:
-    with contextlib.suppress(OSError, ValueError):
-        state = json.loads(_state_path().read_text(encoding="utf-8"))
-        theme = state.get("theme") if isinstance(state, dict) else None
-        if theme in _theme_names():
-            return str(theme)
-    return None
+def _remembered(problems: list[str]) -> str | None:
+    theme = _read(_state_path(), json.loads, problems).get("theme")
+    # Of another kind, or of a theme of another version, it is forgotten: the next choice replaces it.
+    return theme if isinstance(theme, str) and theme in _theme_names() else None
 
 
 def _theme_names() -> list[str]:
@@ -132,39 +179,46 @@ def _theme_names() -> list[str]:
 def _theme(value: object, problems: list[str]) -> str | None:
     if value is None or value in _theme_names():
         return None if value is None else str(value)
-    problems.append(f"theme = {value!r}: must be one of {', '.join(_theme_names())}{hint(value, _theme_names())}")
+    problems.append(
+        f"theme = {shown(value)}: must be one of {', '.join(_theme_names())}{hint(shown(value), _theme_names())}"
+    )
     return None
 
 
 def _notify(value: object, problems: list[str]) -> Notify:
     if not isinstance(value, dict):
-        problems.append(f"notify = {value!r}: must be a table with on, desktop and command")
+        problems.append(f"notify = {shown(value)}: must be a table with on, desktop and command")
         return Notify()
     problems += _unknown(value, ("on", "desktop", "command"), "[notify]")
     on = _words(value.get("on", list(ENDINGS)))
     if on is None or not set(on) <= set(ENDINGS):
-        problems.append(f"notify.on = {value['on']!r}: must be a list of {', '.join(ENDINGS)}")
+        problems.append(f"notify.on = {shown(value['on'])}: must be a list of {', '.join(ENDINGS)}")
         on = ENDINGS
     desktop = value.get("desktop", False)
     if not isinstance(desktop, bool):
-        problems.append(f"notify.desktop = {desktop!r}: must be true or false")
+        problems.append(f"notify.desktop = {shown(desktop)}: must be true or false")
         desktop = False
     command = _words(value.get("command", []))
     if command is None:
-        problems.append(f"notify.command = {value['command']!r}: must be a list of words")
+        problems.append(f"notify.command = {shown(value['command'])}: must be a list of words")
         command = ()
     return Notify(on, desktop, command)
 
 
 def _words(value: object) -> tuple[str, ...] | None:
     words = value if isinstance(value, list) else None
-    return tuple(words) if words is not None and all(isinstance(word, str) for word in words) else None
+    return tuple(words) if words is not None and all(map(_is_word, words)) else None
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and "\x00" not in value  # no command can be given a NUL
 
 
 def _unknown(given: Mapping[str, Any], known: Iterable[str], where: str) -> list[str]:
     known = tuple(known)
     return [
-        f"{name} in {where}: there is no such setting; there are {', '.join(known)}{hint(name, known)}"
+        f"{_short(name, _LONGEST_SHOWN)} in {where}: there is no such setting; there are {', '.join(known)}"
+        f"{hint(name[:_LONGEST_SHOWN], known)}"
         for name in given
         if name not in known
     ]

@@ -5,6 +5,7 @@ One pass over a few columns of the table of runs; neither configurations nor his
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.columns import as_status
 from db.declared_settings import in_recipe
 from db.errors import StoreError
 from db.finding.listing import check_sort, selected
@@ -39,6 +41,7 @@ GROUP_SORTS = ("key", "label", "n", "latest")
 RECIPE = "recipe"
 
 # No person reads further, and each costs a configuration to be read.
+_NUMBERS = (int, float, bool)
 _TOLD_APART = 300
 
 _SHIFTS = {name: 2 * index for index, name in enumerate(RUN_METRICS.names)}
@@ -191,7 +194,8 @@ def _group(key: str, rows: Sequence[Sequence[Any]], averaged: Mapping[str, Field
     count, diverged, mean, std, minimum, maximum = ({} for _ in range(6))
     strange = any(nonfinite)
     for (name, field), values in zip(averaged.items(), columns[len(SHARED) :], strict=False):
-        finite = [value for value in values if value is not None]
+        # What else a damaged row holds is no number, and counts as one that is missing.
+        finite = [value for value in values if type(value) in _NUMBERS]
         n = count[name] = len(finite)
         shift = _SHIFTS.get(field.column)
         diverged[name] = sum(bits >> shift & 3 != 0 for bits in nonfinite) if strange and shift is not None else 0
@@ -204,8 +208,8 @@ def _group(key: str, rows: Sequence[Sequence[Any]], averaged: Mapping[str, Field
         n=len(ids),
         run_ids=tuple(sorted(ids)),
         shared=shared,
-        statuses={RunStatus(word): number for word, number in Counter(statuses).items()},
-        latest=max(created),
+        statuses=_states(statuses),
+        latest=max((at for at in created if math.isfinite(at)), default=math.nan),
         count=count,
         diverged=diverged,
         mean=mean,
@@ -213,6 +217,13 @@ def _group(key: str, rows: Sequence[Sequence[Any]], averaged: Mapping[str, Field
         minimum=minimum,
         maximum=maximum,
     )
+
+
+def _states(words: Sequence[Any]) -> dict[RunStatus, int]:
+    counted: Counter[RunStatus] = Counter()
+    for word, number in Counter(words).items():
+        counted[as_status(word)] += number
+    return dict(counted)
 
 
 def _label(key: str, shared: Mapping[str, Any], by: Field) -> str:

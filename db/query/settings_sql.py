@@ -112,4 +112,5 @@ def _(element: _SettingNumber, compiler: SQLCompiler, **options: Any) -> str:
 
 
 def _extract(config: str, name: str) -> str:
-    return f"json_extract({config}, '$.\"' || {name} || '\"')"
+    # A configuration that is not JSON has no settings; without the question, the whole statement would fail.
+    return f"CASE WHEN json_valid({config}) THEN json_extract({config}, '$.\"' || {name} || '\"') END"

@@ -74,7 +74,7 @@ def enable(path: Path) -> str | None:
         connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
         try:
             connection.execute("VACUUM")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             return _why_not(path, str(error))
     return None
 
@@ -109,7 +109,7 @@ def _write_back(path: Path, *, patience: float) -> bool:
             busy = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[0]
             # Busy already here: another process does the same.
             return bool(busy) or not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        except sqlite3.OperationalError:
+        except sqlite3.Error:  # also a damaged page: what reads it says so
             return False
 
 

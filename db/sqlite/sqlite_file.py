@@ -14,6 +14,7 @@ APPLICATION_ID = 0x69544F50  # "iTOP": written into the header of every database
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER_SIZE = 100
+_LOG_HEADER_SIZE = 32  # a log of no more holds nothing
 _APPLICATION_ID_OFFSET = 68
 
 # File systems whose shared memory or locks do not reach across the hosts that mount them. WAL needs both.
@@ -59,9 +60,11 @@ def inspect_file(path: Path) -> str | None:
         The revision of its tables, or None where the file is missing or empty, so that ours can be made there.
 
     Raises:
-        DatabaseRefused: It is something else: not a database, or another program's.
+        DatabaseRefused: It is something else: not a database, or another program's; or it is missing or empty, and
+            the log of the database that was there lies beside it.
     """
     if not path.exists():
+        _refuse_log_alone(path, "is not there")
         return None
     if not path.is_file():
         raise DatabaseRefused(f"{path} is not a file. Set ITOP_HOME or ITOP_DATABASE_URL to another place.")
@@ -71,6 +74,7 @@ def inspect_file(path: Path) -> str | None:
     except OSError as error:
         raise DatabaseRefused(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
     if not header:
+        _refuse_log_alone(path, "is empty")
         return None
     if len(header) < _HEADER_SIZE or not header.startswith(_MAGIC):
         raise DatabaseRefused(
@@ -84,6 +88,27 @@ def inspect_file(path: Path) -> str | None:
             "It was left untouched. Set ITOP_HOME or ITOP_DATABASE_URL to another place."
         )
     return _revision(path) if found == APPLICATION_ID else None
+
+
+def _refuse_log_alone(path: Path, state: str) -> None:
+    """Refuse a place where only a log is left: a database made there would take it for its own, or remove it.
+
+    Not a rollback journal: while the first tables are made, one stands beside an empty file.
+
+    Raises:
+        DatabaseRefused: There is such a log.
+    """
+    log = path.with_name(path.name + "-wal")
+    try:
+        size = log.stat().st_size
+    except OSError:
+        return
+    if size > _LOG_HEADER_SIZE:
+        raise DatabaseRefused(
+            f"{path} {state}, but its log {log.name} ({size:,} bytes) is beside it: the database was lost or cut off. "
+            f"Nothing was changed. Put a copy of the database back there (itop restore, or a backup of your own); or, "
+            f"to begin with a new one, move {log} to another place first."
+        )
 
 
 def _has_no_tables(path: Path) -> bool:

@@ -84,6 +84,8 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("share", "share", "Share your home with a group of users, or make it private again."),
         Command("keys", "keys", "List the actions of the app and their keys."),
         Command("devices", "devices", "List devices, and set how many runs each takes at once."),
+        Command("backup", "backup", "Copy the database and all checkpoints, while runs train."),
+        Command("restore", "backup", "Put a backup into a home that has no runs."),
         Command("doctor", "doctor", "Report what this machine has, what is wrong, and how to fix it."),
     ),
 }

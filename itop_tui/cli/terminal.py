@@ -21,7 +21,7 @@ from rich.text import Text
 
 from db.runs.silence import no_sign, silence
 from itop_tui.figures.format import UNKNOWN, plain
-from itop_tui.figures.states import Tone, look
+from itop_tui.figures.states import DAMAGED, Tone, look
 
 if TYPE_CHECKING:
     from db.records import RunRecord
@@ -78,7 +78,10 @@ def state(status: str) -> Text:
 
 
 def state_of(run: RunRecord) -> Text:
-    """Give the state of a run that may be held, or give no sign of life: both show, as in the app."""
+    """Give the state of a run that may be held, damaged, or give no sign of life: that shows too, as in the app."""
+    if run.damaged:
+        shown = f"{DAMAGED.glyph} {DAMAGED.word}"
+        return Text(shown if "status" in run.damaged else f"{state(run.status).plain}, {DAMAGED.word}", _STYLES["bad"])
     if (quiet := silence(run, time.time())) is not None:
         return Text(f"{look(run.status).glyph} {run.status}: {no_sign(quiet)}", style=_STYLES["warn"])
     return Text("◌ held", style=_STYLES["warn"]) if run.held and run.status == "queued" else state(run.status)

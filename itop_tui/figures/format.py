@@ -137,7 +137,7 @@ def age(seconds: float | None) -> str:
 
 def moment(at: float | None) -> str:
     """Write a point in time (unix seconds) in the local time zone: "2026-03-01 14:05:09"."""
-    if at is None:
+    if at is None or not math.isfinite(at):
         return UNKNOWN
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 

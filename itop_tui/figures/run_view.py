@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from db.records import RunRecord, RunStatus
 from db.runs.silence import no_sign, silence
 from itop_tui.figures.format import UNKNOWN, age, bar, fit, percent, plain, share
-from itop_tui.figures.states import Part, Tone, look
+from itop_tui.figures.states import DAMAGED, Part, Tone, look
 
 
 def progress(run: RunRecord) -> float | None:
@@ -68,6 +68,8 @@ def name(run: RunRecord, width: int) -> str:
 def state(run: RunRecord, now: float) -> list[Part]:
     """The glyph and the word of a run's state; a running run that has gone silent says so."""
     shown = look(run.status)
+    if run.damaged and not run.status.is_active:
+        return [(f"{DAMAGED.glyph} {DAMAGED.word}", DAMAGED.tone)]
     if run.status is RunStatus.QUEUED and run.held:
         return [("◌ held", "warn")]
     if silence(run, now) is not None:
@@ -102,6 +104,8 @@ def progress_parts(run: RunRecord, now: float, width: int) -> list[Part]:
 
 def reason_parts(run: RunRecord, now: float) -> list[Part]:
     """Why a run is in the state it is in, in a sentence; empty where there is nothing to add."""
+    if run.damaged:
+        return [(f"damaged in the database: {', '.join(run.damaged)}", "bad")]
     quiet = silence(run, now)
     if quiet is not None:
         return [(no_sign(quiet), "warn")]

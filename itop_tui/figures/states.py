@@ -40,6 +40,10 @@ STATES: dict[str, StateLook] = {
 }
 
 
+DAMAGED = StateLook("!", "damaged", "bad")
+"""How a run is shown whose state cannot be read: what became of it is not known."""
+
+
 def look(status: str) -> StateLook:
     """How a state is shown; a state written by a newer version is shown by its own name."""
     return STATES.get(status) or StateLook("·", status, "text")

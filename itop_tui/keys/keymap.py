@@ -20,10 +20,12 @@ from textual.keys import Keys, _character_to_key
 from engine.spelling import hint
 from itop_tui import keys as registry
 from itop_tui.keys import RUN_TABS, Action, Scope, bindings, in_scope, key_name
+from itop_tui.preferences import shown
 
 __all__ = ["apply", "checked", "install"]
 
 _NAMED = {key.value for key in Keys} | {"space", "enter", "escape", "tab", "backspace", "delete"}
+_LONGEST_NAME = 60
 _MODIFIERS = ("ctrl", "shift", "alt", "super", "meta", "hyper")
 
 
@@ -42,12 +44,13 @@ def checked(given: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
     problems: list[str] = []
     for name, value in given.items():
         if name not in known:
-            problems.append(f"keys: there is no action {name!r}{hint(name, known)} (itop keys lists them)")
+            near = hint(name[:_LONGEST_NAME], known)
+            problems.append(f"keys: there is no action {shown(name)}{near} (itop keys lists them)")
             continue
         keys = value if isinstance(value, list) else [value]
         wrong = [key for key in keys if not isinstance(key, str) or _key(key) is None]
         if wrong:
-            problems.append(f'keys: {name} = {wrong[0]!r}: must be a key, such as "s", "ctrl+s" or "f5"')
+            problems.append(f'keys: {name} = {shown(wrong[0])}: must be a key, such as "s", "ctrl+s" or "f5"')
             continue
         chosen[name] = ",".join(filter(None, map(_key, keys)))
     return _without_clashes(chosen, problems)

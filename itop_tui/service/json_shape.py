@@ -25,7 +25,10 @@ def timestamp(seconds: float | None) -> str | None:
     """Write unix seconds as ISO-8601 in UTC, to the millisecond: "2026-03-01T14:05:09.120Z"."""
     if seconds is None or not math.isfinite(seconds):
         return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):  # no year that there can be
+        return None
 
 
 def number(value: float) -> float | str:

@@ -12,6 +12,7 @@ import pytest
 
 from db import migrate
 from db.errors import DatabaseRefused
+from db.runs import runs
 from db.session import Database
 from db.sqlite.sqlite_file import APPLICATION_ID
 from tests.db.helpers import new_run, python, wait_for
@@ -41,6 +42,37 @@ def test_a_short_file(tmp_path: Path) -> None:
     path = tmp_path / "itop.db"
     path.write_bytes(b"SQLite format 3\x00")
     assert_refused(path, "not a SQLite database")
+
+
+@pytest.fixture
+def log_alone(tmp_path: Path, empty_database: Path) -> Path:
+    """A database whose worker was killed, so that its log stays, as it was then."""
+    path = tmp_path / "itop.db"
+    shutil.copy(empty_database, path)
+    code = (
+        "import os, sys; from db.session import Database; from tests.db.helpers import new_run\n"
+        "db = Database.open(sys.argv[1]); new_run(db); os.kill(os.getpid(), 9)"
+    )
+    assert python(code, path).wait(PATIENCE) == -9
+    assert path.with_name("itop.db-wal").stat().st_size > 4096
+    return path
+
+
+@pytest.mark.parametrize("state", ["is empty", "is not there"])
+def test_a_lost_database_whose_log_is_there(log_alone: Path, state: str) -> None:
+    whole = log_alone.read_bytes()
+    log_alone.write_bytes(b"") if state == "is empty" else log_alone.unlink()
+    assert_refused(log_alone, state, "itop.db-wal", "itop restore", "move")
+    log_alone.write_bytes(whole)  # put back, it has what was in the log
+    with closing(Database.open(str(log_alone))) as db:
+        assert len(runs.list_runs(db)) == 1
+
+
+def test_an_empty_file_and_an_empty_log_are_a_place_for_a_new_one(tmp_path: Path) -> None:
+    for name in ("itop.db", "itop.db-wal"):
+        (tmp_path / name).write_bytes(b"")
+    with closing(Database.open(str(tmp_path / "itop.db"))) as db:
+        assert runs.list_runs(db) == []
 
 
 def test_a_folder(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from db import migrate
-from db.errors import StoreError
+from db.errors import DatabaseDamaged
 from db.records import RunQuery
 from db.runs import runs
 from db.session import Database
@@ -32,5 +32,6 @@ def test_a_damaged_one(db: Database, home: Path) -> None:
     with path.open("r+b") as file:
         file.write(raw)
     assert health.examine(db).problems
-    with pytest.raises(StoreError, match="is damaged"):
+    with pytest.raises(DatabaseDamaged, match=r"is damaged .*itop doctor"):
         runs.list_runs(db, RunQuery(limit=None))
+    assert runs.get(db, 1).notes.startswith("0 ")  # what is whole is still read
