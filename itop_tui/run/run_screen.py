@@ -164,7 +164,7 @@ class RunScreen(ItopScreen):
         run = message.view.run
         self.query_one(Banner).problem = self.itop.problem
         self.query_one(TopBar).heading = f"run {run.id} · {plain(run.name, 200)}"
-        self._tick()
+        self.query_one(RunHeader).now = self.itop.clock()
         self.query_one(RunHeader).view = message.view
         self.query_one(DeviceStrip).watch_run(run, host_name())
         self.tabs.show(message.view, self.itop.clock())
@@ -185,7 +185,10 @@ class RunScreen(ItopScreen):
 
     def _tick(self) -> None:
         """What depends on the time alone: ages, the time left, silence."""
-        self.query_one(RunHeader).now = self.itop.clock()
+        now = self.itop.clock()
+        self.query_one(RunHeader).now = now
+        if self.view is not None:
+            self.tabs.tick(self.view, now)
 
     def _ask(self) -> None:
         """Ask the reader for what is on the screen."""
