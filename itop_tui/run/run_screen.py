@@ -39,6 +39,8 @@ _PATIENCE = 0.15
 """Seconds for which a screen that is being opened is not drawn."""
 
 
+_JUST_DRAWN = 0.9
+"""Seconds for which what tells the time need not be drawn again."""
 _EVERY = {"step": "each step", "epoch": "each epoch", "update": "each mask update", "layer": "each mask update"}
 
 
@@ -184,11 +186,12 @@ class RunScreen(ItopScreen):
         self.on_database_trouble(DatabaseTrouble(f"The run cannot be read: {message.reason}"))
 
     def _tick(self) -> None:
-        """What depends on the time alone: ages, the time left, silence."""
-        now = self.itop.clock()
-        self.query_one(RunHeader).now = now
-        if self.view is not None:
-            self.tabs.tick(self.view, now)
+        """What depends on the time alone: ages, the time left, silence; not where it was just drawn anyhow."""
+        now, header = self.itop.clock(), self.query_one(RunHeader)
+        if abs(now - header.now) > _JUST_DRAWN:
+            header.now = now
+            if self.view is not None:
+                self.tabs.tick(self.view, now)
 
     def _ask(self) -> None:
         """Ask the reader for what is on the screen."""

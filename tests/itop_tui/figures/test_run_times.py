@@ -33,9 +33,7 @@ RESUMED = asked(2, "unpause", NOW - 30, "resumed")
         ((PAUSED, asked(2, "stop", NOW - 10, "stopped")), (Pause(NOW - 60, NOW - 10),)),
     ],
 )
-def test_pauses_are_those_that_were_answered(
-    commands: tuple[CommandRecord, ...], expected: tuple[Pause, ...]
-) -> None:
+def test_pauses_are_those_that_were_answered(commands: tuple[CommandRecord, ...], expected: tuple[Pause, ...]) -> None:
     assert pauses(commands) == expected
 
 
