@@ -221,7 +221,13 @@ def _grid(store: MaskStore, question: Mapping[str, Any]) -> dict[str, Any]:
         "updates": masks.updates,
         "layer": name,
         "layers": [
-            {"name": each, "shape": one.shape, "nonzeros": count(one.active), "explored": count(one.explored)}
+            {
+                "name": each,
+                "shape": one.shape,
+                "nonzeros": count(one.active),
+                "explored": count(one.explored),
+                "grown": len(one.grown),
+            }
             for each, one in masks.layers.items()
         ],
         **pattern(masks.layers[name], question["rows"], question["cols"], question["window"]),

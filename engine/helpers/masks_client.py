@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["MaskError", "MaskGrid", "MaskLayer", "MaskServer", "Overlaps", "Window"]
+__all__ = ["MaskError", "MaskGrid", "MaskLayer", "MaskServer", "Overlaps", "StateShares", "Window"]
 
 Window = tuple[int, int, int, int]
 """Part of a layer's matrix: first row, row after the last, first column, column after the last."""
@@ -35,13 +35,38 @@ class MaskError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class StateShares:
+    """Which share of some weights is in each state; together 1, but for rounding."""
+
+    never: float
+    once: float
+    active: float
+    """Active since before the latest mask update."""
+    grown: float
+
+    @classmethod
+    def of(cls, explored: float, active: float, grown: float) -> StateShares:
+        """From the shares that were ever active, are active, and are newly grown, each part of the one before."""
+        return cls(1 - explored, max(0.0, explored - active), max(0.0, active - grown), grown)
+
+
+@dataclass(frozen=True, slots=True)
 class MaskLayer:
-    """A masked layer in a checkpoint; `explored` counts the weights that were ever active."""
+    """A masked layer in a checkpoint.
+
+    Attributes:
+        name: Its name.
+        shape: The weight's.
+        nonzeros: How many weights are active.
+        explored: How many were ever active.
+        grown: How many of the active ones the latest mask update has grown.
+    """
 
     name: str
     shape: tuple[int, ...]
     nonzeros: int
     explored: int
+    grown: int = 0
 
     @property
     def size(self) -> int:
@@ -55,6 +80,12 @@ class MaskLayer:
         for size in self.shape[1:]:
             columns *= size
         return self.shape[0], columns
+
+    @property
+    def shares(self) -> StateShares:
+        """Which share of all its weights is in each state."""
+        size = max(1, self.size)
+        return StateShares.of(self.explored / size, self.nonzeros / size, self.grown / size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +115,18 @@ class MaskGrid:
     explored: NDArray[np.float32]
     row_density: NDArray[np.float32]
     column_density: NDArray[np.float32]
+
+    @property
+    def shares(self) -> StateShares:
+        """Which share of the window's weights is in each state: cells stand for unequal numbers of weights."""
+        rows, columns = self.active.shape
+        height, width = self.window[1] - self.window[0], self.window[3] - self.window[2]
+        tall, wide = _cell_sizes(height, rows), _cell_sizes(width, columns)
+
+        def weighed(cells: NDArray[np.float32]) -> float:
+            return float(tall @ cells.astype("float64") @ wide) / max(1, height * width)
+
+        return StateShares.of(weighed(self.explored), weighed(self.active), weighed(self.grown))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,7 +248,8 @@ class MaskServer(HelperProcess):
             }
         )
         layers = tuple(
-            MaskLayer(one["name"], tuple(one["shape"]), one["nonzeros"], one["explored"]) for one in answer["layers"]
+            MaskLayer(one["name"], tuple(one["shape"]), one["nonzeros"], one["explored"], one["grown"])
+            for one in answer["layers"]
         )
         first_row, end_row, first_column, end_column = answer["window"]
         return MaskGrid(
@@ -245,6 +289,13 @@ class MaskServer(HelperProcess):
             sizes=_array(answer["sizes"], "int64"),
             shared=_array(answer["shared"], "int64"),
         )
+
+
+def _cell_sizes(length: int, cells: int) -> NDArray[np.intp]:
+    """How many rows (or columns) of weights each cell stands for, shape (cells,), as `helpers.masks` divides them."""
+    import numpy as np
+
+    return np.diff(np.arange(cells + 1) * length // cells)
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:

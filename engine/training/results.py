@@ -8,6 +8,7 @@ CPU, where there is nothing to wait for, they are delivered at once.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -91,8 +92,16 @@ class EpochSums:
         return self.correct / self.samples if self.samples else float("nan")
 
 
+_SMOOTHED_SECONDS = 10.0
+_LEAST_KEPT = 0.95
+"""The weight of the past after each step at least: about twenty steps count, however long one takes."""
+
+
 class Throughput:
-    """Samples a second, smoothed over about twenty steps, with pauses and evaluations left out.
+    """Samples a second over about the last ten seconds, or twenty steps where those take longer.
+
+    Pauses and evaluations are left out. The time left is told by it, so it must not jump: of five hundred steps a
+    second, twenty are no measure. Samples and seconds are averaged apart, so that slow steps count by their number.
 
     Args:
         clock: Monotonic seconds; passed in by tests.
@@ -101,7 +110,8 @@ class Throughput:
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._last: float | None = None
-        self._seconds_per_sample: float | None = None
+        self._steps = 0
+        self._samples = self._seconds = 0.0
 
     def restart(self) -> None:
         """Do not count the time since the last step: something else than training happened."""
@@ -112,10 +122,13 @@ class Throughput:
         now = self._clock()
         elapsed = max(now - (self._last if self._last is not None else now), 1e-9)
         self._last = now
-        latest = elapsed / max(samples, 1)
-        mean = self._seconds_per_sample
-        self._seconds_per_sample = latest if mean is None else 0.95 * mean + 0.05 * latest
-        return elapsed, 1.0 / self._seconds_per_sample
+        kept = max(_LEAST_KEPT, math.exp(-elapsed / _SMOOTHED_SECONDS))
+        if self._steps == 1:  # the first step, in which everything warms up, is no measure once there is another
+            kept = 0.0
+        self._steps += 1
+        self._samples = kept * self._samples + max(samples, 1)
+        self._seconds = kept * self._seconds + elapsed
+        return elapsed, self._samples / self._seconds
 
 
 class MetricStream:

@@ -135,6 +135,11 @@ def age(seconds: float | None) -> str:
     return f"{whole // _YEAR}y"
 
 
+def age_of(since: float | None, now: float) -> str:
+    """Write the age that what began at a moment has by now; both in unix seconds."""
+    return UNKNOWN if since is None else age(now - since)
+
+
 def moment(at: float | None) -> str:
     """Write a point in time (unix seconds) in the local time zone: "2026-03-01 14:05:09"."""
     if at is None or not math.isfinite(at):

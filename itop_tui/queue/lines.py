@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from db.records import RunRecord
 from engine.launch.devices import Device, DeviceList
 from itop_tui.figures import run_view
-from itop_tui.figures.format import UNKNOWN, age, fit, plural, rate, size
+from itop_tui.figures.format import UNKNOWN, age_of, fit, plural, rate, size
 from itop_tui.look.toned import Part
 from itop_tui.queue.queue_state import QueueState, devices_of
 from itop_tui.queue.sampling import KEPT, DeviceSample, DeviceTrack, DeviceTracks, Program
@@ -232,9 +232,8 @@ def _waiting(run: RunRecord, place: int, scene: QueueScene, width: int) -> list[
     if width < WIDE:
         parts.append((fit(priority, 4), "accent"))
     else:
-        since = age(scene.now - run.queued_at) if run.queued_at is not None else UNKNOWN
         parts.append((fit(f"priority {priority}" if priority else "", 13), "accent"))
-        parts.append((fit(since, 4, right=True) + "  ", "muted"))
+        parts.append((fit(age_of(run.queued_at, scene.now), 4, right=True) + "  ", "muted"))
     if width >= HUGE:
         parts.append((fit(f"wants {run.config.get('device') or 'auto'}", 14), "muted"))
     reason = fit(scene.state.reasons.get(run.id, ""), max(0, width - _length(parts)))

@@ -12,7 +12,7 @@ from textual.widgets import DataTable, Static
 
 from db.records import CheckpointRecord
 from itop_tui.dialogs.questions import Confirm
-from itop_tui.figures.format import age, count, percent, plain, plural, size
+from itop_tui.figures.format import age_of, count, percent, plain, plural, size
 from itop_tui.look.theme import tone_style
 from itop_tui.run import checkpoint_files
 from itop_tui.run.run_reader import RunView
@@ -53,7 +53,7 @@ class CheckpointTable(DataTable[Text]):
         """Show these checkpoints; `wrong` says what is wrong with a file, by id. The cursor stays at its checkpoint."""
         wrong = wrong or {}
         ordered = tuple(sorted(rows, key=lambda row: (-row.step, row.kind, -row.id)))
-        shown = tuple((row, age(now - row.created_at), wrong.get(row.id, "")) for row in ordered)
+        shown = tuple((row, age_of(row.created_at, now), wrong.get(row.id, "")) for row in ordered)
         if shown == self._shown:
             return
         chosen = self.selected
@@ -68,7 +68,7 @@ class CheckpointTable(DataTable[Text]):
     def _cells(self, row: CheckpointRecord, now: float, wrong: str) -> list[Text]:
         kind = Text(row.kind, no_wrap=True)
         right = [
-            count(row.step), count(row.epoch), percent(row.val_accuracy), size(row.bytes), age(now - row.created_at)
+            count(row.step), count(row.epoch), percent(row.val_accuracy), size(row.bytes), age_of(row.created_at, now)
         ]  # fmt: skip
         path = Text(no_wrap=True)
         if wrong:

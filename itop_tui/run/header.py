@@ -5,16 +5,15 @@ The lines are made by pure functions of the run and the time, so that they can b
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rich.cells import cell_len
 from rich.text import Text
 from textual.reactive import reactive
 
-from db.records import RunRecord, RunStatus
+from db.records import RunRecord
 from db.runs.silence import no_sign, silence
 from itop_tui.figures import axis, run_view
 from itop_tui.figures.format import UNKNOWN, bar, count, duration, figure, fit, percent, plain, rate, share
+from itop_tui.figures.run_times import in_state
 from itop_tui.look.theme import Tone, look
 from itop_tui.look.toned import Part, TonedLines
 from itop_tui.run.config_view import differences
@@ -23,17 +22,16 @@ from itop_tui.run.run_reader import RunView
 _GAP = "   "
 
 
-def state_parts(run: RunRecord, now: float) -> list[Part]:
+def state_parts(view: RunView, now: float) -> list[Part]:
     """The run's state in words, with how long it is or was in it, and any sign that it is silent."""
+    run = view.run
     parts = run_view.state(run, now)
     quiet = silence(run, now)
-    took = run_view.elapsed(run, now)
+    took = in_state(run, view.attempts[-1] if view.attempts else None, view.pauses, now)
     if quiet is not None:
         parts.append((f" {no_sign(quiet)}", "warn"))
-    elif run.status is RunStatus.QUEUED:
-        parts.append((f" for {duration(now - (run.queued_at or run.created_at))}", "muted"))
     elif took is not None:
-        parts.append((f" {'for' if run.status.is_active else 'after'} {duration(took)}", "muted"))
+        parts.append((f" {took[0]} {duration(took[1])}", "muted"))
     return parts
 
 
@@ -61,9 +59,7 @@ def head_metrics(run: RunRecord) -> list[tuple[str, str]]:
 def header_lines(view: RunView, now: float, width: int) -> list[list[Part]]:
     """The lines of the head, none wider than `width` but the last ones, which may be folded."""
     run = view.run
-    if view.attempts and run.started_at is not None:  # the time it takes is that of the latest attempt
-        run = replace(run, started_at=view.attempts[-1].started_at)
-    first, where = _first_line(run, now, width)
+    first, where = _first_line(view, now, width)
     lines = [first, _progress_line(run, now, width), *_figure_lines(run, width)]
     if where:
         taken = sum(cell_len(text) for text, _ in lines[-1])
@@ -103,9 +99,9 @@ def _fork_line(run: RunRecord, parent: RunRecord | None, width: int) -> list[Par
     return line
 
 
-def _first_line(run: RunRecord, now: float, width: int) -> tuple[list[Part], str]:
+def _first_line(view: RunView, now: float, width: int) -> tuple[list[Part], str]:
     """State, name and what is trained; and where it runs, in case there was no room for that."""
-    state = state_parts(run, now)
+    run, state = view.run, state_parts(view, now)
     taken = sum(cell_len(text) for text, _ in state) + len(_GAP)
     whole = plain(run.name, 200)
     name = fit(whole, min(cell_len(whole), max(8, width - taken)))

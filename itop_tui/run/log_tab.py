@@ -15,8 +15,8 @@ from itop_tui.figures.log_tail import LogChunk, LogTail
 from itop_tui.run.log_view import LogView
 from itop_tui.service.watcher import Watcher
 
-_INTERVAL = 0.25
-"""Seconds between two looks at the file while the log is on the screen."""
+_INTERVAL = 0.5
+"""Seconds between two looks at the file while the log is on the screen: new lines come together."""
 
 
 class LogRead(Message, bubble=False):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
+from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
@@ -59,6 +60,10 @@ class MaskMap(Toned):
     """Draws a grid of a mask, with the density of its rows and columns."""
 
     DEFAULT_CSS = "MaskMap { height: 1fr; }"
+
+    class RoomChanged(Message):
+        """There is room for more cells, or for fewer."""
+
     grid: reactive[MaskGrid | None] = reactive(None)
     """What is shown; None while it is read."""
     glyphs: reactive[bool] = reactive(False)
@@ -75,6 +80,10 @@ class MaskMap(Toned):
         """Rows and columns of cells that can be shown."""
         lines = max(1, self.size.height - _ABOVE - _BELOW)
         return lines if self.glyphs else 2 * lines, max(1, self.size.width - LEFT - RIGHT)
+
+    def on_resize(self) -> None:
+        """Other cells fit: what is said above the picture may have taken lines from it."""
+        self.post_message(self.RoomChanged())
 
     def watch_grid(self, grid: MaskGrid | None) -> None:
         """Work out the states once a grid."""
@@ -114,14 +123,21 @@ class MaskMap(Toned):
         width = self.size.width
         most = float(grid.column_density.max(initial=0.0))
         if y == 0:
-            text = f"{'':{LEFT}}density of columns, up to {share(round(most, 4))}"
-            rows = f"of rows, to {share(round(float(grid.row_density.max(initial=0.0)), 4))}"
+            across, down = self._span(grid)
+            text = f"{'':{LEFT}}density of {_lines('column', across)}, up to {share(round(most, 4))}"
+            rows = f"of {_lines('row', down)}, to {share(round(float(grid.row_density.max(initial=0.0)), 4))}"
             text = fit(text, max(0, width - len(rows))) + rows if width > len(text) + len(rows) else fit(text, width)
             return Strip([Segment(text, self.tone("muted"))])
         eighths = np.rint(np.repeat(grid.column_density, wide)[:shown] / (most or 1.0) * 16).astype(int)
         part = np.clip(eighths - 8, 0, 8) if y == 1 else np.clip(eighths, 0, 8)
         bars = "".join(_BARS[each] for each in part.tolist())
         return Strip([Segment(fit(" " * LEFT + bars, width), self.tone("live"))])
+
+    @staticmethod
+    def _span(grid: MaskGrid) -> tuple[float, float]:
+        """How many columns and rows of weights one cell stands for, on average."""
+        rows, columns = grid.active.shape
+        return (grid.window[3] - grid.window[2]) / columns, (grid.window[1] - grid.window[0]) / rows
 
     def _row(self, grid: MaskGrid, line: int, tall: int, wide: int, shown: int) -> Strip:
         rows = self._states.shape[0]
@@ -149,6 +165,11 @@ class MaskMap(Toned):
         first, last = f"{grid.window[2]:,}", f"{grid.window[3] - 1:,}"
         gap = max(1, shown - len(first) - len(last))
         return Strip([Segment(fit(" " * LEFT + first + " " * gap + last, self.size.width), self.tone("muted"))])
+
+
+def _lines(what: str, together: float) -> str:
+    """Of what a bar shows the density: a line of weights, or several together."""
+    return f"{what}s" if together <= 1 else f"{together:.3g} {what}s each"
 
 
 def _half(top: int, bottom: int | None, colors: Sequence[Color | None]) -> Segment:

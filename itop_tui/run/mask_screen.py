@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from db.records import CheckpointRecord, RunRecord
 from db.runs import checkpoints
-from engine.helpers.masks_client import MaskError, MaskGrid, MaskLayer, Window
+from engine.helpers.masks_client import MaskError, MaskGrid, MaskLayer, StateShares, Window
 from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.figures.format import count, figure, plain, share
 from itop_tui.keys import bindings, in_scope
@@ -86,9 +86,9 @@ class MaskScreen(ItopScreen):
         """The picture."""
         return self.query_one(MaskMap)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_mask_map_room_changed(self) -> None:
         """Another resolution."""
-        self.call_after_refresh(self._ask)
+        self._ask()
 
     # ------------------------------------------------------------------------------ reading
 
@@ -242,7 +242,10 @@ def _about(layer: MaskLayer) -> str:
 
 
 def head(grid: MaskGrid, shown: CheckpointRecord, known: tuple[CheckpointRecord, ...]) -> tuple[tuple[Part, ...], ...]:
-    """What the picture is of, and what its states are, in two or three lines."""
+    """What the picture is of, its states in the whole layer, and in the visible area where that is a part of it.
+
+    Where lines are folded does not depend on the number of cells: that depends on the lines left.
+    """
     layer = grid.layer
     height, width = layer.matrix
     size = max(1, layer.size)
@@ -258,12 +261,17 @@ def head(grid: MaskGrid, shown: CheckpointRecord, known: tuple[CheckpointRecord,
         (f"  as of step {grid.step:,}", "accent"),
         (f" (checkpoint {place} of {len(known)}: {plain(shown.kind, 20)}; {count(grid.updates)} updates)", "muted"),
     ]
-    second: list[Part] = []
-    grown = float(grid.grown.mean())
-    active, explored = float(grid.active.mean()), float(grid.explored.mean())
+    lines = [tuple(first), _states(layer.shares), ((f"1 cell = {cell}", "muted"),)]
+    if grid.window != (0, height, 0, width):
+        lines.append((("visible area: ", "text"), *_states(grid.shares)))
+    return tuple(lines)
+
+
+def _states(shares: StateShares) -> tuple[Part, ...]:
+    """The states with their glyphs, and the share of weights in each."""
+    parts: list[Part] = []
     for (glyph, name, tone), value in zip(
-        STATES, (1 - explored, explored - active, active - grown, grown), strict=True
+        STATES, (shares.never, shares.once, shares.active, shares.grown), strict=True
     ):
-        second += [(f"{glyph} ", tone), (f"{name} {share(round(max(0.0, value), 4))}  ", "muted")]
-    second.append((f"visible area, 1 cell = {cell}", "muted"))
-    return tuple(first), tuple(second)
+        parts += [(f"{glyph} ", tone), (f"{name} {share(round(value, 4))}  ", "muted")]
+    return tuple(parts)

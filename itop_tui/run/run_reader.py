@@ -17,10 +17,11 @@ from db import key_values
 from db.errors import RunNotFound
 from db.history import metrics
 from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
-from db.runs import attempts, checkpoints, runs
+from db.runs import attempts, checkpoints, commands, runs
 from db.session import Database
 from itop_tui.figures.curve_reader import CurveReader, Stretch, lineage
 from itop_tui.figures.curves import CurveRequest, RunCurves
+from itop_tui.figures.run_times import Pause, pauses
 from itop_tui.run import checkpoint_files
 from itop_tui.service.watcher import Watcher
 
@@ -109,6 +110,7 @@ class RunView:
         kept: How the view was left the last time, from the settings; only in the first one that is read.
         layers: The layers at the latest mask update; empty for a dense run.
         history: The layers at all mask updates.
+        pauses: When its training was paused.
     """
 
     run: RunRecord
@@ -118,6 +120,7 @@ class RunView:
     curves: RunCurves | None = None
     layers: tuple[LayerMaskStat, ...] | None = None
     history: LayerHistory | None = None
+    pauses: tuple[Pause, ...] = ()
     files: Mapping[int, str] | None = None
     kept: Mapping[str, Any] | None = None
 
@@ -197,6 +200,7 @@ class RunReader(Watcher):
             parent=self._read_parent(run),
             attempts=tries,
             checkpoints=found,
+            pauses=pauses(commands.for_run(self._database, run.id)),
             files={row.id: checkpoint_files.glance(row) for row in found} if request.files else None,
             curves=self._read_curves(run, request.curves, tries) if request.curves and with_curves else None,
             layers=tuple(metrics.layer_stats(self._database, run.id)) if request.layers else None,

@@ -39,6 +39,8 @@ _PATIENCE = 0.15
 """Seconds for which a screen that is being opened is not drawn."""
 
 
+_JUST_DRAWN = 0.9
+"""Seconds for which what tells the time need not be drawn again."""
 _EVERY = {"step": "each step", "epoch": "each epoch", "update": "each mask update", "layer": "each mask update"}
 
 
@@ -164,7 +166,7 @@ class RunScreen(ItopScreen):
         run = message.view.run
         self.query_one(Banner).problem = self.itop.problem
         self.query_one(TopBar).heading = f"run {run.id} · {plain(run.name, 200)}"
-        self._tick()
+        self.query_one(RunHeader).now = self.itop.clock()
         self.query_one(RunHeader).view = message.view
         self.query_one(DeviceStrip).watch_run(run, host_name())
         self.tabs.show(message.view, self.itop.clock())
@@ -184,8 +186,12 @@ class RunScreen(ItopScreen):
         self.on_database_trouble(DatabaseTrouble(f"The run cannot be read: {message.reason}"))
 
     def _tick(self) -> None:
-        """What depends on the time alone: ages, the time left, silence."""
-        self.query_one(RunHeader).now = self.itop.clock()
+        """What depends on the time alone: ages, the time left, silence; not where it was just drawn anyhow."""
+        now, header = self.itop.clock(), self.query_one(RunHeader)
+        if abs(now - header.now) > _JUST_DRAWN:
+            header.now = now
+            if self.view is not None:
+                self.tabs.tick(self.view, now)
 
     def _ask(self) -> None:
         """Ask the reader for what is on the screen."""

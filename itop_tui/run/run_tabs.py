@@ -81,6 +81,12 @@ class RunTabs(ContentSwitcher):
         elif isinstance(pane, ConfigPane | CheckpointsPane):
             pane.show(view, now)
 
+    def tick(self, view: RunView, now: float) -> None:
+        """Show the ages in the open tab as they are by now."""
+        pane = self.query_one(f"#{self.tab}")
+        if isinstance(pane, ConfigPane | CheckpointsPane):
+            pane.show(view, now)
+
     @property
     def request(self) -> Request:
         """What is to be read for the open tab."""

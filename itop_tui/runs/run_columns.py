@@ -15,7 +15,7 @@ from db.records import RunRecord
 from itop_tui.figures import run_view
 from itop_tui.figures.format import (
     UNKNOWN,
-    age,
+    age_of,
     count,
     duration,
     explored,
@@ -124,7 +124,7 @@ def _name(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
 
 
 def _age(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
-    return [(fit(age(scene.now - run.created_at), width, right=True), "muted")]
+    return [(fit(age_of(run.created_at, scene.now), width, right=True), "muted")]
 
 
 def _method(run: RunRecord, scene: CellContext, width: int) -> list[Part]:

@@ -13,11 +13,11 @@ from rich.text import Text
 from textual.message import Message
 from textual.reactive import reactive
 
-from db.records import RunRecord
+from db.records import RunRecord, RunStatus
 from itop_tui.figures import run_view
 from itop_tui.figures.format import (
     UNKNOWN,
-    age,
+    age_of,
     count,
     duration,
     figure,
@@ -67,8 +67,8 @@ class RunDetail(Toned):
         self.post_message(self.Shown())
 
     def tick(self) -> None:
-        """Draw times that moved on; not where the pane was just drawn anyhow, as it is all the time of a live run."""
-        if self.display and self.run is not None and self.run.status.is_active and self._clock() - self._drawn_at > 0.9:
+        """Draw times that moved on, ages too; not where the pane was just drawn, as it is all the time a run trains."""
+        if self.display and self.run is not None and self._clock() - self._drawn_at > 0.9:
             self.refresh()
 
     @property
@@ -104,7 +104,7 @@ class RunDetail(Toned):
         name: Part = (star + plain(run.name, limit=200), "title")
         state: list[Part] = [
             *run_view.state(run, now),
-            (f"   run {run.id} · {age(now - run.created_at)} old", "muted"),
+            (f"   run {run.id} · {age_of(run.created_at, now)} old", "muted"),
         ]
         if run.archived_at is not None:
             state.append((" · archived", "muted"))
@@ -129,7 +129,7 @@ class RunDetail(Toned):
             ("progress", run_view.progress_parts(run, now, max(12, min(width, 30)))),
             ("steps", [(steps(run.step, run.total_steps), "text")]),
             ("epoch", [(steps(run.epoch, run.total_epochs), "text")]),
-            ("time" if run.attempt_count < 2 else "in all", since_start),
+            ("in all" if run.attempt_count > 1 or run.status is RunStatus.PAUSED else "time", since_start),
         ]
         results: list[Fact] = [
             ("best val", [(percent(run.best_val_accuracy), "title")]),

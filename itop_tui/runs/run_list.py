@@ -21,8 +21,8 @@ from textual.strip import Strip
 
 from db.records import RunRecord
 from db.runs.silence import silence
-from itop_tui.figures.format import age
-from itop_tui.figures.run_view import seconds_left
+from itop_tui.figures.format import age, age_of, duration
+from itop_tui.figures.run_view import elapsed, seconds_left
 from itop_tui.look.theme import TONES
 from itop_tui.look.toned import Part
 from itop_tui.runs.line_list import LineList
@@ -225,7 +225,9 @@ class RunList(LineList):
         row = self.lines[line] if line < len(self.lines) else None
         if row is None or isinstance(row, GroupLine):
             return row
-        times = (age(now - row.created_at), silence(row, now) is None, age(seconds_left(row, now)))
+        times = (age_of(row.created_at, now), silence(row, now) is None, age(seconds_left(row, now)))
+        if any(each.column.key == "took" for each in self.page.placed):
+            times = (*times, duration(elapsed(row, now)))
         return row, times, self.curves.get(row.id)
 
     def render_line(self, y: int) -> Strip:

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import cached_property
+from typing import Any
 
+from rich.console import RenderableType
 from textual import work
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import ScreenStackError
 from textual.css.query import NoMatches
 from textual.dom import NoScreen
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Offset
+from textual.screen import Screen
 
 from itop_tui.figures.format import plain
 from itop_tui.keys.key_order import KeysInOrder
 from itop_tui.tty.caret import caret_of
 from itop_tui.tty.clipboard import Clipboard
+from itop_tui.tty.drawn_cells import DrawnCells
 from itop_tui.tty.terminal_driver import ENDED_FROM_OUTSIDE, TerminalDriver
 
 __all__ = ["TerminalApp"]
 
 
 class TerminalApp(KeysInOrder):
-    """An app that ends with its terminal, stops on ^z, copies honestly, and shows where the caret is."""
+    """An app that ends with its terminal, stops on ^z, copies honestly, shows where the caret is, and writes little."""
 
     def get_driver_class(self) -> type[Driver]:
         """Ours for a terminal and for a page in a browser, unless another one is asked for."""
@@ -33,6 +39,25 @@ class TerminalApp(KeysInOrder):
 
             return PageDriver
         return TerminalDriver if chosen is LinuxDriver else chosen
+
+    @cached_property
+    def _drawn(self) -> DrawnCells:
+        return DrawnCells()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Write only what the terminal does not show already."""
+        if isinstance(renderable, LayoutUpdate | ChopsUpdate):
+            renderable = self._drawn.shortened(renderable)
+        super()._display(screen, renderable)
+
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """The screens that are seen behind the one on top: none behind one that covers them.
+
+        Textual counts the screen below in any case, and then draws all of the one on top again whenever it changes.
+        """
+        covered = self.screen.styles.background.a == 1 if self._screen_stack else True
+        return [] if covered else super()._background_screens
 
     @property
     def was_cut_off(self) -> bool:

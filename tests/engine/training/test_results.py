@@ -157,6 +157,46 @@ def test_throughput_leaves_pauses_out() -> None:
     assert throughput.tick(100) == pytest.approx((0.5, 200.0))
 
 
+def test_throughput_of_fast_steps_does_not_follow_a_few_of_them() -> None:
+    """Five hundred steps a second of which a tenth of a second is slow: the time left must not jump."""
+    now = [0.0]
+    throughput = Throughput(clock=lambda: now[0])
+    throughput.restart()
+    rates = []
+    for step in range(10_000):
+        now[0] += 0.008 if 5_000 <= step < 5_025 else 0.002
+        rates.append(throughput.tick(32)[1])
+    assert min(rates[1:]) > 0.97 * 16_000
+    assert max(rates[1:]) < 1.03 * 16_000
+
+
+def test_throughput_is_that_of_steps_of_unequal_length_together() -> None:
+    now = [0.0]
+    throughput = Throughput(clock=lambda: now[0])
+    throughput.restart()
+    for _ in range(5_000):
+        for seconds in (0.001, 0.009):
+            now[0] += seconds
+            rate = throughput.tick(10)[1]
+    assert rate == pytest.approx(10 / 0.005, rel=0.01)
+
+
+def test_throughput_follows_a_change_and_forgets_the_first_step() -> None:
+    now = [0.0]
+    throughput = Throughput(clock=lambda: now[0])
+    throughput.restart()
+    now[0] += 60.0
+    throughput.tick(10)
+    for _ in range(200):
+        now[0] += 1.0
+        rate = throughput.tick(10)[1]
+    assert rate == pytest.approx(10.0)
+    for _ in range(200):
+        now[0] += 2.0
+        rate = throughput.tick(10)[1]
+    assert rate == pytest.approx(5.0, rel=0.01)
+
+
 class Echo(nn.Module):
     """Its input is its logits."""
 

@@ -303,6 +303,7 @@ async def test_a_completed_run_at_its_last_step_is_not_queued_again(
         lambda: any(f"has no step left after checkpoint {last.id}" in str(one.message) for one in _toasts(screen)),
         "the refusal",
     )
+    assert len(_toasts(screen)) == 1
     run = runs.get(database, STOPPED)
     assert (run.status, run.test_accuracy, run.start_checkpoint_id) == (RunStatus.COMPLETED, 0.9, None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from textual.widgets import OptionList
 
 from db.runs import checkpoints
 from db.session import Database
+from engine.helpers.masks import MaskStore, answer
 from engine.helpers.masks_client import MaskError, MaskGrid, MaskLayer, MaskServer, Window
 from engine.training import checkpoint
+from itop_tui.figures.format import share
 from itop_tui.run.layers_tab import LayersPane
 from itop_tui.run.mask_map import ACTIVE, GROWN, NEVER, ONCE, MaskMap, states
 from itop_tui.run.mask_screen import MaskScreen
@@ -181,3 +184,88 @@ async def test_enter_on_a_layer_shows_the_mask_of_a_real_checkpoint(recorded: No
         assert not shown.grid.active[:, 1:].any()
         assert isinstance(screen.mask_reader(), MaskServer)
         assert shown.query_one(MaskMap).grid is shown.grid
+
+
+class AtOnce(MaskServer):
+    """Reads real checkpoints, in this process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._store = MaskStore()
+
+    def _exchange(self, question: dict[str, Any]) -> dict[str, Any]:
+        given: dict[str, Any] = json.loads(json.dumps(answer(self._store, json.dumps(question))))
+        return given
+
+
+ODD = (103, 7, 11)
+"""A shape whose rows and columns are divided into cells of unequal size on most screens."""
+
+
+@pytest.fixture
+def odd_mask(recorded: None, database: Database) -> dict[str, torch.Tensor]:
+    """A checkpoint of the stopped run with a mask that is denser at its edges."""
+    last = checkpoints.pick(database, STOPPED, "last")
+    explored = torch.rand(ODD, generator=torch.Generator().manual_seed(5)) < 0.1
+    explored[-3:] = True
+    active = explored & (torch.rand(ODD, generator=torch.Generator().manual_seed(6)) < 0.5)
+    grown = torch.zeros(ODD, dtype=torch.bool)
+    grown.view(-1)[active.view(-1).nonzero().view(-1)[::10]] = True
+    masking = {"updates": 4, "masks": {"odd": active}, "explored": {"odd": explored},
+               "fresh": {"odd": grown.view(-1).nonzero().view(-1)}}  # fmt: skip
+    written = checkpoint.write(Path(last.path), {"step": last.step, "masking": masking})
+    checkpoints.add(
+        database, run_id=STOPPED, attempt_id=last.attempt_id, step=last.step, epoch=last.epoch, kind="last",
+        path=last.path, bytes=written.bytes, sha256=written.sha256,
+    )  # fmt: skip
+    return {"explored": explored.view(ODD[0], -1), "active": active.view(ODD[0], -1), "grown": grown.view(ODD[0], -1)}
+
+
+def said(masks: dict[str, torch.Tensor], window: Window | None = None) -> list[str]:
+    """What is to be said of the states of the weights in a window, worked out from the weights."""
+    top, bottom, left, right = window or (0, None, 0, None)  # type: ignore[misc]
+    explored, active, grown = (
+        float(masks[name][top:bottom, left:right].double().mean()) for name in ("explored", "active", "grown")
+    )
+    shares = {"never active": 1 - explored, "once active": explored - active,
+              "active": active - grown, "newly grown": grown}  # fmt: skip
+    return [f"{name} {share(round(value, 4))}" for name, value in shares.items()]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (97, 31), (120, 40), (200, 60)])
+async def test_percentages_are_those_of_the_weights_at_every_size_and_zoom(
+    odd_mask: dict[str, torch.Tensor], size: tuple[int, int]
+) -> None:
+    async with run_screen(Database.open, STOPPED, size=size) as (pilot, screen):
+        mask = await opened(pilot, screen, AtOnce(), "odd")
+
+        def is_whole() -> bool:
+            """Whether there is room on the screen for all that was read."""
+            shown = mask.grid
+            return not mask._asking and shown is not None and shown.active.shape[0] <= mask.picture.room[0]
+
+        for key in ("", "plus", "plus", "right", "down", "minus", "0"):
+            await pilot.press(*([key] if key else []))
+            await until(pilot, is_whole, f"the picture, after {key!r}")
+            text = " ".join(strip.text for strip in mask._compositor.render_strips())
+            words = " ".join(text.split())
+            for part in (*said(odd_mask), *(said(odd_mask, mask.window) if mask.window else ())):
+                assert part in words, (key, mask.window)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_all_rows_are_visible_when_the_mask_is_opened(
+    odd_mask: dict[str, torch.Tensor], size: tuple[int, int]
+) -> None:
+    async with run_screen(Database.open, STOPPED, size=size) as (pilot, screen):
+        mask = await opened(pilot, screen, AtOnce(), "odd")
+        await until(pilot, lambda: not mask._asking, "the picture")
+        await pilot.pause()
+        await until(pilot, lambda: not mask._asking, "the picture with the lines above it")
+        picture = mask.picture
+        assert mask.grid is not None
+        last_rows = mask.grid.row_density[-1]
+        assert last_rows > 0.3, "the last rows are the dense ones"
+        assert mask.grid.active.shape[0] <= picture.room[0]
+        lines = [strip.text for strip in mask._compositor.render_strips()]
+        assert any(line.split() == ["0", "76"] for line in lines), "the line of column numbers is below the last row"
