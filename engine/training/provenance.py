@@ -80,7 +80,7 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 def command_line(run_id: int, attempt_id: int) -> str:
     """Return the command line of a worker, as it can be pasted into a shell; nothing else is recorded."""
-    return shlex.join([sys.executable, "-m", "engine.worker", str(run_id), "--attempt", str(attempt_id)])
+    return shlex.join([sys.executable, "-P", "-m", "engine.worker", str(run_id), "--attempt", str(attempt_id)])
 
 
 def _own_version() -> str:
