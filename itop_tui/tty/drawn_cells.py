@@ -1,6 +1,6 @@
 """What the terminal shows, cell by cell, and the shortest text that makes it show something else.
 
-Textual writes each part of the screen that was drawn again, whole, and the colours of every piece of text anew. On a
+Textual writes each part of the screen that was drawn again, whole, and with the colours of every piece of text. On a
 chart of a run that trains, three quarters of the bytes are colours, and most of the cells are as they were. Over a slow
 connection that matters, so here only cells that look different are written, and only the colours that change between
 one cell and the next. What is drawn as a whole (another screen, another size) is written as a whole.
@@ -124,9 +124,9 @@ def _strips(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, Stri
                 x += strip.cell_length
     else:
         for y, first, last in update.spans:
-            for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
-                if strip is not None and x <= last and end > first:
-                    yield y, x, strip.crop(0, min(end, last) - x)
+            for end, (x, part) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+                if part is not None and x <= last and end > first:
+                    yield y, x, part.crop(0, min(end, last) - x)
 
 
 def _changed(before: Sequence[_Cell | None], after: Sequence[_Cell]) -> Iterable[tuple[int, int]]:
