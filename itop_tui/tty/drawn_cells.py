@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
 from rich.color import ColorSystem
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
@@ -52,7 +52,7 @@ class DrawnCells:
         self._rows: dict[int, list[_Cell | None]] = {}
         self._looks: dict[tuple[Style, ColorSystem], tuple[_Look, _Look]] = {}
 
-    def shortened(self, update: LayoutUpdate | ChopsUpdate) -> CompositorUpdate:
+    def shortened(self, update: LayoutUpdate | ChopsUpdate) -> _Shortened:
         """An update that writes only what differs from what the terminal shows when it is written."""
         return _Shortened(self, update)
 
@@ -109,6 +109,9 @@ class _Shortened(CompositorUpdate):
 
     def __init__(self, drawn: DrawnCells, update: LayoutUpdate | ChopsUpdate) -> None:
         self._drawn, self._update = drawn, update
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self._update.__rich_console__(console, options)
 
     def render_segments(self, console: Console) -> str:
         return self._drawn.write(self._update, console._color_system or ColorSystem.TRUECOLOR)
