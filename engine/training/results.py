@@ -100,8 +100,8 @@ _LEAST_KEPT = 0.95
 class Throughput:
     """Samples a second over about the last ten seconds, or twenty steps where those take longer.
 
-    Pauses and evaluations are left out. The time left is told by it, so it must not jump: of five hundred steps a
-    second, twenty are no measure. Samples and seconds are averaged apart, so that slow steps count by their number.
+    Pauses and evaluations are left out. The time left is worked out from it, so it must not jump: of five hundred
+    steps a second, twenty are no measure. Samples and seconds are averaged apart: slow steps count by their number.
 
     Args:
         clock: Monotonic seconds; passed in by tests.

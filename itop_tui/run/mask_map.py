@@ -169,7 +169,7 @@ class MaskMap(Toned):
 
 def _lines(what: str, together: float) -> str:
     """Of what a bar shows the density: a line of weights, or several together."""
-    return f"{what}s" if together <= 1 else f"{together:.3g} {what}s each"
+    return f"{what}s" if together <= 1 else f"each {together:.3g} {what}s"
 
 
 def _half(top: int, bottom: int | None, colors: Sequence[Color | None]) -> Segment:

@@ -273,5 +273,5 @@ def _states(shares: StateShares) -> tuple[Part, ...]:
     for (glyph, name, tone), value in zip(
         STATES, (shares.never, shares.once, shares.active, shares.grown), strict=True
     ):
-        parts += [(f"{glyph} ", tone), (f"{name} {share(round(value, 4))}  ", "muted")]
+        parts += [(f"{' ' if parts else ''}{glyph} ", tone), (f"{name} {share(round(value, 4))}", "muted")]
     return tuple(parts)

@@ -225,7 +225,11 @@ class RunList(LineList):
         row = self.lines[line] if line < len(self.lines) else None
         if row is None or isinstance(row, GroupLine):
             return row
-        times = (age_of(row.created_at, now), silence(row, now) is None, age(seconds_left(row, now)))
+        times: tuple[object, ...] = (
+            age_of(row.created_at, now),
+            silence(row, now) is None,
+            age(seconds_left(row, now)),
+        )
         if any(each.column.key == "took" for each in self.page.placed):
             times = (*times, duration(elapsed(row, now)))
         return row, times, self.curves.get(row.id)

@@ -1,6 +1,6 @@
 """What the terminal shows, cell by cell, and the shortest text that makes it show something else.
 
-Textual writes each part of the screen that was drawn again, whole, and the colours of every piece of text anew. On a
+Textual writes each part of the screen that was drawn again, whole, and with the colours of every piece of text. On a
 chart of a run that trains, three quarters of the bytes are colours, and most of the cells are as they were. Over a slow
 connection that matters, so here only cells that look different are written, and only the colours that change between
 one cell and the next. What is drawn as a whole (another screen, another size) is written as a whole.
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
 from rich.color import ColorSystem
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
@@ -52,7 +52,7 @@ class DrawnCells:
         self._rows: dict[int, list[_Cell | None]] = {}
         self._looks: dict[tuple[Style, ColorSystem], tuple[_Look, _Look]] = {}
 
-    def shortened(self, update: LayoutUpdate | ChopsUpdate) -> CompositorUpdate:
+    def shortened(self, update: LayoutUpdate | ChopsUpdate) -> _Shortened:
         """An update that writes only what differs from what the terminal shows when it is written."""
         return _Shortened(self, update)
 
@@ -110,6 +110,9 @@ class _Shortened(CompositorUpdate):
     def __init__(self, drawn: DrawnCells, update: LayoutUpdate | ChopsUpdate) -> None:
         self._drawn, self._update = drawn, update
 
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self._update.__rich_console__(console, options)
+
     def render_segments(self, console: Console) -> str:
         return self._drawn.write(self._update, console._color_system or ColorSystem.TRUECOLOR)
 
@@ -124,9 +127,9 @@ def _strips(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, Stri
                 x += strip.cell_length
     else:
         for y, first, last in update.spans:
-            for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
-                if strip is not None and x <= last and end > first:
-                    yield y, x, strip.crop(0, min(end, last) - x)
+            for end, (x, part) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+                if part is not None and x <= last and end > first:
+                    yield y, x, part.crop(0, min(end, last) - x)
 
 
 def _changed(before: Sequence[_Cell | None], after: Sequence[_Cell]) -> Iterable[tuple[int, int]]:

@@ -47,8 +47,9 @@ class TerminalApp(KeysInOrder):
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Write only what the terminal does not show already."""
         if isinstance(renderable, LayoutUpdate | ChopsUpdate):
-            renderable = self._drawn.shortened(renderable)
-        super()._display(screen, renderable)
+            super()._display(screen, self._drawn.shortened(renderable))
+        else:
+            super()._display(screen, renderable)
 
     @property
     def _background_screens(self) -> list[Screen[Any]]:

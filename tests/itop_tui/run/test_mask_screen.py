@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -193,8 +194,8 @@ class AtOnce(MaskServer):
         super().__init__()
         self._store = MaskStore()
 
-    def _exchange(self, question: dict[str, Any]) -> dict[str, Any]:
-        given: dict[str, Any] = json.loads(json.dumps(answer(self._store, json.dumps(question))))
+    def _exchange(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        given: dict[str, Any] = json.loads(json.dumps(answer(self._store, json.dumps(dict(question)))))
         return given
 
 
@@ -223,7 +224,7 @@ def odd_mask(recorded: None, database: Database) -> dict[str, torch.Tensor]:
 
 def said(masks: dict[str, torch.Tensor], window: Window | None = None) -> list[str]:
     """What is to be said of the states of the weights in a window, worked out from the weights."""
-    top, bottom, left, right = window or (0, None, 0, None)  # type: ignore[misc]
+    top, bottom, left, right = window or (0, None, 0, None)
     explored, active, grown = (
         float(masks[name][top:bottom, left:right].double().mean()) for name in ("explored", "active", "grown")
     )

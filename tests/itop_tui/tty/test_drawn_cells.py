@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import ClassVar
 
 from hypothesis import given, settings
@@ -109,7 +110,7 @@ def strips(draw: st.DrawFn, width: int) -> Strip:
 def updates(draw: st.DrawFn) -> LayoutUpdate | ChopsUpdate:
     """The whole screen, or some of its parts: the columns are cut at 5."""
     if draw(st.integers(0, 4)) == 0:
-        lines = [[draw(strips(5)), draw(strips(WIDTH - 5))] for _ in range(HEIGHT)]
+        lines: list[Iterable[Strip]] = [[draw(strips(5)), draw(strips(WIDTH - 5))] for _ in range(HEIGHT)]
         return LayoutUpdate(lines, Region(0, 0, WIDTH, HEIGHT))
     chops = [{0: draw(st.none() | strips(5)), 5: draw(st.none() | strips(WIDTH - 5))} for _ in range(HEIGHT)]
     spans = draw(
