@@ -26,6 +26,7 @@ from db.session import Database
 from engine.launch import settle as settling
 from engine.launch.attempt_files import AttemptFiles, read_json, write_json
 from engine.launch.lock import is_locked, lock_path
+from engine.launch.other_home import other_database
 from engine.launch.processes import host_name
 from engine.launch.settle import attempt_files, look, processes, settle
 from engine.launch.waiting import WAITS_FOR_ITS_TURN, published
@@ -192,7 +193,7 @@ def kill(db: Database, run_id: int) -> None:
 
     Raises:
         RunNotFound: There is no such run.
-        IllegalState: It has no process to kill, or has it on another host or under another user.
+        IllegalState: It has no process to kill, or has it on another host, in another home or under another user.
     """
     run = runs.get(db, run_id)
     attempt = attempts.latest(db, run_id)
@@ -201,6 +202,11 @@ def kill(db: Database, run_id: int) -> None:
     if attempt.host != host_name():
         raise IllegalState(f"Run {run_id} ({run.name}) runs on {attempt.host}: kill it there (this is {host_name()}).")
     files = attempt_files(db, attempt)
+    for process in processes(attempt, files):
+        if (other := other_database(db, process)) is not None:
+            raise IllegalState(
+                f"Run {run_id} ({run.name}) runs in another home, of which this one is a copy ({other}): kill it there."
+            )
     files.folder.mkdir(parents=True, exist_ok=True)
     # The request first, then the signal: a warden that starts the worker in between reads it and kills that.
     write_json(files.kill, {"by": _user(), "at": time.time()})
