@@ -1,4 +1,4 @@
-"""One module removes what runs have on the disk; whoever else removes files, removes its own temporary ones."""
+"""One module removes what runs have on the disk; every other one removes only its own temporary files."""
 
 from __future__ import annotations
 

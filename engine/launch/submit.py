@@ -28,6 +28,7 @@ from engine.launch import submitted
 from engine.launch.attempt_files import AttemptFiles, write_json
 from engine.launch.lock import Holder, is_served, other_holders
 from engine.launch.machine import sees, this_host
+from engine.launch.other_home import other_database
 from engine.launch.settle import attempt_files, look, processes, settle
 from engine.launch.waiting import WAITS_FOR_ITS_TURN, published
 from engine.launch.warden import outer_environment
@@ -201,7 +202,7 @@ def kill(db: Database, run_id: int) -> None:
 
     Raises:
         RunNotFound: There is no such run.
-        IllegalState: It has no process to kill, or has it on another host or under another user.
+        IllegalState: It has no process to kill, or has it on another host, in another home or under another user.
     """
     db.check_writable()
     run = runs.get(db, run_id)
@@ -218,6 +219,11 @@ def kill(db: Database, run_id: int) -> None:
             f"Run {run_id} ({run.name}) belongs to {owner.name}, who alone can kill it; itop stop asks it to end."
         )
     files = attempt_files(db, attempt)
+    for process in processes(attempt, files):
+        if (other := other_database(db, process)) is not None:
+            raise IllegalState(
+                f"Run {run_id} ({run.name}) runs in another home, of which this one is a copy ({other}): kill it there."
+            )
     private_files.make_folder(files.folder)
     # The request first, then the signal: a warden that starts the worker in between reads it and kills that.
     write_json(files.kill, {"by": users.current().name, "at": time.time()})

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from textual.app import App
@@ -180,7 +181,8 @@ class MemoryReader:
 class NoDatabase:
     """Stands where a database would, for screens that are fed by a `MemoryReader`."""
 
-    url = "sqlite:////home/you/.local/share/itop/itop.db"
+    path = Path("/home/you/.local/share/itop/itop.db")
+    url = f"sqlite:///{path}"
 
     def close(self) -> None:
         pass

@@ -24,7 +24,7 @@ from tests.itop_tui.support import screen_text, started, table_of, wait_for
     [
         ("{tmp}/lab", "{tmp}/lab", None),
         ("{tmp}/lab/itop.db", "{tmp}/lab", None),
-        ("{tmp}/lab/other.db", "{tmp}/lab", "sqlite:///{tmp}/lab/other.db"),
+        ("{tmp}/lab/other.db", "{tmp}/lab", "{tmp}/lab/other.db"),
         ("postgresql+psycopg://me@host/itop", "{home}", "postgresql+psycopg://me@host/itop"),
     ],
 )

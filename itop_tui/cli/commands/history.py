@@ -30,7 +30,7 @@ CHECKPOINT_COLUMNS = (
     Column("VAL ACC", lambda one: percent(one.val_accuracy), right=True, rank=1),
     Column("SIZE", lambda one: size(one.bytes), right=True),
     Column("AGE", lambda one: age(time.time() - one.created_at), right=True, rank=2),
-    Column("PATH", lambda one: data(one.path), rank=3),
+    Column("PATH", lambda one: data(one.path + " (outside of its run's folder)" * one.outside), rank=3),
 )
 _STEP_COLUMNS = (
     Column("STEP", lambda row: count(row.step), right=True),

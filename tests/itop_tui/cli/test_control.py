@@ -121,7 +121,7 @@ def test_files_that_stay_after_a_deletion_are_told(
     itop: Itop, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained(database)
-    monkeypatch.setattr(delete_module, "remove", lambda paths: [f"{paths[0]} could not be removed"])
+    monkeypatch.setattr(delete_module, "remove", lambda gone: [f"{paths.run_folder(gone.uid)} could not be removed"])
     outcome = itop("delete", str(run.id), "--yes")
     assert outcome.code == 1
     assert f"{paths.run_folder(run.uid)} could not be removed" in outcome.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -256,6 +257,11 @@ def test_no_field_is_named_like_the_runs_own(name: str) -> None:
     assert name not in ("name", "tags")
 
 
+def _write(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"0")
+
+
 async def test_a_fork_with_nothing_left_to_train_is_not_launched(
     app: ItopApp, database: Database, scheduled: list[str]
 ) -> None:
@@ -265,6 +271,7 @@ async def test_a_fork_with_nothing_left_to_train_is_not_launched(
         database, run_id=parent.id, attempt_id=None, step=1720, epoch=40, kind="last", path="last.pt", bytes=1,
         sha256="0" * 64, val_accuracy=None,
     )  # fmt: skip
+    _write(Path(checkpoint.path))
     async with app.run_test(size=(120, 40)) as pilot:
         await started(pilot, 1)
         app.open_new_run(parent.config, title=parent.name, parent=parent, checkpoint=checkpoint)
