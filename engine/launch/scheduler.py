@@ -1,8 +1,8 @@
 """Gives queued runs their devices: `python -m engine.launch.scheduler`, one per user, host and database.
 
-It is gone when idle, and holds nothing that is not in the database or in the runs' folders: killed at any instant, it ends no run,
-and the next one adopts them. Four times a second it settles what has ended, and starts what has a free device. What it
-does, and what it could not do, is in `scheduler.log`.
+It leaves when idle. It holds nothing that is not in the database or in the runs' folders: killed at any instant, it
+ends no run, and the next one adopts them. Four times a second it settles what has ended, and starts what has a free
+device. What it does, and what it could not do, is in `scheduler.log`.
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ def share(
     console().print(data(said), soft_wrap=True)
     if changed.foreign:
         note(
-            f"itop: {len(changed.foreign)} files belong to other users and stay as they are, such as {changed.foreign[0]}"
+            f"itop: {len(changed.foreign)} of its files are other users' and stay as they are, "
+            f"such as {changed.foreign[0]}"
         )
     if changed.closed is not None:
         note(f"itop: the group cannot reach it: {changed.closed} does not let it pass (chmod +x {changed.closed})")
