@@ -27,7 +27,7 @@ _ENTER = r"""
 set -e
 closed=$1 passwd=$2 group=$3; shift 3
 while [ "$1" != -- ]; do
-  held=$(mktemp -d -p /tmp); mount --bind "$1" "$held"; kept+=("$1" "$held"); shift
+  held=$(mktemp -d -p "$(dirname "$passwd")"); mount --bind "$1" "$held"; kept+=("$1" "$held"); shift
 done; shift
 if [ "$closed" != - ]; then
   mount -t tmpfs -o mode=755 none "$closed"

@@ -20,8 +20,8 @@ HIDDEN = "***"
 SECRET_NAMES = (
     ".env*", "*.env", "*secret*", "*credential*", "*password*", "*passwd*", "*token*", "*.pem", "*.key", "*.p12",
     "*.pfx", "*.jks", "*.keystore", "*.ppk", "*.asc", "*.gpg", "*.kdbx", "id_rsa*", "id_dsa*", "id_ecdsa*",
-    "id_ed25519*", ".netrc", "_netrc", ".pgpass", ".htpasswd", ".npmrc", ".pypirc", ".git-credentials", ".ssh", ".aws", ".gnupg",
-    ".kube",
+    "id_ed25519*", ".netrc", "_netrc", ".pgpass", ".htpasswd", ".npmrc", ".pypirc", ".git-credentials", ".ssh", ".aws",
+    ".gnupg", ".kube",
 )
 """Names of files and folders whose contents are not kept, in any case of letters."""
 
