@@ -24,7 +24,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,24 @@ def load() -> Preferences:
     if not isinstance(keys, dict):
         problems.append(f"keys = {keys!r}: must be a table of actions and keys")
         keys = {}
-    return Preferences(theme or _remembered(), keys, _notify(given.get("notify", {}), problems), tuple(problems))
+    notify = _notify(given.get("notify", {}), problems)
+    if notify.command and (whose := _not_own(path)):
+        problems.append(f"notify.command in {path} is not run: {whose}")
+        notify = replace(notify, command=())
+    return Preferences(theme or _remembered(), keys, notify, tuple(problems))
+
+
+def _not_own(path: Path) -> str | None:
+    """Why a command that a file names must not be run: others could have written it there."""
+    from db import users
+
+    try:
+        status = path.stat()
+    except OSError:
+        return "the file cannot be looked at"
+    if status.st_uid != os.geteuid():
+        return f"the file is owned by {users.name_of(status.st_uid)}"
+    return "other users can write to the file (chmod go-w)" if status.st_mode & 0o022 else None
 
 
 def remember(theme: str) -> None:
