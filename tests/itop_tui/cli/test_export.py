@@ -26,14 +26,14 @@ def test_how_the_code_differed_is_exported_only_where_it_is_asked_for(
     with database.write() as session:
         session.connection().exec_driver_sql("UPDATE attempts SET diff = '+lr = 0.1'")
     for kind in ("json", "html", "csv"):
-        done = itop("export", str(run.id), "--format", kind, "--out", str(tmp_path / kind), "--json")
+        done = itop("export", str(run.id), "--format", kind, "--out", str(tmp_path / "out" / kind), "--json")
         assert done.code == 0, done.err
-    written = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    written = [path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert len(written) > 2
     assert not any("+lr = 0.1" in text for text in written)
-    (path,) = (tmp_path / "json").iterdir()
+    (path,) = (tmp_path / "out" / "json").iterdir()
     assert json.loads(path.read_text())["attempts"][0]["diff_left_out"] is True
-    itop("export", str(run.id), "--format", "json", "--out", str(tmp_path / "json"), "--force", "--with-diff")
+    itop("export", str(run.id), "--format", "json", "--out", str(path.parent), "--force", "--with-diff")
     assert json.loads(path.read_text())["attempts"][0]["diff"] == "+lr = 0.1"
 
 
