@@ -220,6 +220,8 @@ class Scheduler:
         key = waiting_key(self._host)
         if self._waiting is None:  # what a scheduler that was killed has left
             self._waiting = key_values.get(self._db, key, {})
+            if key_values.get(self._db, earlier := key.rpartition("/")[0]):  # and one of an earlier version
+                key_values.put(self._db, earlier, {})
         if waiting != self._waiting:
             key_values.put(self._db, key, waiting)
             for run_id in waiting.keys() - self._waiting.keys():
