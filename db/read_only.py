@@ -59,7 +59,7 @@ def read_only_reason(path: Path | None) -> ReadOnly | None:
     if path is not None:
         needed += [path.parent, path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))]
     for each in needed:
-        if each.exists() and not os.access(each, os.W_OK | (os.X_OK if each.is_dir() else 0)):
+        if each.exists() and not _may(each, os.W_OK | (os.X_OK if each.is_dir() else 0)):
             owner = users.owner_of(each)
             own = owner is None or owner.uid == os.geteuid()
             note = "write-protected" if own or owner is None else f"owned by {owner.name}"
@@ -78,13 +78,18 @@ def check_readable(path: Path) -> None:
             there = each.exists()
         except PermissionError:
             there = True
-        if there and (each == path or each.is_dir()) and not os.access(each, os.R_OK if each == path else os.X_OK):
+        if there and (each == path or each.is_dir()) and not _may(each, os.R_OK if each == path else os.X_OK):
             owner = users.owner_of(each)
             whose = "" if owner is None or owner.uid == os.geteuid() else f": it is owned by {owner.name}"
             raise DatabaseRefused(
                 f"{each} cannot be read{whose}. Set ITOP_HOME to a folder of your own, or ask its owner to share it "
                 "with a group (itop share)."
             )
+
+
+def _may(path: Path, mode: int) -> bool:
+    """Whether this process may do something with a file, with the user and the capabilities that it acts with."""
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -20,7 +20,7 @@ from textual.types import CSSPathType
 
 from itop_tui import notices, opening, preferences
 from itop_tui.figures import run_view
-from itop_tui.figures.format import plural
+from itop_tui.figures.format import plain, plural
 from itop_tui.keys import bindings, in_scope, keymap
 from itop_tui.look import theme
 from itop_tui.look.terminal_colours import Ink, OnGrounds
@@ -151,6 +151,9 @@ class ItopApp(Shell):
         for screen in self.screen_stack:
             if isinstance(screen, ItopScreen):
                 screen.database_opened(opened.remembered)
+        if self.read_only is not None:
+            note = f"Read-only: {plain(self.read_only, limit=100)}. Nothing can be changed here."
+            self.notify("\n".join((note, *opened.database.warnings)), severity="warning", timeout=10, markup=False)
         if opened.leftovers:
             self.bin.adopt(opened.leftovers)
             left = plural(len(opened.leftovers), "deleted run")

@@ -45,11 +45,11 @@ class PaletteProvider(Provider):
     def _actions(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
         screen = self.screen
         scopes = ("app",) if not isinstance(screen, ItopScreen) else (screen.SCOPE, "app")
-        run = screen.current_run if isinstance(screen, ItopScreen) else None
         for action in in_scope(*scopes):
             if action.name == "command_palette":
                 continue
             node = "app" if action.scope == "app" else "screen"
-            explanation = action.refusal(run) or action.help
+            refused = screen.refusal(action) if isinstance(screen, ItopScreen) else action.refusal(None)
+            explanation = refused or action.help
             command = partial(screen.run_action, f"{node}.{action.name}")
             yield f"{action.label}  ({action.key_shown})", explanation, command

@@ -25,7 +25,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,9 @@ def load() -> Preferences:
         problems.append(f"keys = {shown(keys)}: must be a table of actions and keys")
         keys = {}
     notify = _notify(given.get("notify", {}), problems)
+    if notify.command and (whose := _not_own(path)):
+        problems.append(f"notify.command in {path} is not run: {whose}")
+        notify = replace(notify, command=())
     remembered = _remembered(problems)
     return Preferences(theme or remembered, keys, notify, tuple(problems))
 
@@ -146,6 +149,19 @@ def shown(value: object) -> str:
 def _short(text: str, limit: int) -> str:
     line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
     return line if len(line) <= limit else f"{line[:limit]}…"
+
+
+def _not_own(path: Path) -> str | None:
+    """Why a command that a file names must not be run: others could have written it there."""
+    from db import users
+
+    try:
+        status = path.stat()
+    except OSError:
+        return "the file cannot be looked at"
+    if status.st_uid != os.geteuid():
+        return f"the file is owned by {users.name_of(status.st_uid)}"
+    return "other users can write to the file (chmod go-w)" if status.st_mode & 0o022 else None
 
 
 def remember(theme: str) -> None:

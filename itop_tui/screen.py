@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 from textual import actions, work
@@ -16,6 +17,7 @@ from textual.widgets import Input, TextArea
 
 from itop_tui.figures.format import plain
 from itop_tui.keys import Action, Scope, find, in_scope, key_name, keymap, writes
+from itop_tui.keys.action import CHANGING, WRITING
 from itop_tui.notices import Notice
 from itop_tui.opening import DatabaseHolder
 from itop_tui.poller import DatabaseTrouble, Poller, RunsChanged, Snapshot, View, reason
@@ -81,6 +83,11 @@ class Shell(TerminalApp):
     def is_open(self) -> bool:
         """Whether the database is open."""
         return self.holder.is_open
+
+    @property
+    def read_only(self) -> str | None:
+        """Why nothing can be changed in the open database ("owned by alice"); None where it can."""
+        return self.database.read_only if self.is_open else None
 
     @property
     def database_place(self) -> str:
@@ -236,6 +243,8 @@ class ItopScreen(Leaving[None]):
         for action in in_scope(cls.SCOPE) if hasattr(cls, "SCOPE") else ():
             if action.target or action.call:
                 setattr(cls, f"action_{action.name}", _handed_over(action))
+            elif action.name in CHANGING | WRITING and (method := getattr(cls, f"action_{action.name}", None)):
+                setattr(cls, f"action_{action.name}", _unless_kept(action, method))
 
     def __init__(self) -> None:
         super().__init__()
@@ -290,15 +299,26 @@ class ItopScreen(Leaving[None]):
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Show the counts."""
-        self.query_one(TopBar).snapshot = message.snapshot
+        bar = self.query_one(TopBar)
+        bar.read_only = self.itop.read_only
+        bar.snapshot = message.snapshot
 
     def on_database_trouble(self, message: DatabaseTrouble) -> None:
         """Show or hide the banner."""
         self.query_one(Banner).problem = message.problem
 
+    def refusal(self, action: Action) -> str | None:
+        """Why an action cannot be done here, or to the current run; None where it can."""
+        from db.read_only import asked_for
+
+        kept = self.itop.read_only
+        if kept is not None and (action.name in CHANGING or (action.name in WRITING and asked_for())):
+            return f"read-only: {kept}"
+        return action.refusal(self.current_run)
+
     def permits(self, name: str) -> bool:
         """Whether the action `name` can be done to the current run; says why where it cannot."""
-        reason = find(self.SCOPE, name).refusal(self.current_run)
+        reason = self.refusal(find(self.SCOPE, name))
         if reason is not None:
             self.notify(reason, severity="warning", markup=False)
         return reason is None
@@ -314,7 +334,7 @@ class ItopScreen(Leaving[None]):
         for action in in_scope(self.SCOPE, "app"):
             first, *others = action.key.split(",")
             keys = [key for key in (first, *others) if not (typing and writes(key))]
-            if action.footer and keys and action.refusal(self.current_run) is None:
+            if action.footer and keys and self.refusal(action) is None:
                 shown = action.key_shown if keys[0] == first else key_name(keys[0])
                 where = "app" if action.scope == "app" else "screen"
                 yield KeyHint(shown, action.label, f"{where}.{action.name}", pinned=action.scope == "app")
@@ -325,10 +345,24 @@ class ItopScreen(Leaving[None]):
             self.query_one(KeyBar).hints = tuple(self.key_hints())
 
 
+def _unless_kept(action: Action, method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method of a screen for an action that is refused where the database is only read."""
+
+    @wraps(method)
+    def unless_kept(screen: ItopScreen, *arguments: Any) -> Any:
+        if screen.itop.read_only is not None and not screen.permits(action.name):
+            return None
+        return method(screen, *arguments)
+
+    return unless_kept
+
+
 def _handed_over(action: Action) -> Callable[[ItopScreen], Awaitable[None]]:
     """The method of a screen that has an action done by its target."""
 
     async def hand_over(screen: ItopScreen) -> None:
+        if action.name in CHANGING | WRITING and screen.itop.read_only is not None and not screen.permits(action.name):
+            return
         call = action.call or action.name
         for part in screen.parts:
             if type(part).__name__ == action.target:

@@ -1,6 +1,6 @@
 """Gives queued runs their devices: `python -m engine.launch.scheduler`, one per user, host and database.
 
-It is gone when idle, and holds nothing that is not in the database or in the runs' folders: killed at any instant, it
+It leaves when idle. It holds nothing that is not in the database or in the runs' folders: killed at any instant, it
 ends no run, and the next one adopts them. Four times a second it settles what has ended, and starts what has a free
 device. What it does, and what it could not do, is in `scheduler.log`.
 """
@@ -267,6 +267,8 @@ class Scheduler:
         key = waiting_key(self._host.name)
         if self._waiting is None:  # what a scheduler that was killed has left
             self._waiting = key_values.get(self._db, key, {})
+            if key_values.get(self._db, earlier := key.rpartition("/")[0]):  # and one of an earlier version
+                key_values.put(self._db, earlier, {})
         if waiting != self._waiting:
             key_values.put(self._db, key, waiting)
             for run_id in waiting.keys() - self._waiting.keys():

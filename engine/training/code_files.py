@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import fnmatch
 import hashlib
 import io
 import os
@@ -22,6 +21,7 @@ from pathlib import Path
 from db.records import CodeFile, KeptCode
 from engine.config.references import OWN_PACKAGES, PROGRAM, Reference, below, module_file, parse
 from engine.config.user_imports import in_tree, resolve, tree_of
+from engine.training.secret_text import has_secret_name, masked
 
 __all__ = [
     "TEXT_LIMIT",
@@ -39,7 +39,6 @@ TEXT_LIMIT = 256 * 1024
 """Bytes of text that are kept of one attempt; of files beyond, the checksum is."""
 
 _FILES = 1_000
-_SECRET_NAMES = (".env*", "*secret*", "*credential*", "*password*", "*.pem", "*.key", "*.p12", ".netrc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +124,17 @@ def difference(change: CodeChange, before: str, after: str) -> str:
     if change.before.text is None or change.after.text is None:
         sums = f"{change.before.sha256[:12]} {before}, {change.after.sha256[:12]} {after}"
         return f"# {change.path}: another checksum ({sums}); its text is not kept\n"
-    lines = difflib.unified_diff(
-        change.before.text.splitlines(),
-        change.after.text.splitlines(),
-        f"{change.path}\t{before}",
-        f"{change.path}\t{after}",
-        lineterm="",
+    lines = list(
+        difflib.unified_diff(
+            change.before.text.splitlines(),
+            change.after.text.splitlines(),
+            f"{change.path}\t{before}",
+            f"{change.path}\t{after}",
+            lineterm="",
+        )
     )
+    if not lines:
+        return f"# {change.path}: what differs may be a secret, and is not kept\n"
     return "\n".join(lines) + "\n"
 
 
@@ -218,13 +221,12 @@ def _as_kept(contents: Mapping[str, bytes]) -> Iterator[CodeFile]:
 
 
 def _text(path: str, content: bytes) -> str | None:
-    """What a file holds as text; None where it is none, or where its name suggests a secret."""
-    name = Path(path).name.lower()
-    if any(fnmatch.fnmatch(name, pattern) for pattern in _SECRET_NAMES) or b"\0" in content:
+    """What a file holds as text, without what may be secrets; None where it is none, or its name suggests one."""
+    if has_secret_name(Path(path).name) or b"\0" in content:
         return None
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
-        return content.decode(encoding)
+        return masked(content.decode(encoding))
     except (SyntaxError, UnicodeDecodeError, LookupError):
         return None
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.config.references import OWN_PACKAGES, PROGRAM, module_file, parse
+from engine.training.secret_text import SECRET_NAMES, masked
 
 __all__ = ["DIFF_LIMIT", "PROGRAM_SECTION", "CodeState", "Inquiry", "places", "program_checkout", "state_of"]
 
@@ -37,9 +38,6 @@ PROGRAM_SECTION = "# itop itself, "
 
 _GIT_SECONDS = 5.0
 _UNTRACKED = 100  # names that are listed
-
-# A difference is kept for long and shown to others: of files whose names suggest a secret only the name is kept.
-_SECRET_NAMES = (".env*", "*secret*", "*credential*", "*password*", "*token*", "*.pem", "*.key", "*.p12", ".netrc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +170,15 @@ def _differences(root: Path, commit: str | None) -> tuple[bool | None, str]:
     changed = len(entries) > len(untracked)
     shown = ""
     if changed and commit is not None:
-        hidden = [f":(exclude,icase,glob)**/{name}" for name in _SECRET_NAMES]
+        # Of files whose names suggest a secret, and of those in such folders, only the name is kept.
+        hidden = [f":(exclude,icase,glob)**/{name}{below}" for name in SECRET_NAMES for below in ("", "/**")]
         diff = _git(root, "diff", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD", "--", ".", *hidden)
         if diff is None:
             shown = "# git did not say in what files differ\n"
         elif len(diff) > DIFF_LIMIT:
-            shown = f"{diff[:DIFF_LIMIT]}\n# cut off here: the whole difference has {len(diff):,} characters\n"
+            shown = f"{masked(diff[:DIFF_LIMIT])}\n# cut off here: the whole difference has {len(diff):,} characters\n"
         else:
-            shown = diff or "# what differs is in files whose names suggest secrets: left out\n"
+            shown = masked(diff) or "# what differs is in files whose names suggest secrets: left out\n"
     if untracked:
         shown += "".join(f"# untracked: {name}\n" for name in untracked[:_UNTRACKED])
         if len(untracked) > _UNTRACKED:

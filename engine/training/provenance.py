@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy
 import torch
 
+from engine.training.secret_text import is_secret_variable, masked_value
+
 __all__ = ["command_line", "environment", "versions"]
 
 _LONGEST = 1_000
@@ -30,7 +32,9 @@ _FAMILIES = (
     "OPENBLAS_", "PYTORCH_", "SLURM_", "TORCH_",
 )
 # fmt: on
-_SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSW|CREDENTIAL|AUTH|JWT|COOKIE|PRIVATE", re.IGNORECASE)
+_SECRET = re.compile(
+    r"TOKEN|KEY|SECRET|PASSW|CREDENTIAL|AUTH|JWT|COOKIE|PRIVATE|(?:^|_)(?:PASS|PWD|PW|PIN)(?:_|$)", re.IGNORECASE
+)
 _USER_INFO = re.compile(r"(?<=://)\S*@")
 _SECRET_PARAMETER = re.compile(r"(?i)\b([\w-]*(?:token|key|secret|passw|credential|auth)[\w-]*=)[^&\s;]+")
 
@@ -72,8 +76,13 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """
     kept = {}
     for name in sorted(variables):
-        if (name in _VARIABLES or name.startswith(_FAMILIES)) and not _SECRET.search(name):
+        if (name in _VARIABLES or name.startswith(_FAMILIES)) and not (
+            _SECRET.search(name) or is_secret_variable(name)
+        ):
             value = _SECRET_PARAMETER.sub(r"\1***", _USER_INFO.sub("***@", variables[name])).replace("\0", "")
+            value = masked_value(value)
+            if name == "MASTER_ADDR":  # an address has no user; what stands before it is a token
+                value = re.sub(r"^[^@]*@", "***@", value)
             kept[name] = value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…"
     return kept
 

@@ -54,13 +54,18 @@ def _cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, tuple | list) else value
 
 
-def write_json(db: Database, run: RunRecord, path: Path) -> None:
+def write_json(db: Database, run: RunRecord, path: Path, *, with_diff: bool = False) -> None:
     """Write a run as one JSON document, by the names of `itop show --json` and `itop metrics --json`.
 
     Beside the run's own fields, its checkpoints and attempts it holds `steps`, `epochs`, `mask_updates` and `layers`, a
-    list of objects each.
+    list of objects each. How the code of an attempt differed from its commit may hold secrets: it is left out, and
+    `diff_left_out` says so, unless `with_diff` asks for it.
     """
     document = run_document(run, checkpoints=checkpoints.for_run(db, run.id), attempts=attempts.for_run(db, run.id))
+    for attempt in document["attempts"] if not with_diff else ():
+        if attempt["diff"] is not None:
+            attempt["diff"] = None
+            attempt["diff_left_out"] = True
     with path.open("w", encoding="utf-8") as file:
         file.write("{\n")
         for name, value in document.items():

@@ -72,6 +72,7 @@ def export_runs(
     *,
     force: bool = False,
     checkpoint: str = "last",
+    with_diff: bool = False,
 ) -> list[Path]:
     """Write runs to files.
 
@@ -83,6 +84,7 @@ def export_runs(
             format's files do and one is written. None is the present folder.
         force: Whether files that are there may be replaced.
         checkpoint: For safetensors: "last", "best", or an id.
+        with_diff: For JSON: whether to write how the code differed from its commit, which may hold secrets.
 
     Returns:
         The files and folders written.
@@ -107,7 +109,9 @@ def export_runs(
         return targets
     for run, target in zip(found, targets, strict=True):
         with written(target, force=force, folder=not chosen.suffix) as path:
-            if chosen.name in _WRITERS:
+            if chosen.name == "json":
+                write_json(db, run, path, with_diff=with_diff)
+            elif chosen.name in _WRITERS:
                 _WRITERS[chosen.name](db, run, path)
             else:
                 write_tensors(db, run, path, checkpoint)

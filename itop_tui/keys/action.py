@@ -9,11 +9,24 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from db.records import RunRecord
 
-__all__ = ["Action", "Scope", "When", "key_name", "writes"]
+__all__ = ["CHANGING", "WRITING", "Action", "Scope", "When", "key_name", "writes"]
 
 Scope = Literal["app", "runs", "form", "run", "mask", "compare", "queue"]
 When = Callable[["RunRecord | None"], str | None]
 """Given the run at the cursor, why an action cannot be done now, or None where it can."""
+
+
+# fmt: off
+CHANGING = frozenset({
+    "archive_run", "checkpoint_now", "delete_checkpoint", "delete_run", "demo", "duplicate_run", "fork_here",
+    "fork_run", "hold_run", "kill_run", "launch", "launch_first", "launch_held", "lower_number", "move_bottom",
+    "move_down", "move_top", "move_up", "new_run", "note_run", "pause_all", "pause_run", "raise_number", "rename_run",
+    "resume_here", "resume_run", "star_run", "start_after", "start_scheduler", "stop_run", "tag_run", "undo_delete",
+})
+"""The actions that change runs or the queue, which a database that is only read does not allow."""
+# fmt: on
+WRITING = frozenset({"export"})
+"""The actions that write files of this machine, which `ITOP_READ_ONLY` does not allow either."""
 
 
 @dataclass(frozen=True, slots=True)

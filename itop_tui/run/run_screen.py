@@ -241,6 +241,8 @@ class RunScreen(ItopScreen):
 
     def _keep(self) -> None:
         """Keep how the view is left for the next time."""
+        if self.itop.read_only is not None:
+            return
         state = {**self.charts.state, "tab": self.tab}
         self.itop.operate(lambda db: key_values.put(db, SETTING, state), failing="The view could not be kept")
 

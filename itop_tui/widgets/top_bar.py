@@ -17,6 +17,8 @@ class TopBar(Toned):
     snapshot: reactive[Snapshot | None] = reactive(None, repaint=False)
     """What the database last held; None before it is open."""
     _counts: reactive[tuple[Part, ...]] = reactive((("opening the database … ", "muted"),))
+    read_only: str | None = None
+    """Why nothing can be changed, in a few words; None where it can."""
     heading: reactive[str] = reactive("")
     """What the screen is about."""
 
@@ -34,7 +36,7 @@ class TopBar(Toned):
         """Draw the counts again where they are others; snapshots come all the time while runs train."""
         if snapshot is None:
             return
-        parts: list[Part] = []
+        parts: list[Part] = [(f"read-only: {fit(self.read_only, 30)}  ", "text")] if self.read_only else []
         if snapshot.active:
             parts.append((f"{look('running').glyph} {count(snapshot.active)} active  ", "live"))
         if snapshot.queued:

@@ -28,6 +28,14 @@ def export(
         str, Parameter(help="For safetensors: last, best, or a checkpoint's id.", metavar="WHICH")
     ] = "last",
     force: Annotated[bool, Parameter(negative=(), show_default=False, help="Replace files that are there.")] = False,
+    with_diff: Annotated[
+        bool,
+        Parameter(
+            help="For json: also how the code differed from its commit, which may hold secrets.",
+            negative=(),
+            show_default=False,
+        ),
+    ] = False,
     json: Json = False,
 ) -> int:
     """Write runs to files: steps, epochs, mask updates, layers and configuration, or weights and masks.
@@ -38,7 +46,15 @@ def export(
     with opened() as database:
         found = find_all(database, run)
         try:
-            paths = export_runs(database, [one.id for one in found], format, out, force=force, checkpoint=checkpoint)
+            paths = export_runs(
+                database,
+                [one.id for one in found],
+                format,
+                out,
+                force=force,
+                checkpoint=checkpoint,
+                with_diff=with_diff,
+            )
         except ExportError as error:
             raise CommandError(str(error)) from error
     if json:

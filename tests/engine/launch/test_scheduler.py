@@ -23,6 +23,7 @@ from engine.launch.devices import Device, DeviceList
 from engine.launch.processes import ProcessIdentity, host_name
 from engine.launch.scheduler import Scheduler
 from engine.launch.settle import claim_by_hand
+from engine.launch.waiting import waiting_key
 from tests.engine.launch.tools import Lab, wait_for
 from tests.patience import PATIENCE
 
@@ -45,7 +46,7 @@ def test_two_slots_run_two_at_a_time(lab: Lab) -> None:
     three = [lab.queue("wait") for _ in range(3)]
     lab.ensure_scheduler()
     wait_for(lambda: sum(lab.get(run).status in LIVE for run in three) == 2, "two to run")
-    key = f"waiting:{host_name()}"
+    key = waiting_key(host_name())
     reason = wait_for(lambda: key_values.get(lab.db, key, {}).get(str(three[2].id)), "the third's reason")
     assert reason == "cpu is busy (2 of 2 slots taken)"
     submit.stop(lab.db, three[0].id)
@@ -253,7 +254,7 @@ def test_a_run_whose_warden_cannot_be_started_fails_with_the_reason(lab: Lab, mo
 
 
 def test_what_a_dead_scheduler_had_said_about_the_queue_is_taken_back(lab: Lab) -> None:
-    key = f"waiting:{host_name()}"
+    key = waiting_key(host_name())
     key_values.put(lab.db, key, {"7": "cpu is busy (1 of 1 slot taken)"})
     Scheduler(lab.db, worker=lab.worker).tick()
     assert key_values.get(lab.db, key) == {}

@@ -21,6 +21,24 @@ def test_export_writes_what_it_says(itop: Itop, database: Database, tmp_path: Pa
     assert itop("export", run.name, "--format", "json", "--out", str(tmp_path), "--force").code == 0
 
 
+def test_how_the_code_differed_is_exported_only_where_it_is_asked_for(
+    itop: Itop, database: Database, tmp_path: Path
+) -> None:
+    run = trained(database)
+    with database.write() as session:
+        session.connection().exec_driver_sql("UPDATE attempts SET diff = '+lr = 0.1'")
+    for kind in ("json", "html", "csv"):
+        done = itop("export", str(run.id), "--format", kind, "--out", str(tmp_path / "out" / kind), "--json")
+        assert done.code == 0, done.err
+    written = [path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len(written) > 2
+    assert not any("+lr = 0.1" in text for text in written)
+    (path,) = (tmp_path / "out" / "json").iterdir()
+    assert json.loads(path.read_text())["attempts"][0]["diff_left_out"] is True
+    itop("export", str(run.id), "--format", "json", "--out", str(path.parent), "--force", "--with-diff")
+    assert json.loads(path.read_text())["attempts"][0]["diff"] == "+lr = 0.1"
+
+
 def test_csv_is_the_format_unless_another_is_named(itop: Itop, database: Database, tmp_path: Path) -> None:
     run = trained(database)
     done = itop("export", str(run.id), "--out", str(tmp_path))
