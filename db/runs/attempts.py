@@ -65,7 +65,7 @@ def confirm_open(db: Database, run_id: int, attempt_id: int) -> None:
 
 
 def launch(db: Database, attempt_id: int) -> bool:
-    """Take it on to start the process of a reserved attempt; that is given out once, whoever asks.
+    """Take it on to start the process of a reserved attempt; that is given out once.
 
     Returns:
         Whether the caller is the one who starts it; False also where the attempt has ended.
