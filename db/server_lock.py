@@ -66,9 +66,9 @@ class ServerLock:
                 connection.close()
 
     def intact(self) -> bool:
-        """Whether nobody else has the lock. One that was lost with its connection is taken again.
+        """Whether no other process has the lock. One that was lost with its connection is taken again.
 
-        While the server cannot be reached, nobody else can take it.
+        While the server cannot be reached, no process can take it.
         """
         if (self._connection is None and not self._cut_off) or time.monotonic() < self._look_at:
             return self._connection is not None or self._cut_off
@@ -86,7 +86,7 @@ class ServerLock:
 
 
 def is_held(db: Database, key: str) -> bool:
-    """Whether a process holds the lock now; asking does not disturb anybody.
+    """Whether a process holds the lock now; asking disturbs no process.
 
     Raises:
         StoreError: The server cannot be reached.

@@ -24,6 +24,7 @@ __all__ = [
     "for_run",
     "get",
     "latest",
+    "latest_moment",
     "launch",
     "open_attempts",
     "running",
@@ -64,7 +65,7 @@ def confirm_open(db: Database, run_id: int, attempt_id: int) -> None:
 
 
 def launch(db: Database, attempt_id: int) -> bool:
-    """Take it on to start the process of a reserved attempt; that is given out once, whoever asks.
+    """Take it on to start the process of a reserved attempt; that is given out once.
 
     Returns:
         Whether the caller is the one who starts it; False also where the attempt has ended.
@@ -261,6 +262,14 @@ def latest(db: Database, run_id: int) -> AttemptRecord | None:
             sa.select(AttemptRow).where(AttemptRow.run_id == run_id).order_by(AttemptRow.number.desc()).limit(1)
         ).first()
         return None if row is None else attempt_record(row)
+
+
+def latest_moment(db: Database) -> float | None:
+    """The latest moment of all attempts and signs of life, in unix seconds; None where there is none yet."""
+    moments = (AttemptRow.started_at, AttemptRow.ended_at, RunRow.heartbeat_at)
+    with db.read() as session:
+        found = [session.scalar(sa.select(sa.func.max(column))) for column in moments]
+    return max((moment for moment in found if moment is not None), default=None)
 
 
 def open_attempts(db: Database, host: Host | str | None = None) -> list[AttemptRecord]:

@@ -274,7 +274,7 @@ def reserve(
         device: The device, as torch names it; or several, each of which it holds until it has ended.
         slots: How many runs a device may have at once; for several devices a number for each, or one for all.
         launched: Whether it has a process already; else one is started by who gets it from `attempts.launch`.
-        prepare: Called with the attempt's number, before anybody else can see the attempt.
+        prepare: Called with the attempt's number, before others can see the attempt.
 
     Returns:
         The attempt; None where the run is not waiting any more (or held, or gone), or waits for other runs, or a device

@@ -122,10 +122,13 @@ def look(attempt: AttemptRecord, files: AttemptFiles) -> Ending | None:
     if record is not None:
         return verdict(record, kill_asked=files.kill.exists())
     if not known:
-        if attempt_age(attempt) < START_PATIENCE:
+        earlier_boot = attempt.machine_id is not None and attempt.boot_id != boot_id()
+        if not earlier_boot and attempt_age(attempt) < START_PATIENCE:
             return None
         if files.kill.exists():
             return Ending(RunStatus.KILLED, KILLED_BY_USER)
+        if earlier_boot:
+            return Ending(RunStatus.LOST, REBOOTED, retry_may_help=True)
         return Ending(RunStatus.FAILED, NEVER_STARTED, retry_may_help=True)
     if files.kill.exists():
         return Ending(RunStatus.KILLED, KILLED_BY_USER)

@@ -76,7 +76,7 @@ def lay_out(scene: QueueScene, width: int) -> list[QueueLine]:
 
 def _here(scene: QueueScene, width: int) -> list[QueueLine]:
     state, sample = scene.state, scene.sample
-    mine = [run for run in state.active if run.host == state.host]
+    mine = [run for run in state.active if state.is_here(run)]
     if sample is None or not state.host:  # nor is it known then which programs are ours
         return [_heading("devices"), _say("reading the devices …"), *map(active_line, mine)]
     lines: list[QueueLine] = [_heading(f"devices of {state.host}")]
@@ -112,10 +112,11 @@ def _about_gpus(devices: DeviceList) -> list[QueueLine]:
 
 def _elsewhere(state: QueueState) -> list[QueueLine]:
     lines: list[QueueLine] = []
-    hosts = sorted({run.host or "" for run in state.active if run.host != state.host})
+    others = [run for run in state.active if not state.is_here(run)]
+    hosts = sorted({run.host or "" for run in others})
     for host in hosts:
         lines += [_note(), _heading(f"on host {host}, whose devices cannot be read from here")]
-        lines += [active_line(run) for run in state.active if (run.host or "") == host]
+        lines += [active_line(run) for run in others if (run.host or "") == host]
     return lines
 
 

@@ -34,6 +34,7 @@ class QueueState:
         reasons: Why each of them waits, by its id.
         slots: Runs at a time by device; 1 where it names none.
         scheduler: Whether a scheduler of this host serves the database.
+        here: The active runs of this machine, which may have had another name when they started; None: by the name.
     """
 
     host: str = ""
@@ -44,6 +45,7 @@ class QueueState:
     reasons: Mapping[int, str] = field(default_factory=dict)
     slots: Mapping[str, int] = field(default_factory=dict)
     scheduler: bool = False
+    here: frozenset[int] | None = None
 
     def slots_of(self, device: str) -> int:
         """How many runs at a time the device takes."""
@@ -51,7 +53,11 @@ class QueueState:
 
     def taken(self, device: str) -> int:
         """How many runs of this host hold the device now."""
-        return sum(device in devices_of(run) for run in self.active if run.host == self.host)
+        return sum(device in devices_of(run) for run in self.active if self.is_here(run))
+
+    def is_here(self, run: RunRecord) -> bool:
+        """Whether a run holds a device of this machine."""
+        return run.host == self.host if self.here is None else run.id in self.here
 
 
 def devices_of(run: RunRecord) -> tuple[str, ...]:
@@ -71,13 +77,14 @@ def read(db: Database) -> QueueState:
     from db import key_values
     from db.runs import runs
     from engine.launch import submit
+    from engine.launch.machine import this_host
     from engine.launch.placement import Limits
-    from engine.launch.processes import host_name
 
+    host = this_host()
     waiting = tuple(runs.waiting(db, limit=LISTED))
     queued, held = runs.how_many_wait(db)
     return QueueState(
-        host=host_name(),
+        host=host.name,
         active=tuple(runs.active(db)),
         waiting=waiting,
         queued=queued,
@@ -85,6 +92,7 @@ def read(db: Database) -> QueueState:
         reasons=submit.why_waiting(db, waiting),
         slots=Limits.of(key_values.get(db, "slots"), None).slots,
         scheduler=submit.scheduler_running(db),
+        here=frozenset(run.id for run in runs.active(db, host)),
     )
 
 

@@ -11,6 +11,7 @@ import platform
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -24,7 +25,8 @@ from rich.text import Text
 from db import paths, private_files, users
 from db.errors import StoreError
 from db.records import ACTIVE, RunQuery
-from db.runs import run_owners, runs
+from db.runs import attempts, run_owners, runs
+from db.runs.silence import no_sign, silence, span
 from db.session import Database
 from db.sqlite.health import examine
 from engine.config.catalogue import DATASETS
@@ -44,6 +46,7 @@ Checksums = Annotated[
 ]
 
 _LOW_DISK, _NO_DISK = 2_000_000_000, 200_000_000
+_CLOCKS_DIFFER = 300.0  # seconds by which the clocks of two hosts may differ without a remark
 _IDX_HEADER = 8  # bytes before the labels: magic number and count
 _VARIABLES = ("ITOP_HOME", "ITOP_DATABASE_URL", "ITOP_DATA_DIR", "CUDA_VISIBLE_DEVICES", "NO_COLOR")
 
@@ -181,6 +184,7 @@ def _store(*, checksums: bool = False) -> Iterator[Check]:
         yield from _permissions(section, home)
         yield from _leftovers(section, database)
         yield from _scheduler(database)
+        yield from _signs_of_life(database)
     except StoreError as error:
         yield Check(section, "database", "bad", str(error), "itop doctor, once more; then restore a backup")
     finally:
@@ -263,6 +267,19 @@ def _permissions(section: str, home: Path) -> Iterator[Check]:
     elif home.is_dir():
         group = f"shared with the group {sharing.group_of(home)}" if shared else "private to its owner"
         yield Check(section, "permissions", "good", group)
+
+
+def _signs_of_life(database: Database) -> Iterator[Check]:
+    """Runs that nothing is heard of, and a clock that is behind what was recorded."""
+    section, now = "Scheduler", time.time()
+    for run in runs.active(database):
+        if (quiet := silence(run, now)) is not None:
+            found = f"run {run.id} ({plain(run.name, 60)}) on {plain(run.host or 'no host', 60)}: {no_sign(quiet)}"
+            yield Check(section, "silent run", "warn", found, f"if its machine is gone: itop give-up {run.id}")
+    ahead = (attempts.latest_moment(database) or now) - now
+    if ahead > _CLOCKS_DIFFER:
+        found = f"{span(ahead)} behind the latest record: it was set back, or another host's is ahead"
+        yield Check(section, "clock", "warn", found, "set the clocks of all hosts by NTP; ages read 0 until then")
 
 
 def scheduler_since() -> float | None:

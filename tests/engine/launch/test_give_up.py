@@ -123,7 +123,8 @@ def test_a_true_worker_that_was_given_up_and_lives_records_nothing_more(lab: Lab
         run_requests.pause_all(lab.db, [lab.get(run)])
         lab.wait_status(run, RunStatus.PAUSED)
     worker = lab.identity(run, "worker")
-    os.kill(worker.pid, signal.SIGSTOP)
+    with lab.db.write():  # else it might hold the lock for as long as it is stopped
+        os.kill(worker.pid, signal.SIGSTOP)
     move_away(lab.db, run.id)
     silent(lab.db, run.id, 3600)
     given_up = give_up(lab.db, run.id)

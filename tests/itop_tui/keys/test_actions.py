@@ -101,6 +101,7 @@ def test_ids_are_unique() -> None:
     [
         ("stop_run", {"queued", "starting", "running", "paused"}),
         ("kill_run", {"starting", "running", "paused", "stopping"}),
+        ("give_up_run", {"starting", "running", "paused", "stopping"}),
         ("resume_run", {"stopped", "failed", "killed", "preempted", "lost"}),
         ("delete_run", {"queued", "completed", "stopped", "failed", "killed", "preempted", "lost"}),
         ("pause_run", {"running", "paused"}),

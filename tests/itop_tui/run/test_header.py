@@ -49,7 +49,7 @@ def test_the_reason_is_told_in_full() -> None:
 def test_a_silent_run_is_not_said_to_progress() -> None:
     said = text(header_lines(made.view(run=made.run(heartbeat_at=NOW - 100)), NOW, 118))
     assert "silent" in said
-    assert "nothing heard for 1m 40s" in said
+    assert "no sign of life for 1 min" in said
     assert "ETA" not in said
 
 

@@ -120,7 +120,7 @@ def test_time_left_is_told_only_where_it_is_known() -> None:
 def test_a_running_run_that_went_silent_does_not_look_like_one_that_runs() -> None:
     silent = make_run(1, "running", heartbeat_at=NOW - 190)
     assert run_view.state(silent, NOW) == [("● silent", "warn")]
-    assert run_view.reason_parts(silent, NOW) == [("nothing heard for 3m 10s", "warn")]
+    assert run_view.reason_parts(silent, NOW) == [("no sign of life for 3 min", "warn")]
     assert run_view.state(make_run(1, "running"), NOW) == [("● running", "live")]
 
 

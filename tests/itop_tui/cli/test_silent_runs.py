@@ -1,0 +1,60 @@
+"""Runs whose machine gives no sign of life, and records from the future, on the command line."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from db.models import AttemptRow, RunRow
+from db.runs import runs
+from db.session import Database
+from tests.engine.launch.hosts import elsewhere, silent
+from tests.itop_tui.cli.conftest import Itop
+from tests.itop_tui.cli.recorded import queued
+
+
+@pytest.fixture
+def gone(database: Database) -> int:
+    """A run of a machine that has said nothing for three hours."""
+    run = queued(database)
+    assert runs.reserve(database, run.id, host=elsewhere(), device="cpu", slots=1) is not None
+    silent(database, run.id, 3 * 3600 + 30)
+    return run.id
+
+
+@pytest.mark.parametrize("command", [("runs",), ("show", "1"), ("queue",), ("doctor",)], ids=lambda words: words[0])
+def test_a_silent_run_says_since_when(itop: Itop, gone: int, command: tuple[str, ...]) -> None:
+    assert "no sign of life for 3 h" in " ".join(itop(*command).out.split())
+
+
+@pytest.mark.parametrize("command", ["stop", "kill", "pause", "resume", "delete"])
+def test_what_is_asked_of_it_names_the_way_out_once(itop: Itop, gone: int, command: str) -> None:
+    outcome = itop(command, str(gone), *(["--yes"] if command == "delete" else []))
+    assert outcome.code == 1
+    said = " ".join(outcome.err.split())
+    assert said.count(f"no sign of life for 3 h: if its machine is gone, itop give-up {gone} ends it as lost.") == 1
+
+
+def test_it_is_given_up_and_then_deleted(itop: Itop, gone: int) -> None:
+    (lost,) = itop("give-up", str(gone), "--json").json()
+    assert lost["status"] == "lost"
+    assert lost["reason"].endswith("no sign of life for 3 h from atlas")
+    again = itop("give-up", str(gone))
+    assert again.code == 1
+    assert "is lost: only a run that should be at work can be given up" in again.err
+    assert itop("delete", str(gone), "--yes").code == 0
+
+
+def test_records_from_the_future_have_no_age_and_are_a_remark_of_doctor(itop: Itop, database: Database) -> None:
+    run = queued(database)
+    assert runs.reserve(database, run.id, host=elsewhere(), device="cpu", slots=1) is not None
+    ahead = time.time() + 31_536_000
+    with database.write() as session:
+        session.execute(sa.update(RunRow).values(created_at=ahead, started_at=ahead, heartbeat_at=ahead))
+        session.execute(sa.update(AttemptRow).values(started_at=ahead))
+    for command in (("runs",), ("show", str(run.id)), ("queue",)):
+        assert "365d" not in itop(*command).out
+        assert "no sign of life" not in itop(*command).out
+    assert "behind the latest record" in " ".join(itop("doctor").out.split())
