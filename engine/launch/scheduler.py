@@ -34,6 +34,7 @@ from engine.launch.warden import Task, default_worker
 
 TICK_SECONDS = 0.25
 IDLE_SECONDS = 5.0
+_LOOKED_AT = 2_000  # queued runs that are looked at first, and whose reasons are published
 _REPLAN_SECONDS = 2.0  # a GPU may become free, or a setting change, without anything happening to a run
 _ADOPT_SECONDS = 1.0
 _BACKOFF_SECONDS = 5.0
@@ -101,7 +102,7 @@ class Scheduler:
     def has_work(self) -> bool:
         """Whether there is a queued run that is not held, or an active one of this host, or this cannot be known."""
         try:
-            return bool(runs.queued(self._db)) or bool(runs.active(self._db, self._host))
+            return bool(runs.queued(self._db, limit=1)) or bool(runs.active(self._db, self._host))
         except StoreError:
             return True
 
@@ -130,18 +131,22 @@ class Scheduler:
             slots=key_values.get(self._db, "slots"), free_fraction=key_values.get(self._db, "gpu_memory_free_fraction")
         )
         behind.settle(self._db)
-        queue = runs.queued(self._db)
-        self._runnable = len(queue)  # with those that wait for other runs: their end may be seen only here
         others = dependencies.who_wait(self._db)
-        resting = {run.id: until for run in queue if (until := self._rests_until(run)) > time.time()}
-        plan = place(
-            [run for run in queue if run.id not in resting and run.id not in others],
-            active,
-            self._devices(),
-            limits,
-            our_pids={run.pid for run in active if run.pid is not None},
-            only_host=self._db.url.startswith("sqlite"),
-        )
+        # To read all of a long queue for every run that starts would take longer than short runs train.
+        for limit in (_LOOKED_AT, None):
+            queue = runs.queued(self._db, limit=limit)
+            resting = {run.id: until for run in queue if (until := self._rests_until(run)) > time.time()}
+            plan = place(
+                [run for run in queue if run.id not in resting and run.id not in others],
+                active,
+                self._devices(),
+                limits,
+                our_pids={run.pid for run in active if run.pid is not None},
+                only_host=self._db.url.startswith("sqlite"),
+            )
+            if plan.starts or plan.refused or len(queue) < _LOOKED_AT:
+                break
+        self._runnable = len(queue)  # with those that wait for other runs: their end may be seen only here
         for run, reason in plan.refused:
             wanted = str(run.config.get("device") or "auto")
             attempt = runs.reserve(self._db, run.id, host=self._host, device=wanted, slots=1_000_000)
@@ -158,8 +163,9 @@ class Scheduler:
                 continue  # stopped, or its slot taken, since we looked
             _log.info("starting run %d, attempt %d, on %s", run.id, attempt.number, device.name)
             self._launch(run, attempt, files._replace(number=attempt.number), device)
-        reasons = {str(run_id): reason for run_id, reason in plan.waiting.items()}
-        for run in queue:
+        # Of the others a reader says that they wait for their turn.
+        reasons = {str(run.id): plan.waiting[run.id] for run in queue[:_LOOKED_AT] if run.id in plan.waiting}
+        for run in queue[:_LOOKED_AT]:
             if run.id in resting:
                 again = time.strftime("%H:%M:%S", time.localtime(resting[run.id]))
                 reasons[str(run.id)] = f"{run.reason}; tried again at {again}"

@@ -34,7 +34,7 @@ def _tend(database: Database) -> None:
     from engine.launch import submit
 
     submit.reconcile(database)
-    if runs.queued(database) and not submit.scheduler_running(database):
+    if runs.queued(database, limit=1) and not submit.scheduler_running(database):
         try:
             submit.ensure_scheduler(database)
         except submit.SchedulerError as error:  # what was asked for can be done all the same
@@ -64,7 +64,7 @@ def waits_for(database: Database, run: RunRecord) -> str:
         return ""
     from engine.launch import submit
 
-    return submit.why_waiting(database).get(run.id, "")
+    return submit.why_waiting(database, [run]).get(run.id, "")
 
 
 @contextmanager

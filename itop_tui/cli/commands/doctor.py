@@ -198,9 +198,10 @@ def _leftovers(section: str, database: Database) -> Iterator[Check]:
 def _scheduler(database: Database) -> Iterator[Check]:
     section = "Scheduler"
     submit.reconcile(database)
-    queued = runs.queued(database)
+    waiting, held = runs.how_many_wait(database)
+    queued = waiting - held
     active = runs.count(database, RunQuery(statuses=ACTIVE, archived=None))
-    work = f"{plural(active, 'run')} active, {len(queued)} queued"
+    work = f"{plural(active, 'run')} active, {queued:,} queued"
     if submit.scheduler_running(database):
         since = scheduler_since()
         known = "" if since is None else f" since {moment(since)}"
