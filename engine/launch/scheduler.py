@@ -137,7 +137,7 @@ class Scheduler:
             queue = runs.queued(self._db, limit=limit)
             resting = {run.id: until for run in queue if (until := self._rests_until(run)) > time.time()}
             plan = place(
-                [run for run in queue if run.id not in resting and run.id not in others],
+                [run for run in queue if not (run.id in resting or run.id in others or run.damaged)],
                 active,
                 self._devices(),
                 limits,
@@ -166,6 +166,8 @@ class Scheduler:
         # Of the others a reader says that they wait for their turn.
         reasons = {str(run.id): plan.waiting[run.id] for run in queue[:_LOOKED_AT] if run.id in plan.waiting}
         for run in queue[:_LOOKED_AT]:
+            if run.damaged:  # it would train something else than what was asked for
+                reasons[str(run.id)] = f"its row in the database is damaged ({', '.join(run.damaged)}): see itop doctor"
             if run.id in resting:
                 again = time.strftime("%H:%M:%S", time.localtime(resting[run.id]))
                 reasons[str(run.id)] = f"{run.reason}; tried again at {again}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from db.errors import DatabaseFull
 from db.query import QueryError
 from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import runs
@@ -33,7 +34,11 @@ def opened(*, tend: bool = True) -> Iterator[Database]:
 def _tend(database: Database) -> None:
     from engine.launch import submit
 
-    submit.reconcile(database)
+    try:
+        submit.reconcile(database)
+    except DatabaseFull as error:  # what was asked for may need no room, or make some
+        note(f"itop: {error}")
+        return
     if runs.queued(database, limit=1) and not submit.scheduler_running(database):
         try:
             submit.ensure_scheduler(database)

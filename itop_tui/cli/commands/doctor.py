@@ -5,6 +5,7 @@ Versions are read from the packages' metadata: nothing heavy is imported to look
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import platform
@@ -14,7 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
@@ -23,16 +26,17 @@ from db.errors import StoreError
 from db.records import ACTIVE, RunQuery
 from db.runs import runs
 from db.session import Database
+from db.sqlite.damage import damaged_rows
 from db.sqlite.health import examine
 from engine.config.catalogue import DATASETS
 from engine.config.locations import FIRST_LABELS, LAYOUTS, Located, candidates, data_folder
 from engine.launch import submit
 from engine.launch.devices import DeviceList, list_devices
-from itop_tui.cli.errors import Exit
+from itop_tui.cli.errors import CommandError, Exit, UsageError
 from itop_tui.cli.parameters import Json
 from itop_tui.cli.terminal import Verdict, console, data, heading, verdict, write
 from itop_tui.figures.format import moment, plain, plural, size
-from itop_tui.service import leftovers
+from itop_tui.service import leftovers, repairs
 from itop_tui.service.json_shape import print_json
 
 _LOW_DISK, _NO_DISK = 2_000_000_000, 200_000_000
@@ -52,8 +56,28 @@ class Check:
     """How to fix it; empty if there is nothing to fix."""
 
 
-def doctor(*, json: Json = False) -> int:
-    """Report what this machine has, what is wrong, and how to fix it; exit 0 if nothing is broken."""
+def doctor(
+    *,
+    repair: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            show_default=False,
+            help="Say what can be repaired in the database and its files, ask, and do it.",
+        ),
+    ] = False,
+    yes: Annotated[
+        bool, Parameter(name=["--yes", "-y"], negative=(), show_default=False, help="With --repair: do not ask.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Report what this machine has, what is wrong, and how to fix it; exit 0 if nothing is broken.
+
+    --repair removes files of checkpoints that no record names and records whose files are gone, gives damaged cells of
+    the database harmless values, and builds its indexes anew; nothing else. Make a backup first.
+    """
+    if repair:
+        return _repair(yes=yes, json=json)
     checks = every_check()
     broken = [check for check in checks if check.tone == "bad"]
     if json:
@@ -61,6 +85,28 @@ def doctor(*, json: Json = False) -> int:
     else:
         _print(checks)
     return Exit.FAILED if broken else Exit.OK
+
+
+def _repair(*, yes: bool, json: bool) -> int:
+    """Say what can be repaired, ask, and do it."""
+    with contextlib.closing(Database.open()) as database:
+        found = repairs.find(database)
+        if not json:
+            for one in found:
+                console().print(Text.assemble("→ ", data(one.sentence)), soft_wrap=True)
+        if found and not yes:
+            if not sys.stdin.isatty():
+                raise UsageError("nothing was changed: there is no terminal to ask on; --yes repairs without asking")
+            console(stderr=True).print(f"Do {plural(len(found), 'repair')}? [y/N] ", end="", markup=False)
+            if input().strip().lower() not in ("y", "yes"):
+                raise CommandError("nothing was changed")
+        for one in found:
+            one.do()
+    if json:
+        print_json({"repaired": [one.sentence for one in found]})
+    else:
+        console().print(f"{plural(len(found), 'repair')} done." if found else "There is nothing to repair.")
+    return Exit.OK
 
 
 def _print(checks: list[Check]) -> None:
@@ -156,7 +202,10 @@ def _store() -> Iterator[Check]:
         )
         yield Check(section, "revision", "good", f"{health.revision} (the newest this itop knows)")
         if health.problems:
-            fix = f"stop all runs, copy {where} away, and recover what it holds with sqlite3's .recover command"
+            fix = (
+                f"stop all runs and copy {where} to another place; then itop doctor --repair (it builds indexes anew), "
+                "or put back a backup (itop restore), or recover what it holds with sqlite3's .recover command"
+            )
             yield Check(section, "integrity", "bad", "; ".join(health.problems[:3]), fix)
         elif health.path is not None:
             yield Check(section, "integrity", "good", "sound")
@@ -164,12 +213,30 @@ def _store() -> Iterator[Check]:
             rest, _, fix = warning.rpartition(". Set ")
             yield Check(section, "file system", "warn", rest or warning, f"set {fix}" if rest else "")
         yield _disk(section, home)
-        yield from _leftovers(section, database)
-        yield from _scheduler(database)
     except StoreError as error:
-        yield Check(section, "database", "bad", str(error), "itop doctor, once more; then restore a backup")
+        yield Check(section, "database", "bad", str(error), "put back a backup: itop restore")
+    try:
+        for look in (_damaged, _leftovers):
+            yield from _each(section, look(section, database))
+        yield from _each("Scheduler", _scheduler(database))
     finally:
         database.close()
+
+
+def _each(section: str, checks: Iterator[Check]) -> Iterator[Check]:
+    """Some checks; what cannot be read ends these and no others."""
+    try:
+        yield from checks
+    except StoreError as error:
+        yield Check(section, "unreadable", "bad", str(error), "put back a backup: itop restore")
+
+
+def _damaged(section: str, database: Database) -> Iterator[Check]:
+    found = damaged_rows(database)
+    if found:
+        named = "; ".join(f"{one.table} {one.id} ({', '.join(one.fields)})" for one in found[:3])
+        fix = "itop doctor --repair gives these cells harmless values; itop delete removes a run"
+        yield Check(section, "damaged rows", "bad", f"{plural(len(found), 'row')}: {named}", fix)
 
 
 def _disk(section: str, home: Path) -> Check:
