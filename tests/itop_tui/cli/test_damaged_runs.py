@@ -120,9 +120,11 @@ def test_a_damaged_index_is_built_anew(itop: Itop, database: Database, home: Pat
                 connection.execute(statement)
 
     # A name is changed while the index of names is hidden.
-    change("UPDATE sqlite_master SET type = 'none' WHERE name = 'ix_runs_name'")
-    change("UPDATE sqlite_master SET name = name", "UPDATE runs SET name = 'changed' WHERE id = 2")
-    change("UPDATE sqlite_master SET type = 'index' WHERE name = 'ix_runs_name'")
+    chosen = "FROM sqlite_master WHERE name = 'ix_runs_name'"
+    change(f"CREATE TABLE hidden AS SELECT * {chosen}", f"DELETE {chosen}")
+    change("UPDATE runs SET name = 'changed' WHERE id = 2")
+    change("INSERT INTO sqlite_master SELECT * FROM hidden")
+    change("DROP TABLE hidden")
     report = itop("doctor")
     assert report.code == 1
     assert "ix_runs_name" in report.out
