@@ -117,7 +117,7 @@ def _status(session: Session, table: sa.Table, row: DamagedRow) -> RunStatus:
 
 
 def rebuild_indexes(db: Database) -> None:
-    """Build all indexes anew from the tables.
+    """Build all indexes again from the tables.
 
     Raises:
         StoreError: The database cannot be read or written.

@@ -41,7 +41,7 @@ def find(db: Database) -> list[Repair]:
     found: list[Repair] = []
     health = examine(db)
     if any("index" in problem for problem in health.problems):
-        found.append(Repair("build the database's indexes anew (REINDEX)", lambda: damage.rebuild_indexes(db)))
+        found.append(Repair("build the database's indexes again (REINDEX)", lambda: damage.rebuild_indexes(db)))
     damaged = damage.damaged_rows(db)
     for row in damaged:
         if row.repairable:

@@ -74,7 +74,7 @@ def doctor(
     """Report what this machine has, what is wrong, and how to fix it; exit 0 if nothing is broken.
 
     --repair removes files of checkpoints that no record names and records whose files are gone, gives damaged cells of
-    the database harmless values, and builds its indexes anew; nothing else. Make a backup first.
+    the database harmless values, and builds its indexes again; nothing else. Make a backup first.
     """
     if repair:
         return _repair(yes=yes, json=json)
@@ -203,8 +203,8 @@ def _store() -> Iterator[Check]:
         yield Check(section, "revision", "good", f"{health.revision} (the newest this itop knows)")
         if health.problems:
             fix = (
-                f"stop all runs and copy {where} to another place; then itop doctor --repair (it builds indexes anew), "
-                "or put back a backup (itop restore), or recover what it holds with sqlite3's .recover command"
+                f"stop all runs and copy {where} to another place; then itop doctor --repair (it builds indexes "
+                "again), or put back a backup (itop restore), or recover what it holds with sqlite3's .recover command"
             )
             yield Check(section, "integrity", "bad", "; ".join(health.problems[:3]), fix)
         elif health.path is not None:
