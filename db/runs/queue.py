@@ -33,6 +33,7 @@ __all__ = [
     "how_many_wait",
     "move",
     "move_many",
+    "places",
     "places_in_front",
     "queued",
     "release",
@@ -73,14 +74,22 @@ def how_many_wait(db: Database) -> tuple[int, int]:
     return int(number), int(of_them)
 
 
-def queued(db: Database) -> list[RunRecord]:
-    """The runs that wait and are not held, in the order to start them: priority, then place.
+def queued(db: Database, limit: int | None = None) -> list[RunRecord]:
+    """The runs that wait and are not held, or the first so many, in the order to start them: priority, then place.
 
     Those that wait for other runs are among them: see `dependencies.who_wait`.
     """
-    statement = sa.select(RunRow).where(*_WAITING, RunRow.held.is_(False)).order_by(*_ORDER)
+    statement = sa.select(RunRow).where(*_WAITING, RunRow.held.is_(False)).order_by(*_ORDER).limit(limit)
     with db.read() as session:
         return [run_record(row) for row in session.scalars(statement)]
+
+
+def places(db: Database, run_ids: Iterable[int]) -> dict[int, int]:
+    """The places of waiting runs among all that wait, from 1, in their order; those that do not wait are left out."""
+    wanted = set(run_ids)
+    statement = sa.select(RunRow.id).where(*_WAITING).order_by(*_ORDER)
+    with db.read() as session:
+        return {run_id: place for place, run_id in enumerate(session.scalars(statement), 1) if run_id in wanted}
 
 
 def move(db: Database, run_id: int, to: Direction) -> RunRecord:

@@ -22,7 +22,15 @@ from db.records import ACTIVE, RunStatus
 from db.session import Database
 from db.sqlite.sqlite_file import inspect_file
 
-__all__ = ["NamedFile", "checkpoint_files", "copy_database", "forget_checkpoints", "make_restored", "problems_of"]
+__all__ = [
+    "NamedFile",
+    "checkpoint_files",
+    "copy_database",
+    "file_of",
+    "forget_checkpoints",
+    "make_restored",
+    "problems_of",
+]
 
 RESTORED = "was at work when the backup was made; resuming it continues from its last checkpoint there"
 HELD_RESTORED = "restored from a backup: it starts when it is released"
@@ -47,19 +55,26 @@ class NamedFile:
     sha256: str
 
 
+def file_of(db: Database) -> Path | None:
+    """The file of a database; None where it is on a server."""
+    url = make_url(db.url)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
 def copy_database(db: Database, target: Path, pin: Callable[[Sequence[NamedFile]], None]) -> None:
     """Copy a database as it is at one moment, with what its log holds; others may write meanwhile.
 
     Args:
         db: The database, in a SQLite file.
         target: The copy.
-        pin: Given the checkpoint files that the copy will name, keeps them. Meanwhile nobody can write to the database,
-            so none of them is removed: a file goes only after its row.
+        pin: Given the checkpoint files that the copy will name, keeps them. Meanwhile no process can write to the
+            database, so none of them is removed: a file goes only after its row.
 
     Raises:
         StoreError: It cannot be read, or there is no room.
     """
-    source = Path(str(make_url(db.url).database))
+    source = file_of(db)
+    assert source is not None
     with explained(source), closing(_connect(source)) as original:
         with db.write():
             original.execute("BEGIN")  # what is read from now on is of this moment

@@ -42,7 +42,7 @@ def examine(db: Database) -> Health:
         revision = migrate.read_revision(session.connection())
         if db.path is not None:
             try:
-                found = session.execute(text("PRAGMA quick_check")).scalars().all()
+                found = session.execute(text("PRAGMA integrity_check(20)")).scalars().all()
             except DBAPIError as error:
                 found = [str(error.orig)]
             problems = tuple(str(line) for line in found if line != "ok")

@@ -36,6 +36,7 @@ from engine.launch.warden import Task, default_worker
 
 TICK_SECONDS = 0.25
 IDLE_SECONDS = 5.0
+_LOOKED_AT = 2_000  # queued runs that are looked at first, and whose reasons are published
 _REPLAN_SECONDS = 2.0  # a GPU may become free, or a setting change, without anything happening to a run
 _ADOPT_SECONDS = 1.0
 _BACKOFF_SECONDS = 5.0
@@ -141,22 +142,28 @@ class Scheduler:
             slots=key_values.get(self._db, "slots"), free_fraction=key_values.get(self._db, "gpu_memory_free_fraction")
         )
         behind.settle(self._db)
-        # Another user's run would be run as this user, with all that this user may do: it waits for its own scheduler.
-        queue = run_owners.mine(self._db, runs.queued(self._db))
-        self._elsewhere = {
-            run.id: missing.reason for run in queue if run.id in self._elsewhere and (missing := self._missing(run))
-        }
-        self._runnable = len(queue)  # with those that wait for other runs: their end may be seen only here
         others = dependencies.who_wait(self._db)
-        resting = {run.id: again for run in queue if (again := self._rests_until(run)) is not None}
-        plan = place(
-            [run for run in queue if run.id not in resting and run.id not in others and run.id not in self._elsewhere],
-            active,
-            self._devices(),
-            limits,
-            our_pids={run.pid for run in active if run.pid is not None},
-            only_host=self._db.url.startswith("sqlite"),
-        )
+        # To read all of a long queue for every run that starts would take longer than short runs train.
+        for limit in (_LOOKED_AT, None):
+            waiting = runs.queued(self._db, limit=limit)
+            # Another user's run would be run as this user, with all that this user may do: it has its own scheduler.
+            queue = run_owners.mine(self._db, waiting)
+            self._elsewhere = {
+                run.id: missing.reason for run in queue if run.id in self._elsewhere and (missing := self._missing(run))
+            }
+            resting = {run.id: again for run in queue if (again := self._rests_until(run)) is not None}
+            put_off = {*resting, *others, *self._elsewhere, *(run.id for run in queue if run.damaged)}
+            plan = place(
+                [run for run in queue if run.id not in put_off],
+                active,
+                self._devices(),
+                limits,
+                our_pids={run.pid for run in active if run.pid is not None},
+                only_host=self._db.url.startswith("sqlite"),
+            )
+            if plan.starts or plan.refused or len(waiting) < _LOOKED_AT:
+                break
+        self._runnable = len(queue)  # with those that wait for other runs: their end may be seen only here
         for run, reason in plan.refused:
             wanted = str(run.config.get("device") or "auto")
             attempt = runs.reserve(self._db, run.id, host=this_host(), device=wanted, slots=1_000_000, launched=True)
@@ -179,8 +186,11 @@ class Scheduler:
                 continue  # stopped, or its slot taken, since we looked
             _log.info("starting run %d, attempt %d, on %s", run.id, attempt.number, device.name)
             self._launch(run, attempt, files._replace(number=attempt.number), device)
-        reasons = {str(run_id): reason for run_id, reason in plan.waiting.items()}
-        for run in queue:
+        # Of the others a reader says that they wait for their turn.
+        reasons = {str(run.id): plan.waiting[run.id] for run in queue[:_LOOKED_AT] if run.id in plan.waiting}
+        for run in queue[:_LOOKED_AT]:
+            if run.damaged:  # it would train something else than what was asked for
+                reasons[str(run.id)] = f"its row in the database is damaged ({', '.join(run.damaged)}): see itop doctor"
             if run.id in resting:
                 reasons[str(run.id)] = f"{run.reason}; tried again at {resting[run.id]}"
         reasons |= {str(run_id): reason for run_id, reason in self._elsewhere.items()}

@@ -6,6 +6,7 @@ Nothing here waits for a worker; what was asked becomes visible in the database 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from db import paths, private_files, users
-from db.errors import IllegalState, StoreError
+from db.errors import DatabaseFull, IllegalState, StoreError
 from db.records import ACTIVE, CommandRecord, RunRecord, RunStatus
 from db.retrying import tries
 from db.runs import attempts, behind, commands, dependencies, removal, run_owners, runs
@@ -224,9 +225,8 @@ def kill(db: Database, run_id: int) -> None:
             raise IllegalState(
                 f"Run {run_id} ({run.name}) runs in another home, of which this one is a copy ({other}): kill it there."
             )
-    private_files.make_folder(files.folder)
     # The request first, then the signal: a warden that starts the worker in between reads it and kills that.
-    write_json(files.kill, {"by": users.current().name, "at": time.time()})
+    _note_kill(files)
     warden, worker = processes(attempt, files)
     try:
         if worker is not None:
@@ -241,7 +241,20 @@ def kill(db: Database, run_id: int) -> None:
             break
     ending = look(attempt, files)
     if ending is not None:
-        settle(db, attempt.id, files, ending)
+        with contextlib.suppress(DatabaseFull):  # it is dead, and the next command that finds room records it
+            settle(db, attempt.id, files, ending)
+
+
+def _note_kill(files: AttemptFiles) -> None:
+    """Leave the file that says that a person asked for the kill; on a full disk, an empty one or none."""
+    try:
+        private_files.make_folder(files.folder)
+        write_json(files.kill, {"by": users.current().name, "at": time.time()})
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        with contextlib.suppress(OSError):
+            files.kill.touch()
 
 
 def _nothing_to_kill(run: RunRecord) -> str:

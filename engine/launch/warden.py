@@ -315,8 +315,9 @@ def _peak_memory() -> int:
 
 
 def _log(text: str) -> None:
-    sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} warden {os.getpid()}: {text}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the log is on the full disk that there is often something to say about
+        sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} warden {os.getpid()}: {text}\n")
+        sys.stderr.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

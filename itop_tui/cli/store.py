@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from db.errors import DatabaseFull
 from db.query import QueryError
 from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import run_owners, runs
@@ -35,7 +36,11 @@ def opened(*, tend: bool = True) -> Iterator[Database]:
 def _tend(database: Database) -> None:
     from engine.launch import submit
 
-    submit.reconcile(database)
+    try:
+        submit.reconcile(database)
+    except DatabaseFull as error:  # what was asked for may need no room, or make some
+        note(f"itop: {error}")
+        return
     if run_owners.has_waiting(database) and not submit.scheduler_running(database):
         try:
             submit.ensure_scheduler(database)
@@ -66,7 +71,7 @@ def waits_for(database: Database, run: RunRecord) -> str:
         return ""
     from engine.launch import submit
 
-    return submit.why_waiting(database).get(run.id, "")
+    return submit.why_waiting(database, [run]).get(run.id, "")
 
 
 @contextmanager

@@ -21,8 +21,6 @@ from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from sqlalchemy.engine import make_url
-
 from db import paths
 from db.errors import StoreError
 from db.session import Database
@@ -88,8 +86,7 @@ def back_up(db: Database, place: Path) -> Made:
         BackupError: The database is on a server, or the place is taken or cannot be written.
         StoreError: The database cannot be read.
     """
-    url = make_url(db.url)
-    if url.get_backend_name() != "sqlite" or url.database is None:
+    if copying.file_of(db) is None:
         raise BackupError(
             f"The database is on a server ({db.url}), which itop backup cannot copy: use pg_dump for it, and copy "
             f"{paths.home() / _RUNS} for the checkpoints."
@@ -211,7 +208,9 @@ def _pin_name(named: NamedFile) -> str:
 
 def _changed(db: Database, missing: Mapping[NamedFile, str]) -> bool:
     """Whether the database no longer names one of these files."""
-    now = {(named.path, named.sha256) for named in copying.checkpoint_files(Path(str(make_url(db.url).database)))}
+    database = copying.file_of(db)
+    assert database is not None
+    now = {(named.path, named.sha256) for named in copying.checkpoint_files(database)}
     return any((named.path, named.sha256) not in now for named in missing)
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from db.session import Database
 
 MOST = 1000
+"""The most runs of one grid that are queued without a question."""
+LARGEST = 50_000
 """The most runs of one grid."""
 
 _ONE_VALUE = frozenset({"data_dir", "weights", "save", "include", "exclude", "layer_densities"})
@@ -36,9 +38,10 @@ _LIKE_A_RANGE = re.compile(r"[-+.\de]*\d\s*\.\.\s*[-+.\d]*", re.ASCII | re.IGNOR
 class GridTooLargeError(ValueError):
     """A grid has more runs than anybody means."""
 
-    def __init__(self, points: int) -> None:
+    def __init__(self, points: int, most: int = LARGEST) -> None:
         self.points = points
-        super().__init__(f"this grid has {points:,} runs, more than the {MOST:,} that one sweep may queue")
+        more = "; itop sweep --yes queues more" if most < LARGEST else ""
+        super().__init__(f"this grid has {points:,} runs, more than the {most:,} that one sweep may queue{more}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def _range(name: str, part: str, *, whole: bool) -> Sequence[str]:
     low, high = int(found[1]), int(found[2])
     if low > high:
         raise ConfigError([Problem(name, part, f"a range goes upwards: {high}..{low}")])
-    if high - low >= MOST:
+    if high - low >= LARGEST:
         raise GridTooLargeError(high - low + 1)
     return [str(number) for number in range(low, high + 1)]
 
@@ -130,17 +133,18 @@ def expand(
     make: Callable[[Mapping[str, Any]], RunConfig] = RunConfig.create,
     *,
     repetitions: int = 1,
+    most: int = MOST,
 ) -> Grid:
     """Make the configurations of a grid; settings without a list give a grid of one point.
 
     Raises:
         ConfigError: With each problem of any point once.
-        GridTooLargeError: It has more than `MOST` runs.
+        GridTooLargeError: It has more than `most` runs.
     """
     axes = axes_of(settings)
     points = repetitions * math.prod(map(len, axes.values()))
-    if points > MOST:
-        raise GridTooLargeError(points)
+    if points > most:
+        raise GridTooLargeError(points, most)
     configs: dict[str, RunConfig] = {}
     problems: dict[str, Problem] = {}
     for values in itertools.product(*axes.values()):

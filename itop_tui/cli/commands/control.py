@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from typing import Literal
 
 from rich.text import Text
 
+from db.errors import DatabaseFull
 from db.records import CommandKind, RunRecord, RunStatus
 from db.runs import commands
 from db.runs import runs as store
@@ -112,7 +114,8 @@ def _await(database: Database, sent: dict[int, int | None], done: _Done) -> list
     """Wait until everything is done, or a little while has passed; gives each run with its answer."""
     deadline = time.monotonic() + _ANSWER_SECONDS
     while True:
-        submit.reconcile(database)
+        with contextlib.suppress(DatabaseFull):  # said already; what is dead is recorded when there is room
+            submit.reconcile(database)
         latest = [(store.get(database, run_id), _answer(database, run_id, command)) for run_id, command in sent.items()]
         if all(done(*each) or each[0].status.is_terminal for each in latest) or time.monotonic() > deadline:
             return latest

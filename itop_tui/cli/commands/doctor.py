@@ -5,6 +5,7 @@ Versions are read from the packages' metadata: nothing heavy is imported to look
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import platform
@@ -28,16 +29,17 @@ from db.records import ACTIVE, RunQuery
 from db.runs import attempts, run_owners, runs
 from db.runs.silence import no_sign, silence, span
 from db.session import Database
+from db.sqlite.damage import damaged_rows
 from db.sqlite.health import examine
 from engine.config.catalogue import DATASETS
 from engine.config.locations import FIRST_LABELS, LAYOUTS, Located, candidates, data_folder
 from engine.launch import submit
 from engine.launch.devices import DeviceList, list_devices
-from itop_tui.cli.errors import Exit
+from itop_tui.cli.errors import CommandError, Exit, UsageError
 from itop_tui.cli.parameters import Json
 from itop_tui.cli.terminal import Verdict, console, data, heading, verdict, write
 from itop_tui.figures.format import moment, plain, plural, size
-from itop_tui.service import leftovers, sharing
+from itop_tui.service import leftovers, repairs, sharing
 from itop_tui.service.json_shape import print_json
 from itop_tui.service.registered_files import MISSING, examine_files
 
@@ -63,11 +65,31 @@ class Check:
     """How to fix it; empty if there is nothing to fix."""
 
 
-def doctor(*, checksums: Checksums = False, json: Json = False) -> int:
+def doctor(
+    *,
+    checksums: Checksums = False,
+    repair: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            show_default=False,
+            help="Say what can be repaired in the database and its files, ask, and do it.",
+        ),
+    ] = False,
+    yes: Annotated[
+        bool, Parameter(name=["--yes", "-y"], negative=(), show_default=False, help="With --repair: do not ask.")
+    ] = False,
+    json: Json = False,
+) -> int:
     """Report what this machine has, what is wrong, and how to fix it; exit 0 if nothing is broken.
 
     Of every checkpoint it looks whether its file is there and has its size; with --checksums it reads them all.
+
+    --repair removes files of checkpoints that no record names and records whose files are gone, gives damaged cells of
+    the database harmless values, and builds its indexes again; nothing else. Make a backup first.
     """
+    if repair:
+        return _repair(yes=yes, json=json)
     checks = every_check(checksums=checksums)
     broken = [check for check in checks if check.tone == "bad"]
     if json:
@@ -75,6 +97,28 @@ def doctor(*, checksums: Checksums = False, json: Json = False) -> int:
     else:
         _print(checks)
     return Exit.FAILED if broken else Exit.OK
+
+
+def _repair(*, yes: bool, json: bool) -> int:
+    """Say what can be repaired, ask, and do it."""
+    with contextlib.closing(Database.open()) as database:
+        found = repairs.find(database)
+        if not json:
+            for one in found:
+                console().print(Text.assemble("→ ", data(one.sentence)), soft_wrap=True)
+        if found and not yes:
+            if not sys.stdin.isatty():
+                raise UsageError("nothing was changed: there is no terminal to ask on; --yes repairs without asking")
+            console(stderr=True).print(f"Do {plural(len(found), 'repair')}? [y/N] ", end="", markup=False)
+            if input().strip().lower() not in ("y", "yes"):
+                raise CommandError("nothing was changed")
+        for one in found:
+            one.do()
+    if json:
+        print_json({"repaired": [one.sentence for one in found]})
+    else:
+        console().print(f"{plural(len(found), 'repair')} done." if found else "There is nothing to repair.")
+    return Exit.OK
 
 
 def _print(checks: list[Check]) -> None:
@@ -170,7 +214,10 @@ def _store(*, checksums: bool = False) -> Iterator[Check]:
         )
         yield Check(section, "revision", "good", f"{health.revision} (the newest this itop knows)")
         if health.problems:
-            fix = f"stop all runs, copy {where} away, and recover what it holds with sqlite3's .recover command"
+            fix = (
+                f"stop all runs and copy {where} to another place; then itop doctor --repair (it builds indexes "
+                "again), or put back a backup (itop restore), or recover what it holds with sqlite3's .recover command"
+            )
             yield Check(section, "integrity", "bad", "; ".join(health.problems[:3]), fix)
         elif health.path is not None:
             yield Check(section, "integrity", "good", "sound")
@@ -180,15 +227,33 @@ def _store(*, checksums: bool = False) -> Iterator[Check]:
         if database.read_only is not None:
             yield Check(section, "changes", "warn", f"read-only: {database.read_only}")
         yield _disk(section, home)
-        yield _registered(section, database, checksums=checksums)
-        yield from _permissions(section, home)
-        yield from _leftovers(section, database)
-        yield from _scheduler(database)
-        yield from _signs_of_life(database)
     except StoreError as error:
-        yield Check(section, "database", "bad", str(error), "itop doctor, once more; then restore a backup")
+        yield Check(section, "database", "bad", str(error), "put back a backup: itop restore")
+    try:
+        yield from _each(section, _registered(section, database, checksums=checksums))
+        yield from _permissions(section, home)
+        for look in (_damaged, _leftovers):
+            yield from _each(section, look(section, database))
+        for look in (_scheduler, _signs_of_life):
+            yield from _each("Scheduler", look(database))
     finally:
         database.close()
+
+
+def _each(section: str, checks: Iterator[Check]) -> Iterator[Check]:
+    """Some checks; what cannot be read ends these and no others."""
+    try:
+        yield from checks
+    except StoreError as error:
+        yield Check(section, "unreadable", "bad", str(error), "put back a backup: itop restore")
+
+
+def _damaged(section: str, database: Database) -> Iterator[Check]:
+    found = damaged_rows(database)
+    if found:
+        named = "; ".join(f"{one.table} {one.id} ({', '.join(one.fields)})" for one in found[:3])
+        fix = "itop doctor --repair gives these cells harmless values; itop delete removes a run"
+        yield Check(section, "damaged rows", "bad", f"{plural(len(found), 'row')}: {named}", fix)
 
 
 def _disk(section: str, home: Path) -> Check:
@@ -201,18 +266,20 @@ def _disk(section: str, home: Path) -> Check:
     return Check(section, "folder", tone, f"{size(free)} free in {home}", fix)
 
 
-def _registered(section: str, database: Database, *, checksums: bool) -> Check:
+def _registered(section: str, database: Database, *, checksums: bool) -> Iterator[Check]:
     """Whether the file of every checkpoint is where it should be, and whole."""
     found = examine_files(database, checksums=checksums)
     if not found.wrong and not found.outside:
         seen = "with its checksum" if checksums else "in its size"
-        return Check(section, "checkpoints", "good", f"{plural(found.total, 'file')}, each in its place and {seen}")
+        yield Check(section, "checkpoints", "good", f"{plural(found.total, 'file')}, each in its place and {seen}")
+        return
     parts = [f"{count} {word}" for word, count in found.counts().items()]
     parts += [f"{len(found.outside)} outside of the folder of its run"] if found.outside else []
     row = found.wrong[0][0] if found.wrong else found.outside[0]
     said = f"of {found.total}: {', '.join(parts)}; such as checkpoint {row.id} of run {row.run_id}, {row.path}"
     if not found.wrong:
-        return Check(section, "checkpoints", "warn", said, "they are read, but never removed with their runs")
+        yield Check(section, "checkpoints", "warn", said, "they are read, but never removed with their runs")
+        return
     fix = f"copy them back from where they are; itop checkpoints {row.run_id} lists what that run has"
     # With a server, another home may have them.
     elsewhere = database.path is None and set(found.counts()) == {MISSING}
@@ -236,9 +303,9 @@ def _scheduler(database: Database) -> Iterator[Check]:
     section = "Scheduler"
     if database.read_only is None:
         submit.reconcile(database)
-    queued = run_owners.mine(database, runs.queued(database))
+    queued = len(run_owners.mine(database, runs.queued(database)))
     active = runs.count(database, RunQuery(statuses=ACTIVE, archived=None))
-    work = f"{plural(active, 'run')} active, {len(queued)} queued"
+    work = f"{plural(active, 'run')} active, {queued:,} queued"
     if submit.scheduler_running(database):
         since = scheduler_since()
         known = "" if since is None else f" since {moment(since)}"

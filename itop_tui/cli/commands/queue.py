@@ -16,7 +16,7 @@ from db.runs.queue import Direction
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.errors import Exit
-from itop_tui.cli.parameters import MOST, Json, RunName, RunNames
+from itop_tui.cli.parameters import MOST, AtLeastZero, Json, RunName, RunNames
 from itop_tui.cli.store import find_all, opened
 from itop_tui.cli.terminal import Column, console, data, heading, note, print_table, state_of
 from itop_tui.figures.format import UNKNOWN, duration, steps
@@ -36,12 +36,17 @@ _RUNNING_COLUMNS = (
 )
 
 
-def queue(*, json: Json = False) -> int:
+def queue(
+    *,
+    limit: Annotated[int, AtLeastZero, Parameter(help="The most waiting runs to list; 0 lists all.")] = 200,
+    json: Json = False,
+) -> int:
     """Show what runs on which device, and what waits: in the order in which it will start, with the reason."""
     with opened() as database:
         active = sorted(store.active(database), key=lambda run: (run.host or "", run.device or "", run.id))
-        waiting = store.waiting(database)
-        why = submit.why_waiting(database)
+        waiting = store.waiting(database, limit or None)
+        number, held = store.how_many_wait(database)
+        why = submit.why_waiting(database, waiting)
         served = submit.scheduler_running(database)
         others = with_others(database, waiting) if json else []
         foreign = submit.other_schedulers(database)
@@ -51,6 +56,8 @@ def queue(*, json: Json = False) -> int:
             {
                 "scheduler": served,
                 "running": active,
+                "waiting_count": number,
+                "held_count": held,
                 "waiting": [
                     {
                         **each,
@@ -82,6 +89,8 @@ def queue(*, json: Json = False) -> int:
             Column("WAITS BECAUSE", lambda run: data(why.get(run.id, "")), shrink=True),
         )
         print_table(columns, waiting, out=out)
+        if number > len(waiting):
+            note(f"{len(waiting):,} of {number:,} waiting runs; --limit 0 lists all")
     for other in foreign:
         out.print(data(f"{other}."), style="dim")
     return 0
@@ -131,21 +140,23 @@ def change_queue(names: Iterable[str], change: Callable[[Database, Sequence[int]
     with opened() as database:
         result = change(database, [run.id for run in find_all(database, names)])
         note(*(f"itop: {problem}" for problem in result.problems))
-        waiting = store.waiting(database)
-        changed = [run for run in waiting if run.id in result.done]
+        places = store.places(database, result.done)
+        changed = store.get_many(database, places)
+        number, _ = store.how_many_wait(database)
         others = dependencies.waits_for(database, result.done)
         if json:
             print_json(with_others(database, changed))
         else:
-            _print_places(waiting, result.done, others)
+            _print_places(changed, places, number, others)
     return Exit.FAILED if result.problems else Exit.OK
 
 
-def _print_places(waiting: Sequence[RunRecord], changed: Sequence[int], others: Mapping[int, str]) -> None:
+def _print_places(
+    changed: Sequence[RunRecord], places: Mapping[int, int], number: int, others: Mapping[int, str]
+) -> None:
     out = console()
-    for place, run in enumerate(waiting, 1):
-        if run.id in changed:
-            held = f", held: {run.reason or 'by user'}" if run.held else ""
-            why = held or (f", {others[run.id]}" if run.id in others else "")
-            line = Text.assemble(f"run {run.id}  ", data(run.name), f"  place {place} of {len(waiting)}", data(why))
-            out.print(line.append(f", priority {run.priority}"), soft_wrap=True)
+    for run in changed:
+        held = f", held: {run.reason or 'by user'}" if run.held else ""
+        why = held or (f", {others[run.id]}" if run.id in others else "")
+        line = Text.assemble(f"run {run.id}  ", data(run.name), f"  place {places[run.id]} of {number}", data(why))
+        out.print(line.append(f", priority {run.priority}"), soft_wrap=True)

@@ -10,6 +10,7 @@ import pytest
 from db import key_values
 from db.records import RunRecord, RunStatus
 from db.runs import attempts, commands, runs
+from db.runs.runs import NewRun
 from db.session import Database
 from engine.launch import submit
 from engine.launch.processes import host_name
@@ -48,6 +49,18 @@ def test_the_queue_shows_what_runs_where_and_why_the_others_wait(
         "held: until [b]Monday",
     ]
     assert "cpu is busy" in itop("show", str(waits.id)).out
+
+
+def test_of_a_long_queue_the_first_are_listed_and_all_are_counted(itop: Itop, database: Database) -> None:
+    runs.create_many(database, [NewRun(config={}, name=f"r{number}") for number in range(230)])
+    itop("hold", "230")
+    listed = itop("queue")
+    assert "200 of 230 waiting runs; --limit 0 lists all" in listed.err
+    assert len(listed.out.splitlines()) < 210
+    told = itop("queue", "--json", "--limit", "5").json()
+    assert [len(told["waiting"]), told["waiting_count"], told["held_count"]] == [5, 230, 1]
+    assert len(itop("queue", "--json", "--limit", "0").json()["waiting"]) == 230
+    assert "place 229 of 230" in itop("priority", "229", "0").out
 
 
 def test_an_empty_queue_says_so(itop: Itop) -> None:

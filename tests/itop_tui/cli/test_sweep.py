@@ -7,6 +7,7 @@ import pytest
 from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import attempts, runs
 from db.session import Database
+from itop_tui.service import sweeps
 from tests.itop_tui.cli.conftest import Itop
 
 GRID = ("sweep", "--preset", "digits-rigl", "--density", "0.05,0.1", "--seed", "1,2,3")
@@ -87,7 +88,27 @@ def test_a_grid_too_large_to_be_meant_is_refused(itop: Itop, database: Database)
     outcome = itop("sweep", "--seed", many)
     assert outcome.code == 2
     assert "1,001 runs" in outcome.err
+    assert "--yes" in outcome.err
     assert queued(database) == []
+
+
+@pytest.mark.parametrize("answer", ["y", "n", ""])
+def test_a_large_grid_asks(
+    itop: Itop, database: Database, monkeypatch: pytest.MonkeyPatch, answer: str, scheduler_calls: list[int]
+) -> None:
+    monkeypatch.setattr(sweeps, "MOST", 3)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda: answer)
+    outcome = itop("sweep", "--seed", "1..4")
+    assert "Queue 4 runs? [y/N]" in outcome.err
+    assert len(queued(database)) == (4 if answer == "y" else 0)
+    assert itop("sweep", "--seed", "1..4", "--yes").code == 0
+    assert len(queued(database)) == 4
+
+
+def test_more_than_any_sweep_may_have_is_refused_whatever_is_said(itop: Itop, database: Database) -> None:
+    outcome = itop("sweep", "--seed", "1..60000", "--yes")
+    assert (outcome.code, "more than the 50,000" in outcome.err) == (2, True)
 
 
 @pytest.mark.parametrize("more", [(), ("--iters", "2")])
