@@ -107,7 +107,7 @@ def too_open(home: Path) -> Iterator[Path]:
             path = Path(folder, name)
             with contextlib.suppress(OSError):
                 status = path.lstat()
-                # The preferences name a command: nobody else may change that.
+                # The preferences name a command: no one else may change that.
                 wrong = 0o022 if name == "config.toml" or (name == MARK and shared) else foreign
                 if not stat.S_ISLNK(status.st_mode) and status.st_mode & wrong:
                     yield path

@@ -96,7 +96,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """Connect for reading, without a change to anything.
 
     A write-ahead log needs files beside the database. Where they are not there and cannot be made, all that is there
-    is in the file, and it is opened as one that nobody changes.
+    is in the file, and it is opened as one that no one changes.
 
     Raises:
         sqlite3.OperationalError: It cannot be read, or only after its owner has opened it once more.

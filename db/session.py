@@ -172,7 +172,7 @@ class Database:
         warnings: tuple[str, ...] = ()
         if read_only.is_immutable(path):
             warnings = (
-                f"{path} was opened as a file that nobody changes, because the files of its log are not there and "
+                f"{path} was opened as a file that no one changes, because the files of its log are not there and "
                 "cannot be made: what its owner changes meanwhile may be seen late.",
             )
         return cls(engine, path, warnings, kept)

@@ -44,7 +44,7 @@ def allowed_environment(submission: Mapping[str, Any]) -> dict[str, str]:
 def own_origin(path: Path) -> dict[str, Any] | None:
     """What `origin.json` of an earlier version says; None unless it is a file of this user's that no other can change.
 
-    Whoever can write into a run's folder could else have the run's user run any code.
+    Anyone who can write into a run's folder could else have the run's user run any code.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -67,7 +67,7 @@ _BLOCK = re.compile(
     r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----).*?(-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
     re.DOTALL,
 )
-_LONGEST_LINE = re.compile(r"[^\n]{2000,}")  # data, not code: nobody reads it, and looking through it takes long
+_LONGEST_LINE = re.compile(r"[^\n]{2000,}")  # data, not code: no one reads it, and looking through it takes long
 _LONG_LINE = re.compile(
     r"^([-+ ]?[ \t]*[\"']?)(?=[^\n]*[a-z])(?=[^\n]*[A-Z])(?=[^\n]*\d)[A-Za-z0-9+/]{48,}={0,2}", re.MULTILINE
 )

@@ -124,7 +124,7 @@ def test_a_home_that_may_only_be_read_is_read(place: Path) -> None:
     assert listed.returncode == 0, listed.stderr
     assert "alices" in listed.stdout
     assert "read-only: owned by alice" in listed.stderr
-    assert "opened as a file that nobody changes" in listed.stderr
+    assert "opened as a file that no one changes" in listed.stderr
     for words in (["show", "1"], ["logs", "1"], ["queue"]):
         done = itop("bob", *words, home=home)
         assert done.returncode == 0, (words, done.stderr)

@@ -9,6 +9,7 @@ import pytest
 
 from db.errors import ReadOnlyDatabase, StoreError
 from db.session import Database
+from db.users import name_of
 from engine.launch import submit
 from itop_tui import opening, preferences
 from itop_tui.app import ItopApp
@@ -106,4 +107,4 @@ def test_the_command_in_the_preferences_of_somebody_else_is_not_run(home: Path) 
     os.chown(file, 65534, 65534)
     found = preferences.load()
     assert found.notify.command == ()
-    assert "is not run: the file is owned by nobody" in found.problems[0]
+    assert f"is not run: the file is owned by {name_of(65534)}" in found.problems[0]

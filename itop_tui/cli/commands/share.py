@@ -19,7 +19,7 @@ def share(
     """Share your home, ITOP_HOME, with a group of users; otherwise only you can read what is in it.
 
     The group can then see, change and delete all runs in it, and add their own. Each user's runs are started by that
-    user's own scheduler, never by another's. Share with people whom you trust: whoever can write to a database can
+    user's own scheduler, never by another's. Share with people whom you trust: anyone who can write to a database can
     change every run in it.
     """
     from db import paths

@@ -96,7 +96,7 @@ def test_each_user_has_a_lock_whose_holder_is_known(home: Path) -> None:
     theirs = mine.with_name(mine.name.replace(f"-{os.geteuid()}.lock", "-61009.lock"))
     other = SchedulerLock(theirs)
     assert other.acquire()
-    assert SchedulerLock(mine).acquire(), "the lock of another user stands in nobody's way"
+    assert SchedulerLock(mine).acquire(), "the lock of another user stands in no one's way"
     if os.geteuid() == 0:
         os.chown(theirs, 65534, 65534)
     (holder,) = other_holders(home, url)
