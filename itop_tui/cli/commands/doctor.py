@@ -234,8 +234,8 @@ def _store(*, checksums: bool = False) -> Iterator[Check]:
         yield from _permissions(section, home)
         for look in (_damaged, _leftovers):
             yield from _each(section, look(section, database))
-        for look in (_scheduler, _signs_of_life):
-            yield from _each("Scheduler", look(database))
+        yield from _each("Scheduler", _scheduler(database))
+        yield from _each("Scheduler", _signs_of_life(database))
     finally:
         database.close()
 
@@ -283,7 +283,7 @@ def _registered(section: str, database: Database, *, checksums: bool) -> Iterato
     fix = f"copy them back from where they are; itop checkpoints {row.run_id} lists what that run has"
     # With a server, another home may have them.
     elsewhere = database.path is None and set(found.counts()) == {MISSING}
-    return Check(section, "checkpoints", "warn" if elsewhere else "bad", said, fix)
+    yield Check(section, "checkpoints", "warn" if elsewhere else "bad", said, fix)
 
 
 def _leftovers(section: str, database: Database) -> Iterator[Check]:

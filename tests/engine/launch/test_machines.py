@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from dataclasses import replace
 
 import pytest
@@ -30,7 +31,7 @@ def test_a_machine_that_was_renamed_knows_its_runs(lab: Lab) -> None:
     run = lab.queue("deaf")
     scheduler = lab.run_command(
         *on_host(
-            os.sys.executable, "-P", "-m", "engine.launch.scheduler", "--foreground", "--", *lab.worker, name="before"
+            sys.executable, "-P", "-m", "engine.launch.scheduler", "--foreground", "--", *lab.worker, name="before"
         )
     )
     lab.wait_status(run, RunStatus.RUNNING)

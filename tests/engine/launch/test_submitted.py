@@ -13,6 +13,7 @@ from db.runs import attempts, run_owners, runs
 from db.users import User, current
 from engine.launch import submit
 from engine.launch.lock import SchedulerLock, lock_path, other_holders
+from engine.launch.machine import this_host
 from engine.launch.scheduler import Scheduler
 from engine.launch.submitted import allowed_environment, own_origin
 from tests.engine.launch.tools import Lab
@@ -59,7 +60,7 @@ def test_only_variables_of_the_list_are_read() -> None:
 def test_no_scheduler_starts_or_adopts_what_another_user_has_queued(lab: Lab) -> None:
     theirs = runs.create(lab.db, config={"device": "cpu"}, notes="finish 0", submission=_SOMEBODY)
     reserved = runs.create(lab.db, config={"device": "cpu"}, notes="finish 0", submission=_SOMEBODY)
-    attempt = runs.reserve(lab.db, reserved.id, host=submit.host_name(), device="cuda:7", slots=1)
+    attempt = runs.reserve(lab.db, reserved.id, host=this_host(), device="cuda:7", slots=1)
     assert attempt is not None
     with lab.db.write() as session:
         session.connection().exec_driver_sql(
@@ -90,17 +91,16 @@ def test_a_run_that_is_queued_again_is_of_the_user_who_does_that(lab: Lab) -> No
     assert now == submit.submission(), "nothing of the other user's is left"
 
 
-def test_each_user_has_a_lock_whose_holder_is_known(home: Path) -> None:
-    url = "sqlite:////x.db"
-    mine = lock_path(home, url)
-    theirs = mine.with_name(mine.name.replace(f"-{os.geteuid()}.lock", "-61009.lock"))
+def test_each_user_has_a_lock_whose_holder_is_known(lab: Lab) -> None:
+    mine = lock_path(lab.db.url)
+    theirs = mine.with_name(mine.name.removesuffix(str(os.geteuid())) + "61009")
     other = SchedulerLock(theirs)
     assert other.acquire()
     assert SchedulerLock(mine).acquire(), "the lock of another user stands in no one's way"
     if os.geteuid() == 0:
         os.chown(theirs, 65534, 65534)
-    (holder,) = other_holders(home, url)
+    (holder,) = other_holders(lab.db)
     assert holder.pid == os.getpid()
     assert str(holder).startswith("the scheduler of ")
     other.release()
-    assert other_holders(home, url) == []
+    assert other_holders(lab.db) == []
