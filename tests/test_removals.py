@@ -17,6 +17,15 @@ OWN_FILES = {
     ("engine/launch/attempt_files.py", "write_json"),
     ("engine/training/checkpoint.py", "link"),
     ("engine/training/checkpoint.py", "write"),
+    ("itop_tui/preferences.py", "remember"),
+    # Of a backup: its own drafts and links; of a restore, what it has put there, and empty files of a database.
+    *(
+        ("itop_tui/service/backups.py", name)
+        for name in ("_gather", "_put", "_scratch", "_take", "_write_tar", "restore")
+    ),
+    ("itop_tui/service/repairs.py", "_clear"),  # the draft of a backup that was not finished
+    ("itop_tui/service/sharing.py", "make_private"),  # the mark of a shared home
+    ("itop_tui/service/sharing.py", "share"),
 }
 
 

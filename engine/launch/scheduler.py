@@ -411,9 +411,10 @@ def _whose(error: PermissionError) -> str:
     """What may not be opened, and whose it is."""
     path = Path(str(error.filename or paths.home()))
     owner = users.owner_of(path)
+    name = "an unknown user" if owner is None else owner.name
     return (
-        f"{path} cannot be opened: it is owned by {'an unknown user' if owner is None else owner.name}. Ask its owner to "
-        "share the home (itop share), or set ITOP_HOME to a folder of your own"
+        f"{path} cannot be opened: it is owned by {name}. Ask its owner to share the home (itop share), or set "
+        "ITOP_HOME to a folder of your own"
     )
 
 
