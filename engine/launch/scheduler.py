@@ -349,8 +349,8 @@ def _whose(error: PermissionError) -> str:
     path = Path(str(error.filename or paths.home()))
     owner = users.owner_of(path)
     return (
-        f"{path} cannot be opened: it is owned by {'an unknown user' if owner is None else owner.name}. Ask its owner to "
-        "share the home (itop share), or set ITOP_HOME to a folder of your own"
+        f"{path} cannot be opened: it is owned by {'an unknown user' if owner is None else owner.name}. Ask its owner "
+        "to share the home (itop share), or set ITOP_HOME to a folder of your own"
     )
 
 
