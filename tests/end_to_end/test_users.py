@@ -164,8 +164,8 @@ def test_a_file_of_a_group_member_does_not_decide_what_runs(place: Path) -> None
     plant = (
         f"import os, pathlib; e = pathlib.Path({str(evil)!r}); e.mkdir(); e.chmod(0o755)\n"
         f"(e / 'sitecustomize.py').write_text({touch!r})\n"
-        f"f = pathlib.Path({str(folder)!r}); f.parent.mkdir(exist_ok=True); f.parent.chmod(0o2770)\n"
-        "f.mkdir(); f.chmod(0o2770)\n"
+        f"f = pathlib.Path({str(folder)!r})\n"
+        "f.parent.mkdir(exist_ok=True); f.parent.chmod(0o2770); f.mkdir(); f.chmod(0o2770)\n"
         f"(f / 'origin.json').write_text({says!r})"
     )
     python("bob", plant, home=home)
