@@ -69,9 +69,7 @@ def may_resume_last(run: RunRecord) -> str | None:
 @_of_a_run
 def may_delete(run: RunRecord) -> str | None:
     """For deleting: a run without a process."""
-    if not run.status.is_active:
-        return None
-    return f"Run {run.id} is {run.status}: stop it first, then delete it. If its machine is gone, give it up (L)."
+    return f"Run {run.id} is {run.status}: stop it first, then delete it." if run.status.is_active else None
 
 
 def may_rank(run: RunRecord | None) -> str | None:

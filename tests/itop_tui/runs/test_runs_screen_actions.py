@@ -13,6 +13,7 @@ from itop_tui.app import ItopApp
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.runs.runs_screen import RunsScreen
+from tests.engine.launch.hosts import elsewhere, silent
 from tests.itop_tui.made import SIZE, add_checkpoint, create, end_it, reported, run_it, toasts
 from tests.itop_tui.support import (
     form_of,
@@ -63,6 +64,19 @@ async def test_kill_asks_first_and_only_y_means_yes(
         assert not killed
         await pilot.press("K", "y")
         await wait_for(pilot, lambda: killed == [run.id])
+
+
+async def test_a_run_whose_machine_is_gone_is_given_up_after_asking(app: ItopApp, database: Database) -> None:
+    (run,) = create(database, 1)
+    assert runs.reserve(database, run.id, host=elsewhere(), device="cpu", slots=1) is not None
+    silent(database, run.id, 3 * 3600)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 1)
+        await pilot.press("L")
+        await wait_for(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
+        await wait_for(pilot, lambda: runs.get(database, run.id).status is RunStatus.LOST)
+        await wait_for(pilot, partial(reported, app, "Gave up"))
 
 
 async def test_where_runs_are_marked_the_foot_begins_with_what_is_done_to_several(
