@@ -107,7 +107,7 @@ def decoded(data: bytes) -> str:
 def as_text(value: Any) -> str | None:
     """A cell of text; marked as damaged where it is something else."""
     if value is None or type(value) is str or type(value) is DamagedText:
-        return value  # type: ignore[no-any-return]
+        return value
     return DamagedText(value.decode("utf-8", "replace") if isinstance(value, bytes) else value)
 
 
@@ -132,7 +132,7 @@ def _as_moment(value: Any) -> float | None:
     return _NOT_A_NUMBER
 
 
-def _as_flag(value: Any) -> bool | int | None:
+def _as_flag(value: Any) -> Any:
     if value is None:
         return None
     return bool(value) if type(value) in (int, bool) and value in (0, 1) else _NOT_A_WHOLE
@@ -141,7 +141,7 @@ def _as_flag(value: Any) -> bool | int | None:
 def _in_range(least: int, limit: int) -> Callable[[Any], int | None]:
     def as_whole(value: Any) -> int | None:
         if value is None or (type(value) is int and least <= value < limit):
-            return value  # type: ignore[no-any-return]
+            return value
         return _NOT_A_WHOLE
 
     return as_whole
@@ -202,7 +202,7 @@ class Moment(Double[float]):
 class Flag(Boolean):
     """True or false."""
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], bool | int | None]:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], bool | None]:
         """What is made of a cell."""
         return _as_flag
 
