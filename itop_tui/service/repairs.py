@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from db import paths
@@ -46,7 +47,7 @@ def find(db: Database) -> list[Repair]:
     for row in damaged:
         if row.repairable:
             sentence = f"give harmless values to {', '.join(row.repairable)} of {row.table} {row.id}, which are damaged"
-            found.append(Repair(sentence, lambda row=row: damage.repair_rows(db, [row])))
+            found.append(Repair(sentence, partial(damage.repair_rows, db, [row])))
     # Which files belong to a run is not known where the name of its folder or of a file is damaged.
     lost_names = any({"uid", "path", "run_id"} & set(row.fields) for row in damaged)
     if not lost_names:
@@ -58,7 +59,7 @@ def find(db: Database) -> list[Repair]:
         for one in checkpoints.for_run(db, run.id):
             if not one.damaged and not (folder / one.path).exists():
                 sentence = f"remove the record of checkpoint {one.id} of run {run.id}, whose file is gone: {one.path}"
-                found.append(Repair(sentence, lambda one=one: checkpoints.remove(db, one.id, force=True)))
+                found.append(Repair(sentence, partial(checkpoints.remove, db, one.id, force=True)))
     return found
 
 
@@ -71,7 +72,7 @@ def _files(db: Database) -> list[Repair]:
         sentence = f"remove {plural(len(files), 'file')} of {held} that no record names, such as {files[0]}"
         found.append(Repair(sentence, lambda: _remove(files)))
     found += [
-        Repair(f"remove {folder}, what is left of a backup that was not finished", lambda folder=folder: _clear(folder))
+        Repair(f"remove {folder}, what is left of a backup that was not finished", partial(_clear, folder))
         for folder in unfinished
     ]
     return found
