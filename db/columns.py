@@ -132,7 +132,7 @@ def _as_moment(value: Any) -> float | None:
     return _NOT_A_NUMBER
 
 
-def _as_flag(value: Any) -> bool | int | None:
+def _as_flag(value: Any) -> Any:
     if value is None:
         return None
     return bool(value) if type(value) in (int, bool) and value in (0, 1) else _NOT_A_WHOLE
@@ -202,7 +202,7 @@ class Moment(Double[float]):
 class Flag(Boolean):
     """True or false."""
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], bool | None]:
         """What is made of a cell."""
         return _as_flag
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tomllib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -145,7 +146,7 @@ def test_json_of_any_shape_starts(values: dict[str, object]) -> None:
 def test_tables_of_any_values_start(given: dict[str, object]) -> None:
     with TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
         patch.setenv("ITOP_HOME", home)
-        patch.setattr("itop_tui.preferences.tomllib.loads", lambda _: given)
+        patch.setattr(tomllib, "loads", lambda _: given)
         Path(home, "config.toml").write_text("")
         loaded = load()
         _, problems = keymap.checked(loaded.keys)
