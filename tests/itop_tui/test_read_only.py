@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,12 @@ def test_no_command_changes_anything_or_starts_a_scheduler(
 
 def test_a_scheduler_is_not_started_for_what_is_only_read(kept: dict[Path, int]) -> None:
     database = Database.open()
-    for change in (submit.ensure_scheduler, launching.launch_demo, lambda db: submit.kill(db, 1)):
+    changes: tuple[Callable[[Database], object], ...] = (
+        submit.ensure_scheduler,
+        launching.launch_demo,
+        lambda db: submit.kill(db, 1),
+    )
+    for change in changes:
         with pytest.raises(ReadOnlyDatabase):
             change(database)
     database.close()
