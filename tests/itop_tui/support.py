@@ -181,6 +181,8 @@ class MemoryReader:
 class NoDatabase:
     """Stands where a database would, for screens that are fed by a `MemoryReader`."""
 
+    read_only: str | None = None
+
     path = Path("/home/you/.local/share/itop/itop.db")
     url = f"sqlite:///{path}"
 
