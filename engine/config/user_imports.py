@@ -292,8 +292,12 @@ def _wider(file: Path) -> list[Path]:
 
 
 def _above(file: Path, top: str) -> Iterator[Path]:
-    """The folders that hold a folder of this name which the file is in."""
-    return (folder.parent for folder in file.parents if folder.name == top)
+    """The folders that hold a folder of this name which the file is in, unless both are parts of one package.
+
+    In a package `tests` that has a part `tests.engine`, `engine` is none of it.
+    """
+    root = _package_root(file)
+    return (folder.parent for folder in file.parents if folder.name == top and root not in folder.parent.parents)
 
 
 def _folder_of_modules(folder: Path, name: str) -> Path | None:

@@ -36,7 +36,9 @@ def fill(db: Database, number: int = 60) -> list[RunRecord]:
     first = new_run(db, name="first")
     with db.write() as session:
         row = session.get_one(RunRow, first.id)
-        template = {name: getattr(row, name) for name in RunRecord.__dataclass_fields__ if name != "id"}
+        template = {
+            name: getattr(row, name) for name in RunRecord.__dataclass_fields__ if name not in ("id", "damaged")
+        }
         for index in range(number):
             session.execute(sa.insert(RunRow), [template | _row(chance, index, first.id)])
     return runs.list_runs(db, RunQuery(archived=None, limit=None, descending=False))

@@ -169,6 +169,9 @@ def test_launching_never_imports_torch_and_reads_the_driver_only_when_asked() ->
 
 
 def test_a_warden_waits_without_the_database_in_its_memory() -> None:
-    code = "import sys, engine.launch.warden; print([n for n in sys.modules if n.split('.')[0] in ('db', 'psutil')])"
+    code = (
+        "import sys, engine.launch.warden;"
+        "print([name for name in ('sqlalchemy', 'db.session', 'psutil') if name in sys.modules])"
+    )
     out = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"

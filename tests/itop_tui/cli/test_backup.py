@@ -30,7 +30,7 @@ _WRITER = """
 import hashlib, os, sys
 from pathlib import Path
 from db import paths
-from db.runs import checkpoints, runs
+from db.runs import checkpoints, removal, runs
 from db.session import Database
 db, run_id = Database.open(), int(sys.argv[1])
 run = runs.get(db, run_id)
@@ -47,8 +47,7 @@ while True:
     before = [one.path for one in checkpoints.for_run(db, run_id)]
     checkpoints.add(db, run_id=run_id, attempt_id=None, step=step, epoch=0, kind="last", path=str(path),
                     bytes=len(content), sha256=sha)
-    for old in checkpoints.unreferenced(db, before):
-        Path(old).unlink(missing_ok=True)
+    removal.remove(checkpoints.unreferenced(db, run_id, before))
     if step == 3:
         print("going", flush=True)
 """

@@ -190,7 +190,7 @@ def test_compare_marks_the_best_and_never_a_diverged_loss(itop: Itop, database: 
     rows = {line.split("  ")[0]: line for line in itop("compare", str(good.id), str(bad.id)).out.splitlines()}
     assert "★ 95.00%" in rows["test accuracy"]
     assert "★ 90.21%" not in rows["test accuracy"]
-    assert "★" not in rows["loss"]
+    assert "★" not in rows["last loss"]
 
 
 def test_compare_needs_two_runs(itop: Itop, database: Database) -> None:

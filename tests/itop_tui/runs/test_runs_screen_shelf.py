@@ -29,8 +29,8 @@ async def test_a_deletion_tells_what_it_frees_and_is_final_when_the_app_is_left(
     app: ItopApp, database: Database
 ) -> None:
     (run,) = create(database, 1)
-    end_it(database, run)
     add_checkpoint(database, run)
+    end_it(database, run)
     folder = run_folder(run.uid)
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 1)
