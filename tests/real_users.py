@@ -46,6 +46,10 @@ def _why_not() -> str | None:
         return "unshare, setpriv or mount is missing"
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
         return "this machine allows no mount namespaces"
+    needed = (Path(sys.prefix), Path(sys.base_prefix), ROOT)
+    closed = {folder for path in needed for folder in (path, *path.parents) if not folder.stat().st_mode & 0o001}
+    if closed - {Path.home()}:  # which the namespace shows to all
+        return f"only root can enter {min(closed - {Path.home()})}, where the interpreter or the tests are"
     return None
 
 

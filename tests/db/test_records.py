@@ -41,5 +41,5 @@ def test_a_record_is_its_table_without_the_stores_own_columns(record: type, tabl
     # What a step recorded of metrics without a column is rows of `step_values`.
     # Whether a checkpoint's file is outside of its run's folder is seen from its path.
     elsewhere = {StepMetric: {"metrics"}, CheckpointRecord: {"outside"}}.get(record, set())
-    assert fields - columns == elsewhere
+    assert fields - columns - {"damaged"} == elsewhere  # what could not be read is known only on reading
     assert columns - fields <= {"nonfinite", "submission", "run_id", "update"}

@@ -76,7 +76,7 @@ def add_checkpoint(database: Database, run: RunRecord, step: int = 40) -> int:
     return checkpoints.add(
         database,
         run_id=run.id,
-        attempt_id=attempt.id if attempt else None,
+        attempt_id=attempt.id if attempt and attempt.ended_at is None else None,
         step=step,
         epoch=1,
         kind="last",
