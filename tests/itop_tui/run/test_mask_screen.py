@@ -169,7 +169,7 @@ async def test_enter_on_a_layer_shows_the_mask_of_a_real_checkpoint(recorded: No
         },
     )  # fmt: skip
     checkpoints.add(
-        database, run_id=STOPPED, attempt_id=last.attempt_id, step=last.step, epoch=last.epoch, kind="last",
+        database, run_id=STOPPED, attempt_id=None, step=last.step, epoch=last.epoch, kind="last",
         path=last.path, bytes=written.bytes, sha256=written.sha256,
     )  # fmt: skip
     async with run_screen(Database.open, STOPPED, size=(100, 30)) as (pilot, screen):
@@ -216,7 +216,7 @@ def odd_mask(recorded: None, database: Database) -> dict[str, torch.Tensor]:
                "fresh": {"odd": grown.view(-1).nonzero().view(-1)}}  # fmt: skip
     written = checkpoint.write(Path(last.path), {"step": last.step, "masking": masking})
     checkpoints.add(
-        database, run_id=STOPPED, attempt_id=last.attempt_id, step=last.step, epoch=last.epoch, kind="last",
+        database, run_id=STOPPED, attempt_id=None, step=last.step, epoch=last.epoch, kind="last",
         path=last.path, bytes=written.bytes, sha256=written.sha256,
     )  # fmt: skip
     return {"explored": explored.view(ODD[0], -1), "active": active.view(ODD[0], -1), "grown": grown.view(ODD[0], -1)}
