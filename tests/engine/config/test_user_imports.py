@@ -12,9 +12,9 @@ import pytest
 
 import db
 import engine
-from engine.config import user_imports
 from engine.config.user_calls import PRIVATE_PREFIX, ReferenceProblem, user_code
 from engine.config.user_imports import executed, forget_changed, import_function
+from tests.engine.user_modules import imported_from
 
 
 @pytest.fixture
@@ -22,16 +22,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder as the current one; what was imported from it is forgotten afterwards."""
     here = tmp_path / "project"
     here.mkdir()
-    monkeypatch.chdir(here)
-    monkeypatch.setattr("sys.path", [entry for entry in sys.path if entry])
-    monkeypatch.setattr("sys.meta_path", list(sys.meta_path))
-    monkeypatch.setattr(user_imports, "_trees", [])
-    before = set(sys.modules)
-    yield here
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
-    user_imports._sources.clear()
-    forget_changed()
+    with imported_from(here, monkeypatch):
+        yield here
 
 
 def write(folder: Path, files: dict[str, str]) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from db.records import KeptCode
-from engine.config import user_imports
 from engine.config.user_imports import executed, import_function
 from engine.training.code_files import TEXT_LIMIT, changes, difference, now, queued_for, short_names, snapshot
+from tests.engine.user_modules import imported_from
 
 
 @pytest.fixture
@@ -37,16 +37,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name, text in files.items():
         (here / name).parent.mkdir(parents=True, exist_ok=True)
         (here / name).write_text(text)
-    monkeypatch.chdir(here)
-    monkeypatch.setattr("sys.path", [*(entry for entry in sys.path if entry), str(here / ".venv/lib/site-packages")])
-    monkeypatch.setattr("sys.meta_path", list(sys.meta_path))
-    monkeypatch.setattr(user_imports, "_trees", [])
-    before = set(sys.modules)
-    yield here
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
-    user_imports._sources.clear()
-    user_imports.forget_changed()
+    with imported_from(here, monkeypatch, here / ".venv/lib/site-packages"):
+        yield here
 
 
 _OF_THE_NET = {
