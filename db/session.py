@@ -70,7 +70,6 @@ class Database:
         self.warnings = warnings
         self._kept = kept
         self._engine = engine
-        self._path = path
         self._identity = _identity(path) if path else None
         self._reader: Engine = engine if path else engine.execution_options(isolation_level="REPEATABLE READ")
         self._writer: Engine = engine.execution_options(**{_BEGIN_OPTION: "IMMEDIATE"}) if path else engine
@@ -218,7 +217,7 @@ class Database:
     @property
     def owner(self) -> users.User | None:
         """Whose the file of the database is; None for one on a server."""
-        return None if self._path is None else users.owner_of(self._path)
+        return None if self.path is None else users.owner_of(self.path)
 
     def check_writable(self) -> None:
         """Refuse a change where nothing may be changed.
@@ -237,7 +236,7 @@ class Database:
             DatabaseUnavailable: The database is gone or cannot be reached.
         """
         self._check_present()
-        with explained(self._path or self.url), Session(self._reader, expire_on_commit=False) as session:
+        with explained(self.path or self.url), Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -252,18 +251,18 @@ class Database:
         self.check_writable()
         self._check_present()
         with (
-            explained(self._path or self.url),
+            explained(self.path or self.url),
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
         ):
-            if self._path:
+            if self.path:
                 _begin_patiently(session)
             yield session
         self._tend_log()
 
     def exclusive(self, session: Session, key: str) -> None:
         """Keep every other transaction that asks for the same key waiting until this one ends."""
-        if self._path is None:  # a write transaction of SQLite is alone anyway
+        if self.path is None:  # a write transaction of SQLite is alone anyway
             _lock_server(session.connection(), key)
 
     def own_connection(self) -> Connection:
@@ -275,7 +274,7 @@ class Database:
     @property
     def on_server(self) -> bool:
         """Whether it is on a server, so that several hosts may use it."""
-        return self._path is None
+        return self.path is None
 
     def data_version(self) -> int:
         """A number that differs from the last one whenever anything was committed since, by any process.
@@ -284,27 +283,27 @@ class Database:
         it too. It means nothing beyond this object.
         """
         self._check_present()
-        if self._path is None:
+        if self.path is None:
             with explained(self.url), self._engine.connect() as connection:
                 # Any transaction that writes takes an id, so the snapshot's text moves when one begins or ends.
                 snapshot = connection.execute(text("SELECT CAST(pg_current_snapshot() AS text)")).scalar_one()
             return int.from_bytes(hashlib.blake2b(str(snapshot).encode(), digest_size=7).digest(), "big")
         if self._kept is not None:
-            return _version_of(self._path)
+            return _version_of(self.path)
         # The pragma shows the commits of other connections only: so this is a connection that never writes.
         with self._watch_lock:
             try:
                 if self._watch is None:
                     self._watch = sqlite3.connect(
-                        f"{self._path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, check_same_thread=False
+                        f"{self.path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, check_same_thread=False
                     )
                 return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
             except sqlite3.Error as error:
                 if self._watch is not None:
                     self._watch.close()
                     self._watch = None
-                found = of_the_file(error, self._path)
-                raise found or DatabaseUnavailable(f"The database {self._path} cannot be read: {error}.") from error
+                found = of_the_file(error, self.path)
+                raise found or DatabaseUnavailable(f"The database {self.path} cannot be read: {error}.") from error
 
     def give_back_space(self) -> int:
         """Free the disk space of what was deleted, in short steps, so that others wait little.
@@ -315,7 +314,7 @@ class Database:
         Raises:
             DatabaseUnavailable: The file is unavailable, or others hold the lock for too long.
         """
-        return space.give_back(self.write, self._path) if self._path else 0
+        return space.give_back(self.write, self.path) if self.path else 0
 
     def close(self) -> None:
         """Close all connections that are not in use; calling it again does nothing."""
@@ -329,17 +328,17 @@ class Database:
     def _tend_log(self) -> None:
         """Look at the length of SQLite's log now and then; less often while a reader keeps it from being emptied."""
         now = time.monotonic()
-        if self._path is None or now < self._log_due:
+        if self.path is None or now < self._log_due:
             return
         self._log_pause = (
-            _LOG_PAUSE_SECONDS if space.trim_log(self._path) else min(2 * self._log_pause, _LONGEST_LOG_PAUSE_SECONDS)
+            _LOG_PAUSE_SECONDS if space.trim_log(self.path) else min(2 * self._log_pause, _LONGEST_LOG_PAUSE_SECONDS)
         )
         self._log_due = now + self._log_pause
 
     def _check_present(self) -> None:
         # SQLite would write into a file that was unlinked or moved, and all of it would be lost silently.
-        if self._path and _identity(self._path) != self._identity:
-            raise DatabaseGone(f"The database {self._path} was moved, deleted or replaced since it was opened.")
+        if self.path and _identity(self.path) != self._identity:
+            raise DatabaseGone(f"The database {self.path} was moved, deleted or replaced since it was opened.")
 
     def _abandon(self) -> None:
         self._engine.dispose(close=False)

@@ -49,7 +49,7 @@ class Holder(NamedTuple):
 
 def scheduler_lock(db: Database) -> Lock:
     """The lock of this user's scheduler of a database on this host."""
-    return ServerLock(db, _key()) if db.on_server else SchedulerLock(lock_path(db.url))
+    return ServerLock(db, _key()) if db.path is None else SchedulerLock(lock_path(db.path))
 
 
 def is_served(db: Database) -> bool:
@@ -58,20 +58,20 @@ def is_served(db: Database) -> bool:
     Raises:
         StoreError: The server cannot be reached.
     """
-    return is_held(db, _key()) if db.on_server else is_locked(lock_path(db.url))
+    return is_held(db, _key()) if db.path is None else is_locked(lock_path(db.path))
 
 
-def lock_path(url: str) -> Path:
-    """The lock file of this user for a database in a file, by its URL: beside the file, whatever link leads to it."""
-    file = _database_file(url)
+def lock_path(database: Path) -> Path:
+    """The lock file of this user for a database in a file: beside the file, whatever link leads to it."""
+    file = _real(database)
     return file.with_name(f"{_lock_name(file)}{users.current().uid}")
 
 
 def other_holders(db: Database) -> list[Holder]:
     """The other users whose schedulers serve a database in a file now, as far as their locks can be looked at."""
-    if db.on_server:
+    if db.path is None:
         return []
-    own, file = lock_path(db.url), _database_file(db.url)
+    own, file = lock_path(db.path), _real(db.path)
     found = []
     for path in sorted(file.parent.iterdir()):
         if path == own or not path.name.startswith(_lock_name(file)):
@@ -82,8 +82,8 @@ def other_holders(db: Database) -> list[Holder]:
     return found
 
 
-def _database_file(url: str) -> Path:
-    return Path(os.path.realpath(url.removeprefix("sqlite:///")))
+def _real(database: Path) -> Path:
+    return Path(os.path.realpath(database))
 
 
 def _lock_name(file: Path) -> str:

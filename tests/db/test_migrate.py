@@ -45,8 +45,8 @@ def test_the_tables_are_stored_as_the_models_say(db: Database, tmp_path: Path) -
         Base.metadata.create_all(engine)
         engine.dispose()
         expected = _schema(connection)
-    assert db._path is not None
-    with closing(sqlite3.connect(db._path)) as connection:
+    assert db.path is not None
+    with closing(sqlite3.connect(db.path)) as connection:
         found = _schema(connection)
     assert found.pop("alembic_version")
     assert found == expected

@@ -91,8 +91,8 @@ def test_a_home_whose_name_is_not_utf_8_is_refused(tmp_path: Path, monkeypatch: 
 def test_tables_that_are_not_those_of_their_revision_are_damage_and_no_hiccup(db: Database) -> None:
     """One who tries again while a database is unavailable must not do so forever here."""
     new_run(db)
-    assert db._path is not None
-    with closing(sqlite3.connect(db._path)) as other:
+    assert db.path is not None
+    with closing(sqlite3.connect(db.path)) as other:
         other.execute("ALTER TABLE runs RENAME COLUMN reason TO because")
     with pytest.raises(StoreError, match=r"no such column: runs\.reason") as caught:
         runs.list_runs(db)
@@ -107,14 +107,14 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 def test_a_write_holds_the_lock_from_its_start(db: Database) -> None:
     """Nothing was written yet, and still no one else can write: what was read cannot change before it is written."""
-    assert db._path is not None
+    assert db.path is not None
     with (
-        closing(sqlite3.connect(db._path, timeout=0)) as other,
+        closing(sqlite3.connect(db.path, timeout=0)) as other,
         db.write(),
         pytest.raises(sqlite3.OperationalError, match="locked"),
     ):
         other.execute("BEGIN IMMEDIATE")
-    with closing(sqlite3.connect(db._path, timeout=0)) as other:
+    with closing(sqlite3.connect(db.path, timeout=0)) as other:
         other.execute("BEGIN IMMEDIATE")
 
 

@@ -97,9 +97,20 @@ def test_the_lock_is_that_of_the_database_whatever_path_leads_to_it(
         with contextlib.closing(Database.open(str(path))) as db:
             assert is_served(db)
             assert not scheduler_lock(db).acquire()
-            assert lock_path(db.url) == lock_path(lab.db.url)
+            assert db.path is not None
+            assert lock_path(db.path) == lab.lock_file
     lock.release()
     assert not is_served(lab.db)
+
+
+def test_the_lock_lies_beside_the_database_whatever_its_folder_is_called(tmp_path: Path) -> None:
+    odd = tmp_path / "a b%20c#d?e'é\nf"
+    with contextlib.closing(Database.open(odd / "itop.db")) as db:
+        lock = scheduler_lock(db)
+        assert lock.acquire()
+        assert is_served(db)
+        assert [path.parent for path in tmp_path.rglob("*scheduler-lock*")] == [odd]
+        lock.release()
 
 
 def test_a_second_home_gets_no_second_scheduler(lab: Lab, tmp_path: Path) -> None:

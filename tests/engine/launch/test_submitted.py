@@ -12,7 +12,7 @@ from db.records import RunStatus
 from db.runs import attempts, run_owners, runs
 from db.users import User, current
 from engine.launch import submit
-from engine.launch.lock import SchedulerLock, lock_path, other_holders
+from engine.launch.lock import SchedulerLock, other_holders
 from engine.launch.machine import this_host
 from engine.launch.scheduler import Scheduler
 from engine.launch.submitted import allowed_environment, own_origin
@@ -92,7 +92,7 @@ def test_a_run_that_is_queued_again_is_of_the_user_who_does_that(lab: Lab) -> No
 
 
 def test_each_user_has_a_lock_whose_holder_is_known(lab: Lab) -> None:
-    mine = lock_path(lab.db.url)
+    mine = lab.lock_file
     theirs = mine.with_name(mine.name.removesuffix(str(os.geteuid())) + "61009")
     other = SchedulerLock(theirs)
     assert other.acquire()

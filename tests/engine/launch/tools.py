@@ -148,7 +148,8 @@ class Lab:
 
     @property
     def lock_file(self) -> Path:
-        return lock_path(self.db.url)
+        assert self.db.path is not None
+        return lock_path(self.db.path)
 
 
 def statuses(lab: Lab) -> dict[int, Any]:
