@@ -15,18 +15,23 @@ import sqlalchemy as sa
 from db import users
 from db.models import RunRow
 from db.records import RunRecord, RunStatus
+from db.runs.dependency_sql import parts
 from db.session import Database
 from db.users import User
 
-__all__ = ["by_run", "has_waiting", "is_mine", "mine", "submitted_again"]
+__all__ = ["has_waiting", "how_many_wait", "is_mine", "mine", "owners", "submitted_again"]
 
 
-def by_run(db: Database, statuses: Iterable[RunStatus]) -> dict[int, User | None]:
-    """Whose the runs in some states are, by id; None where a run is anybody's."""
-    statement = sa.select(RunRow.id, RunRow.submission).where(RunRow.status.in_(tuple(statuses)))
+def owners(db: Database, run_ids: Iterable[int]) -> dict[int, User | None]:
+    """Whose some runs are, by id; None where a run is anybody's. Those that are not there are left out."""
+    statement = sa.select(RunRow.id, RunRow.submission)
     owner = db.owner
     with db.read() as session:
-        return {run_id: _named(text) or owner for run_id, text in session.execute(statement)}
+        return {
+            run_id: _named(text) or owner
+            for part in parts(run_ids)
+            for run_id, text in session.execute(statement.where(RunRow.id.in_(part)))
+        }
 
 
 def is_mine(db: Database, owner: User | None) -> bool:
@@ -37,28 +42,33 @@ def is_mine(db: Database, owner: User | None) -> bool:
     if owner is None:
         return True
     me = users.current()
-    return owner.uid == me.uid if db.url.startswith("sqlite") else owner.name == me.name
+    return owner.name == me.name if db.on_server else owner.uid == me.uid
 
 
 def mine(db: Database, runs: Iterable[RunRecord]) -> list[RunRecord]:
-    """Those of some runs that are of the user who runs this process; they are all in one of few states."""
+    """Those of some runs that are of the user who runs this process."""
     listed = list(runs)
     if not listed:
         return []
-    owners = by_run(db, {run.status for run in listed})
-    return [run for run in listed if run.id in owners and is_mine(db, owners[run.id])]
+    found = owners(db, (run.id for run in listed))
+    return [run for run in listed if run.id in found and is_mine(db, found[run.id])]
 
 
 def has_waiting(db: Database) -> bool:
     """Whether a run of the user who runs this process waits to be started, and is not held."""
+    return how_many_wait(db) > 0
+
+
+def how_many_wait(db: Database) -> int:
+    """How many runs of the user who runs this process wait to be started, and are not held."""
     statement = (
-        sa.select(RunRow.submission)
+        sa.select(RunRow.submission, sa.func.count())
         .where(RunRow.status == RunStatus.QUEUED, RunRow.trashed_at.is_(None), RunRow.held.is_(False))
-        .distinct()
+        .group_by(RunRow.submission)
     )
     owner = db.owner
     with db.read() as session:
-        return any(is_mine(db, _named(text) or owner) for text in session.scalars(statement))
+        return sum(number for text, number in session.execute(statement) if is_mine(db, _named(text) or owner))
 
 
 def submitted_again(db: Database, before: str | None, now: Mapping[str, Any] | None) -> str | None:

@@ -116,6 +116,8 @@ class Scheduler:
     def _mine(self, active: Sequence[RunRecord]) -> dict[int, AttemptRecord]:
         """The open attempts of this user's active runs whose processes can be looked up here, by run."""
         own = {run.id for run in run_owners.mine(self._db, active)}
+        if not own:  # as most of the time: this is asked four times a second
+            return {}
         here = attempts.open_attempts(self._db, self._host)
         return {one.run_id: one for one in here if one.run_id in own and sees(self._host, one)}
 
@@ -159,7 +161,7 @@ class Scheduler:
                 self._devices(),
                 limits,
                 our_pids={run.pid for run in active if run.pid is not None},
-                only_host=self._db.url.startswith("sqlite"),
+                only_host=not self._db.on_server,
             )
             if plan.starts or plan.refused or len(waiting) < _LOOKED_AT:
                 break

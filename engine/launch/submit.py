@@ -19,7 +19,7 @@ from typing import Any
 
 from db import paths, private_files, users
 from db.errors import DatabaseFull, IllegalState, StoreError
-from db.records import ACTIVE, CommandRecord, RunRecord, RunStatus
+from db.records import CommandRecord, RunRecord
 from db.retrying import tries
 from db.runs import attempts, behind, commands, dependencies, removal, run_owners, runs
 from db.runs.silence import advice
@@ -128,11 +128,11 @@ def why_waiting(db: Database, waiting: Iterable[RunRecord] | None = None) -> dic
     """
     said = published(db)
     # On a server other hosts may serve the queue; who they are is seen only by what they say.
-    served = scheduler_running(db) or (bool(said) and not db.url.startswith("sqlite"))
-    owners = run_owners.by_run(db, (RunStatus.QUEUED,))
+    served = scheduler_running(db) or (bool(said) and db.on_server)
     schedulers = other_schedulers(db)
     reasons: dict[int, str] = {}
     listed = runs.waiting(db) if waiting is None else list(waiting)
+    owners = run_owners.owners(db, (run.id for run in listed))
     others = dependencies.waits_for(db, (run.id for run in listed))
     for run in listed:
         if run.held:
@@ -214,7 +214,7 @@ def kill(db: Database, run_id: int) -> None:
         where = attempt.host if attempt.host != host.name else f"another machine or container called {attempt.host}"
         hint = advice(run, time.time())
         raise IllegalState(f"Run {run_id} ({run.name}) runs on {where}: kill it there (this is {host.name}).{hint}")
-    owner = run_owners.by_run(db, ACTIVE).get(run_id)
+    owner = run_owners.owners(db, [run_id]).get(run_id)
     if owner is not None and not run_owners.is_mine(db, owner) and os.geteuid() != 0:
         raise IllegalState(
             f"Run {run_id} ({run.name}) belongs to {owner.name}, who alone can kill it; itop stop asks it to end."

@@ -31,7 +31,7 @@ def check(db: Database, configs: Sequence[RunConfig], *, from_checkpoint: bool) 
     Raises:
         SubmissionError: With each problem once.
     """
-    if not db.url.startswith("sqlite"):
+    if db.on_server:
         return
     problems = [_data_problem(name, folder) for name, folder in dict.fromkeys((c.data, c.data_dir) for c in configs)]
     if not any(problems) and not from_checkpoint:

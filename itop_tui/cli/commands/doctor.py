@@ -303,7 +303,7 @@ def _scheduler(database: Database) -> Iterator[Check]:
     section = "Scheduler"
     if database.read_only is None:
         submit.reconcile(database)
-    queued = len(run_owners.mine(database, runs.queued(database)))
+    queued = run_owners.how_many_wait(database)
     active = runs.count(database, RunQuery(statuses=ACTIVE, archived=None))
     work = f"{plural(active, 'run')} active, {queued:,} queued"
     if submit.scheduler_running(database):

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 from rich.text import Text
 
-from db.records import ACTIVE, BatchResult, RunRecord, RunStatus
+from db.records import BatchResult, RunRecord
 from db.runs import dependencies, run_owners
 from db.runs import runs as store
 from db.runs.queue import Direction
@@ -50,7 +50,7 @@ def queue(
         served = submit.scheduler_running(database)
         others = with_others(database, waiting) if json else []
         foreign = submit.other_schedulers(database)
-        owners = run_owners.by_run(database, (*ACTIVE, RunStatus.QUEUED))
+        owners = run_owners.owners(database, (run.id for run in (*active, *waiting)))
     if json:
         print_json(
             {

@@ -147,8 +147,8 @@ def _print_title(run: RunRecord, out: Console) -> None:
     title = Text.assemble((f"{run.id}  ", "bold"), data(run.name, "bold"), "   ", state_of(run))
     out.print(title, soft_wrap=True)
     if run.damaged:
-        told = f"its row is damaged ({', '.join(run.damaged)}): what is missing here is not known"
-        out.print(data(told, "red"), soft_wrap=True)
+        said = f"its row is damaged ({', '.join(run.damaged)}): what is missing here is not known"
+        out.print(data(said, "red"), soft_wrap=True)
     if run.reason:
         out.print(data(run.reason, "" if run.status is RunStatus.COMPLETED else "yellow"), soft_wrap=True)
     out.print()

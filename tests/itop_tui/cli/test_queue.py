@@ -57,8 +57,8 @@ def test_of_a_long_queue_the_first_are_listed_and_all_are_counted(itop: Itop, da
     listed = itop("queue")
     assert "200 of 230 waiting runs; --limit 0 lists all" in listed.err
     assert len(listed.out.splitlines()) < 210
-    told = itop("queue", "--json", "--limit", "5").json()
-    assert [len(told["waiting"]), told["waiting_count"], told["held_count"]] == [5, 230, 1]
+    listed = itop("queue", "--json", "--limit", "5").json()
+    assert [len(listed["waiting"]), listed["waiting_count"], listed["held_count"]] == [5, 230, 1]
     assert len(itop("queue", "--json", "--limit", "0").json()["waiting"]) == 230
     assert "place 229 of 230" in itop("priority", "229", "0").out
 
