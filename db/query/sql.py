@@ -30,6 +30,9 @@ _TEXTS: list[sa.ColumnElement[str]] = [sa.type_coerce(column, sa.Text) for colum
 # One text a run to search in. Words hold no line break, so none is found across two columns.
 _HAYSTACK = functools.reduce(lambda left, right: left + "\n" + right, _TEXTS)
 
+# A dense run has no R_s; older versions recorded a 1 for it.
+_HAS_ITOP_RATE = RunRow.method != "dense"
+
 _NONFINITE = sa.type_coerce(RunRow.nonfinite, sa.Integer)
 
 # 0.01 and what 0.1 · 0.1 is in binary are meant to be the same.
@@ -73,8 +76,15 @@ def number_of(field: Field, now: float) -> sa.ColumnElement[Any]:
     if field.name == "sparsity":
         return 1.0 - RunRow.target_density
     column: sa.ColumnElement[Any] = getattr(RunRow, field.column)
-    # A dense run has no R_s; older versions recorded a 1 for it.
-    return sa.case((RunRow.method != "dense", column)) if field.column == "itop_rate" else column
+    return sa.case((_HAS_ITOP_RATE, column)) if field.column == "itop_rate" else column
+
+
+def _code_of(field: Field) -> sa.ColumnElement[int] | None:
+    """Which value that is not finite a run has, as SQL (0 for none); None for a field that cannot hold one."""
+    if field.column not in RUN_METRICS.names:
+        return None
+    code = RUN_METRICS.code(field.column, _NONFINITE)
+    return sa.case((_HAS_ITOP_RATE, code), else_=0) if field.column == "itop_rate" else code
 
 
 def _node(node: Node, now: float) -> Condition:
@@ -138,7 +148,7 @@ def _text(field: Field, operator: str, value: str) -> Condition:
 
 def _number(field: Field, operator: str, value: float | None, now: float) -> Condition:
     column = number_of(field, now)
-    code = RUN_METRICS.code(field.column, _NONFINITE) if field.column in RUN_METRICS.names else None
+    code = _code_of(field)
     if value is None:
         absent = column.is_(None)
         return absent if code is None else sa.and_(absent, code == 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 from contextlib import closing
@@ -9,21 +10,21 @@ from pathlib import Path
 
 from db.runs import runs
 from db.session import Database
-from tests.db.helpers import CONFIG, new_run
+from tests.db.helpers import CONFIG
+
+RELEASED = Path(__file__).parent / "released" / "0006.sqlite.gz"
 
 
 def test_a_recorded_step_decay_moves_to_the_setting_that_does_it(home: Path) -> None:
+    path = home / "itop.db"
+    path.write_bytes(gzip.decompress(RELEASED.read_bytes()))
+    dropped, constant = CONFIG | {"decay_frequency": 30_000}, CONFIG | {"decay_frequency": None}
+    with closing(sqlite3.connect(path)) as raw, raw:
+        for run_id, config in ((1, dropped), (2, constant)):
+            raw.execute("UPDATE runs SET config = ? WHERE id = ?", (json.dumps(config), run_id))
+        [(recipe,)] = raw.execute("SELECT recipe FROM runs WHERE id = 1")
     with closing(Database.open()) as db:
-        old = new_run(db, config={**CONFIG, "decay_frequency": 30_000})
-        other = new_run(db, config={**CONFIG, "decay_frequency": None})
-    with closing(sqlite3.connect(home / "itop.db")) as raw, raw:
-        raw.execute("UPDATE alembic_version SET version_num = '0006'")
-    with closing(Database.open()) as db:
-        moved = runs.get(db, old.id)
-        assert (moved.config["lr_drop_every"], moved.config["decay_frequency"]) == (30_000, None)
-        assert {**moved.config, "decay_frequency": 30_000} == {**old.config, "lr_drop_every": 30_000}
-        assert moved.recipe == old.recipe
-        assert runs.get(db, other.id) == other
-    with closing(sqlite3.connect(home / "itop.db")) as raw:
-        [(text,)] = raw.execute("SELECT config FROM runs WHERE id = ?", (old.id,)).fetchall()
-    assert json.loads(text)["lr_drop_every"] == 30_000
+        moved = runs.get(db, 1)
+        assert moved.config == dropped | {"lr_drop_every": 30_000, "decay_frequency": None}
+        assert moved.recipe == recipe
+        assert runs.get(db, 2).config == constant

@@ -54,12 +54,17 @@ class Terminal:
     def move_to(self, field: str) -> None:
         """Presses Down in the form until the cursor is on a field."""
         for _ in range(80):
-            current = next((line for line in self.screen().splitlines() if line.startswith("▌")), "")
+            current = _marked(self.screen())
             if current.strip("▌•! ").startswith(field):
                 return
             self.press("Down")
-            self.until(lambda screen, was=current: was not in screen, f"the line after {current!r}")  # type: ignore[misc]
+            self.until(lambda screen, was=current: _marked(screen) != was, f"the line after {current!r}")  # type: ignore[misc]
         raise AssertionError(f"the form has no field {field!r}:\n{self.screen()}")
 
     def close(self) -> None:
         self._tmux("kill-server")
+
+
+def _marked(screen: str) -> str:
+    """The line of the form that the cursor is on; empty where there is none."""
+    return next((line for line in screen.splitlines() if line.startswith("▌")), "")

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,9 +54,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def database(folder: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{folder / 'home' / 'itop.db'}")
-    yield opened
-    opened.close()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ITOP_HOME", str(folder / "home"))  # where files of its runs are looked for
+        with closing(Database.open()) as opened:
+            yield opened
 
 
 def saved(folder: Path) -> dict[str, Tensor]:

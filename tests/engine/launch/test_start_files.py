@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from db import paths
 from db.history.writer import MetricWriter
 from db.records import CheckpointRecord, RunRecord, RunStatus
 from db.runs import attempts, checkpoints, runs
+from db.session import Database
 from engine.launch.processes import host_name
 from engine.launch.scheduler import Scheduler
 from engine.launch.start_files import missing_start
@@ -79,22 +82,21 @@ def test_what_is_no_file_is_missing(lab: Lab) -> None:
     assert missing_start(lab.db, run.id, checkpoint.id) is not None
 
 
-def test_with_a_server_a_run_is_left_to_the_host_that_wrote_its_checkpoint(lab: Lab) -> None:
+def test_with_a_server_a_run_is_left_to_the_host_that_wrote_its_checkpoint(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here, (own,) = completed(lab, 10)
     there, (other,) = completed(lab, 10, host="another")
     for run, checkpoint in ((here, own), (there, other)):
         Path(checkpoint.path).unlink()
         runs.requeue_resume(lab.db, run.id, checkpoint.id)
-    path, lab.db.path = lab.db.path, None  # as that of a server's database is
-    try:
-        scheduler = Scheduler(lab.db, worker=lab.worker)
-        scheduler.tick()
-        assert lab.get(here).held
-        assert not lab.get(there).held
-        assert lab.get(there).status is RunStatus.QUEUED
-        Path(other.path).write_bytes(b"weights")
-        scheduler._planned_for = ()
-        scheduler.tick()
-        assert lab.get(there).status is not RunStatus.QUEUED, "its file is here now"
-    finally:
-        lab.db.path = path
+    monkeypatch.setattr(Database, "on_server", True)
+    scheduler = Scheduler(lab.db, worker=lab.worker)
+    scheduler.tick()
+    assert lab.get(here).held
+    assert not lab.get(there).held
+    assert lab.get(there).status is RunStatus.QUEUED
+    Path(other.path).write_bytes(b"weights")
+    scheduler._planned_for = ()
+    scheduler.tick()
+    assert lab.get(there).status is not RunStatus.QUEUED, "its file is here now"

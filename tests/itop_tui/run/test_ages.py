@@ -11,7 +11,7 @@ from itop_tui.app import ItopApp
 from itop_tui.runs.run_detail import RunDetail
 from itop_tui.runs.run_list import RunList
 from tests.itop_tui.run.conftest import RUNNING, STOPPED
-from tests.itop_tui.run.hosting import run_screen, until
+from tests.itop_tui.run.hosting import keep_alive, run_screen, until
 from tests.itop_tui.support import StillReader, list_of, opened, screen_text
 
 _HOUR = 3600
@@ -26,6 +26,7 @@ async def test_paused_for_counts_from_the_pause_and_goes_on(recorded: None, data
     paused_at = next(one.done_at for one in commands.for_run(database, RUNNING))
     assert paused_at is not None
     now = [paused_at + 61]
+    keep_alive(database, RUNNING)  # a run that is silent says so instead
     async with run_screen(Database.open, RUNNING, clock=lambda: now[0]) as (pilot, _):
         await until(pilot, lambda: "‖ paused for 1m 01s" in screen_text(pilot.app), "the time since the pause")
         now[0] += 2 * _HOUR

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
-import sqlalchemy as sa
 from textual.notifications import Notification
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -33,8 +32,7 @@ from itop_tui.run.run_screen import RunScreen
 from itop_tui.run.run_tabs import TABS
 from itop_tui.widgets.tab_line import TabLine
 from tests.itop_tui.run.conftest import RUNNING, STOPPED
-from tests.itop_tui.run.hosting import run_screen, shows_curves, until
-from tests.patience import PATIENCE
+from tests.itop_tui.run.hosting import keep_alive, run_screen, shows_curves, until
 
 T = TypeVar("T")
 Opened = tuple[Pilot[None], RunScreen]
@@ -51,10 +49,8 @@ async def opened(recorded: None, home: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 async def active(recorded: None, home: Path) -> AsyncIterator[Opened]:
     """The screen of a running run, which gives signs of life for as long as a test may take."""
-    database = Database.open()
-    with database.write() as session:
-        session.execute(sa.update(RunRow).where(RunRow.id == RUNNING).values(heartbeat_at=time.time() + PATIENCE))
-    database.close()
+    with closing(Database.open()) as database:
+        keep_alive(database, RUNNING)
     async with run_screen(Database.open, RUNNING) as (pilot, screen):
         yield pilot, screen
 

@@ -94,7 +94,7 @@ def test_a_run_that_resumes_needs_its_data_and_not_its_weights(
 
 def test_a_database_on_a_server_leaves_it_to_the_worker(tmp_path: Path) -> None:
     class Server:
-        url = "postgresql://host/itop"
+        on_server = True
 
     config = RunConfig.create(data="imagenet", model="resnet50-imagenet", data_dir=str(tmp_path))
     check(Server(), [config], from_checkpoint=False)  # type: ignore[arg-type]
