@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from db.session import Database
+
+# Several tests run at once, and most networks here are tiny: threads of torch would only wait for each other. It reads
+# this when it is first imported, also in the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Hypothesis fails a test when an example takes over 200 ms or its data take long to make: on a busy machine both happen
 # to right code. What is slow by itself is seen in the benchmarks and in `--durations`.

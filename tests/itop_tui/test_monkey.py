@@ -138,7 +138,7 @@ def staying(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_monkey_does_not_break_the_app(
     app: ItopApp, database: Database, elsewhere: Path, size: tuple[int, int]
 ) -> None:
-    life = await let_loose(app, database, seed=sum(size), presses=250, size=size)
+    life = await let_loose(app, database, seed=sum(size), presses=100, size=size)
     assert life.lived > 0
 
 

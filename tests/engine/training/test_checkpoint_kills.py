@@ -213,7 +213,7 @@ def runs_again(db: Database, run: RunRecord, config: dict[str, object]) -> None:
 
 @pytest.mark.usefixtures("signals")
 def test_no_kill_tears_or_loses_a_checkpoint(db: Database, tmp_path: Path) -> None:
-    rage(db, tmp_path, trials=20, seed=20)
+    rage(db, tmp_path, trials=10, seed=20)
 
 
 @pytest.mark.slow
