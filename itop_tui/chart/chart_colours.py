@@ -26,7 +26,7 @@ class _Look:
 _LOOKS: Mapping[str, _Look] = {
     "title": _Look("foreground", text="bold"),
     "chosen": _Look("tone-title", text="bold underline"),
-    "axis": _Look("tone-faint"),
+    "axis": _Look("tone-line"),
     "grid": _Look("border-blurred"),
     "label": _Look("tone-muted"),
     "mark": _Look("tone-faint"),

@@ -72,13 +72,13 @@ class Scatter(Toned):
             canvas.put(x, y, point.letter, style)
 
     def _paint_axes(self, canvas: CellCanvas, frame: PlotFrame) -> None:
-        faint, muted = self.tone("faint"), self.tone("muted")
+        line, muted = self.tone("line"), self.tone("muted")
         labels = _labels(axis.linear_ticks(*frame.ys, max(2, (frame.height - 1) // 3)))
-        frame.paint_y_axis(canvas, labels, axis=faint, label=muted, grid=faint)
-        canvas.put(_GUTTER - 1, frame.bottom + 1, "└" + "─" * frame.width, faint)
+        frame.paint_y_axis(canvas, labels, axis=line, label=muted, grid=line)
+        canvas.put(_GUTTER - 1, frame.bottom + 1, "└" + "─" * frame.width, line)
         labels = _labels(axis.linear_ticks(*frame.xs, max(2, (frame.width - 1) // 9)))
         for tick in labels:
-            canvas.put(frame.column(tick), frame.bottom + 1, "┴", faint)
+            canvas.put(frame.column(tick), frame.bottom + 1, "┴", line)
         frame.paint_x_labels(canvas, frame.bottom + 2, labels, muted)
 
 

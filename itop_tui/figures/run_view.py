@@ -96,7 +96,7 @@ def progress_parts(run: RunRecord, now: float, width: int) -> list[Part]:
     tone = "warn" if silence(run, now) is not None else progress_tone(run)
     return [
         (filled, tone),
-        (empty, "faint"),
+        (empty, "line"),
         (share_done, "text" if run.status.is_active else "muted"),
         (time_left, "live"),
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Tone = Literal["text", "muted", "faint", "live", "good", "warn", "bad", "accent", "title"]
+Tone = Literal["text", "muted", "faint", "line", "live", "good", "warn", "bad", "accent", "title"]
 """What a piece of text means; a theme gives each tone its colour."""
 
 Part = tuple[str, Tone]

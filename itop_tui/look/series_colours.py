@@ -8,7 +8,7 @@ from __future__ import annotations
 
 ON_DARK = ("#6fb1f0", "#f0a35c", "#6bcf9f", "#ef8fb6", "#dccb62", "#b59cf0", "#5cc8d6", "#cfa88a")
 """For a dark background."""
-ON_LIGHT = ("#1f6bb0", "#b45309", "#0f7a52", "#b02a6b", "#766200", "#6741b5", "#0b7083", "#7a5233")
+ON_LIGHT = ("#1b62a3", "#a34a07", "#0c6e49", "#b02a6b", "#6e5b00", "#6741b5", "#0a6678", "#7a5233")
 """For a light one, and for paper."""
 DASHES = ("", "7 3", "2 2", "9 3 2 3")
 """Of lines in a drawing: each time the colours come again, another."""

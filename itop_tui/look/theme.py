@@ -20,6 +20,7 @@ TONES: dict[Tone, str] = {
     "text": "foreground",
     "muted": "tone-muted",
     "faint": "tone-faint",
+    "line": "tone-line",
     "live": "tone-live",
     "good": "success",
     "warn": "warning",
@@ -27,7 +28,7 @@ TONES: dict[Tone, str] = {
     "accent": "accent",
     "title": "tone-title",
 }
-"""The tones and the theme's variables that hold their colours."""
+"""The tones and the theme's variables that hold their colours; "line" is for what is drawn, the others write."""
 
 
 _WARMTH = tuple(Color.parse(f"ansi_{name}") for name in ("blue", "cyan", "green", "yellow", "red"))
@@ -85,31 +86,33 @@ def _style(tone: Tone, color: str) -> Style:
 
 _COLOURS = {
     #                               dark           light          contrast   the terminal's own
-    "primary":                     ("#7aa2d6",     "#2f6bb0",     "#6fb7ff", "ansi_bright_blue"),
+    "primary":                     ("#7aa2d6",     "#2a62a3",     "#6fb7ff", "ansi_bright_blue"),
     "secondary":                   ("#9d8fd6",     "#6650b0",     "#d7b0ff", "ansi_magenta"),
-    "accent":                      ("#e2b86b",     "#8f5d00",     "#ffd75f", "ansi_yellow"),
-    "success":                     ("#8fc28a",     "#2c7a35",     "#5fff5f", "ansi_green"),
-    "error":                       ("#e5837d",     "#b4332c",     "#ff8787", "ansi_red"),
+    "accent":                      ("#e2b86b",     "#855600",     "#ffd75f", "ansi_yellow"),
+    "success":                     ("#8fc28a",     "#256b2e",     "#5fff5f", "ansi_green"),
+    "error":                       ("#e5837d",     "#ab2f28",     "#ff8787", "ansi_red"),
     "foreground":                  ("#d3dae3",     "#22303d",     "#ffffff", "ansi_default"),
     "background":                  ("#0f1318",     "#f7f8f9",     "#000000", "ansi_default"),
     "surface":                     ("#141a21",     "#eef1f4",     "#000000", "ansi_default"),
     "panel":                       ("#1b222b",     "#e3e8ed",     "#1c1c1c", "ansi_default"),
-    "block-cursor-background":     ("#263445",     "#cfdff0",     "#001d47", "ansi_blue"),
+    "block-cursor-background":     ("#1f2c3a",     "#d6e4f2",     "#001d47", "ansi_blue"),
     "block-cursor-foreground":     ("#eef3f9",     "#0f1b26",     "#ffffff", "ansi_bright_white"),
     "block-cursor-text-style":     ("none",        "none",        "bold",    "bold"),
-    "input-cursor-background":     ("#e2b86b",     "#8f5d00",     "#ffd75f", "ansi_yellow"),
+    "input-cursor-background":     ("#e2b86b",     "#855600",     "#ffd75f", "ansi_yellow"),
     "input-selection-background":  ("#7aa2d6 35%", "#2f6bb0 25%", "#005faf", "ansi_blue"),
     "border":                      ("#3a4655",     "#a9b6c3",     "#ffffff", "ansi_default"),
     "border-blurred":              ("#29323d",     "#cdd5dd",     "#bcbcbc", "ansi_bright_black"),
     "scrollbar":                   ("#2b3541",     "#c3ccd5",     "#bcbcbc", "ansi_bright_black"),
     "scrollbar-active":            ("#4c5b6e",     "#8c9baa",     "#ffffff", "ansi_default"),
-    "tone-muted":                  ("#8794a5",     "#566575",     "#d0d0d0", "ansi_default"),
-    "tone-faint":                  ("#4d5968",     "#a3afba",     "#a8a8a8", "ansi_bright_black"),
-    "tone-live":                   ("#67c1c4",     "#0b7377",     "#5fffff", "ansi_cyan"),
+    "tone-muted":                  ("#a3b0bf",     "#414f5d",     "#d0d0d0", "ansi_default"),
+    "tone-faint":                  ("#8794a5",     "#566575",     "#b4b4b4", "ansi_bright_black"),
+    "tone-line":                   ("#4d5968",     "#a3afba",     "#a8a8a8", "ansi_bright_black"),
+    "tone-live":                   ("#67c1c4",     "#0a676b",     "#5fffff", "ansi_cyan"),
     "tone-title":                  ("#eef3f9",     "#0f1b26",     "#ffffff", "ansi_default"),
     "wrong-background":            ("#4a2a2c",     "#f2cfcc",     "#870000", "ansi_red"),
 }  # fmt: skip
-"""The colours of each theme. Those of `CONTRAST` are at least 7 : 1 against their background (WCAG AAA); `SIXTEEN` has
+"""The colours of each theme. What is written is at least 4.5 : 1 against every background (WCAG AA), in `CONTRAST` at
+least 7 : 1 (AAA); `SIXTEEN` has
 only the colours that the terminal's owner has chosen, on the terminal's own background, dark or light: so no white or
 black, of which one cannot be seen on it."""
 _BASE = ("primary", "secondary", "accent", "success", "error", "foreground", "background", "surface", "panel")

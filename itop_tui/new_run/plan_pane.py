@@ -215,7 +215,7 @@ class PlanPane(Toned):
             text.append(fit(str(layer.get("name", "")), name_width), self.tone("text"))
             text.append(f" {fit(shape, 13, right=True)} ", self.tone("muted"))
             text.append(filled, self.tone("live"))
-            text.append(empty, self.tone("faint"))
+            text.append(empty, self.tone("line"))
             text.append(f"{share(density) if density is not None else UNKNOWN:>7}\n", self.tone("text"))
 
 

@@ -145,7 +145,7 @@ def _progress_line(run: RunRecord, now: float, width: int) -> list[Part]:
         words.pop()
     room = max(6, min(60, width - sum(cell_len(text) for text, _ in words) - 1))
     filled, empty = bar(done or 0.0, room)
-    return [(filled, run_view.progress_tone(run)), (empty, "faint"), *words]
+    return [(filled, run_view.progress_tone(run)), (empty, "line"), *words]
 
 
 def _figure_lines(run: RunRecord, width: int) -> list[list[Part]]:

@@ -174,7 +174,7 @@ class LayerTable(DataTable[Text]):
         if column.key == "density" and not self._narrow:
             filled, empty = bar(density(row), _BAR)
             text.append(filled, Style(color=Color.parse(self.app.theme_variables["primary"]).rich_color))
-            text.append(empty, tone_style(self.app.theme_variables, "faint"))
+            text.append(empty, tone_style(self.app.theme_variables, "line"))
         return text
 
 

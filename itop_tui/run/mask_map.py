@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 NEVER, ONCE, ACTIVE, GROWN = range(4)
 """The states: never active, once active, active, and active since the latest mask update."""
 STATES: tuple[tuple[str, str, Tone], ...] = (
-    ("·", "never active", "faint"),
+    ("·", "never active", "line"),
     ("░", "once active", "muted"),
     ("▓", "active", "good"),
     ("█", "newly grown", "accent"),

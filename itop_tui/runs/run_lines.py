@@ -72,7 +72,7 @@ def _group_cell(line: GroupLine, column: RunColumn, scene: CellContext, width: i
         ended = sum(count for status, count in group.statuses.items() if status == "completed")
         text = f" {ended}/{group.n}"
         filled, empty = bar(ended / group.n if group.n else 0.0, max(0, width - len(text)))
-        return [(filled, "good"), (empty, "faint"), (fit(text, width - len(filled) - len(empty)), "muted")]
+        return [(filled, "good"), (empty, "line"), (fit(text, width - len(filled) - len(empty)), "muted")]
     if column.mean is not None and column.figure in group.mean:
         if column.key == "itop" and group.shared.get("method") == "dense":
             return [(fit(UNKNOWN, width, right=True), "faint")]  # A dense run explores nothing.

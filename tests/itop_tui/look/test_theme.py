@@ -51,21 +51,35 @@ def test_contrast_is_measured_as_defined() -> None:
     assert contrast(Color.parse("#777777"), Color.parse("#ffffff")) == pytest.approx(4.48, abs=0.01)
 
 
-@pytest.mark.parametrize("ground", GROUNDS)
-@pytest.mark.parametrize("tone", [tone for tone in TONES if tone != "faint"])
-def test_all_that_is_written_in_high_contrast_is(tone: str, ground: str) -> None:
-    written = colour(theme.CONTRAST, TONES[tone])  # type: ignore[index]
-    assert contrast(written, colour(theme.CONTRAST, ground)) >= 7
+WRITTEN = [tone for tone in TONES if tone != "line"]
+"""The tones of text; "line" is that of axes, frames and the empty part of bars."""
+OWN_COLOURS = pytest.mark.parametrize("of", [theme.DARK, theme.LIGHT, theme.CONTRAST], ids=lambda of: of.name)
+"""Each theme whose colours are its own: what the sixteen of a terminal look like is its owner's choice."""
 
 
 @pytest.mark.parametrize("ground", GROUNDS)
-@pytest.mark.parametrize("tone", ["text", "title", "bad", "warn", "live", "accent"])
-@pytest.mark.parametrize("of", [theme.DARK, theme.LIGHT], ids=lambda of: of.name)
-def test_what_matters_can_be_read_at_the_cursor_too(of: Theme, tone: str, ground: str) -> None:
-    assert contrast(colour(of, TONES[tone]), colour(of, ground)) >= 3.5  # type: ignore[index]
+@OWN_COLOURS
+def test_all_that_is_written_can_be_read_on_every_ground(of: Theme, ground: str) -> None:
+    least = 7 if of is theme.CONTRAST else 4.5
+    for tone in WRITTEN:
+        assert contrast(colour(of, TONES[tone]), colour(of, ground)) >= least, tone
+    for position in range(len(ON_LIGHT)):  # their letters are written too
+        curve = Color.parse(theme.curve_colour(of, position))
+        assert contrast(curve, colour(of, ground)) >= 4.5, f"curve {position}"
 
 
-@pytest.mark.parametrize("of", [theme.DARK, theme.LIGHT, theme.CONTRAST], ids=lambda of: of.name)
+@OWN_COLOURS
+def test_what_is_typed_or_wrong_can_be_read(of: Theme) -> None:
+    ink, ground = colour(of, "foreground"), colour(of, "background")
+    assert contrast(ink, colour(of, "wrong-background")) >= 4.5
+    assert contrast(ground, colour(of, "input-cursor-background")) >= 4.5
+    selection, _, percent = of.variables["input-selection-background"].partition(" ")
+    share = float(percent.rstrip("%") or 100) / 100
+    assert contrast(ink, ground.blend(Color.parse(selection), share)) >= 4.5
+    assert contrast(ink, ground.blend(colour(of, "error"), 0.22)) >= 4.5  # a banner
+
+
+@OWN_COLOURS
 def test_the_cursor_of_a_list_can_be_read_and_seen(of: Theme) -> None:
     cursor = colour(of, "block-cursor-background")
     assert contrast(colour(of, "block-cursor-foreground"), cursor) >= 7
