@@ -234,13 +234,16 @@ def bar(fraction: float, width: int) -> tuple[str, str]:
     return filled, "─" * (width - len(filled))
 
 
-def sparkline(values: Sequence[float], width: int) -> str:
+def sparkline(values: Sequence[float], width: int, *, log: bool = False) -> str:
     """Draw a series in one line of block characters, the largest value of each column standing.
 
-    Values that are not finite are drawn as "×", so that a run which diverged shows it.
+    Values that are not finite are drawn as "×", so that a run which diverged shows it. With `log`, heights are those of
+    a logarithmic axis, where all finite values are positive: a loss that falls by powers of ten shows all of them.
     """
     if not values or width <= 0:
         return ""
+    if log and all(value > 0 for value in values if math.isfinite(value)):
+        values = [math.log(value) if math.isfinite(value) else value for value in values]
     columns = min(width, len(values))
     tops: list[float] = []
     for column in range(columns):

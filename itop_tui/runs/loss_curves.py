@@ -1,4 +1,4 @@
-"""Reads the loss curves that the list of runs shows, in its lines and in the pane of details, once the list rests."""
+"""Reads the curves that the list of runs shows, in its lines, details and charts, once the list rests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from db.records import RunRecord
+from itop_tui.figures.curves import CurveRequest, RunCurves
+from itop_tui.runs import detail_charts
+from itop_tui.runs.detail_charts import DetailCharts
 from itop_tui.runs.run_detail import RunDetail
 from itop_tui.runs.run_table import RunTable
 from itop_tui.service import run_reading
@@ -29,13 +32,20 @@ class LossCurves:
     """Keeps the curves of the visible lines and of the run in the details up to date, by timers of their `owner`."""
 
     def __init__(
-        self, owner: Widget, table: RunTable, detail: RunDetail, database: Callable[[], Database | None]
+        self,
+        owner: Widget,
+        table: RunTable,
+        detail: RunDetail,
+        charts: DetailCharts,
+        database: Callable[[], Database | None],
     ) -> None:
-        self._owner, self._table, self._detail, self._database = owner, table, detail, database
+        self._owner, self._table, self._detail, self._charts, self._database = owner, table, detail, charts, database
         self._timer: Timer | None = None
         self._soon = False
         self._curves: dict[int, tuple[float, ...]] = {}
         self._steps: dict[int, int] = {}
+        self._charted: tuple[int, CurveRequest, int] | None = None
+        """The run whose charts were read last, what was asked for, and the run's step then."""
 
     def of(self, run: RunRecord | None) -> tuple[float, ...]:
         """The curve of a run as it was read last; empty where it was not."""
@@ -43,9 +53,10 @@ class LossCurves:
 
     def want(self, *, moved: bool = False) -> None:
         """Read the curves that are missing or old, once the list rests; where the cursor `moved`, it rests again."""
-        stale = self._stale()
-        soon = any(run_id not in self._steps for run_id in stale)
-        if not stale or (self._timer is not None and not moved and (self._soon or not soon)):
+        stale, chart = self._stale(), self._stale_chart()
+        other = chart is not None and (self._charted is None or (chart[0].id, chart[1]) != self._charted[:2])
+        soon = other or any(run_id not in self._steps for run_id in stale)
+        if not (stale or chart) or (self._timer is not None and not moved and (self._soon or not soon)):
             return
         if self._timer is not None:
             self._timer.stop()
@@ -60,18 +71,30 @@ class LossCurves:
             shown.append(self._detail.run)
         return {run.id: run.step for run in shown if _outgrown(run, self._steps.get(run.id))}
 
+    def _stale_chart(self) -> tuple[RunRecord, CurveRequest] | None:
+        """The run whose charts are to be read, and what of it."""
+        run, request = self._detail.run, self._charts.request
+        if run is None or request is None:
+            return None
+        if self._charted is not None and self._charted[:2] == (run.id, request):
+            return (run, request) if _outgrown(run, self._charted[2]) else None
+        return run, request
+
     def _read(self) -> None:
         self._timer = None
-        wanted, database, app = self._stale(), self._database(), self._owner.app
-        if not wanted or database is None:
+        wanted, chart, database, app = self._stale(), self._stale_chart(), self._database(), self._owner.app
+        if not (wanted or chart) or database is None:
             return
 
         def work() -> None:
             try:
-                curves = run_reading.loss_curves(database, tuple(wanted), _POINTS)
+                curves = run_reading.loss_curves(database, tuple(wanted), _POINTS) if wanted else {}
+                charted = detail_charts.read(database, *chart) if chart is not None else None
             except Exception:  # the banner reports a database that fails; the list is shown without these curves
                 return
             app.call_from_thread(self._show, wanted, curves)
+            if chart is not None and charted is not None:
+                app.call_from_thread(self._show_charts, *chart, charted)
 
         self._owner.run_worker(work, thread=True, exclusive=True, group="curves", exit_on_error=False)
 
@@ -80,6 +103,10 @@ class LossCurves:
         self._curves |= {run_id: curves.get(run_id, ()) for run_id in wanted}
         self._table.curves = dict(self._curves)
         self._detail.losses = self.of(self._detail.run)
+
+    def _show_charts(self, run: RunRecord, request: CurveRequest, curves: RunCurves) -> None:
+        self._charted = run.id, request, run.step
+        self._charts.show(run, curves)
 
 
 def _outgrown(run: RunRecord, read: int | None) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from db.records import RunRecord
+from db.records import RunRecord, RunStatus
 from itop_tui.figures import run_view
 from itop_tui.figures.format import (
     UNKNOWN,
@@ -123,6 +123,12 @@ def _name(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     return [(run_view.name(run, width), tone)]
 
 
+def _progress(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
+    if run.status is RunStatus.COMPLETED:  # its state says that it is at its end
+        return [(fit(f"{count(run.step)} steps", width), "muted")]
+    return run_view.progress_parts(run, scene.now, width)
+
+
 def _age(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     return [(fit(age_of(run.created_at, scene.now), width, right=True), "muted")]
 
@@ -134,7 +140,7 @@ def _method(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
 
 
 def _curve(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
-    drawn = sparkline(scene.curves.get(run.id, ()), width)
+    drawn = sparkline(scene.curves.get(run.id, ()), width, log=True)
     return [(fit(drawn, width), "live" if run.status.is_active else "muted")]
 
 
@@ -156,10 +162,12 @@ COLUMNS: tuple[RunColumn, ...] = (
     RunColumn("density", "density", 5, 5, "target_density", number_cell(run_view.density), right=True, short="dens.",
               same=True, about="the target density"),
     RunColumn("progress", "progress", 12, 1, "progress",
-              lambda run, scene, width: run_view.progress_parts(run, scene.now, width),
+              _progress,
               about="steps done, and time left"),
     RunColumn("best", "best", 6, 2, "best_val_accuracy", number_cell(lambda run: percent(run.best_val_accuracy)),
               right=True, figure="best_val_accuracy", mean=percent, about="best validation accuracy"),
+    RunColumn("test_accuracy", "test", 6, 3, "test_accuracy", number_cell(lambda run: percent(run.test_accuracy)),
+              right=True, figure="test_accuracy", mean=percent, about="test accuracy with the best weights"),
     RunColumn("itop", "R_s", 4, 4, "itop_rate", number_cell(lambda run: ratio(explored(run))), right=True,
               figure="itop_rate", mean=ratio, about="share of weights ever active"),
     RunColumn("loss", "loss", 8, 9, "loss", number_cell(lambda run: figure(run.loss, 3), muted=True), right=True,
@@ -205,7 +213,6 @@ def _took(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
 
 
 FIELDS: tuple[RunColumn, ...] = (
-    _figure("test_accuracy", "test", 6, percent, "test accuracy with the best weights"),
     _figure("test_accuracy_last", "test last", 9, percent, "test accuracy with the last weights", figure="test_last"),
     _figure("val_accuracy", "val", 6, percent, "validation accuracy of the last epoch"),
     _figure("val_loss", "val loss", 8, _loss, "validation loss of the last epoch"),

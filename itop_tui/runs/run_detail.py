@@ -61,6 +61,7 @@ class RunDetail(Toned):
         super().__init__(id=id)
         self._clock = clock
         self._drawn_at = 0.0
+        self._lines = 0
 
     def on_show(self) -> None:
         """What was hidden was not read."""
@@ -96,6 +97,9 @@ class RunDetail(Toned):
                 lines += [Text(), *block]
         else:
             lines += [Text(), *_beside(_shared_out(blocks, columns), room)]
+        if len(lines) != self._lines:  # what lies below moves; most changes are within the lines
+            self._lines = len(lines)
+            self.call_after_refresh(self.refresh, layout=True)
         return Text("\n", end="", overflow="ellipsis", no_wrap=True).join(lines)
 
     def _title(self, run: RunRecord, now: float, *, wide: bool) -> list[Text]:
@@ -137,7 +141,7 @@ class RunDetail(Toned):
             ("loss", [(loss, "bad" if loss in ("NaN", "∞", "-∞") else "text")]),
         ]
         if self.losses:
-            results.append(("loss curve", [(sparkline(self.losses, max(8, min(width, 40))), "live")]))
+            results.append(("loss curve", [(sparkline(self.losses, max(8, min(width, 40)), log=True), "live")]))
         trained: list[Fact] = [
             ("model", [(plain(run.model), "text"), (" on ", "muted"), (plain(run.data), "text")]),
             ("method", [(plain(run_view.method(run)), "text")]),

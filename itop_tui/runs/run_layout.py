@@ -16,7 +16,7 @@ LEAD = 4
 """Cells before the first column: the cursor, the selection, the star, a gap."""
 _TIGHT = 140
 """Lines narrower than this have one cell between two columns, wider ones two."""
-_EXTRA_RANK, _NAME_FIRST = 8, {False: 16, True: 8}
+_EXTRA_RANK, _NAME_FIRST = 8, {False: 16, True: 20}
 """Columns of this rank and above are shown only where the name can still grow by so many cells, on a tight or a wide
 line."""
 _ADDED_RANK = 0.5
@@ -29,7 +29,7 @@ _SPREAD = 12
 NARROWEST, WIDEST = 3, 80
 """The limits of a width that a person may choose."""
 _GROWTH = (
-    ("name", 20), ("method", 9), ("density", 7), ("data", 13), ("progress", 15), ("name", 28),
+    ("data", 13), ("name", 20), ("method", 9), ("density", 7), ("name", 32), ("progress", 15),
     ("progress", 22), ("model", 18), ("curve", 16), ("name", 44), ("method", 16), ("curve", 24), ("progress", 30),
     ("data", 14), ("tags", 20), ("notes", 40), ("reason", 40),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from itop_tui.figures.format import count, plain, plural
 from itop_tui.opening import LIST_STATE
 from itop_tui.poller import PAGE, Snapshot, View
 from itop_tui.runs import list_state
+from itop_tui.runs.detail_charts import DetailCharts
 from itop_tui.runs.filter_line import FilterLine, Suggestion, Wrong
 from itop_tui.runs.greeting import Greeting
 from itop_tui.runs.list_state import ListState
@@ -61,7 +62,9 @@ class RunsPane(Vertical):
         yield FilterLine()
         with Horizontal(id="list"):
             yield RunTable(clock, id="runs")
-            yield RunDetail(clock, id="detail")
+            with Vertical(id="beside"):
+                yield RunDetail(clock, id="detail")
+                yield DetailCharts()
         # Below the list, where the drop-down of the filter does not cover it.
         yield Label("", id="nothing", markup=False)
         yield Greeting()
@@ -69,7 +72,7 @@ class RunsPane(Vertical):
     def on_mount(self) -> None:
         """Show the order, and read curves from now on."""
         self.table.sort, self.table.descending = self.view.sort, self.view.descending
-        self._curves = LossCurves(self, self.table, self.detail, lambda: self._database)
+        self._curves = LossCurves(self, self.table, self.detail, self.charts, lambda: self._database)
 
     @property
     def _database(self) -> Database | None:
@@ -86,6 +89,11 @@ class RunsPane(Vertical):
     def detail(self) -> RunDetail:
         """The details."""
         return self.query_one(RunDetail)
+
+    @property
+    def charts(self) -> DetailCharts:
+        """The charts below the details."""
+        return self.query_one(DetailCharts)
 
     @property
     def filter_line(self) -> FilterLine:
@@ -164,6 +172,7 @@ class RunsPane(Vertical):
         run, group = (None, row) if isinstance(row, GroupLine) else (row, None)
         moved = (run.id if run else None) != (detail.run.id if detail.run else None)
         detail.run, detail.group, detail.losses = run, group, self._curves.of(run)
+        self.charts.describe(run)
         self.post_message(self.ListChanged())
         self._read_on()
         self._curves.want(moved=moved)
@@ -182,7 +191,7 @@ class RunsPane(Vertical):
             self.ask(limit=self.view.limit + PAGE)
 
     def action_toggle_detail(self) -> None:
-        """Show or hide the details."""
+        """Show or hide the details with their charts."""
         self.toggle_class("-detail-hidden")
 
     # ---------------------------------------------------------------------------------------------------- the state

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from db.history import metrics as metric_store
 from db.history import tested
+from db.history.declared import METRICS
 from db.paths import run_folder
 from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus, Series
 from db.runs import attempts as attempt_store
@@ -238,7 +239,8 @@ def _print_curves(curves: dict[str, Series], width: int, out: Console) -> None:
         values = curves[metric].values if metric in curves else ()
         if len(values) > 1:
             ends = f"  {figure(values[0], 3)} → {figure(values[-1], 3)}"
-            drawn.append((label, Text.assemble((sparkline(values, width), "cyan"), ends)))
+            line = sparkline(values, width, log=METRICS[metric].logarithmic)
+            drawn.append((label, Text.assemble((line, "cyan"), ends)))
     if drawn:
         heading("Curves", out=out)
         print_facts(drawn, out=out)

@@ -121,3 +121,10 @@ def test_a_sparkline_keeps_peaks_and_marks_what_is_not_finite() -> None:
     assert fmt.sparkline([1, math.nan, 2], 3) == "▁×█"
     assert fmt.sparkline([3, 3], 10) == "▁▁"
     assert fmt.sparkline([], 10) == ""
+
+
+def test_a_sparkline_of_a_loss_has_the_heights_of_a_logarithmic_axis() -> None:
+    assert fmt.sparkline([100, 10, 1, 0.1], 4) == "█▁▁▁"
+    assert fmt.sparkline([100, 10, 1, 0.1], 4, log=True) == "█▆▃▁"
+    assert fmt.sparkline([100, math.inf, 0.1], 3, log=True) == "█×▁"
+    assert fmt.sparkline([1, 0, 0.5], 3, log=True) == fmt.sparkline([1, 0, 0.5], 3), "there is no logarithm of zero"
