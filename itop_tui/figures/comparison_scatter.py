@@ -55,8 +55,8 @@ def scatter_data(
 ) -> tuple[ScatterData, ScatterData]:
     """R_s against accuracy, and training FLOPs against accuracy: the plots of the paper.
 
-    A dense network explores all of its weights: it stands at R_s 1. Entries that are hidden, by their `key`, are left
-    out, and the others keep their places.
+    A dense run has no R_s: the first plot names it as missing, the second shows it. Entries that are hidden, by their
+    `key`, are left out, and the others keep their places.
     """
     plots = []
     for name, title, label in (

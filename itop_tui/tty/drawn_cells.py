@@ -80,6 +80,7 @@ class DrawnCells:
         return "".join(written)
 
     def _cells(self, strip: Strip, colours: ColorSystem) -> list[_Cell]:
+        """The cells of a part. A joining character at its start is left out: it would join the widget beside it."""
         cells: list[_Cell] = []
         for text, style, _ in strip:
             look, blank = self._looks_of(style, colours)

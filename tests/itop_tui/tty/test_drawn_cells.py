@@ -98,10 +98,9 @@ texts = st.text(st.sampled_from("ab 7⣿─宽\u0301"), max_size=8)
 
 @st.composite
 def strips(draw: st.DrawFn, width: int) -> Strip:
-    """A strip of exactly so many cells."""
+    """A strip of exactly so many cells; a joining character has one before it, whatever the segments are."""
     made = Strip([Segment(draw(texts), draw(styles)) for _ in range(draw(st.integers(1, 3)))])
-    first = next(iter(made), None)
-    if first is not None and first.text.startswith("\u0301"):
+    if made.text.startswith("\u0301"):
         made = Strip([Segment("x"), *made])
     return made.adjust_cell_length(width, draw(styles))
 
@@ -146,6 +145,17 @@ def test_only_what_differs_is_written_and_words_whole() -> None:
     written = drawn.write(part("step 1235  loss 0.5"), ColorSystem.TRUECOLOR)
     assert written == "\x1b[1;6H\x1b[38;2;255;0;0;48;2;16;16;16m1235\x1b[0m"
     assert drawn.write(part("step 1235  loss 0.5"), ColorSystem.TRUECOLOR) == ""
+
+
+def test_a_joining_character_at_the_start_of_a_part_joins_nothing() -> None:
+    """It would stand over the last character of the widget beside it, or at no place at all."""
+    drawn, ours = DrawnCells(), Terminal()
+    widgets = [Strip([Segment("left")]), Strip([Segment(""), Segment("\u0301"), Segment("right")])]
+    ours.feed(drawn.write(LayoutUpdate([widgets], Region(0, 0, 9, 1)), ColorSystem.TRUECOLOR))
+    assert "".join(ours.cells[0, x][0] for x in range(9)) == "leftright"
+    chops = [{0: None, 4: Strip([Segment("\u0301wrong")])}]
+    ours.feed(drawn.write(ChopsUpdate(chops, [(0, 4, 9)], [[4, 9]]), ColorSystem.TRUECOLOR))
+    assert "".join(ours.cells[0, x][0] for x in range(9)) == "leftwrong"
 
 
 def test_another_colour_is_a_difference() -> None:
