@@ -14,7 +14,7 @@ from typing import Protocol
 __all__ = ["ANSWER", "GATHERED", "PERIOD", "FrameLimiter"]
 
 PERIOD = 0.25
-"""Seconds between two frames that nobody caused, at least."""
+"""Seconds between two frames that no one caused, at least."""
 GATHERED = 0.05
 """Seconds from a change to its frame, so that what changes together in several widgets is drawn together."""
 ANSWER = 1.0

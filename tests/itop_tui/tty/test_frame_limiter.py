@@ -1,4 +1,4 @@
-"""When frames are drawn: at most four a second that nobody caused, and the answer to a person at once."""
+"""When frames are drawn: at most four a second that no one caused, and the answer to a person at once."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def limited() -> tuple[Handed, list[float], FrameLimiter]:
     return hand, drawn, FrameLimiter(lambda: drawn.append(hand.now), clock=hand.clock, later=hand.later)
 
 
-def test_changes_that_nobody_caused_are_drawn_at_most_four_times_a_second() -> None:
+def test_changes_that_no_one_caused_are_drawn_at_most_four_times_a_second() -> None:
     hand, drawn, frames = limited()
     start = hand.now
     for tick in range(1000):
