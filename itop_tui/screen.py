@@ -127,12 +127,14 @@ class Shell(TerminalApp):
             # Shielded: what was asked for is done, also where the app is left before it is answered.
             result = await asyncio.shield(asyncio.wrap_future(doing))
         except Exception as error:  # what fails is reported, and the app stays
+            self.frames.answer()
             self.report_failure(failing, reason(error))
             if otherwise is not None:
                 otherwise()
             return
         if self.poller is not None:
             self.poller.refresh()
+        self.frames.answer()
         if then is not None:
             then(result)
 

@@ -24,6 +24,7 @@ __all__ = [
     "LAYER_METRICS",
     "METRICS",
     "STEP_COLUMNS",
+    "Form",
     "Metric",
     "Source",
     "check_declared",
@@ -31,6 +32,8 @@ __all__ = [
     "declare",
 ]
 
+Form = Literal["", "share", "fraction", "count", "rate"]
+"""How values are written; see `Metric.form`."""
 Source = Literal["step", "epoch", "update", "layer"]
 """How often a metric is recorded: at each step, epoch or mask update; or at each mask update, of each layer."""
 
@@ -52,6 +55,9 @@ class Metric:
         unit: Metrics of one unit share an axis.
         source: How often it is recorded.
         percent: Whether it is a share, written in per cent.
+        form: How its values are written everywhere: a "share" in per cent with as many digits as it needs, a "fraction"
+            with three decimals as papers write R_s, a whole "count", a "rate" a second; empty for a number of four
+            significant digits, or per cents with two decimals.
         logarithmic: Whether a logarithmic axis is useful.
         noisy: Whether it jumps from step to step, so that smoothing helps.
         short: Its title where there is little room; empty where that is `title`.
@@ -63,6 +69,7 @@ class Metric:
     unit: str
     source: Source = "step"
     percent: bool = False
+    form: Form = ""
     logarithmic: bool = False
     noisy: bool = False
     short: str = ""
@@ -77,11 +84,11 @@ class Metric:
 _STEP: tuple[Metric, ...] = (
     Metric("loss", "loss", "train", "loss", logarithmic=True, noisy=True),
     Metric("accuracy", "accuracy", "train", "accuracy", percent=True, noisy=True),
-    Metric("itop_rate", "R_s explored", "R_s", "share of weights", percent=True),
+    Metric("itop_rate", "R_s explored", "R_s", "R_s", form="fraction"),
     Metric("death_rate", "death rate", "ζ", "death rate"),
     Metric("learning_rate", "learning rate", "lr", "learning rate", logarithmic=True),
-    Metric("density", "density", "density", "share of weights", percent=True),
-    Metric("samples_per_second", "samples/s", "samples/s", "samples/s", noisy=True),
+    Metric("density", "density", "density", "share of weights", percent=True, form="share"),
+    Metric("samples_per_second", "samples/s", "samples/s", "samples/s", form="rate", noisy=True),
 )
 
 STEP_COLUMNS = ("loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second")
@@ -96,30 +103,31 @@ _EPOCH_AND_UPDATE: tuple[Metric, ...] = (
     Metric("train_accuracy", "accuracy of the epoch", "epoch", "accuracy", "epoch", percent=True,
            short="accuracy by epoch"),
     Metric("seconds", "seconds an epoch", "seconds", "seconds", "epoch"),
-    Metric("churn", "churn: active weights exchanged", "churn", "share of active weights", "update", percent=True,
-           short="churn"),
-    Metric("survival", "survival of what was grown", "survived", "share of active weights", "update", percent=True,
-           short="survival of grown"),
+    Metric("churn", "churn: active weights exchanged", "churn", "share of active weights", "update",
+           percent=True, form="share", short="churn"),
+    Metric("survival", "survival of what was grown", "survived", "share of active weights", "update",
+           percent=True, form="share", short="survival of grown"),
     Metric("overlap_previous", "overlap with the mask before", "kept last", "share of active weights", "update",
-           percent=True),
+           percent=True, form="share"),
     Metric("overlap_first", "overlap with the first mask", "kept first", "share of active weights", "update",
-           percent=True),
-    Metric("nonzeros", "active weights", "active", "weights", "update"),
-    Metric("pruned", "weights pruned", "pruned", "weights", "update", short="pruned"),
-    Metric("grown", "weights grown", "grown", "weights", "update", short="grown"),
+           percent=True, form="share"),
+    Metric("nonzeros", "active weights", "active", "weights", "update", form="count"),
+    Metric("pruned", "weights pruned", "pruned", "weights", "update", form="count", short="pruned"),
+    Metric("grown", "weights grown", "grown", "weights", "update", form="count", short="grown"),
 )  # fmt: skip
 
 LAYER_METRICS: tuple[Metric, ...] = (
-    Metric("density", "density", "density", "share of weights", "layer", percent=True),
-    Metric("itop_rate", "R_s explored", "R_s", "share of weights", "layer", percent=True),
-    Metric("churn", "churn", "churn", "share of active weights", "layer", percent=True),
-    Metric("survival", "survival of what was grown", "survived", "share of active weights", "layer", percent=True),
+    Metric("density", "density", "density", "share of weights", "layer", percent=True, form="share"),
+    Metric("itop_rate", "R_s explored", "R_s", "R_s", "layer", form="fraction"),
+    Metric("churn", "churn", "churn", "share of active weights", "layer", percent=True, form="share"),
+    Metric("survival", "survival of what was grown", "survived", "share of active weights", "layer",
+           percent=True, form="share"),
     Metric("overlap_previous", "overlap with the mask before", "kept last", "share of active weights", "layer",
-           percent=True),
+           percent=True, form="share"),
     Metric("overlap_first", "overlap with the first mask", "kept first", "share of active weights", "layer",
-           percent=True),
-    Metric("dead_outputs", "outputs without an active weight", "dead out", "neurons", "layer"),
-    Metric("dead_inputs", "inputs without an active weight", "dead in", "neurons", "layer"),
+           percent=True, form="share"),
+    Metric("dead_outputs", "outputs without an active weight", "dead out", "neurons", "layer", form="count"),
+    Metric("dead_inputs", "inputs without an active weight", "dead in", "neurons", "layer", form="count"),
 )  # fmt: skip
 """The metrics of one layer, by `db.records.LayerMaskStat` or worked out of it."""
 

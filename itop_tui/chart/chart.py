@@ -19,12 +19,13 @@ from textual.widget import Widget
 
 from itop_tui.chart import chart_colours
 from itop_tui.chart.cell_canvas import CellCanvas
-from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter, stat_text, value_text
+from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter, stat_text
 from itop_tui.chart.cursor_reading import ReadingPart
 from itop_tui.figures import axis
 from itop_tui.figures.chart_data import ChartData, Line
 from itop_tui.figures.comparison import Stat
-from itop_tui.figures.format import UNKNOWN
+from itop_tui.figures.format import UNKNOWN, figure
+from itop_tui.figures.metric_text import Write
 from itop_tui.look.theme import curve_colour
 
 _MIN_SPAN = 1e-9
@@ -59,11 +60,15 @@ class Chart(Widget):
 
         x: float | None
 
-    def __init__(self, title: str, *, percent: bool = False, widget_id: str | None = None) -> None:
+    def __init__(
+        self, title: str, *, percent: bool = False, write: Write = figure, widget_id: str | None = None
+    ) -> None:
         super().__init__(id=widget_id)
         self.set_reactive(Chart.title, title)
         self.percent = percent
-        """Whether values are shares, written in per cent."""
+        """Whether the axis is in per cent."""
+        self.write = write
+        """What writes its values."""
         self.limits: tuple[float, float] | None = None
         """The range of positions that exist, where the loaded data may be a part of it."""
         self.data = ChartData(empty="reading …")
@@ -125,20 +130,19 @@ class Chart(Widget):
                 if not parts:
                     nearest = float(line.x[np.argmin(np.abs(line.x - x))])
                     parts.append(ReadingPart(self.position_text(nearest)))
-                percent = self.percent if line.percent is None else line.percent
                 name = line.label.strip() or (line.marker if line.position is not None else "")
-                parts.append(ReadingPart(self._value_at(line, x, percent), name))
+                parts.append(ReadingPart(self._value_at(line, x, line.write or self.write), name))
         return [*parts, *map(ReadingPart, self.events_near(x))]
 
     @staticmethod
-    def _value_at(line: Line, x: float, percent: bool) -> str:
+    def _value_at(line: Line, x: float, write: Write) -> str:
         """The value nearest to a position, with deviation and number of runs where it joins several."""
         if len(line.mean_x):
-            return value_text(float(line.mean_y[np.argmin(np.abs(line.mean_x - x))]), percent)
+            return write(float(line.mean_y[np.argmin(np.abs(line.mean_x - x))]))
         at = int(np.argmin(np.abs(line.x - x)))
         std = float(line.std[at]) if len(line.std) and np.isfinite(line.std[at]) else None
         n = int(line.n[at]) if len(line.n) else 1
-        return stat_text(Stat(float(line.y[at]), std, n), percent, line.runs)
+        return stat_text(Stat(float(line.y[at]), std, n), write, line.runs)
 
     def reading(self, position: int, x: float | None) -> str:
         """The value of the curve of the entry at a place, at a position, or the last one recorded (None); "" for none.
@@ -149,11 +153,11 @@ class Chart(Widget):
             if line.position != position or not len(line.x) or not line.marker:
                 continue
             if x is None:
-                return stat_text(line.last, self.percent, line.runs) if line.last is not None else ""
+                return stat_text(line.last, self.write, line.runs) if line.last is not None else ""
             column = (self.extent[1] - self.extent[0]) / self.columns
             if not line.x[0] - column <= x <= line.x[-1] + column:
                 return UNKNOWN  # it began later, or ended before
-            return self._value_at(line, x, self.percent)
+            return self._value_at(line, x, self.write)
         return ""
 
     def reading_name(self, x: float | None) -> tuple[str, str]:
@@ -286,6 +290,7 @@ class Chart(Widget):
                 title=self.title,
                 xs=self.extent,
                 percent=self.percent,
+                write=self.write,
                 log_scale=self.log_scale,
                 chosen=self.has_class("-chosen"),
                 cursor=self.cursor,

@@ -20,8 +20,9 @@ from itop_tui.chart.plot_frame import PlotFrame
 from itop_tui.figures import axis, braille
 from itop_tui.figures.braille import FloatArray, Range
 from itop_tui.figures.chart_data import EVENT_GLYPHS, ChartData, Line
-from itop_tui.figures.comparison import Stat
+from itop_tui.figures.comparison import Stat, write_stat
 from itop_tui.figures.format import figure, fit
+from itop_tui.figures.metric_text import Write
 from itop_tui.figures.x_axis import axis_name
 
 GUTTER = 7
@@ -51,6 +52,9 @@ class PaintedChart:
     title: str
     xs: Range
     percent: bool = False
+    """Whether its axis is in per cent."""
+    write: Write = figure
+    """What writes its values."""
     log_scale: bool = False
     """Whether the y axis is logarithmic where there is anything positive."""
     chosen: bool = False
@@ -62,17 +66,9 @@ class PaintedChart:
     """What is said at the cursor, on the title line and below it."""
 
 
-def value_text(value: float, percent: bool) -> str:
-    """A value as the title and the cursor write it; a share in per cent."""
-    return f"{value * 100:.4g}%" if percent and np.isfinite(value) else figure(value)
-
-
-def stat_text(stat: Stat, percent: bool, runs: int) -> str:
-    """A mean of so many runs with its deviation, and of how many it is where some have none: "93.1% ±0.2% of 3"."""
-    text = value_text(np.nan if stat.mean is None else stat.mean, percent)
-    if stat.std is not None:
-        text += f" ±{figure(stat.std * 100, 2)}%" if percent else f" ±{figure(stat.std, 2)}"
-    return f"{text} of {stat.n}" if 0 < stat.n < runs else text
+def stat_text(stat: Stat, write: Write, runs: int) -> str:
+    """A mean of so many runs with its deviation, and of how many it is where some have none: "93.10% ±0.20% of 3"."""
+    return write_stat(stat, write, runs).replace("± ", "±")
 
 
 class Painter:
@@ -327,9 +323,9 @@ class Painter:
 
     def _legend_part(self, line: Line, *, valued: bool = True) -> _Part:
         """What the legend has of a line: its tone, its glyph where it has a name, its name and last value."""
-        percent = self._chart.percent if line.percent is None else line.percent
+        write = line.write or self._chart.write
         last = float(line.y[-1]) if line.last is None or line.last.mean is None else line.last.mean
-        value = value_text(last, percent) if valued else ""
+        value = write(last) if valued else ""
         glyph = f"{_LEGEND.get(line.tone, '━')}{line.marker or (_DOT if line.dotted else '')}"
         text = f"{line.label} {value}".strip()
         return line.tone, glyph if line.label else "", f"{text} ▸" if line.right else text

@@ -124,7 +124,7 @@ class ChartsPane(Vertical):
         """All charts; which of them are shown depends on the room."""
         with Widget(id="chart-grid"):
             for spec in self.specs:
-                yield Chart(spec.heading, percent=spec.percent)
+                yield Chart(spec.heading, percent=spec.percent, write=spec.write)
         yield MarkLegend(id="mark-legend")
 
     @property
@@ -181,7 +181,7 @@ class ChartsPane(Vertical):
         for chart in charts[len(self.specs) :]:
             chart.remove()
         for spec, chart in zip(self.specs, charts, strict=False):
-            chart.title, chart.percent = spec.heading, spec.percent
+            chart.title, chart.percent, chart.write = spec.heading, spec.percent, spec.write
             chart.log_scale = self.logarithmic and spec.logarithmic
 
     # ------------------------------------------------------------------------------ what is visible

@@ -17,6 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from itop_tui.figures.format import fit, plain, share
+from itop_tui.figures.metric_text import Write
 from itop_tui.look.theme import shades
 
 _SHADES = 32
@@ -35,6 +36,8 @@ class HeatMap(Widget):
 
     def __init__(self, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
+        self.write: Write = share
+        """What writes the ends of the scale."""
         self._names: tuple[str, ...] = ()
         self._steps: NDArray[np.float64] = np.zeros(0)
         self._values: NDArray[np.float64] = np.zeros((0, 0))
@@ -141,11 +144,11 @@ class HeatMap(Widget):
         low, high = self._range
         segments = [
             Segment(fit("scale", gutter - 1) + " ", self.rich_style),
-            Segment(f"{share(low)} ", self.rich_style),
+            Segment(f"{self.write(low)} ", self.rich_style),
         ]
         levels = self._levels_of(low + (high - low) * np.arange(20) / 19).tolist()
         segments += [Segment(" ", self._style(level * _PAIR + _ALONE)) for level in levels]
-        segments.append(Segment(f" {share(high)}", self.rich_style))
+        segments.append(Segment(f" {self.write(high)}", self.rich_style))
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 
 

@@ -73,14 +73,14 @@ class Scatter(Toned):
 
     def _paint_axes(self, canvas: CellCanvas, frame: PlotFrame) -> None:
         line, muted = self.tone("line"), self.tone("muted")
-        labels = _labels(axis.linear_ticks(*frame.ys, max(2, (frame.height - 1) // 3)))
+        labels = _labels(axis.linear_ticks(*frame.ys, max(2, (frame.height - 1) // 3)), percent=True)
         frame.paint_y_axis(canvas, labels, axis=line, label=muted, grid=line)
         canvas.put(_GUTTER - 1, frame.bottom + 1, "└" + "─" * frame.width, line)
-        labels = _labels(axis.linear_ticks(*frame.xs, max(2, (frame.width - 1) // 9)))
+        labels = _labels(axis.linear_ticks(*frame.xs, max(2, (frame.width - 1) // 9)), percent=self.data.x_percent)
         for tick in labels:
             canvas.put(frame.column(tick), frame.bottom + 1, "┴", line)
         frame.paint_x_labels(canvas, frame.bottom + 2, labels, muted)
 
 
-def _labels(ticks: Iterable[float]) -> dict[float, str]:
-    return {tick: axis.tick_label(tick, percent=True) for tick in ticks}
+def _labels(ticks: Iterable[float], *, percent: bool) -> dict[float, str]:
+    return {tick: axis.tick_label(tick, percent) for tick in ticks}

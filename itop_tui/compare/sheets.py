@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from db.history.declared import METRICS
 from db.records import LayerMaskStat, RunRecord
 from itop_tui.compare.reading import MasksRead
 from itop_tui.figures.comparison import (
@@ -18,10 +19,17 @@ from itop_tui.figures.comparison import (
     statistic,
     write_stat,
 )
-from itop_tui.figures.format import UNKNOWN, figure, percent, plural, share
+from itop_tui.figures.format import UNKNOWN, percent, plural
+from itop_tui.figures.metric_text import writer
 from itop_tui.widgets.sheet import Cell, Sheet
 
-LAYER_MEASURES = ("density", "R_s", "churn", "active weights")
+_MEASURED = {
+    "density": METRICS["density"],
+    "R_s": METRICS["itop_rate"],
+    "churn": METRICS["churn"],
+    "active weights": METRICS["nonzeros"],
+}
+LAYER_MEASURES = tuple(_MEASURED)
 OVERLAP_MEASURES = ("overlap", "overlap beyond chance", "share of the row's weights")
 
 
@@ -92,7 +100,7 @@ def layers_sheet(compared: Sequence[Entry], layers: Mapping[int, Sequence[LayerM
     table = [[stat(name, entry) for entry in compared] for name in names]
     means = [one.mean for row in table for one in row if one.mean is not None]
     low, high = (0.0, max(means, default=1.0)) if measure != "active weights" else (min(means), max(means))
-    write = share if measure != "active weights" else lambda value: figure(value, 7)
+    write = writer(_MEASURED[measure])
 
     def cell(one: Stat, entry: Entry) -> Cell:
         if one.mean is None:

@@ -129,7 +129,7 @@ def scatter_drawings(
                 data.y_label,
                 traces,
                 points=True,
-                x_percent=True,
+                x_percent=data.x_percent,
                 y_percent=True,
                 note=data.missing,
             )

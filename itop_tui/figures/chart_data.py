@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from itop_tui.figures.braille import FloatArray
 from itop_tui.figures.comparison import Stat
+from itop_tui.figures.metric_text import Write
 
 EVENT_GLYPHS = {"drop": "▼", "resume": "↻", "fork": "Y", "checkpoint": "◆"}
 """How events are distinguished without colours; mask updates are ╷ or ┊, values that are not finite ✗."""
@@ -37,7 +38,7 @@ class Line:
         marker: A character that stands on the line here and there and in the legend, so that lines can be distinguished
             without colour; empty for none.
         right: Whether its values have the axis at the right.
-        percent: Whether its values are shares; None as the chart's.
+        write: What writes its values; None for what writes the chart's.
         position: Its entry's place in a comparison, which gives its colour; None where `tone` does.
         std: What a band around it reaches to either side, shape (n,); empty for no band, NaN where there is none.
         n: How many runs a point joins; empty for a single run.
@@ -54,7 +55,7 @@ class Line:
     dotted: bool = False
     marker: str = ""
     right: bool = False
-    percent: bool | None = None
+    write: Write | None = None
     position: int | None = None
     std: FloatArray = field(default_factory=lambda: np.empty(0))
     n: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))

@@ -12,7 +12,9 @@ from typing import Any
 from db.history import metrics
 from db.history.declared import LAYER_METRICS, METRICS, Metric
 from db.session import Database
+from itop_tui.figures.format import figure as number_text
 from itop_tui.figures.format import plain
+from itop_tui.figures.metric_text import Write, writer
 
 AT_LAYER = "@"
 
@@ -87,6 +89,11 @@ class ChartSpec:
     def percent(self) -> bool:
         """Whether the left axis is in per cent."""
         return bool(self.figures) and self.figures[0].percent
+
+    @property
+    def write(self) -> Write:
+        """What writes the values of the left axis."""
+        return writer(self.figures[0]) if self.figures else number_text
 
     @property
     def logarithmic(self) -> bool:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from db.finding.spread import mean_and_spread
-from itop_tui.figures.format import UNKNOWN, count, duration, explored, figure, percent, r_s, rate, share, short_count
+from db.history.declared import METRICS
+from itop_tui.figures.format import UNKNOWN, duration, explored, figure, percent, share, short_count, whole
+from itop_tui.figures.metric_text import writer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,23 +182,18 @@ class Result:
     best: int = 0
 
 
-def whole(value: float | None) -> str:
-    """Write a count, or the mean of some, without decimals: "13,310"."""
-    return count(round(value)) if value is not None and math.isfinite(value) else figure(value)
-
-
 RESULTS = (
     Result("test_accuracy", "test accuracy", "test acc", percent, 1),
     Result("best_val_accuracy", "best val accuracy", "best val acc", percent, 1),
-    Result("loss", "last loss", "last loss", figure, -1),
-    Result("density", "density", "density", share),
-    Result("nonzeros", "active weights", "active", whole),
-    Result("itop_rate", "R_s", "R_s", r_s),
+    Result("loss", "last loss", "last loss", writer(METRICS["loss"]), -1),
+    Result("density", "density", "density", writer(METRICS["density"])),
+    Result("nonzeros", "active weights", "active", writer(METRICS["nonzeros"])),
+    Result("itop_rate", "R_s", "R_s", writer(METRICS["itop_rate"])),
     Result("training_flops", "training FLOPs", "FLOPs", short_count),
     Result("flops_ratio", "share of dense", "of dense", share),
     Result("step", "steps", "steps", whole),
     Result("seconds", "time", "time", duration),
-    Result("samples_per_second", "samples a second", "samples", rate, 1),
+    Result("samples_per_second", "samples a second", "samples", writer(METRICS["samples_per_second"]), 1),
 )
 """The metrics compared, in a table's order; `seconds` is worked out, the others are a run's own."""
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from db.history.declared import METRICS
 from itop_tui.figures import axis
 from itop_tui.figures.comparison import Entry, result_of, statistic
 from itop_tui.figures.format import plural
@@ -31,11 +32,15 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class ScatterData:
-    """What a scatter plot shows: points in shares, and what to say of entries that lack values in some or all runs."""
+    """What a scatter plot shows: points, and what to say of entries that lack values in some or all runs.
+
+    `x_percent` says whether the x-axis is in per cent; the other one is.
+    """
 
     title: str = ""
     x_label: str = ""
     y_label: str = ""
+    x_percent: bool = False
     points: tuple[Point, ...] = ()
     missing: str = ""
 
@@ -55,8 +60,8 @@ def scatter_data(
 ) -> tuple[ScatterData, ScatterData]:
     """R_s against accuracy, and training FLOPs against accuracy: the plots of the paper.
 
-    A dense network explores all of its weights: it stands at R_s 1. Entries that are hidden, by their `key`, are left
-    out, and the others keep their places.
+    A dense run has no R_s: the first plot names it as missing, the second shows it. Entries that are hidden, by their
+    `key`, are left out, and the others keep their places.
     """
     plots = []
     for name, title, label in (
@@ -79,5 +84,7 @@ def scatter_data(
             if up.n < entry.n:
                 fewer.append(f"{entry.letter}: n = {up.n} of {plural(entry.n, 'run')}")
         missing_text = [f"without {label} or {ACCURACIES[accuracy]}: {', '.join(missing)}"] if missing else []
-        plots.append(ScatterData(title, label, ACCURACIES[accuracy], tuple(points), "; ".join(missing_text + fewer)))
+        said = "; ".join(missing_text + fewer)
+        in_percent = name not in METRICS or METRICS[name].percent
+        plots.append(ScatterData(title, label, ACCURACIES[accuracy], in_percent, tuple(points), said))
     return plots[0], plots[1]

@@ -201,6 +201,11 @@ def count(value: int | None) -> str:
     return UNKNOWN if value is None else f"{value:,}"
 
 
+def whole(value: float | None) -> str:
+    """Write a count, or the mean of some, without decimals: "13,310"."""
+    return count(round(value)) if value is not None and math.isfinite(value) else figure(value)
+
+
 def explored(run: RunRecord) -> float | None:
     """The R_s of a run, the share of its weights ever active; None for a dense run, which explores nothing."""
     return None if run.method == "dense" else run.itop_rate

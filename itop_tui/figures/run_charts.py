@@ -15,6 +15,7 @@ from itop_tui.figures.chart_metrics import ChartSpec
 from itop_tui.figures.curves import EMPTY, Curve, RunCurves
 from itop_tui.figures.events import drop, happenings, placed
 from itop_tui.figures.format import MASK_FIGURES
+from itop_tui.figures.metric_text import writer
 from itop_tui.figures.x_axis import Across, Hours, Linear, Scale, hours
 
 _MARKERS = "●▲■◆✚★▼○"
@@ -132,7 +133,7 @@ def _line(curve: Curve, *, scale: Scale, figure: Metric, right: bool, label: str
         dotted=figure.source != "step" and tone != "parent",
         marker=marker,
         right=right,
-        percent=figure.percent,
+        write=writer(figure),
     )
 
 

@@ -16,7 +16,7 @@ from textual.reactive import reactive
 from textual.timer import Timer
 
 from itop_tui.figures.dense_part import dense_names, has_dense_part
-from itop_tui.figures.format import UNKNOWN, bar, count, duration, fit, plain, plural, ratio, share, short_count, size
+from itop_tui.figures.format import UNKNOWN, bar, count, duration, fit, plain, plural, r_s, share, short_count, size
 from itop_tui.look.toned import Part, Toned
 from itop_tui.service.estimates import Estimate, estimate, expected_r_s
 from itop_tui.service.sweeps import Grid
@@ -161,7 +161,7 @@ class PlanPane(Toned):
             ("training", _flops(training, dense_training)),
             ("steps", [(count(plan.get("steps")), "text")]),
             ("mask updates", [(count(plan.get("mask_updates")), "text")]),
-            ("expected R_s", [(ratio(self.r_s, 3), "title")]),
+            ("expected R_s", [(r_s(self.r_s), "title")]),
             *self._past(),
         ]
 
@@ -202,7 +202,7 @@ class PlanPane(Toned):
         if self.taken is None or self.taken.past_r_s is None:
             return []
         runs = plural(self.taken.past_runs, "past run")
-        return [("R_s so far", [(ratio(self.taken.past_r_s, 3), "title"), (f"  in {runs} of this recipe", "muted")])]
+        return [("R_s so far", [(r_s(self.taken.past_r_s), "title"), (f"  in {runs} of this recipe", "muted")])]
 
     def _layers(self, text: Text, layers: Sequence[Mapping[str, Any]]) -> None:
         width = max(24, self.content_size.width)

@@ -11,8 +11,9 @@ from textual.reactive import reactive
 
 from db.records import RunRecord
 from db.runs.silence import no_sign, silence
-from itop_tui.figures import axis, run_view
-from itop_tui.figures.format import UNKNOWN, bar, count, duration, figure, fit, percent, plain, rate, share
+from itop_tui.figures import run_view
+from itop_tui.figures.format import bar, count, duration, fit, percent, plain
+from itop_tui.figures.metric_text import metric_text
 from itop_tui.figures.run_times import in_state
 from itop_tui.look.theme import Tone, look
 from itop_tui.look.toned import Part, TonedLines
@@ -38,21 +39,21 @@ def state_parts(view: RunView, now: float) -> list[Part]:
 def head_metrics(run: RunRecord) -> list[tuple[str, str]]:
     """The latest and best metrics by name; what was not recorded is left out or shown as unknown."""
     known: list[tuple[str, str]] = [
-        ("loss", figure(run.loss)),
-        ("acc", percent(run.accuracy)),
-        ("val", percent(run.val_accuracy)),
+        ("loss", metric_text("loss", run.loss)),
+        ("acc", metric_text("accuracy", run.accuracy)),
+        ("val", metric_text("val_accuracy", run.val_accuracy)),
         ("best", percent(run.best_val_accuracy)),
         ("test", percent(run.test_accuracy)),
     ]
     if run.config.get("sparse"):
         known += [
-            ("density", share(run.density)),
-            ("R_s", figure(run.itop_rate)),
-            ("ζ", figure(run.death_rate)),
+            ("density", metric_text("density", run.density)),
+            ("R_s", metric_text("itop_rate", run.itop_rate)),
+            ("ζ", metric_text("death_rate", run.death_rate)),
         ]
     else:
-        known.append(("density", share(run.density)))
-    known.append(("lr", UNKNOWN if run.learning_rate is None else axis.label(run.learning_rate, 8)))
+        known.append(("density", metric_text("density", run.density)))
+    known.append(("lr", metric_text("learning_rate", run.learning_rate)))
     return known
 
 
@@ -140,7 +141,7 @@ def _progress_line(run: RunRecord, now: float, width: int) -> list[Part]:
     if left is not None:
         words.append((f"  ETA {duration(left)}", "live"))
     if run.samples_per_second is not None and run.status.is_active:
-        words.append((f"  {rate(run.samples_per_second)}", "muted"))
+        words.append(("  " + metric_text("samples_per_second", run.samples_per_second), "muted"))
     while words and sum(cell_len(text) for text, _ in words) + 8 > width:
         words.pop()
     room = max(6, min(60, width - sum(cell_len(text) for text, _ in words) - 1))

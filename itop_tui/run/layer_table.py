@@ -12,7 +12,7 @@ from textual.color import Color
 from textual.widgets import DataTable
 
 from db.records import LayerMaskStat
-from itop_tui.figures.format import UNKNOWN, bar, count, figure, plain, share, short_count
+from itop_tui.figures.format import UNKNOWN, bar, count, plain, r_s, share, short_count
 from itop_tui.figures.update_metrics import churn, density, explored
 from itop_tui.look.theme import tone_style
 
@@ -58,7 +58,7 @@ _COLUMNS = (
     _Column("nonzeros", "active / weights", lambda row: row.nonzeros,
             lambda row: f"{count(row.nonzeros)} / {count(row.size)}",
             short_title="active", short=lambda row: short_count(row.nonzeros)),
-    _Column("explored", "R_s", explored, lambda row: figure(explored(row), 3)),
+    _Column("explored", "R_s", explored, lambda row: r_s(explored(row))),
     _Column("churn", "churn", churn, lambda row: _exact(churn(row)), short=lambda row: _rough(churn(row))),
     _Column("overlap", "kept first", lambda row: row.overlap_first, lambda row: _exact(row.overlap_first),
             short_title="first", short=lambda row: _rough(row.overlap_first)),
@@ -187,5 +187,5 @@ def summary(rows: Sequence[LayerMaskStat]) -> str:
     explored = sum(row.explored for row in rows)
     return (
         f"{len(rows)} layers · {count(active)} of {count(size)} weights active ({share(active / size)}) · "
-        f"R_s {figure(explored / size, 3)}"
+        f"R_s {r_s(explored / size)}"
     )

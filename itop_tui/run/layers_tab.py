@@ -14,7 +14,7 @@ from textual.widgets import DataTable, Static
 
 from db.records import LayerMaskStat
 from itop_tui.chart.heat_map import HeatMap
-from itop_tui.figures.format import plain
+from itop_tui.figures.format import plain, r_s, share
 from itop_tui.figures.update_metrics import churn, density, explored
 from itop_tui.run.layer_table import LayerTable, summary
 from itop_tui.run.run_reader import LayerHistory, RunView
@@ -136,8 +136,9 @@ class LayersPane(Vertical):
     def _draw_map(self) -> None:
         if not self.wants_history:
             return
-        title, _ = _MAPS[self._shown]
+        title, measure = _MAPS[self._shown]
         heat = self.query_one(HeatMap)
+        heat.write = r_s if measure is explored else share
         heat.title = f"{title}   ({self._shown + 1} of {len(_MAPS)}, v for the next)"
         history = self._history
         if history is None or not history.steps:

@@ -219,7 +219,7 @@ FIELDS: tuple[RunColumn, ...] = (
     _figure("accuracy", "train", 6, percent, "training accuracy of the last step", figure="train"),
     _figure("learning_rate", "lr now", 8, _loss, "the learning rate of the last step"),
     _figure("death_rate", "ζ", 6, _loss, "death rate (ζ) of the last step", figure="current_death_rate"),
-    RunColumn("density_now", "dens. now", 9, _RANK, "density", number_cell(lambda run: ratio(run.density, 4)),
+    RunColumn("density_now", "dens. now", 9, _RANK, "density", number_cell(lambda run: share(run.density)),
               right=True, about="the density of the masks"),
     _figure("training_flops", "FLOPs done", 10, short_count, "floating-point operations so far"),
     _whole("nonzeros", "nonzeros", 11, "active weights"),

@@ -20,17 +20,15 @@ from itop_tui.figures.format import (
     age_of,
     count,
     duration,
-    figure,
     moment,
     percent,
     plain,
     plural,
-    rate,
-    ratio,
     share,
     sparkline,
     steps,
 )
+from itop_tui.figures.metric_text import metric_text
 from itop_tui.figures.states import Part, look
 from itop_tui.look.toned import Toned
 from itop_tui.runs.run_columns import COLUMNS, FIELDS, RunColumn, spread
@@ -125,7 +123,7 @@ class RunDetail(Toned):
 
     def _blocks(self, run: RunRecord, now: float, width: int) -> list[list[Fact]]:
         """What is known of a run, in blocks of facts that belong together; `width` cells for each fact."""
-        left, loss = run_view.seconds_left(run, now), figure(run.loss)
+        left, loss = run_view.seconds_left(run, now), metric_text("loss", run.loss)
         since_start: list[Part] = [(duration(run_view.elapsed(run, now)), "text")]
         if left is not None:
             since_start.append((f"  {duration(left)} left", "live"))
@@ -149,15 +147,18 @@ class RunDetail(Toned):
         if run.method != "dense":
             interval = run.config.get("update_frequency", UNKNOWN)
             trained += [
-                ("density", [(share(run.density), "text"), (f"  target {share(run.target_density)}", "muted")]),
+                (
+                    "density",
+                    [(metric_text("density", run.density), "text"), (f"  target {share(run.target_density)}", "muted")],
+                ),
                 ("nonzeros", [(count(run.nonzeros), "text")]),
-                ("R_s", [(ratio(run.itop_rate, 3), "title")]),
-                ("death rate", [(figure(run.death_rate, 3), "text"), (f"  ΔT {interval}", "muted")]),
+                ("R_s", [(metric_text("itop_rate", run.itop_rate), "title")]),
+                ("death rate", [(metric_text("death_rate", run.death_rate), "text"), (f"  ΔT {interval}", "muted")]),
                 ("FLOPs", [(share(run.flops_ratio), "text"), ("  of dense training", "muted")]),
             ]
         made: list[Fact] = [
-            ("lr", [(figure(run.learning_rate, 3), "text"), (f"  seed {run.seed}", "muted")]),
-            ("speed", [(rate(run.samples_per_second), "text")]),
+            ("lr", [(metric_text("learning_rate", run.learning_rate), "text"), (f"  seed {run.seed}", "muted")]),
+            ("speed", [(metric_text("samples_per_second", run.samples_per_second), "text")]),
             ("device", [(run.device or UNKNOWN, "text"), (f"  {run.host}" if run.host else "", "muted")]),
             ("attempts", [(str(run.attempt_count), "text")]),
             ("created", [(moment(run.created_at), "muted")]),

@@ -3,7 +3,8 @@
 Textual writes each part of the screen that was drawn again, whole, and with the colours of every piece of text. On a
 chart of a run that trains, three quarters of the bytes are colours, and most of the cells are as they were. Over a slow
 connection that matters, so here only cells that look different are written, and only the colours that change between
-one cell and the next. What is drawn as a whole (another screen, another size) is written as a whole.
+one cell and the next. What is drawn as a whole (another screen, another size) is written as a whole. A frame may bring
+several updates, of which only what the last one shows is written.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
-__all__ = ["DrawnCells"]
+__all__ = ["DrawnCells", "Update"]
 
 _SGR = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "21", "51", "52", "53")
 """The code of each attribute, in the order of Rich's bits."""
@@ -41,6 +42,8 @@ class _Look(NamedTuple):
 
 
 _PLAIN = _Look("", "", "")
+Update = LayoutUpdate | ChopsUpdate
+"""What Textual draws: the whole screen, or some of its parts."""
 _Cell = tuple[str, _Look]
 """The text of a cell, empty for the second half of a wide character, and its look."""
 
@@ -52,17 +55,17 @@ class DrawnCells:
         self._rows: dict[int, list[_Cell | None]] = {}
         self._looks: dict[tuple[Style, ColorSystem], tuple[_Look, _Look]] = {}
 
-    def shortened(self, update: LayoutUpdate | ChopsUpdate) -> _Shortened:
-        """An update that writes only what differs from what the terminal shows when it is written."""
-        return _Shortened(self, update)
+    def shortened(self, updates: Sequence[Update]) -> _Shortened:
+        """One update that writes only where these, in order, differ from what the terminal shows when it is written."""
+        return _Shortened(self, updates)
 
-    def write(self, update: LayoutUpdate | ChopsUpdate, colours: ColorSystem) -> str:
-        """The text that brings an update on the screen; from now on, that is what the terminal shows."""
-        if isinstance(update, LayoutUpdate):
+    def write(self, updates: Sequence[Update], colours: ColorSystem) -> str:
+        """The text that brings updates on the screen; from now on, that is what the terminal shows."""
+        if any(isinstance(update, LayoutUpdate) for update in updates):
             self._rows.clear()
         written: list[str] = []
         look = latest = _PLAIN
-        for y, x, strip in _strips(update):
+        for y, x, strip in _visible(updates):
             cells = self._cells(strip, colours)
             row = self._rows.setdefault(y, [])
             row.extend([None] * (x + len(cells) - len(row)))
@@ -80,6 +83,7 @@ class DrawnCells:
         return "".join(written)
 
     def _cells(self, strip: Strip, colours: ColorSystem) -> list[_Cell]:
+        """The cells of a part. A joining character at its start is left out: it would join the widget beside it."""
         cells: list[_Cell] = []
         for text, style, _ in strip:
             look, blank = self._looks_of(style, colours)
@@ -105,19 +109,32 @@ class DrawnCells:
 
 
 class _Shortened(CompositorUpdate):
-    """An update that is compared with what the terminal shows once it is written, and only then."""
+    """Updates that are compared with what the terminal shows once they are written, and only then."""
 
-    def __init__(self, drawn: DrawnCells, update: LayoutUpdate | ChopsUpdate) -> None:
-        self._drawn, self._update = drawn, update
+    def __init__(self, drawn: DrawnCells, updates: Sequence[Update]) -> None:
+        self._drawn, self._updates = drawn, updates
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from self._update.__rich_console__(console, options)
+        for update in self._updates:
+            yield from update.__rich_console__(console, options)
 
     def render_segments(self, console: Console) -> str:
-        return self._drawn.write(self._update, console._color_system or ColorSystem.TRUECOLOR)
+        return self._drawn.write(self._updates, console._color_system or ColorSystem.TRUECOLOR)
 
 
-def _strips(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
+def _visible(updates: Sequence[Update]) -> list[tuple[int, int, Strip]]:
+    """Each strip of updates, in order, but those that are drawn over by a later one."""
+    visible: list[tuple[int, int, Strip]] = []
+    over: dict[int, list[tuple[int, int]]] = {}
+    for y, x, strip in reversed([part for update in updates for part in _strips(update)]):
+        end, later = x + strip.cell_length, over.setdefault(y, [])
+        if not any(start <= x and end <= stop for start, stop in later):
+            visible.append((y, x, strip))
+            later.append((x, end))
+    return visible[::-1]
+
+
+def _strips(update: Update) -> Iterator[tuple[int, int, Strip]]:
     """Each strip of an update with its row and its first column."""
     if isinstance(update, LayoutUpdate):
         for y, line in enumerate(update.strips, update.region.y):

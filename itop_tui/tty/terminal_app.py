@@ -1,4 +1,7 @@
-"""An app that keeps to what a terminal expects: see `terminal_driver.py`, `clipboard.py` and `caret.py`."""
+"""An app that keeps to what a terminal expects.
+
+See `terminal_driver.py`, `clipboard.py`, `caret.py`, `drawn_cells.py` and `frame_limiter.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from rich.console import RenderableType
-from textual import work
+from textual import events, work
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import ScreenStackError
 from textual.css.query import NoMatches
@@ -22,10 +25,13 @@ from itop_tui.figures.format import plain
 from itop_tui.keys.key_order import KeysInOrder
 from itop_tui.tty.caret import caret_of
 from itop_tui.tty.clipboard import Clipboard
-from itop_tui.tty.drawn_cells import DrawnCells
+from itop_tui.tty.drawn_cells import DrawnCells, Update
+from itop_tui.tty.frame_limiter import FrameLimiter
 from itop_tui.tty.terminal_driver import ENDED_FROM_OUTSIDE, TerminalDriver
 
 __all__ = ["TerminalApp"]
+
+_DONE_BY_PEOPLE = (events.InputEvent, events.Paste, events.Resize, Driver.SignalResume)
 
 
 class TerminalApp(KeysInOrder):
@@ -40,16 +46,52 @@ class TerminalApp(KeysInOrder):
             return PageDriver
         return TerminalDriver if chosen is LinuxDriver else chosen
 
+    # ------------------------------------------------------------------------------------------------------- drawing
+
+    @cached_property
+    def frames(self) -> FrameLimiter:
+        """Decides when what has changed is drawn."""
+        made = FrameLimiter(self._draw)
+        made.answer()  # the start is a person's too
+        return made
+
     @cached_property
     def _drawn(self) -> DrawnCells:
         return DrawnCells()
 
+    @cached_property
+    def _changes(self) -> list[Update]:
+        """What is still to be drawn, in order."""
+        return []
+
+    async def on_event(self, event: events.Event) -> None:
+        """Do what an event means, and draw what follows of a person's doing at once."""
+        if isinstance(event, _DONE_BY_PEOPLE):
+            self.frames.answer()
+        await super().on_event(event)
+
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Write only what the terminal does not show already."""
-        if isinstance(renderable, LayoutUpdate | ChopsUpdate):
-            super()._display(screen, self._drawn.shortened(renderable))
+        """Have an update drawn, at once or with those that follow; in a batch Textual draws nothing."""
+        if isinstance(renderable, LayoutUpdate | ChopsUpdate) and not self._batch_count:
+            if isinstance(renderable, LayoutUpdate):
+                self._changes.clear()
+            self._changes.append(renderable)
+            self.frames.changed(at_once=bool(self._typed))
         else:
             super()._display(screen, renderable)
+
+    def _draw(self) -> None:
+        """Write what has changed and what the terminal does not show already; after a batch where one has begun."""
+        if self._changes and self._screen_stack and not self._batch_count:
+            update = self._drawn.shortened(tuple(self._changes))
+            self._changes.clear()
+            with self._context():
+                super()._display(self.screen, update)
+
+    def _end_batch(self) -> None:
+        super()._end_batch()
+        if self._changes and not self._batch_count:
+            self.frames.changed(at_once=bool(self._typed))
 
     @property
     def _background_screens(self) -> list[Screen[Any]]:

@@ -19,7 +19,8 @@ from itop_tui.cli.errors import UsageError
 from itop_tui.cli.parameters import AtLeastZero, Json, RunName
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import Cell, Column, console, data, note, print_table
-from itop_tui.figures.format import age, count, figure, percent, r_s, rate, size
+from itop_tui.figures.format import age, count, figure, percent, size
+from itop_tui.figures.metric_text import metric_text, writer
 from itop_tui.service.json_shape import document, layer_document, print_json
 
 CHECKPOINT_COLUMNS = (
@@ -35,47 +36,47 @@ CHECKPOINT_COLUMNS = (
 _STEP_COLUMNS = (
     Column("STEP", lambda row: count(row.step), right=True),
     Column("EPOCH", lambda row: count(row.epoch), right=True, rank=1),
-    Column("LOSS", lambda row: figure(row.loss), right=True),
-    Column("ACCURACY", lambda row: percent(row.accuracy), right=True),
-    Column("LR", lambda row: figure(row.learning_rate), right=True, rank=3),
-    Column("DEATH RATE", lambda row: figure(row.death_rate), right=True, rank=2),
-    Column("DENSITY", lambda row: percent(row.density), right=True, rank=2),
-    Column("R_S", lambda row: r_s(row.itop_rate), right=True),
-    Column("SPEED", lambda row: rate(row.samples_per_second), right=True, rank=4),
+    Column("LOSS", lambda row: metric_text("loss", row.loss), right=True),
+    Column("ACCURACY", lambda row: metric_text("accuracy", row.accuracy), right=True),
+    Column("LR", lambda row: metric_text("learning_rate", row.learning_rate), right=True, rank=3),
+    Column("DEATH RATE", lambda row: metric_text("death_rate", row.death_rate), right=True, rank=2),
+    Column("DENSITY", lambda row: metric_text("density", row.density), right=True, rank=2),
+    Column("R_S", lambda row: metric_text("itop_rate", row.itop_rate), right=True),
+    Column("SPEED", lambda row: metric_text("samples_per_second", row.samples_per_second), right=True, rank=4),
 )
 _EPOCH_COLUMNS = (
     Column("EPOCH", lambda row: count(row.epoch), right=True),
     Column("STEP", lambda row: count(row.step), right=True, rank=1),
-    Column("LOSS", lambda row: figure(row.train_loss), right=True),
-    Column("ACCURACY", lambda row: percent(row.train_accuracy), right=True),
-    Column("VAL LOSS", lambda row: figure(row.val_loss), right=True),
-    Column("VAL ACC", lambda row: percent(row.val_accuracy), right=True),
-    Column("LR", lambda row: figure(row.learning_rate), right=True, rank=2),
-    Column("SECONDS", lambda row: figure(row.seconds, 3), right=True, rank=2),
+    Column("LOSS", lambda row: metric_text("train_loss", row.train_loss), right=True),
+    Column("ACCURACY", lambda row: metric_text("train_accuracy", row.train_accuracy), right=True),
+    Column("VAL LOSS", lambda row: metric_text("val_loss", row.val_loss), right=True),
+    Column("VAL ACC", lambda row: metric_text("val_accuracy", row.val_accuracy), right=True),
+    Column("LR", lambda row: metric_text("learning_rate", row.learning_rate), right=True, rank=2),
+    Column("SECONDS", lambda row: metric_text("seconds", row.seconds), right=True, rank=2),
 )
 _UPDATE_COLUMNS = (
     Column("UPDATE", lambda row: count(row.update), right=True),
     Column("STEP", lambda row: count(row.step), right=True),
-    Column("DEATH RATE", lambda row: figure(row.death_rate), right=True, rank=1),
-    Column("PRUNED", lambda row: count(row.pruned), right=True),
-    Column("GROWN", lambda row: count(row.grown), right=True),
-    Column("ACTIVE", lambda row: count(row.nonzeros), right=True, rank=2),
-    Column("DENSITY", lambda row: percent(row.density), right=True, rank=1),
-    Column("R_S", lambda row: r_s(row.itop_rate), right=True),
-    Column("SURVIVED", lambda row: percent(row.survival, 1), right=True, rank=3),
-    Column("AS BEFORE", lambda row: percent(row.overlap_previous, 1), right=True, rank=4),
-    Column("AS FIRST", lambda row: percent(row.overlap_first, 1), right=True, rank=4),
+    Column("DEATH RATE", lambda row: metric_text("death_rate", row.death_rate), right=True, rank=1),
+    Column("PRUNED", lambda row: metric_text("pruned", row.pruned), right=True),
+    Column("GROWN", lambda row: metric_text("grown", row.grown), right=True),
+    Column("ACTIVE", lambda row: metric_text("nonzeros", row.nonzeros), right=True, rank=2),
+    Column("DENSITY", lambda row: metric_text("density", row.density), right=True, rank=1),
+    Column("R_S", lambda row: metric_text("itop_rate", row.itop_rate), right=True),
+    Column("SURVIVED", lambda row: metric_text("survival", row.survival), right=True, rank=3),
+    Column("AS BEFORE", lambda row: metric_text("overlap_previous", row.overlap_previous), right=True, rank=4),
+    Column("AS FIRST", lambda row: metric_text("overlap_first", row.overlap_first), right=True, rank=4),
 )
 _LAYER_COLUMNS = (
     Column("LAYER", lambda layer: data(layer.layer), shrink=True),
     Column("SHAPE", lambda layer: "×".join(map(str, layer.shape))),
-    Column("DENSITY", lambda layer: percent(layer.nonzeros / max(1, layer.size)), right=True),
+    Column("DENSITY", lambda layer: metric_text("density", layer.nonzeros / max(1, layer.size)), right=True),
     Column("ACTIVE", lambda layer: count(layer.nonzeros), right=True),
-    Column("R_S", lambda layer: r_s(layer.explored / max(1, layer.size)), right=True),
+    Column("R_S", lambda layer: metric_text("itop_rate", layer.explored / max(1, layer.size)), right=True),
     Column("PRUNED", lambda layer: count(layer.pruned), right=True, rank=2),
     Column("GROWN", lambda layer: count(layer.grown), right=True, rank=2),
-    Column("SURVIVED", lambda layer: percent(layer.survival, 1), right=True, rank=3),
-    Column("AS FIRST", lambda layer: percent(layer.overlap_first, 1), right=True, rank=4),
+    Column("SURVIVED", lambda layer: metric_text("survival", layer.survival), right=True, rank=3),
+    Column("AS FIRST", lambda layer: metric_text("overlap_first", layer.overlap_first), right=True, rank=4),
     Column("DEAD IN", lambda layer: count(layer.dead_inputs), right=True, rank=3),
     Column("DEAD OUT", lambda layer: count(layer.dead_outputs), right=True, rank=3),
 )
@@ -195,7 +196,7 @@ def _metric_document(row: StepMetric | EpochMetric | MaskUpdate, further: Sequen
 def _further_column(name: str) -> Column:
     """The column of a metric without a field of its own."""
     known = METRICS.get(name)
-    write = percent if known is not None and known.percent else figure
+    write = writer(known) if known is not None else figure
     return Column(name.replace("_", " ").upper(), lambda row: write(row.value(name)), right=True, rank=5)
 
 
@@ -205,9 +206,9 @@ def _layers_total(stats: list[LayerMaskStat]) -> list[Cell]:
     cells = [
         "all layers",
         f"{whole:,}",
-        percent(nonzeros / whole),
+        metric_text("density", nonzeros / whole),
         count(nonzeros),
-        r_s(sum(layer.explored for layer in stats) / whole),
+        metric_text("itop_rate", sum(layer.explored for layer in stats) / whole),
         count(sum(layer.pruned for layer in stats)),
         count(sum(layer.grown for layer in stats)),
         *[""] * 4,

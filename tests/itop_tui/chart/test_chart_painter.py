@@ -12,11 +12,12 @@ from rich.style import Style
 
 from itop_tui.chart.cell_canvas import CellCanvas
 from itop_tui.chart.chart import Chart
-from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter, value_text
+from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter
 from itop_tui.chart.cursor_reading import ReadingPart, laid_out
 from itop_tui.chart.plot_frame import PlotFrame
 from itop_tui.figures import axis, braille
 from itop_tui.figures.chart_data import ChartData, Event, Line
+from itop_tui.figures.format import figure
 from tests.itop_tui.run.hosting import Host
 
 SIZES = st.tuples(st.integers(20, 120), st.integers(6, 60))
@@ -134,7 +135,7 @@ async def test_values_at_the_cursor_are_whole_however_long_names_are(width: int,
         await pilot.pause()
         text = "\n".join(app.text())
         assert "step 2,000" in text
-        assert all(f" {value_text(value, False)} " in f"{text} ".replace("\n", " ") for value in values)
+        assert all(f" {figure(value)} " in f"{text} ".replace("\n", " ") for value in values)
         assert "resumed at 2,000 (attempt 2)" in text
 
 

@@ -66,13 +66,17 @@ async def test_what_is_shown_is_exported_and_the_dialog_says_where(opened: Opene
 async def test_scatter_plots_are_exported_without_what_is_hidden(opened: Opened, tmp_path: Path) -> None:
     async with opened(1, 4, 6) as (pilot, screen):
         await press(pilot, screen, "4", "down", "space")
-        told = await export(pilot, app_of(screen), "svg: the chart of R_s")
-        assert told == f"Written to {tmp_path / 'comparison-1-4-6-R_s-and-accuracy.svg'}"
-    drawing = ElementTree.parse(tmp_path / "comparison-1-4-6-R_s-and-accuracy.svg").getroot()
-    letters = [
-        text.text for text in drawing.findall(".//{*}text[@text-anchor='middle']") if text.text in {"A", "B", "C"}
-    ]
-    assert letters == ["A", "C"]
+        for chart in ("R_s", "FLOPs"):
+            said = await export(pilot, app_of(screen), f"svg: the chart of {chart}")
+            assert said == f"Written to {tmp_path / f'comparison-1-4-6-{chart}-and-accuracy.svg'}"
+    assert _letters(tmp_path / "comparison-1-4-6-R_s-and-accuracy.svg") == ["A"], "the dense run has no R_s"
+    assert _letters(tmp_path / "comparison-1-4-6-FLOPs-and-accuracy.svg") == ["A", "C"]
+
+
+def _letters(file: Path) -> list[str | None]:
+    """The letters of the points of a drawing."""
+    middle = ElementTree.parse(file).getroot().findall(".//{*}text[@text-anchor='middle']")
+    return [text.text for text in middle if text.text in {"A", "B", "C"}]
 
 
 async def test_a_file_that_is_there_is_overwritten_only_by_a_clear_yes(opened: Opened, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from db.session import Database
 from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, ChartSpec, all_metrics, as_setting, from_setting
 from itop_tui.figures.curve_reader import CurveReader, Stretch, lineage
 from itop_tui.figures.curves import CurveRequest
+from itop_tui.figures.format import figure, percent
 from itop_tui.figures.run_charts import chart_data, limits
 from itop_tui.figures.x_axis import Hours, Linear
 from tests.described import described
@@ -56,9 +57,9 @@ def test_figures_of_another_unit_have_the_axis_at_the_right_and_markers() -> Non
     spec = ChartSpec(("loss", "accuracy"))
     request = CurveRequest(names=spec.names)
     data = chart_data(spec, made.curves(request), made.run(), _steps())
-    assert [(line.right, bool(line.marker), line.percent) for line in data.lines] == [
-        (False, False, False),
-        (True, True, True),
+    assert [(line.right, bool(line.marker), line.write) for line in data.lines] == [
+        (False, False, figure),
+        (True, True, percent),
     ]
     assert data.right_percent
     assert data.has_right

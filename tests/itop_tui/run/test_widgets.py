@@ -236,7 +236,7 @@ def test_the_layers_in_one_line() -> None:
     said = summary(
         [replace(rows[0], size=100, nonzeros=5, explored=40), replace(rows[1], size=100, nonzeros=5, explored=20)]
     )
-    assert said == "2 layers · 10 of 200 weights active (5%) · R_s 0.3"
+    assert said == "2 layers · 10 of 200 weights active (5%) · R_s 0.300"
 
 
 async def test_the_cursor_stays_at_its_checkpoint_when_others_come() -> None:

@@ -98,10 +98,9 @@ texts = st.text(st.sampled_from("ab 7⣿─宽\u0301"), max_size=8)
 
 @st.composite
 def strips(draw: st.DrawFn, width: int) -> Strip:
-    """A strip of exactly so many cells."""
+    """A strip of exactly so many cells; a joining character has one before it, whatever the segments are."""
     made = Strip([Segment(draw(texts), draw(styles)) for _ in range(draw(st.integers(1, 3)))])
-    first = next(iter(made), None)
-    if first is not None and first.text.startswith("\u0301"):
+    if made.text.startswith("\u0301"):
         made = Strip([Segment("x"), *made])
     return made.adjust_cell_length(width, draw(styles))
 
@@ -123,12 +122,13 @@ def updates(draw: st.DrawFn) -> LayoutUpdate | ChopsUpdate:
 
 
 @settings(max_examples=40)
-@given(st.lists(updates(), min_size=1, max_size=5))
-def test_the_picture_is_the_one_of_textuals_own_updates(made: list[LayoutUpdate | ChopsUpdate]) -> None:
+@given(st.lists(st.lists(updates(), min_size=1, max_size=3), min_size=1, max_size=4))
+def test_the_picture_is_the_one_of_textuals_own_updates(frames: list[list[LayoutUpdate | ChopsUpdate]]) -> None:
     drawn, ours, theirs = DrawnCells(), Terminal(), Terminal()
-    for update in made:
-        ours.feed(drawn.shortened(update).render_segments(CONSOLE))
-        theirs.feed(update.render_segments(CONSOLE))
+    for made in frames:
+        ours.feed(drawn.shortened(made).render_segments(CONSOLE))
+        for update in made:
+            theirs.feed(update.render_segments(CONSOLE))
         assert ours.cells == theirs.cells
 
 
@@ -142,23 +142,41 @@ def part(text: str, style: str = "#ff0000 on #101010") -> ChopsUpdate:
 
 def test_only_what_differs_is_written_and_words_whole() -> None:
     drawn = DrawnCells()
-    drawn.write(line("step 1234  loss 0.5"), ColorSystem.TRUECOLOR)
-    written = drawn.write(part("step 1235  loss 0.5"), ColorSystem.TRUECOLOR)
+    drawn.write([line("step 1234  loss 0.5")], ColorSystem.TRUECOLOR)
+    written = drawn.write([part("step 1235  loss 0.5")], ColorSystem.TRUECOLOR)
     assert written == "\x1b[1;6H\x1b[38;2;255;0;0;48;2;16;16;16m1235\x1b[0m"
-    assert drawn.write(part("step 1235  loss 0.5"), ColorSystem.TRUECOLOR) == ""
+    assert drawn.write([part("step 1235  loss 0.5")], ColorSystem.TRUECOLOR) == ""
+
+
+def test_of_what_is_drawn_over_in_the_same_frame_only_the_last_is_written() -> None:
+    drawn = DrawnCells()
+    drawn.write([line("step 1234  loss 0.5")], ColorSystem.TRUECOLOR)
+    many = [part(f"step {step}  loss 0.5") for step in range(1235, 1300)]
+    assert drawn.write(many, ColorSystem.TRUECOLOR) == "\x1b[1;6H\x1b[38;2;255;0;0;48;2;16;16;16m1299\x1b[0m"
+
+
+def test_a_joining_character_at_the_start_of_a_part_joins_nothing() -> None:
+    """It would stand over the last character of the widget beside it, or at no place at all."""
+    drawn, ours = DrawnCells(), Terminal()
+    widgets = [Strip([Segment("left")]), Strip([Segment(""), Segment("\u0301"), Segment("right")])]
+    ours.feed(drawn.write([LayoutUpdate([widgets], Region(0, 0, 9, 1))], ColorSystem.TRUECOLOR))
+    assert "".join(ours.cells[0, x][0] for x in range(9)) == "leftright"
+    chops = [{0: None, 4: Strip([Segment("\u0301wrong")])}]
+    ours.feed(drawn.write([ChopsUpdate(chops, [(0, 4, 9)], [[4, 9]])], ColorSystem.TRUECOLOR))
+    assert "".join(ours.cells[0, x][0] for x in range(9)) == "leftwrong"
 
 
 def test_another_colour_is_a_difference() -> None:
     drawn = DrawnCells()
-    drawn.write(line("ab cd"), ColorSystem.TRUECOLOR)
-    assert "ab cd" in drawn.write(part("ab cd", "#00ff00 on #101010"), ColorSystem.TRUECOLOR)
+    drawn.write([line("ab cd")], ColorSystem.TRUECOLOR)
+    assert "ab cd" in drawn.write([part("ab cd", "#00ff00 on #101010")], ColorSystem.TRUECOLOR)
 
 
 def test_what_is_drawn_as_a_whole_is_written_as_a_whole() -> None:
     """Something else may stand there: the terminal was another program's, or has another size."""
     drawn = DrawnCells()
-    assert "ab cd" in drawn.write(line("ab cd"), ColorSystem.TRUECOLOR)
-    assert "ab cd" in drawn.write(line("ab cd"), ColorSystem.TRUECOLOR)
+    assert "ab cd" in drawn.write([line("ab cd")], ColorSystem.TRUECOLOR)
+    assert "ab cd" in drawn.write([line("ab cd")], ColorSystem.TRUECOLOR)
 
 
 class Below(Screen[None]):
