@@ -174,11 +174,11 @@ def remember(theme: str) -> None:
     with contextlib.suppress(OSError):
         private_files.make_folder(path.parent)
         draft = path.with_name(f".state-{os.getpid()}")
-        with open(draft, "w", encoding="utf-8", opener=private_files.opener) as file:
-            json.dump({"theme": theme}, file)
         try:
+            with open(draft, "w", encoding="utf-8", opener=private_files.opener) as file:
+                json.dump({"theme": theme}, file)
             draft.replace(path)
-        except OSError:  # a folder has this name
+        except OSError:  # a folder has this name, or the disk is full
             draft.unlink()
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.history.driver_rows import as_doubles
 from db.history.nonfinite import VALUES
 from db.models import STEP_METRICS, MetricRow, StepChunkRow, StepMetricRow, StepValueRow, table_of
 
@@ -171,12 +172,10 @@ def _from_values(session: Session, run_id: int, start: int, stop: int) -> list[d
 
 def _numbers(session: Session, statement: sa.Executable) -> NDArray[Any]:
     """The rows of a statement as an array, where NULL is nan."""
-    import numpy as np
-
     found = session.connection().execute(statement)
     # The driver's own tuples: the same as rows of SQLAlchemy take thrice as long.
     assert found.cursor is not None
-    return np.array(found.cursor.fetchall(), dtype=np.float64)
+    return as_doubles(found.cursor.fetchall())
 
 
 def _points(steps: NDArray[Any], values: NDArray[Any], codes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

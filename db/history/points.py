@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.history import levels
+from db.history.driver_rows import as_doubles
 from db.history.nonfinite import VALUES, MetricColumns
 from db.models import EpochMetricRow, MaskUpdateRow, StepChunkRow, StepMetricRow, StepValueRow
 from db.records import Series
@@ -280,7 +281,7 @@ def _gather_steps(session: Session, stored: Stored, intervals: list[_Interval], 
     if not rows:
         return
     # None becomes nan. Counts are below 2**53, which a double holds exactly.
-    data = np.array(rows, dtype=np.float64)
+    data = as_doubles(rows)
     owners = data[:, 0].astype(np.int64)
     for run_id in np.unique(owners).tolist():
         own = data[owners == run_id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from typing import Any
 
 from db.runs.facets import Experiment
@@ -30,14 +31,21 @@ def experiment(config: RunConfig) -> Experiment:
 
 def experiment_key(config: RunConfig) -> str:
     """Return what two configurations share when all their settings agree, seed included, in this and later versions."""
-    settings = {name: value for name, value in config.as_dict().items() if name in _FIRST}
-    return json.dumps(settings | differing_settings(config), sort_keys=True)
+    defaults = _defaults(RunConfig)
+    settings = config.as_dict()
+    counted = {name: value for name, value in settings.items() if name in _FIRST or value != defaults[name]}
+    return json.dumps(counted, sort_keys=True)
 
 
 def differing_settings(config: RunConfig) -> dict[str, Any]:
     """Return the settings that differ from their defaults, as plain JSON values."""
-    defaults = RunConfig.defaults()
+    defaults = _defaults(RunConfig)
     return {name: value for name, value in config.as_dict().items() if value != defaults[name]}
+
+
+@cache
+def _defaults(kind: type[RunConfig]) -> dict[str, Any]:
+    return kind.defaults()
 
 
 def _canonical(settings: dict[str, Any]) -> bytes:

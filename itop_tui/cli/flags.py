@@ -19,7 +19,14 @@ from cyclopts import Group, Parameter
 from engine.config.field_info import FIELD_SECTIONS, choices_of, field_flags, field_help
 from engine.config.run_config import ConfigError, Problem, RunConfig
 from itop_tui.cli.errors import UsageError
-from itop_tui.service.sweeps import kinds_of
+from itop_tui.service.sweeps import LARGEST, MOST, kinds_of
+
+Yes = Annotated[
+    bool,
+    Parameter(
+        name=["--yes", "-y"], negative=(), show_default=False, help=f"Do not ask before more than {MOST:,} runs."
+    ),
+]
 
 _ORIGINAL_GROUP = "Flags of the original main.py"
 
@@ -43,7 +50,7 @@ class Flags:
         """Return `iters` as a number.
 
         Raises:
-            UsageError: If it is not a whole number of at least 1.
+            UsageError: If it is not a whole number of at least 1, or more runs than anybody means.
         """
         try:
             number = 1 if self.iters is None else int(self.iters)
@@ -51,6 +58,8 @@ class Flags:
             number = 0
         if number < 1:
             raise UsageError(f"iters = '{self.iters}': must be a whole number of at least 1")
+        if number > LARGEST:
+            raise UsageError(f"iters = {number:,}: must be at most {LARGEST:,}")
         return number
 
 

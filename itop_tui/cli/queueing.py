@@ -16,12 +16,13 @@ from engine.config.run_config import RunConfig
 from engine.launch import submit
 from itop_tui.cli.errors import CommandError, Exit
 from itop_tui.cli.follow import follow
+from itop_tui.cli.questions_asked import confirm
 from itop_tui.cli.terminal import console, data, next_steps
 from itop_tui.figures.format import plural
 from itop_tui.service import launching
 from itop_tui.service.json_shape import print_json
 from itop_tui.service.starting_after import with_others
-from itop_tui.service.sweeps import seeded
+from itop_tui.service.sweeps import many, seeded
 
 
 def queue_seeded(
@@ -33,18 +34,29 @@ def queue_seeded(
     group: str | None,
     group_of_one: str | None = None,
     tags: Sequence[str] = (),
+    yes: bool = False,
     **about: Any,
 ) -> list[RunRecord]:
     """Queue runs with consecutive seeds; several are one group, each with its seed in its name.
 
-    Without a group several runs get a new one, and a single run has `group_of_one`.
+    Without a group several runs get a new one, and a single run has `group_of_one`. Asks where they are many, unless
+    `yes`.
     """
+    if not yes:
+        confirm_many(repetitions)
     several = repetitions > 1
     if group is None:
         group = group_of(config, database) if several else group_of_one
     configs = seeded(config, repetitions)
     names = [f"{name}-seed{one.seed}" if name is not None and several else name for one in configs]
     return launching.queue_runs(database, configs, names=names, tags=[tags] * repetitions, group=group, **about)
+
+
+def confirm_many(number: int) -> None:
+    """Ask before many runs are queued; ends the command unless the answer is yes."""
+    said = many(number)
+    if said is not None:
+        confirm(said, "Queue them?", refused="nothing was queued", hint="--yes queues them")
 
 
 def start_scheduler(database: Database, queued: Sequence[RunRecord]) -> None:

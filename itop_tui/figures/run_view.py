@@ -102,10 +102,15 @@ def progress_parts(run: RunRecord, now: float, width: int) -> list[Part]:
     ]
 
 
+def damage(fields: Sequence[str]) -> str:
+    """What is said of a row whose fields cannot be read; empty where all can."""
+    return f"damaged in the database: {', '.join(fields)}" if fields else ""
+
+
 def reason_parts(run: RunRecord, now: float) -> list[Part]:
     """Why a run is in the state it is in, in a sentence; empty where there is nothing to add."""
     if run.damaged:
-        return [(f"damaged in the database: {', '.join(run.damaged)}", "bad")]
+        return [(damage(run.damaged), "bad")]
     quiet = silence(run, now)
     if quiet is not None:
         return [(no_sign(quiet), "warn")]

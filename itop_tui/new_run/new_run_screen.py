@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -17,6 +16,7 @@ from textual.widgets import Static
 from db.records import Where
 from engine.config.catalogue import DATASETS, MODELS
 from engine.config.presets import PRESETS
+from engine.config.run_config import ConfigError
 from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.format import count, fit, plain, plural
@@ -27,13 +27,15 @@ from itop_tui.new_run.plan_pane import PlanPane
 from itop_tui.new_run.run_form import ALL_FIELDS, FieldSpec, RunForm, shown
 from itop_tui.new_run.settings_form import SettingsForm
 from itop_tui.screen import ItopScreen
-from itop_tui.service import launching, run_reading
-from itop_tui.service.launching import Launched
+from itop_tui.service import launching, run_reading, sweeps
+from itop_tui.service.launching import Launched, Unsure
 from itop_tui.service.starting_after import find_typed, problems_of
 from itop_tui.widgets.key_bar import KeyHint
 
 if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
+    from db.session import Database
+    from itop_tui.service.sweeps import Grid
 
 _PAUSE = 0.25
 """Seconds without a key before the runs that were typed are looked up."""
@@ -255,12 +257,8 @@ class NewRunScreen(ItopScreen):
         """Queue the run, or go to the first field that is wrong."""
         if self._launching:
             return
-        problem = self.form.summary()
-        if problem is not None or self.form.config is None or self.form.grid is None:
-            self.notify(plain(problem or "", limit=300), severity="warning", markup=False)
-            first = next((name for name in self.form.problems if name in ALL_FIELDS), None)
-            if first is not None:
-                self.fields.go_to(first)
+        if self.form.config is None or self.form.problems:
+            self._show_problem()
             return
         steps = self.form.config.planned_steps()
         if self._checkpoint is not None and steps is not None and steps <= self._checkpoint.step:
@@ -272,33 +270,68 @@ class NewRunScreen(ItopScreen):
             )
             self.fields.go_to("epochs")
             return
+        self._launch(where)
+
+    def _show_problem(self) -> None:
+        """Say what is wrong, and go to the first field that is."""
+        self.notify(plain(self.form.summary() or "", limit=300), severity="warning", markup=False)
+        first = next((name for name in self.form.problems if name in ALL_FIELDS), None)
+        if first is not None:
+            self.fields.go_to(first)
+
+    def _launch(self, where: Where, sure: Grid | None = None) -> None:
+        """Queue what was typed; `sure` holds the runs where a person was asked because they are many."""
         self._launching = True
         self.query_one(_Status).parts = (("… queueing", "text"),)
-        group = self.form.group
-        origin: dict[str, Any] = {}
+        whole = self.form.whole_grid()
+        about: dict[str, Any] = {"name": self.form.name, "tags": self.form.tags, "where": where}
         if self._fork_of is not None:
-            origin["parent_id"] = self._fork_of.id
+            about["parent_id"] = self._fork_of.id
         if self._fork_of is not None and self._checkpoint is not None:
-            origin |= {"start_checkpoint_id": self._checkpoint.id, "fork_step": self._checkpoint.step}
-        launch = partial(
-            launching.launch,
-            configs=self.form.grid.configs,
-            where=where,
-            name=self.form.name or None if group is None else None,
-            group=group,
-            tags=self.form.tags,
-            **origin,
-        )
+            about |= {"start_checkpoint_id": self._checkpoint.id, "fork_step": self._checkpoint.step}
         after = self.form.after
-        self.itop.operate(
-            # They are found again: one may have been deleted, or typed just now.
-            lambda db: problems_of(db, after) or launch(db=db, starts_after=find_typed(db, after)),
-            self._launched,
-            otherwise=self._not_launched,
-            failing="The run could not be launched",
-        )
 
-    def _launched(self, launched: Launched | dict[str, str]) -> None:
+        def launch(db: Database) -> Launched | Unsure | dict[str, str] | ConfigError:
+            # They are found again: one may have been deleted, or typed just now.
+            wrong = problems_of(db, after)
+            if wrong:
+                return wrong
+            try:
+                grid = sure or whole()
+            except ConfigError as error:
+                return error
+            starts_after = find_typed(db, after)
+            return launching.launch_sweep(db, grid, sure=sure is not None, starts_after=starts_after, **about)
+
+        def answer(launched: Launched | Unsure | dict[str, str] | ConfigError) -> None:
+            if isinstance(launched, Unsure):
+                self._ask(launched, where)
+            else:
+                self._launched(launched)
+
+        self.itop.operate(launch, answer, otherwise=self._not_launched, failing="The run could not be launched")
+
+    def _ask(self, unsure: Unsure, where: Where) -> None:
+        """Ask before many runs are queued."""
+        self._not_launched()
+
+        def decided(yes: bool | None) -> None:
+            if yes:
+                self._launch(where, unsure.grid)
+
+        rest = unsure.grid.runs - unsure.number
+        there = f" The other {rest:,} of the sweep are in its group already." if rest else ""
+        text = f"{sweeps.axes_shown(unsure.grid)}.{there}"
+        self.app.push_screen(Confirm(sweeps.many(unsure.number) or "", text, "Queue"), decided)
+
+    def _launched(self, launched: Launched | dict[str, str] | ConfigError) -> None:
+        if isinstance(launched, ConfigError):
+            self.form.show_wrong_points(launched)
+            self._not_launched()
+            self._show_all()
+            self.fields.refresh()
+            self._show_problem()
+            return
         if isinstance(launched, dict):
             self._launching = False
             self._show_wrong_runs(launched)

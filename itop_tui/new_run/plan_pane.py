@@ -103,6 +103,8 @@ class PlanPane(Toned):
             estimated = partial(estimate, from_step=self.from_step) if self.from_step else estimate
             known = plan is not None and database is not None
             taken = estimated(database, grid.configs, plan) if known and database is not None else None
+            if taken is not None and grid.points:
+                taken = taken.of_all(grid.points / len(grid.configs))
         except Exception:  # and without an estimate; the poller reports a database that cannot be read
             taken = None
         self.app.call_from_thread(self._planned, grid, plan, taken, note)
@@ -113,7 +115,7 @@ class PlanPane(Toned):
             self._plan_now()  # What was typed meanwhile.
         elif self.wanted is not None and self.is_attached:
             self.r_s = None if plan is None else expected_r_s(plan, grid.configs[0])
-            self.runs = len(grid.configs)
+            self.runs = grid.runs
             after = f"after step {self.from_step:,}" if self.from_step else ""
             first = f"of the first of {self.runs:,} runs" if self.runs > 1 else ""
             self.of = ", ".join(filter(None, (first, after)))

@@ -7,7 +7,7 @@ there is in the form without a word written here.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -143,10 +143,11 @@ class RunForm:
             self.start[field] = as_entry(field, start[field]) if field in start else spec.default
         self.entries: dict[str, Entry] = dict(self.start)
         self.grid: Grid | None = None
-        """The runs that would be launched; None while something is wrong."""
+        """The runs that would be launched, a sample where they are many; None while something is wrong."""
         self.config: RunConfig | None = None
         self.problems: dict[str, str] = {}
         self._wrong_runs: dict[str, str] = {}
+        self._wrong_points: dict[str, str] = {}
         self._variants: tuple[Mapping[str, Any], ...] = ()
         self._validate()
 
@@ -176,32 +177,65 @@ class RunForm:
         if entry != self.entries[name]:
             self.entries[name] = entry
             self._wrong_runs.pop(name, None)
+            if name in FIELDS:
+                self._wrong_points = {}
             if name in FIELDS or name in AFTER_FIELDS:
                 self._validate()
 
-    def _validate(self) -> None:
+    def show_wrong_points(self, error: ConfigError) -> None:
+        """Take in what was found wrong when all runs of a large grid were made."""
+        self._wrong_points = self._in_words(error, self._settings())
+        self._validate()
+
+    def _settings(self) -> dict[str, Any]:
+        """The settings as they were typed."""
         typed = {name: entry.strip() if isinstance(entry := self.entries[name], str) else entry for name in FIELDS}
-        settings = {name: None if entry == "" and FIELDS[name].optional else entry for name, entry in typed.items()}
+        return {name: None if entry == "" and FIELDS[name].optional else entry for name, entry in typed.items()}
+
+    def whole_grid(self) -> Callable[[], Grid]:
+        """What makes all runs as they are typed now, and not only a sample. It may take seconds: call it in a thread.
+
+        It raises `ConfigError` where settings of some runs do not go together.
+        """
+        grid, settings = self.grid, self._settings()
+
+        def whole() -> Grid:
+            if grid is not None and not grid.points:
+                return grid
+            made = sweeps.expand(settings)
+            _check_code(made.configs)
+            return made
+
+        return whole
+
+    def _validate(self) -> None:
+        settings = self._settings()
         self.grid = self.config = None
         try:
             axes = sweeps.axes_of(settings) if self.lists else {}
             self._variants = tuple(_variants(settings, axes))
-            self.grid = sweeps.expand(settings) if self.lists else Grid({}, (RunConfig.create(settings),))
+            self.grid = sweeps.sample(settings) if self.lists else Grid({}, (RunConfig.create(settings),))
             _check_code(self.grid.configs)
             self.config, self.problems = self.grid.configs[0], {}
         except ConfigError as error:
             self.grid = None
             self._variants = self._variants or (settings,)
-            self.problems = {}
-            for problem in error.problems:
-                listed = problem.field in FIELDS and str(problem.value) != str(settings[problem.field])
-                message = f"{problem.value}: {problem.message}" if listed else problem.message
-                self.problems.setdefault(problem.field, message)
+            self.problems = self._in_words(error, settings)
         except GridTooLargeError as error:
             self._variants = self._variants or (settings,)
             longest = max(FIELDS, key=lambda name: len(str(self.entries[name])) if name in self.listed else -1)
             self.problems = {longest: str(error)}
-        self.problems = self._wrong_runs | self.problems
+        self.problems = self._wrong_runs | self._wrong_points | self.problems
+
+    @staticmethod
+    def _in_words(error: ConfigError, settings: Mapping[str, Any]) -> dict[str, str]:
+        """The first problem of each field in words, with the value where it is one of a list."""
+        problems: dict[str, str] = {}
+        for problem in error.problems:
+            listed = problem.field in FIELDS and str(problem.value) != str(settings[problem.field])
+            message = f"{problem.value}: {problem.message}" if listed else problem.message
+            problems.setdefault(problem.field, message)
+        return problems
 
     @property
     def listed(self) -> frozenset[str]:
@@ -211,13 +245,6 @@ class RunForm:
         return frozenset(
             name for name in FIELDS if isinstance(entry := self.entries[name], str) and _is_list(name, entry)
         )
-
-    @property
-    def group(self) -> str | None:
-        """The group of a sweep: the name that was typed, else one of its settings; None for a single run."""
-        if self.grid is None or not self.grid.axes:
-            return None
-        return self.name or sweeps.group_name(self.grid)
 
     def size(self) -> str:
         """How many runs there are, and of what; empty for a single run."""

@@ -12,6 +12,7 @@ from textual.widgets import DataTable, Static
 
 from db.records import CheckpointRecord
 from itop_tui.dialogs.questions import Confirm
+from itop_tui.figures import run_view
 from itop_tui.figures.format import age_of, count, percent, plain, plural, size
 from itop_tui.look.theme import tone_style
 from itop_tui.run import checkpoint_files
@@ -71,8 +72,8 @@ class CheckpointTable(DataTable[Text]):
             count(row.step), count(row.epoch), percent(row.val_accuracy), size(row.bytes), age_of(row.created_at, now)
         ]  # fmt: skip
         path = Text(no_wrap=True)
-        if wrong:
-            path.append(f"✗ {plain(wrong, 60)}  ", tone_style(self.app.theme_variables, "bad"))
+        for problem in filter(None, (wrong, run_view.damage(row.damaged))):
+            path.append(f"✗ {plain(problem, 60)}  ", tone_style(self.app.theme_variables, "bad"))
         path.append(plain(Path(row.path).name, 200))
         return [kind, *(Text(text, justify="right", no_wrap=True) for text in right), path]
 

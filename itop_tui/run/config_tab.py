@@ -10,6 +10,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input
 
 from db.records import AttemptRecord
+from itop_tui.figures import run_view
 from itop_tui.figures.format import duration, moment, plain, plural
 from itop_tui.look.theme import look
 from itop_tui.look.toned import Part, TonedLines
@@ -38,6 +39,8 @@ def attempt_lines(attempts: Sequence[AttemptRecord], now: float) -> list[list[Pa
                 (f"  from step {attempt.start_step:,}" if attempt.start_step else "", "muted"),
             ]
         )
+        if attempt.damaged:
+            lines.append([(f"     {run_view.damage(attempt.damaged)}", "bad")])
         ending = [f"exit code {attempt.exit_code}"] if attempt.exit_code is not None else []
         ending += [f"signal {attempt.signal}"] if attempt.signal is not None else []
         if attempt.reason or ending:

@@ -70,6 +70,8 @@ def header_lines(view: RunView, now: float, width: int) -> list[list[Part]]:
             lines.append([(where, "muted")])
     if view.parent is not None or run.parent_id is not None:
         lines.append(_fork_line(run, view.parent, width))
+    if run.damaged:
+        lines.append([(run_view.damage(run.damaged), "bad")])
     if run.reason:
         tone = look(run.status).tone if run.status.is_terminal else "muted"
         lines.append([("reason ", "muted"), (plain(run.reason, 400), tone if tone != "live" else "muted")])

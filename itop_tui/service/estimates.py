@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine.config.field_info import explores_less
@@ -62,6 +62,18 @@ class Estimate:
     bytes_from: str
     past_r_s: float | None = None
     past_runs: int = 0
+
+    def of_all(self, times: float) -> Estimate:
+        """What all runs will take where this is of a sample of them, and they are so many times as many."""
+        seconds = None if self.seconds is None else self.seconds * times
+        size = None if self.bytes is None else round(self.bytes * times)
+        return replace(
+            self,
+            seconds=seconds,
+            seconds_from=f"of a sample: {self.seconds_from}",
+            bytes=size,
+            bytes_from=f"of a sample: {self.bytes_from}",
+        )
 
 
 def expected_r_s(plan: Mapping[str, Any], config: RunConfig) -> float | None:

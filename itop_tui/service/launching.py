@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from db.records import BatchResult, CheckpointRecord, CodeFile, RunRecord, StartsAfter, Where
     from db.session import Database
     from engine.config.run_config import RunConfig
+    from itop_tui.service.sweeps import Grid
 
 DEMO_GROUP = "demo"
 DEMO_PRESETS = ("digits-dense", "digits-set", "digits-rigl")
@@ -38,7 +39,7 @@ class Launched:
         there = self.wanted - len(self.runs)
         if not self.runs:
             return f"Nothing to queue: group {self.group} has all {plural(self.wanted, 'run')}."
-        rest = f"; {there} of {self.wanted} were there already" if there else ""
+        rest = f"; {there:,} of {self.wanted:,} were there already" if there else ""
         return f"{plural(len(self.runs), 'run')} {state} in group {self.group}{rest}."
 
 
@@ -88,6 +89,36 @@ def queue_runs(
         for number, config in enumerate(configs)
     ]
     return runs.create_many(db, new, where=where, submission=submit.submission())
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """So many runs that a person is asked first: nothing was queued yet."""
+
+    number: int
+    grid: Grid
+
+
+def launch_sweep(db: Database, grid: Grid, *, name: str = "", sure: bool = False, **about: Any) -> Launched | Unsure:
+    """Queue the runs of a grid, as `launch` does.
+
+    Args:
+        db: The database.
+        grid: All its runs, no sample.
+        name: The name of the run; of several that of their group, which empty is named for its settings.
+        sure: Whether the person was asked, where they are many.
+        **about: What else `launch` takes.
+    """
+    from itop_tui.service import sweeps
+
+    if not grid.axes:
+        return launch(db, grid.configs, name=name or None, **about)
+    group = name or sweeps.group_name(grid)
+    if not sure and sweeps.many(len(grid.configs)) is not None:
+        number = len(sweeps.missing(db, group, grid.configs))
+        if sweeps.many(number) is not None:
+            return Unsure(number, grid)
+    return launch(db, grid.configs, group=group, **about)
 
 
 def launch(

@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import itertools
 import math
+import random
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from db.session import Database
 
 MOST = 1000
-"""The most runs of one grid that are queued without a question."""
+"""The most runs that are queued at once without a question."""
 LARGEST = 50_000
 """The most runs of one grid."""
+SAMPLED = 200
+"""Of a grid that has more runs, so many are made while it is typed."""
 
 _ONE_VALUE = frozenset({"data_dir", "weights", "save", "include", "exclude", "layer_densities"})
 """Settings that are paths or lists themselves, in which a comma is a comma."""
@@ -38,10 +41,9 @@ _LIKE_A_RANGE = re.compile(r"[-+.\de]*\d\s*\.\.\s*[-+.\d]*", re.ASCII | re.IGNOR
 class GridTooLargeError(ValueError):
     """A grid has more runs than anybody means."""
 
-    def __init__(self, points: int, most: int = LARGEST) -> None:
+    def __init__(self, points: int) -> None:
         self.points = points
-        more = "; itop sweep --yes queues more" if most < LARGEST else ""
-        super().__init__(f"this grid has {points:,} runs, more than the {most:,} that one sweep may queue{more}")
+        super().__init__(f"this grid has {points:,} runs, more than the {LARGEST:,} that one sweep may queue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,19 @@ class Grid:
 
     Attributes:
         axes: The settings that are lists, each with its values as text, in the order of the form.
-        configs: A configuration for each point, the last axis varying fastest; equal ones once.
+        configs: A configuration for each point, the last axis varying fastest, equal ones once; of a sample those of
+            some points, the first one among them.
+        points: How many runs a sample stands for; 0 where the configurations are all there are.
     """
 
     axes: Mapping[str, tuple[str, ...]]
     configs: tuple[RunConfig, ...]
+    points: int = 0
+
+    @property
+    def runs(self) -> int:
+        """How many runs there are; of a sample before equal ones are found."""
+        return self.points or len(self.configs)
 
 
 def kinds_of(name: str) -> set[Any]:
@@ -133,31 +143,84 @@ def expand(
     make: Callable[[Mapping[str, Any]], RunConfig] = RunConfig.create,
     *,
     repetitions: int = 1,
-    most: int = MOST,
 ) -> Grid:
     """Make the configurations of a grid; settings without a list give a grid of one point.
 
     Raises:
         ConfigError: With each problem of any point once.
-        GridTooLargeError: It has more than `most` runs.
+        GridTooLargeError: It has more than `LARGEST` runs.
     """
     axes = axes_of(settings)
-    points = repetitions * math.prod(map(len, axes.values()))
-    if points > most:
-        raise GridTooLargeError(points, most)
+    _count(axes, repetitions)
+    made = _made(settings, axes, itertools.product(*axes.values()), make)
     configs: dict[str, RunConfig] = {}
-    problems: dict[str, Problem] = {}
-    for values in itertools.product(*axes.values()):
-        try:
-            config = make({**settings, **dict(zip(axes, values, strict=True))})
-        except ConfigError as error:
-            problems |= {str(problem): problem for problem in error.problems}
-            continue
+    for config in made:
         for one in seeded(config, repetitions):
             configs.setdefault(experiment_key(one), one)  # 0.1 and 0.10 are one point
+    return Grid(axes, tuple(configs.values()))
+
+
+def sample(settings: Mapping[str, Any]) -> Grid:
+    """Make a grid as `expand` does; of one with more than `SAMPLED` runs, so many that are chosen evenly.
+
+    It is for what is done at every key: a thousand configurations take a third of a second. Every axis is checked: all
+    its values, or `SAMPLED` of them with the first and the last. Which of them do not go together is only known when
+    all runs are made.
+
+    Raises:
+        ConfigError: With each problem found once.
+        GridTooLargeError: It has more than `LARGEST` runs.
+    """
+    axes = axes_of(settings)
+    points = _count(axes)
+    if points <= SAMPLED:
+        return expand(settings)
+    first = {name: values[0] for name, values in axes.items()}
+    checked = [
+        tuple({**first, name: values[number]}.values())
+        for name, values in axes.items()
+        for number in sorted({*range(0, len(values), math.ceil(len(values) / SAMPLED)), len(values) - 1})
+    ]
+    _made(settings, axes, dict.fromkeys(checked), RunConfig.create)
+    # The same ones each time, so that what is estimated from them does not move.
+    chosen = sorted({0, *random.Random(0).sample(range(1, points), SAMPLED - 1)})
+    return Grid(axes, tuple(_made(settings, axes, (_point(axes, each) for each in chosen), RunConfig.create)), points)
+
+
+def _count(axes: Mapping[str, Sequence[str]], repetitions: int = 1) -> int:
+    """How many points a grid has, where that is not too many."""
+    points = repetitions * math.prod(map(len, axes.values()))
+    if points > LARGEST:
+        raise GridTooLargeError(points)
+    return points
+
+
+def _point(axes: dict[str, tuple[str, ...]], number: int) -> tuple[str, ...]:
+    """The values of a point by its number, the last axis varying fastest."""
+    values: list[str] = []
+    for axis in reversed(axes.values()):
+        number, place = divmod(number, len(axis))
+        values.insert(0, axis[place])
+    return tuple(values)
+
+
+def _made(
+    settings: Mapping[str, Any],
+    axes: Mapping[str, Sequence[str]],
+    points: Iterable[tuple[str, ...]],
+    make: Callable[[Mapping[str, Any]], RunConfig],
+) -> list[RunConfig]:
+    """The configurations of points; raises with each problem of any of them once."""
+    configs: list[RunConfig] = []
+    problems: dict[str, Problem] = {}
+    for values in points:
+        try:
+            configs.append(make({**settings, **dict(zip(axes, values, strict=True))}))
+        except ConfigError as error:
+            problems |= {str(problem): problem for problem in error.problems}
     if problems:
         raise ConfigError(list(problems.values()))
-    return Grid(axes, tuple(configs.values()))
+    return configs
 
 
 def seeded(config: RunConfig, repetitions: int) -> list[RunConfig]:
@@ -252,8 +315,18 @@ def many_of(name: str, number: int) -> str:
     return f"{number:,} {label}"
 
 
+def axes_shown(grid: Grid) -> str:
+    """What a grid is made of: "2 densities × 2 growths × 3 seeds"."""
+    return " × ".join(many_of(name, len(values)) for name, values in grid.axes.items())
+
+
 def size_shown(grid: Grid) -> str:
     """How large a grid is, and of what: "12 runs: 2 densities × 2 growths × 3 seeds"."""
-    of = " × ".join(many_of(name, len(values)) for name, values in grid.axes.items())
-    runs = f"{len(grid.configs):,} run{'s' if len(grid.configs) != 1 else ''}"
+    of = axes_shown(grid)
+    runs = f"{grid.runs:,} run{'s' if grid.runs != 1 else ''}"
     return f"{runs}: {of}" if of else runs
+
+
+def many(number: int) -> str | None:
+    """What is said before so many runs are queued; None where nothing has to be asked."""
+    return f"This queues {number:,} runs." if number > MOST else None

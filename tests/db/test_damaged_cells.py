@@ -16,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.finding import grouping
+from db.history import metrics
+from db.history.writer import MetricWriter
 from db.models import AttemptRow, CheckpointRow, RunRow
-from db.records import RunQuery, RunRecord, RunStatus
+from db.records import RunQuery, RunRecord, RunStatus, StepMetric
 from db.runs import attempts, checkpoints, queue, runs
 from db.session import Database
 from tests.db.helpers import end, new_run, started
@@ -183,3 +185,21 @@ def test_what_is_damaged_reads_as_harmless(whole: Path, tmp_path: Path) -> None:
     assert run.damaged == ("config", "created_at", "loss", "status", "step", "uid")
     assert (run.status, run.step, run.loss, run.uid, run.config) == (RunStatus.LOST, 0, None, "damaged-1", {})
     assert math.isnan(run.created_at)
+
+
+@pytest.mark.parametrize("cell", ["low", b"\xff"])
+def test_a_number_that_is_none_leaves_out_its_step_alone(whole: Path, tmp_path: Path, cell: object) -> None:
+    path = tmp_path / "itop.db"
+    shutil.copy(whole, path)
+    with closing(Database.open(str(path))) as db:
+        run = runs.create(db, config={}, name="with steps")
+        attempt = runs.reserve(db, run.id, host="here", device="cpu", slots=9)
+        assert attempt is not None
+        with MetricWriter(db, run.id, attempt.id) as writer:
+            for step in range(1, 6):
+                writer.step(StepMetric(step=step, epoch=1, loss=float(step), accuracy=0.5, learning_rate=0.1))
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE step_metrics SET loss = ? WHERE run_id = ? AND step = 3", (cell, run.id))
+        loss, rate = (metrics.series(db, run.id, name) for name in ("loss", "learning_rate"))
+        assert (loss.steps, loss.values) == ([1, 2, 4, 5], [1.0, 2.0, 4.0, 5.0])
+        assert rate.steps == [1, 2, 3, 4, 5]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -169,3 +170,18 @@ def test_a_home_that_cannot_be_written_costs_only_the_memory(config: Path, monke
     monkeypatch.setenv("ITOP_HOME", str(config.parent / "file" / "below"))
     remember("itop-light")
     assert load().theme is None
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_theme_that_cannot_be_written_leaves_the_earlier_one_and_no_file(
+    config: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    remember("itop-light")
+    before = {path.name: path.read_bytes() for path in config.parent.iterdir()}
+
+    def full(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("json.dump", full)
+    remember("itop-dark")
+    assert {path.name: path.read_bytes() for path in config.parent.iterdir()} == before

@@ -11,7 +11,7 @@ from db.session import Database
 from engine.config.continuation import recomputed, refusal, resumable
 from engine.config.run_config import RunConfig
 from itop_tui.cli.errors import CommandError, UsageError
-from itop_tui.cli.flags import Flags, resolve, takes_settings
+from itop_tui.cli.flags import Flags, Yes, resolve, takes_settings
 from itop_tui.cli.parameters import (
     After,
     AfterOk,
@@ -103,6 +103,7 @@ def fork(
     after: After = (),
     after_ok: AfterOk = (),
     wait: Wait = False,
+    yes: Yes = False,
     json: Json = False,
 ) -> int:
     """Start a new run from a checkpoint of another, with the settings that are given here changed.
@@ -131,6 +132,7 @@ def fork(
             group=group,
             group_of_one=parent.group,
             tags=tag,
+            yes=yes,
             notes=notes,
             priority=priority,
             parent_id=parent.id,

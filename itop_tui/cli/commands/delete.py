@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Annotated
 
@@ -13,8 +12,9 @@ from db.records import RunQuery, RunRecord
 from db.runs import runs as store
 from db.runs.removal import remove
 from db.runs.silence import advice
-from itop_tui.cli.errors import CommandError, Exit, UsageError
+from itop_tui.cli.errors import CommandError, Exit
 from itop_tui.cli.parameters import Json, RunNames
+from itop_tui.cli.questions_asked import confirm
 from itop_tui.cli.store import find_all, opened
 from itop_tui.cli.terminal import console, data, note, state
 from itop_tui.figures.format import plural, size
@@ -68,8 +68,5 @@ def _confirm(found: list[RunRecord], freed: dict[int, int], heirs: list[RunRecor
         note(
             f"Run {heir.id} was forked from run {heir.parent_id}; it stays, and its parent's curve and checkpoints go."
         )
-    if not sys.stdin.isatty():
-        raise UsageError("nothing was deleted: there is no terminal to ask on; --yes deletes without asking")
-    out.print(Text(f"Delete {plural(len(found), 'run')} and free {size(sum(freed.values()))}? [y/N] "), end="")
-    if input().strip().lower() not in ("y", "yes"):
-        raise CommandError("nothing was deleted")
+    question = f"Delete {plural(len(found), 'run')} and free {size(sum(freed.values()))}?"
+    confirm("", question, refused="nothing was deleted", hint="--yes deletes without asking")

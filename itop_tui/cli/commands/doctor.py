@@ -35,8 +35,9 @@ from engine.config.catalogue import DATASETS
 from engine.config.locations import FIRST_LABELS, LAYOUTS, Located, candidates, data_folder
 from engine.launch import submit
 from engine.launch.devices import DeviceList, list_devices
-from itop_tui.cli.errors import CommandError, Exit, UsageError
+from itop_tui.cli.errors import Exit
 from itop_tui.cli.parameters import Json
+from itop_tui.cli.questions_asked import confirm
 from itop_tui.cli.terminal import Verdict, console, data, heading, verdict, write
 from itop_tui.figures.format import moment, plain, plural, size
 from itop_tui.service import leftovers, repairs, sharing
@@ -107,11 +108,8 @@ def _repair(*, yes: bool, json: bool) -> int:
             for one in found:
                 console().print(Text.assemble("→ ", data(one.sentence)), soft_wrap=True)
         if found and not yes:
-            if not sys.stdin.isatty():
-                raise UsageError("nothing was changed: there is no terminal to ask on; --yes repairs without asking")
-            console(stderr=True).print(f"Do {plural(len(found), 'repair')}? [y/N] ", end="", markup=False)
-            if input().strip().lower() not in ("y", "yes"):
-                raise CommandError("nothing was changed")
+            question = f"Do {plural(len(found), 'repair')}?"
+            confirm("", question, refused="nothing was changed", hint="--yes repairs without asking")
         for one in found:
             one.do()
     if json:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from itop_tui.cli.errors import CommandError, UsageError
-from itop_tui.cli.flags import Flags, resolve, takes_settings
+from itop_tui.cli.errors import UsageError
+from itop_tui.cli.flags import Flags, Yes, resolve, takes_settings
 from itop_tui.cli.parameters import After, AfterOk, GroupName, Json, Notes, PresetName, Priority, Tags, Wait
-from itop_tui.cli.queueing import report
+from itop_tui.cli.queueing import confirm_many, report
 from itop_tui.cli.store import opened
-from itop_tui.cli.terminal import Cell, Column, console, data, note, print_table
+from itop_tui.cli.terminal import Cell, Column, data, note, print_table
 from itop_tui.figures.format import plural
 from itop_tui.service import launching, sweeps
 from itop_tui.service.json_shape import print_json
@@ -23,14 +22,6 @@ from itop_tui.service.sweeps import Grid, GridTooLargeError
 
 DryRun = Annotated[
     bool, Parameter(name="--dry-run", negative=(), show_default=False, help="Show the grid and queue nothing.")
-]
-
-
-Yes = Annotated[
-    bool,
-    Parameter(
-        name=["--yes", "-y"], negative=(), show_default=False, help=f"Do not ask before more than {sweeps.MOST:,} runs."
-    ),
 ]
 
 SweepName = Annotated[
@@ -84,10 +75,11 @@ def sweep(
             if json:
                 print_json([])
             return 0
-        if len(missing) > sweeps.MOST and not yes:
-            _confirm(len(missing))
+        if not yes:
+            confirm_many(len(missing))
         tags = [tag] * len(missing)
-        wanted = [names[made.configs.index(config)] for config in missing]
+        named = dict(zip(map(id, made.configs), names, strict=True))
+        wanted = [named[id(config)] for config in missing]
         queued = launching.queue_runs(database, missing, names=wanted, tags=tags, group=group, **about)
         return report(database, queued, verb="Queued", wait=wait, json=json, as_list=True)
 
@@ -104,19 +96,9 @@ def grid(flags: Flags, *, preset: str | None) -> Grid:
             flags.settings,
             lambda settings: resolve(replace(flags, settings=settings), preset=preset),
             repetitions=flags.repetitions(),
-            most=sweeps.LARGEST,
         )
     except GridTooLargeError as error:
         raise UsageError(str(error)) from None
-
-
-def _confirm(number: int) -> None:
-    """Ask before so many runs are queued; ends the command unless the answer is yes."""
-    if not sys.stdin.isatty():
-        raise UsageError(f"nothing was queued: this would queue {number:,} runs; --yes queues them")
-    console(stderr=True).print(f"Queue {number:,} runs? [y/N] ", end="", markup=False)
-    if input().strip().lower() not in ("y", "yes"):
-        raise CommandError("nothing was queued")
 
 
 def _told(points: int, missing: int, group: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itop_tui.cli.flags import Flags, resolve, takes_settings
+from itop_tui.cli.flags import Flags, Yes, resolve, takes_settings
 from itop_tui.cli.parameters import After, AfterOk, GroupName, Json, NewName, Notes, PresetName, Priority, Tags, Wait
 from itop_tui.cli.terminal import note
 
@@ -20,6 +20,7 @@ def train(
     after: After = (),
     after_ok: AfterOk = (),
     wait: Wait = False,
+    yes: Yes = False,
     json: Json = False,
 ) -> int:
     """Queue a run and start it in the background.
@@ -43,6 +44,7 @@ def train(
             name=name,
             group=group,
             tags=tag,
+            yes=yes,
             notes=notes,
             priority=priority,
             starts_after=find_runs(database, after, after_ok),

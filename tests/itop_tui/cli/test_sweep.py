@@ -9,6 +9,7 @@ from db.runs import attempts, runs
 from db.session import Database
 from itop_tui.service import sweeps
 from tests.itop_tui.cli.conftest import Itop
+from tests.itop_tui.cli.recorded import trained
 
 GRID = ("sweep", "--preset", "digits-rigl", "--density", "0.05,0.1", "--seed", "1,2,3")
 
@@ -87,8 +88,7 @@ def test_a_grid_too_large_to_be_meant_is_refused(itop: Itop, database: Database)
     many = ",".join(map(str, range(1001)))
     outcome = itop("sweep", "--seed", many)
     assert outcome.code == 2
-    assert "1,001 runs" in outcome.err
-    assert "--yes" in outcome.err
+    assert "nothing was queued: this queues 1,001 runs; --yes queues them" in outcome.err
     assert queued(database) == []
 
 
@@ -100,10 +100,38 @@ def test_a_large_grid_asks(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", lambda: answer)
     outcome = itop("sweep", "--seed", "1..4")
-    assert "Queue 4 runs? [y/N]" in outcome.err
+    assert "This queues 4 runs. Queue them? [y/N]" in outcome.err
     assert len(queued(database)) == (4 if answer == "y" else 0)
     assert itop("sweep", "--seed", "1..4", "--yes").code == 0
     assert len(queued(database)) == 4
+
+
+@pytest.mark.parametrize("words", [("train",), ("fork", "1")])
+def test_so_many_repetitions_ask_too(
+    itop: Itop, database: Database, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    trained(database)
+    outcome = itop(*words, "--epochs", "90", "--iters", "1001")
+    assert (outcome.code, "this queues 1,001 runs; --yes queues them" in outcome.err) == (2, True), outcome.err
+    monkeypatch.setattr(sweeps, "MOST", 3)
+    assert itop(*words, "--epochs", "90", "--iters", "4", "--yes").code == 0
+    assert len(queued(database)) == 5
+    outcome = itop(*words, "--epochs", "90", "--iters", "1000000000", "--yes")
+    assert (outcome.code, "must be at most 50,000" in outcome.err) == (2, True)
+
+
+def test_a_question_that_ends_without_an_answer_is_a_no(
+    itop: Itop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended() -> str:
+        raise EOFError
+
+    monkeypatch.setattr(sweeps, "MOST", 3)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", ended)
+    outcome = itop("sweep", "--seed", "1..4")
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (1, "itop: nothing was queued")
+    assert queued(database) == []
 
 
 def test_more_than_any_sweep_may_have_is_refused_whatever_is_said(itop: Itop, database: Database) -> None:

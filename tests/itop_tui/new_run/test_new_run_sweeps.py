@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from db.records import RunQuery
 from db.runs import runs
 from db.session import Database
 from itop_tui.app import ItopApp
 from itop_tui.dialogs.chooser import Picker
+from itop_tui.dialogs.questions import Confirm
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.runs.runs_screen import RunsScreen
+from itop_tui.service import sweeps
 from tests.itop_tui.support import form_app, form_of, open_form, screen_text, started, wait_for
 
 
@@ -60,14 +64,68 @@ async def test_a_grid_too_large_or_wrong_at_one_point_is_not_launched() -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         form = await open_form(pilot)
         form.fields.go_to("seed")
-        await pilot.press("ctrl+u", *"1..5000")
-        await wait_for(pilot, lambda: "this grid has 5,000 runs" in screen_text(app))
+        await pilot.press("ctrl+u", *"1..50001")
+        await wait_for(pilot, lambda: "this grid has 50,001 runs" in screen_text(app))
         await pilot.press("ctrl+u", *"1..5")
         form.fields.go_to("density")
         await pilot.press("ctrl+u", *"0.1,7")
         await wait_for(pilot, lambda: "density: 7: must be" in screen_text(app))
         await pilot.press("ctrl+s")
         assert isinstance(app.screen, NewRunScreen)
+
+
+async def test_many_runs_are_queued_after_a_question(
+    app: ItopApp, database: Database, scheduled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeps, "MOST", 6)
+    monkeypatch.setattr(sweeps, "SAMPLED", 5)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 0)
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        form = form_of(app)
+        await pilot.press(*"many")
+        form.fields.go_to("seed")
+        await pilot.press("ctrl+u", *"1..4")
+        form.fields.go_to("density")
+        await pilot.press("ctrl+u", *"0.1,0.2")
+        await wait_for(pilot, lambda: "ready  8 runs" in screen_text(app))
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "This queues 8 runs." in screen_text(app))
+        assert is_shown(app, "  2 densities × 4 seeds.")
+        await pilot.press("enter")  # only y says yes
+        assert isinstance(app.screen, Confirm)
+        await pilot.press("n")
+        await wait_for(pilot, partial(is_shown, app, "ready  8 runs"))
+        assert isinstance(app.screen, NewRunScreen)
+        assert runs.count(database, RunQuery()) == 0
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
+        await wait_for(pilot, lambda: isinstance(app.screen, RunsScreen))
+        assert runs.count(database, RunQuery(group="many")) == 8
+        assert len(scheduled) == 1
+
+
+async def test_settings_that_do_not_go_together_in_one_of_many_runs_are_said_at_the_launch(
+    app: ItopApp, database: Database, scheduled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeps, "SAMPLED", 2)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(pilot, 0)
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        form = form_of(app)
+        for field, text in (("epochs", "30,20,2"), ("warmup_epochs", "0,3")):
+            form.fields.go_to(field)
+            await pilot.press("ctrl+u", *text)
+        await wait_for(pilot, lambda: "ready  6 runs" in screen_text(app))
+        form.fields.go_to("name")
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "warmup epochs: 3: must be fewer than the 2 epochs" in screen_text(app))
+        assert isinstance(app.screen, NewRunScreen)
+        assert form.fields.current.name == "warmup_epochs"
+        assert (runs.count(database, RunQuery()), scheduled) == (0, [])
 
 
 async def test_choices_become_lists_by_a_comma_and_shorter_by_backspace() -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from engine.config.field_info import FIELD_SECTIONS
 from engine.config.presets import PRESETS
-from engine.config.run_config import RunConfig
+from engine.config.run_config import ConfigError, RunConfig
 from itop_tui.new_run.run_form import FIELDS, RunForm
+from itop_tui.service import sweeps
 
 
 def form(preset: str = "digits-rigl") -> RunForm:
@@ -21,7 +22,9 @@ def config_of(form: RunForm) -> RunConfig:
 
 
 def group_of(form: RunForm) -> str:
-    return form.group or ""
+    """The group that its runs would be queued in; empty for a single run."""
+    grid = form.whole_grid()()
+    return (form.name or sweeps.group_name(grid)) if grid.axes else ""
 
 
 def problems_of(form: RunForm) -> set[str]:
@@ -170,8 +173,8 @@ def test_lists_make_a_grid_and_each_combination_is_checked() -> None:
     typed.set("density", "0.05")
     typed.set("seed", "3..1")
     assert "a range goes upwards" in typed.problems["seed"]
-    typed.set("seed", "1..9999")
-    assert "9,999 runs" in typed.problems["seed"]
+    typed.set("seed", "1..99999")
+    assert "99,999 runs" in typed.problems["seed"]
     typed.set("seed", "4")
     assert typed.problems == {}
     assert not typed.listed
@@ -188,7 +191,6 @@ def test_a_field_counts_where_any_run_of_the_sweep_uses_it() -> None:
 def test_the_command_of_a_sweep_makes_the_same_group() -> None:
     from itop_tui.cli.commands.sweep import grid
     from itop_tui.cli.flags import collect
-    from itop_tui.service.sweeps import group_name
 
     typed = form("digits-set")
     typed.set("growth", "random,gradient")
@@ -212,7 +214,32 @@ def test_the_command_of_a_sweep_makes_the_same_group() -> None:
     made = grid(collect(given), preset=None)
     assert typed.grid is not None
     assert made.configs == typed.grid.configs
-    assert group_name(made) == typed.group
+    assert sweeps.group_name(made) == group_of(typed)
+
+
+def test_a_large_grid_is_a_sample_until_it_is_launched() -> None:
+    typed = form("digits-set")
+    typed.set("seed", "1..1200")
+    assert typed.grid is not None
+    assert typed.size() == "1,200 runs: 1,200 seeds"
+    assert len(typed.grid.configs) == sweeps.SAMPLED
+    whole = typed.whole_grid()()
+    assert [config.seed for config in whole.configs] == list(range(1, 1201))
+    assert whole.configs[0] == config_of(typed)
+
+
+def test_what_does_not_go_together_in_one_run_of_many_is_said_of_its_field() -> None:
+    typed = form("digits-set")
+    typed.set("epochs", "30..600,3")
+    typed.set("warmup_epochs", "0,3")
+    assert typed.problems == {}  # only one of 1,144 points is wrong
+    with pytest.raises(ConfigError) as caught:
+        typed.whole_grid()()
+    typed.show_wrong_points(caught.value)
+    assert typed.problems == {"warmup_epochs": "3: must be fewer than the 3 epochs of the whole run"}
+    typed.set("warmup_epochs", "0,1")
+    assert typed.problems == {}
+    assert len(typed.whole_grid()().configs) == 1144
 
 
 def test_a_fork_is_one_run() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 import re
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.config.run_config import ConfigError, RunConfig
 from itop_tui.service import sweeps
-from itop_tui.service.sweeps import MOST, GridTooLargeError, expand, group_name, size_shown, values_of
+from itop_tui.service.sweeps import LARGEST, GridTooLargeError, expand, group_name, size_shown, values_of
 
 
 @pytest.mark.parametrize(
@@ -126,11 +127,28 @@ def test_every_combination_is_checked_and_each_problem_told_once() -> None:
 
 
 def test_a_grid_too_large_is_not_built() -> None:
-    for given_settings, points in (({"seed": "1..1000000000"}, 10**9), ({"seed": "1..100", "epochs": "1..11"}, 1100)):
+    too_large = (({"seed": "1..1000000000"}, 10**9), ({"seed": "1..1000", "epochs": "1..51"}, 51_000))
+    for (given_settings, points), make in itertools.product(too_large, (expand, sweeps.sample)):
         with pytest.raises(GridTooLargeError) as caught:
-            expand(given_settings)
-        assert caught.value.points == points > MOST
+            make(given_settings)
+        assert caught.value.points == points > LARGEST
     assert math.isclose(len(expand({"seed": "1..100"}).configs), 100)
+
+
+def test_a_sample_has_the_first_point_and_points_of_the_grid_and_checks_each_axis() -> None:
+    wanted = {"data": "digits", "seed": "7..300", "lr": "0.1,0.2", "growth": "random,gradient", "sparse": "true"}
+    made, whole = sweeps.sample(wanted), expand(wanted)
+    assert (made.runs, made.axes, len(made.configs)) == (whole.runs, whole.axes, sweeps.SAMPLED)
+    assert made.configs[0] == whole.configs[0]
+    places = [whole.configs.index(config) for config in made.configs]
+    assert places == sorted(set(places))
+    assert sweeps.sample(wanted) == made
+    few = {"data": "digits", "seed": "1..3"}
+    assert sweeps.sample(few) == expand(few)
+    for last in ({"epochs": "1..300,0"}, {"seed": "1..300", "density": "0.1,0.2,7"}):
+        with pytest.raises(ConfigError) as caught:
+            sweeps.sample({"data": "digits", "sparse": "true", **last})
+        assert [problem.field for problem in caught.value.problems] == [list(last)[-1]]
 
 
 def test_the_same_grid_written_otherwise_is_the_same_group() -> None:
