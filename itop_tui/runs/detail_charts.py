@@ -55,7 +55,7 @@ class DetailCharts(Vertical):
     def request(self) -> CurveRequest | None:
         """What is to be read; None while no chart is visible."""
         visible = self._visible
-        if not self.display or not self.is_on_screen or not visible:
+        if not self.is_on_screen or not visible:
             return None
         names = tuple(name for spec in visible for name in spec.names)
         return CurveRequest(names=names, columns=max(16, self.size.width))

@@ -67,7 +67,7 @@ class LossCurves:
         """The runs whose curves are to be read, each with its step."""
         columns = [each.column.key for each in self._table.page.placed]
         shown = list(self._table.runs_in_sight) if "curve" in columns else []
-        if self._detail.display and self._detail.run is not None:
+        if self._detail.is_on_screen and self._detail.run is not None:
             shown.append(self._detail.run)
         return {run.id: run.step for run in shown if _outgrown(run, self._steps.get(run.id))}
 

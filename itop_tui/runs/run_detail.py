@@ -67,7 +67,7 @@ class RunDetail(Toned):
 
     def tick(self) -> None:
         """Draw times that moved on, ages too; not where the pane was just drawn, as it is all the time a run trains."""
-        if self.display and self.run is not None and self._clock() - self._drawn_at > 0.9:
+        if self.is_on_screen and self.run is not None and self._clock() - self._drawn_at > 0.9:
             self.refresh()
 
     @property

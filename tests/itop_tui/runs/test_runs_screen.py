@@ -206,11 +206,11 @@ async def test_the_details_follow_the_cursor_and_can_be_hidden() -> None:
         assert "the loss became NaN at step 412" in screen_text(app)
         pane = app.screen.query_one(RunDetail)
         await pilot.press("i")
-        await wait_for(pilot, lambda: not pane.display)
+        await wait_for(pilot, lambda: not pane.is_on_screen)
         await pilot.press("i")
-        await wait_for(pilot, lambda: pane.display)
+        await wait_for(pilot, lambda: pane.is_on_screen)
         await pilot.resize_terminal(80, 24)
-        await wait_for(pilot, lambda: not pane.display)
+        await wait_for(pilot, lambda: not pane.is_on_screen)
 
 
 async def test_both_themes_and_quitting() -> None:
