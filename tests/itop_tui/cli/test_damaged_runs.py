@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from db import paths
+from db.history.writer import MetricWriter
 from db.records import RunStatus
 from db.runs import checkpoints, runs
 from db.session import Database
+from tests.db.helpers import step
 from tests.itop_tui.cli.conftest import Itop
-from tests.itop_tui.cli.recorded import queued, trained
+from tests.itop_tui.cli.recorded import queued, running, trained
 
 
 def damage(home: Path, table: str, row: int, **cells: object) -> None:
@@ -93,6 +95,27 @@ def test_doctor_repairs_what_it_said(itop: Itop, database: Database, home: Path)
     assert [one.id for one in checkpoints.for_run(database, whole.id)] == [kept.id]
     repaired = runs.get(database, run.id)
     assert (repaired.damaged, repaired.status, repaired.ended_at) == ((), RunStatus.COMPLETED, None)
+    assert "There is nothing to repair." in itop("doctor", "--repair").out
+
+
+def test_doctor_builds_damaged_copies_of_curves_again(itop: Itop, database: Database, home: Path) -> None:
+    run, whole = queued(database), queued(database)
+    for one in (run, whole):
+        with MetricWriter(database, one.id, running(database, one)) as writer:
+            for number in range(1, 600):
+                writer.step(step(number))
+    assert itop("doctor", "--checksums").code == 0
+    with closing(sqlite3.connect(home / "itop.db")) as connection, connection:
+        connection.execute("UPDATE step_chunks SET entries = x'00' WHERE run_id = ?", (run.id,))
+    report = itop("doctor", "--checksums")
+    assert report.code == 1
+    assert f"the thinned copies of 1 run are damaged: {run.id}" in " ".join(report.out.split())
+    asked = itop("doctor", "--repair")
+    assert asked.code == 2
+    assert f"build the thinned copies of the curves of run {run.id} again from its steps" in asked.out
+    assert itop("doctor", "--checksums").code == 1
+    assert itop("doctor", "--repair", "--yes").code == 0
+    assert itop("doctor", "--checksums").code == 0
     assert "There is nothing to repair." in itop("doctor", "--repair").out
 
 
