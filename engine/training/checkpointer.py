@@ -35,7 +35,8 @@ __all__ = ["Checkpointer"]
 
 Answer = TypeVar("Answer")
 
-_PATIENCE_SECONDS = 3600.0  # as the metric writer's: a database that is unavailable for a while must not end a training
+# As the metric writer's: a database, or a home, that is not there for a while must not end a training.
+_PATIENCE_SECONDS = 3600.0
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 0.1, 2.0
 
 
@@ -143,13 +144,14 @@ class Checkpointer(Callback):
         Raises:
             OSError: The disk is full, or the folder cannot be written. No file of this state is left, and all
                 checkpoints from before are.
-            StoreError: The database took no row for an hour, or the run was started again elsewhere.
+            StoreError: The home was gone, or the database took no row, for an hour; or the run was started elsewhere.
         """
         trainer.flush()
         self._flush()
         number = min(trainer.epoch, trainer.config.total_epochs) if epoch is None else epoch
         first, *others = kinds
-        file = checkpoint.write(self._free_path(trainer.step, first), trainer.state_dict())
+        path, state = self._free_path(trainer.step, first), trainer.state_dict()
+        file = self._patiently(lambda: checkpoint.write(path, state))
         names = [file.path]
         try:
             names.extend(checkpoint.link(file, self._free_path(trainer.step, kind)).path for kind in others)
@@ -185,7 +187,7 @@ class Checkpointer(Callback):
                 if last:
                     raise
                 if not waits:
-                    say(f"a checkpoint waits for the database: {error}")
+                    say(f"a checkpoint waits: {error}")
                 waits = True
         raise AssertionError("the last try either answers or raises")
 
