@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from db.errors import DatabaseUnavailable
+from db.errors import DatabaseUnavailable, HomeGone
 from db.paths import run_folder
 from db.records import CheckpointKind, CheckpointRecord
 from db.retrying import lengthening, tries
@@ -151,10 +152,11 @@ class Checkpointer(Callback):
         number = min(trainer.epoch, trainer.config.total_epochs) if epoch is None else epoch
         first, *others = kinds
         path, state = self._free_path(trainer.step, first), trainer.state_dict()
-        file = self._patiently(lambda: checkpoint.write(path, state))
+        file = self._put(partial(checkpoint.write, path, state))
         names = [file.path]
         try:
-            names.extend(checkpoint.link(file, self._free_path(trainer.step, kind)).path for kind in others)
+            wanted = (self._free_path(trainer.step, kind) for kind in others)
+            names.extend(self._put(partial(checkpoint.link, file, path)).path for path in wanted)
         except OSError:
             self._remove([str(name) for name in names])
             raise
@@ -177,6 +179,9 @@ class Checkpointer(Callback):
         )
         self._remove_files([one.path for one in before])
         return record
+
+    def _put(self, write: Callable[[], Answer]) -> Answer:
+        return self._patiently(lambda: _in_home(write))
 
     def _patiently(self, ask: Callable[[], Answer]) -> Answer:
         waits = False
@@ -216,3 +221,15 @@ class Checkpointer(Callback):
             path = self._folder / checkpoint.file_name(step, f"{kind}-{number}")
             number += 1
         return path
+
+
+def _in_home(write: Callable[[], Answer]) -> Answer:
+    """Write to the run's folder, which is made where it is missing.
+
+    Raises:
+        HomeGone: Something vanished meanwhile, as where the home is moved; later it may be there.
+    """
+    try:
+        return write()
+    except FileNotFoundError as error:
+        raise HomeGone(f"{error.filename} vanished while it was written: was the home moved?") from error

@@ -34,7 +34,7 @@ def change(db: Database, run_id: int, statement: sa.Insert | sa.Update | sa.Dele
         session.execute(statement)
 
 
-DAMAGE = {
+DAMAGE: dict[str, sa.Update | sa.Delete] = {
     "cut off": sa.update(CHUNKS).values(entries=sa.func.substr(CHUNKS.c.entries, 1, 30)),
     "empty": sa.update(CHUNKS).values(entries=b""),
     "other values": sa.update(CHUNKS).values(entries=b"\x00" * 24 * 16),

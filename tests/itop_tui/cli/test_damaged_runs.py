@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -155,6 +156,34 @@ def test_a_damaged_index_is_built_anew(itop: Itop, database: Database, home: Pat
     assert "REINDEX" in done.out
     assert itop("doctor").code == 0
     assert itop("show", "changed").code == 0
+
+
+def test_a_damaged_page_of_the_table_of_runs_hides_only_the_runs_on_it(
+    itop: Itop, database: Database, home: Path
+) -> None:
+    made = [queued(database, f"run {number}").id for number in range(30)]
+    database.close()
+    with closing(sqlite3.connect(home / "itop.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        leaves = "SELECT pageno, ncell FROM dbstat WHERE name = 'runs' AND pagetype = 'leaf' ORDER BY path"
+        try:
+            (page, rows), *others = connection.execute(leaves).fetchall()[1:]
+        except sqlite3.OperationalError:
+            pytest.skip("this SQLite cannot say which pages a table has")
+    assert others
+    with (home / "itop.db").open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    listed = itop("runs", "--limit", "0", "--json")
+    assert listed.code == 1
+    assert f"{rows} runs could not be read" in listed.err
+    shown = [one["id"] for one in json.loads(listed.out)]
+    assert shown == sorted(shown, reverse=True)
+    assert len(shown) == len(made) - rows
+    assert len(json.loads(itop("runs", "--limit", "3", "state:queued", "--json").out)) == 3
+    assert "could not be read" in itop("runs", "--sort", "name").err
+    assert itop("show", str(shown[0])).code == 0
+    assert itop("doctor").code == 1
 
 
 def test_a_damaged_page_is_one_message_and_the_rest_goes_on(itop: Itop, database: Database, home: Path) -> None:

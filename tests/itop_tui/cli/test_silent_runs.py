@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -73,7 +74,7 @@ def test_who_waits_for_it_reads_once_each_time_that_it_is_silent_until_it_is_giv
         assert runs.reserve(db, run.id, host=elsewhere(), device="cpu", slots=1) is not None
         silent(db, run.id, 90)
 
-    looks = iter(
+    looks: Iterator[Callable[[], object]] = iter(
         [
             lambda: None,
             lambda: silent(database, run.id, 0),
