@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from db.errors import DatabaseUnavailable, HomeGone
+from db.errors import DatabaseUnavailable, HomeGone, StoreError
 from db.paths import run_folder
 from db.records import CheckpointKind, CheckpointRecord
 from db.retrying import lengthening, tries
@@ -77,11 +77,7 @@ class Checkpointer(Callback):
 
     def on_start(self, trainer: Training) -> None:
         """Remove what killed writers left, and save the state that training starts from."""
-        # By name: the folder may be reached by another path than the rows were written under.
-        named = {Path(record.path).name for record in checkpoints.for_run(self._db, self._run_id)}
-        for left in checkpoint.leftovers(self._folder, named):
-            if not self._remove([str(left)]):
-                say(f"removed {left.name}, which a killed writer left behind")
+        self._remove_leftovers("which a killed writer left behind")
         if self._at_start:
             self.save(trainer, ["last"])
 
@@ -100,6 +96,9 @@ class Checkpointer(Callback):
         """Save the state a stopped run resumes from; write a completed one's best weights where the user wants them."""
         if outcome.status == "stopped":
             self.save(trainer, ["stop"])
+        with contextlib.suppress(StoreError):  # an attempt that is over removes nothing; the next start does
+            attempts.confirm_open(self._db, self._run_id, self._attempt_id)
+            self._remove_leftovers("which could not be removed before")
         if outcome.status == "completed" and self._config.save is not None:
             self._patiently(lambda: attempts.confirm_open(self._db, self._run_id, self._attempt_id))
             self._save_best(target(self._config.save), trainer)
@@ -200,6 +199,14 @@ class Checkpointer(Callback):
         """Remove those files that no row names any more; where that cannot be done now, the next start does it."""
         with contextlib.suppress(DatabaseUnavailable):
             self._say_all(removal.remove(checkpoints.unreferenced(self._db, self._run_id, paths)))
+
+    def _remove_leftovers(self, why: str) -> None:
+        """Remove the files that no row names: of a killed writer, or replaced while the home was moved."""
+        # By name: the folder may be reached by another path than the rows were written under.
+        named = {Path(record.path).name for record in checkpoints.for_run(self._db, self._run_id)}
+        for left in checkpoint.leftovers(self._folder, named):
+            if not self._remove([str(left)]):
+                say(f"removed {left.name}, {why}")
 
     def _remove(self, paths: list[str]) -> list[str]:
         """Remove files of this run that never got a row; gives, and says, why some stay."""

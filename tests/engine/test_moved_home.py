@@ -28,6 +28,7 @@ from engine.launch.machine import this_host
 from engine.launch.scheduler import Scheduler
 from engine.training import checkpoint
 from engine.training.checkpointer import Checkpointer
+from engine.training.outcome import Outcome
 from tests.engine.training.helpers import config, trainer
 from tests.engine.worker_runs import create
 
@@ -138,4 +139,8 @@ def test_a_checkpoint_waits_until_the_home_is_back(
     assert hashlib.sha256(Path(record.path).read_bytes()).hexdigest() == record.sha256
     assert [one.id for one in checkpoints.for_run(beside, run.id)] == [record.id]
     assert capsys.readouterr().out.count("a checkpoint waits: ") == 1
-    assert sorted((home / "runs" / run.uid / "checkpoints").glob("*.pt")) == [Path(record.path)]
+    folder = home / "runs" / run.uid / "checkpoints"
+    assert sorted(folder.glob("*.pt")) == [Path(record.path)]
+    (folder / checkpoint.file_name(1, "last")).write_bytes(b"replaced while the home was moved")
+    keeper.on_end(trainer(settings), Outcome("completed"))
+    assert sorted(folder.glob("*.pt")) == [Path(record.path)]
