@@ -12,6 +12,7 @@ __all__ = [
     "DatabaseGone",
     "DatabaseRefused",
     "DatabaseUnavailable",
+    "HomeGone",
     "IllegalState",
     "QueryError",
     "ReadOnlyDatabase",
@@ -38,6 +39,10 @@ class DatabaseUnavailable(StoreError):
 
 class DatabaseGone(DatabaseUnavailable):
     """The database file that was opened is no longer at its path; it may come back."""
+
+
+class HomeGone(DatabaseUnavailable):
+    """The home that a process was started with is no longer at its path; it may come back."""
 
 
 class ReadOnlyDatabase(StoreError):

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from db import paths
+from db.errors import HomeGone
 
-__all__ = ["MARK", "is_shared", "make_file", "make_folder", "opener", "too_open"]
+__all__ = ["MARK", "is_shared", "make_file", "make_folder", "make_run_folder", "opener", "too_open"]
 
 MARK = "shared.json"
 """The file in a home that says that it is shared; `itop share` writes it."""
@@ -87,6 +88,21 @@ def make_folder(path: Path) -> None:
         if stat.S_IMODE(each.stat().st_mode) != mode:
             with contextlib.suppress(OSError):
                 each.chmod(mode)
+
+
+def make_run_folder(path: Path) -> None:
+    """Make a folder for what a run writes, as `make_folder` does, but never the home that it is in.
+
+    A home may be moved while a run trains. Made again in its old place, it would take what belongs to the moved one.
+
+    Raises:
+        HomeGone: The home is not there.
+        OSError: The folder cannot be made, or is no folder.
+    """
+    home = paths.home()
+    if path.is_relative_to(home) and not home.is_dir():
+        raise HomeGone(f"The home {home} is not there any more: was it moved?")
+    make_folder(path)
 
 
 def too_open(home: Path) -> Iterator[Path]:

@@ -81,26 +81,31 @@ class Database:
         _OPEN.add(self)
 
     @classmethod
-    def open(cls, url: str | Path | None = None) -> Database:
+    def open(cls, url: str | Path | None = None, *, make: bool = True) -> Database:
         """Open a database, creating its tables or migrating it (after a backup) where needed.
 
         Args:
             url: An SQLAlchemy URL, or the path of a SQLite file; by default `chosen_place()`.
+            make: Whether to make a file that is not there. A process that works on what is in the database does not:
+                the home was moved meanwhile, and a second one would stand in its place.
 
         Raises:
+            DatabaseGone: The file is not there, and none is to be made.
             DatabaseRefused: It is not ours, or newer than this program, or cannot be migrated; it was left untouched.
             StoreError: The URL cannot be understood, or the place cannot be reached or written to.
         """
         parsed = understood(url or chosen_place())
         if parsed.get_backend_name() == "sqlite":
-            return cls._open_sqlite(parsed)
+            return cls._open_sqlite(parsed, make=make)
         return cls._open_server(parsed)
 
     @classmethod
-    def _open_sqlite(cls, url: URL) -> Database:
+    def _open_sqlite(cls, url: URL, *, make: bool) -> Database:
         if not url.database or url.database == ":memory:":
             raise StoreError("The database must be a file: one in memory could not be shared with the workers.")
         path = Path(url.database).expanduser().absolute()
+        if not make and not path.exists():
+            raise DatabaseGone(f"The database {path} is not there any more: was its folder moved?")
         read_only.check_readable(path)
         try:
             if not read_only.asked_for():

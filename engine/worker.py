@@ -20,7 +20,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from db.errors import DatabaseUnavailable, StoreError
+from db import paths
+from db.errors import DatabaseUnavailable, HomeGone, StoreError
 from db.records import AttemptRecord, CheckpointRecord, CodeFile, RunRecord, RunStatus
 from db.retrying import tries
 from db.runs import attempts, checkpoints, dense_matrices, removal, runs, saved_files
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     control = Control()
     obey_signals(control)
     try:
-        db = Database.open()
+        db = Database.open(make=False)
     except StoreError as error:
         say(f"cannot open the database: {error}")
         return EXIT_NO_DATABASE if isinstance(error, DatabaseUnavailable) else EXIT_FAILED
@@ -281,6 +282,8 @@ class _Work:
         try:
             return record, checkpoint.read(Path(record.path), sha256=record.sha256)
         except checkpoint.CheckpointDamagedError as damage:
+            if not paths.home().is_dir():
+                raise HomeGone(f"The home {paths.home()} is not there any more: was it moved?") from None
             raise _DamagedError(record, str(damage)) from None
 
     def _finish(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.errors import DatabaseDamaged
 from db.history.driver_rows import as_doubles
 from db.history.nonfinite import VALUES
 from db.models import STEP_METRICS, MetricRow, StepChunkRow, StepMetricRow, StepValueRow, table_of
@@ -32,6 +33,7 @@ __all__ = [
     "LEVELS",
     "block_size",
     "chunk_size",
+    "chunks_of",
     "cut",
     "diverged_points",
     "ends_of_each",
@@ -72,12 +74,30 @@ def seal(session: Session, run_id: int, first: int, last: int) -> None:
         key = (StepChunkRow.run_id == run_id, StepChunkRow.level == level, StepChunkRow.metric == 0)
         newest = session.scalar(sa.select(sa.func.max(StepChunkRow.chunk)).where(*key))
         start = 0 if newest is None else newest + 1
-        if level == 0:
-            rows = _from_steps(session, run_id, start * size, stop * size)
-        else:
-            rows = _from_chunks(session, run_id, level, start, stop)
-        if rows:
+        if rows := _chunks(session, run_id, level, start, stop):
             session.connection().execute(sa.insert(table_of(StepChunkRow)), rows)
+
+
+def chunks_of(session: Session, run_id: int, level: int, last: int) -> list[dict[str, Any]]:
+    """The rows that a level should have: of the first, by the steps; of another, by the stored level below.
+
+    Args:
+        session: A transaction.
+        run_id: The run.
+        level: The level.
+        last: The last step of the run; -1 where it has none.
+
+    Raises:
+        DatabaseDamaged: What is stored cannot be read as chunks.
+    """
+    return _chunks(session, run_id, level, 0, (last + 1) // chunk_size(level))
+
+
+def _chunks(session: Session, run_id: int, level: int, start: int, stop: int) -> list[dict[str, Any]]:
+    """The rows of some chunks of a level."""
+    if level == 0:
+        return _from_steps(session, run_id, start * chunk_size(0), stop * chunk_size(0))
+    return _from_chunks(session, run_id, level, start, stop)
 
 
 def cut(session: Session, run_id: int, after: int) -> None:
@@ -94,17 +114,33 @@ def cut(session: Session, run_id: int, after: int) -> None:
 
 
 def entries(packed: Sequence[bytes]) -> NDArray[Any]:
-    """The blocks of some chunks, by step: an array with fields `low`, `high`, `low_step`, `high_step`."""
-    import numpy as np
+    """The blocks of some chunks, by step: an array with fields `low`, `high`, `low_step`, `high_step`.
 
-    return np.frombuffer(b"".join(packed), dtype=_entry_type())
+    Raises:
+        DatabaseDamaged: They are not what was written.
+    """
+    return _unpacked(packed, _entry_type())
 
 
 def diverged_points(packed: Sequence[bytes | None]) -> NDArray[Any]:
-    """Where some chunks are not finite: an array with fields `step` and `code` (see `db.history.nonfinite`)."""
+    """Where some chunks are not finite: an array with fields `step` and `code` (see `db.history.nonfinite`).
+
+    Raises:
+        DatabaseDamaged: They are not what was written.
+    """
+    return _unpacked([one for one in packed if one is not None], _diverged_type())
+
+
+def _unpacked(packed: Sequence[bytes], kind: np.dtype[Any]) -> NDArray[Any]:
     import numpy as np
 
-    return np.frombuffer(b"".join(filter(None, packed)), dtype=_diverged_type())
+    try:
+        return np.frombuffer(b"".join(packed), dtype=kind)
+    except (TypeError, ValueError):  # no bytes at all, or not whole
+        raise DatabaseDamaged(
+            "The thinned copies of a run's steps are damaged. The steps are whole: itop doctor --repair builds the "
+            "copies again from them."
+        ) from None
 
 
 def _entry_type() -> np.dtype[Any]:

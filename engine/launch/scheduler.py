@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from db import key_values, paths, private_files, users
-from db.errors import IllegalState, RunNotFound, StoreError
+from db.errors import HomeGone, IllegalState, RunNotFound, StoreError
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
 from db.runs import attempts, behind, dependencies, removal, run_owners, runs
 from db.session import Database
@@ -245,13 +245,13 @@ class Scheduler:
         submission = runs.submission(self._db, run.id)
         task = Task(run.id, attempt.id, files, attempt.device, visible, self._worker, limit, submission=submission)
         try:
-            private_files.make_folder(files.folder)
+            private_files.make_run_folder(files.folder)
             warden = subprocess.Popen(
                 [sys.executable, "-P", "-m", "engine.launch.warden", *task.arguments()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        except OSError as error:
+        except (OSError, HomeGone) as error:
             self._fail(attempt, f"could not be started: {error}")
             return
         self._wardens[warden.pid] = (warden, attempt, files)
@@ -298,7 +298,11 @@ def serve(scheduler: Scheduler, lock: Lock, *, idle_seconds: float, log: LogFile
     """Tick until there has been nothing to do for a while; the lock is held at the start and given up at the end."""
     busy_at = well_at = time.monotonic()
     failure = ""
+    home = paths.home()
     while lock.intact():
+        if not home.is_dir():  # with a server as the database, the lock is still ours
+            _log.warning("the home %s is not there any more: leaving", home)
+            return
         try:
             if scheduler.tick():
                 busy_at = time.monotonic()
@@ -379,9 +383,9 @@ def _main(worker: Sequence[str], foreground: bool, idle_seconds: float) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s scheduler %(process)d: %(message)s")
     home = paths.home()
     try:
-        private_files.make_folder(home)
-        db = Database.open()
+        db = Database.open(make=False)
         db.check_writable()
+        private_files.make_folder(home)  # a server's database may be served from a home that holds nothing yet
         lock = scheduler_lock(db)
         if not lock.acquire(patience=_LOCK_PATIENCE):
             _answer("held")

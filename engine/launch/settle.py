@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from db import paths, private_files
-from db.database_place import chosen_place, sqlite_file
-from db.errors import DatabaseGone, IllegalState, RunNotFound
+from db.errors import IllegalState, RunNotFound
 from db.records import AttemptRecord, RunStatus
 from db.runs import attempts, commands, removal, runs
 from db.session import Database
@@ -106,7 +105,7 @@ def claim_by_hand(db: Database, attempt: AttemptRecord) -> None:
     Else a scheduler would take the attempt for one that has no process, and start one.
     """
     files = attempt_files(db, attempt)
-    private_files.make_folder(files.folder)
+    private_files.make_run_folder(files.folder)
     write_json(files.claim, {"warden": None, "worker": ProcessIdentity.current().as_dict()})
 
 
@@ -186,11 +185,7 @@ def settle_from_files(attempt_id: int, files: AttemptFiles, record: Mapping[str,
     Raises:
         StoreError: The database cannot be reached; `DatabaseGone` if its file is missing (no new one is made).
     """
-    place = chosen_place()
-    path = sqlite_file(place)
-    if path is not None and not path.exists():
-        raise DatabaseGone(f"the database {path} is not there")
-    db = Database.open(place)
+    db = Database.open(make=False)
     try:
         return settle(db, attempt_id, files, verdict(record, kill_asked=files.kill.exists()))
     finally:

@@ -248,7 +248,7 @@ def kill(db: Database, run_id: int) -> None:
 def _note_kill(files: AttemptFiles) -> None:
     """Leave the file that says that a person asked for the kill; on a full disk, an empty one or none."""
     try:
-        private_files.make_folder(files.folder)
+        private_files.make_run_folder(files.folder)
         write_json(files.kill, {"by": users.current().name, "at": time.time()})
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):

@@ -86,16 +86,17 @@ def write(path: Path, state: Mapping[str, Any], *, private: bool = True) -> Chec
     """Write a state of tensors, numbers, strings, lists and dictionaries.
 
     Args:
-        path: Where to; its folder is made. A file of that name is replaced in one instant.
+        path: Where to; its folder is made, but not the home. A file of that name is replaced in one instant.
         state: What :func:`read` will return.
         private: Whether it is a file of the home, with its mode; what is written for the user keeps the umask.
 
     Raises:
+        HomeGone: The home is not there any more.
         OSError: The disk is full or the folder cannot be written. Nothing is left behind but, after a crash, a
             temporary file that :func:`leftovers` finds.
     """
     if private:
-        private_files.make_folder(path.parent)
+        private_files.make_run_folder(path.parent)
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")

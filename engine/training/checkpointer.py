@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from db.errors import DatabaseUnavailable
+from db.errors import DatabaseUnavailable, HomeGone, StoreError
 from db.paths import run_folder
 from db.records import CheckpointKind, CheckpointRecord
 from db.retrying import lengthening, tries
@@ -35,7 +36,8 @@ __all__ = ["Checkpointer"]
 
 Answer = TypeVar("Answer")
 
-_PATIENCE_SECONDS = 3600.0  # as the metric writer's: a database that is unavailable for a while must not end a training
+# As the metric writer's: a database, or a home, that is not there for a while must not end a training.
+_PATIENCE_SECONDS = 3600.0
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 0.1, 2.0
 
 
@@ -75,11 +77,7 @@ class Checkpointer(Callback):
 
     def on_start(self, trainer: Training) -> None:
         """Remove what killed writers left, and save the state that training starts from."""
-        # By name: the folder may be reached by another path than the rows were written under.
-        named = {Path(record.path).name for record in checkpoints.for_run(self._db, self._run_id)}
-        for left in checkpoint.leftovers(self._folder, named):
-            if not self._remove([str(left)]):
-                say(f"removed {left.name}, which a killed writer left behind")
+        self._remove_leftovers("which a killed writer left behind")
         if self._at_start:
             self.save(trainer, ["last"])
 
@@ -98,6 +96,9 @@ class Checkpointer(Callback):
         """Save the state a stopped run resumes from; write a completed one's best weights where the user wants them."""
         if outcome.status == "stopped":
             self.save(trainer, ["stop"])
+        with contextlib.suppress(StoreError):  # an attempt that is over removes nothing; the next start does
+            attempts.confirm_open(self._db, self._run_id, self._attempt_id)
+            self._remove_leftovers("which could not be removed before")
         if outcome.status == "completed" and self._config.save is not None:
             self._patiently(lambda: attempts.confirm_open(self._db, self._run_id, self._attempt_id))
             self._save_best(target(self._config.save), trainer)
@@ -143,16 +144,18 @@ class Checkpointer(Callback):
         Raises:
             OSError: The disk is full, or the folder cannot be written. No file of this state is left, and all
                 checkpoints from before are.
-            StoreError: The database took no row for an hour, or the run was started again elsewhere.
+            StoreError: The home was gone, or the database took no row, for an hour; or the run was started elsewhere.
         """
         trainer.flush()
         self._flush()
         number = min(trainer.epoch, trainer.config.total_epochs) if epoch is None else epoch
         first, *others = kinds
-        file = checkpoint.write(self._free_path(trainer.step, first), trainer.state_dict())
+        path, state = self._free_path(trainer.step, first), trainer.state_dict()
+        file = self._put(partial(checkpoint.write, path, state))
         names = [file.path]
         try:
-            names.extend(checkpoint.link(file, self._free_path(trainer.step, kind)).path for kind in others)
+            wanted = (self._free_path(trainer.step, kind) for kind in others)
+            names.extend(self._put(partial(checkpoint.link, file, path)).path for path in wanted)
         except OSError:
             self._remove([str(name) for name in names])
             raise
@@ -176,6 +179,9 @@ class Checkpointer(Callback):
         self._remove_files([one.path for one in before])
         return record
 
+    def _put(self, write: Callable[[], Answer]) -> Answer:
+        return self._patiently(lambda: _in_home(write))
+
     def _patiently(self, ask: Callable[[], Answer]) -> Answer:
         waits = False
         for last in tries(_PATIENCE_SECONDS, lengthening(_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS)):
@@ -185,7 +191,7 @@ class Checkpointer(Callback):
                 if last:
                     raise
                 if not waits:
-                    say(f"a checkpoint waits for the database: {error}")
+                    say(f"a checkpoint waits: {error}")
                 waits = True
         raise AssertionError("the last try either answers or raises")
 
@@ -193,6 +199,14 @@ class Checkpointer(Callback):
         """Remove those files that no row names any more; where that cannot be done now, the next start does it."""
         with contextlib.suppress(DatabaseUnavailable):
             self._say_all(removal.remove(checkpoints.unreferenced(self._db, self._run_id, paths)))
+
+    def _remove_leftovers(self, why: str) -> None:
+        """Remove the files that no row names: of a killed writer, or replaced while the home was moved."""
+        # By name: the folder may be reached by another path than the rows were written under.
+        named = {Path(record.path).name for record in checkpoints.for_run(self._db, self._run_id)}
+        for left in checkpoint.leftovers(self._folder, named):
+            if not self._remove([str(left)]):
+                say(f"removed {left.name}, {why}")
 
     def _remove(self, paths: list[str]) -> list[str]:
         """Remove files of this run that never got a row; gives, and says, why some stay."""
@@ -214,3 +228,15 @@ class Checkpointer(Callback):
             path = self._folder / checkpoint.file_name(step, f"{kind}-{number}")
             number += 1
         return path
+
+
+def _in_home(write: Callable[[], Answer]) -> Answer:
+    """Write to the run's folder, which is made where it is missing.
+
+    Raises:
+        HomeGone: Something vanished meanwhile, as where the home is moved; later it may be there.
+    """
+    try:
+        return write()
+    except FileNotFoundError as error:
+        raise HomeGone(f"{error.filename} vanished while it was written: was the home moved?") from error

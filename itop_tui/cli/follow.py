@@ -18,6 +18,7 @@ from rich.text import Text
 from db.errors import RunNotFound
 from db.records import RunRecord, RunStatus
 from db.runs import attempts, runs
+from db.runs.silence import no_sign, silence
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.output_end import gives_back, wait
@@ -91,6 +92,27 @@ def held_because(run: RunRecord) -> str | None:
         return None
     reason = run.reason or "held"
     return reason if reason.startswith("held") else f"held: {reason}"
+
+
+class SilenceWatch:
+    """Says of a run that nothing is heard of it: once, and again only after it was heard of in between."""
+
+    def __init__(self) -> None:
+        self._silent: set[int] = set()
+
+    def news(self, run: RunRecord, now: float) -> str | None:
+        """What to tell the person who waits for a run: since when it is silent, and the way out; else None."""
+        quiet = silence(run, now)
+        if quiet is None:
+            self._silent.discard(run.id)
+            return None
+        if run.id in self._silent:
+            return None
+        self._silent.add(run.id)
+        return (
+            f"Run {run.id} ({data(run.name).plain}): {no_sign(quiet)}. This waits on; if its machine is gone, "
+            f"itop give-up {run.id} ends it as lost."
+        )
 
 
 def live_view(followed: Sequence[Followed], *, width: int, now: float) -> Table:
@@ -182,7 +204,10 @@ def closing_line(followed: Followed, now: float) -> Text:
 
 @dataclass(slots=True)
 class Follower:
-    """Follows runs until each has ended, or will not go on by itself: it is held, or was deleted."""
+    """Follows runs until each has ended, or will not go on by itself: it is held, or was deleted.
+
+    One that gives no sign of life may come back, so it is waited for: until it ends, or a person gives it up.
+    """
 
     database: Database
     run_ids: Sequence[int]
@@ -191,6 +216,7 @@ class Follower:
     printed: dict[int, tuple[str, int, str | None]] = field(default_factory=dict)
     known: dict[int, RunRecord] = field(default_factory=dict)  # how each was last seen
     started: dict[int, tuple[int, float]] = field(default_factory=dict)  # number and start of the latest attempt
+    watch: SilenceWatch = field(default_factory=SilenceWatch)
 
     def until_ended(self, live: Live | None) -> list[Followed]:
         """Show progress, in a terminal `live`, until no run goes on any more, and return them."""
@@ -235,6 +261,9 @@ class Follower:
         ]
 
     def _show(self, followed: Sequence[Followed], live: Live | None) -> None:
+        for one in followed:
+            if not one.gone and (news := self.watch.news(one.run, time.time())) is not None:
+                self.out.print(Text(news, style="yellow"), soft_wrap=True)  # above the live view
         if live is not None:
             view = live_view(followed, width=self.out.width - _ROOM_FOR_CTRL_C, now=time.time())
             live.update(view, refresh=True)
@@ -251,7 +280,8 @@ class Follower:
 def follow(database: Database, run_ids: Sequence[int], *, out: Console) -> list[RunRecord] | None:
     """Follow runs until they end, then say how each ended.
 
-    A run that is held or was deleted does not go on by itself: it is not waited for, and its line says why.
+    A run that is held or was deleted does not go on by itself: it is not waited for, and its line says why. Of one that
+    gives no sign of life that is said, once; it is waited for until it ends or is given up.
 
     Returns:
         The runs as they are then, or None if the user detached with Ctrl-C; the runs then continue.

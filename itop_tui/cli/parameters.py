@@ -28,7 +28,10 @@ Wait = Annotated[
     Parameter(
         negative=(),
         show_default=False,
-        help="Follow the run until it ends; exit 0 only if it completed. Ctrl-C detaches.",
+        help=(
+            "Follow the run until it ends; exit 0 only if it completed. Ctrl-C detaches. A run that gives no sign of "
+            "life is said once and waited for until itop give-up ends it."
+        ),
     ),
 ]
 NewName = Annotated[str | None, Parameter(help="A name for the run.", metavar="TEXT")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from db.errors import DatabaseFull
+from db.errors import DatabaseDamaged, DatabaseFull
 from db.query import QueryError
 from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import run_owners, runs
@@ -38,14 +38,10 @@ def _tend(database: Database) -> None:
 
     try:
         submit.reconcile(database)
-    except DatabaseFull as error:  # what was asked for may need no room, or make some
-        note(f"itop: {error}")
-        return
-    if run_owners.has_waiting(database) and not submit.scheduler_running(database):
-        try:
+        if run_owners.has_waiting(database) and not submit.scheduler_running(database):
             submit.ensure_scheduler(database)
-        except submit.SchedulerError as error:  # what was asked for can be done all the same
-            note(f"itop: {error}")
+    except (DatabaseFull, DatabaseDamaged, submit.SchedulerError) as error:
+        note(f"itop: {error}")  # what was asked for may be possible all the same
 
 
 def find_all(database: Database, names: Iterable[str]) -> list[RunRecord]:

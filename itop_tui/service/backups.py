@@ -339,10 +339,13 @@ def _read_tar(place: Path, folder: Path) -> dict[str, tuple[int, str]]:
             files = _listed(place, manifest)
             missing = set(files)
             for member in tar:
-                if member.name in missing and member.isfile() and (content := tar.extractfile(member)) is not None:
+                # A file's second name (the best checkpoint may be the last one too) is a link in a tar file.
+                if not (member.name in missing and (member.isfile() or member.islnk())):
+                    continue
+                if (content := tar.extractfile(member)) is not None:
                     _copy_checked(content, folder, member.name, files[member.name], place)
                     missing.discard(member.name)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, KeyError) as error:  # the latter where a link names nothing
         raise BackupError(f"{place} is no tar file, or is cut off: {error}.") from error
     if missing:
         raise BackupError(f"{place} is not whole: {min(missing)} is missing.")

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from db import paths
+from db.history.level_repair import damaged_copies, rebuild_copies
 from db.records import RunQuery
 from db.runs import checkpoints, removal, runs
 from db.session import Database
@@ -43,6 +44,13 @@ def find(db: Database) -> list[Repair]:
     health = examine(db)
     if any("index" in problem for problem in health.problems):
         found.append(Repair("build the database's indexes again (REINDEX)", lambda: damage.rebuild_indexes(db)))
+    found += [
+        Repair(
+            f"build the thinned copies of the curves of run {run_id} again from its steps",
+            partial(rebuild_copies, db, run_id),
+        )
+        for run_id in damaged_copies(db)
+    ]
     damaged = damage.damaged_rows(db)
     for row in damaged:
         if row.repairable:

@@ -25,6 +25,7 @@ from rich.text import Text
 
 from db import paths, private_files, users
 from db.errors import StoreError
+from db.history.level_repair import damaged_copies
 from db.records import ACTIVE, RunQuery
 from db.runs import attempts, run_owners, runs
 from db.runs.silence import no_sign, silence, span
@@ -45,7 +46,12 @@ from itop_tui.service.json_shape import print_json
 from itop_tui.service.registered_files import MISSING, examine_files
 
 Checksums = Annotated[
-    bool, Parameter(negative=(), show_default=False, help="Read every checkpoint and compare its checksum.")
+    bool,
+    Parameter(
+        negative=(),
+        show_default=False,
+        help="Read every checkpoint and compare its checksum, and every step and compare its thinned copies.",
+    ),
 ]
 
 _LOW_DISK, _NO_DISK = 2_000_000_000, 200_000_000
@@ -84,10 +90,12 @@ def doctor(
 ) -> int:
     """Report what this machine has, what is wrong, and how to fix it; exit 0 if nothing is broken.
 
-    Of every checkpoint it looks whether its file is there and has its size; with --checksums it reads them all.
+    Of every checkpoint it looks whether its file is there and has its size; with --checksums it reads them all, and
+    every step, of which charts read thinned copies.
 
     --repair removes files of checkpoints that no record names and records whose files are gone, gives damaged cells of
-    the database harmless values, and builds its indexes again; nothing else. Make a backup first.
+    the database harmless values, and builds its indexes and the thinned copies of curves again; nothing else. Make a
+    backup first.
     """
     if repair:
         return _repair(yes=yes, json=json)
@@ -230,7 +238,7 @@ def _store(*, checksums: bool = False) -> Iterator[Check]:
     try:
         yield from _each(section, _registered(section, database, checksums=checksums))
         yield from _permissions(section, home)
-        for look in (_damaged, _leftovers):
+        for look in (_damaged, _leftovers, *([_copies] if checksums else [])):
             yield from _each(section, look(section, database))
         yield from _each("Scheduler", _scheduler(database))
         yield from _each("Scheduler", _signs_of_life(database))
@@ -252,6 +260,17 @@ def _damaged(section: str, database: Database) -> Iterator[Check]:
         named = "; ".join(f"{one.table} {one.id} ({', '.join(one.fields)})" for one in found[:3])
         fix = "itop doctor --repair gives these cells harmless values; itop delete removes a run"
         yield Check(section, "damaged rows", "bad", f"{plural(len(found), 'row')}: {named}", fix)
+
+
+def _copies(section: str, database: Database) -> Iterator[Check]:
+    """Whether the thinned copies, which charts of long runs read, are what the steps give."""
+    found = damaged_copies(database)
+    if not found:
+        yield Check(section, "curves", "good", "the thinned copies of all runs are what their steps give")
+        return
+    named = ", ".join(map(str, found[:5])) + (", …" if len(found) > 5 else "")
+    said = f"the thinned copies of {plural(len(found), 'run')} are damaged: {named}; the steps are whole"
+    yield Check(section, "curves", "bad", said, "itop doctor --repair builds them again from the steps")
 
 
 def _disk(section: str, home: Path) -> Check:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -18,7 +19,7 @@ from db.runs import runs as store
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.errors import Exit, UsageError
-from itop_tui.cli.follow import obstacle_of
+from itop_tui.cli.follow import SilenceWatch, obstacle_of
 from itop_tui.cli.output_end import wait
 from itop_tui.cli.parameters import AtLeastZero, Json, RunName
 from itop_tui.cli.store import opened
@@ -53,7 +54,7 @@ def logs(
             name=["--follow", "-f"],
             negative=(),
             show_default=False,
-            help="Print what is added until the run ends; 1 where it is held or was deleted.",
+            help="Print what is added until the run ends, or is given up; 1 where it is held or was deleted.",
         ),
     ] = False,
     lines: Annotated[
@@ -93,7 +94,7 @@ def _read_on(tail: LogTail, *, final: bool) -> Iterator[str]:
 
 def _follow(database: Database, run: RunRecord, tail: LogTail) -> int:
     """Print what is written until the run has ended, or does not go on by itself: then say why."""
-    gone = False
+    gone, watch = False, SilenceWatch()
     while True:
         # The state is read before the file: what a run wrote before it ended is then surely printed.
         submit.reconcile(database)
@@ -102,6 +103,8 @@ def _follow(database: Database, run: RunRecord, tail: LogTail) -> int:
         except RunNotFound:
             gone = True
         obstacle = obstacle_of(run, gone=gone)
+        if not gone and (news := watch.news(run, time.time())) is not None:
+            note(news)
         over = run.status.is_terminal or obstacle is not None
         _print(_read_on(tail, final=over))
         if over:

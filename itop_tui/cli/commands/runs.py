@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from db.errors import QueryError, StoreError
+from db.errors import DatabaseDamaged, QueryError, StoreError
 from db.finding import grouping, views
 from db.finding.grouping import RunGroup
 from db.finding.views import SavedView
@@ -17,13 +17,13 @@ from db.records import RunQuery, RunRecord, RunStatus
 from db.runs import runs as store
 from db.session import Database
 from engine.spelling import hint
-from itop_tui.cli.errors import UsageError
+from itop_tui.cli.errors import Exit, UsageError
 from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
 from itop_tui.cli.store import explained, opened
 from itop_tui.cli.terminal import Column, console, data, note, print_table, state_of
-from itop_tui.figures.format import UNKNOWN, age, explored, figure, percent, r_s, share
+from itop_tui.figures.format import UNKNOWN, age, explored, figure, percent, plural, r_s, share
 from itop_tui.figures.run_view import percent_done
-from itop_tui.service.json_shape import document, print_json, timestamp
+from itop_tui.service.json_shape import document, print_json, run_document, timestamp
 from itop_tui.service.starting_after import with_others
 from itop_tui.service.words import DEMO_LENGTH
 
@@ -130,7 +130,10 @@ def runs(
 
 def _list_runs(database: Database, asked: RunQuery, *, everything: bool, json: bool) -> int:
     _check_sort(asked.sort)
-    found = store.list_runs(database, asked)
+    try:
+        found = store.list_runs(database, asked)
+    except DatabaseDamaged:
+        return _list_readable(database, asked, json=json)
     if json:
         print_json(with_others(database, found))
         return 0
@@ -143,6 +146,20 @@ def _list_runs(database: Database, asked: RunQuery, *, everything: bool, json: b
     if total > len(found):
         console(stderr=True).print(f"{len(found)} of {total:,} runs; --limit 0 lists all", style="dim")
     return 0
+
+
+def _list_readable(database: Database, asked: RunQuery, *, json: bool) -> int:
+    """List what can be read of a damaged table, in the order of the ids."""
+    from db.finding.readable import readable_runs
+
+    found, lost = readable_runs(database, asked)
+    if json:
+        print_json([run_document(run) for run in found])
+    elif found:
+        print_table(_COLUMNS, found)
+    damaged = "the database is damaged (itop doctor says more)"
+    note(f"{plural(lost, 'run')} could not be read: {damaged}. Those that could are sorted by id.")
+    return Exit.FAILED
 
 
 def _list_groups(database: Database, asked: RunQuery, by: str, *, json: bool) -> int:

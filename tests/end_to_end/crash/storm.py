@@ -10,47 +10,38 @@ without a gap; what a reader had seen before the kill is still there; every regi
 complete; no run is shown as active whose processes are gone. At the end, every row and the whole final state equal the
 uninterrupted ones bit for bit.
 
-More kills than in the test suite: ``python -m tests.end_to_end.crash.storm --kills 1000 --seed 1``.
+More kills than in the test suite: ``python -m tests.end_to_end.crash --kills 1000 --seed 1``; with ``--places`` the
+home is also copied and moved between the kills, and the machine renamed (`moving_storm.py`).
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import hashlib
 import os
 import random
 import signal
 import sqlite3
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from db import key_values
 from db.errors import StoreError
-from db.records import RunRecord, RunStatus
+from db.records import RunStatus
 from db.runs import checkpoints, removal, runs
 from db.session import Database
-from engine.config.run_config import RunConfig
 from engine.launch import submit
 from itop_tui.service import launching
+from tests.end_to_end.crash.twins import RUNS, Uninterrupted, assert_equal, launch, whole
 from tests.engine.launch.conftest import processes_of
 from tests.engine.launch.tools import wait_for
-from tests.engine.training.helpers import same
-from tests.engine.worker_runs import epoch_rows, last_state, step_rows, update_rows
+from tests.engine.worker_runs import step_rows
 
-RUNS: dict[str, dict[str, Any]] = {
-    "dense": {},
-    "SET, SGD": {"sparse": True, "growth": "random", "density": 0.05},
-    "RigL, Adam": {"sparse": True, "growth": "gradient", "density": 0.1, "optimizer": "adam", "lr": 0.001},
-    "SNFS, bf16": {"sparse": True, "growth": "momentum", "redistribution": "momentum", "precision": "bf16"},
-}
 VICTIMS = {
     "worker": ("engine.worker",),
     "warden": ("engine.launch.warden",),
@@ -73,6 +64,8 @@ class Report:
         phases: The states of the runs whose worker was killed.
         longest: Seconds from a kill until no run whose processes were gone was shown as active any more; the most.
         rows: Step rows compared over the whole storm.
+        complete: How many runs were trained to their end and found equal to the uninterrupted ones.
+        places: How often the home was copied or moved, or the machine renamed, by kind.
     """
 
     seed: int
@@ -81,55 +74,40 @@ class Report:
     phases: Counter[str] = field(default_factory=Counter)
     longest: float = 0.0
     rows: int = 0
+    complete: int = 0
+    places: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
         kills = ", ".join(f"{name} {count}" for name, count in self.kills.most_common())
         phases = ", ".join(f"{name} {count}" for name, count in self.phases.most_common())
+        places = ", ".join(f"{name} {count}" for name, count in self.places.most_common())
         return (
             f"seed {self.seed}: {self.kills.total()} kills ({kills}); workers killed while {phases}; "
-            f"{self.resumes} resumes; {self.rows:,} rows compared; states correct after {self.longest:.2f} s at most"
+            f"{f'places: {places}; ' if places else ''}{self.resumes} resumes; {self.complete} runs complete and "
+            f"identical; {self.rows:,} rows compared; states correct after {self.longest:.2f} s at most"
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Uninterrupted:
-    """What a run records when nothing interrupts it."""
-
-    steps: list[tuple[Any, ...]]
-    epochs: list[tuple[Any, ...]]
-    updates: list[Any]
-    state: dict[str, Any]
-
-
-def configuration(name: str, epochs: int) -> dict[str, Any]:
-    """The settings of one of `RUNS`: 27 steps an epoch, a checkpoint after each, a mask update every 20 steps."""
-    base = {"data": "digits", "model": "lenet300-100", "device": "cpu", "lr": 0.02, "batch_size": 50, "seed": 7}
-    return RunConfig.create(base, epochs=epochs, update_frequency=20, **RUNS[name]).as_dict()
-
-
-def launch(db: Database, name: str, epochs: int) -> RunRecord:
-    """Queue one of `RUNS`."""
-    return launching.launch(db, [RunConfig.create(configuration(name, epochs))], name=name).runs[0]
-
-
-def without_clocks(state: dict[str, Any]) -> dict[str, Any]:
-    """A final state without the values that depend on a clock."""
-    return {name: value for name, value in state.items() if "second" not in name and "time" not in name}
-
-
 @contextlib.contextmanager
-def home(folder: Path) -> Iterator[Database]:
-    """An ITOP_HOME for this process and all it starts; every process in it is ended at the end."""
+def home(folder: Path, server: str | None = None) -> Iterator[Database]:
+    """An ITOP_HOME for this process and all it starts; every process in it is ended at the end.
+
+    Args:
+        folder: The home.
+        server: The URL of an empty database on a server, where the database is not to be a file in the home.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     before = {name: os.environ.get(name) for name in ("ITOP_HOME", "ITOP_DATABASE_URL", "OMP_NUM_THREADS")}
     os.environ |= {"ITOP_HOME": str(folder), "OMP_NUM_THREADS": "1"}
     os.environ.pop("ITOP_DATABASE_URL", None)
+    if server is not None:
+        os.environ["ITOP_DATABASE_URL"] = server
     try:
         with contextlib.closing(Database.open()) as db:
             key_values.put(db, "slots", {"cpu": 3})  # the fourth waits in the queue
             yield db
     finally:
-        wait_for(lambda: not kill_all(folder), "every process of the home to be gone")
+        kill_all([folder])
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -137,15 +115,20 @@ def home(folder: Path) -> Iterator[Database]:
                 os.environ[name] = value
 
 
-def kill_all(folder: Path) -> list[int]:
-    """Kill every process of a home."""
-    return hit(folder, VICTIMS["everything"])
+def kill_all(folders: Sequence[Path]) -> None:
+    """Kill every process of some homes, and wait until they are gone."""
+    wait_for(lambda: not hit(folders, VICTIMS["everything"]), "every process of the homes to be gone")
 
 
-def hit(folder: Path, modules: tuple[str, ...], choose: random.Random | None = None) -> list[int]:
-    """Kill processes of a home: of each module one at random, or all of them without `choose`; returns their pids."""
+def living(folders: Iterable[Path]) -> Iterator[psutil.Process]:
+    """The processes that were started with one of these homes."""
+    return (process for folder in folders for process in processes_of(folder))
+
+
+def hit(folders: Iterable[Path], modules: tuple[str, ...], choose: random.Random | None = None) -> list[int]:
+    """Kill processes of homes: of each module one at random, or all of them without `choose`; returns their pids."""
     found: dict[str, list[psutil.Process]] = {module: [] for module in modules}
-    for process in processes_of(folder):
+    for process in living(folders):
         with contextlib.suppress(psutil.Error):
             words = process.cmdline()
             for module in modules:
@@ -161,21 +144,17 @@ def hit(folder: Path, modules: tuple[str, ...], choose: random.Random | None = N
     return killed
 
 
-def uninterrupted(folder: Path, epochs: int) -> dict[str, Uninterrupted]:
-    """Train each of `RUNS` to its end without interruption."""
+def uninterrupted(folder: Path, epochs: int, names: Iterable[str] = RUNS) -> dict[str, Uninterrupted]:
+    """Train each of `RUNS`, or some of them, to its end without interruption."""
     with home(folder) as db:
-        queued = {name: launch(db, name, epochs) for name in RUNS}
+        queued = {name: launch(db, name, epochs) for name in names}
         wait_for(
-            lambda: all(runs.get(db, run.id).status.is_terminal for run in queued.values()), "the runs", seconds=900
+            lambda: all(runs.get(db, run.id).status.is_terminal for run in queued.values()),
+            "the runs",
+            seconds=900,
+            every=0.1,
         )
-        return {name: _whole(db, run) for name, run in queued.items()}
-
-
-def _whole(db: Database, run: RunRecord) -> Uninterrupted:
-    ended = runs.get(db, run.id)
-    assert ended.status is RunStatus.COMPLETED, (ended.name, ended.status, ended.reason)
-    state = without_clocks(last_state(db, run))
-    return Uninterrupted(step_rows(db, run), epoch_rows(db, run), update_rows(db, run), state)
+        return {name: whole(db, run) for name, run in queued.items()}
 
 
 class Storm:
@@ -192,9 +171,11 @@ class Storm:
     def __init__(self, db: Database, folder: Path, expected: dict[str, Uninterrupted], epochs: int, seed: int) -> None:
         self._db = db
         self._folder = folder
+        self._homes = [folder]  # with those whose processes may still live
         self._expected = expected
         self._random = random.Random(seed)
         self._epochs = epochs
+        self._longest_pause = sum(len(run.steps) for run in expected.values()) // 5  # steps; short runs are hit too
         self._seen: dict[int, tuple[int, int]] = {}
         self.report = Report(seed)
         self._runs = {launch(db, name, epochs).id: name for name in sorted(expected)}
@@ -207,10 +188,12 @@ class Storm:
         while self.report.kills.total() < kills or self.report.resumes < resumes:
             self._random_pause()
             self._kill_some()
+            self._between_kills()
+            self._resume_ended()
             if self._all_complete():
                 self._compare_all()
                 self._start_again()
-        wait_for(self._all_complete, "every run to complete after the last kill", seconds=900)
+        wait_for(self._all_complete, "every run to complete after the last kill", seconds=900, every=0.2)
         self._compare_all()
         return self.report
 
@@ -221,8 +204,8 @@ class Storm:
         if self._random.random() < 0.3:
             time.sleep(self._random.uniform(0.0, 1.5))
             return
-        goal = self._progress() + self._random.randint(1, 1500)
-        wait_for(lambda: self._progress() >= goal or self._idle(), "some steps to be taken", seconds=300)
+        goal = self._progress() + self._random.randint(1, self._longest_pause)
+        wait_for(lambda: self._progress() >= goal or self._idle(), "some steps to be taken", seconds=300, every=0.05)
         time.sleep(self._random.uniform(0.0, 0.1))
 
     def _progress(self) -> int:
@@ -232,10 +215,12 @@ class Storm:
         return all(runs.get(self._db, run_id).status.is_terminal for run_id in self._runs)
 
     def _kill_some(self) -> None:
-        victim = self._random.choices(list(VICTIMS), WEIGHTS)[0]
+        self._kill(self._random.choices(list(VICTIMS), WEIGHTS)[0])
+
+    def _kill(self, victim: str) -> None:
         self._look()
         active = runs.active(self._db)
-        killed = hit(self._folder, VICTIMS[victim], self._random)
+        killed = hit(self._homes, VICTIMS[victim], self._random)
         at = time.monotonic()
         if killed:
             self.report.kills[victim] += 1
@@ -245,9 +230,13 @@ class Storm:
         self._look()
         self._await_states(at)
         self._check_checkpoints()
-        self._resume_ended()
+
+    def _between_kills(self) -> None:
+        """Nothing here: what else may happen to a home."""
 
     def _check_file(self) -> None:
+        if self._db.on_server:
+            return
         with contextlib.closing(sqlite3.connect(self._folder / "itop.db")) as file:
             assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
@@ -269,7 +258,7 @@ class Storm:
 
         def states_are_true() -> bool:
             submit.reconcile(self._db)
-            alive = {process.pid for process in processes_of(self._folder)}
+            alive = {process.pid for process in living(self._homes)}
             shown = [run for run in runs.active(self._db) if run.pid is not None]
             return all(run.pid in alive for run in shown)
 
@@ -309,13 +298,8 @@ class Storm:
 
     def _compare_all(self) -> None:
         for run_id, name in self._runs.items():
-            found, expected = _whole(self._db, runs.get(self._db, run_id)), self._expected[name]
-            assert found.steps == expected.steps, name
-            assert found.epochs == expected.epochs, name
-            assert found.updates == expected.updates, name
-            assert found.state.keys() == expected.state.keys()
-            for part, value in expected.state.items():
-                assert same(found.state[part], value), (name, part)
+            assert_equal(whole(self._db, runs.get(self._db, run_id)), self._expected[name], name)
+            self.report.complete += 1
 
     def _start_again(self) -> None:
         for run_id in self._runs:
@@ -347,20 +331,3 @@ def storm(
     known = uninterrupted(folder / "uninterrupted", epochs) if expected is None else expected
     with home(folder / "storm") as db:
         return Storm(db, folder / "storm", known, epochs, seed).run(kills, resumes)
-
-
-def main() -> None:
-    """Kill at random, and print what was done."""
-    parser = argparse.ArgumentParser(description="Kill real runs at random and see that nothing is lost.")
-    parser.add_argument("--kills", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=200)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.monotonic()
-        report = storm(Path(folder), kills=options.kills, seed=options.seed, epochs=options.epochs)
-        print(f"{report}; {time.monotonic() - began:.0f} s in all")
-
-
-if __name__ == "__main__":
-    main()

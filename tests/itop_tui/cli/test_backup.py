@@ -137,6 +137,25 @@ def test_a_lost_home_is_restored(database: Database, home: Path, kept: Path, ito
     assert list(home.glob(".itop*")) == []
 
 
+@pytest.mark.parametrize("name", ["b", "b.tar"])
+def test_two_names_of_one_file_are_both_restored(
+    database: Database, kept: Path, itop: Itop, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the last checkpoint is the best one too: `tarfile` writes the second name as a link to the first."""
+    (last,) = checkpoints.for_run(database, 1)
+    best = kept.with_name("best.pt")
+    best.hardlink_to(kept)
+    checkpoints.add(
+        database, run_id=1, attempt_id=None, step=3, epoch=0, kind="best", path=str(best), bytes=last.bytes,
+        sha256=last.sha256,
+    )  # fmt: skip
+    assert itop("backup", str(tmp_path / name)).code == 0
+    restored = itop("restore", str(tmp_path / name), "--into", str(tmp_path / "new"))
+    assert restored.code == 0, restored.err
+    with closing(assert_whole(tmp_path / "new", monkeypatch)) as new:
+        assert {Path(one.path).name for one in checkpoints.for_run(new, 1)} == {"a.pt", "best.pt"}
+
+
 def test_a_backup_stays_when_the_run_is_deleted(kept: Path, itop: Itop, tmp_path: Path) -> None:
     assert itop("backup", str(tmp_path / "b")).json is not None
     assert itop("delete", "1", "--yes").code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from db import paths
+from db.history.writer import MetricWriter
 from db.records import RunStatus
 from db.runs import checkpoints, runs
 from db.session import Database
+from tests.db.helpers import step
 from tests.itop_tui.cli.conftest import Itop
-from tests.itop_tui.cli.recorded import queued, trained
+from tests.itop_tui.cli.recorded import queued, running, trained
 
 
 def damage(home: Path, table: str, row: int, **cells: object) -> None:
@@ -96,6 +99,27 @@ def test_doctor_repairs_what_it_said(itop: Itop, database: Database, home: Path)
     assert "There is nothing to repair." in itop("doctor", "--repair").out
 
 
+def test_doctor_builds_damaged_copies_of_curves_again(itop: Itop, database: Database, home: Path) -> None:
+    run, whole = queued(database), queued(database)
+    for one in (run, whole):
+        with MetricWriter(database, one.id, running(database, one)) as writer:
+            for number in range(1, 600):
+                writer.step(step(number))
+    assert itop("doctor", "--checksums").code == 0
+    with closing(sqlite3.connect(home / "itop.db")) as connection, connection:
+        connection.execute("UPDATE step_chunks SET entries = x'00' WHERE run_id = ?", (run.id,))
+    report = itop("doctor", "--checksums")
+    assert report.code == 1
+    assert f"the thinned copies of 1 run are damaged: {run.id}" in " ".join(report.out.split())
+    asked = itop("doctor", "--repair")
+    assert asked.code == 2
+    assert f"build the thinned copies of the curves of run {run.id} again from its steps" in asked.out
+    assert itop("doctor", "--checksums").code == 1
+    assert itop("doctor", "--repair", "--yes").code == 0
+    assert itop("doctor", "--checksums").code == 0
+    assert "There is nothing to repair." in itop("doctor", "--repair").out
+
+
 def test_files_stay_while_it_is_not_known_whose_they_are(itop: Itop, database: Database, home: Path) -> None:
     run = trained(database)
     before = sorted(paths.run_folder(run.uid).rglob("*"))
@@ -132,6 +156,34 @@ def test_a_damaged_index_is_built_anew(itop: Itop, database: Database, home: Pat
     assert "REINDEX" in done.out
     assert itop("doctor").code == 0
     assert itop("show", "changed").code == 0
+
+
+def test_a_damaged_page_of_the_table_of_runs_hides_only_the_runs_on_it(
+    itop: Itop, database: Database, home: Path
+) -> None:
+    made = [queued(database, f"run {number}").id for number in range(30)]
+    database.close()
+    with closing(sqlite3.connect(home / "itop.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        leaves = "SELECT pageno, ncell FROM dbstat WHERE name = 'runs' AND pagetype = 'leaf' ORDER BY path"
+        try:
+            (page, rows), *others = connection.execute(leaves).fetchall()[1:]
+        except sqlite3.OperationalError:
+            pytest.skip("this SQLite cannot say which pages a table has")
+    assert others
+    with (home / "itop.db").open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    listed = itop("runs", "--limit", "0", "--json")
+    assert listed.code == 1
+    assert f"{rows} runs could not be read" in listed.err
+    shown = [one["id"] for one in json.loads(listed.out)]
+    assert shown == sorted(shown, reverse=True)
+    assert len(shown) == len(made) - rows
+    assert len(json.loads(itop("runs", "--limit", "3", "state:queued", "--json").out)) == 3
+    assert "could not be read" in itop("runs", "--sort", "name").err
+    assert itop("show", str(shown[0])).code == 0
+    assert itop("doctor").code == 1
 
 
 def test_a_damaged_page_is_one_message_and_the_rest_goes_on(itop: Itop, database: Database, home: Path) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
 
 from db.models import AttemptRow, RunRow
-from db.runs import runs
+from db.records import RunStatus
+from db.runs import attempts, runs
 from db.session import Database
+from engine.launch import submit
+from engine.launch.give_up import give_up
 from tests.engine.launch.hosts import elsewhere, silent
 from tests.itop_tui.cli.conftest import Itop
-from tests.itop_tui.cli.recorded import queued
+from tests.itop_tui.cli.recorded import queued, running
 
 
 @pytest.fixture
@@ -58,3 +62,37 @@ def test_records_from_the_future_have_no_age_and_are_a_remark_of_doctor(itop: It
         assert "365d" not in itop(*command).out
         assert "no sign of life" not in itop(*command).out
     assert "behind the latest record" in " ".join(itop("doctor").out.split())
+
+
+@pytest.mark.parametrize("command", [("resume",), ("logs", "-f")], ids=lambda words: words[0])
+def test_who_waits_for_it_reads_once_each_time_that_it_is_silent_until_it_is_given_up(
+    itop: Itop, database: Database, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    run = queued(database)
+
+    def starts(db: Database) -> None:
+        assert runs.reserve(db, run.id, host=elsewhere(), device="cpu", slots=1) is not None
+        silent(db, run.id, 90)
+
+    looks: Iterator[Callable[[], object]] = iter(
+        [
+            lambda: None,
+            lambda: silent(database, run.id, 0),
+            lambda: silent(database, run.id, 200),
+            lambda: None,
+            lambda: give_up(database, run.id),
+        ]
+    )
+    monkeypatch.setattr(submit, "ensure_scheduler", starts)
+    monkeypatch.setattr(time, "sleep", lambda _: next(looks)())  # between two looks at the run
+    if command == ("resume",):
+        attempts.finish(database, running(database, run), status=RunStatus.KILLED, reason="killed by SIGKILL", signal=9)
+        outcome = itop("resume", str(run.id), "--wait")
+    else:
+        starts(database)
+        outcome = itop("logs", str(run.id), "-f")
+    said = outcome.out + outcome.err
+    for since in ("1 min", "3 min"):
+        assert said.count(f"no sign of life for {since}. This waits on; if its machine is gone, itop give-up") == 1
+    assert said.count("no sign of life for") == (3 if command == ("resume",) else 2)  # and once in how it ended
+    assert outcome.code == (1 if command == ("resume",) else 0)

@@ -20,11 +20,10 @@ from itop_tui.figures.comparison import (
     join,
     results,
     statistic,
-    whole,
     write_stat,
 )
 from itop_tui.figures.curves import smoothed
-from itop_tui.figures.format import figure, percent
+from itop_tui.figures.format import figure, percent, whole
 from tests.itop_tui.support import make_run
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def of(name: str) -> float:
 @pytest.fixture
 def run(database: Database) -> RunRecord:
     made = record_run(database, steps=1)
-    changed = {name: of(name) for name in _IN_HEAD} | {"samples_per_second": of("samples_per_second")}
+    changed: dict[str, Any] = {name: of(name) for name in _IN_HEAD} | {"samples_per_second": of("samples_per_second")}
     return replace(runs.get(database, made.id), **changed)
 
 
