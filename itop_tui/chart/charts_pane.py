@@ -24,6 +24,7 @@ from itop_tui.figures import axis
 from itop_tui.figures.chart_data import EVENT_GLYPHS, MEANINGS, ChartData
 from itop_tui.figures.chart_metrics import (
     DEFAULT_CHARTS,
+    MACHINE_CHARTS,
     MOST_CHARTS,
     ChartSpec,
     as_setting,
@@ -208,8 +209,22 @@ class ChartsPane(Vertical):
     @property
     def _visible(self) -> range:
         columns, rows = self._shape
-        first = self.chosen // (columns * rows) * columns * rows
-        return range(first, min(len(self.specs), first + columns * rows))
+        group = self._group
+        first = self.chosen - (self.chosen - group.start) % (columns * rows)
+        return range(first, min(group.stop, first + columns * rows))
+
+    @property
+    def _group(self) -> range:
+        """The charts that share pages with the chosen one: those of the machine have pages of their own."""
+        if self._fixed:
+            return range(len(self.specs))
+        first = last = self.chosen
+        kind = [spec.of_machine for spec in self.specs]
+        while first > 0 and kind[first - 1] == kind[self.chosen]:
+            first -= 1
+        while last + 1 < len(kind) and kind[last + 1] == kind[self.chosen]:
+            last += 1
+        return range(first, last + 1)
 
     @property
     def request(self) -> CurveRequest | None:
@@ -304,6 +319,17 @@ class ChartsPane(Vertical):
         """Show the default charts."""
         self.chosen = 0
         self._take_charts(DEFAULT_CHARTS)
+
+    def action_show_machine(self) -> None:
+        """Show what the run uses of its machine, by the charts that there are or by added ones; else the others."""
+        wanted = not self.specs[self.chosen].of_machine
+        places = [at for at, spec in enumerate(self.specs) if spec.of_machine == wanted]
+        if not places:
+            added = MACHINE_CHARTS if wanted else DEFAULT_CHARTS[:1]
+            places, self.specs = [len(self.specs)], (*self.specs, *added)
+            self._make_charts()
+        self.chosen = places[0]
+        self._changed()
 
     def _take_charts(self, specs: tuple[ChartSpec, ...]) -> None:
         self.specs = specs
