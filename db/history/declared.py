@@ -127,7 +127,7 @@ LAYER_METRICS: tuple[Metric, ...] = (
 # What is read of the machine every ten seconds (`engine.training.usage_recorder`), at the step that was being taken.
 # "Of the run" is its process with all that it started; everything else is of the whole host, or of the whole device.
 _MACHINE: tuple[Metric, ...] = (
-    Metric("process_cpu", "CPU of the run", "run", "busy cores", short="CPU, cores"),
+    Metric("process_cpu", "CPU of the run", "run", "cores", short="CPU, cores"),
     Metric("host_cpu", "CPU load of the host", "host CPU", "load", percent=True),
     Metric("process_memory", "memory of the run", "run", "GiB"),
     Metric("host_memory", "memory in use on the host", "host", "GiB", short="memory on host"),

@@ -13,7 +13,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from db.finding.spread import mean_and_spread
-from itop_tui.figures.format import UNKNOWN, count, duration, explored, figure, percent, r_s, rate, share, short_count
+from itop_tui.figures.format import (
+    UNKNOWN,
+    count,
+    duration,
+    energy,
+    explored,
+    figure,
+    percent,
+    r_s,
+    rate,
+    share,
+    short_count,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -196,6 +208,7 @@ RESULTS = (
     Result("flops_ratio", "share of dense", "of dense", share),
     Result("step", "steps", "steps", whole),
     Result("seconds", "time", "time", duration),
+    Result("energy_wh", "energy", "energy", energy),
     Result("samples_per_second", "samples a second", "samples", rate, 1),
 )
 """The metrics compared, in a table's order; `seconds` is worked out, the others are a run's own."""

@@ -12,7 +12,7 @@ from textual.reactive import reactive
 from db.records import RunRecord
 from db.runs.silence import no_sign, silence
 from itop_tui.figures import axis, run_view
-from itop_tui.figures.format import UNKNOWN, bar, count, duration, figure, fit, percent, plain, rate, share
+from itop_tui.figures.format import UNKNOWN, bar, count, duration, energy, figure, fit, percent, plain, rate, share
 from itop_tui.figures.run_times import in_state
 from itop_tui.look.theme import Tone, look
 from itop_tui.look.toned import Part, TonedLines
@@ -53,6 +53,8 @@ def head_metrics(run: RunRecord) -> list[tuple[str, str]]:
     else:
         known.append(("density", share(run.density)))
     known.append(("lr", UNKNOWN if run.learning_rate is None else axis.label(run.learning_rate, 8)))
+    if run.energy_wh is not None:
+        known.append(("energy", energy(run.energy_wh)))
     return known
 
 

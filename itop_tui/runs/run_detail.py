@@ -20,6 +20,7 @@ from itop_tui.figures.format import (
     age_of,
     count,
     duration,
+    energy,
     figure,
     moment,
     percent,
@@ -154,6 +155,7 @@ class RunDetail(Toned):
         made: list[Fact] = [
             ("lr", [(figure(run.learning_rate, 3), "text"), (f"  seed {run.seed}", "muted")]),
             ("speed", [(rate(run.samples_per_second), "text")]),
+            *([("energy", [(energy(run.energy_wh), "text")])] if run.energy_wh is not None else []),
             ("device", [(run.device or UNKNOWN, "text"), (f"  {run.host}" if run.host else "", "muted")]),
             ("attempts", [(str(run.attempt_count), "text")]),
             ("created", [(moment(run.created_at), "muted")]),

@@ -20,7 +20,7 @@ from itop_tui.app import ItopApp
 from itop_tui.chart.chart_painter import GUTTER
 from itop_tui.chart.charts_pane import MarkLegend
 from itop_tui.dialogs.questions import Confirm
-from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, MOST_FIGURES
+from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, MACHINE_CHARTS, MOST_FIGURES
 from itop_tui.run import checkpoint_files
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.device_strip import DeviceStrip, Reading, strip_parts
@@ -98,6 +98,32 @@ async def test_charts_are_added_removed_and_put_back(opened: Opened) -> None:
     await settled(pilot, screen)
     assert screen.charts.specs == DEFAULT_CHARTS
     assert [chart.title for chart in screen.charts.charts[:2]] == ["loss", "accuracy"]
+
+
+async def test_the_charts_of_the_machine_have_pages_of_their_own(opened: Opened) -> None:
+    pilot, screen = opened
+    charts = screen.charts
+    first = DEFAULT_CHARTS.index(MACHINE_CHARTS[0])
+    await pilot.press("M")
+    await settled(pilot, screen)
+    assert charts.chosen == first
+    shown = [chart.title for chart in charts.charts if chart.display]
+    assert shown == [spec.heading for spec in MACHINE_CHARTS[: len(shown)]]
+    for _ in range(first):  # to the end of these pages, and around through all others
+        await pilot.press("shift+tab")
+        mixed = {spec.of_machine for spec, chart in zip(charts.specs, charts.charts, strict=True) if chart.display}
+        assert len(mixed) == 1
+    assert charts.chosen == 0
+    await pilot.press("M", "M")
+    assert charts.chosen == 0
+    # Where a person has removed them, they come back.
+    await pilot.press("M")
+    for _ in MACHINE_CHARTS:
+        await pilot.press("d")
+    assert not any(spec.of_machine for spec in charts.specs)
+    await pilot.press("M")
+    await settled(pilot, screen)
+    assert charts.specs[charts.chosen :] == MACHINE_CHARTS
 
 
 async def test_how_the_view_was_left_is_kept_for_the_next_start(opened: Opened, database: Database) -> None:
