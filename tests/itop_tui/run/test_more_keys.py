@@ -12,8 +12,9 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from db import key_values as kept_settings
+from db.history.writer import MetricWriter
 from db.records import RunStatus
-from db.runs import checkpoints, runs
+from db.runs import attempts, checkpoints, runs
 from db.session import Database
 from engine.launch.processes import host_name
 from itop_tui.app import ItopApp
@@ -322,6 +323,7 @@ async def test_the_devices_of_a_run_on_this_host_are_read_in_a_thread(
         return [Reading("cpu", 40.0 + len(asked), 8_000_000_000, 16_000_000_000, None, 500_000_000, None, 98.0)]
 
     monkeypatch.setattr("itop_tui.run.device_strip.Prober.__call__", probe)
+    monkeypatch.setattr("itop_tui.run.device_strip.EVERY", 3600.0)  # the first reading stays on the screen
     monkeypatch.setattr("itop_tui.run.run_screen.host_name", lambda: "atlas")
     async with run_screen(Database.open, run.id) as (pilot, screen):
         strip = screen.query_one(DeviceStrip)
@@ -339,6 +341,19 @@ async def test_a_run_on_another_host_says_so(database: Database) -> None:
         strip = screen.query_one(DeviceStrip)
         await until(pilot, lambda: strip.display, "the strip")
         assert str(strip.render()) == "on host atlas: its devices cannot be read from here"
+
+
+async def test_of_a_run_on_another_host_the_strip_shows_what_it_recorded(database: Database) -> None:
+    run = record_run(database, steps=5)
+    attempt = attempts.latest(database, run.id)
+    assert attempt is not None
+    with MetricWriter(database, run.id, attempt.id) as writer:
+        writer.progress(process_cpu=1.984, process_memory=2.5, gpu_load=0.873, gpu_temperature=61.0, device_power=214.6)
+    async with run_screen(Database.open, run.id) as (pilot, screen):
+        strip = screen.query_one(DeviceStrip)
+        await until(pilot, lambda: bool(strip.recorded), "what was recorded")
+        said = str(strip.render())
+    assert said == "on host atlas, as recorded  198% of a core, 2.7 GB of memory, GPU 87%, 61 °C, 215 W"
 
 
 async def test_a_run_that_has_ended_has_no_device(opened: Opened) -> None:
