@@ -33,7 +33,8 @@ class UsageReader:
     """Reads what a run uses; used by one thread at a time.
 
     Of several GPUs, the load is the mean, the temperature the highest, and everything else the sum. Power and energy
-    are those of the whole devices, whoever else uses them: of the GPUs, or of the processors where a run has no GPU.
+    are those of the whole devices, with what other programs use: of the GPUs, or of the processors where a run has no
+    GPU.
 
     Args:
         devices: The names of the run's devices.

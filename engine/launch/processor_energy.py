@@ -24,7 +24,7 @@ class ProcessorEnergy:
         self._used = 0
 
     def read(self) -> float | None:
-        """Joules used since the first reading; None where nobody counts them, or they must not be read."""
+        """Joules used since the first reading; None where they are not counted, or must not be read."""
         try:
             now = [_number(package / "energy_uj") for package in self._packages]
             ranges = [_number(package / "max_energy_range_uj") for package in self._packages]

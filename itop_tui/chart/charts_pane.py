@@ -250,9 +250,13 @@ class ChartsPane(Vertical):
         if self.window is not None:
             unit = self.across if self._fixed else "step"
             parts.append(f"{_window_text(self.window, unit)} (0 for all)")
-        shown = self._visible
-        if len(shown) < len(self.specs) and not self.full:
-            parts.append(f"charts {shown.start + 1}–{shown.stop} of {len(self.specs)} (tab)")
+        shown, group = self._visible, self._group
+        of_machine = not self._fixed and self.specs[self.chosen].of_machine
+        if len(shown) < len(group) and not self.full:
+            first, last = shown.start - group.start + 1, shown.stop - group.start
+            parts.append(f"{'machine' if of_machine else 'charts'} {first}–{last} of {len(group)} (tab)")
+        elif of_machine:
+            parts.append("machine (M)")
         return " · ".join(parts)
 
     def _want(self) -> None:

@@ -65,7 +65,7 @@ class Driver:
 
     def nvmlDeviceGetProcessUtilization(self, handle: int, since: int) -> Any:
         if handle == 0:
-            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)  # nobody computed lately
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)  # no program computed lately
         assert abs(since / 1e6 - (time.time() - 10)) < 60
         return [SimpleNamespace(pid=pid, smUtil=load) for pid, load in ((7, 40), (9, 5), (7, 60))]
 

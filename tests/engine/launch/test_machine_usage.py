@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,15 +20,15 @@ HOST = Device("cpu", "toy", memory_total=16 * GIB, memory_used=4 * GIB, utilisat
 OWN = (DeviceProcess(os.getpid(), 2 * GIB, 50.0), DeviceProcess(1, GIB, 20.0))
 
 
-def gpu(name: str = "cuda:0", **what: object) -> Device:
-    known: dict[str, object] = {
+def gpu(name: str = "cuda:0", **what: Any) -> Device:
+    known: dict[str, Any] = {
         "memory_used": 3 * GIB,
         "utilisation": 80.0,
         "temperature": 61.0,
         "power": 200.0,
         "processes": OWN,
     }
-    return Device(name, "toy", **(known | what))  # type: ignore[arg-type]
+    return Device(name, "toy", **(known | what))
 
 
 def readings(devices: str, *each: tuple[Device, ...], folder: Path = Path("/nowhere")) -> list[MachineUsage]:
@@ -82,7 +83,7 @@ def test_several_gpus_are_one_device_of_the_run() -> None:
 
 
 def test_what_is_not_said_is_not_there_and_never_0() -> None:
-    silent = {"utilisation": None, "temperature": None, "power": None, "processes": ()}
+    silent: dict[str, Any] = {"utilisation": None, "temperature": None, "power": None, "processes": ()}
     _, last = readings("cuda:0", *[(gpu(**silent),)] * 2)
     assert last.values.keys() == {"process_cpu", "host_cpu", "process_memory", "host_memory", "gpu_memory"}
     assert last.joules is None

@@ -28,7 +28,7 @@ def test_all_processors_count_together_and_a_counter_may_start_again(tmp_path: P
     assert meter.read() == pytest.approx(9.0)
 
 
-def test_where_nobody_counts_or_nobody_may_read_it_is_not_known(tmp_path: Path) -> None:
+def test_what_is_not_counted_or_may_not_be_read_is_not_known(tmp_path: Path) -> None:
     assert ProcessorEnergy(tmp_path / "absent").read() is None
     (tmp_path / "intel-rapl:0").mkdir()
     assert ProcessorEnergy(tmp_path).read() is None

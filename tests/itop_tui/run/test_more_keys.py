@@ -110,6 +110,7 @@ async def test_the_charts_of_the_machine_have_pages_of_their_own(opened: Opened)
     assert charts.chosen == first
     shown = [chart.title for chart in charts.charts if chart.display]
     assert shown == [spec.heading for spec in MACHINE_CHARTS[: len(shown)]]
+    assert charts.note.startswith("machine")
     for _ in range(first):  # to the end of these pages, and around through all others
         await pilot.press("shift+tab")
         mixed = {spec.of_machine for spec, chart in zip(charts.specs, charts.charts, strict=True) if chart.display}
