@@ -127,16 +127,16 @@ LAYER_METRICS: tuple[Metric, ...] = (
 # What is read of the machine every ten seconds (`engine.training.usage_recorder`), at the step that was being taken.
 # "Of the run" is its process with all that it started; everything else is of the whole host, or of the whole device.
 _MACHINE: tuple[Metric, ...] = (
-    Metric("process_cpu", "CPU of the run", "run", "cores", short="CPU, cores"),
-    Metric("host_cpu", "CPU load of the host", "host CPU", "load", percent=True),
+    Metric("process_cpu", "CPU of the run", "run", "cores", short="CPU, cores", noisy=True),
+    Metric("host_cpu", "CPU load of the host", "host CPU", "load", percent=True, noisy=True),
     Metric("process_memory", "memory of the run", "run", "GiB"),
     Metric("host_memory", "memory in use on the host", "host", "GiB", short="memory on host"),
-    Metric("process_gpu_load", "GPU load of the run", "run", "load", percent=True),
-    Metric("gpu_load", "GPU load", "GPU", "load", percent=True),
+    Metric("process_gpu_load", "GPU load of the run", "run", "load", percent=True, noisy=True),
+    Metric("gpu_load", "GPU load", "GPU", "load", percent=True, noisy=True),
     Metric("process_gpu_memory", "GPU memory of the run", "run on GPU", "GiB", short="GPU memory, run"),
     Metric("gpu_memory", "GPU memory in use", "GPU", "GiB", short="GPU memory"),
     Metric("gpu_temperature", "GPU temperature", "temperature", "°C", short="temperature"),
-    Metric("device_power", "power of the devices", "power", "W", short="power"),
+    Metric("device_power", "power of the devices", "power", "W", short="power", noisy=True),
 )
 
 MACHINE_METRICS = tuple(metric.name for metric in _MACHINE)

@@ -254,7 +254,8 @@ class ChartsPane(Vertical):
         of_machine = not self._fixed and self.specs[self.chosen].of_machine
         if len(shown) < len(group) and not self.full:
             first, last = shown.start - group.start + 1, shown.stop - group.start
-            parts.append(f"{'machine' if of_machine else 'charts'} {first}–{last} of {len(group)} (tab)")
+            place = f"{first}–{last} of {len(group)}"
+            parts.append(f"machine {place} (M)" if of_machine else f"charts {place} (tab)")
         elif of_machine:
             parts.append("machine (M)")
         return " · ".join(parts)

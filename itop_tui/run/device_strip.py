@@ -102,9 +102,9 @@ def recorded_parts(metrics: Mapping[str, float]) -> list[Part]:
 
 _RECORDED: Mapping[str, Callable[[float], str]] = {
     "process_cpu": lambda value: f"{100 * value:.0f}% of a core",
-    "process_memory": lambda value: f"{size(value * 2**30)} of memory",
+    "process_memory": lambda value: f"{value:.1f} GiB of memory",
     "gpu_load": lambda value: f"GPU {100 * value:.0f}%",
-    "gpu_memory": lambda value: f"{size(value * 2**30)} in use on it",
+    "gpu_memory": lambda value: f"{value:.1f} GiB in use on it",
     "gpu_temperature": lambda value: f"{value:.0f} °C",
     "device_power": lambda value: f"{value:.0f} W",
 }
@@ -208,7 +208,7 @@ class DeviceStrip(Toned):
     def render(self) -> Text:
         """Draw the lines."""
         if self.elsewhere and self.recorded:
-            return self.toned([(f"on host {self.elsewhere}, as recorded  ", "muted"), *self.recorded])
+            return self.toned([(f"on host {self.elsewhere}, recorded last  ", "muted"), *self.recorded])
         if self.elsewhere:
             return self.toned([(f"on host {self.elsewhere}: its devices cannot be read from here", "muted")])
         if not self.readings:

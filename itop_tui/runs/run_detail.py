@@ -155,11 +155,12 @@ class RunDetail(Toned):
         made: list[Fact] = [
             ("lr", [(figure(run.learning_rate, 3), "text"), (f"  seed {run.seed}", "muted")]),
             ("speed", [(rate(run.samples_per_second), "text")]),
-            *([("energy", [(energy(run.energy_wh), "text")])] if run.energy_wh is not None else []),
             ("device", [(run.device or UNKNOWN, "text"), (f"  {run.host}" if run.host else "", "muted")]),
             ("attempts", [(str(run.attempt_count), "text")]),
             ("created", [(moment(run.created_at), "muted")]),
         ]
+        if run.energy_wh is not None:
+            made.append(("energy", [(energy(run.energy_wh), "text")]))
         if run.parent_id is not None:
             made.append(("fork of", [(f"run {run.parent_id}", "text"), (f" at step {run.fork_step}", "muted")]))
         if run.group:

@@ -354,7 +354,7 @@ async def test_of_a_run_on_another_host_the_strip_shows_what_it_recorded(databas
         strip = screen.query_one(DeviceStrip)
         await until(pilot, lambda: bool(strip.recorded), "what was recorded")
         said = str(strip.render())
-    assert said == "on host atlas, as recorded  198% of a core, 2.7 GB of memory, GPU 87%, 61 °C, 215 W"
+    assert said == "on host atlas, recorded last  198% of a core, 2.5 GiB of memory, GPU 87%, 61 °C, 215 W"
 
 
 async def test_a_run_that_has_ended_has_no_device(opened: Opened) -> None:
