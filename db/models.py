@@ -203,6 +203,8 @@ class RunRow(Base):
     submission: Mapped[str | None] = mapped_column(deferred=True)
     # The latest values of metrics that have no column here.
     metrics: Mapped[dict[str, float]] = mapped_column(MetricValues, nullable=True, default=dict)
+    # The sum over its attempts, as far as it is known.
+    energy_wh: Mapped[float | None]
 
 
 class AttemptRow(Base):
@@ -245,6 +247,8 @@ class AttemptRow(Base):
     # Whether its process was started, or is about to be: that is given out once.
     launched: Mapped[bool | None]
     home: Mapped[str | None]
+    # What its devices used while it trained; NULL where that is not known.
+    energy_wh: Mapped[float | None]
 
 
 class CodeFileRow(Base):

@@ -85,8 +85,10 @@ class RunRecord:
     one it was forked from. `position` orders the waiting runs of one priority (None: by age). A run with `trashed_at`
     was deleted by a person who may still restore it. `start_failures` counts how often in a row it ended
     before its first step. Runs of one `recipe` differ only by the seed. `metrics` holds, by name, the latest
-    values of metrics that have no field here. `damaged` names the columns whose cells hold what they cannot (see
-    `db.rows`); these fields have a harmless value instead, and a run whose state is damaged is lost.
+    values of metrics that have no field here. `energy_wh` is the energy in watt-hours that its devices used while its
+    attempts trained, also for steps that a resume took back; None where no attempt knows. `damaged` names the columns
+    whose cells hold what they cannot (see `db.rows`); these fields have a harmless value instead, and a run whose state
+    is damaged is lost.
     """
 
     id: int
@@ -146,6 +148,7 @@ class RunRecord:
     recipe: str | None = None
     fork_checkpoint_id: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    energy_wh: float | None = None
     damaged: tuple[str, ...] = ()
 
 
@@ -193,8 +196,8 @@ class AttemptRecord:
 
     `diff` is what the working tree differed from `commit` by; `environment` the variables that matter, no secret among
     them. `machine_id`, `pid_namespace`, `started_uptime` and `home` are those of its `Host`, None where an earlier
-    version started it. `launched` says whether somebody has taken it on to start its process; `damaged` as in
-    `RunRecord`.
+    version started it. `launched` says whether somebody has taken it on to start its process. `energy_wh` is what its
+    devices used while it trained, in watt-hours; None where that is not known. `damaged` as in `RunRecord`.
     """
 
     id: int
@@ -225,6 +228,7 @@ class AttemptRecord:
     started_uptime: float | None = None
     launched: bool | None = None
     home: str | None = None
+    energy_wh: float | None = None
     damaged: tuple[str, ...] = ()
 
 

@@ -1,9 +1,10 @@
 """The background process of one run: ``python -m engine.worker RUN_ID --attempt ATTEMPT_ID``.
 
-It trains one reserved run and writes down what became of it. Besides the training there are two threads: the metric
-writer of the database, and a listener that keeps the heartbeat and hands commands to the training; signals it obeys
-too (`engine.training.listener`). Exit codes: 0 completed, 3 stopped, 1 failed, 75 where the database did not answer.
-Without ``--attempt`` it reserves the run for itself, for debugging by hand.
+It trains one reserved run and writes down what became of it. Besides the training there are three threads: the metric
+writer of the database; a listener that keeps the heartbeat and hands commands to the training, which obeys signals too
+(`engine.training.listener`); and one that reads what the run uses of its machine (`engine.training.usage_recorder`).
+Exit codes: 0 completed, 3 stopped, 1 failed, 75 where the database did not answer. Without ``--attempt`` it reserves
+the run for itself, for debugging by hand.
 
 Torch is imported only after the signal handlers are in place, so that a stop is never lost to a slow import.
 """
@@ -33,6 +34,7 @@ from engine.launch import settle, submit
 from engine.launch.attempt_files import write_json
 from engine.launch.exit_reasons import EXIT_NO_DATABASE, Ending, out_of_time, own_modules
 from engine.launch.machine import attempt_age, this_host
+from engine.launch.machine_usage import UsageReader
 from engine.launch.processes import ProcessIdentity
 from engine.launch.start_files import absence
 from engine.training.console import say
@@ -158,6 +160,7 @@ class _Work:
         from engine.training.console import Console
         from engine.training.recorder import Recorder
         from engine.training.trainer import Trainer
+        from engine.training.usage_recorder import UsageRecorder
 
         try:
             config = RunConfig.create(self._run.config)
@@ -190,6 +193,8 @@ class _Work:
         writer = MetricWriter(self._db, self._run.id, self._attempt.id)
         listener = Listener(self._db, self._attempt, self._control, beat=writer.progress)
         listener.start()
+        usage = UsageRecorder(UsageReader(self._attempt.device.split(",")), writer.progress)
+        usage.start()
         try:
             start = self._start()
             setup.prepare_process(config, device)
@@ -212,7 +217,7 @@ class _Work:
             )
             recorder = Recorder(writer, record_layers=not own)
             console = Console(config.log_interval)
-            trainer = Trainer(config, model, data, device, [recorder, keeper, console, self._control])
+            trainer = Trainer(config, model, data, device, [recorder, keeper, console, usage, self._control])
             setup.set_threads(config, device, trainer.flops.dense_forward)
             if start is not None:
                 trainer.load_state_dict(start[1], fork=not own)
@@ -225,10 +230,12 @@ class _Work:
             self._control.on_pause = lambda paused: say("paused (memory still allocated)" if paused else "resumed")
             outcome = trainer.fit()
         except BaseException:
+            usage.close()
             listener.close()
             with contextlib.suppress(StoreError):  # the reason is what ended the training, not what that leaves undone
                 writer.close()
             raise
+        usage.close()
         listener.close()
         writer.close()
         return outcome

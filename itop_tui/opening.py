@@ -198,7 +198,7 @@ def warm_up(database: Database, runs: Iterable[RunRecord]) -> None:
         from itop_tui.figures.curve_reader import CurveReader
         from itop_tui.figures.curves import CurveRequest
 
-        names = dict.fromkeys(name for chart in DEFAULT_CHARTS for name in chart.names)
+        names = dict.fromkeys(name for chart in DEFAULT_CHARTS if not chart.of_machine for name in chart.names)
         for run in runs:
             reader = CurveReader(database, run.id)
             reader.read(CurveRequest(tuple(names), drops=True), generation=0)

@@ -33,7 +33,8 @@ _SORTED_COLUMNS = (
     "created_at", "queued_at", "started_at", "ended_at", "heartbeat_at", "step", "total_steps", "epoch",
     "total_epochs", "loss", "accuracy", "val_loss", "val_accuracy", "best_val_accuracy", "test_accuracy",
     "test_accuracy_last", "density", "nonzeros", "itop_rate", "death_rate", "learning_rate",
-    "samples_per_second", "training_flops", "flops_ratio", "attempt_count", "host", "device",
+    "samples_per_second", "training_flops", "flops_ratio", "energy_wh", "attempt_count", "host",
+    "device",
 )
 
 # fmt: on

@@ -22,6 +22,7 @@ from db.models import (
     RUN_METRICS,
     STEP_METRICS,
     UPDATE_METRICS,
+    AttemptRow,
     Base,
     EpochMetricRow,
     LayerMaskStatRow,
@@ -36,7 +37,8 @@ from db.session import Database
 __all__ = ["PROGRESS", "Batch", "Event", "last_recorded"]
 
 # The columns of a run that `MetricWriter.progress` sets; any other declared metric goes into its `metrics`.
-PROGRESS = frozenset({"step", "total_steps", "epoch", "total_epochs", "nonzeros", *RUN_METRICS.names})
+_ENERGY = "energy_wh"  # of the attempt; that of the run is the sum over its attempts
+PROGRESS = frozenset({"step", "total_steps", "epoch", "total_epochs", "nonzeros", _ENERGY, *RUN_METRICS.names})
 
 Event = StepMetric | EpochMetric | tuple[MaskUpdate, tuple[LayerMaskStat, ...]] | dict[str, Any]
 
@@ -58,6 +60,7 @@ class Batch:
 
     Args:
         run_id: The run.
+        attempt_id: Its attempt.
         metrics: The latest values of metrics without a column, as they were before.
         speed: The speed of the steps before.
 
@@ -66,11 +69,12 @@ class Batch:
         speed: The same after this batch.
     """
 
-    def __init__(self, run_id: int, metrics: Mapping[str, float], speed: RecentSpeed) -> None:
+    def __init__(self, run_id: int, attempt_id: int, metrics: Mapping[str, float], speed: RecentSpeed) -> None:
         self.metrics = dict(metrics)
         self.speed = speed.copy()
         self._changed = False
         self._run_id = run_id
+        self._attempt_id = attempt_id
         self._steps: list[dict[str, Any]] = []
         self._values: dict[str, list[tuple[int, float]]] = {}  # by metric: steps and values
         self._epochs: list[dict[str, Any]] = []
@@ -78,6 +82,7 @@ class Batch:
         self._layers: list[dict[str, Any]] = []
         self._latest: dict[str, Any] = {}
         self._best: float | None = None
+        self._energy: float | None = None
 
     def add(self, event: Event) -> None:
         """Take what the training loop handed over."""
@@ -99,7 +104,9 @@ class Batch:
             self._epochs.append(EPOCH_METRICS.encode(row))
         elif isinstance(event, dict):
             for name, value in event.items():
-                if name in PROGRESS:
+                if name == _ENERGY:
+                    self._energy = float(value)
+                elif name in PROGRESS:
                     self._latest[name] = value
                 else:
                     self._set_latest(name, value)
@@ -147,12 +154,25 @@ class Batch:
             changes["best_val_accuracy"] = sa.case((best >= self._best, best), else_=self._best)
         if self._changed:
             changes["metrics"] = self.metrics
+        if self._energy is not None:
+            changes[_ENERGY] = self._add_energy(session, self._energy)
         session.execute(
             sa.update(RunRow)
             .where(RunRow.id == self._run_id)
             .values(heartbeat_at=time.time(), **changes)
             .execution_options(synchronize_session=False)
         )
+
+    def _add_energy(self, session: Session, energy: float) -> sa.ScalarSelect[Any]:
+        """Set what the attempt used so far; returns what the run used in all."""
+        session.execute(
+            sa.update(AttemptRow)
+            .where(AttemptRow.id == self._attempt_id)
+            .values(energy_wh=energy)
+            .execution_options(synchronize_session=False)
+        )
+        used = sa.select(sa.func.sum(AttemptRow.energy_wh)).where(AttemptRow.run_id == self._run_id)
+        return used.scalar_subquery()
 
     def _set_latest(self, name: str, value: float) -> None:
         self.metrics[name] = float(value)

@@ -22,6 +22,7 @@ from db.nearest_word import nearest
 
 __all__ = [
     "LAYER_METRICS",
+    "MACHINE_METRICS",
     "METRICS",
     "STEP_COLUMNS",
     "Form",
@@ -131,7 +132,25 @@ LAYER_METRICS: tuple[Metric, ...] = (
 )  # fmt: skip
 """The metrics of one layer, by `db.records.LayerMaskStat` or worked out of it."""
 
-_by_name: dict[str, Metric] = {metric.name: metric for metric in (*_STEP, *_EPOCH_AND_UPDATE)}
+# What is read of the machine every ten seconds (`engine.training.usage_recorder`), at the step that was being taken.
+# "Of the run" is its process with all that it started; everything else is of the whole host, or of the whole device.
+_MACHINE: tuple[Metric, ...] = (
+    Metric("process_cpu", "CPU of the run", "run", "cores", short="CPU, cores", noisy=True),
+    Metric("host_cpu", "CPU load of the host", "host CPU", "load", percent=True, noisy=True),
+    Metric("process_memory", "memory of the run", "run", "GiB"),
+    Metric("host_memory", "memory in use on the host", "host", "GiB", short="memory on host"),
+    Metric("process_gpu_load", "GPU load of the run", "run", "load", percent=True, noisy=True),
+    Metric("gpu_load", "GPU load", "GPU", "load", percent=True, noisy=True),
+    Metric("process_gpu_memory", "GPU memory of the run", "run on GPU", "GiB", short="GPU memory, run"),
+    Metric("gpu_memory", "GPU memory in use", "GPU", "GiB", short="GPU memory"),
+    Metric("gpu_temperature", "GPU temperature", "temperature", "°C", short="temperature"),
+    Metric("device_power", "power of the devices", "power", "W", short="power", noisy=True),
+)
+
+MACHINE_METRICS = tuple(metric.name for metric in _MACHINE)
+"""The metrics of the machine, in the order of the charts; a machine records those that it can read."""
+
+_by_name: dict[str, Metric] = {metric.name: metric for metric in (*_STEP, *_EPOCH_AND_UPDATE, *_MACHINE)}
 
 METRICS: Mapping[str, Metric] = MappingProxyType(_by_name)
 """The metrics of the whole network by name, in the order of the charts; `declare` adds to them."""

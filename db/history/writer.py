@@ -122,6 +122,8 @@ class MetricWriter:
     def progress(self, **latest: Any) -> None:
         """Set latest metrics of the run: names of `PROGRESS`, and declared metrics that have no column.
 
+        `energy_wh` is what this attempt used so far, in watt-hours; the run gets the sum over its attempts.
+
         Raises:
             IllegalState: The writer is closed.
             StoreError: There is no such metric, or the writer gave up.
@@ -236,7 +238,7 @@ class MetricWriter:
                 return
 
     def _commit(self, batch: Sequence[Event]) -> None:
-        rows = Batch(self._run_id, self._metrics, self._speed)
+        rows = Batch(self._run_id, self._attempt_id, self._metrics, self._speed)
         for event in batch:
             rows.add(event)
         with self._db.write() as session:

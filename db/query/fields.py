@@ -125,6 +125,7 @@ _OF_RUNS = (
     _figure("learning_rate", "learning rate now"),
     _figure("flops", "training FLOPs so far", "training_flops", column="training_flops"),
     _figure("flops_ratio", "training FLOPs as a share of dense training", "flops_share", unit="share"),
+    _figure("energy_wh", "watt-hours that its devices used while it trained", "energy"),
     _figure("speed", "images a second", "samples_per_second", column="samples_per_second"),
     _time("created", "when it was made: created>2d, created>2026-11-01"),
     _time("queued", "when it was queued last"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -22,10 +23,12 @@ class DeviceProcess:
     Attributes:
         pid: Its number, in the namespace the driver sees.
         memory: Bytes it holds, None where the driver does not say (in a container, for one).
+        utilisation: Percent of the time that the GPU computed for it lately, None where the driver does not say.
     """
 
     pid: int
     memory: int | None
+    utilisation: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Device:
         memory_used: Bytes, None if it could not be read.
         utilisation: Percent of the time it was busy lately, None if not known.
         temperature: Degrees Celsius, None if not known.
+        power: Watts it draws now, None if not known (GPUs only).
+        energy: Joules it used since its driver was loaded, None where it does not count them (GPUs only).
         processes: Who computes on it (GPUs only).
         uuid: The driver's own name for a GPU.
         problem: Why its state could not be read, None if it could.
@@ -50,6 +55,8 @@ class Device:
     memory_used: int | None = None
     utilisation: float | None = None
     temperature: float | None = None
+    power: float | None = None
+    energy: float | None = None
     processes: tuple[DeviceProcess, ...] = ()
     uuid: str | None = None
     problem: str | None = None
@@ -182,7 +189,10 @@ def _gpu(pynvml: Any, index: int) -> Device:
 
     load = optional(lambda: pynvml.nvmlDeviceGetUtilizationRates(handle))
     temperature = optional(lambda: pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
+    power = optional(lambda: pynvml.nvmlDeviceGetPowerUsage(handle))
+    energy = optional(lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
     processes = optional(lambda: pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    loads = _loads(optional(lambda: pynvml.nvmlDeviceGetProcessUtilization(handle, _lately())))
     return Device(
         name,
         description,
@@ -190,12 +200,34 @@ def _gpu(pynvml: Any, index: int) -> Device:
         memory_used=int(memory.used),
         utilisation=None if load is None else float(load.gpu),
         temperature=None if temperature is None else float(temperature),
+        power=None if power is None else power / 1_000,
+        energy=None if energy is None else energy / 1_000,
         processes=tuple(
-            DeviceProcess(int(one.pid), None if one.usedGpuMemory is None else int(one.usedGpuMemory))
+            DeviceProcess(
+                int(one.pid),
+                None if one.usedGpuMemory is None else int(one.usedGpuMemory),
+                loads.get(int(one.pid)),
+            )
             for one in processes or ()
         ),
         uuid=uuid,
     )
+
+
+_LATELY_SECONDS = 10
+
+
+def _lately() -> int:
+    """From when on a program's load counts, in the driver's microseconds."""
+    return int((time.time() - _LATELY_SECONDS) * 1e6)
+
+
+def _loads(samples: Iterable[Any] | None) -> dict[int, float]:
+    """The mean load of each program, by its pid; the driver takes several samples a second."""
+    found: dict[int, list[float]] = {}
+    for sample in samples or ():
+        found.setdefault(int(sample.pid), []).append(float(sample.smUtil))
+    return {pid: sum(loads) / len(loads) for pid, loads in found.items()}
 
 
 def _text(value: str | bytes) -> str:

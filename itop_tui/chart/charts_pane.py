@@ -24,6 +24,7 @@ from itop_tui.figures import axis
 from itop_tui.figures.chart_data import EVENT_GLYPHS, MEANINGS, ChartData
 from itop_tui.figures.chart_metrics import (
     DEFAULT_CHARTS,
+    MACHINE_CHARTS,
     MOST_CHARTS,
     ChartSpec,
     as_setting,
@@ -208,8 +209,22 @@ class ChartsPane(Vertical):
     @property
     def _visible(self) -> range:
         columns, rows = self._shape
-        first = self.chosen // (columns * rows) * columns * rows
-        return range(first, min(len(self.specs), first + columns * rows))
+        group = self._group
+        first = self.chosen - (self.chosen - group.start) % (columns * rows)
+        return range(first, min(group.stop, first + columns * rows))
+
+    @property
+    def _group(self) -> range:
+        """The charts that share pages with the chosen one: those of the machine have pages of their own."""
+        if self._fixed:
+            return range(len(self.specs))
+        first = last = self.chosen
+        kind = [spec.of_machine for spec in self.specs]
+        while first > 0 and kind[first - 1] == kind[self.chosen]:
+            first -= 1
+        while last + 1 < len(kind) and kind[last + 1] == kind[self.chosen]:
+            last += 1
+        return range(first, last + 1)
 
     @property
     def request(self) -> CurveRequest | None:
@@ -235,9 +250,14 @@ class ChartsPane(Vertical):
         if self.window is not None:
             unit = self.across if self._fixed else "step"
             parts.append(f"{_window_text(self.window, unit)} (0 for all)")
-        shown = self._visible
-        if len(shown) < len(self.specs) and not self.full:
-            parts.append(f"charts {shown.start + 1}–{shown.stop} of {len(self.specs)} (tab)")
+        shown, group = self._visible, self._group
+        of_machine = not self._fixed and self.specs[self.chosen].of_machine
+        if len(shown) < len(group) and not self.full:
+            first, last = shown.start - group.start + 1, shown.stop - group.start
+            place = f"{first}–{last} of {len(group)}"
+            parts.append(f"machine {place} (M)" if of_machine else f"charts {place} (tab)")
+        elif of_machine:
+            parts.append("machine (M)")
         return " · ".join(parts)
 
     def _want(self) -> None:
@@ -304,6 +324,17 @@ class ChartsPane(Vertical):
         """Show the default charts."""
         self.chosen = 0
         self._take_charts(DEFAULT_CHARTS)
+
+    def action_show_machine(self) -> None:
+        """Show what the run uses of its machine, by the charts that there are or by added ones; else the others."""
+        wanted = not self.specs[self.chosen].of_machine
+        places = [at for at, spec in enumerate(self.specs) if spec.of_machine == wanted]
+        if not places:
+            added = MACHINE_CHARTS if wanted else DEFAULT_CHARTS[:1]
+            places, self.specs = [len(self.specs)], (*self.specs, *added)
+            self._make_charts()
+        self.chosen = places[0]
+        self._changed()
 
     def _take_charts(self, specs: tuple[ChartSpec, ...]) -> None:
         self.specs = specs

@@ -25,6 +25,7 @@ _RESULTS = (
     "itop_rate",
     "training_flops",
     "flops_ratio",
+    "energy_wh",
 )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from db.history import metrics
-from db.history.declared import LAYER_METRICS, METRICS, Metric
+from db.history.declared import LAYER_METRICS, MACHINE_METRICS, METRICS, Metric
 from db.session import Database
 from itop_tui.figures.format import figure as number_text
 from itop_tui.figures.format import plain
@@ -86,6 +86,11 @@ class ChartSpec:
         return " · ".join(figure.title for figure in figures)
 
     @property
+    def of_machine(self) -> bool:
+        """Whether it shows nothing but what a run uses of its machine."""
+        return bool(self.names) and set(self.names) <= set(MACHINE_METRICS)
+
+    @property
     def percent(self) -> bool:
         """Whether the left axis is in per cent."""
         return bool(self.figures) and self.figures[0].percent
@@ -112,6 +117,15 @@ class ChartSpec:
         }  # fmt: skip
 
 
+MACHINE_CHARTS: tuple[ChartSpec, ...] = (
+    ChartSpec(("process_cpu", "host_cpu"), "CPU: cores, host %"),
+    ChartSpec(("process_memory", "host_memory"), "memory, GiB"),
+    ChartSpec(("process_gpu_load", "gpu_load"), "GPU load"),
+    ChartSpec(("process_gpu_memory", "gpu_memory"), "GPU memory, GiB"),
+    ChartSpec(("device_power", "gpu_temperature"), "power W, GPU °C"),
+)
+"""The charts of what a run uses of its machine."""
+
 DEFAULT_CHARTS: tuple[ChartSpec, ...] = (
     ChartSpec(("loss", "val_loss"), "loss"),
     ChartSpec(("accuracy", "val_accuracy"), "accuracy"),
@@ -121,6 +135,7 @@ DEFAULT_CHARTS: tuple[ChartSpec, ...] = (
     ChartSpec(("churn", "survival", "overlap_first"), "mask updates"),
     ChartSpec(("samples_per_second",)),
     ChartSpec(("density",)),
+    *MACHINE_CHARTS,
 )
 """The charts until a person chooses others."""
 

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from db.finding.spread import mean_and_spread
 from db.history.declared import METRICS
-from itop_tui.figures.format import UNKNOWN, duration, explored, figure, percent, share, short_count, whole
+from itop_tui.figures.format import (
+    UNKNOWN,
+    duration,
+    energy,
+    explored,
+    figure,
+    percent,
+    share,
+    short_count,
+    whole,
+)
 from itop_tui.figures.metric_text import writer
 
 if TYPE_CHECKING:
@@ -193,6 +203,7 @@ RESULTS = (
     Result("flops_ratio", "share of dense", "of dense", share),
     Result("step", "steps", "steps", whole),
     Result("seconds", "time", "time", duration),
+    Result("energy_wh", "energy", "energy", energy),
     Result("samples_per_second", "samples a second", "samples", writer(METRICS["samples_per_second"]), 1),
 )
 """The metrics compared, in a table's order; `seconds` is worked out, the others are a run's own."""

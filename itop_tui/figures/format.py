@@ -224,6 +224,13 @@ def size(number: float | None) -> str:
     return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
+def energy(watt_hours: float | None) -> str:
+    """Write an energy: "0.042 Wh", "12.3 Wh", "1.23 kWh"."""
+    if watt_hours is None or not math.isfinite(watt_hours):
+        return no_number(watt_hours) or UNKNOWN
+    return f"{figure(watt_hours / 1000, 3)} kWh" if watt_hours >= 1000 else f"{figure(watt_hours, 3)} Wh"
+
+
 def steps(step: int, total: int) -> str:
     """Write how far a run is: "1,200 / 97,750"; only the first where the length is not known."""
     return f"{step:,} / {total:,}" if total > 0 else f"{step:,}"

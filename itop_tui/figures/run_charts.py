@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from db.history.declared import Metric
+from db.history.declared import MACHINE_METRICS, Metric
 from db.records import AttemptRecord, CheckpointRecord, RunRecord
 from itop_tui.figures.braille import Range
 from itop_tui.figures.chart_data import TONES, ChartData, Event, Line
@@ -157,6 +157,8 @@ def why_empty(spec: ChartSpec, run: RunRecord) -> str:
         return "the mask is fixed: nothing dies"
     if run.status == "queued":
         return "waiting for its device"
+    if spec.of_machine and run.metrics.keys() & set(MACHINE_METRICS):
+        return "its machine does not report it"
     if not run.status.is_active:
         return "nothing was recorded"
     sources = {figure.source for figure in figures}

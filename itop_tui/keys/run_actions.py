@@ -52,6 +52,8 @@ ACTIONS = (
     _chart("smooth", "m", "smooth", "Smooth noisy curves: off, a little, more, much. The raw line stays visible."),
     _chart("toggle_log", "y", "log axis", "Loss and learning rate on a logarithmic or a linear axis."),
     _chart("next_across", "x", "x-axis", "The x-axis: steps, epochs, or hours of training."),
+    _quiet("show_machine", "M", "machine", "Show the charts of what the run uses of its machine, or those of its "
+           "training."),
     _quiet("toggle_marks", "u", "marks", "Show or hide the marks: mask updates, learning-rate drops, resumes, "
            "checkpoints."),
     _chart("choose_figures", "e", "metrics", "Choose what the chosen chart shows: any recorded metrics, several on one "

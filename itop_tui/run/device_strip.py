@@ -1,13 +1,16 @@
 """What the device of a running run does now: load with a little history, memory, temperature; and the run's process.
 
-Read every two seconds in a thread, and only where the run's process is on this host; elsewhere the strip says so.
+Read every two seconds in a thread, and only where the run's process is on this host; for another host the strip shows
+what the run recorded last.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.message import Message
@@ -18,6 +21,9 @@ from itop_tui.figures.format import plain, size
 from itop_tui.look.toned import Part, Toned
 from itop_tui.queue.sampling import EVERY
 from itop_tui.service.watcher import Watcher
+
+if TYPE_CHECKING:
+    from engine.launch.process_tree import ProcessTree, TreeUsage
 
 _TALL = 30
 _HISTORY = 24
@@ -54,43 +60,55 @@ class Reading:
 
 
 class Prober:
-    """Reads devices and one process; keeps the process, whose load is measured since the last look."""
+    """Reads devices and one process with all that it started, whose load is measured since the last look."""
 
     def __init__(self) -> None:
-        self._process: object | None = None
-        self._pid: int | None = None
+        self._tree: ProcessTree | None = None
 
     def __call__(self, names: Sequence[str], pid: int | None) -> list[Reading]:
         """Read the devices of these names; never raises."""
         from engine.launch.devices import list_devices
 
-        found = list_devices()
-        memory, load = self._of_process(pid)
+        found, usage = list_devices(), self._of_process(pid)
+        load = None if usage.cores is None else 100 * usage.cores
         readings = []
         for name in names:
             device = found.named(name)
             if device is None:
                 readings.append(Reading(name, problem=found.problem or "there is no such device here"))
                 continue
-            held = next((one.memory for one in device.processes if one.pid == pid), None)
+            own = [one.memory for one in device.processes if one.pid in usage.pids and one.memory is not None]
             readings.append(
                 Reading(name, device.utilisation, device.memory_used, device.memory_total, device.temperature,
-                        memory, held, load, device.problem)
+                        usage.memory, sum(own) if own else None, load, device.problem)
             )  # fmt: skip
         return readings
 
-    def _of_process(self, pid: int | None) -> tuple[int | None, float | None]:
-        import psutil
+    def _of_process(self, pid: int | None) -> TreeUsage:
+        from engine.launch.process_tree import ProcessTree, TreeUsage
 
         if pid is None:
-            return None, None
-        try:
-            if self._pid != pid or not isinstance(self._process, psutil.Process):
-                self._process, self._pid = psutil.Process(pid), pid
-            return int(self._process.memory_info().rss), float(self._process.cpu_percent(None))
-        except psutil.Error:
-            self._process = None
-            return None, None
+            return TreeUsage()
+        if self._tree is None or self._tree.pid != pid:
+            self._tree = ProcessTree(pid)
+        return self._tree.read()
+
+
+def recorded_parts(metrics: Mapping[str, float]) -> list[Part]:
+    """What a run recorded last of its machine, for where that cannot be read; empty where it recorded nothing."""
+    known = [(name, write) for name, write in _RECORDED.items() if math.isfinite(metrics.get(name, math.nan))]
+    return [(", ".join(write(metrics[name]) for name, write in known), "text")] if known else []
+
+
+_RECORDED: Mapping[str, Callable[[float], str]] = {
+    "process_cpu": lambda value: f"{100 * value:.0f}% of a core",
+    "process_memory": lambda value: f"{value:.1f} GiB of memory",
+    "gpu_load": lambda value: f"GPU {100 * value:.0f}%",
+    "gpu_memory": lambda value: f"{value:.1f} GiB in use on it",
+    "gpu_temperature": lambda value: f"{value:.0f} °C",
+    "device_power": lambda value: f"{value:.0f} W",
+}
+"""What is shown of the metrics that a run records of its machine, in this order."""
 
 
 def strip_parts(reading: Reading, loads: Sequence[float | None]) -> list[Part]:
@@ -127,6 +145,8 @@ class DeviceStrip(Toned):
     """What was read last."""
     elsewhere: reactive[str] = reactive("")
     """The host the run is on, where that is another one."""
+    recorded: reactive[tuple[Part, ...]] = reactive(())
+    """What the run recorded last of its machine, where that is another one."""
 
     class DevicesRead(Message):
         """The devices were read."""
@@ -150,6 +170,7 @@ class DeviceStrip(Toned):
         """Look at the devices of this run while it has a process on `host`."""
         working = run.status.is_active and bool(run.device)
         self.elsewhere = plain(run.host or "another host", 60) if working and run.host != host else ""
+        self.recorded = tuple(recorded_parts(run.metrics)) if self.elsewhere else ()
         # The head names the host: where lines are dear, that is enough.
         self.display = working and (not self.elsewhere or self.screen.size.height >= _TALL)
         if not working or self.elsewhere:
@@ -186,6 +207,8 @@ class DeviceStrip(Toned):
 
     def render(self) -> Text:
         """Draw the lines."""
+        if self.elsewhere and self.recorded:
+            return self.toned([(f"on host {self.elsewhere}, recorded last  ", "muted"), *self.recorded])
         if self.elsewhere:
             return self.toned([(f"on host {self.elsewhere}: its devices cannot be read from here", "muted")])
         if not self.readings:

@@ -12,7 +12,7 @@ from textual.reactive import reactive
 from db.records import RunRecord
 from db.runs.silence import no_sign, silence
 from itop_tui.figures import run_view
-from itop_tui.figures.format import bar, count, duration, fit, percent, plain
+from itop_tui.figures.format import bar, count, duration, energy, fit, percent, plain
 from itop_tui.figures.metric_text import metric_text
 from itop_tui.figures.run_times import in_state
 from itop_tui.look.theme import Tone, look
@@ -54,6 +54,8 @@ def head_metrics(run: RunRecord) -> list[tuple[str, str]]:
     else:
         known.append(("density", metric_text("density", run.density)))
     known.append(("lr", metric_text("learning_rate", run.learning_rate)))
+    if run.energy_wh is not None:
+        known.append(("energy", energy(run.energy_wh)))
     return known
 
 

@@ -20,6 +20,7 @@ from itop_tui.figures.format import (
     age_of,
     count,
     duration,
+    energy,
     moment,
     percent,
     plain,
@@ -163,6 +164,8 @@ class RunDetail(Toned):
             ("attempts", [(str(run.attempt_count), "text")]),
             ("created", [(moment(run.created_at), "muted")]),
         ]
+        if run.energy_wh is not None:
+            made.append(("energy", [(energy(run.energy_wh), "text")]))
         if run.parent_id is not None:
             made.append(("fork of", [(f"run {run.parent_id}", "text"), (f" at step {run.fork_step}", "muted")]))
         if run.group:

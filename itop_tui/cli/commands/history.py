@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from db.history import metrics as metric_store
-from db.history.declared import METRICS
+from db.history.declared import MACHINE_METRICS, METRICS
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
 from db.runs import checkpoints as checkpoint_store
 from db.runs import runs as store
@@ -19,7 +19,7 @@ from itop_tui.cli.errors import UsageError
 from itop_tui.cli.parameters import AtLeastZero, Json, RunName
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import Cell, Column, console, data, note, print_table
-from itop_tui.figures.format import age, count, figure, percent, size
+from itop_tui.figures.format import age, count, figure, moment, percent, size
 from itop_tui.figures.metric_text import metric_text, writer
 from itop_tui.service.json_shape import document, layer_document, print_json
 
@@ -43,6 +43,10 @@ _STEP_COLUMNS = (
     Column("DENSITY", lambda row: metric_text("density", row.density), right=True, rank=2),
     Column("R_S", lambda row: metric_text("itop_rate", row.itop_rate), right=True),
     Column("SPEED", lambda row: metric_text("samples_per_second", row.samples_per_second), right=True, rank=4),
+)
+_READING_COLUMNS = (
+    Column("STEP", lambda row: count(row.step), right=True),
+    Column("READ", lambda row: moment(row.at)),
 )
 _EPOCH_COLUMNS = (
     Column("EPOCH", lambda row: count(row.epoch), right=True),
@@ -98,14 +102,18 @@ def metrics(
     *,
     epochs: Annotated[Switch, Parameter(help="One row an epoch, with validation, instead of one a step.")] = False,
     mask_updates: Annotated[Switch, Parameter(help="One row a mask update instead of one a step.")] = False,
+    machine: Annotated[
+        Switch, Parameter(help="One row a reading of the machine, every ten seconds, instead of one a step.")
+    ] = False,
     after: Annotated[int | None, AtLeastZero, Parameter(help="Only what was recorded after this step.")] = None,
     last: Every = None,
     json: Json = False,
 ) -> int:
     """Show the metrics of each step: loss, accuracy, learning rate, death rate, density, R_s, speed and others."""
-    if epochs and mask_updates:
-        raise UsageError("--epochs and --mask-updates: choose one of them")
+    if epochs + mask_updates + machine > 1:
+        raise UsageError("--epochs, --mask-updates and --machine: choose one of them")
     latest = last if last is not None else (0 if json else _LATEST)
+    having = MACHINE_METRICS if machine else ()
     before = -1 if after is None else after  # the first mask is recorded at step 0
     with opened() as database:
         found = store.find(database, run)
@@ -115,10 +123,12 @@ def metrics(
         elif mask_updates:
             rows = [row for row in metric_store.mask_updates(database, found.id) if row.step > before]
         else:
-            rows = metric_store.steps(database, found.id, after=before, latest=latest or None)
+            rows = metric_store.steps(database, found.id, after=before, latest=latest or None, having=having)
         by_step = not (epochs or mask_updates)
         further = metric_store.recorded(database, [found.id]) if by_step else ()
-        total = metric_store.count_steps(database, found.id, after=before) if by_step else len(rows)
+        if machine:
+            further = tuple(name for name in further if name in MACHINE_METRICS)
+        total = metric_store.count_steps(database, found.id, after=before, having=having) if by_step else len(rows)
     rows = rows[-latest:] if latest else rows
     if found.method == "dense":  # it explores nothing, and nothing of it dies
         changed = (row if isinstance(row, EpochMetric) else _without_masks(row) for row in rows)
@@ -131,8 +141,11 @@ def metrics(
     if not rows:
         note(f"Run {found.id} has recorded nothing here yet.")
         return 0
-    columns = _EPOCH_COLUMNS if epochs else _UPDATE_COLUMNS if mask_updates else _STEP_COLUMNS
-    print_table((*columns, *map(_further_column, further)), shown)
+    if machine:
+        print_table((*_READING_COLUMNS, *map(_further_column, further)), shown)
+    else:
+        columns = _EPOCH_COLUMNS if epochs else _UPDATE_COLUMNS if mask_updates else _STEP_COLUMNS
+        print_table((*columns, *map(_further_column, _in_rows(further, shown))), shown)
     if len(rows) < total:
         console(stderr=True).print(f"the latest {len(rows)} of {total:,}; --last 0 lists all", style="dim")
     return 0
@@ -193,11 +206,19 @@ def _metric_document(row: StepMetric | EpochMetric | MaskUpdate, further: Sequen
     return shaped | {name: own.get(name) for name in further}
 
 
+def _in_rows(names: Sequence[str], rows: Sequence[Any]) -> tuple[str, ...]:
+    """Those of some metrics that have a value in these rows; others would be empty columns."""
+    return tuple(name for name in names if any(name in row.metrics for row in rows))
+
+
 def _further_column(name: str) -> Column:
     """The column of a metric without a field of its own."""
     known = METRICS.get(name)
     write = writer(known) if known is not None else figure
-    return Column(name.replace("_", " ").upper(), lambda row: write(row.value(name)), right=True, rank=5)
+    header = name.replace("_", " ").upper()
+    if known is not None and name in MACHINE_METRICS and not known.percent:
+        header += f", {known.unit}"
+    return Column(header, lambda row: write(row.value(name)), right=True, rank=5)
 
 
 def _layers_total(stats: list[LayerMaskStat]) -> list[Cell]:

@@ -51,6 +51,7 @@ from itop_tui.figures.format import (
     bar,
     count,
     duration,
+    energy,
     explored,
     figure,
     moment,
@@ -206,6 +207,7 @@ def _facts(
         ("R_s", _known(explored(run), lambda value: f"{r_s(value)} of all maskable weights were ever active")),
         ("learning rate", _known(run.learning_rate, figure)),
         ("training FLOPs", f"{flops} ({dense} of dense)" if flops and dense else flops),
+        ("energy", _energy(run, attempts)),
         ("speed", _known(run.samples_per_second, lambda speed: rate(speed).replace("/s", " samples/s"))),
         ("device", data(f"{run.device} on {run.host}{going}") if run.device else ""),
         ("started", f"{moment(run.started_at)}, {taken}" if run.started_at else ""),
@@ -215,6 +217,16 @@ def _facts(
         ("notes", data(run.notes)),
         ("folder", data(run_folder(run.uid))),
     ]
+
+
+def _energy(run: RunRecord, attempts: Sequence[AttemptRecord]) -> str:
+    """What the run's devices used, and of which part of its attempts that is known."""
+    if run.energy_wh is None:
+        return ""
+    trained = [attempt for attempt in attempts if attempt.pid is not None]
+    known = sum(attempt.energy_wh is not None for attempt in trained)
+    part = f", known of {known} of {len(trained)} attempts" if known < len(trained) else ""
+    return f"{energy(run.energy_wh)} by its devices while it trained{part}"
 
 
 def _density(run: RunRecord, coverage: dict[str, Any] | None) -> str:

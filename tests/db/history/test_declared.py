@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from db.errors import StoreError
 from db.history import declared, metrics
 from db.history.cut_back import truncate
-from db.history.declared import LAYER_METRICS, METRICS, STEP_COLUMNS, Metric, declare
+from db.history.declared import LAYER_METRICS, MACHINE_METRICS, METRICS, STEP_COLUMNS, Metric, declare
 from db.history.writer import MetricWriter
 from db.models import (
     EPOCH_METRICS,
@@ -57,7 +57,7 @@ def test_every_column_of_a_metric_is_declared() -> None:
         source: {metric.name for metric in METRICS.values() if metric.source == source} - {each.name for each in TWENTY}
         for source in ("step", "epoch", "update")
     }
-    assert of_source["step"] == set(STEP_COLUMNS)
+    assert of_source["step"] == set(STEP_COLUMNS) | set(MACHINE_METRICS)
     assert of_source["epoch"] == set(EPOCH_METRICS.names) - of_source["step"]
     counts = {"nonzeros", "pruned", "grown"}
     assert of_source["update"] == (set(UPDATE_METRICS.names) | counts) - of_source["step"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,6 +55,20 @@ class Driver:
     def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
 
+    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:
+        return 215_500  # milliwatts
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:
+        if handle == 0:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return 7_250  # millijoules
+
+    def nvmlDeviceGetProcessUtilization(self, handle: int, since: int) -> Any:
+        if handle == 0:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)  # no program computed lately
+        assert abs(since / 1e6 - (time.time() - 10)) < 60
+        return [SimpleNamespace(pid=pid, smUtil=load) for pid, load in ((7, 40), (9, 5), (7, 60))]
+
     def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> Any:
         return [SimpleNamespace(pid=7, usedGpuMemory=GIB), SimpleNamespace(pid=8, usedGpuMemory=None)]
 
@@ -84,9 +99,15 @@ def test_cards_are_listed_with_what_they_do(driver: Driver) -> None:
         memory_used=2 * GIB,
         utilisation=40.0,
         temperature=None,
-        processes=(DeviceProcess(7, GIB), DeviceProcess(8, None)),
+        power=215.5,
+        energy=7.25,
+        processes=(DeviceProcess(7, GIB, 50.0), DeviceProcess(8, None)),
         uuid="GPU-1aaa",
     )
+    idle = devices.named("cuda:0")
+    assert idle is not None
+    assert (idle.power, idle.energy) == (215.5, None)
+    assert idle.processes == (DeviceProcess(7, GIB), DeviceProcess(8, None))
     assert driver.open == 0
 
 

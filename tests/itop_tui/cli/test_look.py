@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from db import key_values
-from db.records import RunStatus
+from db.history.writer import MetricWriter
+from db.records import RunStatus, StepMetric
 from db.runs import attempts, runs
 from db.session import Database
 from engine.launch import submit
@@ -130,6 +131,45 @@ def test_metrics_by_epoch_and_by_mask_update(itop: Itop, database: Database) -> 
     later = itop("metrics", str(run.id), "--mask-updates", "--after", "0", "--last", "0", "--json").json()
     assert [row["update"] for row in later] == [1, 2, 3, 4]
     assert itop("metrics", str(run.id), "--epochs", "--mask-updates").code == 2
+
+
+def test_metrics_of_the_machine_have_a_row_a_reading(itop: Itop, database: Database) -> None:
+    run = queued(database)
+    with MetricWriter(database, run.id, running(database, run)) as writer:
+        for number in range(1, 31):
+            own = {"gpu_load": 0.5, "device_power": 200.0} if number % 10 == 1 else {}
+            writer.step(StepMetric(number, 1, 0.5, at=float(number), metrics=own))
+        writer.progress(energy_wh=12.5)
+    rows = itop("metrics", str(run.id), "--machine", "--json").json()
+    assert [(row["step"], row["gpu_load"], row["device_power"]) for row in rows] == [
+        (1, 0.5, 200.0), (11, 0.5, 200.0), (21, 0.5, 200.0)
+    ]  # fmt: skip
+    outcome = itop("metrics", str(run.id), "--machine", "--last", "2")
+    assert "DEVICE POWER, W" in outcome.out
+    assert [line.split()[0] for line in outcome.out.splitlines()[1:]] == ["11", "21"]
+    assert "the latest 2 of 3" in outcome.err
+    # Among all steps, a column stands where one of the rows has a value.
+    assert "GPU LOAD" in itop("metrics", str(run.id)).out
+    assert "GPU LOAD" not in itop("metrics", str(run.id), "--last", "5").out
+    assert itop("metrics", str(run.id), "--machine", "--epochs").code == 2
+
+    shown = itop("show", str(run.id), "--json").json()
+    assert (shown["energy_wh"], shown["attempts"][0]["energy_wh"]) == (12.5, 12.5)
+    assert "12.5 Wh by its devices" in itop("show", str(run.id)).out
+    other = itop("show", str(trained(database).id))
+    assert "Wh" not in other.out
+
+
+def test_energy_that_only_a_part_of_the_attempts_knows_says_so(itop: Itop, database: Database) -> None:
+    run = queued(database)
+    for energy in (None, 2.0):
+        attempt = running(database, run)
+        with MetricWriter(database, run.id, attempt) as writer:
+            writer.progress(**({} if energy is None else {"energy_wh": energy}))
+        attempts.finish(database, attempt, status=RunStatus.FAILED, reason="no luck", exit_code=1)
+        if energy is None:
+            runs.requeue_resume(database, run.id, None)
+    assert "2 Wh by its devices while it trained, known of 1 of 2 attempts" in itop("show", str(run.id)).out
 
 
 def test_metrics_for_people_are_the_latest(itop: Itop, database: Database) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from db.history.declared import MACHINE_METRICS
 from db.history.series import moments
 from db.history.writer import MetricWriter
 from db.records import RunStatus, Series
@@ -16,7 +17,7 @@ from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, ChartSpec, all_metric
 from itop_tui.figures.curve_reader import CurveReader, Stretch, lineage
 from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.format import figure, percent
-from itop_tui.figures.run_charts import chart_data, limits
+from itop_tui.figures.run_charts import chart_data, limits, why_empty
 from itop_tui.figures.x_axis import Hours, Linear
 from tests.described import described
 from tests.itop_tui.run import made
@@ -28,7 +29,7 @@ def test_every_figure_of_a_run_and_of_its_layers_is_read(database: Database) -> 
     names = tuple(figure.name for figure in all_metrics(name for name, _, _ in LAYERS))
     read = CurveReader(database, run.id).read(CurveRequest(names=names, columns=300), generation=1)
     assert set(read.by_name) == set(names)
-    assert all(len(curve.steps) for curve in read.by_name.values())
+    assert {name for name, curve in read.by_name.items() if not len(curve.steps)} == set(MACHINE_METRICS)
     assert read.by_name["churn"].steps.tolist() == [100, 200, 300, 400]
     assert read.by_name["nonzeros"].steps.tolist() == [0, 100, 200, 300, 400]
     assert read.by_name["dead_outputs@fc3"].values.tolist() == [4] * 5
@@ -51,6 +52,16 @@ def test_a_chart_is_called_by_what_it_shows() -> None:
     assert ChartSpec(("loss", "val_accuracy")).heading == "loss · validation accuracy"
     assert ChartSpec(("loss", "accuracy")).labels() == {"loss": "loss", "accuracy": "accuracy"}
     assert ChartSpec(("loss", "val_loss")).labels() == {"loss": "train", "val_loss": "val"}
+
+
+def test_what_a_machine_does_not_report_is_said_apart_from_what_was_not_recorded() -> None:
+    gpu = ChartSpec(("process_gpu_load", "gpu_load"))
+    ended = {"status": RunStatus.COMPLETED, "ended_at": 1.0}
+    assert why_empty(gpu, made.run(**ended)) == "nothing was recorded"  # a run of an earlier version
+    assert why_empty(gpu, made.run()) == "no step yet"
+    for run in (made.run(metrics={"host_cpu": 0.5}), made.run(metrics={"host_cpu": 0.5}, **ended)):
+        assert why_empty(gpu, run) == "its machine does not report it"
+        assert why_empty(ChartSpec(("gpu_load", "loss")), run) != "its machine does not report it"
 
 
 def test_figures_of_another_unit_have_the_axis_at_the_right_and_markers() -> None:

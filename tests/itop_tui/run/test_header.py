@@ -113,3 +113,9 @@ def test_hostile_names_are_shown_as_text() -> None:
     assert "[red]x[/]␛[31mRTL 🎉" in said
     assert "[bold]why␛]0;t␇" in said
     assert not any(character in said for character in "\x1b\x07\u202e")
+
+
+def test_energy_is_there_where_it_is_known() -> None:
+    assert "energy" not in text(header_lines(made.view(), NOW, 160))
+    for watt_hours, written in ((0.0421, "0.0421 Wh"), (12.34, "12.3 Wh"), (2345.6, "2.35 kWh")):
+        assert f"energy {written}" in text(header_lines(made.view(run=made.run(energy_wh=watt_hours)), NOW, 160))

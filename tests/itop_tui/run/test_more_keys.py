@@ -12,15 +12,16 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from db import key_values as kept_settings
+from db.history.writer import MetricWriter
 from db.records import RunStatus
-from db.runs import checkpoints, runs
+from db.runs import attempts, checkpoints, runs
 from db.session import Database
 from engine.launch.processes import host_name
 from itop_tui.app import ItopApp
 from itop_tui.chart.chart_painter import GUTTER
 from itop_tui.chart.charts_pane import MarkLegend
 from itop_tui.dialogs.questions import Confirm
-from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, MOST_FIGURES
+from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, MACHINE_CHARTS, MOST_FIGURES
 from itop_tui.run import checkpoint_files
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.device_strip import DeviceStrip, Reading, strip_parts
@@ -98,6 +99,33 @@ async def test_charts_are_added_removed_and_put_back(opened: Opened) -> None:
     await settled(pilot, screen)
     assert screen.charts.specs == DEFAULT_CHARTS
     assert [chart.title for chart in screen.charts.charts[:2]] == ["loss", "accuracy"]
+
+
+async def test_the_charts_of_the_machine_have_pages_of_their_own(opened: Opened) -> None:
+    pilot, screen = opened
+    charts = screen.charts
+    first = DEFAULT_CHARTS.index(MACHINE_CHARTS[0])
+    await pilot.press("M")
+    await settled(pilot, screen)
+    assert charts.chosen == first
+    shown = [chart.title for chart in charts.charts if chart.display]
+    assert shown == [spec.heading for spec in MACHINE_CHARTS[: len(shown)]]
+    assert charts.note.startswith("machine")
+    for _ in range(first):  # to the end of these pages, and around through all others
+        await pilot.press("shift+tab")
+        mixed = {spec.of_machine for spec, chart in zip(charts.specs, charts.charts, strict=True) if chart.display}
+        assert len(mixed) == 1
+    assert charts.chosen == 0
+    await pilot.press("M", "M")
+    assert charts.chosen == 0
+    # Where a person has removed them, they come back.
+    await pilot.press("M")
+    for _ in MACHINE_CHARTS:
+        await pilot.press("d")
+    assert not any(spec.of_machine for spec in charts.specs)
+    await pilot.press("M")
+    await settled(pilot, screen)
+    assert charts.specs[charts.chosen :] == MACHINE_CHARTS
 
 
 async def test_how_the_view_was_left_is_kept_for_the_next_start(opened: Opened, database: Database) -> None:
@@ -296,6 +324,7 @@ async def test_the_devices_of_a_run_on_this_host_are_read_in_a_thread(
         return [Reading("cpu", 40.0 + len(asked), 8_000_000_000, 16_000_000_000, None, 500_000_000, None, 98.0)]
 
     monkeypatch.setattr("itop_tui.run.device_strip.Prober.__call__", probe)
+    monkeypatch.setattr("itop_tui.run.device_strip.EVERY", 3600.0)  # the first reading stays on the screen
     monkeypatch.setattr("itop_tui.run.run_screen.host_name", lambda: "atlas")
     async with run_screen(Database.open, run.id) as (pilot, screen):
         strip = screen.query_one(DeviceStrip)
@@ -313,6 +342,19 @@ async def test_a_run_on_another_host_says_so(database: Database) -> None:
         strip = screen.query_one(DeviceStrip)
         await until(pilot, lambda: strip.display, "the strip")
         assert str(strip.render()) == "on host atlas: its devices cannot be read from here"
+
+
+async def test_of_a_run_on_another_host_the_strip_shows_what_it_recorded(database: Database) -> None:
+    run = record_run(database, steps=5)
+    attempt = attempts.latest(database, run.id)
+    assert attempt is not None
+    with MetricWriter(database, run.id, attempt.id) as writer:
+        writer.progress(process_cpu=1.984, process_memory=2.5, gpu_load=0.873, gpu_temperature=61.0, device_power=214.6)
+    async with run_screen(Database.open, run.id) as (pilot, screen):
+        strip = screen.query_one(DeviceStrip)
+        await until(pilot, lambda: bool(strip.recorded), "what was recorded")
+        said = str(strip.render())
+    assert said == "on host atlas, recorded last  198% of a core, 2.5 GiB of memory, GPU 87%, 61 °C, 215 W"
 
 
 async def test_a_run_that_has_ended_has_no_device(opened: Opened) -> None:
