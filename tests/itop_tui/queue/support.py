@@ -18,7 +18,7 @@ GPU = Device(
     96 * GIB,
     97.0,
     88.0,
-    (DeviceProcess(4242, 30 * GIB), DeviceProcess(1, 66 * GIB)),
+    processes=(DeviceProcess(4242, 30 * GIB), DeviceProcess(1, 66 * GIB)),
 )
 BROKEN = Device("cuda:1", "unreadable GPU", problem="GPU is lost")
 DEVICES = DeviceList((CPU, GPU, BROKEN))
