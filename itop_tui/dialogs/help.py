@@ -18,8 +18,10 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Label, Static
 
+from itop_tui import keys as registry
 from itop_tui.figures.format import plain, plural
 from itop_tui.keys import Scope, in_scope, key_name, writes
+from itop_tui.keys.meanings import key_rows
 from itop_tui.look.theme import STATES, Tone, tone_style
 from itop_tui.look.toned import Part, TonedLines
 from itop_tui.notices import Notice, Severity
@@ -72,6 +74,10 @@ def key_table(scope: Scope, tone: Callable[[Tone], Style]) -> Table:
         lost = {key for key in action.key.split(",") if key in taken or (scope == "form" and writes(key))}
         free = [key for key in action.key.split(",") if key not in lost]
         row(key_name(free[0]) if free else "", action.help)
+    heading("Each key, on all screens")
+    for each in key_rows(registry.ACTIONS):
+        what = Text.assemble((each.meaning, tone("text")), (f" · {', '.join(each.screens)}", tone("faint")))
+        table.add_row(Text(" ".join(each.keys), tone("accent")), what)
     heading("States")
     shown = Text()
     for state in STATES.values():
@@ -134,9 +140,9 @@ class HelpScreen(_Page):
 class MessagesScreen(_Page):
     """Shows the message log; gets the messages in the order in which they were reported."""
 
-    BINDINGS: ClassVar = [("escape,q,enter,ctrl+l", "leave", "close"), ("y", "copy", "copy")]
+    BINDINGS: ClassVar = [("escape,q,enter,ctrl+l", "leave", "close"), ("Y", "copy", "copy")]
     heading = "Message log"
-    keys = "↑ ↓ scroll   y copy   esc close"
+    keys = "↑ ↓ scroll   Y copy   esc close"
 
     def __init__(self, messages: Sequence[Notice]) -> None:
         super().__init__()

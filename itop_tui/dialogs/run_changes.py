@@ -9,6 +9,7 @@ from itop_tui import opening
 from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.dialogs.chosen import ChosenRuns, Runs, for_chosen, named, named_all, sentence_case
 from itop_tui.figures.format import plain, plural
+from itop_tui.keys import in_brackets
 from itop_tui.screen import ItopScreen
 from itop_tui.service import launching, run_reading, run_requests
 
@@ -99,7 +100,8 @@ class RunChanges(ChosenRuns):
     @for_chosen
     def action_kill_run(self, runs: Runs) -> None:
         """Kill the chosen runs, after asking."""
-        consequence = "What was trained since the last checkpoint is lost. Stop (s) would write a checkpoint first."
+        stop = f"Stop{in_brackets(self.screen.SCOPE, 'stop_run')}"
+        consequence = f"What was trained since the last checkpoint is lost. {stop} would write a checkpoint first."
         self.confirm(
             f"Kill {named_all(runs)}?",
             consequence,

@@ -105,6 +105,13 @@ _KEY_NAMES = {
     "asterisk": "*",
     "comma": ",",
     "full_stop": ".",
+    "backslash": "\\",
+    "circumflex_accent": "^",
+    "dollar_sign": "$",
+    "exclamation_mark": "!",
+    "left_parenthesis": "(",
+    "percent_sign": "%",
+    "right_parenthesis": ")",
     "pageup": "pgup",
     "pagedown": "pgdn",
 }

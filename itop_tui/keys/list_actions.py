@@ -55,7 +55,7 @@ ACTIONS = (
             when=a_run),
     _select("mark_range", "V", "select a range", "Begin to select a range; moving selects, V again ends it. Or hold "
             "shift.", when=a_run),
-    _select("mark_all", "ctrl+a", "select all", "Select every listed run."),
+    _select("mark_all", "percent_sign", "select all", "Select every listed run."),
     _select("unmark_all", "u", "clear selection", "Clear selection."),
     _column("choose_columns", "e", "columns", "Choose, order and resize the columns: any field, setting or metric."),
     _column("go_right", "right,l", "more columns", "Show the columns that did not fit; on a group, list its runs."),

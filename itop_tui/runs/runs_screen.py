@@ -13,7 +13,7 @@ from textual.binding import BindingType
 from db.records import RunRecord
 from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.dialogs.shelf_changes import ShelfChanges
-from itop_tui.keys import bindings, find, in_scope
+from itop_tui.keys import bindings, find, in_brackets, in_scope
 from itop_tui.poller import RunsChanged
 from itop_tui.runs import list_state
 from itop_tui.runs.run_lines import GroupLine, ids_of
@@ -166,7 +166,8 @@ class RunsScreen(ItopScreen):
         """Compare the chosen runs; where the list joins seeds, so does the comparison."""
         ids = self.chosen.ids
         if len(ids) < 2:
-            hint = "Select at least two runs (space), or choose a group, to compare them."
+            select = in_brackets(self.SCOPE, "mark")
+            hint = f"Select at least two runs{select}, or choose a group, to compare them."
             self.notify(hint, severity="warning", markup=False)
             return
         self.itop.open_compare(ids, grouped=self.pane.view.by == list_state.SEEDS)
