@@ -247,6 +247,21 @@ class ItopApp(Shell):
 
         self.push_screen(RunScreen(run_id))
 
+    def open_neighbour(self, run_id: int, by: int) -> None:
+        """As `Shell` says."""
+        from itop_tui.run.run_screen import RunScreen
+        from itop_tui.runs.runs_screen import RunsScreen
+
+        listed = self.screen_stack[0]
+        assert isinstance(listed, RunsScreen)
+        found = listed.neighbour(run_id, by)
+        if found is None:
+            where = "after" if by > 0 else "before"
+            self.notify(f"The list has no run {where} this one.", severity="warning", markup=False)
+        else:
+            listed.table.go_to(found)
+            self.switch_screen(RunScreen(found))
+
     def open_queue(self) -> None:
         """As `Shell` says."""
         from itop_tui.queue.queue_screen import QueueScreen

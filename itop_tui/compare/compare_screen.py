@@ -161,8 +161,7 @@ class CompareScreen(ItopScreen):
         if most < count:
             self.notify(f"{most} at most are compared: these are the first.", severity="warning", markup=False)
         elif count > MOST:
-            key = in_brackets("compare", "group_seeds")
-            self.notify(f"More than {MOST} runs: their seeds are joined{key}.", markup=False)
+            self.notify(f"Over {MOST} runs: seeds are joined{in_brackets('compare', 'group_seeds')}.", markup=False)
 
     @property
     def is_settled(self) -> bool:
@@ -319,8 +318,8 @@ class CompareScreen(ItopScreen):
         try:
             self.compared.add(run)
         except ValueError:
-            text = f"{MOST} at most are compared: remove one first{in_brackets('compare', 'take_out')}."
-            self.notify(text, severity="warning", markup=False)
+            key = in_brackets("compare", "take_out")
+            self.notify(f"{MOST} at most are compared: remove one{key}.", severity="warning", markup=False)
             return
         self.ask()
         self.keep()

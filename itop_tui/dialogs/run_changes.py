@@ -44,6 +44,19 @@ def queue_again(screen: ItopScreen, run: RunRecord, which: str | None = None) ->
     screen.itop.operate(resume, report, failing="Could not resume")
 
 
+def fork_from_last(screen: ItopScreen, run: RunRecord) -> None:
+    """Open the form for a fork from a run's last checkpoint; say so where it has none."""
+
+    def fork(checkpoint: CheckpointRecord | None) -> None:
+        if checkpoint is None:
+            text = f"{sentence_case(named(run))} has no checkpoint to fork from."
+            screen.notify(text, severity="warning", markup=False)
+        else:
+            screen.itop.open_new_run(run.config, title=run.name, parent=run, checkpoint=checkpoint)
+
+    screen.itop.operate(lambda db: run_reading.last_checkpoint(db, run.id), fork, failing="Could not fork")
+
+
 class RunChanges(ChosenRuns):
     """The actions of a screen that start, stop and continue its chosen runs."""
 
@@ -159,18 +172,9 @@ class RunChanges(ChosenRuns):
 
     def action_fork_run(self) -> None:
         """Open the form for a fork from the run's last checkpoint."""
-        screen, run = self.screen, self.screen.current_run
-        if not screen.permits("fork_run") or run is None:
-            return
-
-        def fork(checkpoint: CheckpointRecord | None) -> None:
-            if checkpoint is None:
-                text = f"{sentence_case(named(run))} has no checkpoint to fork from."
-                screen.notify(text, severity="warning", markup=False)
-            else:
-                screen.itop.open_new_run(run.config, title=run.name, parent=run, checkpoint=checkpoint)
-
-        self.screen.itop.operate(lambda db: run_reading.last_checkpoint(db, run.id), fork, failing="Could not fork")
+        run = self.screen.current_run
+        if self.screen.permits("fork_run") and run is not None:
+            fork_from_last(self.screen, run)
 
     def action_duplicate_run(self) -> None:
         """Open the form with the run's settings; of several runs, queue a copy each after asking."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itop_tui import keys as registry
 from itop_tui.keys.action import Action, Scope, key_name
 
-__all__ = ["MEANINGS", "SCREENS", "KeyRow", "key_rows", "same_meaning"]
+__all__ = ["MEANINGS", "SCREENS", "KeyRow", "key_rows", "meaning", "same_meaning"]
 
 SCREENS: Mapping[Scope, str] = {
     "app": "everywhere",
@@ -33,6 +33,7 @@ MEANINGS: Mapping[str, str] = {
     "3": "open the tab of that number",
     "4": "open the tab of that number",
     "5": "open the tab of that number",
+    "c": "compare",
     "comma": "previous match or layer",
     "ctrl+r": "reset to the first state",
     "delete": "remove what the cursor is on",
@@ -105,18 +106,18 @@ def key_rows(actions: Iterable[Action]) -> list[KeyRow]:
             holders.setdefault(key, []).append(action)
     rows: dict[tuple[str, tuple[str, ...]], KeyRow] = {}
     for key, held in holders.items():
-        meaning = "; ".join(dict.fromkeys(_meaning(action, key) for action in held))
+        words = "; ".join(dict.fromkeys(meaning(action, key) for action in held))
         scopes = {action.scope for action in held}
         screens = tuple(name for scope, name in SCREENS.items() if scope in scopes)
         if "app" in scopes:
             screens = (SCREENS["app"],)
-        row = rows.get((meaning, screens), KeyRow((), meaning, screens))
-        rows[meaning, screens] = KeyRow((*row.keys, key_name(key)), meaning, screens)
+        row = rows.get((words, screens), KeyRow((), words, screens))
+        rows[words, screens] = KeyRow((*row.keys, key_name(key)), words, screens)
     return list(rows.values())
 
 
-def _meaning(action: Action, key: str) -> str:
-    """What a key means for one of its actions; a key that the user chose means what the action's own key does."""
+def meaning(action: Action, key: str = "") -> str:
+    """What a key of an action means, its first one if none is given; one that the user chose means what that does."""
     own = next(default for default in registry.DEFAULTS if default.id == action.id)
     keys = _keys(own)
     return MEANINGS.get(key if key in keys else next(iter(keys), ""), action.label)

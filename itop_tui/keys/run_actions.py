@@ -11,6 +11,7 @@ _run = partial(Action, scope="run", heading="Run")
 _tab = partial(_run, footer=False)
 _chart = partial(Action, scope="run", heading="Charts", target="ChartsPane")
 _quiet = partial(_chart, footer=False)
+_organize = partial(_run, footer=False, heading="Organize", target="ShelfChanges", when=a_run)
 _layers = partial(Action, scope="run", heading="Layers", target="LayerTable")
 _config = partial(Action, scope="run", heading="Config", target="ConfigPane")
 _checkpoint = partial(Action, scope="run", heading="Checkpoints", target="CheckpointsPane")
@@ -33,7 +34,19 @@ ACTIONS = (
          target="RunChanges"),
     _tab("checkpoint_now", "C", "checkpoint", "Save a checkpoint now; the run continues.", when=may_checkpoint,
          target="RunChanges"),
+    _run("fork_here", "f", "fork", "Set up a new run from its last checkpoint, or from the one at the cursor of the "
+         "checkpoints.", when=a_run),
     _run("leave", "escape,q,backspace", "back", "Back to the list of runs. The run continues."),
+    _tab("next_run", "right_parenthesis", "next run", "Open the next run of the list, in its order and filter.",
+         call="step_run(1)"),
+    _tab("previous_run", "left_parenthesis", "previous run", "Open the previous run of the list.",
+         call="step_run(-1)"),
+    _tab("compare_with", "c", "compare", "Choose a run, and compare this one with it.", when=a_run),
+    _organize("star_run", "asterisk", "star", "Star the run, or remove its star."),
+    _organize("archive_run", "a", "archive", "Archive the run, or restore it: lists do not show archived runs."),
+    _organize("rename_run", "R", "rename", "Give the run another name."),
+    _organize("tag_run", "t", "tags", "Change the run's tags."),
+    _organize("note_run", "N", "notes", "Write notes about the run."),
     _tab("export", "E", "export", "Write the run to files, or its chart as SVG.", when=a_run),
     _chart("toggle_full", "enter,z", "full size", "Show the chosen chart alone, or all of them."),
     _chart("next_chart", "tab,down,j", "next", "Choose the next chart.", call="choose(1)"),
@@ -71,7 +84,6 @@ ACTIONS = (
             target=""),
     _config("search_config", "slash", "search", "Show only settings whose name, value or help contains a text."),
     _config("only_changes", "i", "only changes", "Show only settings that differ from the default or the parent."),
-    _checkpoint("fork_here", "f", "fork", "Set up a new run from the checkpoint at the cursor.", when=a_run, target=""),
     _checkpoint("delete_checkpoint", "x,delete", "delete", "Delete the checkpoint at the cursor; asks first, and says "
                 "how much disk space that frees."),
     _checkpoint("verify_checkpoints", "exclamation_mark", "verify", "Read all checkpoint files and compare them with "

@@ -172,6 +172,21 @@ class RunsScreen(ItopScreen):
             return
         self.itop.open_compare(ids, grouped=self.pane.view.by == list_state.SEEDS)
 
+    def neighbour(self, run_id: int, by: int) -> int | None:
+        """The run that is listed so many runs after another one; those of a closed group count. None if there is none.
+
+        The list's cursor is where a run was that is no longer listed, for example since it was archived.
+        """
+        table = self.table
+        ids = list(dict.fromkeys(each for line in table.lines for each in ids_of(line)))
+        if run_id in ids:
+            at = ids.index(run_id) + by
+        elif table.current_row is not None:
+            at = ids.index(ids_of(table.current_row)[0]) + min(by, 0)
+        else:
+            return None
+        return ids[at] if 0 <= at < len(ids) else None
+
     def show_run(self, run_id: int) -> None:
         """Put the cursor on a run, which may not be listed yet; where the filter hides it, the filter is cleared."""
         if self.pane.view.text:

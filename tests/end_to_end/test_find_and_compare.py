@@ -71,7 +71,7 @@ def test_find_group_and_compare_past_experiments(terminal: Terminal, home: Path)
 
     # The query is saved as a view, for every later start.
     terminal.press("v")
-    terminal.wait_for("w save current view")
+    terminal.wait_for("^s save current view")
     terminal.press("C-s")
     terminal.wait_for("esc")
     terminal.press("-l", "sparse rigl")

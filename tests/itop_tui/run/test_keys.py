@@ -399,7 +399,7 @@ async def test_the_footer_shows_the_keys_of_the_open_tab(opened: Opened) -> None
     assert next(hint.action for hint in screen.key_hints()) == "screen.toggle_full"
     await pilot.press("4")
     actions = [hint.action for hint in screen.key_hints()]
-    assert actions[0] == "screen.fork_here"
+    assert actions[:2] == ["screen.resume_here", "screen.fork_here"]
     assert "screen.toggle_full" not in actions
     assert "app.quit" not in actions
 

@@ -24,9 +24,10 @@ from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, MOST_FIGURES
 from itop_tui.run import checkpoint_files
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.device_strip import DeviceStrip, Reading, strip_parts
+from itop_tui.run.metric_picker import FigurePicker
 from itop_tui.run.provenance_screen import ProvenanceScreen, provenance_lines
 from itop_tui.run.run_reader import SETTING
-from itop_tui.run.run_screen import FigurePicker, RunScreen
+from itop_tui.run.run_screen import RunScreen
 from tests.described import described
 from tests.itop_tui.run import made
 from tests.itop_tui.run.conftest import STOPPED

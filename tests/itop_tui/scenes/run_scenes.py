@@ -18,9 +18,10 @@ from itop_tui.dialogs.questions import Ask, Confirm
 from itop_tui.run.device_strip import DeviceStrip
 from itop_tui.run.log_view import LogView
 from itop_tui.run.mask_screen import MaskScreen
+from itop_tui.run.metric_picker import FigurePicker
 from itop_tui.run.provenance_screen import ProvenanceScreen
 from itop_tui.run.run_reader import Request
-from itop_tui.run.run_screen import FigurePicker, RunScreen
+from itop_tui.run.run_screen import RunScreen
 from tests.itop_tui.run import made
 from tests.itop_tui.run.hosting import shows_curves
 from tests.itop_tui.scenes import run_data as data
