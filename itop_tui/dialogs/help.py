@@ -45,7 +45,7 @@ _MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
 
 
 def key_table(scope: Scope, tone: Callable[[Tone], Style]) -> Table:
-    """The table of keys of a screen, in the styles of tones."""
+    """The table of keys of a screen, and after it that of each key of all screens, in the styles of tones."""
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(width=13, no_wrap=True)
     table.add_column(ratio=1)
@@ -74,15 +74,15 @@ def key_table(scope: Scope, tone: Callable[[Tone], Style]) -> Table:
         lost = {key for key in action.key.split(",") if key in taken or (scope == "form" and writes(key))}
         free = [key for key in action.key.split(",") if key not in lost]
         row(key_name(free[0]) if free else "", action.help)
-    heading("Each key, on all screens")
-    for each in key_rows(registry.ACTIONS):
-        what = Text.assemble((each.meaning, tone("text")), (f" · {', '.join(each.screens)}", tone("faint")))
-        table.add_row(Text(" ".join(each.keys), tone("accent")), what)
     heading("States")
     shown = Text()
     for state in STATES.values():
         shown.append(f"{state.glyph} {state.word}   ", tone(state.tone))
     table.add_row("", shown)
+    heading("Each key, on all screens")
+    for each in key_rows(registry.ACTIONS):
+        meant = Text.assemble((each.meaning, tone("text")), (f" · {', '.join(each.screens)}", tone("faint")))
+        table.add_row(Text(" ".join(each.keys), tone("accent")), meant)
     return table
 
 

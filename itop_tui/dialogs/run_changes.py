@@ -8,10 +8,11 @@ from db.records import CheckpointRecord, RunRecord
 from itop_tui import opening
 from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.dialogs.chosen import ChosenRuns, Runs, for_chosen, named, named_all, sentence_case
+from itop_tui.dialogs.questions import Ask
 from itop_tui.figures.format import plain, plural
 from itop_tui.keys import in_brackets
 from itop_tui.screen import ItopScreen
-from itop_tui.service import launching, run_reading, run_requests
+from itop_tui.service import launching, lengthening, run_reading, run_requests
 
 if TYPE_CHECKING:
     from db.session import Database
@@ -169,6 +170,29 @@ class RunChanges(ChosenRuns):
             self.report("{runs} queued to resume from the last checkpoint."),
             failing="Could not resume",
         )
+
+    def action_extend_run(self) -> None:
+        """Ask for more epochs, and queue the run at the cursor to resume with them."""
+        screen, run = self.screen, self.screen.current_run
+        if not screen.permits("extend_run") or run is None:
+            return
+
+        def decided(text: str | None) -> None:
+            if text is None or not text.strip():
+                return
+            epochs = int(text) if text.strip().isdecimal() else text.strip()
+            screen.itop.operate(lambda db: lengthening.extend(db, run.id, epochs), report, failing="Could not extend")
+
+        def report(found: tuple[RunRecord, int | None]) -> None:
+            queued, step = found
+            how = "start from the beginning" if step is None else f"resume from step {step:,}"
+            text = f"{sentence_case(named(queued))} is queued to {how}, to epoch {queued.total_epochs:,}."
+            screen.notify(text, markup=False)
+
+        times = run.config.get("multiplier", 1)
+        hint = "epochs in all" if times == 1 else f"epochs in all, before they are multiplied by {times}"
+        question = Ask(f"Extend {named(run)}", str(run.config.get("epochs", "")), hint)
+        screen.app.push_screen(question, decided)
 
     def action_fork_run(self) -> None:
         """Open the form for a fork from the run's last checkpoint."""

@@ -34,6 +34,8 @@ ACTIONS = (
          target="RunChanges"),
     _tab("checkpoint_now", "C", "checkpoint", "Save a checkpoint now; the run continues.", when=may_checkpoint,
          target="RunChanges"),
+    _tab("extend_run", "B", "extend", "Train a run that has ended beyond its end: resume it with more epochs.",
+         when=may_resume, target="RunChanges"),
     _run("fork_here", "f", "fork", "Set up a new run from its last checkpoint, or from the one at the cursor of the "
          "checkpoints.", when=a_run),
     _run("leave", "escape,q,backspace", "back", "Back to the list of runs. The run continues."),

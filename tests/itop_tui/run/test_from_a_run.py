@@ -128,3 +128,29 @@ async def test_a_fork_from_any_tab_starts_from_the_last_checkpoint(
     await pilot.press(tab, "f")
     await until(pilot, lambda: bool(asked), "the form")
     assert asked == [checkpoints.pick(database, STOPPED, "last")]
+
+
+async def test_a_run_is_extended_by_more_epochs(
+    opened: tuple[Pilot[None], ItopApp], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.launch.submit.ensure_scheduler", lambda db: None)
+    pilot, app = opened
+    before = runs.get(database, STOPPED)
+    wanted = before.config["epochs"] * 10
+    for typed, reason in (("many", "epochs = 'many'"), ("1", "would end at step")):
+        await pilot.press("B")
+        await until(pilot, lambda: isinstance(app.focused, Input), "the question")
+        assert isinstance(app.focused, Input)
+        assert app.focused.value == str(before.config["epochs"])
+        await pilot.press("ctrl+u", *typed, "enter")
+        await until(pilot, lambda reason=reason: reason in app.notices[-1].text, "the refusal")  # type: ignore[misc]
+        assert runs.get(database, STOPPED).status == "stopped"
+    await pilot.press("B")
+    await until(pilot, lambda: isinstance(app.focused, Input), "the question")
+    await pilot.press("ctrl+u", *str(wanted), "enter")
+    await until(pilot, lambda: runs.get(database, STOPPED).status == "queued", "the queue")
+    queued = runs.get(database, STOPPED)
+    assert queued.config["epochs"] == wanted
+    assert queued.start_checkpoint_id == checkpoints.pick(database, STOPPED, "last").id
+    assert queued.total_steps > before.step
+    await until(pilot, lambda: f"to epoch {wanted}" in app.notices[-1].text, "the report")
