@@ -21,7 +21,7 @@ from textual.types import CSSPathType
 from itop_tui import notices, opening, preferences
 from itop_tui.figures import run_view
 from itop_tui.figures.format import plain, plural
-from itop_tui.keys import bindings, in_scope, keymap
+from itop_tui.keys import bindings, in_brackets, in_scope, keymap
 from itop_tui.look import theme
 from itop_tui.look.terminal_colours import Ink, OnGrounds
 from itop_tui.notices import Notice, Severity
@@ -126,7 +126,8 @@ class ItopApp(Shell):
         try:
             opened = await asyncio.wrap_future(self.holder.open())
         except Exception as error:  # a refused, locked or unreadable file: said in the banner, the app stays
-            problem = f"The database cannot be opened: {reason(error)}  (^g tries again, q quits)"
+            ways = f"try again{in_brackets('app', 'retry_database')}, or quit{in_brackets('app', 'quit')}"
+            problem = f"The database cannot be opened: {reason(error)}: {ways}"
             self.post_message(DatabaseTrouble(problem))
         else:
             self._watch_database(opened)
@@ -157,7 +158,8 @@ class ItopApp(Shell):
         if opened.leftovers:
             self.bin.adopt(opened.leftovers)
             left = plural(len(opened.leftovers), "deleted run")
-            text = f"{left} of an app that was interrupted. Press U to undo until you quit."
+            key = in_brackets("runs", "undo_delete")
+            text = f"{left} of an app that was interrupted can be restored{key} until you quit."
             self.notify(text, severity="warning", timeout=15, markup=False)
         self.poller = Poller(self._reader(opened.database), self.post_message, view=self.list_view)
         self.poller.start()
@@ -244,6 +246,21 @@ class ItopApp(Shell):
         from itop_tui.run.run_screen import RunScreen
 
         self.push_screen(RunScreen(run_id))
+
+    def open_neighbour(self, run_id: int, by: int) -> None:
+        """As `Shell` says."""
+        from itop_tui.run.run_screen import RunScreen
+        from itop_tui.runs.runs_screen import RunsScreen
+
+        listed = self.screen_stack[0]
+        assert isinstance(listed, RunsScreen)
+        found = listed.neighbour(run_id, by)
+        if found is None:
+            where = "after" if by > 0 else "before"
+            self.notify(f"The list has no run {where} this one.", severity="warning", markup=False)
+        else:
+            listed.table.go_to(found)
+            self.switch_screen(RunScreen(found))
 
     def open_queue(self) -> None:
         """As `Shell` says."""

@@ -177,6 +177,12 @@ class Shell(TerminalApp):
     def open_run(self, run_id: int) -> None:
         """Open a run's screen."""
 
+    def open_neighbour(self, run_id: int, by: int) -> None:
+        """Open the run that the list has some lines after another one (before it, for a negative number).
+
+        It takes the place of the present screen; where the list has no such run, that is said.
+        """
+
     def open_queue(self) -> None:
         """Open the queue and the devices."""
 

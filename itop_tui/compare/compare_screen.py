@@ -26,7 +26,7 @@ from itop_tui.figures.comparison_curves import EntryCurves, members_of
 from itop_tui.figures.comparison_scatter import ACCURACIES
 from itop_tui.figures.entry_charts import ChartedEntries
 from itop_tui.figures.format import plural
-from itop_tui.keys import bindings, find, in_scope
+from itop_tui.keys import bindings, find, in_brackets, in_scope
 from itop_tui.poller import DatabaseTrouble, RunsChanged
 from itop_tui.screen import ItopScreen
 from itop_tui.widgets.key_bar import KeyHint
@@ -161,7 +161,7 @@ class CompareScreen(ItopScreen):
         if most < count:
             self.notify(f"{most} at most are compared: these are the first.", severity="warning", markup=False)
         elif count > MOST:
-            self.notify(f"More than {MOST} runs: their seeds are joined (g).", markup=False)
+            self.notify(f"Over {MOST} runs: seeds are joined{in_brackets('compare', 'group_seeds')}.", markup=False)
 
     @property
     def is_settled(self) -> bool:
@@ -318,7 +318,8 @@ class CompareScreen(ItopScreen):
         try:
             self.compared.add(run)
         except ValueError:
-            self.notify(f"{MOST} at most are compared: remove one first (d).", severity="warning", markup=False)
+            key = in_brackets("compare", "take_out")
+            self.notify(f"{MOST} at most are compared: remove one{key}.", severity="warning", markup=False)
             return
         self.ask()
         self.keep()

@@ -17,8 +17,9 @@ from textual.containers import Vertical
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
+from db.records import RunRecord
 from itop_tui.figures.format import fit, plain
-from itop_tui.look.theme import tone_style
+from itop_tui.look.theme import look, tone_style
 from itop_tui.widgets.key_bar import KeyBar, KeyHint
 from itop_tui.widgets.leaving import Dialog
 
@@ -185,6 +186,12 @@ class Chooser(Dialog[Answer | None], Generic[Answer]):
         if self.matching:
             at = max(0, min(len(self.matching) - 1, self.at + lines))
             self.query_one(OptionList).highlighted = at
+
+
+def run_item(run: RunRecord, prefix: str = "") -> Item:
+    """A run in a list to choose from; its value is the prefix with its id."""
+    title = f"{look(run.status).glyph} run {run.id}  {fit(run.name, 24).rstrip()}"
+    return Item(f"{prefix}{run.id}", title, f"{run.model} {run.data} {run.method}")
 
 
 class Picker(Chooser[str]):

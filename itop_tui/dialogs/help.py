@@ -18,8 +18,10 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Label, Static
 
+from itop_tui import keys as registry
 from itop_tui.figures.format import plain, plural
 from itop_tui.keys import Scope, in_scope, key_name, writes
+from itop_tui.keys.meanings import key_rows
 from itop_tui.look.theme import STATES, Tone, tone_style
 from itop_tui.look.toned import Part, TonedLines
 from itop_tui.notices import Notice, Severity
@@ -43,7 +45,7 @@ _MOVING: dict[Scope, tuple[tuple[str, str], ...]] = {
 
 
 def key_table(scope: Scope, tone: Callable[[Tone], Style]) -> Table:
-    """The table of keys of a screen, in the styles of tones."""
+    """The table of keys of a screen, and after it that of each key of all screens, in the styles of tones."""
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(width=13, no_wrap=True)
     table.add_column(ratio=1)
@@ -77,6 +79,10 @@ def key_table(scope: Scope, tone: Callable[[Tone], Style]) -> Table:
     for state in STATES.values():
         shown.append(f"{state.glyph} {state.word}   ", tone(state.tone))
     table.add_row("", shown)
+    heading("Each key, on all screens")
+    for each in key_rows(registry.ACTIONS):
+        meant = Text.assemble((each.meaning, tone("text")), (f" · {', '.join(each.screens)}", tone("faint")))
+        table.add_row(Text(" ".join(each.keys), tone("accent")), meant)
     return table
 
 
@@ -134,9 +140,9 @@ class HelpScreen(_Page):
 class MessagesScreen(_Page):
     """Shows the message log; gets the messages in the order in which they were reported."""
 
-    BINDINGS: ClassVar = [("escape,q,enter,ctrl+l", "leave", "close"), ("y", "copy", "copy")]
+    BINDINGS: ClassVar = [("escape,q,enter,ctrl+l", "leave", "close"), ("Y", "copy", "copy")]
     heading = "Message log"
-    keys = "↑ ↓ scroll   y copy   esc close"
+    keys = "↑ ↓ scroll   Y copy   esc close"
 
     def __init__(self, messages: Sequence[Notice]) -> None:
         super().__init__()

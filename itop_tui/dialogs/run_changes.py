@@ -8,9 +8,11 @@ from db.records import CheckpointRecord, RunRecord
 from itop_tui import opening
 from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.dialogs.chosen import ChosenRuns, Runs, for_chosen, named, named_all, sentence_case
+from itop_tui.dialogs.questions import Ask
 from itop_tui.figures.format import plain, plural
+from itop_tui.keys import in_brackets
 from itop_tui.screen import ItopScreen
-from itop_tui.service import launching, run_reading, run_requests
+from itop_tui.service import launching, lengthening, run_reading, run_requests
 
 if TYPE_CHECKING:
     from db.session import Database
@@ -41,6 +43,19 @@ def queue_again(screen: ItopScreen, run: RunRecord, which: str | None = None) ->
         screen.notify(f"{sentence_case(named(queued))} is queued to {how}.{code}", markup=False)
 
     screen.itop.operate(resume, report, failing="Could not resume")
+
+
+def fork_from_last(screen: ItopScreen, run: RunRecord) -> None:
+    """Open the form for a fork from a run's last checkpoint; say so where it has none."""
+
+    def fork(checkpoint: CheckpointRecord | None) -> None:
+        if checkpoint is None:
+            text = f"{sentence_case(named(run))} has no checkpoint to fork from."
+            screen.notify(text, severity="warning", markup=False)
+        else:
+            screen.itop.open_new_run(run.config, title=run.name, parent=run, checkpoint=checkpoint)
+
+    screen.itop.operate(lambda db: run_reading.last_checkpoint(db, run.id), fork, failing="Could not fork")
 
 
 class RunChanges(ChosenRuns):
@@ -99,7 +114,8 @@ class RunChanges(ChosenRuns):
     @for_chosen
     def action_kill_run(self, runs: Runs) -> None:
         """Kill the chosen runs, after asking."""
-        consequence = "What was trained since the last checkpoint is lost. Stop (s) would write a checkpoint first."
+        stop = f"Stop{in_brackets(self.screen.SCOPE, 'stop_run')}"
+        consequence = f"What was trained since the last checkpoint is lost. {stop} would write a checkpoint first."
         self.confirm(
             f"Kill {named_all(runs)}?",
             consequence,
@@ -155,20 +171,34 @@ class RunChanges(ChosenRuns):
             failing="Could not resume",
         )
 
-    def action_fork_run(self) -> None:
-        """Open the form for a fork from the run's last checkpoint."""
+    def action_extend_run(self) -> None:
+        """Ask for more epochs, and queue the run at the cursor to resume with them."""
         screen, run = self.screen, self.screen.current_run
-        if not screen.permits("fork_run") or run is None:
+        if not screen.permits("extend_run") or run is None:
             return
 
-        def fork(checkpoint: CheckpointRecord | None) -> None:
-            if checkpoint is None:
-                text = f"{sentence_case(named(run))} has no checkpoint to fork from."
-                screen.notify(text, severity="warning", markup=False)
-            else:
-                screen.itop.open_new_run(run.config, title=run.name, parent=run, checkpoint=checkpoint)
+        def decided(text: str | None) -> None:
+            if text is None or not text.strip():
+                return
+            epochs = int(text) if text.strip().isdecimal() else text.strip()
+            screen.itop.operate(lambda db: lengthening.extend(db, run.id, epochs), report, failing="Could not extend")
 
-        self.screen.itop.operate(lambda db: run_reading.last_checkpoint(db, run.id), fork, failing="Could not fork")
+        def report(found: tuple[RunRecord, int | None]) -> None:
+            queued, step = found
+            how = "start from the beginning" if step is None else f"resume from step {step:,}"
+            text = f"{sentence_case(named(queued))} is queued to {how}, to epoch {queued.total_epochs:,}."
+            screen.notify(text, markup=False)
+
+        times = run.config.get("multiplier", 1)
+        hint = "epochs in all" if times == 1 else f"epochs in all, before they are multiplied by {times}"
+        question = Ask(f"Extend {named(run)}", str(run.config.get("epochs", "")), hint)
+        screen.app.push_screen(question, decided)
+
+    def action_fork_run(self) -> None:
+        """Open the form for a fork from the run's last checkpoint."""
+        run = self.screen.current_run
+        if self.screen.permits("fork_run") and run is not None:
+            fork_from_last(self.screen, run)
 
     def action_duplicate_run(self) -> None:
         """Open the form with the run's settings; of several runs, queue a copy each after asking."""

@@ -6,8 +6,14 @@ from db.records import BatchResult
 from itop_tui.dialogs.chosen import ChosenRuns, Runs, for_chosen, named_all
 from itop_tui.dialogs.questions import Ask, AskText
 from itop_tui.figures.format import plural, size
+from itop_tui.keys import in_brackets
 from itop_tui.service import labels, shelving
 from itop_tui.service.shelving import Footprint
+
+
+def undoing() -> str:
+    """How a deletion is undone, in a sentence."""
+    return f"It can be undone{in_brackets('runs', 'undo_delete')} until you quit."
 
 
 class ShelfChanges(ChosenRuns):
@@ -104,12 +110,13 @@ class ShelfChanges(ChosenRuns):
         def deleted(outcome: BatchResult) -> None:
             if outcome.done:
                 self.screen.itop.bin.add(outcome.done)
-            self.report("Deleted {runs}. Press U to undo until you quit.", runs)(outcome)
+            undo = undoing().replace("{", "{{").replace("}", "}}")
+            self.report(f"Deleted {{runs}}. {undo}", runs)(outcome)
 
         def ask(found: Footprint) -> None:
             consequence = (
                 f"Frees {size(found.bytes)} on disk ({plural(found.checkpoints, 'checkpoint')}) and all recorded "
-                "metrics when you quit. Press U to undo until you quit."
+                f"metrics when you quit. {undoing()}"
             )
             self.confirm(f"Delete {named_all(runs)}?", consequence, "Delete", delete)
 

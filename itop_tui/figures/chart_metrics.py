@@ -80,7 +80,7 @@ class ChartSpec:
             return self.title
         figures = self.figures
         if not figures:
-            return "no metric chosen (e)"
+            return "no metric chosen"
         if len({figure.unit for figure in figures}) == 1 and len(figures) > 1:
             return figures[0].unit
         return " · ".join(figure.title for figure in figures)

@@ -150,7 +150,7 @@ def why_empty(spec: ChartSpec, run: RunRecord) -> str:
     """Why there is nothing on a chart."""
     figures = spec.figures
     if not figures:
-        return "choose metrics for this chart (e)"
+        return "choose metrics for this chart"
     if all(_says_nothing(figure, run) for figure in figures):
         return "a dense run has no mask"
     if run.config.get("fix") and all(figure.name == "death_rate" or figure.source == "update" for figure in figures):

@@ -15,7 +15,17 @@ from itop_tui.keys import app_actions, compare_actions, list_actions, run_action
 from itop_tui.keys.action import Action, Scope, When, key_name, writes
 
 __all__ = [
-    "ACTIONS", "DEFAULTS", "RUN_TABS", "Action", "Scope", "When", "bindings", "find", "in_scope", "key_name",
+    "ACTIONS",
+    "DEFAULTS",
+    "RUN_TABS",
+    "Action",
+    "Scope",
+    "When",
+    "bindings",
+    "find",
+    "in_brackets",
+    "in_scope",
+    "key_name",
     "writes",
 ]  # fmt: skip
 
@@ -46,6 +56,12 @@ def find(scope: Scope, name: str) -> Action:
         if action.name == name:
             return action
     raise KeyError(f"{scope}.{name}")
+
+
+def in_brackets(scope: Scope, name: str) -> str:
+    """The key of an action as a message ends with it, " (g)"; empty where the user took its keys."""
+    key = find(scope, name).key_shown
+    return f" ({key})" if key else ""
 
 
 def bindings(actions: Iterable[Action]) -> list[BindingType]:

@@ -18,7 +18,8 @@ When = Callable[["RunRecord | None"], str | None]
 
 # fmt: off
 CHANGING = frozenset({
-    "archive_run", "checkpoint_now", "delete_checkpoint", "delete_run", "demo", "duplicate_run", "fork_here",
+    "archive_run", "checkpoint_now", "delete_checkpoint", "delete_run", "demo", "duplicate_run", "extend_run",
+    "fork_here",
     "fork_run", "hold_run", "kill_run", "launch", "launch_first", "launch_held", "lower_number", "move_bottom",
     "move_down", "move_top", "move_up", "new_run", "note_run", "pause_all", "pause_run", "raise_number", "rename_run",
     "resume_here", "resume_run", "star_run", "start_after", "start_scheduler", "stop_run", "tag_run", "undo_delete",
@@ -105,6 +106,13 @@ _KEY_NAMES = {
     "asterisk": "*",
     "comma": ",",
     "full_stop": ".",
+    "backslash": "\\",
+    "circumflex_accent": "^",
+    "dollar_sign": "$",
+    "exclamation_mark": "!",
+    "left_parenthesis": "(",
+    "percent_sign": "%",
+    "right_parenthesis": ")",
     "pageup": "pgup",
     "pagedown": "pgdn",
 }

@@ -16,15 +16,16 @@ _app = partial(Action, scope="app", heading="App")
 
 QUEUE = (
     _queue("leave", "escape,q,backspace", "back", "Back to the list of runs."),
-    _queue("move_up", "K,shift+up", "earlier", "Move the run one place forward among those of its priority.",
+    _queue("move_up", "shift+up", "earlier", "Move the run one place forward among those of its priority.",
            when=may_wait, call="move('up')"),
-    _queue("move_down", "J,shift+down", "later", "Move the run one place back among those of its priority.",
+    _queue("move_down", "shift+down", "later", "Move the run one place back among those of its priority.",
            when=may_wait, call="move('down')"),
-    _queue("move_top", "t", "first", "Move to front of its priority.", when=may_wait, call="move('top')"),
-    _queue("move_bottom", "b", "last", "Move to end of its priority.", when=may_wait, call="move('bottom')"),
-    _queue("hold_run", "h", "hold", "Hold the run: it does not start until it is released. Or release it.",
+    _queue("move_top", "circumflex_accent", "first", "Move to front of its priority.", when=may_wait,
+           call="move('top')"),
+    _queue("move_bottom", "dollar_sign", "last", "Move to end of its priority.", when=may_wait, call="move('bottom')"),
+    _queue("hold_run", "w", "hold", "Hold the run: it does not start until it is released. Or release it.",
            when=may_wait),
-    _queue("start_after", "a", "after", "Choose the runs that it starts after: any end of them, or only if they "
+    _queue("start_after", "T", "after", "Choose the runs that it starts after: any end of them, or only if they "
            "complete.",
            when=may_wait),
     _queue("raise_number", "plus,equals_sign", "more", "On a run, raise its priority: it starts before those of lower "
@@ -39,7 +40,7 @@ QUEUE = (
           target=""),
     _queue("start_scheduler", "S", "scheduler", "Start the scheduler, if none is running.", footer=False),
     _select("mark", "space", "select", "Select the run; actions then act on all selected runs.", when=a_run),
-    _select("mark_waiting", "ctrl+a", "select queued", "Select every queued run."),
+    _select("mark_waiting", "percent_sign", "select queued", "Select every queued run."),
     _select("unmark_all", "u", "clear selection", "Clear selection."),
 )  # fmt: skip
 
@@ -48,7 +49,7 @@ FORM = (
           "device is free.", call="launch_run('queue')"),
     _form("launch_first", "ctrl+n", "start now", "Queue it before all queued runs: it starts next.",
           call="launch_run('front')"),
-    _form("launch_held", "ctrl+b", "queue held", "Queue it, but hold it: it starts when it is released (Q).",
+    _form("launch_held", "f2", "queue held", "Queue it, but hold it: it starts when it is released in the queue.",
           footer=False, call="launch_run('held')"),
     _form("copy_command", "ctrl+y", "copy command", "Copy the command line that launches the same run."),
     _form("choose_start", "ctrl+o", "start from", "Start from a preset or from a past run."),
@@ -56,7 +57,7 @@ FORM = (
           call="move_section(1)"),
     _form("previous_section", "pageup", "previous section", "Go to the previous section.", footer=False,
           target="SettingsForm", call="move_section(-1)"),
-    _form("reset_field", "ctrl+r", "undo field", "Give the field the value it had at the start.",
+    _form("reset_field", "ctrl+r", "reset field", "Give the field the value it had at the start.",
           target="SettingsForm"),
     _form("leave", "escape", "back", "Go back without launching.", priority=False),
 )  # fmt: skip
@@ -71,16 +72,16 @@ MASK = (
     _mask("pan_right", "right,l", "move right", "Show later columns.", footer=False, call="pan(0, 1)"),
     _mask("pan_up", "up,k", "move up", "Show earlier rows.", footer=False, call="pan(-1, 0)"),
     _mask("pan_down", "down,j", "move down", "Show later rows.", footer=False, call="pan(1, 0)"),
-    _mask("next_layer", "tab,n", "next layer", "Show the next layer.", call="step_layer(1)"),
-    _mask("previous_layer", "shift+tab,N", "previous layer", "Show the previous layer.", footer=False,
+    _mask("next_layer", "tab,full_stop", "next layer", "Show the next layer.", call="step_layer(1)"),
+    _mask("previous_layer", "shift+tab,comma", "previous layer", "Show the previous layer.", footer=False,
           call="step_layer(-1)"),
     _mask("choose_layer", "slash", "layers", "Choose a layer from a list."),
     _mask("previous_checkpoint", "left_square_bracket", "checkpoint", "Show the mask in the previous checkpoint.",
           call="step_checkpoint(-1)"),
     _mask("next_checkpoint", "right_square_bracket", "next checkpoint", "Show the mask in the next checkpoint.",
           footer=False, call="step_checkpoint(1)"),
-    _mask("choose_checkpoint", "c", "checkpoints", "Choose checkpoint from a list."),
-    _mask("toggle_glyphs", "g", "glyphs", "Show states as glyphs, or as coloured half blocks with twice the rows.",
+    _mask("choose_checkpoint", "e", "checkpoints", "Choose checkpoint from a list."),
+    _mask("toggle_glyphs", "v", "glyphs", "Show states as glyphs, or as coloured half blocks with twice the rows.",
           footer=False),
 )  # fmt: skip
 

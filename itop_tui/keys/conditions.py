@@ -60,8 +60,8 @@ def may_resume_last(run: RunRecord) -> str | None:
     """For resuming from the last checkpoint: one that has ended with steps left to do."""
     if run.status == "completed" and run.step >= run.total_steps > 0:
         return (
-            f"Run {run.id} has done all its steps. itop resume {run.id} --epochs N makes it longer; fork it (f) to "
-            "train on with other settings."
+            f"Run {run.id} has done all its steps. Extend it to train it longer; fork it to train on with other "
+            "settings."
         )
     return may_resume(run)
 

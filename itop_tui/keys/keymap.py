@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import permutations
 from typing import Any
@@ -20,6 +20,7 @@ from textual.keys import Keys, _character_to_key
 from engine.spelling import hint
 from itop_tui import keys as registry
 from itop_tui.keys import RUN_TABS, Action, Scope, bindings, in_scope, key_name
+from itop_tui.keys.meanings import same_meaning
 from itop_tui.preferences import shown
 
 __all__ = ["apply", "checked", "install"]
@@ -37,7 +38,7 @@ def checked(given: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
 
     Returns:
         By action's id, its keys separated by commas, as the registry writes them; and a sentence for each thing that
-        makes no sense.
+        makes no sense, and for each key that gets another meaning than on other screens, which is allowed.
     """
     known = {action.id: action for action in registry.DEFAULTS}
     chosen: dict[str, str] = {}
@@ -53,7 +54,8 @@ def checked(given: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
             problems.append(f'keys: {name} = {shown(wrong[0])}: must be a key, such as "s", "ctrl+s" or "f5"')
             continue
         chosen[name] = ",".join(filter(None, map(_key, keys)))
-    return _without_clashes(chosen, problems)
+    chosen, problems = _without_clashes(chosen, problems)
+    return chosen, [*problems, *_two_meanings(chosen)]
 
 
 def _key(written: str) -> str | None:
@@ -91,6 +93,22 @@ def _clash(registry: Iterable[Action], chosen: Mapping[str, str]) -> tuple[Actio
             if mine.id in chosen and _work_together(mine, other):
                 return mine, other, key
     return None
+
+
+def _two_meanings(chosen: Mapping[str, str]) -> Iterator[str]:
+    """Say of each chosen key that it means something else on another screen, once a key."""
+    holders: dict[str, list[Action]] = defaultdict(list)
+    for action in _rekeyed(chosen):
+        for key in filter(None, action.key.split(",")):
+            holders[key].append(action)
+    for key, sharing in holders.items():
+        for mine, other in permutations(sharing, 2):
+            if mine.id in chosen and mine.scope != other.scope and not same_meaning(mine, other):
+                yield (
+                    f"keys: {mine.id} = {key_name(key)!r}: on another screen that key is {other.id} ({other.label}); "
+                    "one key with two meanings is allowed, but easily pressed by mistake"
+                )
+                break
 
 
 def _work_together(one: Action, other: Action) -> bool:

@@ -12,6 +12,7 @@ from itop_tui.keys.conditions import (
     may_give_up,
     may_kill,
     may_pause,
+    may_resume,
     may_resume_last,
     may_stop,
 )
@@ -47,6 +48,8 @@ ACTIONS = (
          footer=False),
     _run("give_up_run", "L", "give up", "End a run whose machine is gone, as lost; asks first.", when=may_give_up,
          footer=False),
+    _run("extend_run", "B", "extend", "Train a run that has ended beyond its end: resume it with more epochs.",
+         when=may_resume, footer=False),
     _organize("rename_run", "R", "rename", "Give the run another name; several runs, by a pattern.", when=a_run,
               footer=False),
     _organize("tag_run", "t", "tags", "Change the run's tags.", when=a_run, footer=False),
@@ -55,7 +58,7 @@ ACTIONS = (
             when=a_run),
     _select("mark_range", "V", "select a range", "Begin to select a range; moving selects, V again ends it. Or hold "
             "shift.", when=a_run),
-    _select("mark_all", "ctrl+a", "select all", "Select every listed run."),
+    _select("mark_all", "percent_sign", "select all", "Select every listed run."),
     _select("unmark_all", "u", "clear selection", "Clear selection."),
     _column("choose_columns", "e", "columns", "Choose, order and resize the columns: any field, setting or metric."),
     _column("go_right", "right,l", "more columns", "Show the columns that did not fit; on a group, list its runs."),

@@ -17,11 +17,10 @@ from db.records import Where
 from engine.config.catalogue import DATASETS, MODELS
 from engine.config.presets import PRESETS
 from engine.config.run_config import ConfigError
-from itop_tui.dialogs.chooser import Item, Picker
+from itop_tui.dialogs.chooser import Item, Picker, run_item
 from itop_tui.dialogs.questions import Confirm
-from itop_tui.figures.format import count, fit, plain, plural
+from itop_tui.figures.format import count, plain, plural
 from itop_tui.keys import bindings, in_scope
-from itop_tui.look.theme import look
 from itop_tui.look.toned import Toned, TonedLine
 from itop_tui.new_run.plan_pane import PlanPane
 from itop_tui.new_run.run_form import ALL_FIELDS, FieldSpec, RunForm, shown
@@ -230,9 +229,7 @@ class NewRunScreen(ItopScreen):
     def _offer_starts(self, past: Sequence[RunRecord]) -> None:
         """List the presets, and every past run."""
         items = [Item(f"preset:{preset.name}", preset.title, preset.description) for preset in PRESETS.values()]
-        for run in past:
-            title = f"{look(run.status).glyph} run {run.id}  {fit(run.name, 24).rstrip()}"
-            items.append(Item(f"run:{run.id}", title, f"{run.model} {run.data} {run.method}"))
+        items += (run_item(run, "run:") for run in past)
         known = {f"run:{run.id}": run for run in past}
 
         def chosen(value: str | None) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding
 from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
@@ -24,8 +22,6 @@ _LEAD = 3
 
 class QueueBoard(LineList):
     """Shows a `QueueScene`; the cursor is on a device or on a run, and stays on it when the queue changes."""
-
-    BINDINGS: ClassVar = [Binding("ctrl+b", "page(-1)", show=False), Binding("g", "jump(0)", show=False)]
 
     @dataclass
     class RunChosen(Message):

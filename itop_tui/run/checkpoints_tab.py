@@ -14,6 +14,7 @@ from db.records import CheckpointRecord
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures import run_view
 from itop_tui.figures.format import age_of, count, percent, plain, plural, size
+from itop_tui.keys import in_brackets
 from itop_tui.look.theme import tone_style
 from itop_tui.run import checkpoint_files
 from itop_tui.run.run_reader import RunView
@@ -108,9 +109,12 @@ class CheckpointsPane(Vertical):
         rows = view.checkpoints
         total = size(sum(row.bytes for row in rows))
         if rows:
-            text = f" {plural(len(rows), 'checkpoint')}, {total} on disk · r resumes from here, f forks, x deletes"
+            ways = (("resume_here", "resume from here"), ("fork_here", "fork"), ("delete_checkpoint", "delete"))
+            keys = ", ".join(f"{what}{in_brackets('run', name)}" for name, what in ways)
+            text = f" {plural(len(rows), 'checkpoint')}, {total} on disk · {keys}"
         elif view.run.status.is_terminal:
-            text = " The run ended without a checkpoint: it can only start from the beginning (r)."
+            key = in_brackets("run", "resume_here")
+            text = f" The run ended without a checkpoint: it can only start from the beginning{key}."
         else:
             text = " No checkpoint yet: one is written at the end of an epoch, and when the run is stopped."
         self.query_one("#checkpoint-summary", Static).update(text)

@@ -12,6 +12,7 @@ from textual.widgets import Input
 from db.records import AttemptRecord
 from itop_tui.figures import run_view
 from itop_tui.figures.format import duration, moment, plain, plural
+from itop_tui.keys import in_brackets
 from itop_tui.look.theme import look
 from itop_tui.look.toned import Part, TonedLines
 from itop_tui.run.config_view import ConfigView
@@ -54,7 +55,8 @@ def attempt_lines(attempts: Sequence[AttemptRecord], now: float) -> list[list[Pa
             lines.append([(f"     {versions}", "muted")])
         kept = [f"{plain(name, 60)}={plain(value, 80)}" for name, value in sorted((attempt.environment or {}).items())]
         if attempt.diff:
-            kept.insert(0, f"difference of {plural(len(attempt.diff.splitlines()), 'line')} kept (w)")
+            key = in_brackets("run", "provenance")
+            kept.insert(0, f"difference of {plural(len(attempt.diff.splitlines()), 'line')} kept{key}")
         if kept:
             lines.append([(f"     {'  '.join(kept)}", "muted")])
         if attempt.command_line:

@@ -15,6 +15,7 @@ from itop_tui.figures import run_view
 from itop_tui.figures.format import bar, count, duration, energy, fit, percent, plain
 from itop_tui.figures.metric_text import metric_text
 from itop_tui.figures.run_times import in_state
+from itop_tui.keys import in_brackets
 from itop_tui.look.theme import Tone, look
 from itop_tui.look.toned import Part, TonedLines
 from itop_tui.run.config_view import differences
@@ -93,12 +94,13 @@ def _fork_line(run: RunRecord, parent: RunRecord | None, width: int) -> list[Par
     if not changed:
         return [*line, (": nothing was changed", "muted")]
     taken = sum(cell_len(text) for text, _ in line)
+    key = in_brackets("run", "tab_config")
     for number, row in enumerate(changed):
         name, rest = f"{': ' if number == 0 else ', '}{row.name} ", f"{row.parent} → {row.value}"
         left = len(changed) - number
-        more = f", {left - 1} more (3)" if left > 1 else ""
+        more = f", {left - 1} more{key}" if left > 1 else ""
         if taken + cell_len(name + rest + more) > width and number:
-            return [*line, (f", {left} more (3)", "muted")]
+            return [*line, (f", {left} more{key}", "muted")]
         line += [(name, "muted"), (rest, "accent")]
         taken += cell_len(name + rest)
     return line

@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 
 from itop_tui.figures.format import count, size
 from itop_tui.figures.log_tail import LogChunk, LogTail
+from itop_tui.keys import in_brackets
 from itop_tui.run.log_view import LogView
 from itop_tui.service.watcher import Watcher
 
@@ -105,10 +106,11 @@ class LogPane(Vertical):
             parts = [f"cannot be read: {self._problem}"]
         elif self._missing:
             parts = ["no log yet: it begins when the run starts"]
-        parts.append("following" if view.following else "not following (f)")
+        parts.append("following" if view.following else f"not following{in_brackets('run', 'follow_log')}")
         here, matches = view.found
         if matches:
-            parts.append(f"match {here} of {count(matches)} (n, N)")
+            keys = f"{in_brackets('run', 'match_previous')}{in_brackets('run', 'match_next')}"
+            parts.append(f"match {here} of {count(matches)}{keys}")
         self.query_one("#log-state", Static).update(" " + " · ".join(parts))
 
     def action_follow_log(self) -> None:

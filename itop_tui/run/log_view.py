@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.binding import Binding
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widgets import Log
@@ -29,6 +30,12 @@ class LogView(Log):
         & > .log--current { background: $accent; color: $background; }
     }
     """
+
+    BINDINGS: ClassVar = [
+        # Instead of Textual's animated ones, which know nothing of following.
+        Binding("home", "screen.log_top", show=False),
+        Binding("end", "screen.log_end", show=False),
+    ]
 
     following: reactive[bool] = reactive(True, init=False)
     """Whether the end stays on the screen as the log grows."""

@@ -111,7 +111,7 @@ class ProvenanceScreen(Dialog[None]):
 
     CSS_PATH = "provenance.tcss"
     BINDINGS: ClassVar = [
-        ("escape,q,enter,w", "leave", "close"),
+        ("escape,q,enter,W", "leave", "close"),
         ("left_square_bracket,left,h", "step(-1)", "attempt before"),
         ("right_square_bracket,right,l", "step(1)", "next attempt"),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -15,9 +15,10 @@ from db.records import RunRecord
 from engine.helpers.masks_client import MaskServer
 from engine.launch.processes import host_name
 from itop_tui.chart.charts_pane import ChartsPane
-from itop_tui.dialogs.chooser import CheckList, Item
-from itop_tui.dialogs.run_changes import RunChanges, queue_again
-from itop_tui.figures.chart_metrics import MOST_CHARTS, MOST_FIGURES, choices
+from itop_tui.dialogs.chooser import Picker, run_item
+from itop_tui.dialogs.run_changes import RunChanges, fork_from_last, queue_again
+from itop_tui.dialogs.shelf_changes import ShelfChanges
+from itop_tui.figures.chart_metrics import MOST_CHARTS, choices
 from itop_tui.figures.format import plain
 from itop_tui.keys import bindings, find, in_scope
 from itop_tui.poller import DatabaseTrouble, RunsChanged
@@ -26,10 +27,12 @@ from itop_tui.run.device_strip import DeviceStrip
 from itop_tui.run.header import RunHeader
 from itop_tui.run.layers_tab import LayersPane
 from itop_tui.run.mask_screen import MaskScreen
+from itop_tui.run.metric_picker import FigurePicker
 from itop_tui.run.provenance_screen import ProvenanceScreen
 from itop_tui.run.run_reader import SETTING, ReadFailed, RunReader, RunView, ViewRead
 from itop_tui.run.run_tabs import TABS, RunTabs
 from itop_tui.screen import ItopScreen
+from itop_tui.service import run_reading
 from itop_tui.service.code_review import code_reviews
 from itop_tui.widgets.key_bar import KeyHint
 from itop_tui.widgets.tab_line import TabLine
@@ -39,49 +42,10 @@ _PATIENCE = 0.15
 """Seconds for which a screen that is being opened is not drawn."""
 
 
+_OF_A_CHECKPOINT = frozenset({"resume_here", "fork_here"})
+"""The actions of the run that start from the checkpoint at the cursor, where the checkpoints are shown."""
 _JUST_DRAWN = 0.9
 """Seconds for which what tells the time need not be drawn again."""
-_EVERY = {"step": "each step", "epoch": "each epoch", "update": "each mask update", "layer": "each mask update"}
-
-
-class FigurePicker(CheckList[tuple[str, ...]]):
-    """Lists metrics, the chosen ones first; closes with the names chosen, or with None where it is cancelled."""
-
-    def __init__(self, title: str, figures: Sequence[Metric], chosen: Sequence[str]) -> None:
-        first = [figure for name in chosen for figure in figures if figure.name == name]
-        listed = (*first, *(figure for figure in figures if figure not in first))
-        super().__init__(title, [self._item(figure) for figure in listed])
-        self._chosen = list(dict.fromkeys(figure.name for figure in first))
-
-    @staticmethod
-    def _item(figure: Metric) -> Item:
-        names = f"{figure.label} {figure.name} {figure.name.replace('_', ' ')}"
-        return Item(figure.name, figure.title, _EVERY[figure.source], names)
-
-    @property
-    def chosen(self) -> tuple[str, ...]:
-        """The metrics chosen now."""
-        return tuple(self._chosen)
-
-    def is_chosen(self, value: str) -> bool:
-        """Whether a metric is chosen."""
-        return value in self._chosen
-
-    def toggle(self, value: str) -> None:
-        """Choose a metric, or do not; a chart shows only so many."""
-        if value in self._chosen:
-            self._chosen.remove(value)
-        elif len(self._chosen) >= MOST_FIGURES:
-            self.notify(f"A chart shows at most {MOST_FIGURES} metrics.", severity="warning")
-        else:
-            self._chosen.append(value)
-        self.fill(value)
-
-    def action_choose(self) -> None:
-        """Close with the metrics chosen; with the one at the cursor where none is."""
-        chosen = self.chosen or ((self.item.value,) if self.item is not None else ())
-        if chosen:
-            self.dismiss(chosen)
 
 
 class RunScreen(ItopScreen):
@@ -95,7 +59,7 @@ class RunScreen(ItopScreen):
 
     def __init__(self, run_id: int) -> None:
         super().__init__()
-        self.parts = (RunChanges(self),)
+        self.parts = (RunChanges(self), ShelfChanges(self))
         self.run_id = run_id
         self.view: RunView | None = None
         self._reader: RunReader | None = None
@@ -276,6 +240,8 @@ class RunScreen(ItopScreen):
     def key_hints(self) -> Iterable[KeyHint]:
         """What works now, what belongs to the open tab first."""
         own = {action.name for action in in_scope("run") if action.heading.lower() == self.tab}
+        if self.tab == "checkpoints":
+            own |= _OF_A_CHECKPOINT
         mine: list[KeyHint] = []
         others: list[KeyHint] = []
         for hint in super().key_hints():
@@ -310,15 +276,35 @@ class RunScreen(ItopScreen):
         queue_again(self, run, None if chosen is None else str(chosen.id))
 
     def action_fork_here(self) -> None:
-        """Open the form of a new run that starts from the checkpoint at the cursor."""
+        """Open the form of a new run that starts from the checkpoint at the cursor, or from the last one."""
         run = self.current_run
-        chosen = self.query_one(CheckpointsPane).table.selected
-        if run is None or not self.permits("fork_here"):
+        if not self.permits("fork_here") or run is None:
             return
+        chosen = self.query_one(CheckpointsPane).table.selected if self.tab == "checkpoints" else None
         if chosen is None:
-            self.notify("There is no checkpoint to fork from.", severity="warning", markup=False)
+            fork_from_last(self, run)
+        else:
+            self.itop.open_new_run(run.config, title=run.name, parent=run, checkpoint=chosen)
+
+    def action_step_run(self, by: int) -> None:
+        """Open another run of the list in the place of this one."""
+        self.itop.open_neighbour(self.run_id, by)
+
+    def action_compare_with(self) -> None:
+        """Choose a run, and open the comparison of this one with it."""
+        run = self.current_run
+        if not self.permits("compare_with") or run is None:
             return
-        self.itop.open_new_run(run.config, title=run.name, parent=run, checkpoint=chosen)
+
+        def chosen(value: str | None) -> None:
+            if value is not None:
+                self.itop.open_compare((run.id, int(value)))
+
+        def offer(past: list[RunRecord]) -> None:
+            items = [run_item(other) for other in past if other.id != run.id]
+            self.app.push_screen(Picker(f"Compare run {run.id} with", items), chosen)
+
+        self.itop.operate(run_reading.past_runs, offer, failing="The runs cannot be read")
 
     def action_choose_figures(self) -> None:
         """Choose what the chosen chart shows."""

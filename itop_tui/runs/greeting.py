@@ -7,19 +7,19 @@ from textual import events
 from textual.reactive import reactive
 
 from itop_tui.figures.format import plain
+from itop_tui.keys import find
 from itop_tui.look.toned import Toned
 from itop_tui.service.words import DEMO_LENGTH
 
 _WAYS = {
-    "demo": ("D", "demo", f"dense, SET-ITOP and RigL-ITOP on the bundled digits,\n       {DEMO_LENGTH}"),
-    "new_run": ("n", "new run", "choose a preset, change what you like, launch"),
+    "demo": ("demo", f"dense, SET-ITOP and RigL-ITOP on the bundled digits,\n       {DEMO_LENGTH}"),
+    "new_run": ("new run", "choose a preset, change what you like, launch"),
     "open_database": (
-        "O",
         "open a database",
         "a folder, a file or a server's URL; one that was\n       open before, or what ITOP_HOME names",
     ),
 }
-"""By action: its key, what it is called, and what it is."""
+"""By action: what it is called, and what it is."""
 
 
 class Greeting(Toned):
@@ -33,8 +33,8 @@ class Greeting(Toned):
         title, muted, normal = self.tone("title"), self.tone("muted"), self.tone("text")
         text = Text.assemble(("itop", title), ("  sparse training, watched\n\n", muted), justify="left", end="")
         text.append("There are no runs yet. Three ways to go:\n\n", normal)
-        for action, (key, label, explanation) in _WAYS.items():
-            way = Text.assemble((f"   {key}   ", self.tone("accent")), (label, title))
+        for action, (label, explanation) in _WAYS.items():
+            way = Text.assemble((f"   {find('runs', action).key_shown}   ", self.tone("accent")), (label, title))
             way.append(f"\n       {explanation}\n\n", muted).apply_meta({"action": f"screen.{action}"})
             text.append_text(way)
         return text.append("This database: ", muted).append(plain(self.place, limit=200), normal)

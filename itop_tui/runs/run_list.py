@@ -42,7 +42,7 @@ class RunList(LineList):
     HEAD = 1
     COMPONENT_CLASSES: ClassVar[set[str]] = {"run-table--hover", "run-table--head", "run-table--column"}
     BINDINGS: ClassVar = [
-        Binding("shift+down,J", "extend(1)", show=False),
+        Binding("shift+down", "extend(1)", show=False),
         Binding("shift+up", "extend(-1)", show=False),
     ]
 

@@ -17,6 +17,7 @@ from textual.widgets import Label
 from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.dialogs.questions import Ask
 from itop_tui.figures.format import count, plain, plural
+from itop_tui.keys import in_brackets
 from itop_tui.opening import LIST_STATE
 from itop_tui.poller import PAGE, Snapshot, View
 from itop_tui.runs import list_state
@@ -126,8 +127,8 @@ class RunsPane(Vertical):
         nothing = self.query_one("#nothing", Label)
         nothing.display = not snapshot.listed and not empty
         if nothing.display:
-            filtered = "No run matches the filter. esc clears it."
-            nothing.update(filtered if self.view.text else "No runs. All are archived: v shows them.")
+            archived = f"No runs. All are archived; the views show them{in_brackets('runs', 'choose_view')}."
+            nothing.update("No run matches the filter. esc clears it." if self.view.text else archived)
         self.table.show_runs(_lines(snapshot))
         self.post_message(self.ListChanged())
 

@@ -13,7 +13,7 @@ from textual.binding import BindingType
 from db.records import RunRecord
 from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.dialogs.shelf_changes import ShelfChanges
-from itop_tui.keys import bindings, find, in_scope
+from itop_tui.keys import bindings, find, in_brackets, in_scope
 from itop_tui.poller import RunsChanged
 from itop_tui.runs import list_state
 from itop_tui.runs.run_lines import GroupLine, ids_of
@@ -166,10 +166,26 @@ class RunsScreen(ItopScreen):
         """Compare the chosen runs; where the list joins seeds, so does the comparison."""
         ids = self.chosen.ids
         if len(ids) < 2:
-            hint = "Select at least two runs (space), or choose a group, to compare them."
+            select = in_brackets(self.SCOPE, "mark")
+            hint = f"Select at least two runs{select}, or choose a group, to compare them."
             self.notify(hint, severity="warning", markup=False)
             return
         self.itop.open_compare(ids, grouped=self.pane.view.by == list_state.SEEDS)
+
+    def neighbour(self, run_id: int, by: int) -> int | None:
+        """The run that is listed so many runs after another one; those of a closed group count. None if there is none.
+
+        The list's cursor is where a run was that is no longer listed, for example since it was archived.
+        """
+        table = self.table
+        ids = list(dict.fromkeys(each for line in table.lines for each in ids_of(line)))
+        if run_id in ids:
+            at = ids.index(run_id) + by
+        elif table.current_row is not None:
+            at = ids.index(ids_of(table.current_row)[0]) + min(by, 0)
+        else:
+            return None
+        return ids[at] if 0 <= at < len(ids) else None
 
     def show_run(self, run_id: int) -> None:
         """Put the cursor on a run, which may not be listed yet; where the filter hides it, the filter is cleared."""

@@ -31,7 +31,7 @@ class ViewPicker(Chooser[ViewAnswer]):
 
     BINDINGS: ClassVar = [
         Binding("v,q", "leave", show=False),
-        Binding("w", "save", show=False),
+        Binding("ctrl+s", "save", show=False, priority=True),
         Binding("x,delete", "delete", show=False),
         Binding("j", "move(1)", show=False),
         Binding("k", "move(-1)", show=False),
@@ -46,7 +46,7 @@ class ViewPicker(Chooser[ViewAnswer]):
     @property
     def hints(self) -> tuple[KeyHint, ...]:
         """What the key bar says; deleting only at a saved view."""
-        hints = (KeyHint("↵", "show", "screen.choose"), KeyHint("w", "save current view", "screen.save"))
+        hints = (KeyHint("↵", "show", "screen.choose"), KeyHint("^s", "save current view", "screen.save"))
         here = self.item
         return (*hints, KeyHint("x", "delete", "screen.delete")) if here and here.value in self._saved else hints
 

@@ -59,7 +59,7 @@ def test_find_group_and_compare_past_experiments(terminal: Terminal, home: Path)
     terminal.until(lambda screen: "×3" not in screen and "gradient-0" in screen, "single runs again")
 
     # All of them side by side.
-    terminal.press("C-a")
+    terminal.press("%")
     terminal.press("c")
     terminal.wait_for("compare · 3 runs", "loss")
     terminal.press("3")
@@ -71,8 +71,8 @@ def test_find_group_and_compare_past_experiments(terminal: Terminal, home: Path)
 
     # The query is saved as a view, for every later start.
     terminal.press("v")
-    terminal.wait_for("w save current view")
-    terminal.press("w")
+    terminal.wait_for("^s save current view")
+    terminal.press("C-s")
     terminal.wait_for("esc")
     terminal.press("-l", "sparse rigl")
     terminal.wait_for("sparse rigl")

@@ -156,7 +156,7 @@ async def test_what_was_told_stays_in_the_list_of_messages() -> None:
         text = screen_text(app)
         assert "[bold]the disk" in text
         assert text.index("run 1 ended") < text.index("the disk")
-        await pilot.press("y")
+        await pilot.press("Y")
         assert "error: [bold]the disk" in app.clipboard
         assert "\x1b" not in app.clipboard
 

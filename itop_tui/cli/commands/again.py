@@ -29,12 +29,11 @@ from itop_tui.cli.queueing import queue_seeded, report
 from itop_tui.cli.store import opened
 from itop_tui.cli.terminal import note
 from itop_tui.figures.format import plain
-from itop_tui.service import launching
+from itop_tui.service import launching, lengthening
 from itop_tui.service.code_review import changed_since
 from itop_tui.service.starting_after import find_runs
 from itop_tui.service.sweeps import as_settings
 
-_LENGTH = frozenset({"epochs", "multiplier", "max_steps"})
 _RESUMES = "Run {run} is queued to resume from step {step:,}, the {kind} checkpoint {id}."
 _FORKS = "The fork starts from step {step:,}, the {kind} checkpoint {id}."
 
@@ -69,11 +68,9 @@ def resume(
                 f"itop resume {found.id} --epochs N trains it longer; itop checkpoints {found.id} lists earlier ones",
             )
         changes = config.changes(before)
-        if chosen is not None and _LENGTH & changes.keys() and chosen.step > total > 0:
-            raise CommandError(
-                f"run {found.id} would end at step {total:,}, before checkpoint {chosen.id} (step {chosen.step:,})",
-                f"itop checkpoints {found.id} lists earlier ones; or give it more steps",
-            )
+        short = lengthening.too_short(found, chosen, before, config)
+        if short is not None:
+            raise CommandError(short, f"itop checkpoints {found.id} lists earlier ones; or give it more steps")
         length = total if changes else None
         before_it = find_runs(database, after, after_ok)
         queued = launching.queue_again(database, found, chosen, config if changes else None, length, before_it)
@@ -152,9 +149,7 @@ def _changed(run: RunRecord, before: RunConfig, flags: Flags) -> tuple[RunConfig
     refused = resumable(changes)
     if refused is not None:
         raise CommandError(plain(refused), f"itop fork {run.id} continues as a new run, with any settings")
-    if not _LENGTH & changes.keys():
-        return config, run.total_steps
-    return config, config.planned_steps() or 0
+    return config, lengthening.steps_in_all(run, before, config)
 
 
 def _tell_changes(changes: Mapping[str, tuple[object, object]]) -> None:

@@ -75,25 +75,25 @@ async def test_a_run_is_hidden_moved_taken_out_and_taken_in(opened: Opened) -> N
         assert [line.marker for line in lines(screen)] == ["A", "C"]
         await press(pilot, screen, "space")
         assert [line.marker for line in lines(screen)] == ["A", "B", "C"]
-        await press(pilot, screen, "K")
+        await press(pilot, screen, "shift+up")
         assert ids(screen) == (4, 1, 6)
         assert screen.query_one(EntryList).cursor == 0
-        await press(pilot, screen, "J", "J")
+        await press(pilot, screen, "shift+down", "shift+down")
         assert ids(screen) == (1, 6, 4)
-        await press(pilot, screen, "d")
+        await press(pilot, screen, "x")
         assert ids(screen) == (1, 6)
-        await pilot.press("a")
+        await pilot.press("A")
         await until(pilot, lambda: isinstance(app_of(screen).focused, Input), "the question")
         await pilot.press("2", "enter")
         await until(pilot, lambda: ids(screen) == (1, 6, 2) and len(screen.compared.entries) == 3, "the run")
-        await press(pilot, screen, "up", "up", "up", "d", "d", "d")
+        await press(pilot, screen, "up", "up", "up", "x", "x", "x")
         assert len(screen.compared.ids) == 1, "the last one stays"
 
 
 async def test_a_run_that_is_compared_already_or_does_not_exist_is_not_taken_in(opened: Opened) -> None:
     async with opened(1, 2) as (pilot, screen):
         for name in ("1", "nothing of that name"):
-            await pilot.press("a")
+            await pilot.press("A")
             await until(pilot, lambda: isinstance(app_of(screen).focused, Input), "the question")
             await pilot.press(*(("space" if letter == " " else letter) for letter in name), "enter")
             told = len(app_of(screen).notices)
@@ -117,7 +117,7 @@ async def test_enter_opens_the_run_and_escape_leaves(opened: Opened) -> None:
         assert shown.run_id == 6
         pilot.app.pop_screen()
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen), "the comparison")
-        await press(pilot, screen, "f")
+        await press(pilot, screen, "z")
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, CompareScreen), "the first escape leaves the chart at full size"
         assert not screen.curves.full
@@ -156,7 +156,7 @@ async def test_charts_zoom_pan_smooth_and_change_their_axes(opened: Opened) -> N
         reading = screen.query_one(EntryList).readings[0]
         await press(pilot, screen, *["left_square_bracket"] * 20)
         assert screen.query_one(EntryList).readings[0] != reading
-        await press(pilot, screen, "right_square_bracket", "c")
+        await press(pilot, screen, "right_square_bracket", "backslash")
         assert screen.curves.cursor is None
         await press(pilot, screen, "m")
         await until(pilot, lambda: any(line.tone == "dim-0" for line in pane.chart.data.lines), "the raw curve behind")
@@ -165,10 +165,10 @@ async def test_charts_zoom_pan_smooth_and_change_their_axes(opened: Opened) -> N
         assert logarithmic(screen)
         await press(pilot, screen, "y")
         assert not logarithmic(screen)
-        await press(pilot, screen, "x")
+        await press(pilot, screen, "X")
         assert pane.chart.data.x_unit == "epoch"
         assert lines(screen)[0].x[-1] == pytest.approx(10.0, abs=0.05)
-        await press(pilot, screen, "x")
+        await press(pilot, screen, "X")
         assert pane.chart.data.x_unit == "hour"
         assert (lines(screen)[0].x[[0, -1]] * 3600).tolist() == pytest.approx([0, 299], abs=2)  # a step a second
         assert pane.chart.extent[1] * 3600 == pytest.approx(299)
@@ -176,9 +176,9 @@ async def test_charts_zoom_pan_smooth_and_change_their_axes(opened: Opened) -> N
         zoomed = window(screen)
         assert zoomed is not None
         assert zoomed[1] * 3600 < 299
-        await press(pilot, screen, "x")
+        await press(pilot, screen, "X")
         assert pane.chart.data.x_unit == "step"
-        await press(pilot, screen, "f", "tab")
+        await press(pilot, screen, "z", "tab")
         assert pane.chart.title == "validation accuracy"
         assert [line.marker for line in lines(screen)] == ["A", "B"]
         await press(pilot, screen, "shift+tab")
@@ -196,21 +196,21 @@ async def test_what_happened_to_the_run_at_the_cursor_is_marked(opened: Opened) 
         assert [(event.x, event.kind) for event in screen.curves.chart.data.events] == [(300, "checkpoint")]
         await press(pilot, screen, "left_square_bracket", "right_square_bracket")
         assert "checkpoint 300 (latest)" in screen_text(app_of(screen))
-        await press(pilot, screen, "x", "x")
+        await press(pilot, screen, "X", "X")
         assert (screen.curves.chart.data.marks * 3600).tolist() == pytest.approx([99, 199, 299])
         await press(pilot, screen, "space")
         assert not len(screen.curves.chart.data.marks), "what is hidden is not marked"
-        await press(pilot, screen, "space", "u")
+        await press(pilot, screen, "space", "M")
         assert not len(screen.curves.chart.data.marks)
         assert not legend.display
-        await press(pilot, screen, "u", "down")
+        await press(pilot, screen, "M", "down")
         assert not len(screen.curves.chart.data.marks), "a dense run has no mask updates"
 
 
 async def test_every_recorded_figure_has_a_chart(opened: Opened) -> None:
     async with opened(1, 4, size=(80, 24)) as (pilot, screen):
         seen = []
-        await press(pilot, screen, "f")
+        await press(pilot, screen, "z")
         for _ in range(19):
             seen.append(screen.curves.chart.title)
             await press(pilot, screen, "tab")
@@ -316,9 +316,9 @@ async def test_the_overlap_of_final_masks_is_counted_from_the_checkpoints(opened
         assert "Random masks of these densities: 33.3%" in told  # 4 · 4 / 8 = 2 in both are expected
         await press(pilot, screen, "v", "v")
         assert screen.query_one("#masks", SheetView).sheet.rows[0][2].text == "50.0%"
-        await press(pilot, screen, "n")
+        await press(pilot, screen, "full_stop")
         assert "· fc" in screen.query_one("#masks", SheetView).sheet.title
-        await press(pilot, screen, "N")
+        await press(pilot, screen, "comma")
         assert "all layers" in screen.query_one("#masks", SheetView).sheet.title
 
 

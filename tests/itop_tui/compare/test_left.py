@@ -35,7 +35,7 @@ async def left_as(pilot: Pilot[None], screen: CompareScreen, ids: tuple[int, ...
 
 async def test_order_and_hidden_runs_come_back_with_the_same_runs_and_no_others(opened: Opened) -> None:
     async with opened(1, 4, 6) as (pilot, screen):
-        await press(pilot, screen, "J", "down", "space")
+        await press(pilot, screen, "shift+down", "down", "space")
         await left_as(pilot, screen, (1, 4, 6))
         assert (ids(screen), screen.compared.hidden) == ((4, 1, 6), frozenset({6}))
         app = app_of(screen)
@@ -57,7 +57,7 @@ async def test_order_and_hidden_runs_come_back_with_the_same_runs_and_no_others(
 
 async def test_groups_and_how_everything_is_shown_come_back(opened: Opened) -> None:
     async with opened() as (pilot, screen):
-        await press(pilot, screen, "g", "x", "m", "u", "y", "tab", "i", "5", "v")
+        await press(pilot, screen, "g", "X", "m", "M", "y", "tab", "i", "5", "v")
         await left_as(
             pilot, screen, (1, 2, 3, 4, 5, 6), tab="layers", layers="R_s", smoothing=0.6, chart="val_accuracy"
         )

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
+from textual.binding import BindingsMap
 from textual.widget import Widget
 
 from itop_tui.app import ItopApp
 from itop_tui.compare.compare_screen import CompareScreen
 from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.dialogs.shelf_changes import ShelfChanges
-from itop_tui.keys import ACTIONS, Action, find, in_scope, key_name
+from itop_tui.keys import ACTIONS, DEFAULTS, Action, Scope, find, in_scope, key_name
+from itop_tui.keys.meanings import MEANINGS, SCREENS, key_rows
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.queue.queue_screen import QueueScreen
 from itop_tui.run.mask_screen import MaskScreen
@@ -89,6 +93,39 @@ def test_no_key_does_two_things_on_one_screen_at_once(scope: str) -> None:
         own = [action for action in actions if action.scope != "app"]
         assert len(own) <= 1 or scope == "run", (key, actions)
         assert len(actions) == len(own) or not own or own[0].name == "leave", (key, actions)
+
+
+def test_a_key_has_one_meaning_on_all_screens() -> None:
+    held: dict[str, list[Action]] = {}
+    for action in DEFAULTS:
+        for key in action.key.split(","):
+            held.setdefault(key, []).append(action)
+    differing = {key for key, actions in held.items() if len({(each.name, each.label) for each in actions}) > 1}
+    assert differing - MEANINGS.keys() == set(), "say in MEANINGS in which way these are one thing"
+    assert MEANINGS.keys() - differing == set(), "these keys have one action: its label is their meaning"
+
+
+def test_every_screen_of_the_registry_has_a_word_in_the_table_of_keys() -> None:
+    assert set(SCREENS) == set(get_args(Scope)) == {action.scope for action in DEFAULTS}
+
+
+def test_the_keys_of_terminal_multiplexers_do_nothing() -> None:
+    own = [kind for kind in (*kinds(Widget, "Widget"), *HOMES.values()) if "BINDINGS" in vars(kind)]
+    assert own
+    for kind in own:
+        bound = BindingsMap(vars(kind)["BINDINGS"]).key_to_bindings
+        assert bound.keys().isdisjoint({"ctrl+a", "ctrl+b"}), kind
+    assert not any({"ctrl+a", "ctrl+b"} & set(action.key.split(",")) for action in DEFAULTS)
+
+
+def test_a_table_of_keys_joins_keys_of_one_meaning_and_names_their_screens() -> None:
+    rows = {row.keys: (row.meaning, row.screens) for row in key_rows(ACTIONS)}
+    assert rows["f",] == (MEANINGS["f"], ("list", "run"))
+    assert rows["→", "l"] == (MEANINGS["right"], ("list", "run", "comparison", "mask"))
+    assert rows["q",] == (MEANINGS["q"], ("everywhere",))
+    assert rows["K",] == ("kill", ("list", "run"))
+    shown = [key for row in key_rows(ACTIONS) for key in row.keys]
+    assert len(shown) == len(set(shown)), "each key has one row"
 
 
 def test_ids_are_unique() -> None:

@@ -22,7 +22,7 @@ def given_back() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("written", "key"),
     [
-        ("S", "S"),
+        ("Z", "Z"),
         ("?", "question_mark"),
         ("+", "plus"),
         ("ctrl+s", "ctrl+s"),
@@ -33,12 +33,11 @@ def given_back() -> Iterator[None]:
     ],
 )
 def test_keys_are_written_as_one_presses_them(written: str, key: str) -> None:
-    action = "form.launch" if written == "+" else "runs.demo"  # the list of runs has a "+" of its own
-    assert checked({action: written}) == ({action: key}, [])
+    assert checked({"queue.raise_number": written})[0] == {"queue.raise_number": key}
 
 
 def test_an_action_may_have_several_keys_or_none() -> None:
-    assert checked({"runs.demo": ["z", "f5"], "runs.kill_run": []}) == ({"runs.demo": "z,f5", "runs.kill_run": ""}, [])
+    assert checked({"runs.demo": ["Z", "f5"], "runs.kill_run": []}) == ({"runs.demo": "Z,f5", "runs.kill_run": ""}, [])
 
 
 @pytest.mark.parametrize(
@@ -61,11 +60,36 @@ def test_what_makes_no_sense_is_told_and_passed_over(given: dict[str, object], p
 
 def test_two_actions_may_change_places() -> None:
     swapped = {"runs.stop_run": "r", "runs.resume_run": "s"}
-    assert checked(swapped) == (swapped, [])
+    assert checked(swapped)[0] == swapped
 
 
 def test_tabs_of_a_run_may_share_a_key() -> None:
-    assert checked({"run.fork_here": "m"}) == ({"run.fork_here": "m"}, [])
+    assert checked({"run.verify_checkpoints": "W"}) == ({"run.verify_checkpoints": "W"}, [])
+
+
+def test_a_key_with_two_meanings_on_two_screens_is_allowed_and_reported_once() -> None:
+    chosen, problems = checked({"runs.demo": "W", "runs.open_database": "ctrl+s"})
+    assert chosen == {"runs.demo": "W", "runs.open_database": "ctrl+s"}
+    named = {tuple(re.findall(r"\w+\.\w+", problem)) for problem in problems}
+    assert named == {("runs.demo", "run.provenance"), ("runs.open_database", "form.launch")}
+    assert len(problems) == 2
+
+
+def test_a_key_of_several_actions_elsewhere_is_reported_once() -> None:
+    _, problems = checked({"runs.demo": "X"})  # the x-axis of the run's screen and of the comparison
+    assert len(problems) == 1
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"runs.filter": "f3", "run.search_log": "f3"},
+        {"runs.stop_run": "Z", "run.stop_run": "Z", "queue.stop_run": "Z"},
+        {"compare.take_out": "delete"},
+    ],
+)
+def test_one_meaning_on_two_screens_is_not_reported(same: dict[str, str]) -> None:
+    assert checked(same) == (same, [])
 
 
 async def test_a_chosen_key_works_and_the_old_one_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,8 +90,10 @@ async def test_runs_are_moved_and_the_cursor_goes_with_them(app: ItopApp, databa
     made = make(database, 4)
     async with queue_open(app, 4) as (pilot, screen):
         assert screen.current_run == made[0]
-        for key, expected in (("J", "bacd"), ("shift+down", "bcad"), ("K", "bacd"), ("shift+up", "abcd"),
-                              ("b", "bcda"), ("t", "abcd")):  # fmt: skip
+        for key, expected in (
+            ("shift+down", "bacd"), ("shift+down", "bcad"), ("shift+up", "bacd"), ("shift+up", "abcd"),
+            ("dollar_sign", "bcda"), ("circumflex_accent", "abcd"),
+        ):  # fmt: skip
             await pilot.press(key)
             await wait_for(pilot, partial(stands, database, expected))
             await wait_for(pilot, lambda: ids(screen) == [run.id for run in runs.waiting(database)])
@@ -106,19 +108,19 @@ async def test_marked_runs_are_held_released_ranked_and_moved_together(
     async with queue_open(app, 4) as (pilot, screen):
         await pilot.press("down", "space", "space")
         assert [run.id for run in screen.board.marked] == [made[1].id, made[2].id]
-        await pilot.press("t")
+        await pilot.press("^")
         await wait_for(pilot, lambda: "".join(waiting(database)) == "bcad")
-        await pilot.press("h")
+        await pilot.press("w")
         await wait_for(pilot, lambda: [run.name[-1] for run in runs.queued(database)] == ["a", "d"])
         await wait_for(pilot, lambda: screen_text(app).count("◌ held") == 2)
         assert scheduled == []
-        await pilot.press("h")
+        await pilot.press("w")
         await wait_for(pilot, lambda: len(runs.queued(database)) == 4)
         assert len(scheduled) == 1
         await wait_for(pilot, lambda: "◌ held" not in screen_text(app))
         await pilot.press("minus")
         await wait_for(pilot, lambda: "".join(waiting(database)) == "adbc")
-        await pilot.press("u", "ctrl+a", "+")
+        await pilot.press("u", "%", "+")
         await wait_for(pilot, lambda: [run.priority for run in runs.waiting(database)] == [1, 1, 0, 0])
         await pilot.press("u")
         assert screen.board.marked == ()
@@ -166,7 +168,7 @@ async def test_runs_at_work_are_paused_stopped_and_opened(app: ItopApp, database
         await pilot.press("p")
         await pilot.press("s")
         await wait_for(pilot, lambda: [one.kind for one in commands.pending(database, second.id)] == ["pause", "stop"])
-        await pilot.press("J")
+        await pilot.press("shift+down")
         assert commands.pending(database, first.id)[0].kind == "pause"
         assert "only a queued run" in app.notices[-1].text
         screen.show_run(third.id)
@@ -250,7 +252,7 @@ async def test_random_keys_do_not_break_it_while_runs_come_and_go(app: ItopApp, 
     choose = random.Random(seed)
     names = {action.name for action in in_scope("queue")} - {"leave", "open_run", "start_after"}
     keys = [key for action in in_scope("queue") if action.name in names for key in action.key.split(",")]
-    keys += ["down", "up", "home", "end", "G", "g", "pagedown", "pageup", "j", "k"]
+    keys += ["down", "up", "home", "end", "G", "pagedown", "pageup", "j", "k"]
     make(database, 6)
     with Life(database, seed) as life:
         async with app.run_test(size=(80, 24)) as pilot:
@@ -300,7 +302,7 @@ async def test_what_a_run_starts_after_is_chosen(app: ItopApp, database: Databas
     at_work(database, first)
     async with queue_open(app, 3) as (pilot, screen):
         screen.show_run(third.id)
-        await pilot.press("a")
+        await pilot.press("T")
         await wait_for(pilot, lambda: isinstance(app.screen, OthersChooser))
         assert f"Run {third.id} (work c) starts after" in screen_text(app)
         await pilot.press("space", "down", "space", "space", "enter")
@@ -309,12 +311,12 @@ async def test_what_a_run_starts_after_is_chosen(app: ItopApp, database: Databas
         reason = f"after run {first.id} (running); after run {second.id} (queued), if it completes"
         await wait_for(pilot, lambda: screen.board.scene.state.reasons.get(third.id) == reason)
         assert "after run 1 (running)" in screen_text(app)
-        await pilot.press("a")
+        await pilot.press("T")
         await wait_for(pilot, lambda: isinstance(app.screen, OthersChooser))
         assert "if completed  run 2" in screen_text(app)
         await pilot.press("down", "space", "enter")  # not at all
         await wait_for(pilot, lambda: dependencies.of(database, [third.id]) == {third.id: StartsAfter((first.id,))})
-        await pilot.press("a")
+        await pilot.press("T")
         await wait_for(pilot, lambda: isinstance(app.screen, OthersChooser))
         await pilot.press("escape")
         await wait_for(pilot, lambda: app.screen is screen)
@@ -333,7 +335,7 @@ async def test_a_run_that_will_not_start_is_shown_as_held_with_its_reason(app: I
         assert reasons[second.id] == "held: after run 1, which was stopped"
         assert reasons[third.id] == "held: after run 2, which is held behind run 1, which was stopped"
         screen.show_run(second.id)
-        await pilot.press("h")
+        await pilot.press("w")
         await wait_for(pilot, lambda: "is released by itself when that run is" in toasts(app))
         runs.requeue_resume(database, first.id, None)
         submit.reconcile(database)
@@ -345,7 +347,7 @@ async def test_a_circle_is_refused_in_words(app: ItopApp, database: Database) ->
     queue.start_after(database, [second.id], StartsAfter((first.id,)))
     async with queue_open(app, 2) as (pilot, screen):
         screen.show_run(first.id)
-        await pilot.press("a")
+        await pilot.press("T")
         await wait_for(pilot, lambda: isinstance(app.screen, OthersChooser))
         await pilot.press("space", "enter")
         await wait_for(pilot, lambda: "cannot start after run 2" in toasts(app))

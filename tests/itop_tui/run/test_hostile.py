@@ -58,7 +58,7 @@ async def test_runs_with_hardly_a_step_can_be_zoomed_and_read(database: Database
     run = record_run(database, steps=steps, total_steps=0, kinds=())
     async with run_screen(Database.open, run.id, size=(80, 24)) as (pilot, screen):
         await pilot.press(
-            "plus", "minus", "right", "left", "left_square_bracket", "right_square_bracket", "m", "y", "x", "f", "0"
+            "plus", "minus", "right", "left", "left_square_bracket", "right_square_bracket", "m", "y", "X", "z", "0"
         )
         await pilot.pause()
         assert screen.is_current

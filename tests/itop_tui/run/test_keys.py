@@ -91,7 +91,7 @@ async def test_a_click_opens_a_tab(opened: Opened) -> None:
 async def test_one_chart_at_full_size_and_back(opened: Opened) -> None:
     pilot, screen = opened
     assert len(visible(screen)) == 6
-    await pilot.press("tab", "down", "j", "shift+tab", "f")
+    await pilot.press("tab", "down", "j", "shift+tab", "z")
     assert [chart.title for chart in visible(screen)] == ["R_s explored"]
     await pilot.press("tab")
     assert [chart.title for chart in visible(screen)] == ["death rate"]
@@ -155,7 +155,7 @@ async def test_the_cursor_reads_the_values_of_the_nearest_step(opened: Opened) -
     await pilot.press("left_square_bracket", "left_square_bracket", "right_square_bracket")
     assert chart.cursor is not None
     assert chart.cursor < 450
-    await pilot.press("c")
+    await pilot.press("backslash")
     assert chart.cursor is None
 
 
@@ -191,9 +191,9 @@ async def test_the_axes_and_the_marks_can_be_changed(opened: Opened) -> None:
     await pilot.press("y")
     assert [each.log_scale for each in visible(screen)] == [True, False, False, False, True, False]
     assert chart.data.marks.tolist() == [100, 200, 300, 400]
-    await pilot.press("u")
+    await pilot.press("M")
     assert chart.data.marks.tolist() == []
-    await pilot.press("x")
+    await pilot.press("X")
     assert chart.data.x_unit == "epoch"
     assert chart.data.lines[0].x[-1] == pytest.approx(4.5)
 
@@ -226,7 +226,7 @@ async def test_the_configuration_is_searched_and_narrowed(opened: Opened) -> Non
     await pilot.press("escape")
     assert view.needle == ""
     assert screen.is_current
-    await pilot.press("d")
+    await pilot.press("i")
     assert view.only_changes
     assert screen.query_one(ConfigPane).display
 
@@ -238,19 +238,19 @@ async def test_the_log_is_followed_and_searched(opened: Opened) -> None:
     await until(pilot, lambda: view.line_count == 200, "the log")
     await until(pilot, lambda: view.scroll_y == view.max_scroll_y > 0, "the end of the log")
     assert now(view.following)
-    await pilot.press("g")
+    await pilot.press("home")
     assert (view.scroll_y, view.following) == (0, False)
-    await pilot.press("G")
+    await pilot.press("end")
     assert now(view.following)
-    await pilot.press("f")
+    await pilot.press("F")
     assert not now(view.following)
     await pilot.press("slash", *"epoch 10", "enter")
     await pilot.pause()
     # 10 and 100 to 109; the last one is shown first.
     assert view.found == (11, 11)
-    await pilot.press("n")
+    await pilot.press("full_stop")
     assert view.found == (1, 11)
-    await pilot.press("N")
+    await pilot.press("comma")
     assert view.found == (11, 11)
 
 
@@ -399,7 +399,7 @@ async def test_the_footer_shows_the_keys_of_the_open_tab(opened: Opened) -> None
     assert next(hint.action for hint in screen.key_hints()) == "screen.toggle_full"
     await pilot.press("4")
     actions = [hint.action for hint in screen.key_hints()]
-    assert actions[0] == "screen.fork_here"
+    assert actions[:2] == ["screen.resume_here", "screen.fork_here"]
     assert "screen.toggle_full" not in actions
     assert "app.quit" not in actions
 

@@ -123,7 +123,7 @@ async def test_every_key_of_the_picture(recorded: None) -> None:
         await pilot.press("shift+tab", "left_square_bracket")
         await quiet(pilot, mask)
         assert ("step-000000350-best.pt", "fc1", None) in reader.asked[-1:]
-        await pilot.press("right_square_bracket", "g")
+        await pilot.press("right_square_bracket", "v")
         await quiet(pilot, mask)
         assert reader.asked[-1][0] == "step-000000450-last.pt"
         assert mask.picture.glyphs
@@ -134,7 +134,7 @@ async def test_every_key_of_the_picture(recorded: None) -> None:
         await until(pilot, lambda: listed(pilot) == 2, "the list of layers")
         await pilot.press("down", "enter")
         await until(pilot, lambda: mask.is_current and mask.layer_name == "conv", "the other layer")
-        await pilot.press("c")
+        await pilot.press("e")
         await until(pilot, lambda: listed(pilot) == 2, "the list of checkpoints")
         await pilot.press("escape")
         await until(pilot, lambda: mask.is_current, "the mask")

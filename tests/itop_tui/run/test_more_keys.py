@@ -25,9 +25,10 @@ from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, MACHINE_CHARTS, MOST_
 from itop_tui.run import checkpoint_files
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.device_strip import DeviceStrip, Reading, strip_parts
+from itop_tui.run.metric_picker import FigurePicker
 from itop_tui.run.provenance_screen import ProvenanceScreen, provenance_lines
 from itop_tui.run.run_reader import SETTING
-from itop_tui.run.run_screen import FigurePicker, RunScreen
+from itop_tui.run.run_screen import RunScreen
 from tests.described import described
 from tests.itop_tui.run import made
 from tests.itop_tui.run.conftest import STOPPED
@@ -83,19 +84,19 @@ async def test_a_chart_takes_no_more_figures_than_can_be_told_apart(opened: Open
 
 async def test_charts_are_added_removed_and_put_back(opened: Opened) -> None:
     pilot, screen = opened
-    await pilot.press("a")
+    await pilot.press("A")
     await picker(pilot)
     await pilot.press(*"seconds", "enter")
     await settled(pilot, screen)
     assert screen.charts.specs[1].names == ("seconds",)
     assert (len(screen.charts.charts), screen.charts.chosen) == (len(DEFAULT_CHARTS) + 1, 1)
-    await pilot.press("delete", "d")
+    await pilot.press("delete", "x")
     await settled(pilot, screen)
     assert len(screen.charts.specs) == len(DEFAULT_CHARTS) - 1
     for _ in range(len(DEFAULT_CHARTS)):
-        await pilot.press("d")
+        await pilot.press("x")
     assert len(screen.charts.specs) == 1
-    await pilot.press("R")
+    await pilot.press("ctrl+r")
     await settled(pilot, screen)
     assert screen.charts.specs == DEFAULT_CHARTS
     assert [chart.title for chart in screen.charts.charts[:2]] == ["loss", "accuracy"]
@@ -130,7 +131,7 @@ async def test_the_charts_of_the_machine_have_pages_of_their_own(opened: Opened)
 
 async def test_how_the_view_was_left_is_kept_for_the_next_start(opened: Opened, database: Database) -> None:
     pilot, _ = opened
-    await pilot.press("x", "m", "y", "u", "f", "tab", "2")
+    await pilot.press("X", "m", "y", "M", "z", "tab", "2")
 
     def kept() -> object:
         state = kept_settings.get(database, SETTING, {})
@@ -171,7 +172,7 @@ async def test_a_setting_of_nonsense_is_ignored(recorded: None, database: Databa
 
 async def test_hours_across(opened: Opened) -> None:
     pilot, screen = opened
-    await pilot.press("x", "x")
+    await pilot.press("X", "X")
     await until(pilot, lambda: shows_curves(screen) and screen.charts.charts[0].data.x_unit == "hour", "the hours")
     line = screen.charts.charts[0].data.lines[0]
     assert line.x[-1] * 3600 == pytest.approx(449)
@@ -179,7 +180,7 @@ async def test_hours_across(opened: Opened) -> None:
     await pilot.press("plus")
     await settled(pilot, screen)
     assert screen.charts.window == pytest.approx((75.83, 375.17), abs=1)  # kept in steps, whatever stands across
-    await pilot.press("x")
+    await pilot.press("X")
     assert screen.charts.across == "step"
 
 
@@ -217,7 +218,7 @@ async def test_marks_are_told_by_glyph_and_by_a_legend(recorded: None, database:
         kinds = [(event.kind, event.x) for event in data.events]
         assert kinds == [("fork", 100), ("checkpoint", 650), ("drop", 500)]
         assert "learning rate drops to 0.01 at 500" in screen.charts.charts[0].readout(500)
-        await pilot.press("u")
+        await pilot.press("M")
         await settled(pilot, screen)
         assert not screen.charts.charts[0].data.events
         assert legend.kinds == {"parent"}
@@ -275,11 +276,11 @@ async def test_damaged_and_missing_files_are_told(opened: Opened) -> None:
     await pilot.press("4")
     pane = screen.query_one(CheckpointsPane)
     await until(pilot, lambda: pane.table.row_count == 2, "the checkpoints")
-    await pilot.press("v")
+    await pilot.press("exclamation_mark")
     await until(pilot, lambda: any("verified" in note.message for note in pilot.app._notifications), "the word")
     last, best = pane.table.listed
     damage(last.path, best.path)
-    await pilot.press("v")
+    await pilot.press("exclamation_mark")
     await until(pilot, lambda: "damaged" in str(pane.table.get_row_at(0)[-1]), "what is wrong")
     assert "missing" in str(pane.table.get_row_at(1)[-1])
 
@@ -289,7 +290,7 @@ async def test_damaged_and_missing_files_are_told(opened: Opened) -> None:
 
 async def test_where_the_attempts_came_from(opened: Opened) -> None:
     pilot, screen = opened
-    await pilot.press("3", "w")
+    await pilot.press("3", "W")
     await until(pilot, lambda: isinstance(pilot.app.screen, ProvenanceScreen), "the page")
     shown = "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
     assert "itop train --data digits --sparse" in shown

@@ -193,7 +193,7 @@ async def test_marked_runs_are_paused_resumed_and_copied_together(app: ItopApp, 
     end_it(database, made[2], RunStatus.STOPPED)
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 3)
-        await pilot.press("ctrl+a", "p")
+        await pilot.press("percent_sign", "p")
         await wait_for(pilot, lambda: all(commands.pending(database, run.id) for run in made[:2]))
         await pilot.press("r")
         await wait_for(pilot, lambda: runs.get(database, made[2].id).status is RunStatus.QUEUED)

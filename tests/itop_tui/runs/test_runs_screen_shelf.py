@@ -130,7 +130,7 @@ async def test_stars_come_and_go_for_all_marked_runs(app: ItopApp, database: Dat
         await started(pilot, 3)
         await pilot.press("asterisk")
         await wait_for(pilot, lambda: runs.get(database, made[2].id).starred_at is not None)
-        await pilot.press("ctrl+a", "asterisk")
+        await pilot.press("percent_sign", "asterisk")
         await wait_for(pilot, lambda: all(runs.get(database, run.id).starred_at is not None for run in made))
         await wait_for(pilot, lambda: screen_text(app).count("◆★") == 3)
         await pilot.press("asterisk")
@@ -173,7 +173,7 @@ async def test_notes_that_differ_are_not_replaced_unasked(app: ItopApp, database
     runs.update_fields(database, first.id, notes="one")
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 2)
-        await pilot.press("ctrl+a", "N")
+        await pilot.press("percent_sign", "N")
         await wait_for(pilot, lambda: "Their notes differ" in screen_text(app))
         await pilot.press("escape")
         assert runs.get(database, first.id).notes == "one"
@@ -202,7 +202,7 @@ async def test_several_runs_are_renamed_by_a_pattern(app: ItopApp, database: Dat
     made = create(database, 3)
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 3)
-        await pilot.press("ctrl+a", "R")
+        await pilot.press("percent_sign", "R")
         await wait_for(pilot, lambda: isinstance(app.screen, Ask))
         await pilot.press("ctrl+u", *"{method} s{seed} {else}", "enter")
         expected = ["dense s0 {else}", "SET-ITOP s1 {else}", "RigL-ITOP s2 {else}"]

@@ -215,7 +215,7 @@ async def test_what_is_grouped_by_seeds_is_compared_so(app: ItopApp, database: D
     async with app.run_test(size=SIZE) as pilot:
         await started(pilot, 6)
         await grouped(app, pilot, 2)
-        await pilot.press("ctrl+a", "c")
+        await pilot.press("percent_sign", "c")
         await wait_for(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.is_settled)
         assert isinstance(app.screen, CompareScreen)
         assert [entry.n for entry in app.screen.compared.entries] == [3, 3]
@@ -258,7 +258,7 @@ async def test_a_view_is_saved_chosen_and_deleted(app: ItopApp, database: Databa
         await started(pilot, 4)
         await pilot.press("slash", *"seed:1", "enter", "v")
         await wait_for(pilot, lambda: isinstance(app.screen, ViewPicker))
-        await pilot.press("w")
+        await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: isinstance(app.screen, Ask))
         await pilot.press(*"first seed", "enter")
         await wait_for(pilot, lambda: "runs › first seed" in screen_text(app))
@@ -315,7 +315,7 @@ async def test_ranges_are_marked_by_shift_and_by_v() -> None:
         assert "5 selected, selecting" in screen_text(app)
         await pilot.press("k", "V", "j", "j")
         assert marked() == [9, 8, 6, 5]
-        await pilot.press("ctrl+a")
+        await pilot.press("percent_sign")
         assert len(marked()) == 9
         await pilot.press("u")
         assert marked() == []

@@ -18,9 +18,10 @@ from itop_tui.dialogs.questions import Ask, Confirm
 from itop_tui.run.device_strip import DeviceStrip
 from itop_tui.run.log_view import LogView
 from itop_tui.run.mask_screen import MaskScreen
+from itop_tui.run.metric_picker import FigurePicker
 from itop_tui.run.provenance_screen import ProvenanceScreen
 from itop_tui.run.run_reader import Request
-from itop_tui.run.run_screen import FigurePicker, RunScreen
+from itop_tui.run.run_screen import RunScreen
 from tests.itop_tui.run import made
 from tests.itop_tui.run.hosting import shows_curves
 from tests.itop_tui.scenes import run_data as data
@@ -73,7 +74,7 @@ _MASK: tuple[Step, ...] = (*_OPEN, "2", seen, "down", "enter", on(MaskScreen), _
 
 RUN = (
     _tab("run-charts", "charts", made.view),
-    _tab("run-chart-full", "charts", made.view, "f", "m", "x", *["left_square_bracket"] * 12),
+    _tab("run-chart-full", "charts", made.view, "z", "m", "X", *["left_square_bracket"] * 12),
     _tab("run-chart-zoomed", "charts", made.view, "plus", seen, "plus", seen, "y"),
     _tab("run-forked", "charts", data.forked),
     _tab("run-diverged", "charts", data.diverged),
@@ -90,12 +91,12 @@ RUN = (
     replace(_tab("run-log-search", "log", made.view, "5", _log_read, "slash", *"epoch  3", "enter"),
             ready=_log_read),
     _over("metric-picker", FigurePicker, "e", on(FigurePicker), *"loss", texts=False),
-    _over("provenance", ProvenanceScreen, "3", "w", texts=True),
+    _over("provenance", ProvenanceScreen, "3", "W", texts=True),
     _over("confirm-checkpoint", Confirm, "4", seen, "x", texts=False),
     _over("export-run", ExportDialog, "1", "E", on(ExportDialog), "tab", "ctrl+u", *"~/paper", texts=False),
     _over("help-run", HelpScreen, "3", "question_mark", texts=False),
     Scene("mask", data.watched(), _MASK, MaskScreen, _mask_read),
-    Scene("mask-glyphs", data.watched(), (*_MASK, "g"), MaskScreen, _mask_read),
+    Scene("mask-glyphs", data.watched(), (*_MASK, "v"), MaskScreen, _mask_read),
     Scene("mask-none", data.watched(lambda request: replace(made.view(request), checkpoints=())), _MASK,
           MaskScreen, _mask_read),
     Scene("mask-layers", data.watched(), (*_MASK, "slash", on(Picker)), Picker,
@@ -125,14 +126,14 @@ def _beside(name: str, shows: type[Screen[Any]], *keys: Step) -> Scene:
 COMPARE = (
     _sheet("compare-curves", "curves"),
     _sheet("compare-groups", "curves", "g"),
-    _sheet("compare-curve-full", "curves", "f", "m", "y", *["left_square_bracket"] * 12),
+    _sheet("compare-curve-full", "curves", "z", "m", "y", *["left_square_bracket"] * 12),
     _sheet("compare-results", "results", "g", _settled, "2"),
     _sheet("compare-settings", "settings", "3"),
     _sheet("compare-scatter", "scatter", "g", _settled, "4"),
     _sheet("compare-layers", "layers", "5"),
     _sheet("compare-masks", "masks", "6"),
     _sheet("compare-masks-problem", "masks", "6", of=data.unreadable_masks),
-    _beside("compare-take-in", Ask, "3", "a"),
+    _beside("compare-take-in", Ask, "3", "A"),
     _beside("export-comparison", ExportDialog, "3", "E", on(ExportDialog), "tab", "ctrl+u", *"~/paper"),
     _beside("help-compare", HelpScreen, "3", "question_mark"),
 )

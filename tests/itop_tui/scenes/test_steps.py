@@ -115,7 +115,7 @@ async def test_runs_of_hardly_a_step_are_compared_and_exported(database: Databas
         assert isinstance(compared, CompareScreen)
         await until(pilot, lambda: compared.is_settled, "the runs")
         assert all(len(line.x) == steps for line in compared.curves.chart.data.lines)
-        for key in ("plus", "minus", "left_square_bracket", "m", "y", "x", "f", "0", *"23456"):
+        for key in ("plus", "minus", "left_square_bracket", "m", "y", "X", "z", "0", *"23456"):
             await pilot.press(key)
             await until(pilot, lambda: compared.is_settled, "what is shown")
     assert [len(rows) for rows in exported(tmp_path, ids, database)] == [steps, steps]

@@ -176,7 +176,7 @@ async def test_the_form_and_the_message_log_say_what_is_known(monkeypatch: pytes
         assert (tmp_path / "copied.txt").read_text() == app.clipboard + "\n"
         await pilot.press("ctrl+l")
         await wait_for(pilot, lambda: isinstance(app.screen, MessagesScreen))
-        await pilot.press("y")
+        await pilot.press("Y")
         await wait_for(pilot, lambda: "The message log" in last(app))
         assert "Copied" not in last(app)
         assert "OSC 52" in (tmp_path / "copied.txt").read_text()
