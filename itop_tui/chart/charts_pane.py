@@ -35,6 +35,7 @@ from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.entry_charts import ChartedEntries
 from itop_tui.figures.run_charts import ChartedRun
 from itop_tui.figures.x_axis import ACROSS, Across
+from itop_tui.keys import find as find_action
 from itop_tui.look.toned import Toned
 
 SMOOTHING = (0.0, 0.6, 0.9, 0.98)
@@ -252,12 +253,13 @@ class ChartsPane(Vertical):
             parts.append(f"{_window_text(self.window, unit)} (0 for all)")
         shown, group = self._visible, self._group
         of_machine = not self._fixed and self.specs[self.chosen].of_machine
+        key = find_action("run", "show_machine").key_shown
         if len(shown) < len(group) and not self.full:
             first, last = shown.start - group.start + 1, shown.stop - group.start
             place = f"{first}–{last} of {len(group)}"
-            parts.append(f"machine {place} (M)" if of_machine else f"charts {place} (tab)")
+            parts.append(f"machine {place} ({key})" if of_machine else f"charts {place} (tab)")
         elif of_machine:
-            parts.append("machine (M)")
+            parts.append(f"machine ({key})")
         return " · ".join(parts)
 
     def _want(self) -> None:

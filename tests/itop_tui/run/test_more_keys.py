@@ -106,7 +106,7 @@ async def test_the_charts_of_the_machine_have_pages_of_their_own(opened: Opened)
     pilot, screen = opened
     charts = screen.charts
     first = DEFAULT_CHARTS.index(MACHINE_CHARTS[0])
-    await pilot.press("M")
+    await pilot.press("H")
     await settled(pilot, screen)
     assert charts.chosen == first
     shown = [chart.title for chart in charts.charts if chart.display]
@@ -117,14 +117,14 @@ async def test_the_charts_of_the_machine_have_pages_of_their_own(opened: Opened)
         mixed = {spec.of_machine for spec, chart in zip(charts.specs, charts.charts, strict=True) if chart.display}
         assert len(mixed) == 1
     assert charts.chosen == 0
-    await pilot.press("M", "M")
+    await pilot.press("H", "H")
     assert charts.chosen == 0
     # Where a person has removed them, they come back.
-    await pilot.press("M")
+    await pilot.press("H")
     for _ in MACHINE_CHARTS:
-        await pilot.press("d")
+        await pilot.press("x")
     assert not any(spec.of_machine for spec in charts.specs)
-    await pilot.press("M")
+    await pilot.press("H")
     await settled(pilot, screen)
     assert charts.specs[charts.chosen :] == MACHINE_CHARTS
 
