@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, OperationalError
 
-from db.errors import DatabaseDamaged, DatabaseFull, DatabaseUnavailable, StoreError
+from db.errors import DatabaseDamaged, DatabaseFull, DatabaseProtected, DatabaseUnavailable, StoreError
 
 __all__ = ["cause", "explained", "of_the_file"]
 
 _HARDLY_ANY = 64 * 1024  # bytes: less than what one transaction needs
+_OF_ITS_DISK = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 _TOO_LARGE = "too large to convert to SQLite"  # what Python's driver says instead of an error of its own
 
@@ -28,7 +31,7 @@ def explained(where: Path | str) -> Iterator[None]:
 
     Raises:
         DatabaseUnavailable: It could not be used just now; trying again may help. `DatabaseFull` where the disk is
-            full.
+            full, `DatabaseProtected` where it has become read-only.
         DatabaseDamaged: A part of it that was needed is damaged.
         StoreError: It cannot hold a value.
     """
@@ -61,14 +64,32 @@ def of_the_file(error: BaseException | None, where: Path | str) -> StoreError | 
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         return None
-    if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    kind = code & 0xFF  # the rest of an extended code says where in SQLite it happened
+    if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(where, str(error))
-    if code & 0xFF == sqlite3.SQLITE_FULL or (code & 0xFF == sqlite3.SQLITE_IOERR and _is_full(where)):
-        return DatabaseFull(
-            f"The disk is full: the database {where} cannot be written. Free some space on it (itop delete RUN frees "
-            "that of a run); nothing that was written before is lost."
-        )
-    return None
+    if kind == sqlite3.SQLITE_FULL:
+        return _full(where, "The disk is full")
+    if kind not in _OF_ITS_DISK or code == sqlite3.SQLITE_READONLY_DBMOVED:
+        return None
+    refusal = _refusal_of_the_disk(where)
+    if refusal == errno.ENOSPC:
+        return _full(where, "The disk is full")
+    if refusal == errno.EDQUOT:
+        return _full(where, "Your disk quota is used up")
+    if refusal == errno.EROFS:
+        return _protected(where, "its file system has become read-only")
+    return _protected(where, "it may only be read now") if kind == sqlite3.SQLITE_READONLY else None
+
+
+def _full(where: Path | str, why: str) -> DatabaseFull:
+    return DatabaseFull(
+        f"{why}: the database {where} cannot be written. Free some space on it (itop delete RUN frees that of a run); "
+        "nothing that was written before is lost."
+    )
+
+
+def _protected(where: Path | str, why: str) -> DatabaseProtected:
+    return DatabaseProtected(f"The database {where} cannot be written: {why}. What was written before is not lost.")
 
 
 def _damaged(where: Path | str, why: str) -> DatabaseDamaged:
@@ -82,12 +103,21 @@ def _unusable(where: Path | str, error: sqlite3.Error) -> DatabaseUnavailable:
     return DatabaseUnavailable(f"The database {where} cannot be used just now: {' '.join(str(error).split())}")
 
 
-def _is_full(where: Path | str) -> bool:
-    """Whether the disk of a file has no room: SQLite then also reports that its log cannot be made."""
+def _refusal_of_the_disk(where: Path | str) -> int | None:
+    """Why nothing can be written beside a file, as a number of `errno`; None where it can.
+
+    SQLite itself says only where a disk has no room left for data. That there is none for its log, that a quota is used
+    up, and that a file system is read-only are "disk I/O error" or "unable to open database file" to it.
+    """
+    folder = Path(where).parent
     try:
-        return shutil.disk_usage(Path(where).parent).free < _HARDLY_ANY
-    except OSError:
-        return False
+        if shutil.disk_usage(folder).free < _HARDLY_ANY:
+            return errno.ENOSPC
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as trial:
+            trial.write(bytes(_HARDLY_ANY))
+    except OSError as error:
+        return error.errno
+    return None
 
 
 def cause(error: DBAPIError) -> str:

@@ -10,6 +10,7 @@ __all__ = [
     "DatabaseDamaged",
     "DatabaseFull",
     "DatabaseGone",
+    "DatabaseProtected",
     "DatabaseRefused",
     "DatabaseUnavailable",
     "HomeGone",
@@ -50,7 +51,11 @@ class ReadOnlyDatabase(StoreError):
 
 
 class DatabaseFull(DatabaseUnavailable):
-    """Nothing can be written, because the disk is full; what is there can be read."""
+    """Nothing can be written, because the disk or the user's quota on it is full; what is there can be read."""
+
+
+class DatabaseProtected(DatabaseUnavailable):
+    """Nothing can be written any more: the file or its file system has become read-only; what is there can be read."""
 
 
 class RunNotFound(StoreError):

@@ -42,6 +42,7 @@ __all__ = [
     "set_priority",
     "start_after",
     "waiting",
+    "waiting_ids",
 ]
 
 Direction = Literal["top", "bottom", "up", "down"]
@@ -61,9 +62,13 @@ _ORDER = (RunRow.priority.desc(), _PLACE, RunRow.id)
 
 def waiting(db: Database, limit: int | None = None) -> list[RunRecord]:
     """All runs that wait, or the first so many, held ones among them, in the order in which they would start."""
-    statement = sa.select(RunRow).where(*_WAITING).order_by(*_ORDER).limit(limit)
+    return _in_order(db, _WAITING, limit)
+
+
+def waiting_ids(db: Database, limit: int) -> list[int]:
+    """The ids of the first so many runs that wait, held ones among them, in the order in which they would start."""
     with db.read() as session:
-        return [run_record(row) for row in session.scalars(statement)]
+        return list(session.scalars(sa.select(RunRow.id).where(*_WAITING).order_by(*_ORDER).limit(limit)))
 
 
 def how_many_wait(db: Database) -> tuple[int, int]:
@@ -79,7 +84,16 @@ def queued(db: Database, limit: int | None = None) -> list[RunRecord]:
 
     Those that wait for other runs are among them: see `dependencies.who_wait`.
     """
-    statement = sa.select(RunRow).where(*_WAITING, RunRow.held.is_(False)).order_by(*_ORDER).limit(limit)
+    return _in_order(db, (*_WAITING, RunRow.held.is_(False)), limit)
+
+
+def _in_order(db: Database, which: Sequence[sa.ColumnElement[bool]], limit: int | None) -> list[RunRecord]:
+    """Some of the runs that wait, all or the first so many, in the order in which they would start."""
+    statement = sa.select(RunRow).order_by(*_ORDER)
+    if limit is None:
+        statement = statement.where(*which)
+    else:  # only ids are sorted, and only the rows of the first ones are read
+        statement = statement.where(RunRow.id.in_(sa.select(RunRow.id).where(*which).order_by(*_ORDER).limit(limit)))
     with db.read() as session:
         return [run_record(row) for row in session.scalars(statement)]
 

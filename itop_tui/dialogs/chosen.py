@@ -77,11 +77,18 @@ class ChosenRuns:
         self.screen.app.push_screen(Confirm(question, consequence, verb), lambda yes: then() if yes else None)
 
     def change(
-        self, runs: Runs, operation: Callable[[Database, list[int]], BatchResult], sentence: str, *, failing: str
+        self,
+        runs: Runs,
+        operation: Callable[[Database, list[int]], BatchResult],
+        sentence: str,
+        *,
+        failing: str,
+        otherwise: Callable[[], object] | None = None,
     ) -> None:
         """Do one thing to runs (`operation` gets their ids), and report it in a sentence, as `report` does."""
         ids = [run.id for run in runs]
-        self.screen.itop.operate(lambda db: operation(db, ids), self.report(sentence, runs), failing=failing)
+        report = self.report(sentence, runs)
+        self.screen.itop.operate(lambda db: operation(db, ids), report, otherwise=otherwise, failing=failing)
 
     def report(self, sentence: str, runs: Runs = ()) -> Callable[[BatchResult], None]:
         """Make the function that reports an outcome.

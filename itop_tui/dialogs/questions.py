@@ -75,9 +75,9 @@ class Ask(Question[str | None]):
 
     BINDINGS: ClassVar = [("escape", "leave", "cancel")]
 
-    def __init__(self, title: str, value: str, placeholder: str) -> None:
+    def __init__(self, title: str, value: str, placeholder: str, note: str = "") -> None:
         field = Input(plain(value, limit=500), placeholder=placeholder, max_length=500, compact=True)
-        super().__init__(title, "", field, keys=(KeyHint("↵", "save", _SAVE), _CANCEL))
+        super().__init__(title, note, field, keys=(KeyHint("↵", "save", _SAVE), _CANCEL))
 
     @on(Input.Submitted)
     def action_save(self) -> None:

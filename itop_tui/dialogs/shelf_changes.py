@@ -1,4 +1,7 @@
-"""What is done to the records of the chosen runs: name, tags, notes, star, archive, delete, undo."""
+"""What is done to the records of the chosen runs: name, tags, notes, star, archive, delete, undo.
+
+Where what was typed cannot be saved, the question is asked again with it: nothing typed is lost.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,11 @@ def undoing() -> str:
 class ShelfChanges(ChosenRuns):
     """The actions of a screen that organize its chosen runs."""
 
+    @property
+    def _problem(self) -> str:
+        """What has just been reported: a question that is asked again covers the message."""
+        return self.screen.itop.notices[-1].text
+
     @for_chosen
     def action_rename_run(self, runs: Runs) -> None:
         """Ask for another name; for several runs, a pattern of names."""
@@ -33,10 +41,14 @@ class ShelfChanges(ChosenRuns):
             self.screen.itop.operate(
                 lambda db: labels.rename(db, names),
                 self.report("Renamed {runs}." if many else "", runs),
+                otherwise=lambda: ask(text, self._problem),
                 failing="Could not rename",
             )
 
-        self.screen.app.push_screen(Ask(title, "{name}" if many else runs[0].name, hint), decided)
+        def ask(value: str, problem: str = "") -> None:
+            self.screen.app.push_screen(Ask(title, value, hint, problem), decided)
+
+        ask("{name}" if many else runs[0].name)
 
     @for_chosen
     def action_tag_run(self, runs: Runs) -> None:
@@ -50,11 +62,15 @@ class ShelfChanges(ChosenRuns):
                 self.screen.itop.operate(
                     lambda db: labels.set_tags(db, ids, tuple(tag for tag in tags if tag)),
                     self.report("Tags of {runs} changed."),
+                    otherwise=lambda: ask(text, self._problem),
                     failing="Could not change the tags",
                 )
 
-        question = Ask(f"Tags of {named_all(runs)}", " ".join(shared), "tags, separated by spaces")
-        self.screen.app.push_screen(question, decided)
+        def ask(value: str, problem: str = "") -> None:
+            title, hint = f"Tags of {named_all(runs)}", "tags, separated by spaces"
+            self.screen.app.push_screen(Ask(title, value, hint, problem), decided)
+
+        ask(" ".join(shared))
 
     @for_chosen
     def action_note_run(self, runs: Runs) -> None:
@@ -69,10 +85,14 @@ class ShelfChanges(ChosenRuns):
                     runs,
                     lambda db, ids: labels.set_notes(db, ids, text.rstrip()),
                     "Notes of {runs} saved.",
+                    otherwise=lambda: ask(text, self._problem),
                     failing="Could not save the notes",
                 )
 
-        self.screen.app.push_screen(AskText(f"Notes of {named_all(runs)}", shared, warning), decided)
+        def ask(value: str, problem: str = "") -> None:
+            self.screen.app.push_screen(AskText(f"Notes of {named_all(runs)}", value, problem or warning), decided)
+
+        ask(shared)
 
     @for_chosen
     def action_star_run(self, runs: Runs) -> None:

@@ -29,6 +29,12 @@ class QueueBoard(LineList):
 
         run: RunRecord
 
+    @dataclass
+    class NotRead(Message):
+        """Visible runs have not been read yet: those at these places of the queue are needed, with some around."""
+
+        near: range
+
     def __init__(self, scene: QueueScene) -> None:
         super().__init__()
         self.scene = scene
@@ -45,20 +51,27 @@ class QueueBoard(LineList):
         return line.run if line is not None else None
 
     @property
+    def run_id(self) -> int | None:
+        """The run at the cursor, which may not have been read yet."""
+        line: QueueLine | None = self.current_row
+        return line.run_id if line is not None else None
+
+    @property
     def device(self) -> str | None:
         """The device at the cursor."""
         line: QueueLine | None = self.current_row
         return line.device if line is not None else None
 
     @property
-    def marked(self) -> tuple[RunRecord, ...]:
-        """The selected runs, in order."""
-        return tuple(line.run for line in self.lines if line.run is not None and line.run.id in self.marks.ids)
+    def marked(self) -> dict[int, RunRecord | None]:
+        """The selected runs by their ids, in order; None for those that have not been read."""
+        ids = self.marks.ids
+        return {line.run_id: line.run for line in self.lines if line.run_id is not None and line.run_id in ids}
 
     @staticmethod
     def runs_of(row: QueueLine) -> tuple[int, ...]:
         """The run of a line."""
-        return (row.run.id,) if row.run is not None else ()
+        return (row.run_id,) if row.run_id is not None else ()
 
     def show(self, scene: QueueScene) -> None:
         """Show another scene, the cursor on what it was on; where that is gone, at the place where it was.
@@ -66,21 +79,37 @@ class QueueBoard(LineList):
         At first it is on the run that would start next: the order is what one comes here to change.
         """
         self.scene = scene
-        if not self._placed and scene.state.waiting:
-            self._placed, self._key = True, ("run", scene.state.waiting[0].id)
+        if not self._placed and scene.state.listed:
+            self._placed, self._key = True, ("run", scene.state.listed[0])
         self._lay_out()
 
     def _lay_out(self) -> None:
+        # Who scrolled the cursor off the screen looks at something else; it is not scrolled back to.
+        follow = not self.stops or self.cursor >= len(self.stops) or self.stops[self.cursor] in self.in_sight
         self.lines = lines.lay_out(self.scene, self._room)
         self.stops = [number for number, line in enumerate(self.lines) if line.key is not None]
-        self.marks.keep(line.run.id for line in self.lines if line.run is not None)
+        self.marks.keep(line.run_id for line in self.lines if line.run_id is not None)
         keys = {self.lines[number].key: at for at, number in enumerate(self.stops)}
         self.cursor = keys.get(self._key, max(0, min(self.cursor, len(self.stops) - 1)))
         self._note_key()
         self.virtual_size = Size(self._width, len(self.lines))
-        self._scroll_into_view()
+        if follow:
+            self._scroll_into_view()
+        self._ask_for_visible()
         self.refresh()
         self.post_message(self.CursorMoved())
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Have the runs read that are visible now."""
+        super().watch_scroll_y(old_value, new_value)
+        self._ask_for_visible()
+
+    def _ask_for_visible(self) -> None:
+        visible = [self.lines[number] for number in self.in_sight]
+        missing = [line.place for line in visible if line.place is not None and line.run is None]
+        if missing:
+            page = len(visible)
+            self.post_message(self.NotRead(range(max(0, min(missing) - page), max(missing) + 1 + page)))
 
     def _note_key(self) -> None:
         self._key = self.current_row.key if self.stops else None
@@ -96,7 +125,7 @@ class QueueBoard(LineList):
 
     def action_mark_waiting(self) -> None:
         """Select every queued run."""
-        self.marks.add(run.id for run in self.scene.state.waiting)
+        self.marks.add(self.scene.state.listed)
         self._selection_changed()
 
     # ------------------------------------------------------------------------------------------------------- moving
@@ -120,8 +149,8 @@ class QueueBoard(LineList):
             return
         self.move_to(self.stops.index(line))
         run = self.run
-        if run is not None and event.ctrl:
-            self.marks.toggle((run.id,))
+        if event.ctrl and self.run_id is not None:
+            self.marks.toggle((self.run_id,))
             self.refresh()
         elif run is not None and event.chain == 2:
             self.post_message(self.RunChosen(run))

@@ -49,19 +49,23 @@ class QueueLine:
 
     Attributes:
         draw: What stands in it, behind the cursor's edge and the selection mark, in so many cells.
-        run: The run it shows.
+        run: The run it shows; None also where that has not been read yet.
         device: The name of the device it shows.
+        run_id: The run it shows, read or not.
+        place: Its place in the queue, from 0.
     """
 
     draw: Callable[[QueueScene, int], list[Part]]
     run: RunRecord | None = None
     device: str | None = None
+    run_id: int | None = None
+    place: int | None = None
 
     @property
     def key(self) -> Key | None:
         """What the cursor is on at this line; None where it cannot be."""
-        if self.run is not None:
-            return "run", self.run.id
+        if self.run_id is not None:
+            return "run", self.run_id
         return None if self.device is None else ("device", self.device)
 
 
@@ -123,15 +127,19 @@ def _elsewhere(state: QueueState) -> list[QueueLine]:
 def _queue(state: QueueState) -> list[QueueLine]:
     if not state.host:
         return [_note(), _heading("queue"), _say("reading the queue …")]
-    if not state.waiting:
+    if not state.listed:
         return [_note(), _heading("queue"), _say("Queue is empty")]
     counted = plural(state.queued, "run")
     if state.held:
         counted += f", {state.held} held"
     lines = [_note(), _note(("queue", "title"), (f"  {counted}, in the order of their start", "muted"))]
-    lines += [QueueLine(partial(_waiting, run, place), run) for place, run in enumerate(state.waiting, start=1)]
-    if state.queued > len(state.waiting):
-        lines.append(_say(f"and {state.queued - len(state.waiting):,} more"))
+    read = {run.id: run for run in state.waiting}
+    for place, run_id in enumerate(state.listed):
+        run = read.get(run_id)
+        draw = partial(_unread, run_id, place) if run is None else partial(_waiting, run, place)
+        lines.append(QueueLine(draw, run, run_id=run_id, place=place))
+    if state.queued > len(state.listed):
+        lines.append(_say(f"and {state.queued - len(state.listed):,} more"))
     return lines
 
 
@@ -150,7 +158,7 @@ def _say(text: str) -> QueueLine:
 
 def active_line(run: RunRecord) -> QueueLine:
     """The line of a run that has a device."""
-    return QueueLine(partial(_active, run), run)
+    return QueueLine(partial(_active, run), run, run_id=run.id)
 
 
 # ------------------------------------------------------------------------------------------------------ drawing one
@@ -226,7 +234,7 @@ def _active(run: RunRecord, scene: QueueScene, width: int) -> list[Part]:
 
 
 def _waiting(run: RunRecord, place: int, scene: QueueScene, width: int) -> list[Part]:
-    parts: list[Part] = [(f"{place:>3}  ", "muted")]
+    parts: list[Part] = [(f"{place + 1:>3}  ", "muted")]
     parts += [(fit(text, 9), tone) for text, tone in run_view.state(run, scene.now)]
     parts += _named(run, width)
     priority = f"{run.priority:+d}" if run.priority else ""
@@ -240,6 +248,10 @@ def _waiting(run: RunRecord, place: int, scene: QueueScene, width: int) -> list[
     reason = fit(scene.state.reasons.get(run.id, ""), max(0, width - _length(parts)))
     parts.append((reason, "warn" if run.held else "text"))
     return parts
+
+
+def _unread(run_id: int, place: int, scene: QueueScene, width: int) -> list[Part]:
+    return [(f"{place + 1:>3}  {'':9}{fit(str(run_id), 5, right=True)}  …", "muted")]
 
 
 def _named(run: RunRecord, width: int) -> list[Part]:

@@ -78,8 +78,9 @@ class QueueScreen(ItopScreen):
     @property
     def chosen(self) -> Selection:
         """The selected runs, or else the one at the cursor."""
-        marked = self.board.marked
-        return Selection(tuple(run.id for run in marked), {run.id: run for run in marked}) if marked else super().chosen
+        board = self.board
+        listed = board.marked or ({} if board.run_id is None else {board.run_id: board.run})
+        return Selection(tuple(listed), {run_id: run for run_id, run in listed.items() if run is not None})
 
     def compose_body(self) -> ComposeResult:
         """Lay out the scheduler's line and the list."""
@@ -105,6 +106,10 @@ class QueueScreen(ItopScreen):
         """Read the queue again."""
         super().on_runs_changed(message)
         self._read_soon()
+
+    @on(QueueBoard.NotRead)
+    def _read_visible(self, message: QueueBoard.NotRead) -> None:
+        self._queue.read_near(message.near)
 
     def _read_soon(self) -> None:
         if self.itop.is_open:
@@ -223,7 +228,7 @@ class QueueScreen(ItopScreen):
         """Start the scheduler, if none is running."""
         if self._scene.state.scheduler:
             self.notify("A scheduler is already running.", markup=False)
-        elif not self._scene.state.waiting:
+        elif not self._scene.state.listed:
             self.notify("Queue is empty: a scheduler would exit at once.", severity="warning", markup=False)
         else:
             self.itop.operate(launching.start_scheduler, self._started, failing="The scheduler did not start")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LISTED = 500
 """So many of the queued runs are listed, the first ones."""
+_FIRST = range(100)
+"""The places in the queue whose runs are read before it is known which of them are visible."""
 _EVERY = 2.0
 """Seconds between two looks for the scheduler: whether one runs is no change of the database."""
 _LONGEST_REST = 0.5
@@ -30,8 +32,10 @@ class QueueState:
     Attributes:
         host: This host's name; empty before the queue was read.
         active: The runs that have a device, of every host, by id.
-        waiting: The first of the `queued` runs, `held` ones among them, in the order in which they start.
+        waiting: Those of the listed runs that are visible or nearly so, in the order in which they start.
         reasons: Why each of them waits, by its id.
+        order: The ids of the listed runs, the first of the `queued` ones, `held` ones among them; None: `waiting` is
+            all of them.
         slots: Runs at a time by device; 1 where it names none.
         scheduler: Whether a scheduler of this host serves the database.
         here: The active runs of this machine, which may have had another name when they started; None: by the name.
@@ -43,9 +47,15 @@ class QueueState:
     queued: int = 0
     held: int = 0
     reasons: Mapping[int, str] = field(default_factory=dict)
+    order: tuple[int, ...] | None = None
     slots: Mapping[str, int] = field(default_factory=dict)
     scheduler: bool = False
     here: frozenset[int] | None = None
+
+    @property
+    def listed(self) -> tuple[int, ...]:
+        """The ids of the queued runs that are listed, in the order in which they start."""
+        return tuple(run.id for run in self.waiting) if self.order is None else self.order
 
     def slots_of(self, device: str) -> int:
         """How many runs at a time the device takes."""
@@ -72,16 +82,24 @@ def scheduler_runs(db: Database) -> bool:
     return submit.scheduler_running(db)
 
 
-def read(db: Database) -> QueueState:
-    """Read the queue; a few queries, whatever its length. For a thread."""
+def read(db: Database, near: range = _FIRST) -> QueueState:
+    """Read the queue; a few queries, and few rows, whatever its length. For a thread.
+
+    Args:
+        db: The database.
+        near: The places in the queue, from 0, whose runs are read: the others are listed by their ids.
+    """
     from db import key_values
-    from db.runs import runs
+    from db.records import RunStatus
+    from db.runs import queue, runs
     from engine.launch import submit
     from engine.launch.machine import this_host
     from engine.launch.placement import Limits
 
     host = this_host()
-    waiting = tuple(runs.waiting(db, limit=LISTED))
+    order = tuple(queue.waiting_ids(db, LISTED))
+    visible = runs.get_many(db, order[near.start : near.stop])
+    waiting = tuple(run for run in visible if run.status is RunStatus.QUEUED)  # one may have started meanwhile
     queued, held = runs.how_many_wait(db)
     return QueueState(
         host=host.name,
@@ -90,6 +108,7 @@ def read(db: Database) -> QueueState:
         queued=queued,
         held=held,
         reasons=submit.why_waiting(db, waiting),
+        order=order,
         slots=Limits.of(key_values.get(db, "slots"), None).slots,
         scheduler=submit.scheduler_running(db),
         here=frozenset(run.id for run in runs.active(db, host)),
@@ -110,6 +129,7 @@ class QueueReader:
         self._post = post
         self._database: Database | None = None
         self._changes = 0
+        self._near = _FIRST
         self._seen: object = None
         self.watcher = Watcher(self.look, name="itop-queue", every=_EVERY, longest_rest=_LONGEST_REST)
 
@@ -119,15 +139,21 @@ class QueueReader:
         self._changes += 1
         self.watcher.wake()
 
+    def read_near(self, near: range) -> None:
+        """Read the runs at these places of the queue from now on, at once: they are visible, or nearly so."""
+        self._near = near
+        self.watcher.wake(urgent=True)
+
     def look(self) -> None:
         """Read once, where there is something new. What the thread does."""
         database = self._database
         if database is None:
             return
         try:
-            seen = (self._changes, scheduler_runs(database))
+            near = self._near
+            seen = (self._changes, near, scheduler_runs(database))
             if seen != self._seen:
-                self._post(QueueRead(read(database)))
+                self._post(QueueRead(read(database, near)))
                 self._seen = seen
         except Exception:  # the poller reports a database that cannot be read; it is read again at the next look
             self._seen = None

@@ -15,6 +15,7 @@ from db.runs.runs import NewRun
 from db.session import Database
 from engine.launch import submit
 from itop_tui.cli.application import run
+from itop_tui.queue import queue_state
 from tests.db.helpers import CONFIG, fastest
 from tests.described import described
 
@@ -30,6 +31,7 @@ def test_the_queue_of_41000_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             runs.create_many(db, [NewRun(**described(CONFIG), name=f"r{start + number}") for number in range(1000)])
         looked = fastest(lambda: queue.queued(db, limit=2_000))
         print(f"first 2,000 of {_RUNS:,} queued runs: {looked:.2f} s")
+        print(f"a refresh of the app's queue: {fastest(lambda: queue_state.read(db)):.2f} s")
         print(f"place of one: {fastest(lambda: queue.places(db, [_RUNS])):.2f} s")
 
     def command(*words: str) -> None:

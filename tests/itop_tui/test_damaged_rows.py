@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 
+import pytest
 from textual.pilot import Pilot
 
 from db.records import RunRecord, RunStatus
@@ -96,6 +97,7 @@ async def opened_run(pilot: Pilot[None], app: ItopApp, run_id: int) -> RunScreen
     return app.screen
 
 
+@pytest.mark.slow
 async def test_a_damaged_row_of_a_run_says_so_and_breaks_nothing_else(app: ItopApp, database: Database) -> None:
     whole = record_run(database, name="the whole one", steps=20, ended=RunStatus.COMPLETED)
     runs.create(database, config=settings(), name="the waiting one", where="held")

@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 from db import key_values
 from db.records import RunRecord, RunStatus, StartsAfter
 from db.runs import attempts, commands, dependencies, queue, runs
+from db.runs.runs import NewRun
 from db.session import Database
 from engine.config.run_config import RunConfig
 from engine.launch import submit
@@ -107,7 +108,7 @@ async def test_marked_runs_are_held_released_ranked_and_moved_together(
     made = make(database, 4)
     async with queue_open(app, 4) as (pilot, screen):
         await pilot.press("down", "space", "space")
-        assert [run.id for run in screen.board.marked] == [made[1].id, made[2].id]
+        assert list(screen.board.marked) == [made[1].id, made[2].id]
         await pilot.press("^")
         await wait_for(pilot, lambda: "".join(waiting(database)) == "bcad")
         await pilot.press("w")
@@ -123,7 +124,35 @@ async def test_marked_runs_are_held_released_ranked_and_moved_together(
         await pilot.press("u", "%", "+")
         await wait_for(pilot, lambda: [run.priority for run in runs.waiting(database)] == [1, 1, 0, 0])
         await pilot.press("u")
-        assert screen.board.marked == ()
+        assert screen.board.marked == {}
+
+
+def line_of(app: ItopApp, name: str) -> str:
+    """The line of the screen that shows a run."""
+    return next((line for line in screen_text(app).splitlines() if name in line), "")
+
+
+async def test_all_that_is_listed_of_a_long_queue_can_be_seen_and_chosen_although_only_the_visible_runs_are_read(
+    app: ItopApp, database: Database, scheduled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, first = 60, range(20)
+    monkeypatch.setattr("itop_tui.queue.queue_state.LISTED", listed)
+    monkeypatch.setattr("itop_tui.queue.queue_state._FIRST", first)
+    made = runs.create_many(database, [NewRun(**described(CONFIG), name=f"no. {one}") for one in range(100)])
+    async with queue_open(app, len(first), (120, 24)) as (pilot, screen):
+        assert "100 runs" in screen_text(app)
+        last = made[listed - 1]
+        await pilot.press("end")
+        await wait_for(pilot, lambda: line_of(app, last.name))
+        assert screen.current_run == last
+        assert line_of(app, last.name).split()[1:2] == [str(listed)]
+        assert made[0].id not in ids(screen)
+        screen.board.scroll_to(y=0, animate=False)
+        await wait_for(pilot, lambda: line_of(app, made[0].name))
+        assert len(ids(screen)) < listed
+        await pilot.press("%", "w")
+        await wait_for(pilot, lambda: runs.how_many_wait(database) == (100, listed))
+        assert all(run.held for run in runs.waiting(database, listed))
 
 
 async def test_the_slots_of_a_device_are_changed_in_place(app: ItopApp, database: Database) -> None:
@@ -242,7 +271,7 @@ async def test_the_mouse_chooses_marks_and_opens(app: ItopApp, database: Databas
         await pilot.click(None, offset=(30, row))
         assert screen.current_run == second
         await pilot.click(None, offset=(30, row - 1), control=True)
-        assert screen.board.marked == (first,)
+        assert screen.board.marked == {first.id: first}
         await pilot.click(None, offset=(30, row), times=2)
         await wait_for(pilot, lambda: isinstance(app.screen, RunScreen))
 

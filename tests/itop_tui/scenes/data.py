@@ -101,7 +101,7 @@ def _queue(state: QueueState) -> Data:
             reasons={run_id: setting.text(reason) for run_id, reason in state.reasons.items()},
         )
         devices = DeviceList(tuple(_device(setting, device) for device in DEVICES.devices))
-        setting.patch.setattr("itop_tui.queue.queue_state.read", lambda database: given)
+        setting.patch.setattr("itop_tui.queue.queue_state.read", lambda database, near: given)
         others = Others((*given.active, *given.waiting[1:]), StartsAfter((3,), (6,)))
         setting.patch.setattr("itop_tui.queue.queue_screen.others_of", lambda database, run_ids: others)
         setting.patch.setattr("itop_tui.queue.queue_state.scheduler_runs", lambda database: given.scheduler)
