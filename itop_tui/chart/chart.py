@@ -26,6 +26,7 @@ from itop_tui.figures.chart_data import ChartData, Line
 from itop_tui.figures.comparison import Stat
 from itop_tui.figures.format import UNKNOWN, figure
 from itop_tui.figures.metric_text import Write
+from itop_tui.figures.y_range import BOUNDS, Bounds, y_scales
 from itop_tui.look.theme import curve_colour
 
 _MIN_SPAN = 1e-9
@@ -43,6 +44,8 @@ class Chart(Widget):
     title: reactive[str] = reactive("", init=False)
     """What is shown."""
     log_scale: reactive[bool] = reactive(False, init=False)
+    bounds: reactive[Bounds] = reactive[Bounds](BOUNDS[0], init=False)
+    """What its y axes reach."""
     cursor: reactive[float | None] = reactive(None, init=False)
     window: reactive[tuple[float, float] | None] = reactive(None, init=False)
     selection: reactive[tuple[float, float] | None] = reactive(None, init=False)
@@ -88,6 +91,12 @@ class Chart(Widget):
     def columns(self) -> int:
         """Columns of the plot: a curve needs no more than two points in each."""
         return max(1, self.content_size.width - GUTTER - (GUTTER if self.data.has_right else 0))
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether values lie outside of its y axes."""
+        xs = self.extent
+        return y_scales(self.data, xs, self.bounds, log_scale=self.log_scale, percent=self.percent).is_cut(xs)
 
     def set_series(self, data: ChartData) -> None:
         """Show other data."""
@@ -273,7 +282,7 @@ class Chart(Widget):
         self._canvas = None
         self.refresh()
 
-    on_resize = watch_title = watch_log_scale = watch_cursor = watch_window = watch_selection = _repaint
+    on_resize = watch_title = watch_log_scale = watch_bounds = watch_cursor = watch_window = watch_selection = _repaint
 
     def notify_style_update(self) -> None:
         """Another theme: colours are looked up again."""
@@ -292,6 +301,7 @@ class Chart(Widget):
                 percent=self.percent,
                 write=self.write,
                 log_scale=self.log_scale,
+                bounds=self.bounds,
                 chosen=self.has_class("-chosen"),
                 cursor=self.cursor,
                 edges=self.selection or (),

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
-from textual.reactive import reactive
 from textual.widget import Widget
 
 from itop_tui.chart.chart import Chart
+from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.figures import axis
-from itop_tui.figures.chart_data import EVENT_GLYPHS, MEANINGS, ChartData
+from itop_tui.figures.chart_data import ChartData
 from itop_tui.figures.chart_metrics import (
     DEFAULT_CHARTS,
     MACHINE_CHARTS,
@@ -35,13 +34,12 @@ from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.entry_charts import ChartedEntries
 from itop_tui.figures.run_charts import ChartedRun
 from itop_tui.figures.x_axis import ACROSS, Across
-from itop_tui.look.toned import Toned
+from itop_tui.figures.y_range import BOUNDS, BOUNDS_NOTE, Bounds
 
 SMOOTHING = (0.0, 0.6, 0.9, 0.98)
 """Weights of the past in the moving average, from none to much."""
 LEGEND_FROM = 16
 """Lines of the pane from which on one is used for the legend of the marks."""
-_GLYPHS = {"update": "╷", "parent": "╌", **EVENT_GLYPHS}
 _ZOOM = 1.5
 _PAN = 0.25
 Charted = ChartedRun | ChartedEntries
@@ -59,26 +57,6 @@ def _window_text(window: tuple[float, float], unit: str) -> str:
     if unit == "hour":
         return " to ".join(axis.time_label(edge, window[1]) for edge in window)
     return f"{unit}s " + " to ".join(f"{edge:,.0f}" if unit == "step" else f"{edge:,.4g}" for edge in window)
-
-
-class MarkLegend(Toned):
-    """What the marks on the charts mean."""
-
-    kinds: reactive[frozenset[str]] = reactive(frozenset())
-    """Which there are, of `MEANINGS`."""
-    whose: reactive[str] = reactive("")
-    """Whose they are, where the charts are of several runs."""
-
-    def render(self) -> Text:
-        """Draw the line."""
-        text = Text(no_wrap=True, overflow="ellipsis", end="")
-        if self.whose:
-            text.append(f" {self.whose}:", self.tone("title"))
-        for kind, meaning in MEANINGS.items():
-            if kind in self.kinds:
-                text.append(f" {_GLYPHS[kind]} ", self.tone("accent" if kind in EVENT_GLYPHS else "muted"))
-                text.append(f"{meaning} ", self.tone("muted"))
-        return text
 
 
 class ChartsPane(Vertical):
@@ -115,6 +93,7 @@ class ChartsPane(Vertical):
         self.smoothing = SMOOTHING[0]
         self.across: Across = ACROSS[0]
         self.logarithmic = True
+        self.bounds: Bounds = BOUNDS[0]
         self.with_marks = True
         self.window: tuple[float, float] | None = None
         self.cursor: float | None = None
@@ -149,6 +128,7 @@ class ChartsPane(Vertical):
             "smoothing": self.smoothing,
             "across": self.across,
             "logarithmic": self.logarithmic,
+            "bounds": self.bounds,
             "marks": self.with_marks,
             **({"chart": self.specs[self.chosen].names[0]} if self._fixed else shown),
         }
@@ -159,6 +139,7 @@ class ChartsPane(Vertical):
         self.smoothing = state["smoothing"] if state.get("smoothing") in SMOOTHING else SMOOTHING[0]
         self.across = state["across"] if state.get("across") in ACROSS else ACROSS[0]
         self.logarithmic = state.get("logarithmic") is not False
+        self.bounds = state["bounds"] if state.get("bounds") in BOUNDS else BOUNDS[0]
         self.with_marks = state.get("marks") is not False
         if self._fixed:
             names = [spec.names[0] for spec in self.specs]
@@ -183,7 +164,7 @@ class ChartsPane(Vertical):
             chart.remove()
         for spec, chart in zip(self.specs, charts, strict=False):
             chart.title, chart.percent, chart.write = spec.heading, spec.percent, spec.write
-            chart.log_scale = self.logarithmic and spec.logarithmic
+            chart.log_scale, chart.bounds = self.logarithmic and spec.logarithmic, self.bounds
 
     # ------------------------------------------------------------------------------ what is visible
 
@@ -247,6 +228,7 @@ class ChartsPane(Vertical):
         parts = [f"smoothing {self.smoothing:g}"] if self.smoothing else []
         x_note = self._charted.note(self.across) if self._charted is not None else ""
         parts += [x_note] if x_note else []
+        parts += [f"y: {BOUNDS_NOTE[self.bounds]} (B)"] if BOUNDS_NOTE[self.bounds] else []
         if self.window is not None:
             unit = self.across if self._fixed else "step"
             parts.append(f"{_window_text(self.window, unit)} (0 for all)")
@@ -280,6 +262,7 @@ class ChartsPane(Vertical):
                 window = (low, high)
         shown = self._visible
         kinds: set[str] = set()
+        outside = False
         legend = self.query_one(MarkLegend)
         for index, (spec, chart) in enumerate(zip(self.specs, self.charts, strict=False)):
             if index not in shown:
@@ -290,9 +273,10 @@ class ChartsPane(Vertical):
             chart.limits, chart.window, chart.cursor = limits, window, self.cursor
             chart.set_series(data)
             kinds |= data.marked
+            outside = outside or chart.is_cut
             legend.whose = data.whose
-        legend.kinds = frozenset(kinds)
-        legend.display = bool(kinds) and self.size.height >= LEGEND_FROM
+        legend.kinds, legend.outside = frozenset(kinds), outside
+        legend.display = bool(kinds or outside) and self.size.height >= LEGEND_FROM
         self.post_message(self.CursorMoved())
 
     # ------------------------------------------------------------------------------ which charts there are
@@ -368,6 +352,12 @@ class ChartsPane(Vertical):
         self.logarithmic = not self.logarithmic
         self._make_charts()
         self.post_message(self.ViewChanged())
+
+    def action_next_bounds(self) -> None:
+        """Take the next of `BOUNDS` for the y axes."""
+        self.bounds = BOUNDS[(BOUNDS.index(self.bounds) + 1) % len(BOUNDS)]
+        self._make_charts()
+        self._changed()
 
     def action_next_across(self) -> None:
         """Take the next x axis: epochs only where their length is known."""

@@ -13,6 +13,10 @@ from itop_tui.figures.metric_text import Write
 
 EVENT_GLYPHS = {"drop": "▼", "resume": "↻", "fork": "Y", "checkpoint": "◆"}
 """How events are distinguished without colours; mask updates are ╷ or ┊, values that are not finite ✗."""
+FEW = 0.01
+"""The largest share of a curve that is outliers, where nothing else is said."""
+OUTSIDE_GLYPHS = "▴▾"
+"""What marks values above and below the y axis."""
 MEANINGS = {
     "update": "mask update",
     "drop": "learning rate drops",
@@ -46,6 +50,7 @@ class Line:
         runs: How many runs its entry has.
         mean_x: Positions at which the cursor reads `mean_y`, shape (m,); empty where it reads `y`.
         mean_y: Means over ranges of steps, as the lines beside this one join them, shape (m,).
+        outliers: The largest share of its values that may lie outside of the y axis.
     """
 
     label: str
@@ -63,6 +68,12 @@ class Line:
     runs: int = 1
     mean_x: FloatArray = field(default_factory=lambda: np.empty(0))
     mean_y: FloatArray = field(default_factory=lambda: np.empty(0))
+    outliers: float = FEW
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether it is what was recorded, behind a smoothed line."""
+        return self.tone == "raw" or self.tone.startswith("dim-")
 
 
 TONES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from itop_tui.figures.braille import FloatArray, Range
-from itop_tui.figures.chart_data import ChartData, Event, Line
-from itop_tui.figures.chart_metrics import ChartSpec, comparison_metrics, find
+from itop_tui.figures.chart_data import FEW, ChartData, Event, Line
+from itop_tui.figures.chart_metrics import ChartSpec, comparison_metrics, find, outliers
 from itop_tui.figures.comparison import Entry
 from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurve, EntryCurves, epochs_known
 from itop_tui.figures.events import placed
@@ -106,7 +106,7 @@ class ChartedEntries:
             marks, happened = self.marked.places(known.scales)
         metric = find(name)
         return ChartData(
-            lines=lines_of(curves),
+            lines=lines_of(curves, FEW if metric is None else outliers(metric)),
             marks=marks,
             broken=tuple(mark for _, _, curve in curves for mark in curve.broken),
             empty="none of these runs recorded it",
@@ -120,8 +120,11 @@ class ChartedEntries:
         )
 
 
-def lines_of(curves: Sequence[tuple[int, Entry, EntryCurve]]) -> tuple[Line, ...]:
-    """The lines of a chart, of each entry that is shown, with its place; raw ones first, so that they lie behind."""
+def lines_of(curves: Sequence[tuple[int, Entry, EntryCurve]], outlying: float) -> tuple[Line, ...]:
+    """The lines of a chart, of each entry that is shown, with its place; raw ones first, so that they lie behind.
+
+    Of each, a share of `outlying` at most may lie outside of the y axis.
+    """
     shown = [each for each in curves if len(each[2].x)]
     raw = [
         Line("", curve.raw_x, curve.raw_y, f"dim-{at}", position=at)
@@ -130,7 +133,7 @@ def lines_of(curves: Sequence[tuple[int, Entry, EntryCurve]]) -> tuple[Line, ...
     ]
     own = [
         Line(_BY_LETTER, curve.x, curve.y, f"curve-{at}", marker=entry.letter, position=at, std=curve.std, n=curve.n,
-             last=curve.last, runs=entry.n, mean_x=curve.mean_x, mean_y=curve.mean_y)
+             last=curve.last, runs=entry.n, mean_x=curve.mean_x, mean_y=curve.mean_y, outliers=outlying)
         for at, entry, curve in shown
     ]  # fmt: skip
     return (*raw, *own)

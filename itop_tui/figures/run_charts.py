@@ -11,7 +11,7 @@ from db.history.declared import MACHINE_METRICS, Metric
 from db.records import AttemptRecord, CheckpointRecord, RunRecord
 from itop_tui.figures.braille import Range
 from itop_tui.figures.chart_data import TONES, ChartData, Event, Line
-from itop_tui.figures.chart_metrics import ChartSpec
+from itop_tui.figures.chart_metrics import ChartSpec, outliers
 from itop_tui.figures.curves import EMPTY, Curve, RunCurves
 from itop_tui.figures.events import drop, happenings, placed
 from itop_tui.figures.format import MASK_FIGURES
@@ -134,6 +134,7 @@ def _line(curve: Curve, *, scale: Scale, figure: Metric, right: bool, label: str
         marker=marker,
         right=right,
         write=writer(figure),
+        outliers=outliers(figure),
     )
 
 

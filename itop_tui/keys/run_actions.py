@@ -51,6 +51,8 @@ ACTIONS = (
     _quiet("cursor_off", "c", "no cursor", "Remove the cursor."),
     _chart("smooth", "m", "smooth", "Smooth noisy curves: off, a little, more, much. The raw line stays visible."),
     _chart("toggle_log", "y", "log axis", "Loss and learning rate on a logarithmic or a linear axis."),
+    _chart("next_bounds", "B", "y range", "What the y-axis reaches: all but outliers, which are marked at its edge "
+           "(▴▾); all values; or 0 to 100 % where values are in per cent."),
     _chart("next_across", "x", "x-axis", "The x-axis: steps, epochs, or hours of training."),
     _quiet("show_machine", "M", "machine", "Show the charts of what the run uses of its machine, or those of its "
            "training."),

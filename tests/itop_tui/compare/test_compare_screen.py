@@ -16,7 +16,7 @@ from db.records import StepMetric
 from db.runs import checkpoints, runs
 from db.session import Database
 from engine.training.checkpoint import write
-from itop_tui.chart.charts_pane import MarkLegend
+from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.chart.scatter import Scatter
 from itop_tui.compare.compare_screen import CompareScreen
 from itop_tui.compare.entry_list import EntryList

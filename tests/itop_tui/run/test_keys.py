@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,12 +15,13 @@ from textual.widgets import Input
 
 from db.models import RunRow
 from db.paths import run_folder
-from db.records import RunQuery, RunStatus
+from db.records import RunQuery, RunStatus, StepMetric
 from db.runs import checkpoints, commands, runs
 from db.session import Database
 from engine.launch import submit
 from itop_tui.chart.chart import Chart
 from itop_tui.chart.heat_map import HeatMap
+from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.dialogs.help import HelpScreen
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.keys import in_scope
@@ -32,6 +34,7 @@ from itop_tui.run.run_screen import RunScreen
 from itop_tui.run.run_tabs import TABS
 from itop_tui.widgets.tab_line import TabLine
 from tests.itop_tui.run.conftest import RUNNING, STOPPED
+from tests.itop_tui.run.fabricate import record_run
 from tests.itop_tui.run.hosting import keep_alive, run_screen, shows_curves, until
 
 T = TypeVar("T")
@@ -196,6 +199,32 @@ async def test_the_axes_and_the_marks_can_be_changed(opened: Opened) -> None:
     await pilot.press("x")
     assert chart.data.x_unit == "epoch"
     assert chart.data.lines[0].x[-1] == pytest.approx(4.5)
+
+
+async def test_outliers_are_marked_until_all_values_are_wanted(recorded: None, database: Database) -> None:
+    def spiked(metric: StepMetric) -> StepMetric:
+        return replace(metric, loss=50_000.0 if metric.step in (200, 201) else metric.loss)
+
+    run = record_run(database, steps=400, alter=spiked)
+    async with run_screen(Database.open, run.id) as (pilot, screen):
+        chart = screen.charts.charts[0]
+        legend = screen.query_one(MarkLegend)
+        assert chart.is_cut
+        assert "▴▾ outside of the y-axis (B)" in str(legend.render())
+        assert "▴" in chart.render_line(1).text
+        assert "50000" in chart.readout(200).replace(",", "")
+        await pilot.press("B")
+        assert not now(chart.is_cut)
+        assert not now(legend.outside)
+        assert "▴" not in chart.render_line(1).text
+        assert "y: all values (B)" in screen.query_one(TabLine).note
+        await pilot.press("B")
+        accuracy = screen.charts.charts[1]
+        texts = [accuracy.render_line(row).text for row in range(accuracy.size.height)]
+        assert any(text.lstrip().startswith("100%") for text in texts)
+        assert any(text.lstrip().startswith("0%") for text in texts)
+        await pilot.press("B")
+        assert now(chart.is_cut)
 
 
 async def test_the_layers_and_their_heat_maps(opened: Opened) -> None:

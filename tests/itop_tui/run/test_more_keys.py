@@ -19,7 +19,7 @@ from db.session import Database
 from engine.launch.processes import host_name
 from itop_tui.app import ItopApp
 from itop_tui.chart.chart_painter import GUTTER
-from itop_tui.chart.charts_pane import MarkLegend
+from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, MACHINE_CHARTS, MOST_FIGURES
 from itop_tui.run import checkpoint_files
