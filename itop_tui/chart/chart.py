@@ -140,6 +140,10 @@ class Chart(Widget):
                     nearest = float(line.x[np.argmin(np.abs(line.x - x))])
                     parts.append(ReadingPart(self.position_text(nearest)))
                 name = line.label.strip() or (line.marker if line.position is not None else "")
+                if line.smooth:
+                    name = f"{name} smooth".strip()
+                elif line.tone == "raw":
+                    name = name or "raw"
                 parts.append(ReadingPart(self._value_at(line, x, line.write or self.write), name))
         return [*parts, *map(ReadingPart, self.events_near(x))]
 

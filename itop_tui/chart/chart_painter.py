@@ -290,7 +290,7 @@ class Painter:
             more = f" (+{len(broken) - 1:,})" if len(broken) > 1 else ""
             warning = f"{broken[0][1]}{more}"
         room = self._edge - (cell_len(warning) + 2 if warning else 0)
-        column = self._paint_legend(column, [line for line in lines if line.tone != "parent"], room)
+        column = self._paint_legend(column, [line for line in lines if line.tone not in ("parent", "raw")], room)
         if warning:
             self._say(max(column, self._edge - cell_len(warning)), warning, self._style("broken"))
 

@@ -30,14 +30,12 @@ from itop_tui.figures.chart_metrics import (
     from_setting,
     with_figures,
 )
-from itop_tui.figures.curves import CurveRequest
+from itop_tui.figures.curves import SMOOTHED, SMOOTHING, CurveRequest
 from itop_tui.figures.entry_charts import ChartedEntries
 from itop_tui.figures.run_charts import ChartedRun
 from itop_tui.figures.x_axis import ACROSS, Across
 from itop_tui.figures.y_range import BOUNDS, BOUNDS_NOTE, Bounds
 
-SMOOTHING = (0.0, 0.6, 0.9, 0.98)
-"""Weights of the past in the moving average, from none to much."""
 LEGEND_FROM = 16
 """Lines of the pane from which on one is used for the legend of the marks."""
 _ZOOM = 1.5
@@ -90,7 +88,7 @@ class ChartsPane(Vertical):
         self.specs: tuple[ChartSpec, ...] = self._fixed or DEFAULT_CHARTS
         self.chosen = 0
         self.full = False
-        self.smoothing = SMOOTHING[0]
+        self.smoothing = SMOOTHED
         self.across: Across = ACROSS[0]
         self.logarithmic = True
         self.bounds: Bounds = BOUNDS[0]
@@ -136,7 +134,7 @@ class ChartsPane(Vertical):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Show the charts as they were shown before; what makes no sense in `state` is ignored."""
         self.full = state.get("full") is True
-        self.smoothing = state["smoothing"] if state.get("smoothing") in SMOOTHING else SMOOTHING[0]
+        self.smoothing = state["smoothing"] if state.get("smoothing") in SMOOTHING else SMOOTHED
         self.across = state["across"] if state.get("across") in ACROSS else ACROSS[0]
         self.logarithmic = state.get("logarithmic") is not False
         self.bounds = state["bounds"] if state.get("bounds") in BOUNDS else BOUNDS[0]
@@ -225,9 +223,8 @@ class ChartsPane(Vertical):
     @property
     def note(self) -> str:
         """How the charts are shown, in a few words."""
-        parts = [f"smoothing {self.smoothing:g}"] if self.smoothing else []
         x_note = self._charted.note(self.across) if self._charted is not None else ""
-        parts += [x_note] if x_note else []
+        parts = [x_note] if x_note else []
         parts += [f"y: {BOUNDS_NOTE[self.bounds]} (B)"] if BOUNDS_NOTE[self.bounds] else []
         if self.window is not None:
             unit = self.across if self._fixed else "step"
@@ -240,6 +237,7 @@ class ChartsPane(Vertical):
             parts.append(f"machine {place} (M)" if of_machine else f"charts {place} (tab)")
         elif of_machine:
             parts.append("machine (M)")
+        parts += [f"smoothing {self.smoothing:g} (m)"] if self.smoothing else []
         return " · ".join(parts)
 
     def _want(self) -> None:

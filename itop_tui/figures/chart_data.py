@@ -50,6 +50,7 @@ class Line:
         runs: How many runs its entry has.
         mean_x: Positions at which the cursor reads `mean_y`, shape (m,); empty where it reads `y`.
         mean_y: Means over ranges of steps, as the lines beside this one join them, shape (m,).
+        smooth: Whether it is the moving average of a raw line of the same label.
         outliers: The largest share of its values that may lie outside of the y axis.
     """
 
@@ -68,6 +69,7 @@ class Line:
     runs: int = 1
     mean_x: FloatArray = field(default_factory=lambda: np.empty(0))
     mean_y: FloatArray = field(default_factory=lambda: np.empty(0))
+    smooth: bool = False
     outliers: float = FEW
 
     @property

@@ -1,7 +1,8 @@
 """A run's curves as arrays ready to draw, thinned out so that no peak is lost.
 
-A smoothed curve is the exponential moving average over every recorded step, corrected for its start; it is
-computed from all of them and only then thinned out, since the average of a thinned curve would be a lie.
+A smoothed curve is the exponential moving average over every recorded step, corrected for its start, and only then
+thinned out: the average of a thinned curve would be wrong. Of long runs it is that of the means of equal ranges of
+steps, which are finer than the screen.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from itop_tui.figures.braille import FloatArray, extremes
 from itop_tui.figures.events import breaks
 from itop_tui.figures.x_axis import Across, Scale
 
+SMOOTHING = (0.0, 0.6, 0.9, 0.98)
+"""Weights of the past in the moving average, from none to much."""
+SMOOTHED = SMOOTHING[1]
+"""The weight with which charts begin."""
 _POINTS_PER_BUCKET = 3
 _DOTS_A_COLUMN = 2
 """Columns of braille dots in a cell."""

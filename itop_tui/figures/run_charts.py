@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,6 +12,7 @@ from db.records import AttemptRecord, CheckpointRecord, RunRecord
 from itop_tui.figures.braille import Range
 from itop_tui.figures.chart_data import TONES, ChartData, Event, Line
 from itop_tui.figures.chart_metrics import ChartSpec, outliers
+from itop_tui.figures.comparison import Stat
 from itop_tui.figures.curves import EMPTY, Curve, RunCurves
 from itop_tui.figures.events import drop, happenings, placed
 from itop_tui.figures.format import MASK_FIGURES
@@ -89,9 +90,9 @@ def chart_data(
         marker = _MARKERS[number % len(_MARKERS)] if len(figures) > 2 or (right and number) else ""
         tone = TONES[number % len(TONES)]
         if len(curve.smooth_steps):
-            lines.append(draw(curve, label=name or "raw", tone="raw"))
-            smoothed = Curve(curve.smooth_steps, curve.smooth_values)
-            lines.append(draw(smoothed, label=f"{name} smooth".strip(), tone=tone, marker=marker))
+            lines.append(draw(curve, label=name, tone="raw"))
+            smoothed = draw(Curve(curve.smooth_steps, curve.smooth_values), label=name, tone=tone, marker=marker)
+            lines.append(replace(smoothed, smooth=True, last=Stat(float(curve.values[-1]), None, 1)))
         else:
             lines.append(draw(curve, label=name, tone=tone, marker=marker))
         places = scale.place(np.array([step for step, _ in curve.broken]))

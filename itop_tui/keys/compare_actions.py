@@ -57,7 +57,7 @@ ACTIONS = (
     _quiet("cursor_right", "right_square_bracket", "cursor right", "Move the cursor to the right.",
            call="move_cursor(1)"),
     _quiet("cursor_off", "c", "no cursor", "Remove the cursor."),
-    _chart("smooth", "m", "smooth", "Smooth noisy curves: off, a little, more, much. With up to four, the raw line "
+    _chart("smooth", "m", "smooth", "Smooth noisy curves: a little, more, much, off. With up to four, the raw line "
            "stays visible."),
     _chart("toggle_log", "y", "log axis", "Losses and learning rate on a logarithmic or a linear axis."),
     _chart("next_bounds", "B", "y range", "What the y-axis reaches: all but outliers, which are marked at its edge "

@@ -49,7 +49,7 @@ ACTIONS = (
     _quiet("cursor_right", "right_square_bracket", "cursor right", "Move the cursor to the right.",
            call="move_cursor(1)"),
     _quiet("cursor_off", "c", "no cursor", "Remove the cursor."),
-    _chart("smooth", "m", "smooth", "Smooth noisy curves: off, a little, more, much. The raw line stays visible."),
+    _chart("smooth", "m", "smooth", "Smooth noisy curves: a little, more, much, off. The raw line stays visible."),
     _chart("toggle_log", "y", "log axis", "Loss and learning rate on a logarithmic or a linear axis."),
     _chart("next_bounds", "B", "y range", "What the y-axis reaches: all but outliers, which are marked at its edge "
            "(▴▾); all values; or 0 to 100 % where values are in per cent."),

@@ -158,7 +158,6 @@ async def test_charts_zoom_pan_smooth_and_change_their_axes(opened: Opened) -> N
         assert screen.query_one(EntryList).readings[0] != reading
         await press(pilot, screen, "right_square_bracket", "c")
         assert screen.curves.cursor is None
-        await press(pilot, screen, "m")
         await until(pilot, lambda: any(line.tone == "dim-0" for line in pane.chart.data.lines), "the raw curve behind")
         smooth = lines(screen)[0]
         assert np.nanstd(np.diff(smooth.y)) < 0.5 * np.nanstd(np.diff(pane.chart.data.lines[0].y))

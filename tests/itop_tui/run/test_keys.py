@@ -24,6 +24,7 @@ from itop_tui.chart.heat_map import HeatMap
 from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.dialogs.help import HelpScreen
 from itop_tui.dialogs.questions import Confirm
+from itop_tui.figures.format import figure
 from itop_tui.keys import in_scope
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.config_tab import ConfigPane
@@ -169,20 +170,23 @@ async def test_pointing_with_the_mouse_reads_on_every_chart(opened: Opened) -> N
     assert len({chart.cursor for chart in visible(screen)}) == 1
 
 
-async def test_smoothing_keeps_the_raw_line_behind(opened: Opened) -> None:
+async def test_curves_are_smooth_at_first_with_the_raw_line_behind(opened: Opened) -> None:
     pilot, screen = opened
-    await pilot.press("m")
-    await settled(pilot, screen)
-    lines = screen.charts.charts[0].data.lines
-    assert [(line.label, line.tone) for line in lines] == [
-        ("train", "raw"),
-        ("train smooth", "first"),
-        ("val", "second"),
+    chart = screen.charts.charts[0]
+    assert [(line.label, line.tone, line.smooth) for line in chart.data.lines] == [
+        ("train", "raw", False),
+        ("train", "first", True),
+        ("val", "second", False),
     ]
-    assert "smoothing 0.6" in screen.query_one(TabLine).note
+    raw, smooth = chart.data.lines[:2]
+    # The legend has each metric once, with the last value that was recorded.
+    assert f"━ train {figure(float(raw.y[-1]))}" in chart.render_line(0).text
+    assert chart.render_line(0).text.count("train") == 1
+    assert f"train smooth {figure(float(smooth.y[-1]))}" in chart.readout(450)
+    assert "smoothing 0.6 (m)" in screen.query_one(TabLine).note
     await pilot.press("m", "m", "m")
     await settled(pilot, screen)
-    assert [line.label for line in screen.charts.charts[0].data.lines] == ["train", "val"]
+    assert [(line.label, line.smooth) for line in chart.data.lines] == [("train", False), ("val", False)]
 
 
 async def test_the_axes_and_the_marks_can_be_changed(opened: Opened) -> None:

@@ -22,6 +22,7 @@ from itop_tui.chart.chart_painter import GUTTER
 from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, MACHINE_CHARTS, MOST_FIGURES
+from itop_tui.figures.curves import SMOOTHED
 from itop_tui.run import checkpoint_files
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.device_strip import DeviceStrip, Reading, strip_parts
@@ -140,7 +141,7 @@ async def test_how_the_view_was_left_is_kept_for_the_next_start(opened: Opened, 
     async with run_screen_again() as (_, again):
         assert again.tab == "layers"
         charts = again.charts
-        assert (charts.across, charts.smoothing, charts.logarithmic, charts.with_marks) == ("epoch", 0.6, False, False)
+        assert (charts.across, charts.smoothing, charts.logarithmic, charts.with_marks) == ("epoch", 0.9, False, False)
         assert (charts.full, charts.chosen) == (True, 1)
 
 
@@ -164,7 +165,7 @@ async def test_a_setting_of_nonsense_is_ignored(recorded: None, database: Databa
     )
     async with run_screen(Database.open, STOPPED) as (_, screen):
         assert screen.charts.specs == DEFAULT_CHARTS
-        assert (screen.charts.chosen, screen.charts.smoothing, screen.charts.across) == (0, 0.0, "step")
+        assert (screen.charts.chosen, screen.charts.smoothing, screen.charts.across) == (0, SMOOTHED, "step")
         assert screen.tab == "charts"
         assert not screen.charts.full
 
