@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from itop_tui.chart.chart import Chart
+from itop_tui.chart.chart_places import ChartPlaces, grid_shape
 from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.figures import axis
 from itop_tui.figures.chart_data import ChartData
@@ -41,20 +42,6 @@ LEGEND_FROM = 16
 _ZOOM = 1.5
 _PAN = 0.25
 Charted = ChartedRun | ChartedEntries
-
-
-def grid_shape(width: int, height: int) -> tuple[int, int]:
-    """How many charts fit side by side and one above the other, so that each can still be read."""
-    columns = 1 if width < 64 else 2 if width < 150 else 3
-    rows = 1 if height < 14 else 2 if height < 30 or (columns == 3 and height < 42) else 3
-    return columns, rows
-
-
-def _window_text(window: tuple[float, float], unit: str) -> str:
-    """A window in words: "steps 1,000 to 2,000", "0.5 min to 2.5 min"."""
-    if unit == "hour":
-        return " to ".join(axis.time_label(edge, window[1]) for edge in window)
-    return f"{unit}s " + " to ".join(f"{edge:,.0f}" if unit == "step" else f"{edge:,.4g}" for edge in window)
 
 
 class ChartsPane(Vertical):
@@ -186,24 +173,21 @@ class ChartsPane(Vertical):
         return (1, 1) if self.full else grid_shape(self.size.width, self.size.height)
 
     @property
-    def _visible(self) -> range:
-        columns, rows = self._shape
-        group = self._group
-        first = self.chosen - (self.chosen - group.start) % (columns * rows)
-        return range(first, min(group.stop, first + columns * rows))
+    def _empty(self) -> list[bool]:
+        """Which charts will have no data."""
+        charted = self._charted
+        return [charted is not None and charted.never(spec) for spec in self.specs]
 
     @property
-    def _group(self) -> range:
-        """The charts that share pages with the chosen one: those of the machine have pages of their own."""
-        if self._fixed:
-            return range(len(self.specs))
-        first = last = self.chosen
-        kind = [spec.of_machine for spec in self.specs]
-        while first > 0 and kind[first - 1] == kind[self.chosen]:
-            first -= 1
-        while last + 1 < len(kind) and kind[last + 1] == kind[self.chosen]:
-            last += 1
-        return range(first, last + 1)
+    def _places(self) -> ChartPlaces:
+        """Where the charts are: those of the machine have pages of their own."""
+        kinds = [not self._fixed and spec.of_machine for spec in self.specs]
+        columns, rows = self._shape
+        return ChartPlaces.of(kinds, self._empty, self.chosen, columns * rows)
+
+    @property
+    def _visible(self) -> tuple[int, ...]:
+        return self._places.page
 
     @property
     def request(self) -> CurveRequest | None:
@@ -228,15 +212,12 @@ class ChartsPane(Vertical):
         parts += [f"y: {BOUNDS_NOTE[self.bounds]} (B)"] if BOUNDS_NOTE[self.bounds] else []
         if self.window is not None:
             unit = self.across if self._fixed else "step"
-            parts.append(f"{_window_text(self.window, unit)} (0 for all)")
-        shown, group = self._visible, self._group
-        of_machine = not self._fixed and self.specs[self.chosen].of_machine
-        if len(shown) < len(group) and not self.full:
-            first, last = shown.start - group.start + 1, shown.stop - group.start
-            place = f"{first}–{last} of {len(group)}"
-            parts.append(f"machine {place} (M)" if of_machine else f"charts {place} (tab)")
-        elif of_machine:
-            parts.append("machine (M)")
+            parts.append(f"{axis.window_text(self.window, unit)} (0 for all)")
+        place = "" if self.full else self._places.note
+        if not self._fixed and self.specs[self.chosen].of_machine:
+            parts.append(f"machine {place} (M)".replace("  ", " "))
+        elif place:
+            parts.append(f"charts {place} (tab)")
         parts += [f"smoothing {self.smoothing:g} (m)"] if self.smoothing else []
         return " · ".join(parts)
 
@@ -248,8 +229,12 @@ class ChartsPane(Vertical):
 
     def show(self, charted: Charted) -> None:
         """Show what was read; curves that answer an older request are shown until newer ones come."""
+        before = self._visible
         self._charted = charted
-        self._fill()
+        if self._visible != before:
+            self.lay_out()
+        else:
+            self._fill()
 
     def _fill(self) -> None:
         charted, window, limits = self._charted, self.window, None
@@ -332,7 +317,9 @@ class ChartsPane(Vertical):
 
     def action_choose(self, by: int) -> None:
         """Choose another chart, `by` places further."""
-        self.chosen = (self.chosen + by) % len(self.specs)
+        empty = self._empty
+        places = [at for at, none in enumerate(empty) if not none or at == self.chosen or all(empty)]
+        self.chosen = places[(places.index(self.chosen) + by) % len(places)]
         self._changed()
 
     def action_toggle_full(self) -> None:
@@ -423,4 +410,5 @@ class ChartsPane(Vertical):
     def on_click(self, event: events.Click) -> None:
         """Choose the chart that was clicked."""
         if isinstance(event.widget, Chart):
-            self.action_choose(self.charts.index(event.widget) - self.chosen)
+            self.chosen = self.charts.index(event.widget)
+            self._changed()

@@ -114,6 +114,13 @@ def time_label(hours: float, longest: float) -> str:
     return f"{figure(hours / size)} {name}"
 
 
+def window_text(window: tuple[float, float], unit: str) -> str:
+    """A part of an x axis in words: "steps 1,000 to 2,000", "0.5 min to 2.5 min"."""
+    if unit == "hour":
+        return " to ".join(time_label(edge, window[1]) for edge in window)
+    return f"{unit}s " + " to ".join(f"{edge:,.0f}" if unit == "step" else f"{edge:,.4g}" for edge in window)
+
+
 def _time_unit(hours: float) -> tuple[float, str]:
     """The largest unit of which there are two or more in a time, seconds for a shorter one: its hours, and its name."""
     return next((unit for unit in _TIMES if hours >= 2 * unit[0]), _TIMES[-1])

@@ -13,6 +13,7 @@ from itop_tui.figures.chart_metrics import ChartSpec, comparison_metrics, find, 
 from itop_tui.figures.comparison import Entry
 from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurve, EntryCurves, epochs_known
 from itop_tui.figures.events import placed
+from itop_tui.figures.run_charts import never
 from itop_tui.figures.x_axis import Across, Linear, Scale, across_note
 
 _BY_LETTER = " "
@@ -88,6 +89,10 @@ class ChartedEntries:
     def note(self, across: Across) -> str:
         """What a reader has to know of the x axis."""
         return across_note(self.curves.scales.values()) if self.curves is not None else ""
+
+    def never(self, spec: ChartSpec) -> bool:
+        """Whether none of the runs will record what a chart shows."""
+        return all(never(spec, run) for entry in self.entries for run in entry.runs)
 
     def chart(self, spec: ChartSpec, across: Across, *, with_marks: bool) -> ChartData:
         """What one chart shows."""

@@ -55,6 +55,10 @@ class ChartedRun:
         scale = self.window_scale(across)
         return scale.note if isinstance(scale, Hours) else ""
 
+    def never(self, spec: ChartSpec) -> bool:
+        """Whether a chart will have no data, whatever else is recorded."""
+        return never(spec, self.run)
+
     def chart(self, spec: ChartSpec, across: Across, *, with_marks: bool) -> ChartData:
         """What one chart shows."""
         known = happenings(self.run, self.attempts, self.checkpoints)
@@ -148,19 +152,33 @@ def _says_nothing(figure: Metric, run: RunRecord) -> bool:
     return run.method == "dense" and (figure.name in MASK_FIGURES or figure.source in _OF_UPDATES)
 
 
+def _lacking(spec: ChartSpec, run: RunRecord) -> str:
+    """Why a run never records what a chart shows; empty where it may."""
+    figures = spec.figures
+    if figures and all(_says_nothing(figure, run) for figure in figures):
+        return "a dense run has no mask"
+    if run.config.get("fix") and all(figure.name == "death_rate" or figure.source == "update" for figure in figures):
+        return "the mask is fixed: nothing dies"
+    known = run.metrics.keys() & set(MACHINE_METRICS)
+    if not spec.of_machine or known & set(spec.names):
+        return ""
+    return "its machine does not report it" if known else "nothing was recorded" if run.status.is_terminal else ""
+
+
+def never(spec: ChartSpec, run: RunRecord) -> bool:
+    """Whether a run never records what a chart shows."""
+    return not spec.figures or bool(_lacking(spec, run))
+
+
 def why_empty(spec: ChartSpec, run: RunRecord) -> str:
     """Why there is nothing on a chart."""
     figures = spec.figures
     if not figures:
         return "choose metrics for this chart (e)"
-    if all(_says_nothing(figure, run) for figure in figures):
-        return "a dense run has no mask"
-    if run.config.get("fix") and all(figure.name == "death_rate" or figure.source == "update" for figure in figures):
-        return "the mask is fixed: nothing dies"
+    if lacking := _lacking(spec, run):
+        return lacking
     if run.status == "queued":
         return "waiting for its device"
-    if spec.of_machine and run.metrics.keys() & set(MACHINE_METRICS):
-        return "its machine does not report it"
     if not run.status.is_active:
         return "nothing was recorded"
     sources = {figure.source for figure in figures}

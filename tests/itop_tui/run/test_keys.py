@@ -35,7 +35,7 @@ from itop_tui.run.run_screen import RunScreen
 from itop_tui.run.run_tabs import TABS
 from itop_tui.widgets.tab_line import TabLine
 from tests.itop_tui.run.conftest import RUNNING, STOPPED
-from tests.itop_tui.run.fabricate import record_run
+from tests.itop_tui.run.fabricate import record_run, settings
 from tests.itop_tui.run.hosting import keep_alive, run_screen, shows_curves, until
 
 T = TypeVar("T")
@@ -203,6 +203,16 @@ async def test_the_axes_and_the_marks_can_be_changed(opened: Opened) -> None:
     await pilot.press("x")
     assert chart.data.x_unit == "epoch"
     assert chart.data.lines[0].x[-1] == pytest.approx(4.5)
+
+
+async def test_charts_of_masks_leave_their_room_where_there_is_none(recorded: None, database: Database) -> None:
+    run = record_run(database, steps=100, config=settings(sparse=False))
+    async with run_screen(Database.open, run.id) as (pilot, screen):
+        await settled(pilot, screen)
+        shown = [chart.title for chart in visible(screen)]
+        assert shown[:4] == ["loss", "accuracy", "learning rate", "samples/s"]
+        assert all(len(chart.data.lines) for chart in visible(screen)[:4])
+        assert f"of 8, {8 - len(shown)} empty" in screen.query_one(TabLine).note
 
 
 async def test_outliers_are_marked_until_all_values_are_wanted(recorded: None, database: Database) -> None:
