@@ -184,6 +184,8 @@ class Chart(Widget):
         """A position as the cursor shows it: "step 1,234", "after 3.25 min"."""
         if self.data.x_unit == "hour":
             return f"after {axis.time_label(x, self.extent[1])}"
+        if self.data.x_unit == "itop_rate":
+            return f"R_s {x:.3f}"
         return f"step {x:,.0f}" if self.data.x_unit == "step" else f"{self.data.x_unit} {x:.2f}"
 
     def events_near(self, x: float) -> list[str]:

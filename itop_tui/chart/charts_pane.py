@@ -345,9 +345,11 @@ class ChartsPane(Vertical):
         self._changed()
 
     def action_next_across(self) -> None:
-        """Take the next x axis: epochs only where their length is known."""
-        known = self._charted is not None and self._charted.epochs_known
-        choices = [each for each in ACROSS if each != "epoch" or known]
+        """Take the next x axis: epochs only where their length is known, R_s only where it grows."""
+        charted = self._charted
+        epochs, explores = (charted.epochs_known, charted.explores) if charted is not None else (False, False)
+        unknown = {"epoch": not epochs, "itop_rate": not explores}
+        choices = [each for each in ACROSS if not unknown.get(each)]
         at = choices.index(self.across) if self.across in choices else 0
         self.across = choices[(at + 1) % len(choices)]
         self.cursor = None

@@ -106,7 +106,7 @@ class ChartData:
         marks: Positions marked on the x axis (mask updates).
         broken: Where values are not finite, as (position, what to say: "NaN at step 123").
         empty: What to say while there is nothing to draw.
-        x_unit: What the x axis counts: "step", "epoch" or "hour".
+        x_unit: What the x axis counts: "step", "epoch", "hour" or "itop_rate".
         events: What happened on the way, marked at the edge of the plot.
         right_percent: Whether the axis at the right is in per cent.
         whose: Whose marks and events they are, where the curves are of several runs: a letter.

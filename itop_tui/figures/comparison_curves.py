@@ -22,7 +22,7 @@ from itop_tui.figures.comparison import NO_STAT, Entry, Stat, join, statistic
 from itop_tui.figures.curve_reader import RunTracks, Wanted, is_dense, is_noisy, range_width
 from itop_tui.figures.curves import EMPTY, Curve, CurveRequest, Members, smoothed
 from itop_tui.figures.events import breaks
-from itop_tui.figures.x_axis import Hours, Linear, Scale, hours
+from itop_tui.figures.x_axis import Hours, Linear, Scale, explored, hours
 
 RAW_UP_TO = 4
 """Curves up to which what was recorded stays behind the smoothed ones; more would hide them."""
@@ -204,8 +204,9 @@ def _entry_curve(
 
 
 def _scales(db: Database, request: CurveRequest) -> dict[int, Scale]:
-    """The x axis of each run: its own hours, or the steps or epochs of its entry."""
-    if request.across != "hour":
+    """The x axis of each run: its own hours or R_s, or the steps or epochs of its entry."""
+    reach = {run_id: float(members.reach) for members in request.members for run_id in members.runs}
+    if request.across in ("step", "epoch"):
         return {
             run_id: Linear(members.epoch if request.across == "epoch" else 1.0)
             for members in request.members
@@ -213,6 +214,8 @@ def _scales(db: Database, request: CurveRequest) -> dict[int, Scale]:
         }
 
     def own(run_id: int) -> Scale | None:
+        if request.across == "itop_rate":
+            return explored(metrics.mask_updates(db, run_id), reach[run_id])
         tries = attempts.for_run(db, run_id)
         starts = [attempt.start_step for attempt in tries if attempt.start_step > 0]
         return hours(metrics.moments(db, run_id, beside=starts), tries)

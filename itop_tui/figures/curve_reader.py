@@ -24,7 +24,7 @@ from itop_tui.figures.chart_metrics import find
 from itop_tui.figures.curves import EMPTY, AverageTrack, Curve, CurveRequest, CurveTrack, RunCurves, smoothed
 from itop_tui.figures.events import drops
 from itop_tui.figures.update_metrics import read_sparse
-from itop_tui.figures.x_axis import Linear
+from itop_tui.figures.x_axis import Linear, explored
 
 _RATE = "learning_rate"
 _TAIL_LIMIT = 20_000
@@ -225,6 +225,7 @@ class CurveReader:
             last=own.last,
             before=before,
             drops=falls,
+            explored=explored(own.updates, own.last) if own.last is not None else None,
             moments=metrics.moments(self._database, self._run_id, beside=starts) if request.across == "hour" else None,
         )
 

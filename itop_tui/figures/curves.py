@@ -17,7 +17,7 @@ import numpy as np
 from db.records import Series
 from itop_tui.figures.braille import FloatArray, extremes
 from itop_tui.figures.events import breaks
-from itop_tui.figures.x_axis import Across, Scale
+from itop_tui.figures.x_axis import Across, Explored, Scale
 
 SMOOTHING = (0.0, 0.6, 0.9, 0.98)
 """Weights of the past in the moving average, from none to much."""
@@ -111,6 +111,8 @@ class RunCurves:
     """Steps at which the learning rate dropped."""
     moments: Series | None = None
     """Times of some steps, where they are wanted."""
+    explored: Explored | None = None
+    """Its R_s as an x axis; None where it has not grown."""
 
 
 class MovingAverage:

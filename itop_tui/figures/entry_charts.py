@@ -74,6 +74,11 @@ class ChartedEntries:
         """Whether the x axis can count epochs: the length of every entry's is known."""
         return epochs_known(self.entries)
 
+    @property
+    def explores(self) -> bool:
+        """Whether the x axis can be R_s: a run has a mask that changes."""
+        return any(run.method != "dense" and not run.config.get("fix") for entry in self.entries for run in entry.runs)
+
     def window_scale(self, across: Across) -> Scale:
         """A window is one of the x axis: each run may have another scale."""
         return Linear()
@@ -114,7 +119,7 @@ class ChartedEntries:
             lines=lines_of(curves, FEW if metric is None else outliers(metric)),
             marks=marks,
             broken=tuple(mark for _, _, curve in curves for mark in curve.broken),
-            empty="none of these runs recorded it",
+            empty="no R_s grew yet" if across == "itop_rate" and not known.scales else "none of these runs recorded it",
             x_unit=across,
             events=happened,
             whose=self.marked.letter if self.marked is not None else "",

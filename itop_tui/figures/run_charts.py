@@ -17,7 +17,7 @@ from itop_tui.figures.curves import EMPTY, Curve, RunCurves
 from itop_tui.figures.events import drop, happenings, placed
 from itop_tui.figures.format import MASK_FIGURES
 from itop_tui.figures.metric_text import writer
-from itop_tui.figures.x_axis import Across, Hours, Linear, Scale, hours
+from itop_tui.figures.x_axis import Across, Linear, Scale, hours
 
 _MARKERS = "●▲■◆✚★▼○"
 """On each line of a chart with several, so that they can be distinguished without colour."""
@@ -38,12 +38,19 @@ class ChartedRun:
         """Whether the x axis can count epochs."""
         return self.run.total_steps > 0 and self.run.total_epochs > 0
 
+    @property
+    def explores(self) -> bool:
+        """Whether the x axis can be R_s: it has grown."""
+        return self.curves is not None and self.curves.explored is not None
+
     def window_scale(self, across: Across) -> Scale:
         """The x axis, as a window is one of steps; steps where what it needs is not known."""
         if across == "epoch" and self.epochs_known:
             return Linear(self.run.total_steps / self.run.total_epochs)
         if across == "hour" and self.curves is not None and self.curves.moments is not None:
             return hours(self.curves.moments, self.attempts) or Linear()
+        if across == "itop_rate" and self.curves is not None:
+            return self.curves.explored or Linear()
         return Linear()
 
     def limits(self, across: Across) -> Range | None:
@@ -53,7 +60,7 @@ class ChartedRun:
     def note(self, across: Across) -> str:
         """What a reader has to know of the x axis."""
         scale = self.window_scale(across)
-        return scale.note if isinstance(scale, Hours) else ""
+        return scale.note if not isinstance(scale, Linear) else ""
 
     def never(self, spec: ChartSpec) -> bool:
         """Whether a chart will have no data, whatever else is recorded."""
@@ -88,8 +95,8 @@ def chart_data(
         name = labels[figure.name]
         draw = partial(_line, scale=scale, figure=figure, right=right)
         before = curves.before.get(figure.name, EMPTY)
-        # A parent's own hours are others: its curve has no place among this run's.
-        if len(before.steps) and unit != "hour":
+        # A parent's own hours and R_s are others: its curve has no place among this run's.
+        if len(before.steps) and isinstance(scale, Linear):
             lines.append(draw(before, label=f"{name} parent".strip(), tone="parent"))
         marker = _MARKERS[number % len(_MARKERS)] if len(figures) > 2 or (right and number) else ""
         tone = TONES[number % len(TONES)]
@@ -114,7 +121,7 @@ def chart_data(
         events=placed([*known, *_drops(curves)], scale) if known is not None else (),
         right_percent=bool(right_ones) and right_ones[0].percent,
         smoothing=curves.request.smoothing if any(line.tone == "raw" for line in lines) else 0.0,
-        x_note=scale.note if isinstance(scale, Hours) else "",
+        x_note=scale.note if not isinstance(scale, Linear) else "",
     )
 
 
@@ -123,7 +130,7 @@ def limits(curves: RunCurves | None, scale: Scale) -> Range | None:
     if curves is None or curves.first is None or curves.last is None or curves.last <= curves.first:
         return None
     first = curves.first
-    if isinstance(scale, Hours):  # from where it was forked on: an ancestor's own hours are others
+    if not isinstance(scale, Linear):  # from where it was forked on: an ancestor's own hours are others
         first = max(first, float(scale.steps[0]) - 1)
     low, high = scale.place(np.array([first, curves.last])).tolist()
     return low, high

@@ -62,7 +62,7 @@ ACTIONS = (
     _chart("toggle_log", "y", "log axis", "Losses and learning rate on a logarithmic or a linear axis."),
     _chart("next_bounds", "B", "y range", "What the y-axis reaches: all but outliers, which are marked at its edge "
            "(▴▾); all values; or 0 to 100 % where values are in per cent."),
-    _chart("next_across", "x", "x-axis", "The x-axis: steps, epochs, or hours of training."),
+    _chart("next_across", "x", "x-axis", "The x-axis: steps, epochs, hours of training, or R_s."),
     _quiet("toggle_marks", "u", "marks", "Show or hide the marks of the run at the cursor: mask updates, learning-rate "
            "drops, resumes, checkpoints."),
     _show("leave", "escape,q,backspace", "back", "Back to the screen before."),

@@ -53,7 +53,7 @@ ACTIONS = (
     _chart("toggle_log", "y", "log axis", "Loss and learning rate on a logarithmic or a linear axis."),
     _chart("next_bounds", "B", "y range", "What the y-axis reaches: all but outliers, which are marked at its edge "
            "(▴▾); all values; or 0 to 100 % where values are in per cent."),
-    _chart("next_across", "x", "x-axis", "The x-axis: steps, epochs, or hours of training."),
+    _chart("next_across", "x", "x-axis", "The x-axis: steps, epochs, hours of training, or R_s."),
     _quiet("show_machine", "M", "machine", "Show the charts of what the run uses of its machine, or those of its "
            "training."),
     _quiet("toggle_marks", "u", "marks", "Show or hide the marks: mask updates, learning-rate drops, resumes, "

@@ -176,6 +176,12 @@ async def test_charts_zoom_pan_smooth_and_change_their_axes(opened: Opened) -> N
         assert zoomed is not None
         assert zoomed[1] * 3600 < 299
         await press(pilot, screen, "x")
+        assert pane.chart.data.x_unit == "itop_rate"
+        assert window(screen) is None
+        # The run's R_s at its first and at its last mask update.
+        assert lines(screen)[0].x[[0, -1]].tolist() == pytest.approx([0.05, 1 - 0.95 * np.exp(-300 / 800)], abs=0.01)
+        assert "R_s" in pane.chart.render_line(pane.chart.size.height - 1).text
+        await press(pilot, screen, "x")
         assert pane.chart.data.x_unit == "step"
         await press(pilot, screen, "f", "tab")
         assert pane.chart.title == "validation accuracy"

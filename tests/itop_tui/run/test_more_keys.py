@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from textual.events import MouseDown, MouseMove, MouseUp
 from textual.pilot import Pilot
@@ -180,6 +182,14 @@ async def test_hours_across(opened: Opened) -> None:
     await pilot.press("plus")
     await settled(pilot, screen)
     assert screen.charts.window == pytest.approx((75.83, 375.17), abs=1)  # kept in steps, whatever stands across
+    await pilot.press("x", "0")
+    await until(pilot, lambda: shows_curves(screen) and screen.charts.charts[0].data.x_unit == "itop_rate", "R_s")
+    # The last mask update, at step 400, explored the last weights; what was trained since lies at its place.
+    ends = screen.charts.charts[0].data.lines[0].x
+    assert ends[-1] == pytest.approx(1 - 0.95 * math.exp(-400 / 800))
+    assert (np.diff(ends) >= 0).all()
+    assert screen.charts.charts[0].readout(ends[-1]).startswith("R_s 0.4")
+    assert "R_s, a straight line between mask updates" in screen.charts.note
     await pilot.press("x")
     assert screen.charts.across == "step"
 
