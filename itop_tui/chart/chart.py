@@ -26,6 +26,7 @@ from itop_tui.figures.chart_data import ChartData, Line
 from itop_tui.figures.comparison import Stat
 from itop_tui.figures.format import UNKNOWN, figure
 from itop_tui.figures.metric_text import Write
+from itop_tui.figures.y_range import BOUNDS, Bounds, y_scales
 from itop_tui.look.theme import curve_colour
 
 _MIN_SPAN = 1e-9
@@ -43,6 +44,8 @@ class Chart(Widget):
     title: reactive[str] = reactive("", init=False)
     """What is shown."""
     log_scale: reactive[bool] = reactive(False, init=False)
+    bounds: reactive[Bounds] = reactive[Bounds](BOUNDS[0], init=False)
+    """What its y axes reach."""
     cursor: reactive[float | None] = reactive(None, init=False)
     window: reactive[tuple[float, float] | None] = reactive(None, init=False)
     selection: reactive[tuple[float, float] | None] = reactive(None, init=False)
@@ -89,6 +92,12 @@ class Chart(Widget):
         """Columns of the plot: a curve needs no more than two points in each."""
         return max(1, self.content_size.width - GUTTER - (GUTTER if self.data.has_right else 0))
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether values lie outside of its y axes."""
+        xs = self.extent
+        return y_scales(self.data, xs, self.bounds, log_scale=self.log_scale, percent=self.percent).is_cut(xs)
+
     def set_series(self, data: ChartData) -> None:
         """Show other data."""
         self.data = data
@@ -131,6 +140,10 @@ class Chart(Widget):
                     nearest = float(line.x[np.argmin(np.abs(line.x - x))])
                     parts.append(ReadingPart(self.position_text(nearest)))
                 name = line.label.strip() or (line.marker if line.position is not None else "")
+                if line.smooth:
+                    name = f"{name} smooth".strip()
+                elif line.tone == "raw":
+                    name = name or "raw"
                 parts.append(ReadingPart(self._value_at(line, x, line.write or self.write), name))
         return [*parts, *map(ReadingPart, self.events_near(x))]
 
@@ -171,6 +184,8 @@ class Chart(Widget):
         """A position as the cursor shows it: "step 1,234", "after 3.25 min"."""
         if self.data.x_unit == "hour":
             return f"after {axis.time_label(x, self.extent[1])}"
+        if self.data.x_unit == "itop_rate":
+            return f"R_s {x:.3f}"
         return f"step {x:,.0f}" if self.data.x_unit == "step" else f"{self.data.x_unit} {x:.2f}"
 
     def events_near(self, x: float) -> list[str]:
@@ -273,7 +288,7 @@ class Chart(Widget):
         self._canvas = None
         self.refresh()
 
-    on_resize = watch_title = watch_log_scale = watch_cursor = watch_window = watch_selection = _repaint
+    on_resize = watch_title = watch_log_scale = watch_bounds = watch_cursor = watch_window = watch_selection = _repaint
 
     def notify_style_update(self) -> None:
         """Another theme: colours are looked up again."""
@@ -292,6 +307,7 @@ class Chart(Widget):
                 percent=self.percent,
                 write=self.write,
                 log_scale=self.log_scale,
+                bounds=self.bounds,
                 chosen=self.has_class("-chosen"),
                 cursor=self.cursor,
                 edges=self.selection or (),

@@ -19,11 +19,12 @@ from itop_tui.chart.cursor_reading import ReadingPart, laid_out
 from itop_tui.chart.plot_frame import PlotFrame
 from itop_tui.figures import axis, braille
 from itop_tui.figures.braille import FloatArray, Range
-from itop_tui.figures.chart_data import EVENT_GLYPHS, ChartData, Line
+from itop_tui.figures.chart_data import EVENT_GLYPHS, OUTSIDE_GLYPHS, ChartData, Line
 from itop_tui.figures.comparison import Stat, write_stat
 from itop_tui.figures.format import figure, fit
 from itop_tui.figures.metric_text import Write
 from itop_tui.figures.x_axis import axis_name
+from itop_tui.figures.y_range import Bounds, band_edges, y_scales
 
 GUTTER = 7
 """Columns left of the plot, for the labels of the y axis and its line; as many right of it where it has an axis."""
@@ -33,6 +34,7 @@ _LEGEND = {"raw": "╌", "parent": "╌", "second": "┅"}
 _Part = tuple[str, str, str]
 _ORDER = tuple(EVENT_GLYPHS)
 _DOT = "•"
+_ABOVE, _BELOW = OUTSIDE_GLYPHS
 _SPOTS = 5
 """On a line with a marker, it stands so many times across the plot."""
 _CROWDED = 5
@@ -57,6 +59,8 @@ class PaintedChart:
     """What writes its values."""
     log_scale: bool = False
     """Whether the y axis is logarithmic where there is anything positive."""
+    bounds: Bounds = "robust"
+    """What the y axes reach."""
     chosen: bool = False
     """Whether keys act on this chart."""
     cursor: float | None = None
@@ -90,40 +94,25 @@ class Painter:
         if self._width <= 1 or self._canvas.height < 4:
             return
         lines = [line for line in self._data.lines if len(line.x)]
-        xs = self._chart.xs
-        log = self._chart.log_scale and any(bool((line.y > 0).any()) for line in lines)
-        left = [(line, axis.logarithms(line.y, line.y) if log else line.y) for line in lines if not line.right]
-        right = [(line, line.y) for line in lines if line.right]
-        ys = self._y_range(left or right, xs)
-        frame = PlotFrame(self._left, 1, self._width, self._height, xs, ys)
-        right_frame = PlotFrame(self._left, 1, self._width, self._height, xs, self._y_range(right, xs))
-        self._paint_axes(frame, log and bool(left), bare=not lines)
-        if right:
+        chart, xs = self._chart, self._chart.xs
+        scales = y_scales(self._data, xs, chart.bounds, log_scale=chart.log_scale, percent=chart.percent)
+        frame = PlotFrame(self._left, 1, self._width, self._height, xs, scales.ys)
+        right_frame = PlotFrame(self._left, 1, self._width, self._height, xs, scales.right_ys)
+        self._paint_axes(frame, scales.log and bool(scales.left), bare=not lines)
+        if scales.right:
             self._paint_right_axis(right_frame)
         if not lines:
             self._write_centred(self._data.empty)
         self._paint_marks(frame)
-        # The lines of the right axis first, those of the left one over them.
-        self._paint_lines([(*one, right_frame) for one in right] + [(*one, frame) for one in left])
+        # The lines of the right axis first, those of the left one over them; behind all, what smoothed ones are of.
+        curves = [(*one, right_frame) for one in scales.right] + [(*one, frame) for one in scales.left]
+        self._paint_bands(curves)
+        self._paint_lines([one for one in curves if one[0].is_raw])
+        self._paint_lines(sorted((one for one in curves if not one[0].is_raw), key=lambda one: one[0].tone != "parent"))
         self._paint_events(frame)
         self._paint_broken(frame)
         self._paint_cursor(frame)
         self._paint_title(lines)
-
-    # ------------------------------------------------------------------------------ scales
-
-    def _y_range(self, curves: list[tuple[Line, FloatArray]], xs: Range) -> Range:
-        """The range of what is seen of curves, their bands included."""
-        low, high = np.inf, -np.inf
-        edges = [(line, edge) for line, values in curves for edge in _edges(line, values) or ()]
-        for line, values in [*curves, *edges]:
-            seen = values[(line.x >= xs[0]) & (line.x <= xs[1])]
-            seen = seen[np.isfinite(seen)]
-            if not len(seen):
-                seen = values[np.isfinite(values)]
-            if len(seen):
-                low, high = min(low, float(seen.min())), max(high, float(seen.max()))
-        return axis.padded(low, high) if high >= low else (0.0, 1.0)
 
     # ------------------------------------------------------------------------------ parts
 
@@ -174,8 +163,7 @@ class Painter:
                     self._canvas.put(self._right + 1, row, text, self._style("label"))
 
     def _paint_lines(self, curves: list[tuple[Line, FloatArray, PlotFrame]]) -> None:
-        """Draw the bands, then all curves over them, each cell of either once."""
-        self._paint_bands(curves)
+        """Draw curves, each cell once, and where they leave the plot."""
         shape = (self._height, self._width)
         codes, owners = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.intp)
         for owner, (line, values, frame) in enumerate(curves):
@@ -187,6 +175,8 @@ class Painter:
             owners[drawn] = owner
         styles = [self._style(line.tone) for line, _, _ in curves]
         self._put_codes(codes, owners, styles)
+        for curve, style in zip(curves, styles, strict=True):
+            self._paint_outside(*curve, style)
         for number, ((line, values, frame), style) in enumerate(zip(curves, styles, strict=True)):
             if line.dotted and self._paint_dots(line, values, frame, style):
                 continue
@@ -206,7 +196,7 @@ class Painter:
         owners = np.zeros(codes.shape, dtype=np.intp)
         styles: list[Style] = []
         for line, values, frame in curves:
-            edges = _edges(line, values)
+            edges = band_edges(line, values)
             place = line.position or 0
             band = braille.band(line.x, *edges, frame.xs, frame.ys, self._width, self._height, place) if edges else None
             if band is not None:  # each cell is put on the canvas once, by the last band that reaches it
@@ -214,6 +204,17 @@ class Painter:
                 codes[drawn], owners[drawn] = band[drawn], len(styles)
                 styles.append(self._style(f"dim-{place}"))
         self._put_codes(codes, owners, styles)
+
+    def _paint_outside(self, line: Line, values: FloatArray, frame: PlotFrame, style: Style) -> None:
+        """Mark the columns in which a line is above or below the plot, at its edge."""
+        places = np.linspace(*frame.xs, frame.width)
+        inside = (line.x >= frame.xs[0]) & (line.x <= frame.xs[1])
+        x = np.concatenate([places, line.x[inside]])
+        y = np.concatenate([_heights(line.x, values, places), values[inside]])
+        x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+        for glyph, row, beyond in ((_ABOVE, 1, y > frame.ys[1]), (_BELOW, self._bottom, y < frame.ys[0])):
+            for column in {frame.column(place) for place in x[beyond].tolist()}:
+                self._canvas.put(column, row, glyph, style)
 
     def _paint_dots(self, line: Line, values: FloatArray, frame: PlotFrame, style: Style) -> bool:
         """Mark each point of a line; False where there are too many."""
@@ -289,7 +290,7 @@ class Painter:
             more = f" (+{len(broken) - 1:,})" if len(broken) > 1 else ""
             warning = f"{broken[0][1]}{more}"
         room = self._edge - (cell_len(warning) + 2 if warning else 0)
-        column = self._paint_legend(column, [line for line in lines if line.tone != "parent"], room)
+        column = self._paint_legend(column, [line for line in lines if line.tone not in ("parent", "raw")], room)
         if warning:
             self._say(max(column, self._edge - cell_len(warning)), warning, self._style("broken"))
 
@@ -355,17 +356,6 @@ def _heights(x: FloatArray, values: FloatArray, places: FloatArray) -> FloatArra
     low, high = x[after - 1], x[np.minimum(after, len(x) - 1)]
     with np.errstate(invalid="ignore", divide="ignore"):
         part = np.where(high > low, (places - low) / (high - low), 0.0)
-        heights: FloatArray = values[after - 1] * (1 - part) + values[np.minimum(after, len(x) - 1)] * part
+        below, above = values[after - 1], values[np.minimum(after, len(x) - 1)]
+        heights: FloatArray = below + (above - below) * part  # exact on a flat stretch, as the curve is drawn
     return np.where((part >= 0) & (part <= 1) & (places >= x[0]) & (places <= x[-1]), heights, np.nan)
-
-
-def _edges(line: Line, values: FloatArray) -> tuple[FloatArray, FloatArray] | None:
-    """The lower and upper edge of a line's band as they are drawn; None where it has none."""
-    if not len(line.std) or not np.isfinite(line.std).any():
-        return None
-    if values is line.y:
-        return line.y - line.std, line.y + line.std
-    low = line.y - line.std  # on a logarithmic axis, a band that reaches 0 reaches the foot of the curve
-    foot = float(np.nanmin(values))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(low > 0, np.log10(low), np.where(np.isnan(low), np.nan, foot)), np.log10(line.y + line.std)

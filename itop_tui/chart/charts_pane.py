@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
-from textual.reactive import reactive
 from textual.widget import Widget
 
 from itop_tui.chart.chart import Chart
+from itop_tui.chart.chart_places import ChartPlaces, grid_shape
+from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.figures import axis
-from itop_tui.figures.chart_data import EVENT_GLYPHS, MEANINGS, ChartData
+from itop_tui.figures.chart_data import ChartData
 from itop_tui.figures.chart_metrics import (
     DEFAULT_CHARTS,
     MACHINE_CHARTS,
@@ -31,55 +31,18 @@ from itop_tui.figures.chart_metrics import (
     from_setting,
     with_figures,
 )
-from itop_tui.figures.curves import CurveRequest
+from itop_tui.figures.curves import SMOOTHED, SMOOTHING, CurveRequest
 from itop_tui.figures.entry_charts import ChartedEntries
 from itop_tui.figures.run_charts import ChartedRun
 from itop_tui.figures.x_axis import ACROSS, Across
+from itop_tui.figures.y_range import BOUNDS, BOUNDS_NOTE, Bounds
 from itop_tui.keys import find as find_action
-from itop_tui.look.toned import Toned
 
-SMOOTHING = (0.0, 0.6, 0.9, 0.98)
-"""Weights of the past in the moving average, from none to much."""
 LEGEND_FROM = 16
 """Lines of the pane from which on one is used for the legend of the marks."""
-_GLYPHS = {"update": "╷", "parent": "╌", **EVENT_GLYPHS}
 _ZOOM = 1.5
 _PAN = 0.25
 Charted = ChartedRun | ChartedEntries
-
-
-def grid_shape(width: int, height: int) -> tuple[int, int]:
-    """How many charts fit side by side and one above the other, so that each can still be read."""
-    columns = 1 if width < 64 else 2 if width < 150 else 3
-    rows = 1 if height < 14 else 2 if height < 30 or (columns == 3 and height < 42) else 3
-    return columns, rows
-
-
-def _window_text(window: tuple[float, float], unit: str) -> str:
-    """A window in words: "steps 1,000 to 2,000", "0.5 min to 2.5 min"."""
-    if unit == "hour":
-        return " to ".join(axis.time_label(edge, window[1]) for edge in window)
-    return f"{unit}s " + " to ".join(f"{edge:,.0f}" if unit == "step" else f"{edge:,.4g}" for edge in window)
-
-
-class MarkLegend(Toned):
-    """What the marks on the charts mean."""
-
-    kinds: reactive[frozenset[str]] = reactive(frozenset())
-    """Which there are, of `MEANINGS`."""
-    whose: reactive[str] = reactive("")
-    """Whose they are, where the charts are of several runs."""
-
-    def render(self) -> Text:
-        """Draw the line."""
-        text = Text(no_wrap=True, overflow="ellipsis", end="")
-        if self.whose:
-            text.append(f" {self.whose}:", self.tone("title"))
-        for kind, meaning in MEANINGS.items():
-            if kind in self.kinds:
-                text.append(f" {_GLYPHS[kind]} ", self.tone("accent" if kind in EVENT_GLYPHS else "muted"))
-                text.append(f"{meaning} ", self.tone("muted"))
-        return text
 
 
 class ChartsPane(Vertical):
@@ -113,9 +76,10 @@ class ChartsPane(Vertical):
         self.specs: tuple[ChartSpec, ...] = self._fixed or DEFAULT_CHARTS
         self.chosen = 0
         self.full = False
-        self.smoothing = SMOOTHING[0]
+        self.smoothing = SMOOTHED
         self.across: Across = ACROSS[0]
         self.logarithmic = True
+        self.bounds: Bounds = BOUNDS[0]
         self.with_marks = True
         self.window: tuple[float, float] | None = None
         self.cursor: float | None = None
@@ -150,6 +114,7 @@ class ChartsPane(Vertical):
             "smoothing": self.smoothing,
             "across": self.across,
             "logarithmic": self.logarithmic,
+            "bounds": self.bounds,
             "marks": self.with_marks,
             **({"chart": self.specs[self.chosen].names[0]} if self._fixed else shown),
         }
@@ -157,9 +122,10 @@ class ChartsPane(Vertical):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Show the charts as they were shown before; what makes no sense in `state` is ignored."""
         self.full = state.get("full") is True
-        self.smoothing = state["smoothing"] if state.get("smoothing") in SMOOTHING else SMOOTHING[0]
+        self.smoothing = state["smoothing"] if state.get("smoothing") in SMOOTHING else SMOOTHED
         self.across = state["across"] if state.get("across") in ACROSS else ACROSS[0]
         self.logarithmic = state.get("logarithmic") is not False
+        self.bounds = state["bounds"] if state.get("bounds") in BOUNDS else BOUNDS[0]
         self.with_marks = state.get("marks") is not False
         if self._fixed:
             names = [spec.names[0] for spec in self.specs]
@@ -184,7 +150,7 @@ class ChartsPane(Vertical):
             chart.remove()
         for spec, chart in zip(self.specs, charts, strict=False):
             chart.title, chart.percent, chart.write = spec.heading, spec.percent, spec.write
-            chart.log_scale = self.logarithmic and spec.logarithmic
+            chart.log_scale, chart.bounds = self.logarithmic and spec.logarithmic, self.bounds
 
     # ------------------------------------------------------------------------------ what is visible
 
@@ -208,24 +174,21 @@ class ChartsPane(Vertical):
         return (1, 1) if self.full else grid_shape(self.size.width, self.size.height)
 
     @property
-    def _visible(self) -> range:
-        columns, rows = self._shape
-        group = self._group
-        first = self.chosen - (self.chosen - group.start) % (columns * rows)
-        return range(first, min(group.stop, first + columns * rows))
+    def _empty(self) -> list[bool]:
+        """Which charts will have no data."""
+        charted = self._charted
+        return [charted is not None and charted.never(spec) for spec in self.specs]
 
     @property
-    def _group(self) -> range:
-        """The charts that share pages with the chosen one: those of the machine have pages of their own."""
-        if self._fixed:
-            return range(len(self.specs))
-        first = last = self.chosen
-        kind = [spec.of_machine for spec in self.specs]
-        while first > 0 and kind[first - 1] == kind[self.chosen]:
-            first -= 1
-        while last + 1 < len(kind) and kind[last + 1] == kind[self.chosen]:
-            last += 1
-        return range(first, last + 1)
+    def _places(self) -> ChartPlaces:
+        """Where the charts are: those of the machine have pages of their own."""
+        kinds = [not self._fixed and spec.of_machine for spec in self.specs]
+        columns, rows = self._shape
+        return ChartPlaces.of(kinds, self._empty, self.chosen, columns * rows)
+
+    @property
+    def _visible(self) -> tuple[int, ...]:
+        return self._places.page
 
     @property
     def request(self) -> CurveRequest | None:
@@ -245,21 +208,18 @@ class ChartsPane(Vertical):
     @property
     def note(self) -> str:
         """How the charts are shown, in a few words."""
-        parts = [f"smoothing {self.smoothing:g}"] if self.smoothing else []
         x_note = self._charted.note(self.across) if self._charted is not None else ""
-        parts += [x_note] if x_note else []
+        parts = [x_note] if x_note else []
+        parts += [f"y: {BOUNDS_NOTE[self.bounds]} ({_key('next_bounds')})"] if BOUNDS_NOTE[self.bounds] else []
         if self.window is not None:
             unit = self.across if self._fixed else "step"
-            parts.append(f"{_window_text(self.window, unit)} (0 for all)")
-        shown, group = self._visible, self._group
-        of_machine = not self._fixed and self.specs[self.chosen].of_machine
-        key = find_action("run", "show_machine").key_shown
-        if len(shown) < len(group) and not self.full:
-            first, last = shown.start - group.start + 1, shown.stop - group.start
-            place = f"{first}–{last} of {len(group)}"
-            parts.append(f"machine {place} ({key})" if of_machine else f"charts {place} (tab)")
-        elif of_machine:
-            parts.append(f"machine ({key})")
+            parts.append(f"{axis.window_text(self.window, unit)} (0 for all)")
+        place = "" if self.full else self._places.note
+        if not self._fixed and self.specs[self.chosen].of_machine:
+            parts.append(f"machine {place} ({_key('show_machine')})".replace("  ", " "))
+        elif place:
+            parts.append(f"charts {place} (tab)")
+        parts += [f"smoothing {self.smoothing:g} ({_key('smooth')})"] if self.smoothing else []
         return " · ".join(parts)
 
     def _want(self) -> None:
@@ -270,8 +230,12 @@ class ChartsPane(Vertical):
 
     def show(self, charted: Charted) -> None:
         """Show what was read; curves that answer an older request are shown until newer ones come."""
+        before = self._visible
         self._charted = charted
-        self._fill()
+        if self._visible != before:
+            self.lay_out()
+        else:
+            self._fill()
 
     def _fill(self) -> None:
         charted, window, limits = self._charted, self.window, None
@@ -282,6 +246,7 @@ class ChartsPane(Vertical):
                 window = (low, high)
         shown = self._visible
         kinds: set[str] = set()
+        outside = False
         legend = self.query_one(MarkLegend)
         for index, (spec, chart) in enumerate(zip(self.specs, self.charts, strict=False)):
             if index not in shown:
@@ -292,9 +257,10 @@ class ChartsPane(Vertical):
             chart.limits, chart.window, chart.cursor = limits, window, self.cursor
             chart.set_series(data)
             kinds |= data.marked
+            outside = outside or chart.is_cut
             legend.whose = data.whose
-        legend.kinds = frozenset(kinds)
-        legend.display = bool(kinds) and self.size.height >= LEGEND_FROM
+        legend.kinds, legend.outside = frozenset(kinds), outside
+        legend.display = bool(kinds or outside) and self.size.height >= LEGEND_FROM
         self.post_message(self.CursorMoved())
 
     # ------------------------------------------------------------------------------ which charts there are
@@ -352,7 +318,9 @@ class ChartsPane(Vertical):
 
     def action_choose(self, by: int) -> None:
         """Choose another chart, `by` places further."""
-        self.chosen = (self.chosen + by) % len(self.specs)
+        empty = self._empty
+        places = [at for at, none in enumerate(empty) if not none or at == self.chosen or all(empty)]
+        self.chosen = places[(places.index(self.chosen) + by) % len(places)]
         self._changed()
 
     def action_toggle_full(self) -> None:
@@ -371,10 +339,18 @@ class ChartsPane(Vertical):
         self._make_charts()
         self.post_message(self.ViewChanged())
 
+    def action_next_bounds(self) -> None:
+        """Take the next of `BOUNDS` for the y axes."""
+        self.bounds = BOUNDS[(BOUNDS.index(self.bounds) + 1) % len(BOUNDS)]
+        self._make_charts()
+        self._changed()
+
     def action_next_across(self) -> None:
-        """Take the next x axis: epochs only where their length is known."""
-        known = self._charted is not None and self._charted.epochs_known
-        choices = [each for each in ACROSS if each != "epoch" or known]
+        """Take the next x axis: epochs only where their length is known, R_s only where it grows."""
+        charted = self._charted
+        epochs, explores = (charted.epochs_known, charted.explores) if charted is not None else (False, False)
+        unknown = {"epoch": not epochs, "itop_rate": not explores}
+        choices = [each for each in ACROSS if not unknown.get(each)]
         at = choices.index(self.across) if self.across in choices else 0
         self.across = choices[(at + 1) % len(choices)]
         self.cursor = None
@@ -437,4 +413,10 @@ class ChartsPane(Vertical):
     def on_click(self, event: events.Click) -> None:
         """Choose the chart that was clicked."""
         if isinstance(event.widget, Chart):
-            self.action_choose(self.charts.index(event.widget) - self.chosen)
+            self.chosen = self.charts.index(event.widget)
+            self._changed()
+
+
+def _key(action: str) -> str:
+    """The key of an action of the charts, as a person has it."""
+    return find_action("run", action).key_shown

@@ -205,8 +205,7 @@ def drawing_of(chart: Chart, names: Mapping[str, str] = MappingProxyType({})) ->
     places: dict[str, int] = {}
     for line in chart.data.lines:
         inside = (line.x >= low) & (line.x <= high)
-        raw = line.tone == "raw" or line.tone.startswith("dim-")
-        part: Part = "raw" if raw else "parent" if line.tone == "parent" else "own"
+        part: Part = "raw" if line.is_raw else "parent" if line.tone == "parent" else "own"
         spread = line.std[inside] if len(line.std) == len(line.x) else np.empty(0)
         # The line behind a curve has its colour: the raw line comes before the smoothed one, of the same label.
         position = line.position if line.position is not None else places.setdefault(_curve_of(line), len(places))

@@ -35,7 +35,7 @@ from itop_tui.service.command_lines import command_line
 
 _COLUMNS = 260
 """Ranges of steps of a plot: as many as it has pixels, about."""
-_OVER: dict[Across, str] = {"step": "steps", "epoch": "epochs", "hour": TIME}
+_OVER: dict[Across, str] = {"step": "steps", "epoch": "epochs", "hour": TIME, "itop_rate": "R_s"}
 _SMOOTHING = 0.9
 """Of noisy figures: two curves that jump from step to step cannot be distinguished in a plot."""
 

@@ -93,7 +93,7 @@ def tick_label(value: float, percent: bool, width: int = 6) -> str:
 
 
 def x_ticks(low: float, high: float, most: int, unit: str) -> dict[float, str]:
-    """The ticks of an x axis that counts "step"s, "epoch"s or "hour"s, at most `most`, with what each says.
+    """The ticks of an x axis that counts `unit`, one of `x_axis.ACROSS`, at most `most`, with what each says.
 
     Hours are written in the unit that suits the range: "0.18 s", "3 min", "2.5 h", "1 d". No two labels are the same.
     """
@@ -112,6 +112,15 @@ def time_label(hours: float, longest: float) -> str:
     """A time as an axis that reaches to `longest` writes it, both in hours: "0.1823 s", "3.25 min"."""
     size, name = _time_unit(longest)
     return f"{figure(hours / size)} {name}"
+
+
+def window_text(window: tuple[float, float], unit: str) -> str:
+    """A part of an x axis in words: "steps 1,000 to 2,000", "0.5 min to 2.5 min"."""
+    if unit == "hour":
+        return " to ".join(time_label(edge, window[1]) for edge in window)
+    if unit == "itop_rate":
+        return "R_s " + " to ".join(f"{edge:.3f}" for edge in window)
+    return f"{unit}s " + " to ".join(f"{edge:,.0f}" if unit == "step" else f"{edge:,.4g}" for edge in window)
 
 
 def _time_unit(hours: float) -> tuple[float, str]:

@@ -13,6 +13,10 @@ from itop_tui.figures.metric_text import Write
 
 EVENT_GLYPHS = {"drop": "▼", "resume": "↻", "fork": "Y", "checkpoint": "◆"}
 """How events are distinguished without colours; mask updates are ╷ or ┊, values that are not finite ✗."""
+FEW = 0.01
+"""The largest share of a curve that is outliers, where nothing else is said."""
+OUTSIDE_GLYPHS = "▴▾"
+"""What marks values above and below the y axis."""
 MEANINGS = {
     "update": "mask update",
     "drop": "learning rate drops",
@@ -46,6 +50,8 @@ class Line:
         runs: How many runs its entry has.
         mean_x: Positions at which the cursor reads `mean_y`, shape (m,); empty where it reads `y`.
         mean_y: Means over ranges of steps, as the lines beside this one join them, shape (m,).
+        smooth: Whether it is the moving average of a raw line of the same label.
+        outliers: The largest share of its values that may lie outside of the y axis.
     """
 
     label: str
@@ -63,6 +69,13 @@ class Line:
     runs: int = 1
     mean_x: FloatArray = field(default_factory=lambda: np.empty(0))
     mean_y: FloatArray = field(default_factory=lambda: np.empty(0))
+    smooth: bool = False
+    outliers: float = FEW
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether it is what was recorded, behind a smoothed line."""
+        return self.tone == "raw" or self.tone.startswith("dim-")
 
 
 TONES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
@@ -93,7 +106,7 @@ class ChartData:
         marks: Positions marked on the x axis (mask updates).
         broken: Where values are not finite, as (position, what to say: "NaN at step 123").
         empty: What to say while there is nothing to draw.
-        x_unit: What the x axis counts: "step", "epoch" or "hour".
+        x_unit: What the x axis counts: "step", "epoch", "hour" or "itop_rate".
         events: What happened on the way, marked at the edge of the plot.
         right_percent: Whether the axis at the right is in per cent.
         whose: Whose marks and events they are, where the curves are of several runs: a letter.

@@ -12,6 +12,7 @@ from typing import Any
 from db.history import metrics
 from db.history.declared import LAYER_METRICS, MACHINE_METRICS, METRICS, Metric
 from db.session import Database
+from itop_tui.figures.chart_data import FEW
 from itop_tui.figures.format import figure as number_text
 from itop_tui.figures.format import plain
 from itop_tui.figures.metric_text import Write, writer
@@ -19,6 +20,10 @@ from itop_tui.figures.metric_text import Write, writer
 AT_LAYER = "@"
 
 _OF_LAYER = {metric.name: metric for metric in LAYER_METRICS}
+
+_SCORES = frozenset({"loss", "accuracy"})
+"""Units of what a training improves."""
+_OUTLIERS = 0.1
 
 _FIRST_COMPARED = (
     "loss", "val_accuracy", "itop_rate", "accuracy", "churn", "val_loss", "train_loss", "train_accuracy", "density",
@@ -54,6 +59,15 @@ def all_metrics(layers: Iterable[str] = ()) -> list[Metric]:
     """Everything that can be charted of a run with these layers."""
     names = [f"{metric.name}{AT_LAYER}{layer}" for layer in layers for metric in LAYER_METRICS]
     return [*METRICS.values(), *(found for found in map(find, names) if found is not None)]
+
+
+def outliers(metric: Metric) -> float:
+    """The largest share of a metric's values that may lie outside of its chart.
+
+    What jumps, and the scores that change most at the beginning of a training, are read where they end. What follows a
+    schedule is read as a whole.
+    """
+    return _OUTLIERS if metric.noisy or metric.unit in _SCORES else FEW
 
 
 @dataclass(frozen=True, slots=True)

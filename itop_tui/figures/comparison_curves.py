@@ -7,7 +7,6 @@ averages of equal ranges of steps, two to four for each column of the chart. Eac
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,10 +19,10 @@ from db.runs import attempts
 from db.session import Database
 from itop_tui.figures.braille import FloatArray
 from itop_tui.figures.comparison import NO_STAT, Entry, Stat, join, statistic
-from itop_tui.figures.curve_reader import RunTracks, Wanted, is_dense, is_noisy
+from itop_tui.figures.curve_reader import RunTracks, Wanted, is_dense, is_noisy, range_width
 from itop_tui.figures.curves import EMPTY, Curve, CurveRequest, Members, smoothed
 from itop_tui.figures.events import breaks
-from itop_tui.figures.x_axis import Hours, Linear, Scale, hours
+from itop_tui.figures.x_axis import Hours, Linear, Scale, explored, hours
 
 RAW_UP_TO = 4
 """Curves up to which what was recorded stays behind the smoothed ones; more would hide them."""
@@ -151,8 +150,7 @@ class ComparisonCurves:
         dense = tuple(filter(is_dense, request.names))
         first, last = request.bounds(scale)
         span = (max(1, members.reach) if last is None else last) + 1 - (first or 0)
-        # A power of two: what was read of a run that goes on is continued until the run is twice as long.
-        width = 1 << max(0, math.ceil(math.log2(max(1, span) / (2 * request.buckets))))
+        width = range_width(span, request.buckets)
         # Beside groups, a single run is read at the cursor as they are: by the means of the same ranges.
         joined = any(len(each.runs) > 1 for each in request.members)
         averaged = dense if joined else tuple(name for name in dense if request.smoothing and is_noisy(name))
@@ -206,8 +204,9 @@ def _entry_curve(
 
 
 def _scales(db: Database, request: CurveRequest) -> dict[int, Scale]:
-    """The x axis of each run: its own hours, or the steps or epochs of its entry."""
-    if request.across != "hour":
+    """The x axis of each run: its own hours or R_s, or the steps or epochs of its entry."""
+    reach = {run_id: float(members.reach) for members in request.members for run_id in members.runs}
+    if request.across in ("step", "epoch"):
         return {
             run_id: Linear(members.epoch if request.across == "epoch" else 1.0)
             for members in request.members
@@ -215,6 +214,8 @@ def _scales(db: Database, request: CurveRequest) -> dict[int, Scale]:
         }
 
     def own(run_id: int) -> Scale | None:
+        if request.across == "itop_rate":
+            return explored(metrics.mask_updates(db, run_id), reach[run_id])
         tries = attempts.for_run(db, run_id)
         starts = [attempt.start_step for attempt in tries if attempt.start_step > 0]
         return hours(metrics.moments(db, run_id, beside=starts), tries)

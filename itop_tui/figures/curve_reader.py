@@ -8,6 +8,7 @@ resolution or smoothing, and a resume that took recorded steps back, load again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -20,13 +21,15 @@ from db.records import MaskUpdate, RunRecord, StepMetric
 from db.runs import runs
 from db.session import Database
 from itop_tui.figures.chart_metrics import find
-from itop_tui.figures.curves import EMPTY, AverageTrack, Curve, CurveRequest, CurveTrack, RunCurves
+from itop_tui.figures.curves import EMPTY, AverageTrack, Curve, CurveRequest, CurveTrack, RunCurves, smoothed
 from itop_tui.figures.events import drops
 from itop_tui.figures.update_metrics import read_sparse
-from itop_tui.figures.x_axis import Linear
+from itop_tui.figures.x_axis import Linear, explored
 
 _RATE = "learning_rate"
 _TAIL_LIMIT = 20_000
+_SMOOTHED_WHOLE = 10_000
+"""Steps up to which a moving average is made of each step; of longer runs, of averages finer than the screen."""
 _GENERATIONS = 32
 """Generations that are followed; a longer chain is cut."""
 
@@ -205,9 +208,10 @@ class CurveReader:
         names = tuple(dict.fromkeys((*request.names, *([_RATE] if request.drops else []))))
         first, last = request.bounds(Linear())  # the same steps for every x axis
         wanted = Wanted(names, request.buckets, first, last, request.smoothing, updates=True, generation=generation)
+        wanted = self._of_averages(wanted) if request.smoothing else wanted
         own = self._own
         own.read(wanted)
-        before = self._read_before(wanted, lineage)
+        before = self._read_before(wanted, lineage, request.smoothing)
         falls = np.empty(0)
         if request.drops:
             rate = _joined([before.get(_RATE, EMPTY), own.curves[_RATE]])
@@ -215,16 +219,28 @@ class CurveReader:
         starting = [float(curve.steps[0]) for curve in before.values() if len(curve.steps)]
         return RunCurves(
             request=request,
-            by_name=own.curves,
+            by_name=_smoothed(own, wanted, request.smoothing),
             updates=np.asarray([update.step for update in own.updates if update.update], dtype=np.float64),
             first=None if own.first is None else min([own.first, *starting]),
             last=own.last,
             before=before,
             drops=falls,
+            explored=explored(own.updates, own.last) if own.last is not None else None,
             moments=metrics.moments(self._database, self._run_id, beside=starts) if request.across == "hour" else None,
         )
 
-    def _read_before(self, own: Wanted, lineage: tuple[Stretch, ...]) -> dict[str, Curve]:
+    def _of_averages(self, wanted: Wanted) -> Wanted:
+        """The same, smoothed from averages where to read every step of the window would take long."""
+        end = metrics.steps(self._database, self._run_id, latest=1)
+        reach = end[0].step if end else 0
+        first = wanted.first or 0
+        span = (reach if wanted.last is None else min(reach, wanted.last)) + 1 - first
+        if reach <= _SMOOTHED_WHOLE:
+            return wanted
+        noisy = tuple(name for name in wanted.names if is_dense(name) and is_noisy(name))
+        return replace(wanted, smoothing=0.0, averaged=noisy, width=range_width(span, wanted.buckets))
+
+    def _read_before(self, own: Wanted, lineage: tuple[Stretch, ...], smoothing: float) -> dict[str, Curve]:
         """The metrics of the ancestors, one after the other, each up to where its descendant was forked from it."""
         parts: dict[str, list[Curve]] = {name: [] for name in own.names if lineage}
         for stretch in lineage:
@@ -233,11 +249,28 @@ class CurveReader:
             last = stretch.until if own.last is None else min(stretch.until, own.last)
             tracks = self._ancestors.setdefault(stretch, RunTracks(self._database, stretch.run_id))
             tracks.read(replace(own, first=first, last=last, begin=begin, updates=False))
-            for name, curve in tracks.curves.items():
+            for name, curve in _smoothed(tracks, own, smoothing).items():
                 # Behind a smooth curve, the raw one of another run would only be in the way.
                 smooth = len(curve.smooth_steps) > 0
                 parts[name].append(Curve(curve.smooth_steps, curve.smooth_values) if smooth else curve)
         return {name: _joined(curves) for name, curves in parts.items() if curves}
+
+
+def _smoothed(tracks: RunTracks, wanted: Wanted, weight: float) -> dict[str, Curve]:
+    """The curves of a run, those that were read as averages smoothed."""
+    found = dict(tracks.curves)
+    for name in wanted.averaged:
+        raw, means = found[name], tracks.averages[name]
+        found[name] = Curve(raw.steps, raw.values, means.steps, smoothed(means.steps, means.values, weight))
+    return found
+
+
+def range_width(span: int, buckets: int) -> int:
+    """The steps over which a curve is averaged: two to four ranges a bucket.
+
+    A power of two: what was read of a run that goes on is continued until the run is twice as long.
+    """
+    return 1 << max(0, math.ceil(math.log2(max(1, span) / (2 * buckets))))
 
 
 def _joined(curves: Sequence[Curve]) -> Curve:

@@ -1,7 +1,8 @@
 """A run's curves as arrays ready to draw, thinned out so that no peak is lost.
 
-A smoothed curve is the exponential moving average over every recorded step, corrected for its start; it is
-computed from all of them and only then thinned out, since the average of a thinned curve would be a lie.
+A smoothed curve is the exponential moving average over every recorded step, corrected for its start, and only then
+thinned out: the average of a thinned curve would be wrong. Of long runs it is that of the means of equal ranges of
+steps, which are finer than the screen.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ import numpy as np
 from db.records import Series
 from itop_tui.figures.braille import FloatArray, extremes
 from itop_tui.figures.events import breaks
-from itop_tui.figures.x_axis import Across, Scale
+from itop_tui.figures.x_axis import Across, Explored, Scale
 
+SMOOTHING = (0.0, 0.6, 0.9, 0.98)
+"""Weights of the past in the moving average, from none to much."""
+SMOOTHED = SMOOTHING[1]
+"""The weight with which charts begin."""
 _POINTS_PER_BUCKET = 3
 _DOTS_A_COLUMN = 2
 """Columns of braille dots in a cell."""
@@ -106,6 +111,8 @@ class RunCurves:
     """Steps at which the learning rate dropped."""
     moments: Series | None = None
     """Times of some steps, where they are wanted."""
+    explored: Explored | None = None
+    """Its R_s as an x axis; None where it has not grown."""
 
 
 class MovingAverage:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from itop_tui.figures.braille import FloatArray, Range
-from itop_tui.figures.chart_data import ChartData, Event, Line
-from itop_tui.figures.chart_metrics import ChartSpec, comparison_metrics, find
+from itop_tui.figures.chart_data import FEW, ChartData, Event, Line
+from itop_tui.figures.chart_metrics import ChartSpec, comparison_metrics, find, outliers
 from itop_tui.figures.comparison import Entry
 from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurve, EntryCurves, epochs_known
 from itop_tui.figures.events import placed
+from itop_tui.figures.run_charts import never
 from itop_tui.figures.x_axis import Across, Linear, Scale, across_note
 
 _BY_LETTER = " "
@@ -73,6 +74,11 @@ class ChartedEntries:
         """Whether the x axis can count epochs: the length of every entry's is known."""
         return epochs_known(self.entries)
 
+    @property
+    def explores(self) -> bool:
+        """Whether the x axis can be R_s: a run has a mask that changes."""
+        return any(run.method != "dense" and not run.config.get("fix") for entry in self.entries for run in entry.runs)
+
     def window_scale(self, across: Across) -> Scale:
         """A window is one of the x axis: each run may have another scale."""
         return Linear()
@@ -88,6 +94,10 @@ class ChartedEntries:
     def note(self, across: Across) -> str:
         """What a reader has to know of the x axis."""
         return across_note(self.curves.scales.values()) if self.curves is not None else ""
+
+    def never(self, spec: ChartSpec) -> bool:
+        """Whether none of the runs will record what a chart shows."""
+        return all(never(spec, run) for entry in self.entries for run in entry.runs)
 
     def chart(self, spec: ChartSpec, across: Across, *, with_marks: bool) -> ChartData:
         """What one chart shows."""
@@ -106,10 +116,10 @@ class ChartedEntries:
             marks, happened = self.marked.places(known.scales)
         metric = find(name)
         return ChartData(
-            lines=lines_of(curves),
+            lines=lines_of(curves, FEW if metric is None else outliers(metric)),
             marks=marks,
             broken=tuple(mark for _, _, curve in curves for mark in curve.broken),
-            empty="none of these runs recorded it",
+            empty="no R_s grew yet" if across == "itop_rate" and not known.scales else "none of these runs recorded it",
             x_unit=across,
             events=happened,
             whose=self.marked.letter if self.marked is not None else "",
@@ -120,8 +130,11 @@ class ChartedEntries:
         )
 
 
-def lines_of(curves: Sequence[tuple[int, Entry, EntryCurve]]) -> tuple[Line, ...]:
-    """The lines of a chart, of each entry that is shown, with its place; raw ones first, so that they lie behind."""
+def lines_of(curves: Sequence[tuple[int, Entry, EntryCurve]], outlying: float) -> tuple[Line, ...]:
+    """The lines of a chart, of each entry that is shown, with its place; raw ones first, so that they lie behind.
+
+    Of each, a share of `outlying` at most may lie outside of the y axis.
+    """
     shown = [each for each in curves if len(each[2].x)]
     raw = [
         Line("", curve.raw_x, curve.raw_y, f"dim-{at}", position=at)
@@ -130,7 +143,7 @@ def lines_of(curves: Sequence[tuple[int, Entry, EntryCurve]]) -> tuple[Line, ...
     ]
     own = [
         Line(_BY_LETTER, curve.x, curve.y, f"curve-{at}", marker=entry.letter, position=at, std=curve.std, n=curve.n,
-             last=curve.last, runs=entry.n, mean_x=curve.mean_x, mean_y=curve.mean_y)
+             last=curve.last, runs=entry.n, mean_x=curve.mean_x, mean_y=curve.mean_y, outliers=outlying)
         for at, entry, curve in shown
     ]  # fmt: skip
     return (*raw, *own)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -11,12 +11,13 @@ from db.history.declared import MACHINE_METRICS, Metric
 from db.records import AttemptRecord, CheckpointRecord, RunRecord
 from itop_tui.figures.braille import Range
 from itop_tui.figures.chart_data import TONES, ChartData, Event, Line
-from itop_tui.figures.chart_metrics import ChartSpec
+from itop_tui.figures.chart_metrics import ChartSpec, outliers
+from itop_tui.figures.comparison import Stat
 from itop_tui.figures.curves import EMPTY, Curve, RunCurves
 from itop_tui.figures.events import drop, happenings, placed
 from itop_tui.figures.format import MASK_FIGURES
 from itop_tui.figures.metric_text import writer
-from itop_tui.figures.x_axis import Across, Hours, Linear, Scale, hours
+from itop_tui.figures.x_axis import Across, Linear, Scale, hours
 
 _MARKERS = "●▲■◆✚★▼○"
 """On each line of a chart with several, so that they can be distinguished without colour."""
@@ -37,12 +38,19 @@ class ChartedRun:
         """Whether the x axis can count epochs."""
         return self.run.total_steps > 0 and self.run.total_epochs > 0
 
+    @property
+    def explores(self) -> bool:
+        """Whether the x axis can be R_s: it has grown."""
+        return self.curves is not None and self.curves.explored is not None
+
     def window_scale(self, across: Across) -> Scale:
         """The x axis, as a window is one of steps; steps where what it needs is not known."""
         if across == "epoch" and self.epochs_known:
             return Linear(self.run.total_steps / self.run.total_epochs)
         if across == "hour" and self.curves is not None and self.curves.moments is not None:
             return hours(self.curves.moments, self.attempts) or Linear()
+        if across == "itop_rate" and self.curves is not None:
+            return self.curves.explored or Linear()
         return Linear()
 
     def limits(self, across: Across) -> Range | None:
@@ -52,7 +60,11 @@ class ChartedRun:
     def note(self, across: Across) -> str:
         """What a reader has to know of the x axis."""
         scale = self.window_scale(across)
-        return scale.note if isinstance(scale, Hours) else ""
+        return scale.note if not isinstance(scale, Linear) else ""
+
+    def never(self, spec: ChartSpec) -> bool:
+        """Whether a chart will have no data, whatever else is recorded."""
+        return never(spec, self.run)
 
     def chart(self, spec: ChartSpec, across: Across, *, with_marks: bool) -> ChartData:
         """What one chart shows."""
@@ -83,15 +95,15 @@ def chart_data(
         name = labels[figure.name]
         draw = partial(_line, scale=scale, figure=figure, right=right)
         before = curves.before.get(figure.name, EMPTY)
-        # A parent's own hours are others: its curve has no place among this run's.
-        if len(before.steps) and unit != "hour":
+        # A parent's own hours and R_s are others: its curve has no place among this run's.
+        if len(before.steps) and isinstance(scale, Linear):
             lines.append(draw(before, label=f"{name} parent".strip(), tone="parent"))
         marker = _MARKERS[number % len(_MARKERS)] if len(figures) > 2 or (right and number) else ""
         tone = TONES[number % len(TONES)]
         if len(curve.smooth_steps):
-            lines.append(draw(curve, label=name or "raw", tone="raw"))
-            smoothed = Curve(curve.smooth_steps, curve.smooth_values)
-            lines.append(draw(smoothed, label=f"{name} smooth".strip(), tone=tone, marker=marker))
+            lines.append(draw(curve, label=name, tone="raw"))
+            smoothed = draw(Curve(curve.smooth_steps, curve.smooth_values), label=name, tone=tone, marker=marker)
+            lines.append(replace(smoothed, smooth=True, last=Stat(float(curve.values[-1]), None, 1)))
         else:
             lines.append(draw(curve, label=name, tone=tone, marker=marker))
         places = scale.place(np.array([step for step, _ in curve.broken]))
@@ -109,7 +121,7 @@ def chart_data(
         events=placed([*known, *_drops(curves)], scale) if known is not None else (),
         right_percent=bool(right_ones) and right_ones[0].percent,
         smoothing=curves.request.smoothing if any(line.tone == "raw" for line in lines) else 0.0,
-        x_note=scale.note if isinstance(scale, Hours) else "",
+        x_note=scale.note if not isinstance(scale, Linear) else "",
     )
 
 
@@ -118,7 +130,7 @@ def limits(curves: RunCurves | None, scale: Scale) -> Range | None:
     if curves is None or curves.first is None or curves.last is None or curves.last <= curves.first:
         return None
     first = curves.first
-    if isinstance(scale, Hours):  # from where it was forked on: an ancestor's own hours are others
+    if not isinstance(scale, Linear):  # from where it was forked on: an ancestor's own hours are others
         first = max(first, float(scale.steps[0]) - 1)
     low, high = scale.place(np.array([first, curves.last])).tolist()
     return low, high
@@ -134,6 +146,7 @@ def _line(curve: Curve, *, scale: Scale, figure: Metric, right: bool, label: str
         marker=marker,
         right=right,
         write=writer(figure),
+        outliers=outliers(figure),
     )
 
 
@@ -146,19 +159,33 @@ def _says_nothing(figure: Metric, run: RunRecord) -> bool:
     return run.method == "dense" and (figure.name in MASK_FIGURES or figure.source in _OF_UPDATES)
 
 
+def _lacking(spec: ChartSpec, run: RunRecord) -> str:
+    """Why a run never records what a chart shows; empty where it may."""
+    figures = spec.figures
+    if figures and all(_says_nothing(figure, run) for figure in figures):
+        return "a dense run has no mask"
+    if run.config.get("fix") and all(figure.name == "death_rate" or figure.source == "update" for figure in figures):
+        return "the mask is fixed: nothing dies"
+    known = run.metrics.keys() & set(MACHINE_METRICS)
+    if not spec.of_machine or known & set(spec.names):
+        return ""
+    return "its machine does not report it" if known else "nothing was recorded" if run.status.is_terminal else ""
+
+
+def never(spec: ChartSpec, run: RunRecord) -> bool:
+    """Whether a run never records what a chart shows."""
+    return not spec.figures or bool(_lacking(spec, run))
+
+
 def why_empty(spec: ChartSpec, run: RunRecord) -> str:
     """Why there is nothing on a chart."""
     figures = spec.figures
     if not figures:
         return "choose metrics for this chart"
-    if all(_says_nothing(figure, run) for figure in figures):
-        return "a dense run has no mask"
-    if run.config.get("fix") and all(figure.name == "death_rate" or figure.source == "update" for figure in figures):
-        return "the mask is fixed: nothing dies"
+    if lacking := _lacking(spec, run):
+        return lacking
     if run.status == "queued":
         return "waiting for its device"
-    if spec.of_machine and run.metrics.keys() & set(MACHINE_METRICS):
-        return "its machine does not report it"
     if not run.status.is_active:
         return "nothing was recorded"
     sources = {figure.source for figure in figures}

@@ -1,4 +1,4 @@
-"""What the x axis of charts counts: steps, epochs, or the hours that training took.
+"""What the x axis of charts counts: steps, epochs, the hours that training took, or R_s.
 
 Curves are read by steps; a `Scale` says where a step lies on the axis and which step a place on it is.
 """
@@ -11,20 +11,22 @@ from typing import Literal
 
 import numpy as np
 
-from db.records import AttemptRecord, Series
+from db.records import AttemptRecord, MaskUpdate, Series
 from itop_tui.figures.braille import FloatArray
 from itop_tui.figures.format import duration, plural
 
-Across = Literal["step", "epoch", "hour"]
-ACROSS: tuple[Across, ...] = ("step", "epoch", "hour")
+Across = Literal["step", "epoch", "hour", "itop_rate"]
+ACROSS: tuple[Across, ...] = ("step", "epoch", "hour", "itop_rate")
 """What the x axis can count, in the order a key goes through them."""
+EXPLORED = "R_s, a straight line between mask updates"
+"""What a reader has to know of an x axis of R_s."""
 TIME = "training time"
 """What an x axis of hours is called: what it writes may be seconds or days."""
 
 
 def axis_name(across: str) -> str:
     """What an x axis is called."""
-    return TIME if across == "hour" else f"{across}s"
+    return {"hour": TIME, "itop_rate": "R_s"}.get(across, f"{across}s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +96,68 @@ class Hours:
         return f"{TIME}, {plural(self.left_out, 'pause')} of {duration(self.seconds_left_out)} left out"
 
 
-Scale = Linear | Hours
+@dataclass(frozen=True, slots=True, eq=False)
+class Explored:
+    """R_s: the share of all maskable weights that were ever active. It grows at mask updates, and never shrinks.
+
+    Between two updates it is a straight line, so that what happened there has places of its own. What comes after its
+    last growth lies at its end.
+
+    Attributes:
+        steps: The steps at which it grew, ascending, the first mask's among them.
+        rates: What it was there, strictly ascending.
+        last: The last step of the run.
+    """
+
+    steps: FloatArray
+    rates: FloatArray
+    last: float
+
+    @property
+    def unit(self) -> Across:
+        """What it counts."""
+        return "itop_rate"
+
+    def place(self, steps: FloatArray) -> FloatArray:
+        """Where steps lie on the axis."""
+        placed: FloatArray = np.interp(steps, self.steps, self.rates)
+        return placed
+
+    def step(self, place: float) -> float:
+        """Which step a place on the axis is: at its end, the last one."""
+        return self.last if place >= self.rates[-1] else float(np.interp(place, self.rates, self.steps))
+
+    @property
+    def note(self) -> str:
+        """What a reader has to know of it."""
+        return EXPLORED
+
+
+Scale = Linear | Hours | Explored
 """The x axis."""
 
 
 def across_note(scales: Iterable[Scale]) -> str:
     """What is to be known of the x axis of several runs; empty for steps and epochs."""
-    timed = [scale for scale in scales if isinstance(scale, Hours)]
+    known = list(scales)
+    if any(isinstance(scale, Explored) for scale in known):
+        return EXPLORED
+    timed = [scale for scale in known if isinstance(scale, Hours)]
     if not timed:
         return ""
     return TIME + (", pauses left out" if any(scale.left_out for scale in timed) else "")
+
+
+def explored(updates: Iterable[MaskUpdate], last: float) -> Explored | None:
+    """The scale of a run's R_s, by its mask updates and its last step; None while it has not grown."""
+    steps, rates = [], []
+    for update in updates:
+        if update.itop_rate is not None and (not rates or update.itop_rate > rates[-1]):
+            steps.append(float(update.step))
+            rates.append(update.itop_rate)
+    if len(rates) < 2:
+        return None
+    return Explored(np.array(steps), np.array(rates), max(last, steps[-1]))
 
 
 def hours(moments: Series, attempts: Sequence[AttemptRecord]) -> Hours | None:

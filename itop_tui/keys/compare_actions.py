@@ -58,10 +58,12 @@ ACTIONS = (
     _quiet("cursor_right", "right_square_bracket", "cursor right", "Move the cursor to the right.",
            call="move_cursor(1)"),
     _quiet("cursor_off", "backslash", "no cursor", "Remove the cursor."),
-    _chart("smooth", "m", "smooth", "Smooth noisy curves: off, a little, more, much. With up to four, the raw line "
+    _chart("smooth", "m", "smooth", "Smooth noisy curves: a little, more, much, off. With up to four, the raw line "
            "stays visible."),
     _chart("toggle_log", "y", "log axis", "Losses and learning rate on a logarithmic or a linear axis."),
-    _chart("next_across", "X", "x-axis", "The x-axis: steps, epochs, or hours of training."),
+    _chart("next_bounds", "Z", "y range", "What the y-axis reaches: all but outliers, which are marked at its edge "
+           "(▴▾); all values; or 0 to 100 % where values are in per cent."),
+    _chart("next_across", "X", "x-axis", "The x-axis: steps, epochs, hours of training, or R_s."),
     _quiet("toggle_marks", "M", "marks", "Show or hide the marks of the run at the cursor: mask updates, learning-rate "
            "drops, resumes, checkpoints."),
     _show("leave", "escape,q,backspace", "back", "Back to the screen before."),

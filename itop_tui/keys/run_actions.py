@@ -64,9 +64,11 @@ ACTIONS = (
     _quiet("cursor_right", "right_square_bracket", "cursor right", "Move the cursor to the right.",
            call="move_cursor(1)"),
     _quiet("cursor_off", "backslash", "no cursor", "Remove the cursor."),
-    _chart("smooth", "m", "smooth", "Smooth noisy curves: off, a little, more, much. The raw line stays visible."),
+    _chart("smooth", "m", "smooth", "Smooth noisy curves: a little, more, much, off. The raw line stays visible."),
     _chart("toggle_log", "y", "log axis", "Loss and learning rate on a logarithmic or a linear axis."),
-    _chart("next_across", "X", "x-axis", "The x-axis: steps, epochs, or hours of training."),
+    _chart("next_bounds", "Z", "y range", "What the y-axis reaches: all but outliers, which are marked at its edge "
+           "(▴▾); all values; or 0 to 100 % where values are in per cent."),
+    _chart("next_across", "X", "x-axis", "The x-axis: steps, epochs, hours of training, or R_s."),
     _quiet("show_machine", "H", "hardware", "Show the charts of what the run uses of its machine, or those of its "
            "training."),
     _quiet("toggle_marks", "M", "marks", "Show or hide the marks: mask updates, learning-rate drops, resumes, "

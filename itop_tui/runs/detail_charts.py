@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from db.records import RunRecord
 from itop_tui.chart.chart import Chart
 from itop_tui.figures.chart_metrics import ChartSpec
-from itop_tui.figures.curves import CurveRequest, RunCurves
+from itop_tui.figures.curves import SMOOTHED, CurveRequest, RunCurves
 from itop_tui.figures.run_charts import ChartedRun
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class DetailCharts(Vertical):
         if not self.is_on_screen or not visible:
             return None
         names = tuple(name for spec in visible for name in spec.names)
-        return CurveRequest(names=names, columns=max(16, self.size.width))
+        return CurveRequest(names=names, columns=max(16, self.size.width), smoothing=SMOOTHED)
 
     def describe(self, run: RunRecord | None) -> None:
         """Show another run, or what is newer of the same one; its curves come when they were read."""

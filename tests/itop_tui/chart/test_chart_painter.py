@@ -16,17 +16,25 @@ from itop_tui.chart.chart_painter import GUTTER, PaintedChart, Painter
 from itop_tui.chart.cursor_reading import ReadingPart, laid_out
 from itop_tui.chart.plot_frame import PlotFrame
 from itop_tui.figures import axis, braille
-from itop_tui.figures.chart_data import ChartData, Event, Line
+from itop_tui.figures.chart_data import OUTSIDE_GLYPHS, ChartData, Event, Line
 from itop_tui.figures.format import figure
+from itop_tui.figures.y_range import Bounds
 from tests.itop_tui.run.hosting import Host
 
 SIZES = st.tuples(st.integers(20, 120), st.integers(6, 60))
 
 
-def painted(data: ChartData, size: tuple[int, int], xs: tuple[float, float], *, log_scale: bool = False) -> list[str]:
+def painted(
+    data: ChartData,
+    size: tuple[int, int],
+    xs: tuple[float, float],
+    *,
+    log_scale: bool = False,
+    bounds: Bounds = "robust",
+) -> list[str]:
     """The rows of a chart."""
     canvas = CellCanvas(*size)
-    Painter(PaintedChart(data, "title", xs, log_scale=log_scale), canvas, lambda name: Style()).paint()
+    Painter(PaintedChart(data, "title", xs, log_scale=log_scale, bounds=bounds), canvas, lambda name: Style()).paint()
     return ["".join(canvas.character(column, row) for column in range(size[0])) for row in range(size[1])]
 
 
@@ -151,3 +159,68 @@ def test_a_reading_keeps_its_values_and_stays_within_its_lines(
     assert len(lines[0]) <= max(0, beside)
     assert all(len(line) <= width for line in lines[1:])
     assert [word for word in " ".join(lines).split() if word.isdecimal()] == [str(value) for _, value in parts]
+
+
+# ------------------------------------------------------------------------------ outside of the y axis, and behind
+
+
+STEPS = np.arange(400.0)
+XS = (0.0, 399.0)
+
+
+def test_values_outside_of_the_axis_are_marked_in_their_columns_and_in_the_tone_of_their_line() -> None:
+    values = 1 + 0.01 * np.sin(STEPS)
+    values[[100, 300]] = 50.0, -50.0
+    canvas = CellCanvas(80, 16)
+    Painter(PaintedChart(ChartData((Line("", STEPS, values, outliers=0.1),)), "", XS), canvas, _named_style).paint()
+    frame = PlotFrame(GUTTER, 1, 80 - GUTTER, 14, XS, (0.0, 1.0))
+    found = {
+        (canvas.character(column, row), column, row)
+        for row in range(1, 15)
+        for column in range(GUTTER, 80)
+        if canvas.character(column, row) in OUTSIDE_GLYPHS
+    }
+    assert ("▴", frame.column(100), 1) in found
+    assert ("▾", frame.column(300), 14) in found
+    assert all(abs(column - frame.column(100 if glyph == "▴" else 300)) <= 1 for glyph, column, _ in found)
+    tones = {segment.style.color for segment in canvas.strip(1, Style()) if "▴" in segment.text and segment.style}
+    assert tones == {_named_style("first").color}
+    reached = painted(ChartData((Line("", STEPS, values, outliers=0.1),)), (80, 16), XS, bounds="all")
+    assert not any(glyph in "".join(reached) for glyph in OUTSIDE_GLYPHS)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_what_was_recorded_is_never_over_a_curve(seed: int) -> None:
+    noise = np.random.default_rng(seed)
+    own = [
+        Line("", STEPS, 0.5 + noise.normal(0, 0.02, 400), "first"),
+        Line("", STEPS, 0.5 + noise.normal(0, 0.02, 400), "second", right=True),
+    ]
+    raw = [
+        Line("", STEPS, 0.5 + noise.normal(0, 0.3, 400), "raw", right=right) for right in (False, True)
+    ]  # fmt: skip
+    ends = [Line("", np.array(XS), np.array([-1.0, 2.0]), "parent", right=right) for right in (False, True)]
+    alone, over = _cells((*ends, *own)), _cells((*own, *ends, *raw))
+    drawn = {cell: what for cell, what in alone.items() if is_drawn(what[0])}
+    assert drawn
+    assert all(over[cell] == what for cell, what in drawn.items())
+
+
+def _named_style(name: str) -> Style:
+    names = ["first", "second", "raw", "parent"]
+    return Style(color=f"color({1 + names.index(name)})") if name in names else Style()
+
+
+def _cells(lines: tuple[Line, ...]) -> dict[tuple[int, int], tuple[str, Style | None]]:
+    """The character and style of each cell within the axes."""
+    canvas = CellCanvas(80, 16)
+    Painter(PaintedChart(ChartData(lines), "", XS, bounds="all"), canvas, _named_style).paint()
+    found: dict[tuple[int, int], tuple[str, Style | None]] = {}
+    for row in range(1, 15):
+        column = 0
+        for segment in canvas.strip(row, Style()):
+            for character in segment.text:
+                if GUTTER <= column < 80 - GUTTER:
+                    found[row, column] = (character, segment.style)
+                column += 1
+    return found

@@ -146,7 +146,6 @@ async def test_a_run_exports_its_chart(opened: Opened, tmp_path: Path) -> None:
         run = app.screen
         assert isinstance(run, RunScreen)
         await until(pilot, lambda: any(len(chart.data.lines) for chart in run.charts.charts), "its curves")
-        await pilot.press("m")
         await until(pilot, lambda: any(chart.data.smoothing for chart in run.charts.charts), "smooth curves")
         await export(pilot, app, "svg")
     (made,) = tmp_path.glob("*.svg")  # noqa: ASYNC240 - nothing else waits here

@@ -16,7 +16,7 @@ from db.records import StepMetric
 from db.runs import checkpoints, runs
 from db.session import Database
 from engine.training.checkpoint import write
-from itop_tui.chart.charts_pane import MarkLegend
+from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.chart.scatter import Scatter
 from itop_tui.compare.compare_screen import CompareScreen
 from itop_tui.compare.entry_list import EntryList
@@ -158,7 +158,6 @@ async def test_charts_zoom_pan_smooth_and_change_their_axes(opened: Opened) -> N
         assert screen.query_one(EntryList).readings[0] != reading
         await press(pilot, screen, "right_square_bracket", "backslash")
         assert screen.curves.cursor is None
-        await press(pilot, screen, "m")
         await until(pilot, lambda: any(line.tone == "dim-0" for line in pane.chart.data.lines), "the raw curve behind")
         smooth = lines(screen)[0]
         assert np.nanstd(np.diff(smooth.y)) < 0.5 * np.nanstd(np.diff(pane.chart.data.lines[0].y))
@@ -176,6 +175,12 @@ async def test_charts_zoom_pan_smooth_and_change_their_axes(opened: Opened) -> N
         zoomed = window(screen)
         assert zoomed is not None
         assert zoomed[1] * 3600 < 299
+        await press(pilot, screen, "X")
+        assert pane.chart.data.x_unit == "itop_rate"
+        assert window(screen) is None
+        # The run's R_s at its first and at its last mask update.
+        assert lines(screen)[0].x[[0, -1]].tolist() == pytest.approx([0.05, 1 - 0.95 * np.exp(-300 / 800)], abs=0.01)
+        assert "R_s" in pane.chart.render_line(pane.chart.size.height - 1).text
         await press(pilot, screen, "X")
         assert pane.chart.data.x_unit == "step"
         await press(pilot, screen, "z", "tab")

@@ -59,7 +59,7 @@ async def test_groups_and_how_everything_is_shown_come_back(opened: Opened) -> N
     async with opened() as (pilot, screen):
         await press(pilot, screen, "g", "X", "m", "M", "y", "tab", "i", "5", "v")
         await left_as(
-            pilot, screen, (1, 2, 3, 4, 5, 6), tab="layers", layers="R_s", smoothing=0.6, chart="val_accuracy"
+            pilot, screen, (1, 2, 3, 4, 5, 6), tab="layers", layers="R_s", smoothing=0.9, chart="val_accuracy"
         )
     async with opened() as (pilot, screen):
         await until(pilot, lambda: screen.tab == "layers" and screen.is_settled, "the tab")
@@ -68,7 +68,7 @@ async def test_groups_and_how_everything_is_shown_come_back(opened: Opened) -> N
         assert not screen.query_one(EntryList).display
         await press(pilot, screen, "1")
         charts = screen.curves
-        assert (charts.across, charts.smoothing, charts.with_marks, logarithmic(screen)) == ("epoch", 0.6, False, False)
+        assert (charts.across, charts.smoothing, charts.with_marks, logarithmic(screen)) == ("epoch", 0.9, False, False)
         assert charts.chart.title == "validation accuracy"
 
 

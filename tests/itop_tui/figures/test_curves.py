@@ -13,6 +13,7 @@ from db.history.writer import MetricWriter
 from db.records import RunStatus, StepMetric
 from db.runs import attempts, runs
 from db.session import Database
+from itop_tui.figures import curve_reader
 from itop_tui.figures.curve_reader import CurveReader
 from itop_tui.figures.curves import Curve, CurveRequest, MovingAverage
 from tests.itop_tui.run.fabricate import record_run, start, step_metric
@@ -137,6 +138,34 @@ def test_the_smoothed_curve_is_the_average_over_all_steps_not_over_the_thinned_o
     assert len(curve.smooth_steps) <= 3 * 2 * 30
     for step, value in zip(curve.smooth_steps.tolist(), curve.smooth_values.tolist(), strict=True):
         assert value == pytest.approx(truth[int(step)])
+
+
+def test_a_long_run_is_smoothed_from_means_finer_than_the_screen(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curve_reader, "_SMOOTHED_WHOLE", 500)
+
+    def noisy(metric: StepMetric) -> StepMetric:
+        return replace(metric, loss=metric.step / 1_000 + metric.step * 7919 % 101)
+
+    run = record_run(database, steps=2_000, total_steps=4_000, alter=noisy)
+    request = CurveRequest(names=("loss",), columns=30, smoothing=0.9)
+    reader = CurveReader(database, run.id)
+    curve = read(reader, request, database, run.id)["loss"]
+    values = np.array([step / 1_000 + step * 7919 % 101 for step in range(1, 2_001)])
+    assert len(curve.smooth_steps) >= request.buckets
+    assert curve.smooth_steps[-1] <= 2_000
+    late = curve.smooth_steps > 200
+    assert np.abs(curve.smooth_values[late] - values.mean()).max() < 0.2 * values.std()
+    attempt = attempts.latest(database, run.id)
+    assert attempt is not None
+    with MetricWriter(database, run.id, attempt.id) as writer:
+        for step in range(2_001, 2_101):
+            writer.step(replace(step_metric(step), loss=900.0))
+        writer.flush()
+    grown = read(reader, request, database, run.id)["loss"]
+    assert grown.smooth_steps[-1] > 2_000
+    assert grown.smooth_values[-1] > 800
 
 
 def test_an_average_can_be_continued_and_steps_over_what_is_not_finite() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.records import Series
-from itop_tui.figures.x_axis import Hours, Linear, across_note, hours
+from db.records import MaskUpdate, Series
+from itop_tui.figures.x_axis import Hours, Linear, across_note, explored, hours
 from tests.itop_tui.run import made
 
 
@@ -49,3 +49,32 @@ def test_a_place_in_time_and_its_step_are_one_another(gaps: list[tuple[int, floa
     assert (np.diff(scale.hours) > 0).all()
     x = scale.hours[0] + place * (scale.hours[-1] - scale.hours[0])
     assert scale.place(np.array([scale.step(x)]))[0] == pytest.approx(x, rel=1e-6, abs=1e-9)
+
+
+def _update(number: int, step: int, rate: float | None) -> MaskUpdate:
+    return MaskUpdate(number, step, 0.5, 1, 1, 100, 0.05, rate)
+
+
+def test_the_axis_of_explored_weights_ends_where_nothing_new_is_explored() -> None:
+    updates = [_update(0, 0, 0.05), _update(1, 100, 0.25), _update(2, 200, 0.25), _update(3, 300, 0.45)]
+    scale = explored(updates, 1_000.0)
+    assert scale is not None
+    assert scale.place(np.array([0.0, 50.0, 100.0, 200.0, 300.0, 1_000.0])).tolist() == pytest.approx(
+        [0.05, 0.15, 0.25, 0.35, 0.45, 0.45]
+    )
+    assert scale.step(0.15) == pytest.approx(50)
+    assert scale.step(0.45) == 1_000, "all that came after the last growth"
+    assert across_note([scale]) == scale.note
+    assert explored(updates[:1], 90.0) is None
+    assert explored([_update(0, 0, 0.05), _update(1, 100, 0.05)], 90.0) is None, "a fixed mask explores nothing"
+    assert explored([_update(0, 0, None)], 90.0) is None
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.floats(1e-4, 0.05)), min_size=2, max_size=20), st.floats(0, 1))
+def test_a_place_in_what_is_explored_and_its_step_are_one_another(gaps: list[tuple[int, float]], part: float) -> None:
+    steps, rates = np.cumsum([gap for gap, _ in gaps]), np.cumsum([rate for _, rate in gaps])
+    updates = [_update(at, int(step), float(rate)) for at, (step, rate) in enumerate(zip(steps, rates, strict=True))]
+    scale = explored(updates, float(steps[-1]) + 10)
+    assert scale is not None
+    place = rates[0] + part * (rates[-1] - rates[0])
+    assert scale.place(np.array([scale.step(place)]))[0] == pytest.approx(place)

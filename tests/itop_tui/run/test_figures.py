@@ -17,7 +17,7 @@ from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, ChartSpec, all_metric
 from itop_tui.figures.curve_reader import CurveReader, Stretch, lineage
 from itop_tui.figures.curves import CurveRequest
 from itop_tui.figures.format import figure, percent
-from itop_tui.figures.run_charts import chart_data, limits, why_empty
+from itop_tui.figures.run_charts import chart_data, limits, never, why_empty
 from itop_tui.figures.x_axis import Hours, Linear
 from tests.described import described
 from tests.itop_tui.run import made
@@ -62,6 +62,16 @@ def test_what_a_machine_does_not_report_is_said_apart_from_what_was_not_recorded
     for run in (made.run(metrics={"host_cpu": 0.5}), made.run(metrics={"host_cpu": 0.5}, **ended)):
         assert why_empty(gpu, run) == "its machine does not report it"
         assert why_empty(ChartSpec(("gpu_load", "loss")), run) != "its machine does not report it"
+
+
+def test_a_chart_is_empty_for_good_where_its_run_never_records_it() -> None:
+    mask, loss, gpu = ChartSpec(("churn", "survival")), ChartSpec(("loss",)), ChartSpec(("gpu_load",))
+    dense = made.run(method="dense", config=settings(sparse=False))
+    assert [never(spec, dense) for spec in (mask, loss, gpu)] == [True, False, False]
+    assert [never(spec, made.run()) for spec in (mask, loss, gpu)] == [False, False, False]
+    assert never(gpu, made.run(metrics={"host_cpu": 0.5}))
+    assert not never(gpu, made.run(metrics={"host_cpu": 0.5, "gpu_load": 0.5}))
+    assert never(gpu, made.run(status=RunStatus.COMPLETED, ended_at=1.0))
 
 
 def test_figures_of_another_unit_have_the_axis_at_the_right_and_markers() -> None:

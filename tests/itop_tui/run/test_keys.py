@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,14 +15,16 @@ from textual.widgets import Input
 
 from db.models import RunRow
 from db.paths import run_folder
-from db.records import RunQuery, RunStatus
+from db.records import RunQuery, RunStatus, StepMetric
 from db.runs import checkpoints, commands, runs
 from db.session import Database
 from engine.launch import submit
 from itop_tui.chart.chart import Chart
 from itop_tui.chart.heat_map import HeatMap
+from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.dialogs.help import HelpScreen
 from itop_tui.dialogs.questions import Confirm
+from itop_tui.figures.format import figure
 from itop_tui.keys import in_scope
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.config_tab import ConfigPane
@@ -32,6 +35,7 @@ from itop_tui.run.run_screen import RunScreen
 from itop_tui.run.run_tabs import TABS
 from itop_tui.widgets.tab_line import TabLine
 from tests.itop_tui.run.conftest import RUNNING, STOPPED
+from tests.itop_tui.run.fabricate import record_run, settings
 from tests.itop_tui.run.hosting import keep_alive, run_screen, shows_curves, until
 
 T = TypeVar("T")
@@ -166,20 +170,23 @@ async def test_pointing_with_the_mouse_reads_on_every_chart(opened: Opened) -> N
     assert len({chart.cursor for chart in visible(screen)}) == 1
 
 
-async def test_smoothing_keeps_the_raw_line_behind(opened: Opened) -> None:
+async def test_curves_are_smooth_at_first_with_the_raw_line_behind(opened: Opened) -> None:
     pilot, screen = opened
-    await pilot.press("m")
-    await settled(pilot, screen)
-    lines = screen.charts.charts[0].data.lines
-    assert [(line.label, line.tone) for line in lines] == [
-        ("train", "raw"),
-        ("train smooth", "first"),
-        ("val", "second"),
+    chart = screen.charts.charts[0]
+    assert [(line.label, line.tone, line.smooth) for line in chart.data.lines] == [
+        ("train", "raw", False),
+        ("train", "first", True),
+        ("val", "second", False),
     ]
-    assert "smoothing 0.6" in screen.query_one(TabLine).note
+    raw, smooth = chart.data.lines[:2]
+    # The legend has each metric once, with the last value that was recorded.
+    assert f"━ train {figure(float(raw.y[-1]))}" in chart.render_line(0).text
+    assert chart.render_line(0).text.count("train") == 1
+    assert f"train smooth {figure(float(smooth.y[-1]))}" in chart.readout(450)
+    assert "smoothing 0.6 (m)" in screen.query_one(TabLine).note
     await pilot.press("m", "m", "m")
     await settled(pilot, screen)
-    assert [line.label for line in screen.charts.charts[0].data.lines] == ["train", "val"]
+    assert [(line.label, line.smooth) for line in chart.data.lines] == [("train", False), ("val", False)]
 
 
 async def test_the_axes_and_the_marks_can_be_changed(opened: Opened) -> None:
@@ -196,6 +203,42 @@ async def test_the_axes_and_the_marks_can_be_changed(opened: Opened) -> None:
     await pilot.press("X")
     assert chart.data.x_unit == "epoch"
     assert chart.data.lines[0].x[-1] == pytest.approx(4.5)
+
+
+async def test_charts_of_masks_leave_their_room_where_there_is_none(recorded: None, database: Database) -> None:
+    run = record_run(database, steps=100, config=settings(sparse=False))
+    async with run_screen(Database.open, run.id) as (pilot, screen):
+        await settled(pilot, screen)
+        shown = [chart.title for chart in visible(screen)]
+        assert shown[:4] == ["loss", "accuracy", "learning rate", "samples/s"]
+        assert all(len(chart.data.lines) for chart in visible(screen)[:4])
+        assert f"of 8, {8 - len(shown)} empty" in screen.query_one(TabLine).note
+
+
+async def test_outliers_are_marked_until_all_values_are_wanted(recorded: None, database: Database) -> None:
+    def spiked(metric: StepMetric) -> StepMetric:
+        return replace(metric, loss=50_000.0 if metric.step in (200, 201) else metric.loss)
+
+    run = record_run(database, steps=400, alter=spiked)
+    async with run_screen(Database.open, run.id) as (pilot, screen):
+        chart = screen.charts.charts[0]
+        legend = screen.query_one(MarkLegend)
+        assert chart.is_cut
+        assert "▴▾ outside of the y-axis (Z)" in str(legend.render())
+        assert "▴" in chart.render_line(1).text
+        assert "50000" in chart.readout(200).replace(",", "")
+        await pilot.press("Z")
+        assert not now(chart.is_cut)
+        assert not now(legend.outside)
+        assert "▴" not in chart.render_line(1).text
+        assert "y: all values (Z)" in screen.query_one(TabLine).note
+        await pilot.press("Z")
+        accuracy = screen.charts.charts[1]
+        texts = [accuracy.render_line(row).text for row in range(accuracy.size.height)]
+        assert any(text.lstrip().startswith("100%") for text in texts)
+        assert any(text.lstrip().startswith("0%") for text in texts)
+        await pilot.press("Z")
+        assert now(chart.is_cut)
 
 
 async def test_the_layers_and_their_heat_maps(opened: Opened) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from textual.events import MouseDown, MouseMove, MouseUp
 from textual.pilot import Pilot
@@ -19,9 +21,10 @@ from db.session import Database
 from engine.launch.processes import host_name
 from itop_tui.app import ItopApp
 from itop_tui.chart.chart_painter import GUTTER
-from itop_tui.chart.charts_pane import MarkLegend
+from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, MACHINE_CHARTS, MOST_FIGURES
+from itop_tui.figures.curves import SMOOTHED
 from itop_tui.run import checkpoint_files
 from itop_tui.run.checkpoints_tab import CheckpointsPane
 from itop_tui.run.device_strip import DeviceStrip, Reading, strip_parts
@@ -141,7 +144,7 @@ async def test_how_the_view_was_left_is_kept_for_the_next_start(opened: Opened, 
     async with run_screen_again() as (_, again):
         assert again.tab == "layers"
         charts = again.charts
-        assert (charts.across, charts.smoothing, charts.logarithmic, charts.with_marks) == ("epoch", 0.6, False, False)
+        assert (charts.across, charts.smoothing, charts.logarithmic, charts.with_marks) == ("epoch", 0.9, False, False)
         assert (charts.full, charts.chosen) == (True, 1)
 
 
@@ -165,7 +168,7 @@ async def test_a_setting_of_nonsense_is_ignored(recorded: None, database: Databa
     )
     async with run_screen(Database.open, STOPPED) as (_, screen):
         assert screen.charts.specs == DEFAULT_CHARTS
-        assert (screen.charts.chosen, screen.charts.smoothing, screen.charts.across) == (0, 0.0, "step")
+        assert (screen.charts.chosen, screen.charts.smoothing, screen.charts.across) == (0, SMOOTHED, "step")
         assert screen.tab == "charts"
         assert not screen.charts.full
 
@@ -180,6 +183,14 @@ async def test_hours_across(opened: Opened) -> None:
     await pilot.press("plus")
     await settled(pilot, screen)
     assert screen.charts.window == pytest.approx((75.83, 375.17), abs=1)  # kept in steps, whatever stands across
+    await pilot.press("X", "0")
+    await until(pilot, lambda: shows_curves(screen) and screen.charts.charts[0].data.x_unit == "itop_rate", "R_s")
+    # The last mask update, at step 400, explored the last weights; what was trained since lies at its place.
+    ends = screen.charts.charts[0].data.lines[0].x
+    assert ends[-1] == pytest.approx(1 - 0.95 * math.exp(-400 / 800))
+    assert (np.diff(ends) >= 0).all()
+    assert screen.charts.charts[0].readout(ends[-1]).startswith("R_s 0.4")
+    assert "R_s, a straight line between mask updates" in screen.charts.note
     await pilot.press("X")
     assert screen.charts.across == "step"
 
