@@ -218,7 +218,7 @@ class ChartsPane(Vertical):
             parts.append(f"machine {place} (M)".replace("  ", " "))
         elif place:
             parts.append(f"charts {place} (tab)")
-        parts += [f"smoothing {self.smoothing:g} (m)"] if self.smoothing else []
+        parts += [f"smoothing {self.smoothing:g}"] if self.smoothing else []
         return " · ".join(parts)
 
     def _want(self) -> None:

@@ -25,7 +25,7 @@ class MarkLegend(Toned):
         """Draw the line."""
         text = Text(no_wrap=True, overflow="ellipsis", end="")
         if self.outside:
-            text.append(f" {OUTSIDE_GLYPHS} ", self.tone("accent"))
+            text.append(f" {''.join(OUTSIDE_GLYPHS)} ", self.tone("accent"))
             text.append("outside of the y-axis (B) ", self.tone("muted"))
         if self.whose and self.kinds:
             text.append(f" {self.whose}:", self.tone("title"))
