@@ -219,7 +219,7 @@ class ChartsPane(Vertical):
             parts.append(f"machine {place} ({_key('show_machine')})".replace("  ", " "))
         elif place:
             parts.append(f"charts {place} (tab)")
-        parts += [f"smoothing {self.smoothing:g} ({_key('smooth')})"] if self.smoothing else []
+        parts += [f"smoothing {self.smoothing:g}"] if self.smoothing else []
         return " · ".join(parts)
 
     def _want(self) -> None:

@@ -26,7 +26,7 @@ class MarkLegend(Toned):
         """Draw the line."""
         text = Text(no_wrap=True, overflow="ellipsis", end="")
         if self.outside:
-            text.append(f" {OUTSIDE_GLYPHS} ", self.tone("accent"))
+            text.append(f" {''.join(OUTSIDE_GLYPHS)} ", self.tone("accent"))
             key = find("run", "next_bounds").key_shown
             text.append(f"outside of the y-axis ({key}) ", self.tone("muted"))
         if self.whose and self.kinds:

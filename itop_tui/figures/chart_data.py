@@ -15,7 +15,7 @@ EVENT_GLYPHS = {"drop": "▼", "resume": "↻", "fork": "Y", "checkpoint": "◆"
 """How events are distinguished without colours; mask updates are ╷ or ┊, values that are not finite ✗."""
 FEW = 0.01
 """The largest share of a curve that is outliers, where nothing else is said."""
-OUTSIDE_GLYPHS = "▴▾"
+OUTSIDE_GLYPHS = ("▴", "▾")
 """What marks values above and below the y axis."""
 MEANINGS = {
     "update": "mask update",

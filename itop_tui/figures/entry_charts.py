@@ -14,7 +14,7 @@ from itop_tui.figures.comparison import Entry
 from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurve, EntryCurves, epochs_known
 from itop_tui.figures.events import placed
 from itop_tui.figures.run_charts import never
-from itop_tui.figures.x_axis import Across, Linear, Scale, across_note
+from itop_tui.figures.x_axis import OVER_R_S, Across, Linear, Scale, across_note
 
 _BY_LETTER = " "
 """The label of a curve that its letter names already."""
@@ -93,6 +93,8 @@ class ChartedEntries:
 
     def note(self, across: Across) -> str:
         """What a reader has to know of the x axis."""
+        if across == "itop_rate":
+            return OVER_R_S
         return across_note(self.curves.scales.values()) if self.curves is not None else ""
 
     def never(self, spec: ChartSpec) -> bool:

@@ -17,7 +17,7 @@ from itop_tui.figures.curves import EMPTY, Curve, RunCurves
 from itop_tui.figures.events import drop, happenings, placed
 from itop_tui.figures.format import MASK_FIGURES
 from itop_tui.figures.metric_text import writer
-from itop_tui.figures.x_axis import Across, Linear, Scale, hours
+from itop_tui.figures.x_axis import OVER_R_S, Across, Explored, Hours, Linear, Scale, hours
 
 _MARKERS = "●▲■◆✚★▼○"
 """On each line of a chart with several, so that they can be distinguished without colour."""
@@ -60,7 +60,9 @@ class ChartedRun:
     def note(self, across: Across) -> str:
         """What a reader has to know of the x axis."""
         scale = self.window_scale(across)
-        return scale.note if not isinstance(scale, Linear) else ""
+        if isinstance(scale, Explored):
+            return OVER_R_S
+        return scale.note if isinstance(scale, Hours) else ""
 
     def never(self, spec: ChartSpec) -> bool:
         """Whether a chart will have no data, whatever else is recorded."""

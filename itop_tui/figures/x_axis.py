@@ -20,6 +20,8 @@ ACROSS: tuple[Across, ...] = ("step", "epoch", "hour", "itop_rate")
 """What the x axis can count, in the order a key goes through them."""
 EXPLORED = "R_s, a straight line between mask updates"
 """What a reader has to know of an x axis of R_s."""
+OVER_R_S = "over R_s"
+"""The same where there is little room."""
 TIME = "training time"
 """What an x axis of hours is called: what it writes may be seconds or days."""
 
@@ -150,7 +152,8 @@ def across_note(scales: Iterable[Scale]) -> str:
 
 def explored(updates: Iterable[MaskUpdate], last: float) -> Explored | None:
     """The scale of a run's R_s, by its mask updates and its last step; None while it has not grown."""
-    steps, rates = [], []
+    steps: list[float] = []
+    rates: list[float] = []
     for update in updates:
         if update.itop_rate is not None and (not rates or update.itop_rate > rates[-1]):
             steps.append(float(update.step))

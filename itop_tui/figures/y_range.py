@@ -15,7 +15,7 @@ import numpy as np
 
 from itop_tui.figures import axis
 from itop_tui.figures.braille import FloatArray, Range
-from itop_tui.figures.chart_data import ChartData, Line
+from itop_tui.figures.chart_data import FEW, ChartData, Line
 
 Bounds = Literal["robust", "all", "percent"]
 BOUNDS: tuple[Bounds, ...] = ("robust", "all", "percent")
@@ -74,12 +74,12 @@ def y_scales(data: ChartData, xs: Range, bounds: Bounds, *, log_scale: bool, per
         log,
         left,
         right,
-        _y_range(left or right, xs, bounds, percent=percent and not log and bool(left)),
+        _y_range(left or right, xs, bounds, percent=percent and not log and bool(left), log=log and bool(left)),
         _y_range(right, xs, bounds, percent=data.right_percent),
     )
 
 
-def _y_range(curves: Sequence[Scaled], xs: Range, bounds: Bounds, *, percent: bool) -> Range:
+def _y_range(curves: Sequence[Scaled], xs: Range, bounds: Bounds, *, percent: bool, log: bool = False) -> Range:
     if bounds == "percent" and percent:
         return axis.padded(0.0, 1.0)
     edges = [(line, edge) for line, values in curves for edge in band_edges(line, values) or ()]
@@ -91,7 +91,8 @@ def _y_range(curves: Sequence[Scaled], xs: Range, bounds: Bounds, *, percent: bo
     whole = _around((float(values[0]), float(values[-1])) for _, values in seen)
     if bounds != "robust":
         return axis.padded(*whole)
-    low, high = _around(_core(line, values) for line, values in seen)
+    # A logarithmic axis has room for what is many times larger: there, few values are outliers of any curve.
+    low, high = _around(_core(line, values, FEW if log else line.outliers) for line, values in seen)
     if high <= low:
         return axis.padded(*whole)
     near = _NEAR * (high - low)
@@ -108,12 +109,12 @@ def _seen(line: Line, values: FloatArray, xs: Range) -> FloatArray:
     return np.sort(values[(line.x >= xs[0]) & (line.x <= xs[1]) & np.isfinite(values)])
 
 
-def _core(line: Line, values: FloatArray) -> Range:
-    """From where to where a line's values, ascending, are no outliers."""
+def _core(line: Line, values: FloatArray, share: float) -> Range:
+    """From where to where a line's values, ascending, are no outliers: at most a share of them are."""
     if line.is_raw:
         low, high = np.quantile(values, _BULK).tolist()
         return low, high
-    most = int(line.outliers * len(values))
+    most = int(share * len(values))
     first, third = np.quantile(values, (0.25, 0.75)).tolist()
     reach = _REACH * (third - first)
     return (

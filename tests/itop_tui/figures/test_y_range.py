@@ -39,6 +39,12 @@ def test_a_spike_does_not_squeeze_a_loss_and_is_seen_with_all_values() -> None:
     assert scales(line_of(spike), log_scale=True).ys[1] < np.log10(0.6)
 
 
+def test_a_logarithmic_axis_shows_how_a_loss_fell_at_first() -> None:
+    loss = (0.1 + 2.3 * np.exp(-STEPS / 40)) * np.exp(0.1 * NOISE)
+    assert scales(line_of(loss)).ys[1] < 1.5
+    assert scales(line_of(loss), log_scale=True).ys[1] > np.log10(1.5)
+
+
 def test_an_accuracy_that_rose_fast_has_the_whole_height_for_its_end() -> None:
     accuracy = np.minimum(1.0, 0.975 - 0.875 * np.exp(-STEPS / 15) + 0.003 * NOISE)
     low, high = scales(line_of(accuracy, "accuracy"), percent=True).ys

@@ -190,7 +190,7 @@ async def test_hours_across(opened: Opened) -> None:
     assert ends[-1] == pytest.approx(1 - 0.95 * math.exp(-400 / 800))
     assert (np.diff(ends) >= 0).all()
     assert screen.charts.charts[0].readout(ends[-1]).startswith("R_s 0.4")
-    assert "R_s, a straight line between mask updates" in screen.charts.note
+    assert "over R_s" in screen.charts.note
     await pilot.press("X")
     assert screen.charts.across == "step"
 
