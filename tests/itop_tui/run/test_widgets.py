@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from itop_tui.chart.chart import Chart
-from itop_tui.chart.charts_pane import grid_shape
+from itop_tui.chart.chart_places import grid_shape
 from itop_tui.chart.heat_map import HeatMap
 from itop_tui.compare.entry_list import EntryList
 from itop_tui.figures.chart_data import TONES, ChartData, Event, Line
