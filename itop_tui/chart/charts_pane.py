@@ -337,7 +337,7 @@ class ChartsPane(Vertical):
         """Change between a logarithmic and a linear y axis where that makes sense."""
         self.logarithmic = not self.logarithmic
         self._make_charts()
-        self.post_message(self.ViewChanged())
+        self._changed()
 
     def action_next_bounds(self) -> None:
         """Take the next of `BOUNDS` for the y axes."""

@@ -114,10 +114,10 @@ def choices(page: str) -> list[tuple[str, bool]]:
     return [(name, bool(checked)) for name, checked in re.findall(r'id="over-(\w+)"( checked)?>', page)]
 
 
-def test_a_reader_chooses_steps_epochs_or_hours_without_a_script(page: str) -> None:
-    assert choices(page) == [("step", True), ("epoch", False), ("hour", False)]
+def test_a_reader_chooses_steps_epochs_hours_or_explored_weights_without_a_script(page: str) -> None:
+    assert choices(page) == [("step", True), ("epoch", False), ("hour", False), ("itop_rate", False)]
     found = sections(page)
-    assert list(found) == ["step", "epoch", "hour"]
+    assert list(found) == ["step", "epoch", "hour", "itop_rate"]
     assert len({section.count("<svg") for section in found.values()}) == 1, "the same figures over each"
     assert all(f">{axis_name(across)}</text>" in section for across, section in found.items())
     assert "training time" in found["hour"]

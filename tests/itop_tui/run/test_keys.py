@@ -223,6 +223,8 @@ async def test_outliers_are_marked_until_all_values_are_wanted(recorded: None, d
     async with run_screen(Database.open, run.id) as (pilot, screen):
         chart = screen.charts.charts[0]
         legend = screen.query_one(MarkLegend)
+        await pilot.press("y")  # a linear axis
+        await until(pilot, lambda: legend.outside, "the legend of what is outside")
         assert now(chart.is_cut)
         assert "▴▾ outside of the y-axis (Z)" in str(legend.render())
         assert "▴" in chart.render_line(1).text
