@@ -37,7 +37,7 @@ def test_keys_are_written_as_one_presses_them(written: str, key: str) -> None:
 
 
 def test_an_action_may_have_several_keys_or_none() -> None:
-    assert checked({"runs.demo": ["Z", "f5"], "runs.kill_run": []}) == ({"runs.demo": "Z,f5", "runs.kill_run": ""}, [])
+    assert checked({"runs.demo": ["J", "f5"], "runs.kill_run": []}) == ({"runs.demo": "J,f5", "runs.kill_run": ""}, [])
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_key_of_several_actions_elsewhere_is_reported_once() -> None:
     "same",
     [
         {"runs.filter": "f3", "run.search_log": "f3"},
-        {"runs.stop_run": "Z", "run.stop_run": "Z", "queue.stop_run": "Z"},
+        {"runs.stop_run": "J", "run.stop_run": "J", "queue.stop_run": "J"},
         {"compare.take_out": "delete"},
     ],
 )
