@@ -237,7 +237,7 @@ async def list_pictures(walk: Walk, save: Save) -> None:
     await walk.keys("enter")
     await walk.shows("SET-ITOP", absent="×3")
 
-    await walk.keys("ctrl+a", "c")
+    await walk.keys("percent_sign", "c")
     await walk.shows("compare", "loss")
     if "set-s2" in walk.text():  # the seeds are not joined yet
         await walk.keys("g")

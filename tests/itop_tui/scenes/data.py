@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
+import numpy as np
+
 from db.records import RunRecord, StartsAfter
 from db.session import Database
 from engine.launch.devices import Device, DeviceList
 from itop_tui.app import ItopApp
+from itop_tui.figures.curves import Curve, CurveRequest, RunCurves
 from itop_tui.new_run import settings_form
 from itop_tui.queue import sampling
 from itop_tui.queue.queue_state import QueueState
@@ -39,10 +42,25 @@ def listing(runs: Sequence[RunRecord] | None = None) -> Data:
             "itop_tui.service.run_reading.loss_curves",
             lambda db, ids, points: {one: tuple(curve[:points]) for one in ids},
         )
+        setting.patch.setattr(
+            "itop_tui.runs.detail_charts.read", lambda db, run, request: _charted(request, curve, run.step)
+        )
         given = [setting.run(run) for run in (sample_runs() if runs is None else runs)]
         return setting.app(lambda database: MemoryReader(given))
 
     return make
+
+
+def _charted(request: CurveRequest, values: Sequence[float], last: int) -> RunCurves:
+    """The same values of each metric, over the steps of a run."""
+    curve = Curve(np.linspace(1, max(2, last), len(values)), np.array(values))
+    return RunCurves(
+        request=request,
+        by_name=dict.fromkeys(request.names, curve),
+        updates=np.empty(0),
+        first=1.0,
+        last=float(max(2, last)),
+    )
 
 
 def uncoloured(setting: Setting) -> ItopApp:

@@ -13,6 +13,7 @@ from itop_tui.dialogs.export_dialog import ExportDialog
 from itop_tui.dialogs.help import HelpScreen, MessagesScreen
 from itop_tui.dialogs.questions import Ask, AskText, Confirm
 from itop_tui.runs.column_chooser import ColumnChooser
+from itop_tui.runs.detail_charts import DetailCharts
 from itop_tui.runs.filter_line import FilterLine
 from itop_tui.runs.greeting import Greeting
 from itop_tui.runs.run_detail import RunDetail
@@ -25,9 +26,11 @@ from tests.itop_tui.support import screen_text, table_of
 
 def drawn(app: ItopApp) -> bool:
     """Whether the list has its curves and the details theirs."""
-    table, pane = table_of(app), app.screen_stack[0].query_one(RunDetail)
-    wanting = pane.display and pane.run is not None and pane.run.step and not pane.losses
-    return not wanting and (
+    below = app.screen_stack[0]
+    table, pane, charts = table_of(app), below.query_one(RunDetail), below.query_one(DetailCharts)
+    wanting = pane.is_on_screen and pane.run is not None and pane.run.step and not pane.losses
+    uncharted = pane.run is not None and charts.request is not None and charts.run_id != pane.run.id
+    return not (wanting or uncharted) and (
         all(each.column.key != "curve" for each in table.page.placed)
         or all(run.id in table.curves for run in table.runs_in_sight if run.step)
     )

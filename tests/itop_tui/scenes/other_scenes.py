@@ -32,7 +32,7 @@ QUEUE = (
     Scene("queue", queue, (listed, "Q", on(QueueScreen), _queued, "space", "space"), QueueScreen),
     Scene("queue-device", queue, (listed, "Q", on(QueueScreen), _queued, "home"), QueueScreen),
     Scene(
-        "queue-after", queue, (listed, "Q", on(QueueScreen), _queued, "a", on(OthersChooser), "space"), OthersChooser
+        "queue-after", queue, (listed, "Q", on(QueueScreen), _queued, "T", on(OthersChooser), "space"), OthersChooser
     ),
     Scene("queue-empty", empty_queue, (listed, "Q", on(QueueScreen), _sampled), QueueScreen),
     Scene("help-queue", queue, (listed, "Q", on(QueueScreen), "question_mark"), HelpScreen, texts=False),

@@ -112,7 +112,7 @@ def _settled(app: ItopApp) -> bool:
     return screen.is_settled and read
 
 
-_COMPARE: tuple[Step, ...] = (listed, "ctrl+a", "c", on(CompareScreen), _settled)
+_COMPARE: tuple[Step, ...] = (listed, "percent_sign", "c", on(CompareScreen), _settled)
 
 
 def _sheet(name: str, tab: str, *keys: Step, of: Data = data.compared) -> Scene:
