@@ -84,13 +84,15 @@ class DetailCharts(Vertical):
         return known[: self.size.height // _ROWS]
 
     def _lay_out(self) -> None:
+        if not self.is_mounted:  # the first resize comes once it is
+            return
         visible = self._visible
         for spec, chart in zip(SPECS, self.query(Chart), strict=True):
             chart.display = spec in visible
         self._fill()
 
     def _fill(self) -> None:
-        if self._run is None:
+        if self._run is None or not self.is_mounted:
             return
         charted = ChartedRun(self._run, (), (), self._curves)
         for spec, chart in zip(SPECS, self.query(Chart), strict=True):

@@ -9,15 +9,14 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from db.records import RunRecord
-from itop_tui.figures.curves import CurveRequest, RunCurves
-from itop_tui.runs import detail_charts
-from itop_tui.runs.detail_charts import DetailCharts
 from itop_tui.runs.run_detail import RunDetail
 from itop_tui.runs.run_table import RunTable
 from itop_tui.service import run_reading
 
 if TYPE_CHECKING:
     from db.session import Database
+    from itop_tui.figures.curves import CurveRequest, RunCurves
+    from itop_tui.runs.detail_charts import DetailCharts
 
 _POINTS = 48
 _PAUSE = 0.1
@@ -36,7 +35,7 @@ class LossCurves:
         owner: Widget,
         table: RunTable,
         detail: RunDetail,
-        charts: DetailCharts,
+        charts: Callable[[], DetailCharts | None],
         database: Callable[[], Database | None],
     ) -> None:
         self._owner, self._table, self._detail, self._charts, self._database = owner, table, detail, charts, database
@@ -73,7 +72,8 @@ class LossCurves:
 
     def _stale_chart(self) -> tuple[RunRecord, CurveRequest] | None:
         """The run whose charts are to be read, and what of it."""
-        run, request = self._detail.run, self._charts.request
+        run, charts = self._detail.run, self._charts()
+        request = None if charts is None else charts.request
         if run is None or request is None:
             return None
         if self._charted is not None and self._charted[:2] == (run.id, request):
@@ -87,6 +87,8 @@ class LossCurves:
             return
 
         def work() -> None:
+            from itop_tui.runs import detail_charts
+
             try:
                 curves = run_reading.loss_curves(database, tuple(wanted), _POINTS) if wanted else {}
                 charted = detail_charts.read(database, *chart) if chart is not None else None
@@ -106,7 +108,8 @@ class LossCurves:
 
     def _show_charts(self, run: RunRecord, request: CurveRequest, curves: RunCurves) -> None:
         self._charted = run.id, request, run.step
-        self._charts.show(run, curves)
+        if (charts := self._charts()) is not None:
+            charts.show(run, curves)
 
 
 def _outgrown(run: RunRecord, read: int | None) -> bool:

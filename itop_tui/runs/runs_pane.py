@@ -21,7 +21,6 @@ from itop_tui.keys import in_brackets
 from itop_tui.opening import LIST_STATE
 from itop_tui.poller import PAGE, Snapshot, View
 from itop_tui.runs import list_state
-from itop_tui.runs.detail_charts import DetailCharts
 from itop_tui.runs.filter_line import FilterLine, Suggestion, Wrong
 from itop_tui.runs.greeting import Greeting
 from itop_tui.runs.list_state import ListState
@@ -34,6 +33,7 @@ from itop_tui.screen import shell_of
 
 if TYPE_CHECKING:
     from db.session import Database
+    from itop_tui.runs.detail_charts import DetailCharts
 
 _REST = 0.5
 """Seconds after a change before it is kept, so that a column that is dragged is written once."""
@@ -56,6 +56,7 @@ class RunsPane(Vertical):
         self._snapshot: Snapshot | None = None
         self._held: Snapshot | None = None
         self._keep_timer: Timer | None = None
+        self._charts: DetailCharts | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the filter, the list, the details and the greeting."""
@@ -65,7 +66,6 @@ class RunsPane(Vertical):
             yield RunTable(clock, id="runs")
             with Vertical(id="beside"):
                 yield RunDetail(clock, id="detail")
-                yield DetailCharts()
         # Below the list, where the drop-down of the filter does not cover it.
         yield Label("", id="nothing", markup=False)
         yield Greeting()
@@ -73,7 +73,7 @@ class RunsPane(Vertical):
     def on_mount(self) -> None:
         """Show the order, and read curves from now on."""
         self.table.sort, self.table.descending = self.view.sort, self.view.descending
-        self._curves = LossCurves(self, self.table, self.detail, self.charts, lambda: self._database)
+        self._curves = LossCurves(self, self.table, self.detail, lambda: self._charts, lambda: self._database)
 
     @property
     def _database(self) -> Database | None:
@@ -90,11 +90,6 @@ class RunsPane(Vertical):
     def detail(self) -> RunDetail:
         """The details."""
         return self.query_one(RunDetail)
-
-    @property
-    def charts(self) -> DetailCharts:
-        """The charts below the details."""
-        return self.query_one(DetailCharts)
 
     @property
     def filter_line(self) -> FilterLine:
@@ -173,7 +168,12 @@ class RunsPane(Vertical):
         run, group = (None, row) if isinstance(row, GroupLine) else (row, None)
         moved = (run.id if run else None) != (detail.run.id if detail.run else None)
         detail.run, detail.group, detail.losses = run, group, self._curves.of(run)
-        self.charts.describe(run)
+        if self._charts is None:  # not for the first frame: charts need numpy
+            from itop_tui.runs.detail_charts import DetailCharts
+
+            self._charts = DetailCharts()
+            self.query_one("#beside").mount(self._charts)
+        self._charts.describe(run)
         self.post_message(self.ListChanged())
         self._read_on()
         self._curves.want(moved=moved)

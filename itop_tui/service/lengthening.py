@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from itop_tui.service import launching, sweeps
+from itop_tui.service import launching
 
 if TYPE_CHECKING:
     from db.records import CheckpointRecord, RunRecord
@@ -46,6 +46,7 @@ def extend(db: Database, run_id: int, epochs: int | str) -> tuple[RunRecord, int
     from db.errors import IllegalState
     from db.runs import runs
     from engine.config.run_config import RunConfig
+    from itop_tui.service import sweeps
 
     run = runs.get(db, run_id)
     before = RunConfig.create(sweeps.as_settings(run.config))

@@ -27,9 +27,11 @@ from tests.itop_tui.support import screen_text, table_of
 def drawn(app: ItopApp) -> bool:
     """Whether the list has its curves and the details theirs."""
     below = app.screen_stack[0]
-    table, pane, charts = table_of(app), below.query_one(RunDetail), below.query_one(DetailCharts)
+    table, pane, charts = table_of(app), below.query_one(RunDetail), next(iter(below.query(DetailCharts)), None)
     wanting = pane.is_on_screen and pane.run is not None and pane.run.step and not pane.losses
-    uncharted = pane.run is not None and charts.request is not None and charts.run_id != pane.run.id
+    uncharted = (
+        pane.run is not None and charts is not None and charts.request is not None and charts.run_id != pane.run.id
+    )
     return not (wanting or uncharted) and (
         all(each.column.key != "curve" for each in table.page.placed)
         or all(run.id in table.curves for run in table.runs_in_sight if run.step)
