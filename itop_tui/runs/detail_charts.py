@@ -10,19 +10,15 @@ from textual.containers import Vertical
 
 from db.records import RunRecord
 from itop_tui.chart.chart import Chart
-from itop_tui.figures.chart_metrics import ChartSpec
+from itop_tui.figures.chart_metrics import DEFAULT_CHARTS, ChartSpec
 from itop_tui.figures.curves import SMOOTHED, CurveRequest, RunCurves
 from itop_tui.figures.run_charts import ChartedRun
 
 if TYPE_CHECKING:
     from db.session import Database
 
-SPECS = (
-    ChartSpec(("loss", "val_loss"), "loss"),
-    ChartSpec(("accuracy", "val_accuracy"), "accuracy"),
-    ChartSpec(("itop_rate",)),
-)
-"""The charts, in the order in which they are left out where there is less room: the last one first."""
+SPECS = DEFAULT_CHARTS[:3]
+"""Loss, accuracy and R_s, as on a run's screen; where there is less room, the last one is left out first."""
 _ROWS = 9
 """The fewest lines in which a chart can be read."""
 
@@ -42,7 +38,7 @@ class DetailCharts(Vertical):
     def compose(self) -> ComposeResult:
         """One chart for each of `SPECS`."""
         for spec in SPECS:
-            chart = Chart(spec.heading, percent=spec.percent)
+            chart = Chart(spec.heading, percent=spec.percent, write=spec.write)
             chart.log_scale = spec.logarithmic
             yield chart
 

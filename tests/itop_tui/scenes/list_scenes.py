@@ -83,7 +83,7 @@ LIST = (
           (listed, "slash", _filter("nosuchrun"), "enter", lambda app: "No run matches" in screen_text(app)),
           RunsScreen, texts=False),
     Scene("list-empty", nothing, (lambda app: app.screen.query_one(Greeting).display,), RunsScreen, texts=False),
-    Scene("list-trouble", unreadable, (listed, lambda app: app.problem), RunsScreen),
+    Scene("list-trouble", unreadable, (listed, lambda app: app.problem), RunsScreen, drawn),
     Scene("list-closed", closed, (lambda app: app.problem,), RunsScreen),
     Scene("list-toast", listing(), (listed, "U", "j", "j", "r"), RunsScreen, drawn),
     _over("confirm-kill", Confirm, "K", texts=True),
