@@ -36,7 +36,9 @@ class OnPty:
         environ = {**os.environ, "ITOP_HOME": str(home), "TERM": "xterm-256color", **variables}
         for name in ("ITOP_DATABASE_URL", "TMUX", "STY"):
             environ.pop(name, None)
-        starter = "import fcntl, os, sys, termios\n"
+        # As from a shell: what a suite run by `nohup` or as a background job ignores, its apps would ignore too.
+        starter = "import fcntl, os, signal, sys, termios\n"
+        starter += "for name in ('SIGHUP', 'SIGINT', 'SIGQUIT'): signal.signal(getattr(signal, name), signal.SIG_DFL)\n"
         if controlled:
             starter += "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
         starter += "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
@@ -69,8 +71,9 @@ class OnPty:
 
     def rest(self) -> bytes:
         """What it writes until it ends."""
-        seen = b""
+        deadline, seen = time.monotonic() + PATIENCE, b""
         while self.process.poll() is None:
+            assert time.monotonic() < deadline, f"it is still there, and wrote {seen[-2000:]!r}"
             seen += self._now()
         return seen + self._now()
 
