@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.message import Message
 
 from db.records import RunRecord
 from itop_tui.chart.chart import Chart
@@ -30,10 +31,15 @@ class DetailCharts(Vertical):
     DetailCharts { width: 1fr; height: 1fr; margin: 1 0 0 0; }
     """
 
+    class LaidOut(Message):
+        """Another number of charts is visible, or they are wider or narrower: their curves may be missing."""
+
     def __init__(self) -> None:
         super().__init__()
         self._run: RunRecord | None = None
         self._curves: RunCurves | None = None
+        self._read: tuple[CurveRequest, int] | None = None
+        """What the curves answer, and the run's step when they were read."""
 
     def compose(self) -> ComposeResult:
         """One chart for each of `SPECS`."""
@@ -59,19 +65,26 @@ class DetailCharts(Vertical):
     def describe(self, run: RunRecord | None) -> None:
         """Show another run, or what is newer of the same one; its curves come when they were read."""
         if self._run is None or run is None or run.id != self._run.id:
-            self._curves = None
+            self._curves = self._read = None
         self._run = run
         self._lay_out()
 
-    def show(self, run: RunRecord, curves: RunCurves) -> None:
+    def steps_read(self, run: RunRecord, request: CurveRequest) -> int | None:
+        """Up to which step the curves that are shown answer a request; None where they are others."""
+        if self._run is None or self._run.id != run.id or self._read is None or self._read[0] != request:
+            return None
+        return self._read[1]
+
+    def show(self, run: RunRecord, request: CurveRequest, curves: RunCurves) -> None:
         """Show what was read of a run, unless the cursor is on another one by now."""
         if self._run is not None and self._run.id == run.id:
-            self._curves = curves
+            self._curves, self._read = curves, (request, run.step)
             self._fill()
 
     def on_resize(self, _: events.Resize) -> None:
         """Show as many charts as fit."""
         self._lay_out()
+        self.post_message(self.LaidOut())
 
     @property
     def _visible(self) -> tuple[ChartSpec, ...]:

@@ -43,8 +43,6 @@ class LossCurves:
         self._soon = False
         self._curves: dict[int, tuple[float, ...]] = {}
         self._steps: dict[int, int] = {}
-        self._charted: tuple[int, CurveRequest, int] | None = None
-        """The run whose charts were read last, what was asked for, and the run's step then."""
 
     def of(self, run: RunRecord | None) -> tuple[float, ...]:
         """The curve of a run as it was read last; empty where it was not."""
@@ -52,8 +50,8 @@ class LossCurves:
 
     def want(self, *, moved: bool = False) -> None:
         """Read the curves that are missing or old, once the list rests; where the cursor `moved`, it rests again."""
-        stale, chart = self._stale(), self._stale_chart()
-        other = chart is not None and (self._charted is None or (chart[0].id, chart[1]) != self._charted[:2])
+        stale, chart, charts = self._stale(), self._stale_chart(), self._charts()
+        other = chart is not None and charts is not None and charts.steps_read(*chart) is None
         soon = other or any(run_id not in self._steps for run_id in stale)
         if not (stale or chart) or (self._timer is not None and not moved and (self._soon or not soon)):
             return
@@ -74,11 +72,10 @@ class LossCurves:
         """The run whose charts are to be read, and what of it."""
         run, charts = self._detail.run, self._charts()
         request = None if charts is None else charts.request
-        if run is None or request is None:
+        if run is None or charts is None or request is None:
             return None
-        if self._charted is not None and self._charted[:2] == (run.id, request):
-            return (run, request) if _outgrown(run, self._charted[2]) else None
-        return run, request
+        read = charts.steps_read(run, request)
+        return (run, request) if read is None or _outgrown(run, read) else None
 
     def _read(self) -> None:
         self._timer = None
@@ -107,9 +104,8 @@ class LossCurves:
         self._detail.losses = self.of(self._detail.run)
 
     def _show_charts(self, run: RunRecord, request: CurveRequest, curves: RunCurves) -> None:
-        self._charted = run.id, request, run.step
         if (charts := self._charts()) is not None:
-            charts.show(run, curves)
+            charts.show(run, request, curves)
 
 
 def _outgrown(run: RunRecord, read: int | None) -> bool:

@@ -183,6 +183,8 @@ class RunsPane(Vertical):
     def _more_is_visible(self) -> None:
         self._curves.want()
 
+    on_detail_charts_laid_out = _more_is_visible  # by name: the class needs numpy
+
     def _read_on(self) -> None:
         """Read more runs where the cursor comes near the last one listed."""
         snapshot, table = self._snapshot, self.table

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from db.runs import runs
 from db.session import Database
 from itop_tui.dialogs.help import HelpScreen
@@ -11,19 +13,23 @@ from tests.itop_tui.run.conftest import STOPPED
 from tests.itop_tui.run.hosting import run_screen, until
 
 
-async def test_a_run_that_is_deleted_under_a_dialog_closes_after_the_dialog(recorded: None, database: Database) -> None:
+async def test_a_run_that_is_deleted_under_a_dialog_closes_after_the_dialog(
+    recorded: None, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with run_screen(Database.open, STOPPED) as (pilot, screen):
+        said: list[str] = []
+        notify = pilot.app.notify
+        monkeypatch.setattr(pilot.app, "notify", lambda text, **kinds: (said.append(text), notify(text, **kinds)))
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen), "the help")
         runs.delete(database, screen.run_id)
-        told = "no longer there"
-        await until(pilot, lambda: any(told in note.message for note in pilot.app._notifications), "the word of it")
+        await until(pilot, lambda: any("no longer there" in text for text in said), "the word of it")
         assert isinstance(pilot.app.screen, HelpScreen)
 
         await pilot.press("escape")
 
         await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen), "the list")
-        assert sum(told in note.message for note in pilot.app._notifications) == 1
+        assert sum("no longer there" in text for text in said) == 1
 
 
 async def test_a_dialog_that_is_answered_twice_closes_nothing_but_itself(recorded: None) -> None:

@@ -44,13 +44,18 @@ async def test_the_run_at_the_cursor_is_charted_as_it_trains(home: Path) -> None
         await wait_for(pilot, lambda: shown(app).get("loss") == 60, "the new steps")
 
         table.go_to(dense.id)
+        await pilot.pause()
+        table.go_to(running.id)  # before anything was read of the other one
+        await wait_for(pilot, lambda: shown(app).get("loss") == 60, "its curves again")
+
+        table.go_to(dense.id)
         await wait_for(pilot, lambda: shown(app) == {"loss": 20, "accuracy": 20}, "no R_s of a dense run")
         await pilot.resize_terminal(200, 40)
         await wait_for(pilot, lambda: shown(app) == {"loss": 20}, "as many as there is room for")
         await pilot.resize_terminal(120, 40)
         await wait_for(pilot, lambda: not shown(app), "the list has the room")
         await pilot.resize_terminal(200, 60)
-        await wait_for(pilot, lambda: len(shown(app)) == 2)
+        await wait_for(pilot, lambda: shown(app) == {"loss": 20, "accuracy": 20}, "both, though nothing was committed")
         await pilot.press("i")
         await wait_for(pilot, lambda: not shown(app), "the details hidden with their charts")
     database.close()
