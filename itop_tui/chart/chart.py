@@ -15,7 +15,6 @@ from textual.color import Color
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from itop_tui.chart import chart_colours
 from itop_tui.chart.cell_canvas import CellCanvas
@@ -27,6 +26,7 @@ from itop_tui.figures.comparison import Stat
 from itop_tui.figures.format import UNKNOWN, figure
 from itop_tui.figures.metric_text import Write
 from itop_tui.figures.y_range import BOUNDS, Bounds, y_scales
+from itop_tui.look.one_style import OneStyle
 from itop_tui.look.theme import curve_colour
 
 _MIN_SPAN = 1e-9
@@ -36,7 +36,7 @@ _WHEEL = 1.2
 """How far a turn of the mouse wheel zooms in."""
 
 
-class Chart(Widget):
+class Chart(OneStyle):
     """A chart with a title line, a plot and the labels of its x axis."""
 
     ALLOW_SELECT = False

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Sequence
 from rich.style import Style
 from rich.text import Text
 from textual.reactive import Reactive, reactive
-from textual.widget import Widget
 
 from itop_tui.figures.format import plain
 from itop_tui.figures.states import Part as Part
+from itop_tui.look.one_style import OneStyle
 from itop_tui.look.theme import Tone, tone_style
 
 
-class Toned(Widget):
+class Toned(OneStyle):
     """A widget that draws text in tones, each of which has its colour from the theme in use."""
 
     auto_links: Reactive[bool] = Reactive(False)

@@ -65,6 +65,7 @@ class RunScreen(ItopScreen):
         self._reader: RunReader | None = None
         self._masks: MaskServer | None = None
         self._gone = False
+        self._tabs: RunTabs | None = None
         self._held: ExitStack | None = None
         """Holds back frames while the screen is opened: to draw it half empty takes longer than to read the rest."""
 
@@ -73,7 +74,8 @@ class RunScreen(ItopScreen):
         yield RunHeader()
         yield DeviceStrip()
         yield TabLine(TABS)
-        yield RunTabs()
+        self._tabs = RunTabs()
+        yield self._tabs
 
     def on_mount(self) -> None:
         """Start to read."""
@@ -172,8 +174,7 @@ class RunScreen(ItopScreen):
     @property
     def tab(self) -> str:
         """The open tab."""
-        found = self.query(RunTabs)  # none yet while the screen is being made
-        return found.first().tab if found else TABS[0]
+        return TABS[0] if self._tabs is None else self._tabs.tab  # none yet while the screen is being made
 
     @property
     def charts(self) -> ChartsPane:
