@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
+from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.sparsity import SCHEDULES, SparsityConfig, update_steps
@@ -91,6 +93,21 @@ def test_dying_is_the_ceiling_without_the_noise_of_floats() -> None:
     assert dying(1e-9, 100) == 1
     assert dying(0.3, 2_000_000_000) == 600_000_000
     assert dying(0.5, 2_000_000_001) == 1_000_000_001
+
+
+@given(st.floats(0.0, 1.0), st.integers(0, 10**10))
+@example(0.07, 100)
+@example(0.29, 10**9)
+@example(1 - 2.0**-53, 10**10)
+@example(5e-324, 1)
+def test_dying_is_exact(rate: float, count: int) -> None:
+    assert dying(rate, count) == math.ceil(Fraction(repr(rate)) * count)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6))
+def test_dying_is_exact_at_decimals_whose_product_is_whole(count: int, parts: int) -> None:
+    rate = min(count, parts) / 10**6
+    assert dying(rate, 10**6) == math.ceil(Fraction(repr(rate)) * 10**6)
 
 
 @pytest.mark.parametrize("last_update", [None, 0, 10, 12, 1000])
