@@ -161,7 +161,8 @@ class CompareScreen(ItopScreen):
         if most < count:
             self.notify(f"{most} at most are compared: these are the first.", severity="warning", markup=False)
         elif count > MOST:
-            self.notify(f"Over {MOST} runs: seeds are joined{in_brackets('compare', 'group_seeds')}.", markup=False)
+            key = in_brackets("compare", "group_runs")
+            self.notify(f"Over {MOST} runs: they are grouped by recipe{key}.", markup=False)
 
     @property
     def is_settled(self) -> bool:
@@ -324,7 +325,7 @@ class CompareScreen(ItopScreen):
         self.ask()
         self.keep()
 
-    def action_group_seeds(self) -> None:
+    def action_group_runs(self) -> None:
         """Join runs that differ only by their seed, or compare each run."""
         compared = self.compared
         try:
@@ -390,7 +391,7 @@ class CompareScreen(ItopScreen):
     def key_hints(self) -> Iterable[KeyHint]:
         """What works now, what belongs to the open tab first."""
         own = {action.name for action in in_scope("compare") if action.heading == "Charts"}
-        own |= {*_ONLY_ON, "group_seeds"}
+        own |= {*_ONLY_ON, "group_runs"}
         shown: list[KeyHint] = []
         for hint in super().key_hints():
             name = hint.action.removeprefix("screen.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -61,8 +62,13 @@ class EntryList(Toned):
             text.append(" ")
             text.append(state.glyph if state else "·", self.tone(state.tone if state else "muted"))
             style = self.tone("faint") if hidden else self.tone("title" if here else "text")
-            label = shortened(entry.label, room - 2 * hidden)
-            text.append(" " + fit(f"({label})" if hidden else label, room), style)
+            name, beside = entry.fitted(room - 2 * hidden)
+            if hidden or not (name and beside):
+                label = " ".join(filter(None, (name, beside)))
+                text.append(" " + fit(f"({label})" if hidden else label, room), style)
+            else:
+                text.append(f" {name} ", style)
+                text.append(fit(beside, room - cell_len(name) - 1), self.tone("muted"))
             text.append(count, self.tone("muted"))
             text.append(reading, self.tone("muted"))
             if tall:

@@ -28,7 +28,7 @@ ACTIONS = (
          call="choose_layer(1)"),
     _tab("previous_layer", "comma", "previous layer", "Compare the masks of the previous layer.",
          call="choose_layer(-1)"),
-    _runs("group_seeds", "g", "group seeds", "Group runs that differ only by their seed: mean ± std, with n."),
+    _runs("group_runs", "g", "group", "Group runs by recipe (they differ only by their seed): mean ± std, with n."),
     _runs("hide_entry", "space", "hide", "Hide the run at the cursor in charts and plots, or show it again."),
     _runs("take_out", "x", "remove", "Remove the run at the cursor from the comparison."),
     _runs("take_in", "A", "add", "Add a run to the comparison, by its id or its unique name."),

@@ -21,6 +21,7 @@ from textual.strip import Strip
 
 from db.records import RunRecord
 from db.runs.silence import silence
+from itop_tui.figures.differences import Called
 from itop_tui.figures.format import age, age_of, duration
 from itop_tui.figures.run_view import elapsed, seconds_left
 from itop_tui.look.theme import TONES
@@ -67,6 +68,8 @@ class RunList(LineList):
         super().__init__(id=id)
         self._clock = clock
         self.lines: tuple[Row, ...] = ()
+        self.called: Mapping[int, Called] = {}
+        """What runs are called whose names do not distinguish them from the others listed, by their ids."""
         self.page = Page((), 0, 1)
         self._line_by_name: dict[int | str, int] = {}
         self._cursor_name: int | str | None = None
@@ -232,7 +235,7 @@ class RunList(LineList):
         )
         if any(each.column.key == "took" for each in self.page.placed):
             times = (*times, duration(elapsed(row, now)))
-        return row, times, self.curves.get(row.id)
+        return row, times, self.curves.get(row.id), self.called.get(row.id)
 
     def render_line(self, y: int) -> Strip:
         """Draw a line of the screen: the head, a run, or a group."""
@@ -246,7 +249,7 @@ class RunList(LineList):
         base, lead = self.ground(line)
         if line == self._hover and line != self.cursor:
             base += self.get_component_rich_style("run-table--hover", partial=True)
-        scene = CellContext(now, self.curves)
+        scene = CellContext(now, self.curves, self.called)
         cells = (cell(row, each.column, scene, each.width, member=self._grouped) for each in self.page.placed)
         return self._paint(f"{lead}{glyphs(row)} ", cells, base)
 

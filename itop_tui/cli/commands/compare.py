@@ -38,8 +38,10 @@ from itop_tui.service.json_shape import Document, print_json
 def compare(
     *run: RunNames,
     group: Annotated[
-        Literal["seeds"] | None,
-        Parameter(help="seeds joins runs that differ only by their seed: mean ± std.", metavar="WHAT"),
+        Literal["recipe", "seeds"] | None,
+        Parameter(
+            help="recipe joins runs that differ only by their seed: mean ± std.", metavar="recipe", show_choices=False
+        ),
     ] = None,
     html: Annotated[
         Path | None, Parameter(help="Also write a page with plots, which needs no other file.", metavar="FILE")
@@ -55,7 +57,7 @@ def compare(
         try:
             compared = entries(found, grouped=group is not None)
         except ValueError as error:
-            raise UsageError(f"{error}; --group seeds joins those that differ only by their seed") from error
+            raise UsageError(f"{error}; --group recipe joins those that differ only by their seed") from error
         now = time.time()
         seconds = {one.id: seconds_taken(attempts.for_run(database, one.id), now) for one in found}
         if html is not None:

@@ -64,24 +64,24 @@ def test_compare_joins_seeds_and_keeps_its_names(itop: Itop, database: Database,
     one, two = trained(database, "rigl-s1", seed=1), trained(database, "rigl-s2", seed=2)
     other = trained(database, "other", seed=1, density=0.2)
     ids = [str(run.id) for run in (one, two, other)]
-    document = itop("compare", *ids, "--json", "--group", "seeds").json()
+    document = itop("compare", *ids, "--json", "--group", "recipe").json()
     assert set(document) == {"runs", "settings", "results", "groups"}
     assert document["settings"] == {"density": [0.1, 0.1, 0.2], "seed": [1, 2, 1]}
     assert document["results"]["test_accuracy"] == [0.9021] * 3
     first = document["groups"][0]
     assert (first["name"], first["runs"], first["n"]) == ("rigl-*", [one.id, two.id], 2)
     assert first["results"]["test_accuracy"] == {"mean": 0.9021, "std": 0.0, "n": 2}
-    table = itop("compare", *ids, "--group", "seeds").out
+    table = itop("compare", *ids, "--group", "recipe").out
     assert "90.21% ± 0.00%" in table
     assert "1, 2" in table
 
 
 def test_a_mean_that_leaves_runs_out_says_of_how_many_it_is(itop: Itop, database: Database) -> None:
     ids = [str(run.id) for run in five(database)]
-    table = itop("compare", *ids, "--group", "seeds").out
+    table = itop("compare", *ids, "--group", "recipe").out
     assert re.search(r"test accuracy +92.00% ± 1.00% of 3\n", table)
     assert re.search(r"runs +5\n", table)
-    (group,) = itop("compare", *ids, "--group", "seeds", "--json").json()["groups"]
+    (group,) = itop("compare", *ids, "--group", "recipe", "--json").json()["groups"]
     assert (group["results"]["test_accuracy"]["n"], group["results"]["step"]["n"]) == (3, 5)
     assert "92.00% ± 1.00 of 3" in itop("runs", "--group-by", "recipe").out
 
