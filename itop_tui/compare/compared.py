@@ -8,12 +8,14 @@ from typing import Any
 from db.records import RunRecord
 from itop_tui.compare import sheets
 from itop_tui.compare.reading import ComparisonRead, Left, MasksRead, choice, left_before, view_before
-from itop_tui.figures.comparison import Entry, entries, fitting
+from itop_tui.figures import paper_table
+from itop_tui.figures.comparison import RESULTS, Entry, entries, fitting
 from itop_tui.figures.comparison_scatter import ACCURACIES
 from itop_tui.figures.format import plural
+from itop_tui.figures.paper_table import PaperTable
 from itop_tui.widgets.sheet import Sheet
 
-TABS = ("curves", "results", "settings", "scatter", "layers", "masks")
+TABS = ("curves", "results", "settings", "scatter", "layers", "masks", "table")
 """The tabs in order; each one's number is its key."""
 
 
@@ -40,6 +42,14 @@ class Compared:
         self.accuracy = next(iter(ACCURACIES))
         self.layer_measure = sheets.LAYER_MEASURES[0]
         self.overlap_measure = sheets.OVERLAP_MEASURES[0]
+        self.sorting = sheets.Sorting()
+        """In which order the results are."""
+        self.paper_result = ""
+        """What the table is of, a name of `RESULTS`; empty for the main one."""
+        self.paper_across = paper_table.DENSITY
+        """The setting that has the columns of the table."""
+        self.baseline: int | None = None
+        """The entry, by its `key`, to which curves show the difference; None for the curves themselves."""
         self.mask_layer: str | None = None
         """The layer whose masks are compared; None for all."""
 
@@ -98,11 +108,14 @@ class Compared:
 
     def move(self, by: int) -> bool:
         """Move the entry at the cursor; False where there is no place."""
-        here, there = self.cursor, self.cursor + by
-        if not self.entries or not 0 <= there < len(self.entries):
-            return False
+        return self.place(self.cursor, self.cursor + by)
+
+    def place(self, here: int, there: int) -> bool:
+        """Move an entry to the place of another one; False where that changes nothing."""
         order = list(self.entries)
-        order[here], order[there] = order[there], order[here]
+        if here == there or not (0 <= here < len(order) and 0 <= there < len(order)):
+            return False
+        order.insert(there, order.pop(here))
         self.ids = tuple(run.id for entry in order for run in entry.runs)
         self.cursor = there
         self.arrange()
@@ -117,14 +130,25 @@ class Compared:
         self.arrange()
         return True
 
-    def add(self, run: RunRecord) -> None:
-        """Compare another run too.
+    def add(self, more: Sequence[RunRecord]) -> None:
+        """Compare other runs too.
 
         Raises:
-            ValueError: There would be more entries than are compared.
+            ValueError: There would be more entries than are compared; everything stays as it was.
         """
-        entries([*self.runs, run], grouped=self.grouped)
-        self.ids = (*self.ids, run.id)
+        new = [run for run in more if run.id not in self.ids]
+        entries([*self.runs, *new], grouped=self.grouped)
+        self.ids = (*self.ids, *(run.id for run in new))
+
+    def set_baseline(self) -> None:
+        """Show differences to the entry at the cursor, or no longer."""
+        if self.current is not None:
+            self.baseline = None if self.baseline == self.current.key else self.current.key
+
+    @property
+    def baseline_entry(self) -> Entry | None:
+        """The entry to which curves show the difference; None where it is gone, or none was chosen."""
+        return next((entry for entry in self.entries if entry.key == self.baseline), None)
 
     # ------------------------------------------------------------------------------------------------ what is shown
 
@@ -134,6 +158,9 @@ class Compared:
             self.accuracy = _after(tuple(ACCURACIES), self.accuracy)
         elif self.tab == "layers":
             self.layer_measure = _after(sheets.LAYER_MEASURES, self.layer_measure)
+        elif self.tab == "table":
+            names = tuple(result.name for result in RESULTS)
+            self.paper_result = _after(names, self.paper_result or paper_table.main_result(self.entry_runs).name)
         elif self.tab == "masks":
             self.overlap_measure = _after(sheets.OVERLAP_MEASURES, self.overlap_measure)
 
@@ -151,7 +178,15 @@ class Compared:
             return sheets.layers_sheet(self.entries, found.layers or {}, self.layer_measure)
         if self.tab == "masks":
             return sheets.overlap_sheet(self.entries, masks, problem, self.mask_layer, self.overlap_measure)
-        return sheets.results_sheet(self.entries, found.seconds, named=not self.legend)
+        if self.tab == "table":
+            return sheets.paper_sheet(self.paper(found))
+        return sheets.results_sheet(self.entries, found.seconds, named=not self.legend, sorting=self.sorting)
+
+    def paper(self, found: ComparisonRead) -> PaperTable:
+        """The table of results as a paper prints it."""
+        known = {result.name: result for result in RESULTS}
+        result, across = known.get(self.paper_result), self.paper_across
+        return paper_table.paper_table(self.entry_runs, across=across, result=result, seconds=found.seconds)
 
     # --------------------------------------------------------------------------------------- what is kept of the view
 
@@ -168,6 +203,9 @@ class Compared:
             "accuracy": self.accuracy,
             "layers": self.layer_measure,
             "masks": self.overlap_measure,
+            "result": self.paper_result,
+            "across_table": self.paper_across,
+            "sorted": [self.sorting.by, self.sorting.descending],
             "legend": self.legend,
         }
 
@@ -182,6 +220,12 @@ class Compared:
         self.accuracy = choice(view.get("accuracy"), tuple(ACCURACIES))
         self.layer_measure = choice(view.get("layers"), sheets.LAYER_MEASURES)
         self.overlap_measure = choice(view.get("masks"), sheets.OVERLAP_MEASURES)
+        self.paper_result = choice(view.get("result"), ("", *(result.name for result in RESULTS)))
+        across = view.get("across_table")
+        self.paper_across = across if across in paper_table.choices(self.runs) else paper_table.DENSITY
+        match view.get("sorted"):
+            case [str(by), bool(descending)]:
+                self.sorting = sheets.Sorting(by, descending)
         self.legend = view.get("legend") is not False
         self.tab = choice(view.get("tab"), TABS)
         return view

@@ -23,7 +23,7 @@ from itop_tui.figures.comparison import (
     results,
     seconds_taken,
     setting_of,
-    write_stat,
+    write_result,
 )
 from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurves, epochs_known, members_of, read_curves
 from itop_tui.figures.comparison_scatter import scatter_data
@@ -220,7 +220,7 @@ def _results(compared: Sequence[Entry], seconds: dict[int, float | None]) -> Ite
         yield f'<tr><th>{_letter(entry, at)}</th><td class="name">{text_of(entry.label)}</td>'
         yield f'<td class="number">{entry.n}</td>' if joined else ""
         for result in shown:
-            text = text_of(write_stat(found[result.name][at], result.write, entry.n))
+            text = text_of(write_result(result, found[result.name][at], entry.n))
             yield f'<td class="number">{f"<b>★ {text}</b>" if at in marked[result.name] else text}</td>'
         yield "</tr>"
     of = "; of n: only n of the runs have it" if joined else ""

@@ -273,6 +273,12 @@ def write_stat(stat: Stat, write: Callable[[Any], str], runs: int = 1) -> str:
     return f"{text} of {stat.n}" if 0 < stat.n < runs else text
 
 
+def write_result(result: Result, stat: Stat, runs: int = 1) -> str:
+    """Write a result of an entry of so many runs; what is the same in all of them by its nature has no deviation."""
+    same = stat.std == 0 and not result.best
+    return write_stat(Stat(stat.mean, None, stat.n) if same else stat, result.write, runs)
+
+
 def seconds_taken(taken: Sequence[AttemptRecord], now: float) -> float | None:
     """Return how long attempts of one run took together, or have taken until now; None where there was none."""
     if not taken:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _SELF_EXPLAINING = frozenset({"model", "data"})
 """Settings whose values say what they are of."""
-_OF_METHOD = frozenset({"sparse", "fix", "growth", "death", "redistribution"})
+OF_METHOD = frozenset({"sparse", "fix", "growth", "death", "redistribution"})
 """Settings that a method's name stands for."""
 _LEAST_NAME = 4
 """The fewest cells in which a name is worth showing beside a difference."""
@@ -196,6 +196,7 @@ def differences(
     shown: Sequence[Sequence[RunRecord]],
     *,
     seeds: bool = True,
+    without: Collection[str] = (),
     in_recipe: Callable[[str], bool] = _in_recipe,
     has_effect: Callable[[str, Mapping[str, Any]], bool] = _has_effect,
 ) -> list[Called]:
@@ -208,12 +209,13 @@ def differences(
     Args:
         shown: The runs of each.
         seeds: Whether the seed and the number of a run say something; not of one that stands for its group.
+        without: Settings (or the method) that are said elsewhere.
         in_recipe: Whether a setting belongs to a recipe.
         has_effect: Whether a setting has an effect in a configuration.
     """
     if len(shown) < 2:
         return [Called()] * len(shown)
-    columns = _columns(shown, has_effect)
+    columns = {name: column for name, column in _columns(shown, has_effect).items() if name not in without}
     kinds = [0] * len(shown)
     """Of each, the number of those that it is not distinguished from yet."""
     chosen: list[str] = []
@@ -230,7 +232,7 @@ def differences(
     for tier in (recipe, ["seed"] if "seed" in columns and seeds else [], others):
         while name := _most_telling([each for each in tier if each not in chosen], columns, kinds):
             take(name)
-    said = _OF_METHOD if "method" in chosen else frozenset[str]()
+    said = OF_METHOD if "method" in chosen else frozenset[str]()
     as_well = [name for name in recipe if name not in chosen and name not in said and _values(columns[name]) > 1]
     alike = Counter(kinds)
     if seeds and any(number > 1 for number in alike.values()):
@@ -282,15 +284,19 @@ def _written(name: str, config: Mapping[str, Any]) -> str | None:
     """A setting as a name says it."""
     if name not in config or (name, config[name]) == ("sparse_init", "GMP"):  # the method's name says it
         return None
-    value = config[name]
+    text = written_value(config[name])
+    return f"seed {text}" if name == "seed" else text if name in _SELF_EXPLAINING else f"{name}={text}"
+
+
+def written_value(value: object) -> str:
+    """The value of a setting as a name says it: all digits of a number; of a path, the file's name."""
     text = short_value(value)
-    if isinstance(value, float) and float(text) != value:  # more digits than that distinguish it
+    if isinstance(value, float) and float(text) != value:
         text = str(value)
     text = plain(text, limit=1_000)
-    if isinstance(value, str) and "/" in text:  # of a path, the file's name
+    if isinstance(value, str) and "/" in text:
         text = text.rstrip("/").rpartition("/")[2]
-    text = shortened(text, _LONGEST_VALUE)
-    return f"seed {text}" if name == "seed" else text if name in _SELF_EXPLAINING else f"{name}={text}"
+    return shortened(text, _LONGEST_VALUE)
 
 
 def _values(column: Column) -> int:

@@ -12,6 +12,7 @@ from itop_tui.figures.chart_data import FEW, ChartData, Event, Line
 from itop_tui.figures.chart_metrics import ChartSpec, comparison_metrics, find, outliers
 from itop_tui.figures.comparison import Entry
 from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurve, EntryCurves, epochs_known
+from itop_tui.figures.curve_difference import difference, zero
 from itop_tui.figures.events import placed
 from itop_tui.figures.run_charts import never
 from itop_tui.figures.x_axis import OVER_R_S, Across, Linear, Scale, across_note
@@ -68,6 +69,13 @@ class ChartedEntries:
     marked: MarkedEntry | None
     read_beside: bool = True
     """Whether a list beside the charts shows the values at the cursor."""
+    baseline: Entry | None = None
+    """The entry to which curves show the difference; None for the curves themselves."""
+
+    @property
+    def minus(self) -> str:
+        """The letter of the entry that is subtracted; empty for none. Differences may be below zero."""
+        return self.baseline.letter if self.baseline is not None else ""
 
     @property
     def epochs_known(self) -> bool:
@@ -93,20 +101,33 @@ class ChartedEntries:
 
     def note(self, across: Across) -> str:
         """What a reader has to know of the x axis."""
-        if across == "itop_rate":
-            return OVER_R_S
-        return across_note(self.curves.scales.values()) if self.curves is not None else ""
+        where = across_note(self.curves.scales.values()) if self.curves is not None else ""
+        where = OVER_R_S if across == "itop_rate" else where
+        minus = ""
+        if self.baseline is not None:
+            minus = f"difference to {self.baseline.letter} {' '.join(filter(None, self.baseline.fitted(24)))}"
+        return " · ".join(filter(None, (minus, where)))
 
     def never(self, spec: ChartSpec) -> bool:
         """Whether none of the runs will record what a chart shows."""
         return all(never(spec, run) for entry in self.entries for run in entry.runs)
+
+    def _minus_baseline(self, curves: Sequence[EntryCurve | None]) -> Sequence[EntryCurve | None]:
+        """Curves as they are, or without the baseline's."""
+        at = next((at for at, entry in enumerate(self.entries) if entry == self.baseline), None)
+        if at is None or (under := curves[at]) is None:
+            return curves
+        return [
+            zero(under) if place == at else difference(curve, under) if curve is not None else None
+            for place, curve in enumerate(curves)
+        ]
 
     def chart(self, spec: ChartSpec, across: Across, *, with_marks: bool) -> ChartData:
         """What one chart shows."""
         known, name = self._known(across), spec.names[0]
         if known is None or name not in known.by_name:
             return ChartData(empty="reading …", x_unit=across, read_beside=self.read_beside)
-        each = [known.of(name, tuple(run.id for run in entry.runs)) for entry in self.entries]
+        each = self._minus_baseline([known.of(name, _ids(entry)) for entry in self.entries])
         curves = [
             (at, entry, curve)
             for at, (entry, curve) in enumerate(zip(self.entries, each, strict=True))
@@ -130,6 +151,10 @@ class ChartedEntries:
             averaged=any(curve.averaged for _, _, curve in curves),
             read_beside=self.read_beside,
         )
+
+
+def _ids(entry: Entry) -> tuple[int, ...]:
+    return tuple(run.id for run in entry.runs)
 
 
 def lines_of(curves: Sequence[tuple[int, Entry, EntryCurve]], outlying: float) -> tuple[Line, ...]:

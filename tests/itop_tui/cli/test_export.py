@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from db.session import Database
 from tests.itop_tui.cli.conftest import Itop
 from tests.itop_tui.cli.recorded import STEPS, trained
@@ -93,3 +95,36 @@ def test_compare_writes_a_page(itop: Itop, database: Database, tmp_path: Path) -
     assert done.code == 0, done.err
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert itop("compare", str(one.id), str(two.id), "--html", str(page)).code == 1
+
+
+def test_compare_prints_a_table_as_a_paper_does(itop: Itop, database: Database) -> None:
+    ids = [str(trained(database, "set", seed=seed, density=density).id) for density in (0.05, 0.1) for seed in (1, 2)]
+    ids += [str(trained(database, "rigl", seed=3, density=0.05, growth="gradient").id)]
+    latex = itop("compare", *ids, "--table", "density", "--format", "latex").out
+    assert r" & 0.05 & 0.1 \\" in latex
+    assert r"SET-ITOP & \textbf{90.21 $\pm$ 0.00 (2)} & 90.21 $\pm$ 0.00 (2) \\" in latex
+    assert r"RigL-ITOP & \textbf{90.21 (1)} & -- \\" in latex
+    table = itop("compare", *ids, "--table", "method,density", "--format", "markdown", "--metric", "best_val_accuracy")
+    assert "| SET-ITOP | **91.00 ± 0.00 (2)** |" in table.out
+    assert itop("compare", *ids, "--table", "density", "--format", "csv").out.count("\n") == 3
+    document = itop("compare", *ids, "--table", "density", "--json").json()
+    assert (document["metric"], document["columns"]) == ("test_accuracy", ["0.05", "0.1"])
+    assert document["cells"][0][0] == {"mean": 0.9021, "std": 0.0, "n": 2}
+    assert "test accuracy, %: mean ± std (n)" in itop("compare", *ids, "--table", "density").out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["--table", "densty"], "table = 'densty' must be a setting, or method; did you mean density?"),
+        (["--table", "density,density"], "table = 'density,density': must be a setting, or two different ones"),
+        (["--table", "method,"], "table = 'method,': must be a setting"),
+        (["--table", "density", "--metric", "los"], "metric = 'los': must be one of test_accuracy"),
+        (["--format", "latex"], "--metric and --format are of the table"),
+    ],
+)
+def test_a_table_that_cannot_be_made_is_refused(itop: Itop, database: Database, line: list[str], said: str) -> None:
+    ids = [str(trained(database, "set", seed=seed).id) for seed in (1, 2)]
+    outcome = itop("compare", *ids, *line)
+    assert outcome.code == 2
+    assert said in outcome.err
