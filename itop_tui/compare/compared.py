@@ -9,7 +9,7 @@ from db.records import RunRecord
 from itop_tui.compare import sheets
 from itop_tui.compare.reading import ComparisonRead, Left, MasksRead, choice, left_before, view_before
 from itop_tui.figures import paper_table
-from itop_tui.figures.comparison import RESULTS, Entry, entries, fitting
+from itop_tui.figures.comparison import RESULTS, Entry, entries, fitting, result_of
 from itop_tui.figures.comparison_scatter import ACCURACIES
 from itop_tui.figures.format import plural
 from itop_tui.figures.paper_table import PaperTable
@@ -17,6 +17,9 @@ from itop_tui.widgets.sheet import Sheet
 
 TABS = ("curves", "results", "settings", "scatter", "layers", "masks", "table")
 """The tabs in order; each one's number is its key."""
+
+
+_RESULTS = {result.name: result for result in RESULTS}
 
 
 class Compared:
@@ -159,8 +162,9 @@ class Compared:
         elif self.tab == "layers":
             self.layer_measure = _after(sheets.LAYER_MEASURES, self.layer_measure)
         elif self.tab == "table":
-            names = tuple(result.name for result in RESULTS)
-            self.paper_result = _after(names, self.paper_result or paper_table.main_result(self.entry_runs).name)
+            runs = self.entry_runs
+            names = tuple(name for name in _RESULTS if any(result_of(run, name, {}) is not None for run in runs))
+            self.paper_result = _after(names, self.paper_result or paper_table.main_result(runs).name)
         elif self.tab == "masks":
             self.overlap_measure = _after(sheets.OVERLAP_MEASURES, self.overlap_measure)
 
@@ -184,8 +188,7 @@ class Compared:
 
     def paper(self, found: ComparisonRead) -> PaperTable:
         """The table of results as a paper prints it."""
-        known = {result.name: result for result in RESULTS}
-        result, across = known.get(self.paper_result), self.paper_across
+        result, across = _RESULTS.get(self.paper_result), self.paper_across
         return paper_table.paper_table(self.entry_runs, across=across, result=result, seconds=found.seconds)
 
     # --------------------------------------------------------------------------------------- what is kept of the view
@@ -220,7 +223,7 @@ class Compared:
         self.accuracy = choice(view.get("accuracy"), tuple(ACCURACIES))
         self.layer_measure = choice(view.get("layers"), sheets.LAYER_MEASURES)
         self.overlap_measure = choice(view.get("masks"), sheets.OVERLAP_MEASURES)
-        self.paper_result = choice(view.get("result"), ("", *(result.name for result in RESULTS)))
+        self.paper_result = choice(view.get("result"), ("", *_RESULTS))
         across = view.get("across_table")
         self.paper_across = across if across in paper_table.choices(self.runs) else paper_table.DENSITY
         match view.get("sorted"):
@@ -232,4 +235,5 @@ class Compared:
 
 
 def _after(choices: tuple[str, ...], present: str) -> str:
-    return choices[(choices.index(present) + 1) % len(choices)]
+    here = choices.index(present) if present in choices else -1
+    return choices[(here + 1) % len(choices)] if choices else present

@@ -87,7 +87,7 @@ def results_sheet(
     seconds: Mapping[int, float | None],
     *,
     named: bool = True,
-    sorting: Sorting = Sorting(),  # noqa: B008 - a frozen value
+    sorting: Sorting = Sorting(),
 ) -> Sheet:
     """The results, a row for each entry; the best of each is starred and bold.
 
@@ -116,7 +116,11 @@ def results_sheet(
 
     rows = tuple(
         (
-            Cell(f"{compared[at].letter} {compared[at].label}" if named else compared[at].letter, bold=not named, entry=at),
+            Cell(
+                f"{compared[at].letter} {compared[at].label}" if named else compared[at].letter,
+                bold=not named,
+                entry=at,
+            ),
             *(value(name, at) for name in columns[1:]),
         )
         for at in sorting.order(compared, found)
@@ -147,7 +151,9 @@ def paper_sheet(table: PaperTable) -> Sheet:
         )
         for at, name in enumerate(table.rows)
     )
-    keys = f"Bold: the best of its column. v: result. e: columns (now {table.across}). Y: copy as Markdown, LaTeX or CSV."
+    keys = (
+        f"Bold: the best of its column. v: result. e: columns (now {table.across}). Y: copy as Markdown, LaTeX or CSV."
+    )
     return Sheet(head, rows, tuple(filter(None, (table.note, keys))), f"table · {table.caption}")
 
 

@@ -61,8 +61,8 @@ class Called:
         """
         name = plain(self.name)
         if name and self.unique:
-            return shortened(name, width), self._fitting(width - cell_len(name) - 1)
-        beside = (name and self._fitting(width - _LEAST_NAME - 1)) or self._fitting(width)
+            return shortened(name, width), self.beside(width - cell_len(name) - 1)
+        beside = (name and self.beside(width - _LEAST_NAME - 1)) or self.beside(width)
         if not beside and self.parts:
             return "", shortened(self.parts[self._order[0]], width)
         left = width - (cell_len(beside) + 1 if beside else 0)
@@ -72,7 +72,7 @@ class Called:
     def _order(self) -> Sequence[int]:
         return self.telling or range(len(self.parts))
 
-    def _fitting(self, width: int) -> str:
+    def beside(self, width: int) -> str:
         """The most telling parts that fit whole, and how many more there are: "lr=0.01 +2"; empty where none does."""
         for count in range(len(self.parts), 0, -1):
             kept = [self.parts[at] for at in sorted(self._order[:count])]

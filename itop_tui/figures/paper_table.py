@@ -27,7 +27,8 @@ METHOD = "method"
 DIFFERING = ""
 """What has the rows where no setting was chosen: all that differs beside the columns."""
 Format = Literal["markdown", "latex", "csv", "text"]
-FORMATS: tuple[Format, ...] = get_args(Format)
+PAPER_FORMATS: tuple[Format, ...] = get_args(Format)
+FORMAT_NAMES: Mapping[Format, str] = {"markdown": "Markdown", "latex": "LaTeX (booktabs)", "csv": "CSV", "text": "text"}
 SUFFIXES: Mapping[Format, str] = {"markdown": "md", "latex": "tex", "csv": "csv", "text": "txt"}
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?", re.ASCII)

@@ -52,8 +52,8 @@ def compare(
     table: Annotated[
         str | None,
         Parameter(
-            help="Print one result as a paper does, mean ± std (n): the setting that has the columns, as density, or two"
-            " for rows and columns, as method,density. Rows are else all that differs.",
+            help="Print one result as a paper does, mean ± std (n): the setting that has the columns, as density, or"
+            " two for rows and columns, as method,density. Rows are else all that differs.",
             metavar="[ROWS,]COLUMNS",
         ),
     ] = None,

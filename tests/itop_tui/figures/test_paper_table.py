@@ -11,7 +11,7 @@ import pytest
 
 from db.records import RunRecord
 from itop_tui.figures.comparison import RESULTS, Stat
-from itop_tui.figures.paper_table import FORMATS, choices, paper_table, value_of
+from itop_tui.figures.paper_table import PAPER_FORMATS, choices, paper_table, value_of
 from tests.itop_tui.figures.test_differences import run
 
 
@@ -124,7 +124,7 @@ def test_text_is_aligned() -> None:
 def test_names_are_data_in_every_format() -> None:
     runs = [scored(1, 0.9, weights="/a_b/%x|{y}\x1b[2J.pt"), scored(2, 0.8)]
     table = paper_table(runs)
-    for form in FORMATS:
+    for form in PAPER_FORMATS:
         assert "\x1b" not in table.written(form)
     assert r"\%x|\{y\}" in table.written("latex")
     assert r"%x\|{y}" in table.written("markdown")
