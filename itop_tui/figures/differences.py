@@ -29,6 +29,8 @@ OF_METHOD = frozenset({"sparse", "fix", "growth", "death", "redistribution"})
 _LEAST_NAME = 4
 """The fewest cells in which a name is worth showing beside a difference."""
 _LONGEST_VALUE = 40
+_USUAL = 0.75
+"""The share of those shown whose value of a setting is the usual one, which a name need not say."""
 _MOST_NAMED = 300
 """Groups of a list that are called by what differs; further ones are hardly read, and each costs a configuration."""
 
@@ -202,9 +204,9 @@ def differences(
 ) -> list[Called]:
     """What distinguishes each of several things from the others; without names that people gave.
 
-    The method comes first. A setting is the more telling the more pairs it distinguishes that nothing before it does;
-    then come the seed, settings that change no result, and the run's number, each only where nothing else distinguishes
-    two. Last are the settings that differ as well, though all is distinguished without them.
+    The method comes first, then the settings of the recipe: those that distinguish pairs which nothing before them
+    does, most pairs first, and those that differ as well. The seed, settings that change no result, and the run's
+    number are last, each only where nothing else distinguishes two.
 
     Args:
         shown: The runs of each.
@@ -241,20 +243,44 @@ def differences(
             for members, kind in zip(shown, kinds, strict=True)
         ]
         chosen.append("run")
-    return [_called_by([columns[name] for name in (*chosen, *as_well)], at) for at in range(len(shown))]
+    first = [name for name in chosen if name == "method" or name in recipe]
+    said_by = [(columns[name], _usual(columns[name])) for name in (*first, *as_well)]
+    said_by += [(columns[name], None) for name in chosen if name not in first]
+    return [_called_by(said_by, at) for at in range(len(shown))]
 
 
-def _called_by(columns: Sequence[Column], at: int) -> Called:
-    """What one of those that are shown is called by these settings: all, the ones that distinguish it best known."""
-    own = [column for column in columns if column[at] is not None]
-    others = [other for other in range(len(columns[0])) if other != at] if columns else []
+def _called_by(columns: Sequence[tuple[Column, _Usual | None]], at: int) -> Called:
+    """What one of those that are shown is called by these settings, each with its usual value.
+
+    A usual value is said only where it distinguishes this one from another; so is what has None instead.
+    """
+    own = [(column, usual) for column, usual in columns if column[at] is not None]
+    others = [other for other in range(len(columns[0][0])) if other != at] if columns else []
     left, telling = list(range(len(own))), []
     while left:
-        best = max(left, key=lambda place: (sum(own[place][other] != own[place][at] for other in others), -place))
-        others = [other for other in others if own[best][other] == own[best][at]]
+        gains = {place: sum(own[place][0][other] != own[place][0][at] for other in others) for place in left}
+        best = max(left, key=lambda place: (gains[place], -place))
+        column, usual = own[best]
         left.remove(best)
-        telling.append(best)
-    return Called("", tuple(f"{column[at]}" for column in own), telling=tuple(telling))
+        if gains[best] or (usual is not None and column[at] != usual.value):
+            telling.append(best)
+        others = [other for other in others if column[other] == column[at]]
+    kept = sorted(telling)
+    parts = tuple(f"{own[place][0][at]}" for place in kept)
+    return Called("", parts, telling=tuple(kept.index(place) for place in telling))
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """The value of a setting that most have; None where none is usual."""
+
+    value: str | None
+
+
+def _usual(column: Column) -> _Usual:
+    known = Counter(value for value in column if value is not None)
+    value, count = known.most_common(1)[0]
+    return _Usual(value if count >= _USUAL * known.total() else None)
 
 
 def _columns(

@@ -48,7 +48,7 @@ def test_runs_that_differ_by_nothing_but_the_seed_are_called_by_it() -> None:
 
 def test_the_seed_is_said_where_nothing_else_distinguishes_two() -> None:
     assert labels(run(1, lr=0.1), run(2, lr=0.01), run(3, lr=0.01, seed=2)) == [
-        "lr=0.1 seed 1", "lr=0.01 seed 1", "lr=0.01 seed 2",
+        "lr=0.1", "lr=0.01 seed 1", "lr=0.01 seed 2",
     ]  # fmt: skip
     assert labels(run(1, lr=0.1), run(2, lr=0.01, seed=2)) == ["lr=0.1", "lr=0.01"]
 
@@ -121,6 +121,12 @@ def test_what_distinguishes_one_best_is_left_out_last() -> None:
         "lr=0.1 +1",
         "epochs=300 +1",
     ]
+
+
+def test_a_value_that_most_have_is_said_only_where_it_distinguishes() -> None:
+    runs = [run(n, lr=n / 10) for n in (1, 2, 3)]
+    assert labels(*runs, run(4, lr=0.4, momentum=0.5)) == ["lr=0.1", "lr=0.2", "lr=0.3", "lr=0.4 momentum=0.5"]
+    assert labels(*runs, run(4, lr=0.1, momentum=0.5))[0] == "lr=0.1 momentum=0.9"
 
 
 @given(st.text(max_size=20), st.lists(st.text(min_size=1, max_size=12), max_size=5), st.booleans(), st.integers(1, 40))
