@@ -33,6 +33,8 @@ _MEASURED = {
     "active weights": METRICS["nonzeros"],
 }
 LAYER_MEASURES = tuple(_MEASURED)
+_ROW_NAME = 34
+"""Cells for the name of a row of the table of a paper."""
 OVERLAP_MEASURES = ("overlap", "overlap beyond chance", "share of the row's weights")
 
 
@@ -143,13 +145,13 @@ def paper_sheet(table: PaperTable) -> Sheet:
     head = (Cell("", "muted"), *(Cell(f"{table.across} {column}", "title", bold=True) for column in table.columns))
     rows = tuple(
         (
-            Cell(name),
+            Cell(table.row_name(at, _ROW_NAME)),
             *(
                 Cell(table.text(at, column), "good" if at in table.best[column] else "text", at in table.best[column])
                 for column in range(len(table.columns))
             ),
         )
-        for at, name in enumerate(table.rows)
+        for at in range(len(table.rows))
     )
     keys = (
         f"Bold: the best of its column. v: result. e: columns (now {table.across}). Y: copy as Markdown, LaTeX or CSV."

@@ -87,7 +87,7 @@ class RunPicker(CheckList[tuple[RunRecord, ...]]):
             _line(run, " ".join(filter(None, called[run.id].fitted(_NAME))) if run.id in called else run.name)
             for run in offered
         )
-        self.nothing = plain(problem, limit=200)
+        self.nothing = plain("All that match are there already." if found else problem, limit=200)
         self.fill(here.value if here is not None else "")
 
     # ----------------------------------------------------------------------------------------------------- the choice

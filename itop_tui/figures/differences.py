@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from itop_tui.figures.format import plain, shortened
+from itop_tui.figures.format import fit, plain, shortened
 from itop_tui.service.words import short_value
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ _SELF_EXPLAINING = frozenset({"model", "data"})
 """Settings whose values say what they are of."""
 OF_METHOD = frozenset({"sparse", "fix", "growth", "death", "redistribution"})
 """Settings that a method's name stands for."""
-_LEAST_NAME = 4
-"""The fewest cells in which a name is worth showing beside a difference."""
+_LEAST_NAME = 12
+"""The fewest cells in which a long name is worth showing beside a difference."""
 _LONGEST_VALUE = 40
 _USUAL = 0.75
 """The share of those shown whose value of a setting is the usual one, which a name need not say."""
@@ -44,12 +44,14 @@ class Called:
         parts: What distinguishes it from the others, in an order that all share; empty for one that is alone.
         unique: Whether no other one has its name.
         telling: The places of the parts, that of the one which distinguishes it from most others first.
+        settings: Of each part, the setting (or method, or run) that it is of.
     """
 
     name: str = ""
     parts: tuple[str, ...] = ()
     unique: bool = False
     telling: tuple[int, ...] = ()
+    settings: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -64,25 +66,43 @@ class Called:
         name = plain(self.name)
         if name and self.unique:
             return shortened(name, width), self.beside(width - cell_len(name) - 1)
-        beside = (name and self.beside(width - _LEAST_NAME - 1)) or self.beside(width)
-        if not beside and self.parts:
-            return "", shortened(self.parts[self._order[0]], width)
-        left = width - (cell_len(beside) + 1 if beside else 0)
-        return (shortened(name, left) if left >= _LEAST_NAME else ""), beside
+        if not self.parts:
+            return shortened(name, width), ""
+        beside = (name and self.beside(width - min(cell_len(name), _LEAST_NAME) - 1)) or self.beside(width)
+        if not beside:
+            return "", _cut(self.parts[self._order[0]], width)
+        left = width - cell_len(beside) - 1
+        return (shortened(name, left) if left >= min(cell_len(name), _LEAST_NAME) else ""), beside
+
+    def without(self, said: Collection[str]) -> Called:
+        """The same without the settings that are said beside it, unless those are all that distinguish it."""
+        kept = [at for at, setting in enumerate(self.settings) if setting not in said]
+        if not kept or len(kept) == len(self.parts):
+            return self
+        return replace(
+            self,
+            parts=tuple(self.parts[at] for at in kept),
+            telling=tuple(kept.index(at) for at in self._order if at in kept),
+            settings=tuple(self.settings[at] for at in kept),
+        )
 
     @property
     def _order(self) -> Sequence[int]:
         return self.telling or range(len(self.parts))
 
     def beside(self, width: int) -> str:
-        """The most telling parts that fit whole, and how many more there are: "lr=0.01 +2"; empty where none does."""
+        """The most telling parts that fit whole, and how many more there are: "lr=0.01 +2"; empty where none does.
+
+        The most telling one stands alone where there is no room to say how many more there are.
+        """
         for count in range(len(self.parts), 0, -1):
             kept = [self.parts[at] for at in sorted(self._order[:count])]
             more = [f"+{len(self.parts) - count}"] if count < len(self.parts) else []
             text = plain(" ".join([*kept, *more]))
             if cell_len(text) <= width:
                 return text
-        return ""
+        alone = plain(self.parts[self._order[0]]) if self.parts else ""
+        return alone if cell_len(alone) <= width else ""
 
 
 def called(shown: Sequence[Sequence[RunRecord]]) -> list[Called]:
@@ -93,7 +113,7 @@ def called(shown: Sequence[Sequence[RunRecord]]) -> list[Called]:
     counted = Counter(names)
     differing = differences(shown)
     return [
-        Called(name, one.parts, bool(name) and counted[name] == 1, one.telling)
+        replace(one, name=name, unique=bool(name) and counted[name] == 1)
         for name, one in zip(names, differing, strict=True)
     ]
 
@@ -244,30 +264,30 @@ def differences(
         ]
         chosen.append("run")
     first = [name for name in chosen if name == "method" or name in recipe]
-    said_by = [(columns[name], _usual(columns[name])) for name in (*first, *as_well)]
-    said_by += [(columns[name], None) for name in chosen if name not in first]
-    return [_called_by(said_by, at) for at in range(len(shown))]
+    said_by = {name: _usual(columns[name]) for name in (*first, *as_well)}
+    said_by |= dict.fromkeys((name for name in chosen if name not in first), None)
+    return [_called_by(columns, said_by, at) for at in range(len(shown))]
 
 
-def _called_by(columns: Sequence[tuple[Column, _Usual | None]], at: int) -> Called:
+def _called_by(columns: Mapping[str, Column], said_by: Mapping[str, _Usual | None], at: int) -> Called:
     """What one of those that are shown is called by these settings, each with its usual value.
 
     A usual value is said only where it distinguishes this one from another; so is what has None instead.
     """
-    own = [(column, usual) for column, usual in columns if column[at] is not None]
-    others = [other for other in range(len(columns[0][0])) if other != at] if columns else []
-    left, telling = list(range(len(own))), []
+    own = [name for name in said_by if columns[name][at] is not None]
+    others = [other for other in range(len(columns[own[0]])) if other != at] if own else []
+    left, telling = list(own), []
     while left:
-        gains = {place: sum(own[place][0][other] != own[place][0][at] for other in others) for place in left}
-        best = max(left, key=lambda place: (gains[place], -place))
-        column, usual = own[best]
+        gains = {name: sum(columns[name][other] != columns[name][at] for other in others) for name in left}
+        best = max(left, key=lambda name: (gains[name], -own.index(name)))
+        usual = said_by[best]
         left.remove(best)
-        if gains[best] or (usual is not None and column[at] != usual.value):
+        if gains[best] or (usual is not None and columns[best][at] != usual.value):
             telling.append(best)
-        others = [other for other in others if column[other] == column[at]]
-    kept = sorted(telling)
-    parts = tuple(f"{own[place][0][at]}" for place in kept)
-    return Called("", parts, telling=tuple(kept.index(place) for place in telling))
+        others = [other for other in others if columns[best][other] == columns[best][at]]
+    kept = [name for name in own if name in telling]
+    parts = tuple(f"{columns[name][at]}" for name in kept)
+    return Called("", parts, False, tuple(map(kept.index, telling)), tuple(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +318,13 @@ def _columns(
             for members in shown
         ]
     return {name: column for name, column in columns.items() if len(set(column)) > 1}
+
+
+def _cut(part: str, width: int) -> str:
+    """A part that is too long: of the setting's name as much as there is room for beside the value."""
+    name, equals, value = plain(part).rpartition("=")
+    room = width - cell_len(value) - 1
+    return f"{fit(name, room).rstrip()}={value}" if equals and room > 1 else shortened(part, width)
 
 
 def _shared(texts: Iterable[str | None]) -> str | None:

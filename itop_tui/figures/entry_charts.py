@@ -122,12 +122,20 @@ class ChartedEntries:
             for place, curve in enumerate(curves)
         ]
 
+    def _why_empty(self, across: Across, known: EntryCurves, curves: Sequence[EntryCurve | None]) -> str:
+        if across == "itop_rate" and not known.scales:
+            return "no R_s grew yet"
+        if self.baseline is not None and any(curve is not None and len(curve.x) for curve in curves):
+            return f"{self.baseline.letter} has nothing where others do"
+        return "none of these runs recorded it"
+
     def chart(self, spec: ChartSpec, across: Across, *, with_marks: bool) -> ChartData:
         """What one chart shows."""
         known, name = self._known(across), spec.names[0]
         if known is None or name not in known.by_name:
             return ChartData(empty="reading …", x_unit=across, read_beside=self.read_beside)
-        each = self._minus_baseline([known.of(name, _ids(entry)) for entry in self.entries])
+        recorded = [known.of(name, _ids(entry)) for entry in self.entries]
+        each = self._minus_baseline(recorded)
         curves = [
             (at, entry, curve)
             for at, (entry, curve) in enumerate(zip(self.entries, each, strict=True))
@@ -142,7 +150,7 @@ class ChartedEntries:
             lines=lines_of(curves, FEW if metric is None else outliers(metric)),
             marks=marks,
             broken=tuple(mark for _, _, curve in curves for mark in curve.broken),
-            empty="no R_s grew yet" if across == "itop_rate" and not known.scales else "none of these runs recorded it",
+            empty=self._why_empty(across, known, recorded),
             x_unit=across,
             events=happened,
             whose=self.marked.letter if self.marked is not None else "",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from itop_tui.figures.comparison import RESULTS, Result, Stat, best, differing_settings, result_of, statistic
-from itop_tui.figures.differences import OF_METHOD, differences, written_value
+from itop_tui.figures.differences import OF_METHOD, Called, differences, written_value
 from itop_tui.figures.format import UNKNOWN, percent, plain
 from itop_tui.service.words import no_number
 
@@ -46,6 +46,7 @@ class PaperTable:
         cells: Of each row, a statistic for each column.
         best: Of each column, the rows with the best mean.
         mixed: Settings in which runs of one cell differ, beside their seeds.
+        called: What distinguishes each row, where that is what it is called.
     """
 
     result: Result
@@ -55,6 +56,11 @@ class PaperTable:
     cells: tuple[tuple[Stat, ...], ...]
     best: tuple[frozenset[int], ...]
     mixed: tuple[str, ...] = ()
+    called: tuple[Called, ...] = ()
+
+    def row_name(self, row: int, width: int) -> str:
+        """What a row is called in so many cells: without the least telling settings where there is no room for all."""
+        return self.called[row].fitted(width)[1] if self.called and self.called[row].parts else self.rows[row]
 
     @property
     def caption(self) -> str:
@@ -191,7 +197,7 @@ def paper_table(
     stats = tuple(
         tuple(statistic(result_of(run, chosen.name, seconds or {}) for run in cell) for cell in row) for row in cells
     )
-    names = tuple(by_row)
+    names, named = tuple(by_row), list[Called]()
     if rows == DIFFERING:
         members = list(by_row.values())
         named = differences(members, seeds=False, without=without)
@@ -204,6 +210,7 @@ def paper_table(
         stats,
         tuple(best([row[column] for row in stats], chosen.best) for column in range(len(heads))),
         tuple(dict.fromkeys(name for row in cells for cell in row for name in _recipe_settings(cell))),
+        tuple(named),
     )
 
 

@@ -45,11 +45,13 @@ class CellContext:
         now: The time.
         curves: The loss of runs over their steps, by their ids.
         called: What runs are called whose names do not distinguish them, by their ids.
+        said: The settings that visible columns show.
     """
 
     now: float
     curves: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     called: Mapping[int, Called] = field(default_factory=dict)
+    said: frozenset[str] = frozenset()
 
 
 Cell = Callable[[RunRecord, CellContext, int], list[Part]]
@@ -134,7 +136,7 @@ def _name(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     called = scene.called.get(run.id)
     if called is None:
         return [(run_view.name(run, width), tone)]
-    name, beside = called.fitted(width)
+    name, beside = called.without(scene.said).fitted(width)
     if not name:
         return [(fit(beside, width), tone)]
     return [(f"{name} ", tone), (fit(beside, max(0, width - cell_len(name) - 1)), "muted")]

@@ -70,7 +70,8 @@ def _group_cell(line: GroupLine, column: RunColumn, scene: CellContext, width: i
     if column.key == "id":
         return [(fit(f"×{group.n}", width, right=True), "accent")]
     if column.key == "name":
-        return [(fit(line.called.fitted(width)[1] if line.called else group.label, width), "title")]
+        shown = line.called.without(scene.said).fitted(width)[1] if line.called else group.label
+        return [(fit(shown, width), "title")]
     if column.key == "progress":
         ended = sum(count for status, count in group.statuses.items() if status == "completed")
         text = f" {ended}/{group.n}"
