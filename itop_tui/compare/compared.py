@@ -52,7 +52,7 @@ class Compared:
         self.paper_across = paper_table.DENSITY
         """The setting that has the columns of the table."""
         self.baseline: int | None = None
-        """The entry, by its `key`, to which curves show the difference; None for the curves themselves."""
+        """A run of the entry to which curves show the difference, by its id; None for the curves themselves."""
         self.mask_layer: str | None = None
         """The layer whose masks are compared; None for all."""
 
@@ -74,7 +74,10 @@ class Compared:
         if not self.entries:
             return "compare"
         counted = plural(len(self.entries), "group") if self.grouped else plural(len(self.ids), "run")
-        return f"compare · {counted}" + (f" of {plural(len(self.ids), 'run')}" if self.grouped else "")
+        parts = ["compare", counted + (f" of {plural(len(self.ids), 'run')}" if self.grouped else "")]
+        if self.baseline_entry is not None and self.tab == "curves":
+            parts.append(f"difference to {self.baseline_entry.letter}")
+        return " · ".join(parts)
 
     def arrange(self, *, grouped: bool | None = None) -> None:
         """Make the entries of the runs, those that differ only by their seed joined or not.
@@ -145,13 +148,13 @@ class Compared:
 
     def set_baseline(self) -> None:
         """Show differences to the entry at the cursor, or no longer."""
-        if self.current is not None:
-            self.baseline = None if self.baseline == self.current.key else self.current.key
+        here, known = self.current, self.baseline_entry
+        self.baseline = None if here is None or here is known else here.key
 
     @property
     def baseline_entry(self) -> Entry | None:
         """The entry to which curves show the difference; None where it is gone, or none was chosen."""
-        return next((entry for entry in self.entries if entry.key == self.baseline), None)
+        return next((entry for entry in self.entries if any(run.id == self.baseline for run in entry.runs)), None)
 
     # ------------------------------------------------------------------------------------------------ what is shown
 

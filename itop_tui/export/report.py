@@ -217,7 +217,8 @@ def _results(compared: Sequence[Entry], seconds: dict[int, float | None]) -> Ite
     yield "<th>runs</th>" if joined else ""
     yield "".join(f'<th class="number">{text_of(result.label)}</th>' for result in shown) + "</tr></thead><tbody>"
     for at, entry in enumerate(compared):
-        yield f'<tr><th>{_letter(entry, at)}</th><td class="name">{text_of(entry.label)}</td>'
+        beside = f' <span class="soft">{text_of(" ".join(entry.called.parts))}</span>' if entry.called.unique else ""
+        yield f'<tr><th>{_letter(entry, at)}</th><td class="name">{text_of(entry.label)}{beside}</td>'
         yield f'<td class="number">{entry.n}</td>' if joined else ""
         for result in shown:
             text = text_of(write_result(result, found[result.name][at], entry.n))

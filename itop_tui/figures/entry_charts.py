@@ -101,12 +101,9 @@ class ChartedEntries:
 
     def note(self, across: Across) -> str:
         """What a reader has to know of the x axis."""
-        where = across_note(self.curves.scales.values()) if self.curves is not None else ""
-        where = OVER_R_S if across == "itop_rate" else where
-        minus = ""
-        if self.baseline is not None:
-            minus = f"difference to {self.baseline.letter} {' '.join(filter(None, self.baseline.fitted(24)))}"
-        return " · ".join(filter(None, (minus, where)))
+        if across == "itop_rate":
+            return OVER_R_S
+        return across_note(self.curves.scales.values()) if self.curves is not None else ""
 
     def never(self, spec: ChartSpec) -> bool:
         """Whether none of the runs will record what a chart shows."""

@@ -144,8 +144,8 @@ async def test_curves_are_differences_to_a_baseline_until_its_key_again(opened: 
         same = np.isin(before["A"].x, shown["A"].x)
         under = np.interp(shown["A"].x, before["B"].x, before["B"].y)
         assert shown["A"].y == pytest.approx(before["A"].y[same] - under)
-        assert screen.curves.chart.title == "training loss − B" or "− B" in screen.curves.chart.title
-        assert "difference to B" in screen.curves.note
+        assert screen.curves.chart.title == "loss − B"
+        assert "compare · 3 runs · difference to B" in screen_text(app_of(screen))
         assert not logarithmic(screen)
         await press(pilot, screen, "y")
         assert not logarithmic(screen)
@@ -155,6 +155,16 @@ async def test_curves_are_differences_to_a_baseline_until_its_key_again(opened: 
         assert {line.marker: line.y.tolist() for line in lines(screen)} == {
             letter: line.y.tolist() for letter, line in before.items()
         }
+
+
+async def test_a_baseline_is_that_of_its_group_once_runs_are_grouped(opened: Opened) -> None:
+    async with opened(1, 2, 4) as (pilot, screen):
+        await press(pilot, screen, "down", "I", "g")
+        assert "compare · 2 groups of 3 runs · difference to A" in screen_text(app_of(screen))
+        # The deviation of a run minus a group's mean is that of the group.
+        of_group, single = lines(screen)
+        assert not of_group.y.any()
+        assert len(single.std) == len(single.x)
 
 
 async def test_a_baseline_that_is_removed_leaves_the_curves(opened: Opened) -> None:
