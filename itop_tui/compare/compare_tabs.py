@@ -135,7 +135,8 @@ class CompareTabs(ContentSwitcher):
         """What is copied and exported as a table, and what it is of: the open one; on charts and plots, the results."""
         if self.table is not None and self._compared.tab != "results":
             return self._compared.tab, self.sheet(found)
-        return "results", results_sheet(self._compared.entries, found.seconds, sorting=self._compared.sorting)
+        sorting = self._compared.sorting
+        return "results", results_sheet(self._compared.entries, found.seconds, sorting=sorting, marked_order=False)
 
     def as_text(self, found: ComparisonRead) -> tuple[str, str]:
         """What is copied, and what it is of."""

@@ -90,10 +90,12 @@ def results_sheet(
     *,
     named: bool = True,
     sorting: Sorting = Sorting(),
+    marked_order: bool = True,
 ) -> Sheet:
     """The results, a row for each entry; the best of each is starred and bold.
 
-    Rows have names beside the letters where they are `named`; a legend may show them already.
+    Rows have names beside the letters where they are `named`; a legend may show them already. The head of the column
+    that they are sorted by shows it where the order is `marked_order`.
     """
     found = results(compared, seconds)
     columns = sorted_columns(found)
@@ -102,7 +104,7 @@ def results_sheet(
 
     def head(name: str) -> Cell:
         title = "run" if name == ORDER else known[name].short if name in known else name
-        if name != sorting.by or (name == ORDER and not sorting.descending):
+        if not marked_order or name != sorting.by or (name == ORDER and not sorting.descending):
             return Cell(title, "muted")
         return Cell(f"{title} {'▼' if sorting.descending else '▲'}", "accent")
 
