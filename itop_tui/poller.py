@@ -13,8 +13,8 @@ recovery as a snapshot.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from textual.message import Message
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from db.records import RunQuery, RunRecord, RunTotals
     from db.runs.endings import Mark
     from db.session import Database
+    from itop_tui.figures.differences import Called
 
 PAGE = 200
 """Runs listed at first, and as many more each time the cursor comes near the end."""
@@ -67,11 +68,13 @@ class ListedGroup:
         group: The group with its means.
         sample: One of its runs, for what they have in common.
         members: Its runs where it is open; None where it is not.
+        called: What distinguishes it from the other groups; None where its label does.
     """
 
     group: RunGroup
     sample: RunRecord | None = None
     members: tuple[RunRecord, ...] | None = None
+    called: Called | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Snapshot:
         groups: The groups of a grouped page, in order.
         archived: How many runs are in the archive, which lists leave out unless they are asked for it.
         ended: The runs that have ended since the snapshot before, listed or not.
+        called: What runs are called where their names do not distinguish them from the others listed, by their ids.
     """
 
     view: View
@@ -101,6 +105,7 @@ class Snapshot:
     groups: tuple[ListedGroup, ...] = ()
     archived: int = 0
     ended: tuple[RunRecord, ...] = ()
+    called: Mapping[int, Called] = field(default_factory=dict)
 
     @property
     def listed(self) -> int:
@@ -154,6 +159,8 @@ class DatabaseReader:
         self._endings: Mark | None = None
         self._totals: RunTotals | None = None
         self._totals_of: int | None = None
+        self._called: tuple[object, dict[int, Called]] = ((), {})
+        self._groups_called: tuple[object, dict[str, Called]] = ((), {})
 
     def version(self) -> int:
         """The database's version."""
@@ -191,13 +198,29 @@ class DatabaseReader:
             groups=groups,
             archived=totals.archived,
             ended=ended,
+            called=self._names(groups, listed),
         )
         self._endings, self._totals, self._totals_of = mark, totals, version
         return snapshot
 
+    def _names(self, groups: Sequence[ListedGroup], listed: Sequence[RunRecord]) -> dict[int, Called]:
+        """What runs are called: in an open group by what differs within it, in a plain list beside a shared name."""
+        from itop_tui.figures.differences import called, namesakes
+
+        # What they are called follows from their settings, which only another attempt may change.
+        wish = ([each.group.key for each in groups], [(run.id, run.name, run.attempt_count) for run in listed])
+        if wish != self._called[0]:
+            names: dict[int, Called] = {} if groups else namesakes(listed)
+            for members in (each.members or () for each in groups):
+                found = called([[run] for run in members])
+                names |= {run.id: one for run, one in zip(members, found, strict=True) if one.parts}
+            self._called = (wish, names)
+        return self._called[1]
+
     def _groups(self, view: View, query: RunQuery) -> tuple[tuple[ListedGroup, ...], int]:
         """The first groups of a view, and how many there are."""
         from db.finding import grouping
+        from itop_tui.figures.differences import groups_called
         from itop_tui.service import run_reading
 
         found = grouping.groups(
@@ -208,6 +231,13 @@ class DatabaseReader:
         samples = {group.run_ids[0] for group in shown if group.run_ids}
         ids = dict.fromkeys([*samples, *(run_id for members in wanted.values() for run_id in members)])
         known = {run.id: run for run in run_reading.read(self._database, tuple(ids))}
+        names: dict[str, Called] = {}
+        if view.by == grouping.RECIPE:
+            # Groups of the same recipes are called the same.
+            wish = [(group.key, group.run_ids[:1]) for group in shown]
+            if wish != self._groups_called[0]:
+                self._groups_called = (wish, groups_called(shown, known))
+            names = self._groups_called[1]
         listed = tuple(
             ListedGroup(
                 group,
@@ -215,6 +245,7 @@ class DatabaseReader:
                 tuple(known[run_id] for run_id in wanted[group.key] if run_id in known)
                 if group.key in wanted
                 else None,
+                names.get(group.key),
             )
             for group in shown
         )

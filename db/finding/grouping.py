@@ -9,14 +9,12 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from db.columns import as_status
-from db.declared_settings import in_recipe
 from db.errors import StoreError
 from db.finding.listing import check_sort, selected
 from db.finding.spread import mean_and_spread
@@ -40,9 +38,7 @@ GROUP_SORTS = ("key", "label", "n", "latest")
 
 RECIPE = "recipe"
 
-# No person reads further, and each costs a configuration to be read.
 _NUMBERS = (int, float, bool)
-_TOLD_APART = 300
 
 _SHIFTS = {name: 2 * index for index, name in enumerate(RUN_METRICS.names)}
 
@@ -137,8 +133,7 @@ def groups(
             for key in _keys(values, grouped):
                 members.setdefault(key, []).extend(rows)
         found = [_group(key, rows, averaged, grouped) for key, rows in members.items()]
-        shown = _sorted(found, order, descending=descending)[:limit]
-        return _told_apart(session, shown) if grouped.column == RECIPE else shown
+        return _sorted(found, order, descending=descending)[:limit]
 
 
 def _grouped_field(name: str) -> Field:
@@ -244,28 +239,3 @@ def _sorted(found: list[RunGroup], order: str, *, descending: bool) -> list[RunG
     there = [group for group in found if value(group) is not None]
     there.sort(key=value, reverse=descending)
     return there + [group for group in found if value(group) is None]
-
-
-def _told_apart(session: Session, found: list[RunGroup]) -> list[RunGroup]:
-    """Give groups that would be called the same the settings in which they differ; only the first few hundred."""
-    same: dict[str, list[RunGroup]] = {}
-    for group in found[:_TOLD_APART]:
-        same.setdefault(group.label, []).append(group)
-    alike = [group for groups in same.values() if len(groups) > 1 for group in groups]
-    if not alike:
-        return found
-    statement = sa.select(RunRow.id, RunRow.config).where(RunRow.id.in_([group.run_ids[0] for group in alike]))
-    configs: dict[int, dict[str, Any]] = {row[0]: row[1] for row in session.execute(statement)}
-    more: dict[str, str] = {}
-    for groups_alike in same.values():
-        if len(groups_alike) < 2:
-            continue
-        own = {group.key: configs[group.run_ids[0]] for group in groups_alike}
-        names = {name: None for config in own.values() for name in config if in_recipe(name)}
-        differing = [name for name in names if len({repr(config.get(name)) for config in own.values()}) > 1]
-        for key, config in own.items():
-            more[key] = " ".join(f"{name}={config.get(name)}" for name in differing)
-    return [
-        replace(group, label=f"{group.label} {more[group.key]}".rstrip()) if group.key in more else group
-        for group in found
-    ]

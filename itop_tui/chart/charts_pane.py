@@ -149,8 +149,16 @@ class ChartsPane(Vertical):
         for chart in charts[len(self.specs) :]:
             chart.remove()
         for spec, chart in zip(self.specs, charts, strict=False):
-            chart.title, chart.percent, chart.write = spec.heading, spec.percent, spec.write
-            chart.log_scale, chart.bounds = self.logarithmic and spec.logarithmic, self.bounds
+            chart.title = f"{spec.heading} − {self._minus}" if self._minus else spec.heading
+            chart.percent, chart.write = spec.percent, spec.write
+            chart.log_scale = self.logarithmic and spec.logarithmic and not self._minus
+            # From 0 to 100 % no difference is seen.
+            chart.bounds = "all" if self._minus and self.bounds == "percent" else self.bounds
+
+    @property
+    def _minus(self) -> str:
+        """What is subtracted from the curves; empty for nothing."""
+        return self._charted.minus if self._charted is not None else ""
 
     # ------------------------------------------------------------------------------ what is visible
 
@@ -230,8 +238,10 @@ class ChartsPane(Vertical):
 
     def show(self, charted: Charted) -> None:
         """Show what was read; curves that answer an older request are shown until newer ones come."""
-        before = self._visible
+        before, minus = self._visible, self._minus
         self._charted = charted
+        if self._minus != minus:
+            self._make_charts()
         if self._visible != before:
             self.lay_out()
         else:
@@ -335,6 +345,9 @@ class ChartsPane(Vertical):
 
     def action_toggle_log(self) -> None:
         """Change between a logarithmic and a linear y axis where that makes sense."""
+        if self._minus:
+            self.notify("A difference may be below zero: its y-axis is linear.", severity="warning", markup=False)
+            return
         self.logarithmic = not self.logarithmic
         self._make_charts()
         self._changed()

@@ -13,14 +13,13 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from db.records import RunRecord
-from db.runs import runs
 from itop_tui.chart.charts_pane import ChartsPane
 from itop_tui.compare.compare_tabs import CompareTabs
 from itop_tui.compare.compared import TABS, Compared
 from itop_tui.compare.comparison_reader import ComparisonReader
+from itop_tui.compare.entry_changes import EntryChanges
 from itop_tui.compare.entry_list import EntryList
 from itop_tui.compare.reading import ComparisonRead, ComparisonRequest, keep
-from itop_tui.dialogs.questions import Ask
 from itop_tui.figures.comparison import MOST, Entry
 from itop_tui.figures.comparison_curves import EntryCurves, members_of
 from itop_tui.figures.comparison_scatter import ACCURACIES
@@ -34,7 +33,11 @@ from itop_tui.widgets.tab_line import TabLine
 from itop_tui.widgets.top_bar import TopBar
 
 _ONLY_ON = {
-    "next_view": ("scatter", "layers", "masks"),
+    "next_view": ("scatter", "layers", "masks", "table"),
+    "choose_columns": ("table",),
+    "sort_next": ("results",),
+    "sort_previous": ("results",),
+    "sort_reverse": ("results",),
     "next_layer": ("masks",),
     "previous_layer": ("masks",),
 }
@@ -64,6 +67,8 @@ class CompareScreen(ItopScreen):
         self._shown: ComparisonRead | None = None
         """What the entries were made of."""
         self._curves: EntryCurves | None = None
+        self.changes = EntryChanges(self, self.compared, lambda reads: self._changed(reads=reads))
+        self.parts = (self.changes,)
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the tabs and the legend."""
@@ -161,7 +166,8 @@ class CompareScreen(ItopScreen):
         if most < count:
             self.notify(f"{most} at most are compared: these are the first.", severity="warning", markup=False)
         elif count > MOST:
-            self.notify(f"Over {MOST} runs: seeds are joined{in_brackets('compare', 'group_seeds')}.", markup=False)
+            key = in_brackets("compare", "group_runs")
+            self.notify(f"Over {MOST} runs: they are grouped by recipe{key}.", markup=False)
 
     @property
     def is_settled(self) -> bool:
@@ -187,7 +193,11 @@ class CompareScreen(ItopScreen):
         compared, marked, shown = self.compared, self._marked, None
         if marked is not None:
             shown = self.reader.marked(marked)
-        self.curves.show(ChartedEntries(compared.entries, compared.hidden, self._curves, shown, compared.legend))
+        self.curves.show(
+            ChartedEntries(
+                compared.entries, compared.hidden, self._curves, shown, compared.legend, compared.baseline_entry
+            )
+        )
 
     @property
     def _marked(self) -> Entry | None:
@@ -224,9 +234,21 @@ class CompareScreen(ItopScreen):
         self.keep()
 
     def on_entry_list_clicked(self, message: EntryList.Clicked) -> None:
-        """An entry was clicked."""
+        """An entry was clicked: keys act on it; on its letter, it is hidden or shown again."""
         message.stop()
         self._point_at(message.position)
+        if message.on_letter:
+            self.changes.action_hide_entry()
+
+    def on_entry_list_dragged(self, message: EntryList.Dragged) -> None:
+        """An entry was dragged to another place."""
+        message.stop()
+        self.changes.place(message.position, message.to)
+
+    def on_compare_tabs_changed(self, message: CompareTabs.Changed) -> None:
+        """A table shows something else, or in another order."""
+        message.stop()
+        self._changed()
 
     def _point_at(self, place: int) -> None:
         """Put the cursor on an entry: keys act on it, and charts mark what happened to it."""
@@ -285,57 +307,6 @@ class CompareScreen(ItopScreen):
         """Put the cursor on another entry."""
         self._point_at(self.compared.cursor + by)
 
-    def action_hide_entry(self) -> None:
-        """Leave an entry out of charts and plots, or show it again."""
-        self.compared.hide()
-        self._changed()
-
-    def action_move(self, by: int) -> None:
-        """Move an entry up or down."""
-        if self.compared.move(by):
-            self._changed(reads=True)
-
-    def action_take_out(self) -> None:
-        """Remove an entry from the comparison."""
-        if self.compared.remove():
-            self._changed(reads=True)
-        elif self.compared.entries:
-            self.notify("The last one stays.", severity="warning", markup=False)
-
-    def action_take_in(self) -> None:
-        """Ask for a run to compare too."""
-
-        def asked(name: str | None) -> None:
-            if name and name.strip():
-                self.itop.operate(lambda db: runs.find(db, name.strip()), self._add, failing="No run was added")
-
-        self.app.push_screen(Ask("Compare with", "", "a run's id, or its unique name"), asked)
-
-    def _add(self, run: RunRecord) -> None:
-        if run.id in self.compared.ids:
-            self.notify(f"Run {run.id} is compared already.", severity="warning", markup=False)
-            return
-        try:
-            self.compared.add(run)
-        except ValueError:
-            key = in_brackets("compare", "take_out")
-            self.notify(f"{MOST} at most are compared: remove one{key}.", severity="warning", markup=False)
-            return
-        self.ask()
-        self.keep()
-
-    def action_group_seeds(self) -> None:
-        """Join runs that differ only by their seed, or compare each run."""
-        compared = self.compared
-        try:
-            compared.arrange(grouped=not compared.grouped)
-        except ValueError as error:
-            self.notify(f"{error}.", severity="warning", markup=False)
-            return
-        if compared.grouped and len(compared.entries) == len(compared.ids):
-            self.notify("No two of these runs differ only by their seed.", markup=False)
-        self._changed(reads=True)
-
     def action_open_run(self) -> None:
         """Open the run at the cursor."""
         if self.permits("open_run") and self.current_run is not None:
@@ -358,12 +329,6 @@ class CompareScreen(ItopScreen):
         """Move a page down or up in the table."""
         if self._tabs.table is not None:
             self._tabs.table.scroll_pages(direction)
-
-    def action_copy_table(self) -> None:
-        """Copy the open table as text; on charts and plots, the results."""
-        if self._shown is not None:
-            name, text = self._tabs.as_text(self._shown)
-            self.itop.copy(text, f"The table of {name}, {plural(len(text.splitlines()), 'line')}")
 
     def action_export(self) -> None:
         """Ask what of the comparison to write, and where."""
@@ -390,7 +355,7 @@ class CompareScreen(ItopScreen):
     def key_hints(self) -> Iterable[KeyHint]:
         """What works now, what belongs to the open tab first."""
         own = {action.name for action in in_scope("compare") if action.heading == "Charts"}
-        own |= {*_ONLY_ON, "group_seeds"}
+        own |= {*_ONLY_ON, "group_runs"}
         shown: list[KeyHint] = []
         for hint in super().key_hints():
             name = hint.action.removeprefix("screen.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.message import Message
 from textual.widgets import ContentSwitcher
 
 from itop_tui.chart.charts_pane import ChartsPane
@@ -13,11 +14,15 @@ from itop_tui.chart.scatter import Scatter
 from itop_tui.compare.compared import Compared
 from itop_tui.compare.comparison_reader import ComparisonReader
 from itop_tui.compare.reading import ComparisonRead
-from itop_tui.compare.sheets import results_sheet
+from itop_tui.compare.sheets import results_sheet, sorted_columns
 from itop_tui.export.written_files import comparison_name
+from itop_tui.figures import paper_table
+from itop_tui.figures.comparison import results
 from itop_tui.figures.comparison_scatter import scatter_data
 from itop_tui.figures.entry_charts import compared_charts
-from itop_tui.figures.format import plain
+from itop_tui.figures.format import plain, plural
+from itop_tui.figures.paper_table import FORMAT_NAMES, PAPER_FORMATS
+from itop_tui.screen import shell_of
 from itop_tui.widgets.sheet import Sheet, SheetView
 
 if TYPE_CHECKING:
@@ -27,9 +32,13 @@ if TYPE_CHECKING:
 class CompareTabs(ContentSwitcher):
     """Shows the open tab of what is compared."""
 
+    class Changed(Message):
+        """A person chose what a table shows, or in which order."""
+
     def __init__(self, compared: Compared, reader: ComparisonReader) -> None:
         super().__init__(id="compare-tabs", initial="curves")
         self._compared, self._reader = compared, reader
+        self._found: ComparisonRead | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the tabs."""
@@ -41,6 +50,7 @@ class CompareTabs(ContentSwitcher):
             yield Scatter("by-flops")
         yield SheetView(widget_id="layers")
         yield SheetView(widget_id="masks")
+        yield SheetView(widget_id="table", widest=40)
 
     @property
     def table(self) -> SheetView | None:
@@ -50,7 +60,7 @@ class CompareTabs(ContentSwitcher):
 
     def show(self, found: ComparisonRead) -> None:
         """Show the plots or the table of the open tab."""
-        compared = self._compared
+        compared, self._found = self._compared, found
         if self.table is not None:
             self.table.sheet = self.sheet(found)
         elif compared.tab == "scatter":
@@ -65,11 +75,68 @@ class CompareTabs(ContentSwitcher):
             self._reader.ask_masks(runs, found.checkpoints)
         return self._compared.sheet(found, self._reader.masks_of(runs), self._reader.masks.problem)
 
+    # ----------------------------------------------------------------------------------------------- what is chosen
+
+    def action_sort_beside(self, by: int) -> None:
+        """Sort the results by the column beside the present one."""
+        if self._found is None:
+            return
+        columns = sorted_columns(results(self._compared.entries, self._found.seconds))
+        here = columns.index(self._compared.sorting.by) if self._compared.sorting.by in columns else 0
+        self._sort(columns[(here + by) % len(columns)])
+
+    def action_sort_reverse(self) -> None:
+        """Sort the results in the other direction."""
+        self._sort(self._compared.sorting.by)
+
+    def on_sheet_view_head_clicked(self, message: SheetView.HeadClicked) -> None:
+        """The head of a column was clicked: sort the results by it."""
+        message.stop()
+        if self._compared.tab == "results" and self._found is not None:
+            self._sort(sorted_columns(results(self._compared.entries, self._found.seconds))[message.column])
+
+    def _sort(self, by: str) -> None:
+        self._compared.sorting = self._compared.sorting.chosen(by)
+        self.post_message(self.Changed())
+
+    def action_choose_columns(self) -> None:
+        """Choose the setting that has the columns of the table."""
+        from itop_tui.dialogs.chooser import Item, Picker
+
+        def decided(across: str | None) -> None:
+            if across is not None:
+                self._compared.paper_across = across
+                self.post_message(self.Changed())
+
+        items = [Item(name, name) for name in paper_table.choices(self._compared.entry_runs)]
+        self.app.push_screen(Picker("Columns of the table", items, current=self._compared.paper_across), decided)
+
+    def action_copy_table(self) -> None:
+        """Copy the open table as text; on charts and plots, the results; the table of a paper in a format."""
+        from itop_tui.dialogs.chooser import Item, Picker
+
+        found, shell = self._found, shell_of(self)
+        if found is None:
+            return
+        if self._compared.tab != "table":
+            name, text = self.as_text(found)
+            shell.copy(text, f"The table of {name}, {plural(len(text.splitlines()), 'line')}")
+            return
+        table = self._compared.paper(found)
+
+        def decided(form: str | None) -> None:
+            if form in PAPER_FORMATS:
+                shell.copy(table.written(form), f"The table as {FORMAT_NAMES[form]}")
+
+        items = [Item(form, FORMAT_NAMES[form]) for form in PAPER_FORMATS]
+        self.app.push_screen(Picker("Copy the table as", items, hint="Markdown, LaTeX, CSV or text"), decided)
+
     def _copied(self, found: ComparisonRead) -> tuple[str, Sheet]:
         """What is copied and exported as a table, and what it is of: the open one; on charts and plots, the results."""
         if self.table is not None and self._compared.tab != "results":
             return self._compared.tab, self.sheet(found)
-        return "results", results_sheet(self._compared.entries, found.seconds)
+        sorting = self._compared.sorting
+        return "results", results_sheet(self._compared.entries, found.seconds, sorting=sorting, marked_order=False)
 
     def as_text(self, found: ComparisonRead) -> tuple[str, str]:
         """What is copied, and what it is of."""
@@ -95,5 +162,8 @@ class CompareTabs(ContentSwitcher):
         elif compared.tab == "scatter":
             plots = scatter_drawings(compared.entries, found.seconds, compared.accuracy, hidden=compared.hidden)
             drawn = [dialog.drawing_choice(plot, name) for plot in plots]
-        table = dialog.sheet_choices(name, *self._copied(found))
+        if compared.tab == "table":
+            table = dialog.paper_choices(name, compared.paper(found))
+        else:
+            table = dialog.sheet_choices(name, *self._copied(found))
         return [report, *drawn, *table, *dialog.run_choices(ids, without=("html",))]

@@ -8,13 +8,18 @@ from typing import Any
 from db.records import RunRecord
 from itop_tui.compare import sheets
 from itop_tui.compare.reading import ComparisonRead, Left, MasksRead, choice, left_before, view_before
-from itop_tui.figures.comparison import Entry, entries, fitting
+from itop_tui.figures import paper_table
+from itop_tui.figures.comparison import RESULTS, Entry, entries, fitting, result_of
 from itop_tui.figures.comparison_scatter import ACCURACIES
 from itop_tui.figures.format import plural
+from itop_tui.figures.paper_table import PaperTable
 from itop_tui.widgets.sheet import Sheet
 
-TABS = ("curves", "results", "settings", "scatter", "layers", "masks")
+TABS = ("curves", "results", "settings", "scatter", "layers", "masks", "table")
 """The tabs in order; each one's number is its key."""
+
+
+_RESULTS = {result.name: result for result in RESULTS}
 
 
 class Compared:
@@ -40,6 +45,14 @@ class Compared:
         self.accuracy = next(iter(ACCURACIES))
         self.layer_measure = sheets.LAYER_MEASURES[0]
         self.overlap_measure = sheets.OVERLAP_MEASURES[0]
+        self.sorting = sheets.Sorting()
+        """In which order the results are."""
+        self.paper_result = ""
+        """What the table is of, a name of `RESULTS`; empty for the main one."""
+        self.paper_across = paper_table.DENSITY
+        """The setting that has the columns of the table."""
+        self.baseline: int | None = None
+        """A run of the entry to which curves show the difference, by its id; None for the curves themselves."""
         self.mask_layer: str | None = None
         """The layer whose masks are compared; None for all."""
 
@@ -61,7 +74,10 @@ class Compared:
         if not self.entries:
             return "compare"
         counted = plural(len(self.entries), "group") if self.grouped else plural(len(self.ids), "run")
-        return f"compare · {counted}" + (f" of {plural(len(self.ids), 'run')}" if self.grouped else "")
+        parts = ["compare", counted + (f" of {plural(len(self.ids), 'run')}" if self.grouped else "")]
+        if self.baseline_entry is not None and self.tab == "curves":
+            parts.append(f"difference to {self.baseline_entry.letter}")
+        return " · ".join(parts)
 
     def arrange(self, *, grouped: bool | None = None) -> None:
         """Make the entries of the runs, those that differ only by their seed joined or not.
@@ -98,11 +114,14 @@ class Compared:
 
     def move(self, by: int) -> bool:
         """Move the entry at the cursor; False where there is no place."""
-        here, there = self.cursor, self.cursor + by
-        if not self.entries or not 0 <= there < len(self.entries):
-            return False
+        return self.place(self.cursor, self.cursor + by)
+
+    def place(self, here: int, there: int) -> bool:
+        """Move an entry to the place of another one; False where that changes nothing."""
         order = list(self.entries)
-        order[here], order[there] = order[there], order[here]
+        if here == there or not (0 <= here < len(order) and 0 <= there < len(order)):
+            return False
+        order.insert(there, order.pop(here))
         self.ids = tuple(run.id for entry in order for run in entry.runs)
         self.cursor = there
         self.arrange()
@@ -117,14 +136,25 @@ class Compared:
         self.arrange()
         return True
 
-    def add(self, run: RunRecord) -> None:
-        """Compare another run too.
+    def add(self, more: Sequence[RunRecord]) -> None:
+        """Compare other runs too.
 
         Raises:
-            ValueError: There would be more entries than are compared.
+            ValueError: There would be more entries than are compared; everything stays as it was.
         """
-        entries([*self.runs, run], grouped=self.grouped)
-        self.ids = (*self.ids, run.id)
+        new = [run for run in more if run.id not in self.ids]
+        entries([*self.runs, *new], grouped=self.grouped)
+        self.ids = (*self.ids, *(run.id for run in new))
+
+    def set_baseline(self) -> None:
+        """Show differences to the entry at the cursor, or no longer."""
+        here, known = self.current, self.baseline_entry
+        self.baseline = None if here is None or here is known else here.key
+
+    @property
+    def baseline_entry(self) -> Entry | None:
+        """The entry to which curves show the difference; None where it is gone, or none was chosen."""
+        return next((entry for entry in self.entries if any(run.id == self.baseline for run in entry.runs)), None)
 
     # ------------------------------------------------------------------------------------------------ what is shown
 
@@ -134,6 +164,10 @@ class Compared:
             self.accuracy = _after(tuple(ACCURACIES), self.accuracy)
         elif self.tab == "layers":
             self.layer_measure = _after(sheets.LAYER_MEASURES, self.layer_measure)
+        elif self.tab == "table":
+            runs = self.entry_runs
+            names = tuple(name for name in _RESULTS if any(result_of(run, name, {}) is not None for run in runs))
+            self.paper_result = _after(names, self.paper_result or paper_table.main_result(runs).name)
         elif self.tab == "masks":
             self.overlap_measure = _after(sheets.OVERLAP_MEASURES, self.overlap_measure)
 
@@ -151,7 +185,14 @@ class Compared:
             return sheets.layers_sheet(self.entries, found.layers or {}, self.layer_measure)
         if self.tab == "masks":
             return sheets.overlap_sheet(self.entries, masks, problem, self.mask_layer, self.overlap_measure)
-        return sheets.results_sheet(self.entries, found.seconds, named=not self.legend)
+        if self.tab == "table":
+            return sheets.paper_sheet(self.paper(found))
+        return sheets.results_sheet(self.entries, found.seconds, named=not self.legend, sorting=self.sorting)
+
+    def paper(self, found: ComparisonRead) -> PaperTable:
+        """The table of results as a paper prints it."""
+        result, across = _RESULTS.get(self.paper_result), self.paper_across
+        return paper_table.paper_table(self.entry_runs, across=across, result=result, seconds=found.seconds)
 
     # --------------------------------------------------------------------------------------- what is kept of the view
 
@@ -168,6 +209,9 @@ class Compared:
             "accuracy": self.accuracy,
             "layers": self.layer_measure,
             "masks": self.overlap_measure,
+            "result": self.paper_result,
+            "across_table": self.paper_across,
+            "sorted": [self.sorting.by, self.sorting.descending],
             "legend": self.legend,
         }
 
@@ -182,10 +226,17 @@ class Compared:
         self.accuracy = choice(view.get("accuracy"), tuple(ACCURACIES))
         self.layer_measure = choice(view.get("layers"), sheets.LAYER_MEASURES)
         self.overlap_measure = choice(view.get("masks"), sheets.OVERLAP_MEASURES)
+        self.paper_result = choice(view.get("result"), ("", *_RESULTS))
+        across = view.get("across_table")
+        self.paper_across = across if across in paper_table.choices(self.runs) else paper_table.DENSITY
+        match view.get("sorted"):
+            case [str(by), bool(descending)]:
+                self.sorting = sheets.Sorting(by, descending)
         self.legend = view.get("legend") is not False
         self.tab = choice(view.get("tab"), TABS)
         return view
 
 
 def _after(choices: tuple[str, ...], present: str) -> str:
-    return choices[(choices.index(present) + 1) % len(choices)]
+    here = choices.index(present) if present in choices else -1
+    return choices[(here + 1) % len(choices)] if choices else present

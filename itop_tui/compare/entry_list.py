@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -16,6 +17,8 @@ from itop_tui.look.theme import curve_colour, look
 from itop_tui.look.toned import Toned
 
 _LEAST_NAME = 3
+_LETTER_TO = 3
+"""The last cell of an entry's letter and state."""
 
 
 class EntryList(Toned):
@@ -33,9 +36,22 @@ class EntryList(Toned):
 
     @dataclass
     class Clicked(Message):
-        """An entry was clicked."""
+        """An entry was clicked; `on_letter` where that was on its letter or its state, which hides or shows it."""
 
         position: int
+        on_letter: bool
+
+    @dataclass
+    class Dragged(Message):
+        """An entry was dragged to the place of another one."""
+
+        position: int
+        to: int
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - textual's name
+        super().__init__(id=id)
+        self._dragged: int | None = None
+        self._moved = False
 
     def render(self) -> Text:
         """Draw the entries, two lines each where there is room, and how many more there are."""
@@ -61,13 +77,25 @@ class EntryList(Toned):
             text.append(" ")
             text.append(state.glyph if state else "·", self.tone(state.tone if state else "muted"))
             style = self.tone("faint") if hidden else self.tone("title" if here else "text")
-            label = shortened(entry.label, room - 2 * hidden)
-            text.append(" " + fit(f"({label})" if hidden else label, room), style)
+            name, beside = entry.fitted(room - 2 * hidden)
+            below = value or ("hidden" if hidden else "")
+            under = ""
+            if (
+                tall and name and not beside and entry.called.unique
+            ):  # the line below has room for what the name does not say
+                under = entry.called.beside(width - 5 - len(below))
+            if hidden or not (name and beside):
+                label = " ".join(filter(None, (name, beside)))
+                text.append(" " + fit(f"({label})" if hidden else label, room), style)
+            else:
+                text.append(f" {name} ", style)
+                text.append(fit(beside, room - cell_len(name) - 1), self.tone("muted"))
             text.append(count, self.tone("muted"))
             text.append(reading, self.tone("muted"))
             if tall:
-                below = value or ("hidden" if hidden else "")
-                text.append("\n" + fit(" " * min(4, max(0, width - len(below))) + below, width), self.tone("muted"))
+                indent = " " * min(4, max(0, width - len(below)))
+                line = " ".join(filter(None, (under, below)))
+                text.append("\n" + fit(indent + line, width), self.tone("muted"))
             text.append("\n")
         others = ((shown.start, "above"), (len(self.entries) - shown.stop, "below"))
         if more := ", ".join(f"+{number} {where}" for number, where in others if number):
@@ -98,9 +126,32 @@ class EntryList(Toned):
         first = min(max(0, self.cursor - room + 1), count - room)
         return range(first, first + room)
 
-    def on_click(self, event: events.Click) -> None:
-        """Choose the entry that was clicked."""
+    def _position_at(self, y: int) -> int | None:
+        """The entry in a line; None beside all."""
         shown = self._shown()
-        position = shown.start + (event.y - len(self._caption)) // (2 if self._tall() else 1)
-        if event.y >= len(self._caption) and position in shown:
-            self.post_message(self.Clicked(position))
+        position = shown.start + (y - len(self._caption)) // (2 if self._tall() else 1)
+        return position if y >= len(self._caption) and position in shown else None
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Hold the entry, which moving the mouse then drags."""
+        self._dragged, self._moved = self._position_at(event.y), False
+        if self._dragged is not None:
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Drag the entry that is held to the place the mouse is on."""
+        to = self._position_at(event.y)
+        if self._dragged is not None and to is not None and to != self._dragged:
+            self.post_message(self.Dragged(self._dragged, to))
+            self._dragged, self._moved = to, True
+
+    def on_mouse_up(self) -> None:
+        """Let the entry go."""
+        self._dragged = None
+        self.release_mouse()
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the entry that was clicked; on its letter, hide it or show it again."""
+        position = self._position_at(event.y)
+        if position is not None and not self._moved:
+            self.post_message(self.Clicked(position, on_letter=1 <= event.x <= _LETTER_TO))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from db.history.declared import METRICS
 from db.records import LayerMaskStat, RunRecord
@@ -17,10 +18,12 @@ from itop_tui.figures.comparison import (
     results,
     setting_of,
     statistic,
+    write_result,
     write_stat,
 )
 from itop_tui.figures.format import UNKNOWN, percent, plural
 from itop_tui.figures.metric_text import writer
+from itop_tui.figures.paper_table import PaperTable
 from itop_tui.widgets.sheet import Cell, Sheet
 
 _MEASURED = {
@@ -30,6 +33,8 @@ _MEASURED = {
     "active weights": METRICS["nonzeros"],
 }
 LAYER_MEASURES = tuple(_MEASURED)
+_ROW_NAME = 34
+"""Cells for the name of a row of the table of a paper."""
 OVERLAP_MEASURES = ("overlap", "overlap beyond chance", "share of the row's weights")
 
 
@@ -44,14 +49,70 @@ def heads(compared: Sequence[Entry], corner: str) -> tuple[Cell, ...]:
     )
 
 
-def results_sheet(compared: Sequence[Entry], seconds: Mapping[int, float | None], *, named: bool = True) -> Sheet:
+ORDER, RUNS = "", "n"
+"""What results are sorted by, beside their names: the order of the comparison, and how many runs an entry joins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """What the results are sorted by, a name of `sorted_columns`, and in which direction."""
+
+    by: str = ORDER
+    descending: bool = False
+
+    def chosen(self, by: str) -> Sorting:
+        """Sorted by a column: at first with the best at the top, and in the other direction where it was by it."""
+        if by == self.by:
+            return Sorting(by, not self.descending)
+        smallest_first = {ORDER, *(result.name for result in RESULTS if result.best < 0)}
+        return Sorting(by, by not in smallest_first)
+
+    def order(self, compared: Sequence[Entry], found: Mapping[str, Sequence[Stat]]) -> list[int]:
+        """The places of the entries in this order; those without a value are last."""
+        places = range(len(compared))
+        if self.by == ORDER or (self.by != RUNS and self.by not in found):
+            return sorted(places, reverse=self.descending)
+        values = [float(one.n) for one in compared] if self.by == RUNS else [one.mean for one in found[self.by]]
+        known = [at for at in places if (value := values[at]) is not None and not math.isnan(value)]
+        known.sort(key=lambda at: values[at] or 0.0, reverse=self.descending)
+        return [*known, *(at for at in places if at not in known)]
+
+
+def sorted_columns(found: Mapping[str, Sequence[Stat]]) -> list[str]:
+    """The columns of the results, in order: what sets the runs up, then how they did; without those no run has."""
+    shown = [result.name for result in RESULTS if any(stat.n for stat in found[result.name])]
+    return [ORDER, *(["density"] if "density" in shown else []), RUNS, *(name for name in shown if name != "density")]
+
+
+def results_sheet(
+    compared: Sequence[Entry],
+    seconds: Mapping[int, float | None],
+    *,
+    named: bool = True,
+    sorting: Sorting = Sorting(),
+    marked_order: bool = True,
+) -> Sheet:
     """The results, a row for each entry; the best of each is starred and bold.
 
-    Rows have names beside the letters where they are `named`; a legend may show them already.
+    Rows have names beside the letters where they are `named`; a legend may show them already. The head of the column
+    that they are sorted by shows it where the order is `marked_order`.
     """
     found = results(compared, seconds)
-    shown = [result for result in RESULTS if any(stat.n for stat in found[result.name])]
-    marked = {result.name: best(found[result.name], result.best) for result in shown}
+    columns = sorted_columns(found)
+    known = {result.name: result for result in RESULTS}
+    marked = {name: best(found[name], known[name].best) for name in columns if name in known}
+
+    def head(name: str) -> Cell:
+        title = "run" if name == ORDER else known[name].short if name in known else name
+        if not marked_order or name != sorting.by or (name == ORDER and not sorting.descending):
+            return Cell(title, "muted")
+        return Cell(f"{title} {'▼' if sorting.descending else '▲'}", "accent")
+
+    def value(name: str, at: int) -> Cell:
+        entry = compared[at]
+        if name == RUNS:
+            return Cell(str(entry.n), "muted")
+        return cell(name, write_result(known[name], found[name][at], entry.n), at)
 
     def cell(name: str, text: str, at: int) -> Cell:
         is_best = at in marked[name]
@@ -59,21 +120,45 @@ def results_sheet(compared: Sequence[Entry], seconds: Mapping[int, float | None]
 
     rows = tuple(
         (
-            Cell(f"{entry.letter} {entry.label}" if named else entry.letter, bold=not named, entry=at),
-            *(cell(result.name, write_stat(found[result.name][at], result.write, entry.n), at) for result in shown),
+            Cell(
+                f"{compared[at].letter} {compared[at].label}" if named else compared[at].letter,
+                bold=not named,
+                entry=at,
+            ),
+            *(value(name, at) for name in columns[1:]),
         )
-        for at, entry in enumerate(compared)
+        for at in sorting.order(compared, found)
     )
     notes = ["★ the best of the column"]
     if any(entry.n > 1 for entry in compared):
         notes.append("± one sample standard deviation over the runs of a group; of n: only n of its runs have it")
     short = [
-        f"{entry.letter}: {result.label}, n = {found[result.name][at].n} of {plural(entry.n, 'run')}"
-        for result in shown
+        f"{entry.letter}: {known[name].label}, n = {found[name][at].n} of {plural(entry.n, 'run')}"
+        for name in columns
+        if name in known
         for at, entry in enumerate(compared)
-        if entry.n > 1 and 0 < found[result.name][at].n < entry.n
+        if entry.n > 1 and 0 < found[name][at].n < entry.n
     ]
-    return Sheet((Cell("run", "muted"), *(Cell(result.short, "muted") for result in shown)), rows, (*notes, *short))
+    return Sheet(tuple(map(head, columns)), rows, (*notes, *short))
+
+
+def paper_sheet(table: PaperTable) -> Sheet:
+    """The table of results as a paper prints it; the best of each column is bold."""
+    head = (Cell("", "muted"), *(Cell(f"{table.across} {column}", "title", bold=True) for column in table.columns))
+    rows = tuple(
+        (
+            Cell(table.row_name(at, _ROW_NAME)),
+            *(
+                Cell(table.text(at, column), "good" if at in table.best[column] else "text", at in table.best[column])
+                for column in range(len(table.columns))
+            ),
+        )
+        for at in range(len(table.rows))
+    )
+    keys = (
+        f"Bold: the best of its column. v: result. e: columns (now {table.across}). Y: copy as Markdown, LaTeX or CSV."
+    )
+    return Sheet(head, rows, tuple(filter(None, (table.note, keys))), f"table · {table.caption}")
 
 
 def settings_sheet(compared: Sequence[Entry]) -> Sheet:

@@ -49,7 +49,7 @@ class _Search(Input):
     """The line in which one types; a chooser of several takes the space out of it."""
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key == "space" and isinstance(self.screen, CheckList):
+        if event.key == "space" and isinstance(self.screen, CheckList) and self.screen.takes_space:
             event.stop()
             event.prevent_default()
             self.screen.action_check()
@@ -111,9 +111,14 @@ class Chooser(Dialog[Answer | None], Generic[Answer]):
         return (KeyHint("↵", "choose", "screen.choose"), KeyHint("↑↓", "move"))
 
     @property
+    def written(self) -> str:
+        """What stands in the line."""
+        return self.query_one(Input).value if self._hint is not None else ""
+
+    @property
     def typed(self) -> str:
-        """What is typed."""
-        return self.query_one(Input).value.strip() if self._hint is not None else ""
+        """What is typed, without the blanks around it."""
+        return self.written.strip()
 
     @property
     def at(self) -> int:
@@ -127,12 +132,7 @@ class Chooser(Dialog[Answer | None], Generic[Answer]):
 
     def fill(self, value: str, otherwise: int = 0) -> None:
         """List what matches, with the cursor on the item of a value, or else on a line."""
-        wanted = self.typed.casefold().split()
-        self.matching = tuple(
-            item
-            for item in self.items
-            if all(word in f"{item.title} {item.detail} {item.words}".casefold() for word in wanted)
-        )
+        self.matching = tuple(filter(self.matches, self.items))
         listed = self.query_one(OptionList)
         listed.clear_options()
         # Of all items, not of those that match: details stay where they are as you type.
@@ -145,6 +145,11 @@ class Chooser(Dialog[Answer | None], Generic[Answer]):
         elif self.nothing:
             listed.add_option(Option(Text(self.nothing, self._muted), disabled=True))
         self.show_keys()
+
+    def matches(self, item: Item) -> bool:
+        """Whether an item has every word that is typed."""
+        text = f"{item.title} {item.detail} {item.words}".casefold()
+        return all(word in text for word in self.typed.casefold().split())
 
     @property
     def _muted(self) -> Style:
@@ -167,6 +172,10 @@ class Chooser(Dialog[Answer | None], Generic[Answer]):
 
     @on(Input.Changed)
     def _search(self) -> None:
+        self.searched()
+
+    def searched(self) -> None:
+        """List what matches by now."""
         self.fill(self._current)
 
     @on(OptionList.OptionSelected)
@@ -229,6 +238,11 @@ class CheckList(Chooser[Answer], Generic[Answer]):
     def hints(self) -> tuple[KeyHint, ...]:
         """What the key bar says."""
         return (KeyHint("space", "toggle", "screen.check"), KeyHint("↵", "apply", "screen.choose"))
+
+    @property
+    def takes_space(self) -> bool:
+        """Whether a space toggles instead of being typed."""
+        return True
 
     def is_chosen(self, value: str) -> bool:
         """Whether an item is chosen."""

@@ -29,6 +29,7 @@ from itop_tui.export.svg_text import note_of
 from itop_tui.export.written_files import AlreadyThereError, comparison_name, safe_name, written
 from itop_tui.figures.chart_data import Line
 from itop_tui.figures.format import moment, plain, plural
+from itop_tui.figures.paper_table import FORMAT_NAMES, PAPER_FORMATS, SUFFIXES, Format, PaperTable
 from itop_tui.figures.x_axis import Across, axis_name
 from itop_tui.screen import ItopScreen, shell_of
 from itop_tui.widgets.key_bar import KeyHint
@@ -237,6 +238,17 @@ def _named(name: str, line: Line) -> str:
 def _curve_of(line: Line) -> str:
     """What a line is of, whether it is raw, smooth or the parent's."""
     return line.label.removesuffix("smooth").removesuffix("raw").removesuffix("parent").strip()
+
+
+def paper_choices(name: str, table: PaperTable) -> list[Choice]:
+    """The table of results in each format that a paper or another program takes."""
+
+    def choice(form: Format) -> Choice:
+        text = table.written(form)
+        label = f"{SUFFIXES[form]}: the table of results as {FORMAT_NAMES[form]}"
+        return _file_choice(label, f"{name}-table.{SUFFIXES[form]}", lambda _, path: path.write_text(text, "utf-8"))
+
+    return [choice(form) for form in PAPER_FORMATS]
 
 
 def sheet_choices(name: str, title: str, sheet: Sheet) -> list[Choice]:

@@ -23,7 +23,7 @@ from itop_tui.figures.comparison import (
     results,
     seconds_taken,
     setting_of,
-    write_stat,
+    write_result,
 )
 from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurves, epochs_known, members_of, read_curves
 from itop_tui.figures.comparison_scatter import scatter_data
@@ -217,10 +217,11 @@ def _results(compared: Sequence[Entry], seconds: dict[int, float | None]) -> Ite
     yield "<th>runs</th>" if joined else ""
     yield "".join(f'<th class="number">{text_of(result.label)}</th>' for result in shown) + "</tr></thead><tbody>"
     for at, entry in enumerate(compared):
-        yield f'<tr><th>{_letter(entry, at)}</th><td class="name">{text_of(entry.label)}</td>'
+        beside = f' <span class="soft">{text_of(" ".join(entry.called.parts))}</span>' if entry.called.unique else ""
+        yield f'<tr><th>{_letter(entry, at)}</th><td class="name">{text_of(entry.label)}{beside}</td>'
         yield f'<td class="number">{entry.n}</td>' if joined else ""
         for result in shown:
-            text = text_of(write_stat(found[result.name][at], result.write, entry.n))
+            text = text_of(write_result(result, found[result.name][at], entry.n))
             yield f'<td class="number">{f"<b>★ {text}</b>" if at in marked[result.name] else text}</td>'
         yield "</tr>"
     of = "; of n: only n of the runs have it" if joined else ""

@@ -7,13 +7,13 @@ mean ± the sample standard deviation (n − 1), as papers report it; n is the n
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from db.finding.spread import mean_and_spread
 from db.history.declared import METRICS
+from itop_tui.figures.differences import Called, called, common_name
 from itop_tui.figures.format import (
     UNKNOWN,
     duration,
@@ -23,6 +23,7 @@ from itop_tui.figures.format import (
     percent,
     share,
     short_count,
+    shortened,
     whole,
 )
 from itop_tui.figures.metric_text import writer
@@ -45,11 +46,20 @@ LETTERS = "ABCDEFGHIJKLMNOPQRST"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that is compared: a run, or the runs of one recipe, called by what their names have in common."""
+    """One thing that is compared: a run, or the runs of one recipe, called by what distinguishes it from the others."""
 
     letter: str
-    label: str
+    called: Called
     runs: tuple[RunRecord, ...]
+
+    @property
+    def label(self) -> str:
+        """What it is called where there is room for all that is needed to know it."""
+        return self.called.label or common_name([run.name for run in self.runs])
+
+    def fitted(self, width: int) -> tuple[str, str]:
+        """What it is called in at most so many cells: its name, and what distinguishes it; either may be empty."""
+        return self.called.fitted(width) if self.called != Called() else (shortened(self.label, width), "")
 
     @property
     def n(self) -> int:
@@ -87,11 +97,11 @@ def entries(runs: Sequence[RunRecord], *, grouped: bool = False) -> tuple[Entry,
     for run in runs:
         parts.setdefault(_recipe(run) if grouped else run.id, []).append(run)
     if len(parts) > MOST:
-        things = "groups of seeds" if grouped else "runs"
+        things = "recipes" if grouped else "runs"
         raise ValueError(f"{len(parts)} {things} are too many to compare: {MOST} at most")
+    members = list(parts.values())
     return tuple(
-        Entry(letter, common_name([run.name for run in members]), tuple(members))
-        for letter, members in zip(LETTERS, parts.values(), strict=False)
+        Entry(letter, name, tuple(own)) for letter, name, own in zip(LETTERS, called(members), members, strict=False)
     )
 
 
@@ -112,22 +122,6 @@ def _recipe(run: RunRecord) -> str:
     from db.runs.facets import recipe
 
     return recipe(run.config)  # a run recorded before recipes were
-
-
-def common_name(names: Sequence[str]) -> str:
-    """Return what names have in common, word by word; a word in which they differ is written as "*".
-
-    >>> common_name(["rigl-d0.05-s1-vgg", "rigl-d0.05-s2-vgg"])
-    'rigl-d0.05-*-vgg'
-    """
-    if len(set(names)) == 1:
-        return names[0]
-    words = [re.split(r"([-_ ./,:]+)", name) for name in names]
-    if len({len(each) for each in words}) == 1:
-        kept = [parts[0] if len(set(parts)) == 1 else "*" for parts in zip(*words, strict=True)]
-        if any(re.search(r"\w", word) for word in kept):
-            return "".join(kept)
-    return f"{names[0]} (+{len(names) - 1})"
 
 
 # ----------------------------------------------------------------------------------------------------------- settings
@@ -277,6 +271,12 @@ def write_stat(stat: Stat, write: Callable[[Any], str], runs: int = 1) -> str:
     if stat.std is not None:
         text += f" ± {figure(stat.std, 2) if write is figure else write(stat.std)}"
     return f"{text} of {stat.n}" if 0 < stat.n < runs else text
+
+
+def write_result(result: Result, stat: Stat, runs: int = 1) -> str:
+    """Write a result of an entry of so many runs; what is the same in all of them by its nature has no deviation."""
+    same = stat.std == 0 and not result.best
+    return write_stat(Stat(stat.mean, None, stat.n) if same else stat, result.write, runs)
 
 
 def seconds_taken(taken: Sequence[AttemptRecord], now: float) -> float | None:

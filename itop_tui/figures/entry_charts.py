@@ -12,6 +12,7 @@ from itop_tui.figures.chart_data import FEW, ChartData, Event, Line
 from itop_tui.figures.chart_metrics import ChartSpec, comparison_metrics, find, outliers
 from itop_tui.figures.comparison import Entry
 from itop_tui.figures.comparison_curves import RAW_UP_TO, EntryCurve, EntryCurves, epochs_known
+from itop_tui.figures.curve_difference import difference, zero
 from itop_tui.figures.events import placed
 from itop_tui.figures.run_charts import never
 from itop_tui.figures.x_axis import OVER_R_S, Across, Linear, Scale, across_note
@@ -68,6 +69,13 @@ class ChartedEntries:
     marked: MarkedEntry | None
     read_beside: bool = True
     """Whether a list beside the charts shows the values at the cursor."""
+    baseline: Entry | None = None
+    """The entry to which curves show the difference; None for the curves themselves."""
+
+    @property
+    def minus(self) -> str:
+        """The letter of the entry that is subtracted; empty for none. Differences may be below zero."""
+        return self.baseline.letter if self.baseline is not None else ""
 
     @property
     def epochs_known(self) -> bool:
@@ -101,12 +109,30 @@ class ChartedEntries:
         """Whether none of the runs will record what a chart shows."""
         return all(never(spec, run) for entry in self.entries for run in entry.runs)
 
+    def _minus_baseline(self, curves: Sequence[EntryCurve | None]) -> Sequence[EntryCurve | None]:
+        """Curves as they are, or without the baseline's."""
+        at = next((at for at, entry in enumerate(self.entries) if entry == self.baseline), None)
+        if at is None or (under := curves[at]) is None:
+            return curves
+        return [
+            zero(under) if place == at else difference(curve, under) if curve is not None else None
+            for place, curve in enumerate(curves)
+        ]
+
+    def _why_empty(self, across: Across, known: EntryCurves, curves: Sequence[EntryCurve | None]) -> str:
+        if across == "itop_rate" and not known.scales:
+            return "no R_s grew yet"
+        if self.baseline is not None and any(curve is not None and len(curve.x) for curve in curves):
+            return f"{self.baseline.letter} has nothing where others do"
+        return "none of these runs recorded it"
+
     def chart(self, spec: ChartSpec, across: Across, *, with_marks: bool) -> ChartData:
         """What one chart shows."""
         known, name = self._known(across), spec.names[0]
         if known is None or name not in known.by_name:
             return ChartData(empty="reading …", x_unit=across, read_beside=self.read_beside)
-        each = [known.of(name, tuple(run.id for run in entry.runs)) for entry in self.entries]
+        recorded = [known.of(name, _ids(entry)) for entry in self.entries]
+        each = self._minus_baseline(recorded)
         curves = [
             (at, entry, curve)
             for at, (entry, curve) in enumerate(zip(self.entries, each, strict=True))
@@ -121,7 +147,7 @@ class ChartedEntries:
             lines=lines_of(curves, FEW if metric is None else outliers(metric)),
             marks=marks,
             broken=tuple(mark for _, _, curve in curves for mark in curve.broken),
-            empty="no R_s grew yet" if across == "itop_rate" and not known.scales else "none of these runs recorded it",
+            empty=self._why_empty(across, known, recorded),
             x_unit=across,
             events=happened,
             whose=self.marked.letter if self.marked is not None else "",
@@ -130,6 +156,10 @@ class ChartedEntries:
             averaged=any(curve.averaged for _, _, curve in curves),
             read_beside=self.read_beside,
         )
+
+
+def _ids(entry: Entry) -> tuple[int, ...]:
+    return tuple(run.id for run in entry.runs)
 
 
 def lines_of(curves: Sequence[tuple[int, Entry, EntryCurve]], outlying: float) -> tuple[Line, ...]:

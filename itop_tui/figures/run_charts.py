@@ -34,6 +34,11 @@ class ChartedRun:
     curves: RunCurves | None
 
     @property
+    def minus(self) -> str:
+        """The letter of the entry that is subtracted: none."""
+        return ""
+
+    @property
     def epochs_known(self) -> bool:
         """Whether the x axis can count epochs."""
         return self.run.total_steps > 0 and self.run.total_epochs > 0

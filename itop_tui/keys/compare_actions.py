@@ -9,8 +9,10 @@ from itop_tui.keys.conditions import a_run
 
 _show = partial(Action, scope="compare", heading="Show")
 _tab = partial(_show, footer=False)
-_runs = partial(Action, scope="compare", heading="Runs")
-_order = partial(_runs, footer=False)
+_table = partial(_show, target="CompareTabs")
+_runs = partial(Action, scope="compare", heading="Runs", target="EntryChanges")
+_place = partial(_runs, footer=False)
+_order = partial(_place, target="")
 _move = partial(Action, scope="compare", heading="Moving", footer=False)
 _chart = partial(Action, scope="compare", heading="Charts", target="ChartsPane")
 _quiet = partial(_chart, footer=False)
@@ -23,23 +25,34 @@ ACTIONS = (
     _tab("tab_layers", "5", "layers", "Show the layers side by side.", call="open_tab('layers')"),
     _tab("tab_masks", "6", "masks", "Show how far the final masks agree, read from the checkpoints.",
          call="open_tab('masks')"),
-    _show("next_view", "v", "measure", "Another measure: of the scatter plots, the layers or the masks."),
+    _tab("tab_table", "7", "table", "Show one result as a paper prints it: methods down, densities across, mean ± std "
+         "(n).", call="open_tab('table')"),
+    _show("next_view", "v", "measure", "Another measure: of the scatter plots, the layers, the masks or the table."),
+    _table("choose_columns", "e", "columns", "Choose the setting that has the columns of the table."),
+    _table("sort_next", "greater_than_sign", "sort by next", "Sort the results by the next column; or click its head.",
+           call="sort_beside(1)"),
+    _table("sort_previous", "less_than_sign", "sort by previous", "Sort the results by the previous column.",
+           call="sort_beside(-1)", footer=False),
+    _table("sort_reverse", "o", "reverse sort", "Reverse sort.", footer=False),
     _tab("next_layer", "full_stop", "next layer", "Compare the masks of the next layer; of all again after the last.",
          call="choose_layer(1)"),
     _tab("previous_layer", "comma", "previous layer", "Compare the masks of the previous layer.",
          call="choose_layer(-1)"),
-    _runs("group_seeds", "g", "group seeds", "Group runs that differ only by their seed: mean ± std, with n."),
-    _runs("hide_entry", "space", "hide", "Hide the run at the cursor in charts and plots, or show it again."),
+    _runs("group_runs", "g", "group", "Group runs by recipe (they differ only by their seed): mean ± std, with n."),
+    _runs("hide_entry", "space", "hide", "Hide the run at the cursor in charts and plots, or show it again; or click "
+          "its letter."),
     _runs("take_out", "x", "remove", "Remove the run at the cursor from the comparison."),
-    _runs("take_in", "A", "add", "Add a run to the comparison, by its id or its unique name."),
+    _runs("take_in", "A", "add", "Add runs to the comparison: a query narrows the list, space selects several."),
+    _runs("set_baseline", "I", "baseline", "Show curves as differences to the run at the cursor, or as they are."),
     _order("next_entry", "down,j", "next run", "Go to the next run of the legend.", call="point(1)"),
     _order("previous_entry", "up,k", "previous run", "Go to the previous run.", call="point(-1)"),
-    _order("entry_down", "shift+down", "move down", "Move the run at the cursor down.", call="move(1)"),
-    _order("entry_up", "shift+up", "move up", "Move the run at the cursor up.", call="move(-1)"),
-    _runs("open_run", "enter", "open", "Open the run at the cursor.", when=a_run),
+    _place("entry_down", "shift+down", "move down", "Move the run at the cursor down; or drag it.", call="move(1)"),
+    _place("entry_up", "shift+up", "move up", "Move the run at the cursor up; or drag it.", call="move(-1)"),
+    _runs("open_run", "enter", "open", "Open the run at the cursor.", when=a_run, target=""),
     _order("toggle_legend", "i", "legend", "Show or hide the legend."),
     _show("export", "E", "export", "Write what is shown: a page with plots, charts as SVG, tables, the runs."),
-    _show("copy_table", "Y", "copy", "Copy the table as text; on charts and plots, the results."),
+    _table("copy_table", "Y", "copy", "Copy the table as text, that of a paper as Markdown, LaTeX or CSV; on charts "
+           "and plots, the results."),
     _move("go_left", "left,h", "earlier", "Move to earlier steps while zoomed in; in a table, to columns on the left.",
           call="go(-1)"),
     _move("go_right", "right,l", "later", "Move to later steps while zoomed in; in a table, to columns on the right.",

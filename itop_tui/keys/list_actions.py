@@ -34,7 +34,8 @@ ACTIONS = (
           "growth:gradient tag:paper acc>=0.93 name~vgg. It completes as you type."),
     _run("kill_run", "K", "kill", "End the run's process at once; work since its last checkpoint is lost.",
          when=may_kill),
-    _list("group_runs", "g", "group", "Group runs by their seeds, with mean ± std, or by any field."),
+    _list("group_runs", "g", "group", "Group runs by recipe (they differ only by their seed), with mean ± std, or by "
+          "any field."),
     _list("choose_view", "v", "views", "Choose a saved view, save the current one, or delete one."),
     _organize("star_run", "asterisk", "star", "Star the run, or remove its star.", when=a_run),
     _organize("archive_run", "a", "archive", "Archive the run, or restore it: lists do not show archived runs.",

@@ -42,7 +42,6 @@ MEANINGS: Mapping[str, str] = {
     "enter": "open",
     "f": "fork",
     "full_stop": "next match or layer",
-    "g": "group",
     "h": "move to the left",
     "i": "more or less detail",
     "j": "move down",

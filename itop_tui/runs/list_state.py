@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from db.query import Completions
     from db.session import Database
 
-SEEDS = "recipe"
+RECIPE = "recipe"
 """Groups of runs that differ by nothing but the seed."""
 
 
@@ -147,18 +147,18 @@ def can_sort(name: str) -> bool:
 
 
 def groupings() -> list[tuple[str, str, str]]:
-    """What runs can be grouped by: the name, the title, and what it means; seeds first."""
+    """What runs can be grouped by: the name, the title, and what it means; the recipe first."""
     from db.query import fields
 
     others = ("density", "seed", "parent", "priority")
     groupable = [
         (field.name, field.name, field.help)
         for field in fields()
-        if field.name != SEEDS and (field.setting or field.kind in ("text", "state") or field.name in others)
+        if field.name != RECIPE and (field.setting or field.kind in ("text", "state") or field.name in others)
     ]
     return [
         ("", "no groups", "every run on a line of its own"),
-        (SEEDS, "seeds", "runs that differ by nothing but the seed, with mean ± std"),
+        (RECIPE, RECIPE, "seeds: runs that differ by nothing but the seed, with mean ± std"),
         *groupable,
     ]
 

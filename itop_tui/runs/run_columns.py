@@ -11,8 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
+from rich.cells import cell_len
+
 from db.records import RunRecord, RunStatus
 from itop_tui.figures import run_view
+from itop_tui.figures.differences import Called
 from itop_tui.figures.format import (
     UNKNOWN,
     age_of,
@@ -36,10 +39,19 @@ from itop_tui.look.toned import Part
 
 @dataclass(frozen=True, slots=True)
 class CellContext:
-    """What a cell needs to know beside the run it shows: the time, and the loss of runs over their steps, by id."""
+    """What a cell needs to know beside the run it shows.
+
+    Attributes:
+        now: The time.
+        curves: The loss of runs over their steps, by their ids.
+        called: What runs are called whose names do not distinguish them, by their ids.
+        said: The settings that visible columns show.
+    """
 
     now: float
     curves: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+    called: Mapping[int, Called] = field(default_factory=dict)
+    said: frozenset[str] = frozenset()
 
 
 Cell = Callable[[RunRecord, CellContext, int], list[Part]]
@@ -121,7 +133,13 @@ def _state(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
 
 def _name(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
     tone: Tone = "title" if run.status.is_active else "muted" if run.archived_at is not None else "text"
-    return [(run_view.name(run, width), tone)]
+    called = scene.called.get(run.id)
+    if called is None:
+        return [(run_view.name(run, width), tone)]
+    name, beside = called.without(scene.said).fitted(width)
+    if not name:
+        return [(fit(beside, width), tone)]
+    return [(f"{name} ", tone), (fit(beside, max(0, width - cell_len(name) - 1)), "muted")]
 
 
 def _progress(run: RunRecord, scene: CellContext, width: int) -> list[Part]:

@@ -83,7 +83,8 @@ class RunDetail(Toned):
         room = self.room // columns
         if self.group is not None:
             group = self.group.group
-            lines = [self.toned([(plain(group.label, limit=200), "title"), (f"   {plural(group.n, 'run')}", "muted")])]
+            title = self.group.called.label if self.group.called else group.label
+            lines = [self.toned([(plain(title, limit=200), "title"), (f"   {plural(group.n, 'run')}", "muted")])]
             facts = _group_blocks(self.group, room - _LABEL - _GAP)
         elif self.run is not None:
             lines = self._title(self.run, now, wide=columns > 1)

@@ -26,6 +26,8 @@ _PINNED = {"state": 6, "id": 9, "name": 3}
 _KNOWN_WIDTH = {each.key: each.width for each in COLUMNS}
 _SPREAD = 12
 """Cells for a mean with its deviation."""
+_GROUP_NAME = 20
+"""Cells for what distinguishes a group."""
 NARROWEST, WIDEST = 3, 80
 """The limits of a width that a person may choose."""
 _GROWTH = (
@@ -119,7 +121,7 @@ def _cells(width: int, widths: Mapping[str, int | None], *, grouped: bool) -> _N
     room = width - LEAD
 
     def pinned(key: str) -> int:
-        least = _KNOWN_WIDTH[key]
+        least = _GROUP_NAME if grouped and key == "name" else _KNOWN_WIDTH[key]
         return min(widths[key] or least, max(least, room // _PINNED[key]))
 
     beside = sum(pinned(key) + _gap(width) for key in _PINNED if key in widths)

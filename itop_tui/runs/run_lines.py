@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from db.records import RunRecord
+from itop_tui.figures.differences import Called
 from itop_tui.figures.format import UNKNOWN, bar, fit
 from itop_tui.figures.states import Part, look
 from itop_tui.runs.run_columns import CellContext, RunColumn, spread
@@ -23,12 +24,14 @@ class GroupLine:
         open: Whether they are listed below it.
         sample: One of them, for what they have in common; None where it was not read.
         alike: Whether they differ by the seed alone.
+        called: What distinguishes it from the other groups; None where its label does.
     """
 
     group: RunGroup
     open: bool
     sample: RunRecord | None = None
     alike: bool = False
+    called: Called | None = None
 
 
 Row = RunRecord | GroupLine
@@ -67,7 +70,8 @@ def _group_cell(line: GroupLine, column: RunColumn, scene: CellContext, width: i
     if column.key == "id":
         return [(fit(f"×{group.n}", width, right=True), "accent")]
     if column.key == "name":
-        return [(fit(group.label, width), "title")]
+        shown = line.called.without(scene.said).fitted(width)[1] if line.called else group.label
+        return [(fit(shown, width), "title")]
     if column.key == "progress":
         ended = sum(count for status, count in group.statuses.items() if status == "completed")
         text = f" {ended}/{group.n}"

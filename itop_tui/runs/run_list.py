@@ -21,12 +21,13 @@ from textual.strip import Strip
 
 from db.records import RunRecord
 from db.runs.silence import silence
+from itop_tui.figures.differences import Called
 from itop_tui.figures.format import age, age_of, duration
 from itop_tui.figures.run_view import elapsed, seconds_left
 from itop_tui.look.theme import TONES
 from itop_tui.look.toned import Part
 from itop_tui.runs.line_list import LineList
-from itop_tui.runs.run_columns import CellContext
+from itop_tui.runs.run_columns import SETTING, CellContext
 from itop_tui.runs.run_layout import LEAD, ChosenColumn, Page, default_columns, place
 from itop_tui.runs.run_lines import GroupLine, Row, cell, glyphs, ids_of, name_of
 
@@ -67,12 +68,15 @@ class RunList(LineList):
         super().__init__(id=id)
         self._clock = clock
         self.lines: tuple[Row, ...] = ()
+        self.called: Mapping[int, Called] = {}
+        """What runs are called whose names do not distinguish them from the others listed, by their ids."""
         self.page = Page((), 0, 1)
         self._line_by_name: dict[int | str, int] = {}
         self._cursor_name: int | str | None = None
         self._wanted: int | str | None = None
         self._hover: int | None = None
         self._grouped = False
+        self._said: frozenset[str] = frozenset()
         self._drawn: dict[int, object] = {}
 
     # --------------------------------------------------------------------------------------------------------- data
@@ -208,6 +212,7 @@ class RunList(LineList):
 
     def _lay_out(self) -> None:
         self.page = place(self._width, self.chosen, page=self.page_of_columns, grouped=self._grouped)
+        self._said = frozenset(each.column.key.removeprefix(SETTING) for each in self.page.placed)
         self.virtual_size = Size(self._width, len(self.lines) + 1)
         self.refresh()
 
@@ -232,7 +237,7 @@ class RunList(LineList):
         )
         if any(each.column.key == "took" for each in self.page.placed):
             times = (*times, duration(elapsed(row, now)))
-        return row, times, self.curves.get(row.id)
+        return row, times, self.curves.get(row.id), self.called.get(row.id)
 
     def render_line(self, y: int) -> Strip:
         """Draw a line of the screen: the head, a run, or a group."""
@@ -246,7 +251,7 @@ class RunList(LineList):
         base, lead = self.ground(line)
         if line == self._hover and line != self.cursor:
             base += self.get_component_rich_style("run-table--hover", partial=True)
-        scene = CellContext(now, self.curves)
+        scene = CellContext(now, self.curves, self.called, self._said)
         cells = (cell(row, each.column, scene, each.width, member=self._grouped) for each in self.page.placed)
         return self._paint(f"{lead}{glyphs(row)} ", cells, base)
 

@@ -124,6 +124,7 @@ class RunsPane(Vertical):
         if nothing.display:
             archived = f"No runs. All are archived; the views show them{in_brackets('runs', 'choose_view')}."
             nothing.update("No run matches the filter. esc clears it." if self.view.text else archived)
+        self.table.called = snapshot.called
         self.table.show_runs(_lines(snapshot))
         self.post_message(self.ListChanged())
 
@@ -152,7 +153,7 @@ class RunsPane(Vertical):
             among = snapshot.total - (0 if list_state.speaks_of_archive(self.view.text) else snapshot.archived)
             parts.append(f"{count(snapshot.matching)} of {plural(among, 'run')}")
         if self.view.by:
-            parts.append("by seeds" if self.view.by == list_state.SEEDS else f"by {self.view.by}")
+            parts.append(f"by {self.view.by}")
         table = self.table
         if table.marked_ids or table.marks.marking:
             parts.append(f"{count(len(table.marked_ids))} selected" + (", selecting" if table.marks.marking else ""))
@@ -395,7 +396,7 @@ def _lines(snapshot: Snapshot) -> list[Row]:
         return list(snapshot.runs)
     lines: list[Row] = []
     for each in snapshot.groups:
-        alike = snapshot.view.by == list_state.SEEDS
-        lines.append(GroupLine(each.group, each.members is not None, each.sample, alike))
+        alike = snapshot.view.by == list_state.RECIPE
+        lines.append(GroupLine(each.group, each.members is not None, each.sample, alike, each.called))
         lines += each.members or ()
     return lines

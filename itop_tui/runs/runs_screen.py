@@ -163,14 +163,14 @@ class RunsScreen(ItopScreen):
             self.itop.open_run(row.id)
 
     def action_compare_runs(self) -> None:
-        """Compare the chosen runs; where the list joins seeds, so does the comparison."""
+        """Compare the chosen runs; where the list groups by recipe, so does the comparison."""
         ids = self.chosen.ids
         if len(ids) < 2:
             select = in_brackets(self.SCOPE, "mark")
             hint = f"Select at least two runs{select}, or choose a group, to compare them."
             self.notify(hint, severity="warning", markup=False)
             return
-        self.itop.open_compare(ids, grouped=self.pane.view.by == list_state.SEEDS)
+        self.itop.open_compare(ids, grouped=self.pane.view.by == list_state.RECIPE)
 
     def neighbour(self, run_id: int, by: int) -> int | None:
         """The run that is listed so many runs after another one; those of a closed group count. None if there is none.

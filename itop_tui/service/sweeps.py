@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from engine.config.experiments import experiment_key
 from engine.config.run_config import ConfigError, Problem, RunConfig
+from itop_tui.service.words import short_value
 
 if TYPE_CHECKING:
     from db.records import RunRecord
@@ -260,16 +261,10 @@ def run_names(name: str, configs: Sequence[RunConfig], axes: Iterable[str]) -> l
     appended = [field for field in axes if field not in placed]
 
     def named(config: RunConfig) -> str:
-        filled = _PLACE.sub(lambda found: _short(getattr(config, found[1])), name)
-        return "-".join([filled, *(f"{field}{_short(getattr(config, field))}" for field in appended)])
+        filled = _PLACE.sub(lambda found: short_value(getattr(config, found[1])), name)
+        return "-".join([filled, *(f"{field}{short_value(getattr(config, field))}" for field in appended)])
 
     return [named(config) for config in configs]
-
-
-def _short(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "none", True: "on", False: "off"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def differing(configs: Sequence[RunConfig], axes: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Numbers in sentences, as the service, the app and the command line write them."""
+"""Numbers and values in sentences, as the service, the app and the command line write them."""
 
 from __future__ import annotations
 
@@ -46,3 +46,10 @@ def rate(value: float | None) -> str:
 def plural(number: int, noun: str, many: str | None = None) -> str:
     """Write a number with its noun: "1 run", "3 runs"."""
     return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+
+
+def short_value(value: object) -> str:
+    """A setting's value as the names of runs hold it."""
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "on", False: "off"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)

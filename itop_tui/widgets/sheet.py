@@ -12,6 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.color import Color
+from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
@@ -86,6 +87,12 @@ class SheetView(Toned):
     top: reactive[int] = reactive(0)
     left: reactive[int] = reactive(0)
 
+    @dataclass
+    class HeadClicked(Message):
+        """The head of a column was clicked."""
+
+        column: int
+
     def __init__(self, *, widest: int = 30, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
         self._widest = widest
@@ -156,6 +163,24 @@ class SheetView(Toned):
     def _hidden_right(self) -> int:
         shown = self._shown()
         return len(self._widths) - 1 - shown[-1] if shown else 0
+
+    def on_click(self, event: events.Click) -> None:
+        """Report a click on a head."""
+        if self.sheet.head and event.y == bool(self.sheet.title):
+            column = self._column_at(event.x)
+            if column is not None:
+                self.post_message(self.HeadClicked(column))
+
+    def _column_at(self, x: int) -> int | None:
+        """The column that has a cell of the line; None beside all."""
+        end = 1 + self._first_width()
+        if x < end:
+            return 0
+        for at in self._shown():
+            end += _GAP + self._widths[at]
+            if x < end:
+                return at
+        return None
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """The wheel moves by rows, with shift by columns."""

@@ -214,6 +214,8 @@ def test_groups_are_read_with_the_members_of_those_that_are_open(database: Datab
     assert members is not None
     assert [run.id for run in members] == list(opened.groups[1].group.run_ids)
     assert opened.runs == members
+    assert [each.called and each.called.parts for each in opened.groups] == [("RigL-ITOP",), ("SET-ITOP",)]
+    assert [opened.called[run.id].parts for run in members] == [("seed 0",), ("seed 1",), ("seed 2",)]
     assert len(reader.read(View(by="recipe", limit=1)).groups) == 1
     database.close()
 

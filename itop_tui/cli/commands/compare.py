@@ -12,10 +12,12 @@ from rich.text import Text
 
 from db.records import RunRecord
 from db.runs import attempts
+from db.session import Database
+from engine.spelling import hint
 from itop_tui.cli.errors import CommandError, UsageError
 from itop_tui.cli.parameters import Json, RunNames
 from itop_tui.cli.store import find_all, opened
-from itop_tui.cli.terminal import Cell, Column, data, note, print_table, state
+from itop_tui.cli.terminal import Cell, Column, console, data, note, print_table, state
 from itop_tui.export.written_files import ExportError, written
 from itop_tui.figures.comparison import (
     RESULTS,
@@ -29,21 +31,36 @@ from itop_tui.figures.comparison import (
     results,
     seconds_taken,
     setting_of,
-    write_stat,
+    write_result,
 )
 from itop_tui.figures.format import plain
+from itop_tui.figures.paper_table import DIFFERING, Format, checked, paper_table
 from itop_tui.service.json_shape import Document, print_json
 
 
 def compare(
     *run: RunNames,
     group: Annotated[
-        Literal["seeds"] | None,
-        Parameter(help="seeds joins runs that differ only by their seed: mean ± std.", metavar="WHAT"),
+        Literal["recipe", "seeds"] | None,
+        Parameter(
+            help="recipe joins runs that differ only by their seed: mean ± std.", metavar="recipe", show_choices=False
+        ),
     ] = None,
     html: Annotated[
         Path | None, Parameter(help="Also write a page with plots, which needs no other file.", metavar="FILE")
     ] = None,
+    table: Annotated[
+        str | None,
+        Parameter(
+            help="Print one result as a paper does, mean ± std (n): the setting that has the columns, as density, or"
+            " two for rows and columns, as method,density. Rows are else all that differs.",
+            metavar="[ROWS,]COLUMNS",
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None, Parameter(help="What the table is of, as loss. [default: test_accuracy]", metavar="NAME")
+    ] = None,
+    format: Annotated[Format, Parameter(help="How the table is written.")] = "text",  # noqa: A002 - the flag's name
     force: Annotated[bool, Parameter(negative=(), show_default=False, help="Replace the page if it is there.")] = False,
     json: Json = False,
 ) -> int:
@@ -52,12 +69,15 @@ def compare(
         found = find_all(database, run)
         if len(found) < 2:
             raise UsageError("compare needs at least two runs")
+        if table is not None:
+            return _print_table(database, found, table, metric, format, json=json)
+        if metric is not None or format != "text":
+            raise UsageError("--metric and --format are of the table: name its columns, as in --table density")
         try:
             compared = entries(found, grouped=group is not None)
         except ValueError as error:
-            raise UsageError(f"{error}; --group seeds joins those that differ only by their seed") from error
-        now = time.time()
-        seconds = {one.id: seconds_taken(attempts.for_run(database, one.id), now) for one in found}
+            raise UsageError(f"{error}; --group recipe joins those that differ only by their seed") from error
+        seconds = _seconds(database, found)
         if html is not None:
             from itop_tui.export.report import write_report
 
@@ -72,6 +92,39 @@ def compare(
         return 0
     print_table(*_side_by_side(compared, seconds))
     return 0
+
+
+def _print_table(
+    database: Database, runs: Sequence[RunRecord], layout: str, metric: str | None, form: Format, *, json: bool
+) -> int:
+    """Print one result of runs as a paper does."""
+    rows, _, across = layout.rpartition(",")
+    try:
+        checked(name for name in (rows.strip(), across.strip()) if name != DIFFERING)
+    except ValueError as error:
+        raise UsageError(f"table = {error}") from error
+    if not across.strip() or rows.strip() == across.strip():
+        raise UsageError(f"table = '{layout}': must be a setting, or two different ones, as in method,density")
+    known = {result.name: result for result in RESULTS}
+    if metric is not None and metric not in known:
+        raise UsageError(f"metric = '{metric}': must be one of {', '.join(known)}{hint(metric, known)}")
+    seconds = _seconds(database, runs)
+    made = paper_table(
+        runs, rows=rows.strip(), across=across.strip(), result=known[metric] if metric else None, seconds=seconds
+    )
+    if json:
+        parts = ("across", "rows", "columns", "cells", "mixed")
+        print_json({"metric": made.result.name, **{name: getattr(made, name) for name in parts}})
+        return 0
+    console().print(Text(made.written(form)), soft_wrap=True, end="")
+    if form == "csv" and made.note:  # the other formats say it below the table
+        note(made.note)
+    return 0
+
+
+def _seconds(database: Database, runs: Sequence[RunRecord]) -> dict[int, float | None]:
+    now = time.time()
+    return {one.id: seconds_taken(attempts.for_run(database, one.id), now) for one in runs}
 
 
 def _document(
@@ -132,6 +185,6 @@ def _row(result: Result, stats: Sequence[Stat], compared: Sequence[Entry]) -> li
     marked = best(stats, result.best)
     cells: list[Cell] = [result.label]
     for at, (stat, entry) in enumerate(zip(stats, compared, strict=True)):
-        text = write_stat(stat, result.write, entry.n)
+        text = write_result(result, stat, entry.n)
         cells.append(Text(f"★ {text}" if at in marked else text, style="bold" if at in marked else ""))
     return cells

@@ -68,8 +68,8 @@ _UPDATE_COLUMNS = (
     Column("DENSITY", lambda row: metric_text("density", row.density), right=True, rank=1),
     Column("R_S", lambda row: metric_text("itop_rate", row.itop_rate), right=True),
     Column("SURVIVED", lambda row: metric_text("survival", row.survival), right=True, rank=3),
-    Column("AS BEFORE", lambda row: metric_text("overlap_previous", row.overlap_previous), right=True, rank=4),
-    Column("AS FIRST", lambda row: metric_text("overlap_first", row.overlap_first), right=True, rank=4),
+    Column("KEPT LAST", lambda row: metric_text("overlap_previous", row.overlap_previous), right=True, rank=4),
+    Column("KEPT FIRST", lambda row: metric_text("overlap_first", row.overlap_first), right=True, rank=4),
 )
 _LAYER_COLUMNS = (
     Column("LAYER", lambda layer: data(layer.layer), shrink=True),
@@ -80,7 +80,7 @@ _LAYER_COLUMNS = (
     Column("PRUNED", lambda layer: count(layer.pruned), right=True, rank=2),
     Column("GROWN", lambda layer: count(layer.grown), right=True, rank=2),
     Column("SURVIVED", lambda layer: metric_text("survival", layer.survival), right=True, rank=3),
-    Column("AS FIRST", lambda layer: metric_text("overlap_first", layer.overlap_first), right=True, rank=4),
+    Column("KEPT FIRST", lambda layer: metric_text("overlap_first", layer.overlap_first), right=True, rank=4),
     Column("DEAD IN", lambda layer: count(layer.dead_inputs), right=True, rank=3),
     Column("DEAD OUT", lambda layer: count(layer.dead_outputs), right=True, rank=3),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -21,8 +22,10 @@ from itop_tui.cli.errors import Exit, UsageError
 from itop_tui.cli.parameters import AtLeastZero, GroupName, Json
 from itop_tui.cli.store import explained, opened
 from itop_tui.cli.terminal import Column, console, data, note, print_table, state_of
+from itop_tui.figures.differences import groups_called
 from itop_tui.figures.format import UNKNOWN, age, explored, figure, percent, plural, r_s, share
 from itop_tui.figures.run_view import percent_done
+from itop_tui.service import run_reading
 from itop_tui.service.json_shape import document, print_json, run_document, timestamp
 from itop_tui.service.starting_after import with_others
 from itop_tui.service.words import DEMO_LENGTH
@@ -170,16 +173,37 @@ def _list_groups(database: Database, asked: RunQuery, by: str, *, json: bool) ->
     except StoreError as problem:  # the field or the order
         raise UsageError(str(problem)) from None
     shown = found[: asked.limit]
+    names = _names(database, shown) if by.lower() == grouping.RECIPE else {}
     if json:
-        print_json([document(one) | {"latest": timestamp(one.latest)} for one in shown])
+        more = [{"name": names.get(one.key, one.label), "latest": timestamp(one.latest)} for one in shown]
+        print_json([document(one) | own for one, own in zip(shown, more, strict=True)])
         return 0
     if not found:
         note("No run matches.")
         return 0
-    print_table(_GROUP_COLUMNS, shown)
+    print_table(_GROUP_COLUMNS, [replace(one, label=names.get(one.key, one.label)) for one in shown])
+    if names and (common := _common(shown)):
+        console(stderr=True).print(data(f"all groups: {common}"), style="dim")
     if len(found) > len(shown):
         console(stderr=True).print(f"{len(shown)} of {len(found):,} groups; --limit 0 lists all", style="dim")
     return 0
+
+
+def _names(database: Database, groups: Sequence[RunGroup]) -> dict[str, str]:
+    """What distinguishes groups of one recipe each, by their keys."""
+    samples = {run.id: run for run in run_reading.read(database, [group.run_ids[0] for group in groups])}
+    return {key: called.label for key, called in groups_called(groups, samples).items()}
+
+
+def _common(groups: Sequence[RunGroup]) -> str:
+    """What all groups have in common, which their names do not say."""
+    first = groups[0].shared
+    same = [
+        str(first[name])
+        for name in ("method", "model", "data")
+        if name in first and all(one.shared.get(name) == first[name] for one in groups)
+    ]
+    return " ".join(same)
 
 
 def _density(run: RunRecord) -> float | None:

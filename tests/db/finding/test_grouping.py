@@ -127,17 +127,6 @@ def test_groups_are_sorted_with_what_lacks_the_figure_last(db: Database) -> None
     assert order("label", descending=False) == order("name", descending=False) == [0.1, 0.2, 0.3, 0.4]
 
 
-def test_groups_that_look_alike_are_told_apart_by_what_differs(db: Database) -> None:
-    recorded(db, {"lr": 0.1, "device": "cpu"})
-    recorded(db, {"lr": 0.01, "device": "cuda"})
-    recorded(db, {"density": 0.2})
-    assert {group.label for group in grouping.groups(db)} == {
-        "RigL-ITOP 0.05 vgg-c cifar10 lr=0.1",
-        "RigL-ITOP 0.05 vgg-c cifar10 lr=0.01",
-        "RigL-ITOP 0.2 vgg-c cifar10",
-    }
-
-
 def test_what_cannot_be_grouped_sorted_or_averaged_is_refused(db: Database) -> None:
     with pytest.raises(StoreError, match=r"no field 'modle' to group by\. Did you mean 'model'"):
         grouping.groups(db, by="modle")

@@ -69,6 +69,17 @@ def test_groups_have_mean_and_deviation(itop: Itop, database: Database) -> None:
     assert "1 of 4 groups" in one.err or "1 of 3 groups" in one.err
 
 
+def test_groups_are_called_by_what_distinguishes_them(itop: Itop, database: Database) -> None:
+    for lr, epochs in ((0.01, 600), (0.1, 600), (0.1, 300)):
+        queued(database, "paper", lr=lr, epochs=epochs)
+    found = itop("runs", "--group-by", "recipe", "--json").json()
+    assert [each["name"] for each in found] == ["lr=0.1 epochs=300", "lr=0.1 epochs=600", "lr=0.01 epochs=600"]
+    assert {each["label"] for each in found} == {"SET-ITOP 0.1 lenet300-100 digits"}
+    table = itop("runs", "--group-by", "recipe")
+    assert "lr=0.01 epochs=600" in table.out
+    assert "all groups: SET-ITOP lenet300-100 digits" in table.err
+
+
 def test_a_saved_view_is_a_start(itop: Itop, database: Database) -> None:
     for name in ("b", "a"):
         trained(database, name)

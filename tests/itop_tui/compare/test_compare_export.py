@@ -22,7 +22,9 @@ from tests.itop_tui.support import screen_text
 
 async def test_the_table_is_copied_as_text(opened: Opened) -> None:
     async with opened(1, 4) as (pilot, screen):
-        await press(pilot, screen, "Y")
+        await press(pilot, screen, "2", "greater_than_sign", "1", "Y")
+        assert app_of(screen).clipboard.splitlines()[0].split()[:2] == ["run", "density"], "the order needs no mark"
+        await press(pilot, screen, "2", "less_than_sign", "1", "Y")
         assert app_of(screen).clipboard.splitlines()[1].startswith("A rigl-d0.05-s1-lenet300-100")
         await press(pilot, screen, "3", "Y")
         assert "growth" in app_of(screen).clipboard
@@ -56,7 +58,7 @@ async def test_what_is_shown_is_exported_and_the_dialog_says_where(opened: Opene
         assert texts[texts.index("A:") :][:2] == ["A:", "mask update"], "and whose mask updates are marked"
         assert await export(pilot, app, "html:") == f"Written to {tmp_path / 'comparison-1-4.html'}"
         assert await export(pilot, app, "csv: the table") == f"Written to {tmp_path / 'comparison-1-4-results.csv'}"
-        assert (tmp_path / "comparison-1-4-results.csv").read_text().startswith("run,test acc")
+        assert (tmp_path / "comparison-1-4-results.csv").read_text().startswith("run,density,n,test acc")
         await export(pilot, app, "json: the table")
         assert json.loads((tmp_path / "comparison-1-4-results.json").read_text())[0]["run"].startswith("A rigl")
         await export(pilot, app, "json: all")

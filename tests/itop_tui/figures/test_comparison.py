@@ -13,7 +13,6 @@ from itop_tui.figures.comparison import (
     RESULTS,
     Stat,
     best,
-    common_name,
     differing_settings,
     entries,
     entry_settings,
@@ -66,20 +65,6 @@ def test_twenty_entries_are_the_most() -> None:
     with pytest.raises(ValueError, match="21 runs are too many to compare: 20 at most"):
         entries(runs)
     assert entries(runs, grouped=True)[0].n == 21
-
-
-@pytest.mark.parametrize(
-    ("names", "common"),
-    [
-        (["a-1-b", "a-2-b"], "a-*-b"),
-        (["same", "same"], "same"),
-        (["set d0.1 s1", "set d0.1 s20"], "set d0.1 *"),
-        (["alpha", "beta"], "alpha (+1)"),
-        (["a b", "a b c", "d"], "a b (+2)"),
-    ],
-)
-def test_the_name_of_a_group_is_what_its_runs_have_in_common(names: list[str], common: str) -> None:
-    assert common_name(names) == common
 
 
 # ----------------------------------------------------------------------------------------------------------- settings

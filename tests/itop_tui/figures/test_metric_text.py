@@ -99,7 +99,7 @@ _COMMAND: tuple[tuple[tuple[Column, ...], dict[str, str]], ...] = (
                              "DENSITY": "density", "R_S": "itop_rate", "SPEED": "samples_per_second"}),
     (history._EPOCH_COLUMNS, {"VAL LOSS": "val_loss", "VAL ACC": "val_accuracy", "SECONDS": "seconds"}),
     (history._UPDATE_COLUMNS, {"PRUNED": "pruned", "GROWN": "grown", "ACTIVE": "nonzeros", "R_S": "itop_rate",
-                               "SURVIVED": "survival", "AS BEFORE": "overlap_previous", "AS FIRST": "overlap_first"}),
+                               "SURVIVED": "survival", "KEPT LAST": "overlap_previous", "KEPT FIRST": "overlap_first"}),
 )  # fmt: skip
 
 

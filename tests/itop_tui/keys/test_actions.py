@@ -8,6 +8,7 @@ from textual.widget import Widget
 
 from itop_tui.app import ItopApp
 from itop_tui.compare.compare_screen import CompareScreen
+from itop_tui.compare.entry_changes import EntryChanges
 from itop_tui.dialogs.run_changes import RunChanges
 from itop_tui.dialogs.shelf_changes import ShelfChanges
 from itop_tui.keys import ACTIONS, DEFAULTS, Action, Scope, find, in_scope, key_name
@@ -31,7 +32,7 @@ HOMES = {
 }
 
 
-PARTS = {"RunChanges": RunChanges, "ShelfChanges": ShelfChanges}
+PARTS = {"RunChanges": RunChanges, "ShelfChanges": ShelfChanges, "EntryChanges": EntryChanges}
 
 
 def kinds(base: type[Widget], name: str) -> list[type[Widget]]:

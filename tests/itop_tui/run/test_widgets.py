@@ -13,6 +13,7 @@ from itop_tui.chart.heat_map import HeatMap
 from itop_tui.compare.entry_list import EntryList
 from itop_tui.figures.chart_data import TONES, ChartData, Event, Line
 from itop_tui.figures.comparison import Entry
+from itop_tui.figures.differences import Called
 from itop_tui.figures.update_metrics import churn
 from itop_tui.look import theme
 from itop_tui.run import log_view
@@ -184,7 +185,7 @@ async def test_a_long_list_of_entries_says_how_many_more_there_are_and_keeps_the
     entries = EntryList()
     app = Host(entries)
     async with app.run_test(size=(30, 5)) as pilot:
-        entries.entries = tuple(Entry(letter, f"run {letter}", (made.run(),)) for letter in "ABCDEFG")
+        entries.entries = tuple(Entry(letter, Called(f"run {letter}", (), True), (made.run(),)) for letter in "ABCDEFG")
         entries.readings = ("",) * 7
         for cursor, first, last, more in (
             (0, "A", "D", "+3 below"), (4, "B", "E", "+1 above, +2 below"), (6, "D", "G", "+3 above"),

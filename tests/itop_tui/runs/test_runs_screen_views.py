@@ -8,6 +8,8 @@ from db.finding import views
 from db.records import RunStatus
 from db.runs import attempts, runs
 from db.session import Database
+from engine.config.experiments import as_stored
+from engine.config.presets import PRESETS
 from itop_tui.app import ItopApp
 from itop_tui.compare.compare_screen import CompareScreen
 from itop_tui.dialogs.chooser import Picker
@@ -130,7 +132,7 @@ async def test_only_the_newest_question_is_answered() -> None:
 
 
 async def grouped(app: ItopApp, pilot: object, groups: int) -> list[GroupLine]:
-    """Group by seeds, and wait until so many groups are listed."""
+    """Group by recipe, and wait until so many groups are listed."""
     await pilot.press("g")  # type: ignore[attr-defined]
     await wait_for(pilot, lambda: isinstance(app.screen, Picker))  # type: ignore[arg-type]
     await pilot.press(*"seeds", "enter")  # type: ignore[attr-defined]
@@ -160,7 +162,7 @@ async def test_seeds_are_one_line_with_mean_and_deviation(app: ItopApp, database
         lines = await grouped(app, pilot, 2)
         assert {line.group.n for line in lines} == {3}
         text = screen_text(app)
-        assert "2 groups · by seeds" in text
+        assert "2 groups · by recipe" in text
         assert "92.00 ±2.00%" in text, "the sample's deviation, n - 1"
         assert "95.00 ±0.00%" in text
         assert "×3" in text
@@ -184,6 +186,7 @@ async def test_a_group_opens_and_closes_by_keys_and_mouse(app: ItopApp, database
         await wait_for(pilot, lambda: len(table.lines) == 5)
         assert ("↵", "close") in [(hint.key, hint.label) for hint in foot.hints]
         assert {run.id for run in table.rows} == set(made[3:])
+        assert all(f"seed {seed}" in screen_text(app) for seed in range(3)), "members are called by what differs"
         await pilot.press("j", "j", "left")
         assert isinstance(table.current_row, GroupLine), "from a member up to its group"
         await pilot.press("left")
@@ -193,6 +196,22 @@ async def test_a_group_opens_and_closes_by_keys_and_mouse(app: ItopApp, database
         await pilot.click(table, offset=(2, 1))
         await wait_for(pilot, lambda: len(table.lines) == 2)
         assert app.screen.query_one(RunDetail).group is not None
+
+
+async def test_groups_and_namesakes_are_called_by_what_differs(app: ItopApp, database: Database) -> None:
+    for lr, epochs in ((0.01, 600), (0.1, 600), (0.1, 300)):
+        config = PRESETS["digits-rigl"].config(lr=lr, epochs=epochs)
+        runs.create(database, **as_stored(config), name="paper", total_steps=100)
+    async with app.run_test(size=SIZE) as pilot:
+        await started(pilot, 3)
+        for shown in ("paper", "lr=0.01", "epochs=300"):
+            assert shown in screen_text(app)
+        lines = await grouped(app, pilot, 3)
+        assert [line.called.label for line in lines if line.called] == [
+            "lr=0.1 epochs=300", "lr=0.1 epochs=600", "lr=0.01 epochs=600",
+        ]  # fmt: skip
+        for shown in ("lr=0.01", "lr=0.1", "epochs=300"):
+            assert shown in screen_text(app), "what distinguishes each, also where there is no room for all"
 
 
 async def test_an_action_on_a_closed_group_reaches_all_its_runs(app: ItopApp, database: Database) -> None:

@@ -73,7 +73,7 @@ LIST = (
     Scene("list-more-columns", listing(), (listed, "right"), RunsScreen, drawn, texts=False),
     Scene("list-marking-a-range", listing(), (listed, "V", "j", "j"), RunsScreen, drawn),
     Scene("list-recorded", stored, (listed, "j"), RunsScreen, drawn),
-    Scene("list-groups", stored, (listed, "g", *"seeds", "enter", _grouped, "end", "right", _opened), RunsScreen,
+    Scene("list-groups", stored, (listed, "g", *"recipe", "enter", _grouped, "end", "right", _opened), RunsScreen,
           drawn, texts=False),
     Scene("list-filter", stored, (listed, "slash", _filter("growth:"), _suggested, "down"), RunsScreen, drawn),
     Scene("list-filter-mistake", stored,

@@ -14,7 +14,8 @@ from itop_tui.compare.compare_screen import CompareScreen
 from itop_tui.dialogs.chooser import Picker
 from itop_tui.dialogs.export_dialog import ExportDialog
 from itop_tui.dialogs.help import HelpScreen
-from itop_tui.dialogs.questions import Ask, Confirm
+from itop_tui.dialogs.questions import Confirm
+from itop_tui.dialogs.run_picker import RunPicker
 from itop_tui.run.device_strip import DeviceStrip
 from itop_tui.run.log_view import LogView
 from itop_tui.run.mask_screen import MaskScreen
@@ -112,6 +113,10 @@ def _settled(app: ItopApp) -> bool:
     return screen.is_settled and read
 
 
+def _runs_listed(app: ItopApp) -> bool:
+    return isinstance(app.screen, RunPicker) and bool(app.screen.matching)
+
+
 _COMPARE: tuple[Step, ...] = (listed, "percent_sign", "c", on(CompareScreen), _settled)
 
 
@@ -133,7 +138,16 @@ COMPARE = (
     _sheet("compare-layers", "layers", "5"),
     _sheet("compare-masks", "masks", "6"),
     _sheet("compare-masks-problem", "masks", "6", of=data.unreadable_masks),
-    _beside("compare-take-in", Ask, "3", "A"),
+    _sheet("compare-baseline", "curves", "g", _settled, "I"),
+    _sheet("compare-table", "table", "7"),
+    Scene(
+        "compare-take-in",
+        data.compared,
+        (*_COMPARE, "3", "x", "x", "A", on(RunPicker), _runs_listed, "down", "space"),
+        RunPicker,
+        _runs_listed,
+        texts=False,
+    ),
     _beside("export-comparison", ExportDialog, "3", "E", on(ExportDialog), "tab", "ctrl+u", *"~/paper"),
     _beside("help-compare", HelpScreen, "3", "question_mark"),
 )
