@@ -125,14 +125,17 @@ class Chooser(Dialog[Answer | None], Generic[Answer]):
         """The item at the cursor; None where nothing matches."""
         return self.matching[self.at] if self.at < len(self.matching) else None
 
-    def fill(self, value: str, otherwise: int = 0) -> None:
-        """List what matches, with the cursor on the item of a value, or else on a line."""
-        wanted = self.typed.casefold().split()
-        self.matching = tuple(
+    def matches(self, words: Sequence[str]) -> tuple[Item, ...]:
+        """The items in which all words are found, in the order in which they are listed."""
+        return tuple(
             item
             for item in self.items
-            if all(word in f"{item.title} {item.detail} {item.words}".casefold() for word in wanted)
+            if all(word in f"{item.title} {item.detail} {item.words}".casefold() for word in words)
         )
+
+    def fill(self, value: str, otherwise: int = 0) -> None:
+        """List what matches, with the cursor on the item of a value, or else on a line."""
+        self.matching = self.matches(self.typed.casefold().split())
         listed = self.query_one(OptionList)
         listed.clear_options()
         # Of all items, not of those that match: details stay where they are as you type.
