@@ -26,8 +26,9 @@ def at(app: ItopApp) -> str:
 
 
 def where(app: ItopApp, words: str) -> tuple[int, int]:
-    """The column and the row at which words stand on the screen."""
-    return next((line.index(words), row) for row, line in enumerate(screen_text(app).splitlines()) if words in line)
+    """The column and the row at which words stand on the screen; (-1, -1) where they do not."""
+    lines = screen_text(app).splitlines()
+    return next(((line.index(words), row) for row, line in enumerate(lines) if words in line), (-1, -1))
 
 
 def hints(app: ItopApp) -> list[str]:
@@ -46,7 +47,7 @@ async def test_fields_stand_in_as_many_columns_as_have_room_and_the_cursor_keeps
     async with app.run_test(size=LARGE) as pilot:
         await open_form(pilot)
         left, middle, right = (where(app, f"▾ {title}")[0] for title in ("Sparsity", "Optimisation", "Run"))
-        assert left < middle < right
+        assert 0 < left < middle < right
         await pilot.press("ctrl+end", "down")
         assert at(app) == "log_interval", "down stays in the column"
         await pilot.press("ctrl+left")
@@ -64,8 +65,8 @@ async def test_fields_stand_in_as_many_columns_as_have_room_and_the_cursor_keeps
             assert app.cursor_position == (column + EDITOR + 1 + typed, row), name
         await pilot.press("ctrl+end")
         await pilot.resize_terminal(*MEDIUM)
-        await wait_for(pilot, lambda: where(app, "lr decay")[0] == where(app, "max steps")[0])
-        assert where(app, "▾ Sparsity")[0] < where(app, "▾ Run")[0]
+        await wait_for(pilot, lambda: 0 < where(app, "lr decay")[0] == where(app, "max steps")[0])
+        assert 0 < where(app, "▾ Sparsity")[0] < where(app, "▾ Run")[0]
         await pilot.resize_terminal(*SMALL)
         await wait_for(pilot, lambda: where(app, "▌  log interval")[0] == 0)
 
