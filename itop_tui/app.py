@@ -69,6 +69,8 @@ class ItopApp(Shell):
     ) -> None:
         super().__init__(DatabaseHolder(opener), clock, planner)
         self._reader = reader
+        self._changed_code: set[int] = set()
+        """The runs of which it was said that their code had changed before they started."""
         self.preferences = preferences.load()
         chosen, wrong_keys = keymap.checked(self.preferences.keys)
         self._wrong_preferences = (*self.preferences.problems, *wrong_keys)
@@ -143,6 +145,7 @@ class ItopApp(Shell):
             return
         self.poller = self.snapshot = None
         self.bin = Bin()
+        self._changed_code.clear()
         self.notify("Another database is open. The runs of the other one continue.", markup=False)
         self._watch_database(opened)
 
@@ -184,6 +187,7 @@ class ItopApp(Shell):
         if self.snapshot is None:
             self._warm_up(message.snapshot.runs[:1])
         self._report_endings(message.snapshot.ended)
+        self._report_changed_code(message.snapshot.changed)
         self.snapshot = message.snapshot
         for screen in self.screen_stack:
             screen.post_message(RunsChanged(message.snapshot))
@@ -196,6 +200,13 @@ class ItopApp(Shell):
         self.problem = message.problem
         for screen in self.screen_stack:
             screen.post_message(DatabaseTrouble(message.problem))
+
+    def _report_changed_code(self, changed: Sequence[tuple[RunRecord, str]]) -> None:
+        """Say which runs started with other code than they were queued with, of each run once."""
+        new = [(run, names) for run, names in changed if run.id not in self._changed_code]
+        self._changed_code.update(run.id for run, _ in new)
+        for sentence in notices.code_sentences(new):
+            self.notify(sentence, severity="warning", markup=False)
 
     def _report_endings(self, ended: Sequence[RunRecord]) -> None:
         """Say which runs ended, whatever is listed."""

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from itop_tui.figures import run_view
-from itop_tui.figures.format import count, plain, plural
+from itop_tui.figures.format import count, fit, plain, plural
 from itop_tui.preferences import ENDINGS, Notify
 
 if TYPE_CHECKING:
     from db.records import RunRecord
 
-__all__ = ["Notice", "Severity", "kind", "post", "sentences", "start_commands", "wanted"]
+__all__ = ["Notice", "Severity", "code_sentences", "kind", "post", "sentences", "start_commands", "wanted"]
 
 Severity = Literal["information", "warning", "error"]
 
@@ -65,6 +65,17 @@ def sentences(ended: Sequence[RunRecord]) -> list[tuple[str, bool]]:
     failed = [run for run in ended if kind(run.status) == "failed"]
     named = failed if len(failed) <= _BY_NAME else []
     return [(f"{plural(len(ended), 'run')} ended: {parts}.", not failed), *map(run_view.ending, named)]
+
+
+def code_sentences(changed: Sequence[tuple[RunRecord, str]]) -> list[str]:
+    """What is said of runs that started with other code than they were queued with: a few by name, many by number."""
+    if len(changed) > _BY_NAME:
+        return [f"{count(len(changed))} runs started with other code than they were queued with."]
+    return [
+        f"Run {run.id} ({fit(run.name, 30).rstrip()}) started with other code than it was queued with: "
+        f"{plain(names, limit=200)} changed."
+        for run, names in changed
+    ]
 
 
 def wanted(ended: Iterable[RunRecord], how: Notify) -> tuple[RunRecord, ...]:

@@ -25,6 +25,7 @@ from itop_tui.service.watcher import Watcher
 if TYPE_CHECKING:
     from db.finding.grouping import RunGroup
     from db.records import RunQuery, RunRecord, RunTotals
+    from db.runs.code import CodeMark
     from db.runs.endings import Mark
     from db.session import Database
     from itop_tui.figures.differences import Called
@@ -93,6 +94,8 @@ class Snapshot:
         archived: How many runs are in the archive, which lists leave out unless they are asked for it.
         ended: The runs that have ended since the snapshot before, listed or not.
         called: What runs are called where their names do not distinguish them from the others listed, by their ids.
+        changed: The runs that have started since then with other code than they were queued with, each with the names
+            of the files that had changed.
     """
 
     view: View
@@ -106,6 +109,7 @@ class Snapshot:
     archived: int = 0
     ended: tuple[RunRecord, ...] = ()
     called: Mapping[int, Called] = field(default_factory=dict)
+    changed: tuple[tuple[RunRecord, str], ...] = ()
 
     @property
     def listed(self) -> int:
@@ -157,6 +161,7 @@ class DatabaseReader:
         self._database = database
         self._unserved = False
         self._endings: Mark | None = None
+        self._code: CodeMark | None = None
         self._totals: RunTotals | None = None
         self._totals_of: int | None = None
         self._called: tuple[object, dict[int, Called]] = ((), {})
@@ -187,6 +192,7 @@ class DatabaseReader:
             listed, matching = runs.list_runs(self._database, query), totals.runs - totals.archived
         # Last, and kept only when all else was read: an ending that is not reported now is in the next snapshot.
         mark, ended = (self._endings, ()) if known is not None else endings.since(self._database, self._endings)
+        code_mark, changed = (self._code, ()) if known is not None else self._changed_code()
         snapshot = Snapshot(
             view=view,
             runs=tuple(listed),
@@ -199,8 +205,9 @@ class DatabaseReader:
             archived=totals.archived,
             ended=ended,
             called=self._names(groups, listed),
+            changed=changed,
         )
-        self._endings, self._totals, self._totals_of = mark, totals, version
+        self._code, self._endings, self._totals, self._totals_of = code_mark, mark, totals, version
         return snapshot
 
     def _names(self, groups: Sequence[ListedGroup], listed: Sequence[RunRecord]) -> dict[int, Called]:
@@ -216,6 +223,19 @@ class DatabaseReader:
                 names |= {run.id: one for run, one in zip(members, found, strict=True) if one.parts}
             self._called = (wish, names)
         return self._called[1]
+
+    def _changed_code(self) -> tuple[CodeMark, tuple[tuple[RunRecord, str], ...]]:
+        """The runs whose code changed between queueing and start, of those that started since the snapshot before."""
+        from db.runs import code, runs
+
+        mark, started = code.started_since(self._database, self._code)
+        if not started:
+            return mark, ()
+        from itop_tui.service.code_review import changed_before_start
+
+        named = {run_id: changed_before_start(self._database, run_id, attempt) or "" for run_id, attempt in started}
+        found = runs.get_many(self._database, [run_id for run_id, names in named.items() if names])
+        return mark, tuple((run, named[run.id]) for run in found)
 
     def _groups(self, view: View, query: RunQuery) -> tuple[tuple[ListedGroup, ...], int]:
         """The first groups of a view, and how many there are."""

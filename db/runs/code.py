@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.models import CodeFileRow, CodeTextRow, RunRow
+from db.models import AttemptRow, CodeFileRow, CodeTextRow, RunRow
 from db.records import CodeFile, KeptCode
 from db.rows import get_run
 from db.session import Database
 
-__all__ = ["for_run", "forget", "keep", "keep_queued"]
+__all__ = ["CodeMark", "for_run", "forget", "keep", "keep_queued", "started_since"]
 
 _LOCK = "itop code texts"
 _IN_A_QUERY = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMark:
+    """Up to where it is known which attempts keep the code that they started with.
+
+    Attributes:
+        waiting: The attempts that had not ended and kept none so far.
+        attempt: The latest attempt; 0 where there was none.
+    """
+
+    waiting: frozenset[int]
+    attempt: int
 
 
 def keep_queued(db: Database, session: Session, run: RunRow, files: Sequence[CodeFile]) -> None:
@@ -55,6 +69,33 @@ def for_run(db: Database, run_id: int) -> list[KeptCode]:
             file = CodeFile(row.path, row.sha256, row.bytes, text, row.tracked)
             found.setdefault(row.attempt, ([], []))[0 if row.queued else 1].append(file)
     return [KeptCode(number, tuple(queued), tuple(started)) for number, (queued, started) in found.items()]
+
+
+def started_since(db: Database, mark: CodeMark | None) -> tuple[CodeMark, tuple[tuple[int, int], ...]]:
+    """The attempts that have kept the code they started with since a mark, each as its run's id and its number.
+
+    Args:
+        db: The database.
+        mark: What this gave the last time; None for the first time, when there are none yet.
+    """
+    kept = sa.exists().where(
+        CodeFileRow.run_id == AttemptRow.run_id,
+        CodeFileRow.attempt == AttemptRow.number,
+        CodeFileRow.queued.is_(False),
+    )
+    with db.read() as session:
+        latest = session.scalar(sa.select(sa.func.max(AttemptRow.id))) or 0
+        looked_at: sa.ColumnElement[bool] = AttemptRow.ended_at.is_(None)
+        if mark is not None:
+            if not mark.waiting and mark.attempt == latest:
+                return mark, ()
+            looked_at = sa.or_(AttemptRow.id.in_(mark.waiting), AttemptRow.id > mark.attempt)
+        columns = (AttemptRow.id, AttemptRow.run_id, AttemptRow.number, AttemptRow.ended_at.is_(None), kept)
+        # Sorted here: to give them in order, the database would go through all attempts.
+        rows = sorted(session.execute(sa.select(*columns).where(looked_at)).all())
+    waiting = frozenset(number for number, *_, is_open, has_code in rows if is_open and not has_code)
+    found = tuple((run_id, number) for _, run_id, number, _, has_code in rows if has_code)
+    return CodeMark(waiting, latest), found if mark is not None else ()
 
 
 def forget(db: Database, session: Session, run_id: int) -> None:

@@ -130,9 +130,13 @@ class Chooser(Dialog[Answer | None], Generic[Answer]):
         """The item at the cursor; None where nothing matches."""
         return self.matching[self.at] if self.at < len(self.matching) else None
 
+    def found(self) -> tuple[Item, ...]:
+        """The items that match, in the order in which they are listed."""
+        return tuple(filter(self.matches, self.items))
+
     def fill(self, value: str, otherwise: int = 0) -> None:
         """List what matches, with the cursor on the item of a value, or else on a line."""
-        self.matching = tuple(filter(self.matches, self.items))
+        self.matching = self.found()
         listed = self.query_one(OptionList)
         listed.clear_options()
         # Of all items, not of those that match: details stay where they are as you type.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Container, VerticalScroll
-from textual.reactive import reactive
+from textual.containers import Container
 from textual.timer import Timer
 from textual.widgets import Static
 
@@ -19,12 +19,15 @@ from engine.config.presets import PRESETS
 from engine.config.run_config import ConfigError
 from itop_tui.dialogs.chooser import Item, Picker, run_item
 from itop_tui.dialogs.questions import Confirm
-from itop_tui.figures.format import count, plain, plural
+from itop_tui.figures.format import plain, plural
 from itop_tui.keys import bindings, in_scope
-from itop_tui.look.toned import Toned, TonedLine
+from itop_tui.new_run.field_finder import FieldFinder
+from itop_tui.new_run.field_help import FieldHelp
+from itop_tui.new_run.form_status import FormStatus
 from itop_tui.new_run.plan_pane import PlanPane
-from itop_tui.new_run.run_form import ALL_FIELDS, FieldSpec, RunForm, shown
+from itop_tui.new_run.run_form import ALL_FIELDS, RunForm
 from itop_tui.new_run.settings_form import SettingsForm
+from itop_tui.new_run.side_pane import SidePane
 from itop_tui.screen import ItopScreen
 from itop_tui.service import launching, run_reading, sweeps
 from itop_tui.service.launching import Launched, Unsure
@@ -39,55 +42,6 @@ if TYPE_CHECKING:
 _PAUSE = 0.25
 """Seconds without a key before the runs that were typed are looked up."""
 _FORK_LOCKS = {"model": "as in the checkpoint", "data": "as in the checkpoint"}
-
-
-class FieldHelp(Toned):
-    """Explains a field, or shows a text of the form's own."""
-
-    spec: reactive[FieldSpec | None] = reactive(None, layout=True)
-    """The field explained."""
-    lists: reactive[bool] = reactive(True, layout=True)
-    """Whether lists make a sweep."""
-    text: reactive[str] = reactive("", layout=True)
-    """Shown where no field is explained."""
-
-    def render(self) -> Text:
-        """Draw the explanation: the limits first, so that a low pane holds them."""
-        spec = self.spec
-        if spec is None:
-            return Text(plain(self.text), self.tone("muted"), overflow="fold")
-        text = Text(overflow="fold")
-        text.append(spec.label, self.tone("title"))
-        text.append(f"  {spec.allowed}", self.tone("live"))
-        text.append(f"  default {shown(spec.default)}\n", self.tone("muted"))
-        text.append(spec.help, self.tone("text"))
-        if self.lists and spec.listed:
-            text.append(f"\nA sweep: {spec.listed}", self.tone("muted"))
-        return text
-
-
-class _Status(TonedLine):
-    """Whether the run can be launched, and what it would be."""
-
-    def show_state(self, form: RunForm, from_step: int = 0) -> None:
-        """Show the state of a form; of a run that continues from a checkpoint, the steps that remain."""
-        problem = form.summary()
-        if problem is not None:
-            self.parts = (("✗ ", "bad"), (plain(problem, limit=200), "bad"))
-            return
-        assert form.config is not None
-        planned = form.config.planned_steps()
-        parts = [form.size()] if form.size() else []
-        if not form.size():
-            steps = f"{count(None if planned is None else max(0, planned - from_step))} steps"
-            length = f"{steps} after step {from_step:,}" if from_step else steps
-            parts += [form.config.method, length if planned is not None else "length not known"]
-        parts.append(plural(len(form.changes), "change") if form.changes else "nothing changed")
-        self.parts = (("✓ ready  ", "good"), (" · ".join(parts), "text"))
-
-
-class _Pane(VerticalScroll, can_focus=False, inherit_bindings=False):
-    """Scrolls with the mouse; the keys are the form's."""
 
 
 class NewRunScreen(ItopScreen):
@@ -121,6 +75,7 @@ class NewRunScreen(ItopScreen):
         self._launching = False
         self._runs_timer: Timer | None = None
         self._runs_seen: Mapping[str, str] | None = self.form.after
+        self._estimated: PlanPane.Estimated | None = None
 
     @property
     def heading(self) -> str:
@@ -134,10 +89,10 @@ class NewRunScreen(ItopScreen):
         yield Static(id="start")
         with Container(id="body"):
             yield SettingsForm(self.form)
-            with _Pane(id="side"):
+            with SidePane(id="side"):
                 yield FieldHelp()
                 yield PlanPane(from_step=self._from_step)
-        yield _Status(widget_id="status")
+        yield FormStatus(widget_id="status")
 
     def on_mount(self) -> None:
         """Show the start."""
@@ -154,7 +109,8 @@ class NewRunScreen(ItopScreen):
 
     @on(SettingsForm.Edited)
     def _show_all(self) -> None:
-        self.query_one(_Status).show_state(self.form, self._from_step)
+        self._show_status()
+        self.query_one(FieldHelp).show_state(self.form)
         line = Text("from ", overflow="ellipsis")
         line.append(plain(self._start_title, limit=80), "bold")
         if self.form.changes:
@@ -168,6 +124,17 @@ class NewRunScreen(ItopScreen):
             if self._runs_timer is not None:
                 self._runs_timer.stop()
             self._runs_timer = self.set_timer(_PAUSE, self._look_up_runs)
+
+    def _show_status(self) -> None:
+        known = self._estimated
+        seconds = known.taken.seconds if known is not None and known.grid == self.form.grid else None
+        self.query_one(FormStatus).show_state(self.form, self._from_step, seconds)
+
+    @on(PlanPane.Estimated)
+    def _take_estimate(self, message: PlanPane.Estimated) -> None:
+        self._estimated = message
+        if not self._launching:
+            self._show_status()
 
     def _look_up_runs(self) -> None:
         """See whether the runs that it is to start after are there."""
@@ -183,13 +150,67 @@ class NewRunScreen(ItopScreen):
 
     def _show_wrong_runs(self, problems: Mapping[str, str]) -> None:
         self.form.show_wrong_runs(problems)
-        self.query_one(_Status).show_state(self.form)
-        self.fields.refresh()
+        self._show_status()
+        self.query_one(FieldHelp).show_state(self.form)
+        self.fields.show_problems()
         self.refresh_keys()
 
     @on(SettingsForm.FieldHighlighted)
     def _moved(self, message: SettingsForm.FieldHighlighted) -> None:
-        self.query_one(FieldHelp).spec = message.spec
+        help_pane = self.query_one(FieldHelp)
+        help_pane.spec, help_pane.folded = message.spec, message.folded
+        help_pane.show_state(self.form)
+
+    @on(SettingsForm.Arranged)
+    def _arranged(self) -> None:
+        self.refresh_keys()
+
+    def action_find_field(self) -> None:
+        """Find a field, and go there."""
+
+        def found(name: str | None) -> None:
+            if name is not None:
+                self.go_to(name)
+
+        self.app.push_screen(FieldFinder(self.form, self.fields.current.name), found)
+
+    def go_to(self, name: str) -> None:
+        """Put the cursor on a field, and give it the keys."""
+        self._hide_plan()
+        self.fields.go_to(name)
+
+    @property
+    def plan_shown(self) -> bool:
+        """Whether the keys are the plan's, which on a small screen is shown in place of the fields."""
+        return self.has_class("-plan")
+
+    def action_show_plan(self) -> None:
+        """Give the keys to the plan, or back to the fields."""
+        if self.plan_shown:
+            self._hide_plan()
+        else:
+            self.add_class("-plan")
+            self.query_one(SidePane).take_keys()
+            self.refresh_keys()
+
+    def _hide_plan(self) -> None:
+        if self.plan_shown:
+            self.remove_class("-plan")
+            self.query_one(SidePane).leave_keys()
+            self.call_after_refresh(self.fields.focus)  # until then they may be hidden, and take no keys
+            self.refresh_keys()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """A click on the fields gives them the keys."""
+        if event.widget is self.fields:
+            self._hide_plan()
+
+    def action_turn_page(self, step: int) -> None:
+        """Go to another section; in the plan, scroll a page."""
+        if self.plan_shown:
+            self.query_one(SidePane).turn_page(step)
+        else:
+            self.fields.action_move_section(step)
 
     @on(SettingsForm.ListWanted)
     def _list_choices(self, message: SettingsForm.ListWanted) -> None:
@@ -209,13 +230,16 @@ class NewRunScreen(ItopScreen):
         return True
 
     def key_hints(self) -> Iterable[KeyHint]:
-        """The form's keys; while something is wrong, launching says so."""
-        for hint in super().key_hints():
+        """The form's keys; while something is wrong, launching says so, and what can be taken back stands first."""
+        back = {"screen.show_plan": "fields"} if self.plan_shown else {}
+        back |= {"screen.show_changed": "all fields"} if self.fields.only_changed else {}
+        back |= {"screen.fold": "unfold"} if self.fields.on_title else {}
+        hints = [hint for hint in super().key_hints() if hint.action != "app.quit"]
+        for hint in sorted(hints, key=lambda hint: (hint.action != "screen.launch", hint.action not in back)):
             if hint.action == "screen.launch" and self.form.problems:
-                wrong = plural(len(self.form.problems), "field")
-                yield KeyHint(hint.key, f"({wrong} to fix)", hint.action)
-            elif hint.action != "app.quit":
-                yield hint
+                yield KeyHint(hint.key, f"({plural(len(self.form.problems), 'field')} to fix)", hint.action)
+            else:
+                yield replace(hint, label=back.get(hint.action, hint.label))
 
     # -------------------------------------------------------------------------------------------------------- start
 
@@ -265,7 +289,7 @@ class NewRunScreen(ItopScreen):
                 severity="warning",
                 markup=False,
             )
-            self.fields.go_to("epochs")
+            self.go_to("epochs")
             return
         self._launch(where)
 
@@ -274,12 +298,12 @@ class NewRunScreen(ItopScreen):
         self.notify(plain(self.form.summary() or "", limit=300), severity="warning", markup=False)
         first = next((name for name in self.form.problems if name in ALL_FIELDS), None)
         if first is not None:
-            self.fields.go_to(first)
+            self.go_to(first)
 
     def _launch(self, where: Where, sure: Grid | None = None) -> None:
         """Queue what was typed; `sure` holds the runs where a person was asked because they are many."""
         self._launching = True
-        self.query_one(_Status).parts = (("… queueing", "text"),)
+        self.query_one(FormStatus).parts = (("… queueing", "text"),)
         whole = self.form.whole_grid()
         about: dict[str, Any] = {"name": self.form.name, "tags": self.form.tags, "where": where}
         if self._fork_of is not None:
@@ -326,20 +350,20 @@ class NewRunScreen(ItopScreen):
             self.form.show_wrong_points(launched)
             self._not_launched()
             self._show_all()
-            self.fields.refresh()
+            self.fields.show_problems()
             self._show_problem()
             return
         if isinstance(launched, dict):
             self._launching = False
             self._show_wrong_runs(launched)
-            self.fields.go_to(next(iter(launched)))
+            self.go_to(next(iter(launched)))
             return
         self.leave()
         self.itop.runs_launched(launched)
 
     def _not_launched(self) -> None:
         self._launching = False
-        self.query_one(_Status).show_state(self.form, self._from_step)
+        self._show_status()
 
     def action_copy_command(self) -> None:
         """Copy the command line that launches the same run."""
@@ -350,7 +374,10 @@ class NewRunScreen(ItopScreen):
         self.itop.copy(command, command)
 
     def action_leave(self) -> None:
-        """Go back; asks where something was typed."""
+        """Go back; asks where something was typed. From the plan, back to the fields."""
+        if self.plan_shown:
+            self._hide_plan()
+            return
         typed = self.form.typed
         if not typed:
             self.dismiss()

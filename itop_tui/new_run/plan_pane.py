@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
 from textual import work
+from textual.message import Message
 from textual.reactive import reactive
 from textual.timer import Timer
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from engine.config.run_config import RunConfig
     from itop_tui.screen import ItopScreen
 
-_LABEL = 14
+_LABEL = 13
 _PAUSE = 0.25
 """Seconds without a key before a plan is computed."""
 
@@ -37,6 +39,13 @@ class PlanPane(Toned):
     Args:
         from_step: The step of the checkpoint that the run continues from; the plan is of what remains.
     """
+
+    @dataclass
+    class Estimated(Message):
+        """It is known how long runs will take."""
+
+        grid: Grid
+        taken: Estimate
 
     plan: reactive[Mapping[str, Any] | None] = reactive(None, layout=True)
     """The plan, by the names of `itop plan --json`."""
@@ -76,38 +85,52 @@ class PlanPane(Toned):
             self.show_soon(self.wanted)
 
     def _plan_now(self) -> None:
-        if self.wanted is None or self.planning is not None or not self.display:
+        if self.wanted is None or self.planning is not None:
+            return
+        # Hidden it needs no plan; how long a sweep takes is said elsewhere too.
+        if not self.display and not self.wanted.axes:
             return
         self.planning = self.wanted
         # The first one waits for the helper process, which has torch to import.
         self.note = "…" if self.plan is not None else "loading torch…"
         itop = cast("ItopScreen", self.screen).itop
-        self._compute(itop.plan, itop.database if itop.is_open else None, self.planning)
+        self._compute(itop.plan if self.display else None, itop.database if itop.is_open else None, self.planning)
 
     @work(thread=True, group="plan", exit_on_error=False)
     def _compute(
         self,
-        plan_of: Callable[[RunConfig | Mapping[str, Any]], Mapping[str, Any]],
+        plan_of: Callable[[RunConfig | Mapping[str, Any]], Mapping[str, Any]] | None,
         database: Database | None,
         grid: Grid,
     ) -> None:
+        if grid.axes:
+            # The plan may take seconds, and the time of a sweep hardly depends on it.
+            self._report(grid, self._estimate(database, grid, None))
+        plan, note = None, ""
         try:
             first = grid.configs[0]
             # Only a fork has a step to begin at, and only then it stands among the settings.
             asked = {**first.as_dict(), "from_step": self.from_step} if self.from_step else first
-            plan: Mapping[str, Any] | None = plan_of(asked)
-            note = ""
+            plan = None if plan_of is None else plan_of(asked)
         except Exception as error:  # the form works without a plan
-            plan, note = None, f"{error}".strip() or type(error).__name__
+            note = f"{error}".strip() or type(error).__name__
+        taken = None if plan is None else self._estimate(database, grid, plan)
+        self._report(grid, taken)
+        self.app.call_from_thread(self._planned, grid, plan, taken, note)
+
+    def _estimate(self, database: Database | None, grid: Grid, plan: Mapping[str, Any] | None) -> Estimate | None:
+        if database is None:
+            return None
         try:
             estimated = partial(estimate, from_step=self.from_step) if self.from_step else estimate
-            known = plan is not None and database is not None
-            taken = estimated(database, grid.configs, plan) if known and database is not None else None
-            if taken is not None and grid.points:
-                taken = taken.of_all(grid.points / len(grid.configs))
-        except Exception:  # and without an estimate; the poller reports a database that cannot be read
-            taken = None
-        self.app.call_from_thread(self._planned, grid, plan, taken, note)
+            taken = estimated(database, grid.configs, plan)
+            return taken.of_all(grid.points / len(grid.configs)) if grid.points else taken
+        except Exception:  # the form works without an estimate; the poller reports a database that cannot be read
+            return None
+
+    def _report(self, grid: Grid, taken: Estimate | None) -> None:
+        if taken is not None:
+            self.post_message(self.Estimated(grid, taken))
 
     def _planned(self, grid: Grid, plan: Mapping[str, Any] | None, taken: Estimate | None, note: str) -> None:
         self.planning = None
@@ -147,7 +170,8 @@ class PlanPane(Toned):
         """Say beside the title, or below it where that is too long, why there is no plan."""
         note = plain(self.note, limit=300)
         width = max(24, self.content_size.width)
-        beside = len(note) + len("plan  ") <= width
+        title = f"plan {self.of}" if self.of else "plan"
+        beside = len(title) + len(f"  {note}") <= width
         lines = [f"  {note}"] if beside else ["", *textwrap.wrap(note, width)]
         text.append("\n".join(lines), self.tone("muted")).append("\n")
 

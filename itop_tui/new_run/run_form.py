@@ -262,10 +262,22 @@ class RunForm:
         except ValueError:
             return True
 
+    def note(self, name: str) -> str:
+        """What is said beside a setting that is changed: how many values its list has, and what it was."""
+        if name not in FIELDS or not self.changed(name):
+            return ""
+        values = self.grid.axes.get(name) if self.grid is not None else None
+        return f"{len(values):,} values" if values else f"was {shown(self.start[name])}"
+
     @property
     def typed(self) -> tuple[str, ...]:
         """The fields that differ from the start, the run's own texts among them."""
         return tuple(name for name in ALL_FIELDS if self.changed(name))
+
+    @property
+    def of_interest(self) -> frozenset[str]:
+        """The fields that a person looks for among all: those that differ from the start, and those that are wrong."""
+        return frozenset(self.typed) | (self.problems.keys() & ALL_FIELDS.keys())
 
     @property
     def changes(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The fields of a new run, all in one widget that draws the visible lines.
+"""The fields of a new run, all in one widget that draws the visible lines, in as many columns as have room.
 
 Fifty fields as fifty times four widgets take more than a second to open; one widget takes a few milliseconds, and the
 arrow keys, the marks and the notes are drawn the way the form needs them.
@@ -7,12 +7,10 @@ arrow keys, the marks and the notes are drawn the way the form needs them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding
 from textual.geometry import Offset, Size
@@ -20,22 +18,18 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from itop_tui.figures.format import fit, plain
-from itop_tui.look.theme import Tone
+from itop_tui.figures.format import plain
 from itop_tui.look.toned import Toned
+from itop_tui.new_run import choice_edit, form_layout
+from itop_tui.new_run.field_painter import EDITOR, NARROWEST, FieldPainter
+from itop_tui.new_run.form_layout import Arrangement, Place, Stop, Title
 from itop_tui.new_run.line_edit import LineEdit
-from itop_tui.new_run.run_form import AFTER_FIELDS, ALL_FIELDS, Entry, FieldSpec, RunForm, shown
+from itop_tui.new_run.run_form import ALL_FIELDS, Entry, FieldSpec, RunForm
+from itop_tui.service import sweeps
 
-_EDITOR = 21
-"""The cell at which the editors begin."""
-
-
-LINES: tuple[FieldSpec | str, ...] = tuple(
-    line
-    for section, specs in groupby(ALL_FIELDS.values(), key=lambda spec: spec.section)
-    for line in (*(("", str(section)) if section else ()), *specs)
-)
-"""The lines of the form: a field, a section's title, or an empty one."""
+_GAP = 1
+"""Cells between two columns."""
+_MOST_COLUMNS = 3
 
 
 class SettingsForm(ScrollView, Toned, can_focus=True):
@@ -49,8 +43,10 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         "settings--section",
     }
     BINDINGS: ClassVar = [
-        Binding("down,tab", "move(1)", show=False),
-        Binding("up,shift+tab", "move(-1)", show=False),
+        Binding("down", "move_down(1)", show=False),
+        Binding("up", "move_down(-1)", show=False),
+        Binding("tab", "move(1)", show=False),
+        Binding("shift+tab", "move(-1)", show=False),
         Binding("ctrl+home", "jump(0)", show=False),
         Binding("ctrl+end", "jump(-1)", show=False),
     ]
@@ -59,11 +55,15 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
     class Edited(Message):
         """A field holds something else."""
 
+    class Arranged(Message):
+        """Other fields are shown than before."""
+
     @dataclass
     class FieldHighlighted(Message):
-        """The cursor is on another field."""
+        """The cursor is on another field, or on the title of its section where that is folded."""
 
         spec: FieldSpec
+        folded: bool
 
     @dataclass
     class ListWanted(Message):
@@ -74,29 +74,51 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
     def __init__(self, form: RunForm, *, id: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id)
         self.form = form
-        self._line = 0
+        self.current: FieldSpec = form_layout.FIELD_ORDER[0]
+        """The field at the cursor; where its section is folded, the cursor is on the title."""
+        self._folded: frozenset[str] = frozenset()
+        self._only: frozenset[str] | None = None
+        self._columns = 1
+        self._painter = FieldPainter(self)
+        self._arrangement = Arrangement()
         self._edit = LineEdit.at_end(str(form.entries[self.current.name]))
 
     @property
-    def current(self) -> FieldSpec:
-        """The field at the cursor."""
-        spec = LINES[self._line]
-        assert isinstance(spec, FieldSpec)
-        return spec
+    def only_changed(self) -> bool:
+        """Whether only fields are shown that differ from the start, or are wrong."""
+        return self._only is not None
+
+    @property
+    def on_title(self) -> bool:
+        """Whether the cursor is on the title of a folded section."""
+        return not self.only_changed and self.current.section in self._folded
 
     def show_form(self, form: RunForm) -> None:
         """Edit something else from now on, the cursor where it was."""
         self.form = form
+        self._only = None
         self._take_up()
+        self.show_problems()
+
+    def show_problems(self) -> None:
+        """Show what the form says of its fields now."""
+        self._arrange()
         self.refresh()
 
     def go_to(self, name: str) -> None:
-        """Put the cursor on a field."""
-        self._go(LINES.index(ALL_FIELDS[name]))
+        """Put the cursor on a field, which is shown then."""
+        spec = ALL_FIELDS[name]
+        if self._only is not None and name not in self._only | self.form.of_interest:
+            self._only = None
+        self._folded -= {spec.section}
+        self._arrange()
+        self._go(spec)
+        self.post_message(self.Arranged())
 
     def action_reset_field(self) -> None:
         """Give the field at the cursor the value it had at the start."""
-        self._enter(self.form.start[self.current.name])
+        if not self.on_title:
+            self._enter(self.form.start[self.current.name])
 
     def _take_up(self) -> None:
         """Hold the text of the field at the cursor ready to be edited."""
@@ -106,100 +128,174 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """Whether a key is text for the field at the cursor; textual asks it."""
-        return self.current.kind == "text" and character is not None and character.isprintable()
+        return self._is_text and character is not None and character.isprintable() and not self._finds(character)
+
+    @property
+    def _is_text(self) -> bool:
+        return self.current.kind == "text" and not self.on_title
+
+    def _finds(self, character: str | None) -> bool:
+        """Whether "/" finds a field rather than being text: where there is no path and no text that it would go on."""
+        if character != "/" or not self._is_text:
+            return character == "/"
+        setting = bool(self.current.section)
+        if setting and sweeps.kinds_of(self.current.name) & {int, float}:
+            return True
+        return not self._edit.text and (not setting or sweeps.may_list(self.current.name))
 
     @property
     def caret(self) -> Offset | None:
         """Where the caret is on the widget; on a switch or a choice, the first cell of its value."""
-        spec = self.current
-        if not self.has_focus:
+        place = self._arrangement.place(self.current)
+        if not self.has_focus or place is None:
             return None
-        before = 0 if spec.kind != "text" else cell_len(self._window(spec)[0])
-        return Offset(_EDITOR + 1 + before, self._line - self.scroll_offset.y)
+        x, y = place.column * (self._painter.width + _GAP), place.row - self.scroll_offset.y
+        if self.on_title:
+            return Offset(x + 1, y)
+        before = cell_len(self._painter.visible_text(self.current, self._edit)[0]) if self._is_text else 0
+        return Offset(x + EDITOR + 1 + before, y)
+
+    # ---------------------------------------------------------------------------------------------------- arranging
+
+    def on_resize(self) -> None:
+        """Use the width, and keep the cursor visible."""
+        width = self.scrollable_size.width
+        self._columns = max(1, min(_MOST_COLUMNS, (width + _GAP) // (NARROWEST + _GAP)))
+        if self.screen.has_class("-narrow"):
+            self._columns = 1  # The notes beside fields say more there than a second column.
+        self._painter.alone = self._columns == 1
+        self._painter.width = (width - (self._columns - 1) * _GAP) // self._columns
+        self._arrange()
+        self._scroll_into_view()
+
+    def _arrange(self) -> None:
+        """Find out what stands where."""
+        if self._only is not None:
+            self._only |= self.form.of_interest
+        self._arrangement = Arrangement(
+            self._columns,
+            folded=() if self.only_changed else self._folded,
+            visible=self._only,
+            messages=self._painter.messages(self.form),
+        )
+        self.virtual_size = Size(self.scrollable_size.width, self._arrangement.height)
+
+    def action_fold(self) -> None:
+        """Fold the section of the field at the cursor, or unfold it."""
+        self._fold(self.current.section)
+
+    def _fold(self, section: str) -> None:
+        if not section or self.only_changed:
+            return
+        self._folded ^= {section}
+        self._arrange()
+        if self.current.section == section and not self.on_title and not self._is_open(self.current.name):
+            self.action_move(1)
+        else:
+            self._go(self.current)
+        self.post_message(self.Arranged())
+
+    def action_show_changed(self) -> None:
+        """Show only the fields that differ from the start or are wrong, or all again."""
+        shown = self.form.of_interest
+        if self._only is None and not shown:
+            self.notify("Nothing differs from the start.", markup=False)
+            return
+        self._only = shown if self._only is None else None
+        self._arrange()
+        stops = self._stops()
+        if self._arrangement.place(self.current) is None and stops:
+            self._go(stops[0].field)
+        else:
+            self._go(self.current)
+        self.post_message(self.Arranged())
 
     # ------------------------------------------------------------------------------------------------------- moving
 
-    def on_resize(self) -> None:
-        """Keep the cursor visible."""
-        self.virtual_size = Size(self.scrollable_size.width, len(LINES))
-        self._scroll_into_view()
+    def _is_open(self, name: str) -> bool:
+        return self.form.without_effect(name) is None
 
-    def _open_lines(self) -> list[int]:
-        """The lines the cursor can be on."""
-        return [
-            line
-            for line, spec in enumerate(LINES)
-            if isinstance(spec, FieldSpec) and self.form.without_effect(spec.name) is None
-        ]
+    def _stops(self) -> list[Stop]:
+        return self._arrangement.stops(self._is_open)
 
-    def _go(self, line: int) -> None:
-        self._line = line
-        self._edit = LineEdit.at_end(str(self.form.entries[self.current.name]))
+    @property
+    def _here(self) -> Place:
+        return self._arrangement.place(self.current) or Place(0, 0)
+
+    def _go(self, spec: FieldSpec) -> None:
+        self.current = spec
+        self._edit = LineEdit.at_end(str(self.form.entries[spec.name]))
         self._scroll_into_view()
         self.refresh()
-        self.post_message(self.FieldHighlighted(self.current))
+        self.post_message(self.FieldHighlighted(spec, self.on_title))
+
+    def _go_if(self, stop: Stop | None) -> None:
+        if stop is not None:
+            self._go(stop.field)
 
     def _scroll_into_view(self) -> None:
-        top, height = self.scroll_offset.y, max(1, self.size.height)
-        first = self._line - 1 if self._line > 0 and isinstance(LINES[self._line - 1], str) else self._line
+        here, top, height = self._here, self.scroll_offset.y, max(1, self.size.height)
+        title = isinstance(self._arrangement.line(here.column, here.row - 1), Title)
+        first = here.row - 1 if title else here.row
+        last = min(self._arrangement.last_row(here), here.row + height - 1)
         if first < top:
-            self.scroll_to(y=max(0, first), animate=False, immediate=True)
-        elif self._line >= top + height:
-            self.scroll_to(y=self._line - height + 1, animate=False, immediate=True)
+            self._scroll(max(0, first))
+        elif last >= top + height:
+            self._scroll(last - height + 1)
+
+    def _scroll(self, row: int) -> None:
+        # Forced: whether there is a scroll bar is only found out later, where there are more lines than before.
+        self.scroll_to(y=row, animate=False, immediate=True, force=True)
 
     def action_move(self, step: int) -> None:
         """Go to the next field that has an effect, or the one before."""
-        beyond = [line for line in self._open_lines() if (line > self._line if step > 0 else line < self._line)]
-        if beyond:
-            self._go(beyond[0] if step > 0 else beyond[-1])
+        self._go_if(form_layout.next_read(self._stops(), self._here, step))
+
+    def action_move_down(self, step: int) -> None:
+        """Go down in the column, or up."""
+        self._go_if(form_layout.next_in_column(self._stops(), self._here, step))
+
+    def action_move_beside(self, step: int) -> None:
+        """Go to the column to the right, or to the left."""
+        self._go_if(form_layout.beside(self._stops(), self._here, step))
 
     def action_jump(self, index: int) -> None:
         """Go to the first (0) or last (-1) field."""
-        self._go(self._open_lines()[index])
+        stops = self._stops()
+        self._go_if(stops[index] if stops else None)
 
     def action_move_section(self, step: int) -> None:
         """Go to the first field of the next section, or of the one before, and show as much of it as there is room."""
-        sections = list(dict.fromkeys(spec.section for spec in ALL_FIELDS.values()))
-        there = max(0, min(len(sections) - 1, sections.index(self.current.section) + step))
-        for line in self._open_lines():
-            spec = LINES[line]
-            if isinstance(spec, FieldSpec) and spec.section == sections[there]:
-                self._go(line)
-                title = next((at for at in range(line, -1, -1) if isinstance(LINES[at], str)), 0)
-                self.scroll_to(y=title, animate=False, immediate=True)
-                return
+        first: dict[str, Stop] = {}
+        for stop in self._stops():
+            first.setdefault(stop.field.section, stop)
+        sections = list(first)
+        if not sections:
+            return
+        at = sections.index(self.current.section) if self.current.section in first else 0
+        section = sections[max(0, min(len(sections) - 1, at + step))]
+        self._go(first[section].field)
+        title = self._arrangement.title(section)
+        self._scroll(title.row if title is not None else 0)
 
     # ------------------------------------------------------------------------------------------------------ editing
 
     def _enter(self, entry: Entry) -> None:
         self.form.set(self.current.name, entry)
         self._take_up()
-        self.refresh()
+        self.show_problems()
+        self._scroll_into_view()
         self.post_message(self.Edited())
 
     def on_key(self, event: events.Key) -> None:
         """Edit the field at the cursor. No printed key reaches the screen, where it could mean to quit."""
-        spec = self.current
-        handled = False
-        if spec.kind == "text":
-            handled = self._text_key(event)
-        elif event.key in ("enter", "space", "left", "right"):
-            handled = True
-            if spec.kind == "switch":
-                on = bool(self.form.entries[spec.name])
-                self._enter(event.key == "right" if event.key in ("left", "right") else not on)
-            elif event.key in ("left", "right"):
-                self._choose(1 if event.key == "right" else -1)
-            else:
-                self.post_message(self.ListWanted(spec))
-        elif spec.kind == "choice" and event.key in ("comma", "backspace", "delete"):
-            handled = True
-            self._lengthen() if event.key == "comma" else self._shorten()
-        elif event.is_printable and event.character != "?":
-            handled = True
-            if spec.kind == "choice":
-                self._choose_letter(event.character or "")
-        if handled:
+        kind = self.current.kind
+        if self._finds(event.character) or (event.character == "?" and not self._is_text):
+            return
+        edit = self._title_key if self.on_title else self._text_key
+        if not self.on_title and kind != "text":
+            edit = self._switch_key if kind == "switch" else self._choice_key
+        if edit(event):
             event.stop()
             event.prevent_default()
 
@@ -220,135 +316,87 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
     def on_paste(self, event: events.Paste) -> None:
         """Take in what is pasted, on one line."""
         event.stop()
-        if self.current.kind == "text":
+        if self._is_text:
             self._edit.insert(plain(event.text.strip()))
             self._enter(self._edit.text)
 
-    def _choose(self, step: int) -> None:
-        choices = self.current.choices
-        *before, value = self._chosen()
-        here = choices.index(value) if value in choices else (-1 if step > 0 else 0)
-        self._enter(",".join([*before, choices[(here + step) % len(choices)]]))
-
     def choose(self, choice: str) -> None:
         """Put a choice into the field at the cursor; in a list, in the place of the last one."""
-        *before, _ = self._chosen()
-        self._enter(",".join([*before, choice]))
+        self._enter(choice_edit.replaced(str(self.form.entries[self.current.name]), choice))
 
-    def _chosen(self) -> list[str]:
-        """What the field at the cursor holds: several where it is a list."""
-        return str(self.form.entries[self.current.name]).split(",")
+    def _choice_key(self, event: events.Key) -> bool:
+        spec, entry = self.current, str(self.form.entries[self.current.name])
+        if event.key in ("left", "right"):
+            self._enter(choice_edit.stepped(entry, spec.choices, 1 if event.key == "right" else -1))
+        elif event.key in ("enter", "space"):
+            self.post_message(self.ListWanted(spec))
+        elif event.key == "comma":
+            self._enter(choice_edit.lengthened(entry, spec.choices) if self.form.lists else entry)
+        elif event.key in ("backspace", "delete"):
+            self._enter(choice_edit.shortened(entry))
+        elif event.is_printable and event.character:
+            self._enter(choice_edit.starting_with(entry, spec.choices, event.character))
+        else:
+            return False
+        return True
 
-    def _lengthen(self) -> None:
-        """Make a list of the field, or a longer one: the next choice that is not in it."""
-        spec, values = self.current, self._chosen()
-        if not self.form.lists:
-            return
-        after = spec.choices.index(values[-1]) + 1 if values[-1] in spec.choices else 0
-        others = [one for one in (*spec.choices[after:], *spec.choices[:after]) if one not in values]
-        if others:
-            self._enter(",".join([*values, others[0]]))
+    def _switch_key(self, event: events.Key) -> bool:
+        if event.key in ("left", "right"):
+            self._enter(event.key == "right")
+        elif event.key in ("enter", "space"):
+            self._enter(not self.form.entries[self.current.name])
+        else:
+            return event.is_printable
+        return True
 
-    def _shorten(self) -> None:
-        """Take the last choice out of a list."""
-        values = self._chosen()
-        if len(values) > 1:
-            self._enter(",".join(values[:-1]))
-
-    def _choose_letter(self, letter: str) -> None:
-        """Choose the next one that begins with a letter."""
-        choices = self.current.choices
-        *before, value = self._chosen()
-        here = choices.index(value) + 1 if value in choices else 0
-        for choice in (*choices[here:], *choices[:here]):
-            if choice.lower().startswith(letter.lower()):
-                self._enter(",".join([*before, choice]))
-                return
+    def _title_key(self, event: events.Key) -> bool:
+        if event.key in ("enter", "space", "right"):
+            self.action_fold()
+            return True
+        return event.is_printable
 
     def on_click(self, event: events.Click) -> None:
-        """Go to a field; a click on its editor switches it, goes through its choices or lists them."""
-        line = self.scroll_offset.y + event.y
-        if line not in self._open_lines():
+        """Go to a field; a click on its editor switches it, goes through its choices or lists them.
+
+        A click on a title folds the section, or unfolds it.
+        """
+        column, x = divmod(event.x, self._painter.width + _GAP)
+        line = self._arrangement.line(column, self.scroll_offset.y + event.y)
+        if isinstance(line, Title):
+            self._fold(line.section)
+        if not isinstance(line, FieldSpec) or not self._is_open(line.name):
             return
         self._go(line)
-        spec, at = self.current, event.x - _EDITOR
-        if not 0 <= at < self._editor_width:
+        spec, at, width = self.current, x - EDITOR, self._painter.editor_width(line)
+        if not 0 <= at < width:
             return
         if spec.kind == "switch":
             self._enter(not self.form.entries[spec.name])
         elif spec.kind == "choice":
-            if at in (0, self._editor_width - 1):
-                self._choose(-1 if at == 0 else 1)
+            if at in (0, width - 1):
+                entry = str(self.form.entries[spec.name])
+                self._enter(choice_edit.stepped(entry, spec.choices, -1 if at == 0 else 1))
             else:
                 self.post_message(self.ListWanted(spec))
 
     # ------------------------------------------------------------------------------------------------------ drawing
 
-    @property
-    def _editor_width(self) -> int:
-        return max(16, min(44, (self.scrollable_size.width - _EDITOR) * 2 // 5))
-
-    def _width_of(self, spec: FieldSpec) -> int:
-        """The run's own texts have no note beside them, and so more room."""
-        return (
-            self._editor_width
-            if spec.section or spec.name in AFTER_FIELDS
-            else max(16, min(60, self.scrollable_size.width - _EDITOR - 2))
-        )
-
-    def _window(self, spec: FieldSpec) -> tuple[str, str, str]:
-        """The visible part of the text that is edited: before, under and behind the caret."""
-        return LineEdit(plain(self._edit.text), self._edit.caret).window(self._width_of(spec) - 2)
-
     def render_line(self, y: int) -> Strip:
         """Draw a line of the screen."""
-        width, base = self.scrollable_size.width, self.rich_style
-        line = self.scroll_offset.y + y
-        if line >= len(LINES):
-            return Strip.blank(width, base)
-        spec = LINES[line]
-        if isinstance(spec, str):
-            style = base + self.get_component_rich_style("settings--section", partial=True)
-            return Strip([Segment(f" {spec}" if spec else "", style)]).adjust_cell_length(width, base)
-        form, name = self.form, spec.name
-        problem, idle = form.problems.get(name), form.without_effect(name)
-        changed = bool(spec.section) and form.changed(name)
-        here = line == self._line and self.has_focus
-        mark = "!" if problem else "•" if changed else " "
-        label_tone: Tone = "faint" if idle else "title" if changed or here else "text"
-        segments = [
-            Segment("▌" if here else " ", base + self.tone("accent")),
-            Segment(f"{mark} ", base + self.tone("bad" if problem else "accent")),
-            Segment(fit(spec.label, _EDITOR - 3), base + self.tone(label_tone)),
-            *self._editor(spec, base, here=here, wrong=problem is not None, idle=idle is not None),
-        ]
-        note = problem or idle or (f"was {shown(form.start[name])}" if changed else "")
-        tone: Tone = "bad" if problem else "faint" if idle else "muted"
-        room = width - _EDITOR - self._width_of(spec) - 2
-        segments.append(Segment("  " + fit(note, max(0, room)), base + self.tone(tone)))
-        return Strip(segments).adjust_cell_length(width, base)
+        width, base, row = self._painter.width, self.rich_style, self.scroll_offset.y + y
+        cells: list[Strip] = []
+        for column in range(self._columns):
+            cells += [Strip.blank(_GAP, base)] if column else []
+            segments = self._cell(column, row)
+            cells.append(Strip(segments).adjust_cell_length(width, base))
+        return Strip.join(cells).adjust_cell_length(self.scrollable_size.width, base)
 
-    def _editor(self, spec: FieldSpec, base: Style, *, here: bool, wrong: bool, idle: bool) -> list[Segment]:
-        width, entry = self._width_of(spec), self.form.entries[spec.name]
-        look = "wrong" if wrong else "current" if here else "field"
-        style = base if idle else base + self.get_component_rich_style(f"settings--{look}", partial=True)
-        text_tone: Tone = "faint" if idle else "text"
-        if spec.kind == "switch":
-            tone: Tone = "faint" if idle else "live" if entry else "muted"
-            return [Segment(fit(" ━● on" if entry else " ○─ off", width), style + self.tone(tone))]
-        if spec.kind == "choice":
-            arrow = style + self.tone("faint" if idle else "live" if here else "muted")
-            choice = fit(f" {entry}", width - 2)
-            return [Segment("‹", arrow), Segment(choice, style + self.tone(text_tone)), Segment("›", arrow)]
-        if here:
-            before, under, behind = self._window(spec)
-            caret = style + self.get_component_rich_style("settings--caret", partial=True)
-            text = style + self.tone("text")
-            padding = " " * (width - 1 - cell_len(before + under + behind))
-            return [Segment(" " + before, text), Segment(under, caret), Segment(behind + padding, text)]
-        if not entry:
-            hint = {"name": "named for its settings", **dict.fromkeys(AFTER_FIELDS, "no other run")}.get(
-                spec.name, "empty"
-            )
-            return [Segment(fit(f" {hint}", width), style + self.tone("faint"))]
-        return [Segment(fit(f" {entry}", width - 1) + " ", style + self.tone(text_tone))]
+    def _cell(self, column: int, row: int) -> list[Segment]:
+        line = self._arrangement.line(column, row)
+        here = self.has_focus and self._here == Place(column, row)
+        if isinstance(line, FieldSpec):
+            edit = self._edit if here and line.kind == "text" else None
+            return self._painter.field(line, self.form, edit, here=here)
+        if isinstance(line, Title):
+            return self._painter.title(line, self.form, here=here)
+        return self._painter.message(line, self.form) if line is not None else []

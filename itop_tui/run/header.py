@@ -73,6 +73,9 @@ def header_lines(view: RunView, now: float, width: int) -> list[list[Part]]:
             lines.append([(where, "muted")])
     if view.parent is not None or run.parent_id is not None:
         lines.append(_fork_line(run, view.parent, width))
+    if view.changed_code:
+        key = in_brackets("run", "provenance")
+        lines.append([("code ", "muted"), (f"changed before it started: {plain(view.changed_code, 200)}{key}", "warn")])
     if run.damaged:
         lines.append([(run_view.damage(run.damaged), "bad")])
     if run.reason:

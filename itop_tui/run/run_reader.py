@@ -19,10 +19,12 @@ from db.history import metrics
 from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
 from db.runs import attempts, checkpoints, commands, runs
 from db.session import Database
+from engine.config.references import is_reference
 from itop_tui.figures.curve_reader import CurveReader, Stretch, lineage
 from itop_tui.figures.curves import CurveRequest, RunCurves
 from itop_tui.figures.run_times import Pause, pauses
 from itop_tui.run import checkpoint_files
+from itop_tui.service.code_review import changed_before_start
 from itop_tui.service.watcher import Watcher
 
 SETTING = "ui.run"
@@ -107,6 +109,8 @@ class RunView:
         checkpoints: All of them.
         curves: The charts.
         files: What is wrong with the file of each checkpoint, by its id; empty where nothing is.
+        changed_code: The files of the user's code that changed between queueing and start of the last attempt that has
+            started, named; empty for none.
         kept: How the view was left the last time, from the settings; only in the first one that is read.
         layers: The layers at the latest mask update; empty for a dense run.
         history: The layers at all mask updates.
@@ -122,6 +126,7 @@ class RunView:
     history: LayerHistory | None = None
     pauses: tuple[Pause, ...] = ()
     files: Mapping[int, str] | None = None
+    changed_code: str = ""
     kept: Mapping[str, Any] | None = None
 
 
@@ -153,6 +158,7 @@ class RunReader(Watcher):
         self._curves = CurveReader(database, run_id)
         self._history = LayerHistoryReader(database, run_id)
         self._parent: RunRecord | None = None
+        self._code: tuple[int, str] | None = None
         self._lineage: tuple[Stretch, ...] | None = None
         self._request = Request()
         self._shown = False
@@ -205,6 +211,7 @@ class RunReader(Watcher):
             curves=self._read_curves(run, request.curves, tries) if request.curves and with_curves else None,
             layers=tuple(metrics.layer_stats(self._database, run.id)) if request.layers else None,
             history=self._history.read(run.attempt_count) if request.history else None,
+            changed_code=self._read_changed_code(run, tries),
         )
 
     def _read_curves(self, run: RunRecord, request: CurveRequest, tries: Sequence[AttemptRecord]) -> RunCurves:
@@ -212,6 +219,17 @@ class RunReader(Watcher):
             self._lineage = lineage(self._database, run)
         starts = [attempt.start_step for attempt in tries if attempt.start_step > 0]
         return self._curves.read(request, generation=run.attempt_count, lineage=self._lineage, starts=starts)
+
+    def _read_changed_code(self, run: RunRecord, tries: Sequence[AttemptRecord]) -> str:
+        if not tries or not any(is_reference(str(run.config.get(name, ""))) for name in ("model", "data")):
+            return ""
+        number = tries[-1].number
+        if self._code is None or self._code[0] != number:
+            names = changed_before_start(self._database, run.id, number)
+            if names is None:  # it keeps its code when it starts
+                return ""
+            self._code = (number, names)
+        return self._code[1]
 
     def _read_parent(self, run: RunRecord) -> RunRecord | None:
         """The parent's settings do not change: it is read once."""

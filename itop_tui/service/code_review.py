@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from db.session import Database
     from engine.training.code_files import CodeChange
 
-__all__ = ["CodeReview", "changed_since", "code_reviews"]
+__all__ = ["CodeReview", "changed_before_start", "changed_since", "code_reviews"]
 
 AT_QUEUEING, AT_START, NOW = "when it was queued", "when it started", "now"
 
@@ -79,6 +79,19 @@ def code_reviews(db: Database, run_id: int) -> dict[int, CodeReview]:
     """Review the code of each attempt of a run that started, by the attempt's number. Reads the files as they are."""
     kept = code.for_run(db, run_id)
     return {one.attempt: _review(kept, one) for one in kept if one.started}
+
+
+def changed_before_start(db: Database, run_id: int, attempt: int) -> str | None:
+    """Name the files that had changed when an attempt started, since its run was queued; empty for none.
+
+    None while it has kept no code, as before it starts, or where all of it is built in.
+    """
+    kept = code.for_run(db, run_id)
+    started = next((one.started for one in kept if one.attempt == attempt), ())
+    if not started:
+        return None
+    changed = tuple(code_files.changes(code_files.queued_for(kept, attempt), started))
+    return CodeReview(started, changed, ()).names([one.path for one in changed])
 
 
 def changed_since(db: Database, attempt: AttemptRecord | None) -> str:

@@ -16,7 +16,7 @@ from db.history.declared import Metric
 from db.history.writer import MetricWriter
 from db.records import EpochMetric, LayerMaskStat, MaskUpdate, RunQuery, RunRecord, RunStatus
 from db.rows import get_run
-from db.runs import attempts, checkpoints, commands, endings, queue, runs
+from db.runs import attempts, checkpoints, code, commands, endings, queue, runs
 from db.session import Database
 from tests.db.helpers import new_run, start, started, step
 
@@ -114,6 +114,12 @@ LISTS: dict[str, Callable[[Database, RunRecord], object]] = {
 @pytest.mark.parametrize("name", LISTS)
 def test_a_list_or_summary_does_not_look_at_histories(db: Database, run: RunRecord, name: str) -> None:
     assert of_histories(plans(db, lambda: LISTS[name](db, run))) == []
+
+
+def test_what_has_started_with_its_code_is_found_without_going_through_all_attempts(db: Database) -> None:
+    mark = code.CodeMark(frozenset({1}), 0)
+    lines = plans(db, lambda: code.started_since(db, mark))
+    assert [line for line in lines if line.startswith("SCAN") and {"attempts", "code_files"} & {*line.split()}] == []
 
 
 def test_what_has_ended_is_found_without_going_through_all_runs(db: Database) -> None:

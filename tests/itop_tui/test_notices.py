@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from db.records import RunStatus
-from db.runs import commands, shelf
+from db.records import CodeFile, RunStatus
+from db.runs import code, commands, runs, shelf
 from db.session import Database
+from engine.config.experiments import as_stored
+from engine.config.presets import PRESETS
 from itop_tui.app import ItopApp
 from itop_tui.dialogs.help import MessagesScreen
 from itop_tui.new_run.new_run_screen import NewRunScreen
-from itop_tui.notices import kind, post, sentences, start_commands, wanted
+from itop_tui.notices import code_sentences, kind, post, sentences, start_commands, wanted
 from itop_tui.preferences import ENDINGS, Notify
 from tests.itop_tui.made import SIZE, create, finish, reported, run_it, toasts
 from tests.itop_tui.support import MemoryReader, make_run, memory_app, screen_text, started, wait_for
@@ -172,3 +174,36 @@ async def test_the_theme_goes_round_and_is_kept() -> None:
     assert seen == ["itop-dark", "itop-light", "itop-contrast", "itop-16", "itop-dark"]
     again = memory_app(MemoryReader([make_run(1)]))
     assert again.theme == "itop-dark"
+
+
+async def test_a_run_whose_code_changed_before_it_started_is_reported_once_and_its_head_says_it(
+    app: ItopApp, database: Database
+) -> None:
+    before, after = (CodeFile("/project/net.py", letter * 64, 5, f"x = '{letter}'") for letter in "ab")
+    config = PRESETS["digits-dense"].config(model="net.py:build")
+    custom, same = (
+        runs.create(database, **as_stored(config.with_changes(seed=seed)), name=f"mine {seed}", code=[before])
+        for seed in (1, 2)
+    )
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await started(pilot, 2)
+        for run, files in ((same, [before]), (custom, [after])):
+            run_it(database, run)
+            code.keep(database, run.id, 1, files)
+        told = f"Run {custom.id} (mine 1) started with other code than it was queued with: net.py changed."
+        await wait_for(pilot, lambda: reported(app, told))
+        finish(database, custom, RunStatus.STOPPED)
+        runs.requeue_resume(database, custom.id, None, files=[before])
+        run_it(database, custom)
+        code.keep(database, custom.id, 2, [after])
+        app.open_run(custom.id)
+        await wait_for(pilot, lambda: "code changed before it started: net.py (W)" in screen_text(app))
+        run_it(database, *create(database, 1))
+        await wait_for(pilot, lambda: app.snapshot is not None and app.snapshot.active == 3)
+        assert toasts(app).count("other code") == 1
+
+
+def test_many_runs_with_changed_code_are_reported_by_their_number() -> None:
+    changed = [(make_run(number), "net.py") for number in range(1, 6)]
+    assert code_sentences(changed) == ["5 runs started with other code than they were queued with."]
+    assert len(code_sentences(changed[:3])) == 3

@@ -53,3 +53,26 @@ def test_text_that_a_database_cannot_hold_is_made_storable(db: Database) -> None
     ((kept,),) = [one.queued for one in code.for_run(db, run.id)]
     assert kept.sha256 == file.sha256
     assert "\udcff" not in kept.path
+
+
+def test_attempts_that_start_are_known_once_whenever_they_keep_their_code(db: Database) -> None:
+    early = runs.create(db, config={}, name="early", code=[_NET])
+    code.keep(db, early.id, start(db, early).number, [_NET])
+    mark, found = code.started_since(db, None)
+    assert found == (), "what had started before the first look is not new"
+    late, builtin = runs.create(db, config={}, name="late", code=[_NET]), new_run(db)
+    attempt = start(db, late)
+    start(db, builtin)
+    mark, found = code.started_since(db, mark)
+    assert found == (), "it has kept nothing yet"
+    code.keep(db, late.id, attempt.number, [_CHANGED])
+    mark, found = code.started_since(db, mark)
+    assert found == ((late.id, 1),)
+    code.keep(db, late.id, attempt.number, [_CHANGED, _SECRET])
+    short = runs.create(db, config={}, name="short", code=[_NET])
+    whole = start(db, short)
+    code.keep(db, short.id, whole.number, [_NET])
+    attempts.finish(db, whole.id, status=RunStatus.FAILED, reason="no")
+    mark, found = code.started_since(db, mark)
+    assert found == ((short.id, 1),), "though it began and ended between two looks"
+    assert code.started_since(db, mark) == (mark, ())

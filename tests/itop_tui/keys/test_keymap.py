@@ -37,7 +37,10 @@ def test_keys_are_written_as_one_presses_them(written: str, key: str) -> None:
 
 
 def test_an_action_may_have_several_keys_or_none() -> None:
-    assert checked({"runs.demo": ["J", "f5"], "runs.kill_run": []}) == ({"runs.demo": "J,f5", "runs.kill_run": ""}, [])
+    assert checked({"runs.demo": ["J", "f10"], "runs.kill_run": []}) == (
+        {"runs.demo": "J,f10", "runs.kill_run": ""},
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ def test_a_key_of_several_actions_elsewhere_is_reported_once() -> None:
 @pytest.mark.parametrize(
     "same",
     [
-        {"runs.filter": "f3", "run.search_log": "f3"},
+        {"runs.filter": "f9", "run.search_log": "f9"},
         {"runs.stop_run": "J", "run.stop_run": "J", "queue.stop_run": "J"},
         {"compare.take_out": "delete"},
     ],

@@ -19,7 +19,8 @@ from itop_tui.app import ItopApp
 from itop_tui.dialogs.chooser import Picker
 from itop_tui.dialogs.help import HelpScreen
 from itop_tui.dialogs.questions import Confirm
-from itop_tui.new_run.new_run_screen import FieldHelp, NewRunScreen
+from itop_tui.new_run.field_help import FieldHelp
+from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.new_run.plan_pane import PlanPane
 from itop_tui.new_run.run_form import ALL_FIELDS, FIELDS
 from itop_tui.runs.runs_screen import RunsScreen

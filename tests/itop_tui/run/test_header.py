@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
@@ -119,3 +120,9 @@ def test_energy_is_there_where_it_is_known() -> None:
     assert "energy" not in text(header_lines(made.view(), NOW, 160))
     for watt_hours, written in ((0.0421, "0.0421 Wh"), (12.34, "12.3 Wh"), (2345.6, "2.35 kWh")):
         assert f"energy {written}" in text(header_lines(made.view(run=made.run(energy_wh=watt_hours)), NOW, 160))
+
+
+def test_it_says_what_code_changed_before_the_run_started() -> None:
+    assert "code" not in text(header_lines(made.view(), NOW, 118))
+    said = text(header_lines(replace(made.view(), changed_code="size.py\x1b[2J"), NOW, 118))
+    assert "code changed before it started: size.py␛[2J (W)" in said

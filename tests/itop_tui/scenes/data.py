@@ -13,7 +13,7 @@ from db.session import Database
 from engine.launch.devices import Device, DeviceList
 from itop_tui.app import ItopApp
 from itop_tui.figures.curves import Curve, CurveRequest, RunCurves
-from itop_tui.new_run import settings_form
+from itop_tui.new_run import form_layout
 from itop_tui.queue import sampling
 from itop_tui.queue.queue_state import QueueState
 from itop_tui.service.estimates import Estimate
@@ -156,8 +156,8 @@ def form(taken: Estimate = KNOWN, *, every_field: bool = False) -> Data:
 
     def make(setting: Setting) -> ItopApp:
         if not every_field:
-            lines = (line for line in settings_form.LINES if isinstance(line, str) or line.name in _FIELDS)
-            setting.patch.setattr(settings_form, "LINES", tuple(lines))
+            fields = (spec for spec in form_layout.FIELD_ORDER if spec.name in _FIELDS)
+            setting.patch.setattr(form_layout, "FIELD_ORDER", tuple(fields))
         setting.patch.setattr("itop_tui.new_run.plan_pane.estimate", lambda database, configs, plan: taken)
         setting.patch.setattr(
             "itop_tui.service.run_reading.past_runs", lambda database: [setting.run(run) for run in sample_runs()]

@@ -1,0 +1,44 @@
+"""Editing a choice, or a list of choices with commas between: what each key makes of the text. No widget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["lengthened", "replaced", "shortened", "starting_with", "stepped"]
+
+
+def replaced(entry: str, choice: str) -> str:
+    """Put a choice in; in a list, in the place of the last one."""
+    *before, _ = entry.split(",")
+    return ",".join([*before, choice])
+
+
+def stepped(entry: str, choices: Sequence[str], step: int) -> str:
+    """Go on to the next choice (1), or back (-1), around the end."""
+    value = entry.split(",")[-1]
+    here = choices.index(value) if value in choices else (-1 if step > 0 else 0)
+    return replaced(entry, choices[(here + step) % len(choices)])
+
+
+def starting_with(entry: str, choices: Sequence[str], letter: str) -> str:
+    """Go on to the next choice that begins with a letter, if there is one."""
+    value = entry.split(",")[-1]
+    here = choices.index(value) + 1 if value in choices else 0
+    for choice in (*choices[here:], *choices[:here]):
+        if choice.lower().startswith(letter.lower()):
+            return replaced(entry, choice)
+    return entry
+
+
+def lengthened(entry: str, choices: Sequence[str]) -> str:
+    """Make a list of it, or a longer one, by the next choice that is not in it, if there is one."""
+    values = entry.split(",")
+    after = choices.index(values[-1]) + 1 if values[-1] in choices else 0
+    others = [one for one in (*choices[after:], *choices[:after]) if one not in values]
+    return ",".join([*values, *others[:1]])
+
+
+def shortened(entry: str) -> str:
+    """Take the last choice out of a list."""
+    values = entry.split(",")
+    return ",".join(values[:-1] or values)
