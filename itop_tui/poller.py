@@ -24,7 +24,7 @@ from itop_tui.service.watcher import Watcher
 
 if TYPE_CHECKING:
     from db.finding.grouping import RunGroup
-    from db.records import RunQuery, RunRecord, RunTotals
+    from db.records import Alarm, RunQuery, RunRecord, RunTotals
     from db.runs.endings import Mark
     from db.session import Database
 
@@ -89,6 +89,7 @@ class Snapshot:
         groups: The groups of a grouped page, in order.
         archived: How many runs are in the archive, which lists leave out unless they are asked for it.
         ended: The runs that have ended since the snapshot before, listed or not.
+        alarms: The alarms raised since then, with their runs.
     """
 
     view: View
@@ -101,6 +102,7 @@ class Snapshot:
     groups: tuple[ListedGroup, ...] = ()
     archived: int = 0
     ended: tuple[RunRecord, ...] = ()
+    alarms: tuple[tuple[RunRecord, Alarm], ...] = ()
 
     @property
     def listed(self) -> int:
@@ -152,6 +154,7 @@ class DatabaseReader:
         self._database = database
         self._unserved = False
         self._endings: Mark | None = None
+        self._alarms: int | None = None
         self._totals: RunTotals | None = None
         self._totals_of: int | None = None
 
@@ -161,6 +164,7 @@ class DatabaseReader:
 
     def read(self, view: View) -> Snapshot:
         """Read a page of runs, the counts beside it, and what has ended."""
+        from db.history import raised_alarms
         from db.records import RunQuery
         from db.runs import endings, runs
 
@@ -180,6 +184,7 @@ class DatabaseReader:
             listed, matching = runs.list_runs(self._database, query), totals.runs - totals.archived
         # Last, and kept only when all else was read: an ending that is not reported now is in the next snapshot.
         mark, ended = (self._endings, ()) if known is not None else endings.since(self._database, self._endings)
+        alarm, raised = (self._alarms, ()) if known is not None else raised_alarms.since(self._database, self._alarms)
         snapshot = Snapshot(
             view=view,
             runs=tuple(listed),
@@ -191,7 +196,9 @@ class DatabaseReader:
             groups=groups,
             archived=totals.archived,
             ended=ended,
+            alarms=raised,
         )
+        self._alarms = alarm
         self._endings, self._totals, self._totals_of = mark, totals, version
         return snapshot
 

@@ -1,6 +1,7 @@
 """A heat map that fills its place: rows of several lines where there is room, else two rows in a line of half blocks.
 
-Where not even these have room, some of the rows are shown, and it scrolls. A widget with its own `render_line`, which draws stretches of equal cells: a frame of 50 layers takes milliseconds.
+Where not even these have room, some of the rows are shown, and it scrolls. A widget with its own `render_line`, which
+draws stretches of equal cells: a frame of 50 layers takes milliseconds.
 """
 
 from __future__ import annotations

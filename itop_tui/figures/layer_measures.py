@@ -66,6 +66,10 @@ MEASURES: tuple[LayerMeasure, ...] = (
                  lambda row: _known(row.overlap_first)),
     LayerMeasure("dead outputs", "share of neurons or channels without an active weight",
                  lambda row: _part(row.dead_outputs, _outputs(row))),
+    LayerMeasure("neurons alive", "share of outputs that active weights feed and read (perceptrons only)",
+                 lambda row: _part(row.alive, _outputs(row))),
+    LayerMeasure("neurons on a path", "share of outputs between an input and an output (perceptrons only)",
+                 lambda row: _part(row.percolated, _outputs(row))),
     LayerMeasure("dead inputs", "share of inputs that no active weight reads",
                  lambda row: _part(row.dead_inputs, _inputs(row))),
 )  # fmt: skip

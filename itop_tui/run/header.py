@@ -12,7 +12,7 @@ from textual.reactive import reactive
 from db.records import RunRecord
 from db.runs.silence import no_sign, silence
 from itop_tui.figures import run_view
-from itop_tui.figures.format import bar, count, duration, energy, fit, percent, plain
+from itop_tui.figures.format import bar, count, duration, energy, fit, percent, plain, plural
 from itop_tui.figures.metric_text import metric_text
 from itop_tui.figures.run_times import in_state
 from itop_tui.keys import in_brackets
@@ -35,6 +35,10 @@ def state_parts(view: RunView, now: float) -> list[Part]:
     elif took is not None:
         parts.append((f" {took[0]} {duration(took[1])}", "muted"))
     return parts
+
+
+_MOST_ALARMS = 2
+"""The alarms that the head shows; `itop show` lists all."""
 
 
 def head_metrics(run: RunRecord) -> list[tuple[str, str]]:
@@ -75,6 +79,9 @@ def header_lines(view: RunView, now: float, width: int) -> list[list[Part]]:
         lines.append(_fork_line(run, view.parent, width))
     if run.damaged:
         lines.append([(run_view.damage(run.damaged), "bad")])
+    lines += [[(f"{run_view.ALARM} ", "bad"), (run_view.alarm(one), "warn")] for one in view.alarms[:_MOST_ALARMS]]
+    if len(view.alarms) > _MOST_ALARMS:
+        lines[-1].append((f"  and {plural(len(view.alarms) - _MOST_ALARMS, 'more alarm')}", "muted"))
     if run.reason:
         tone = look(run.status).tone if run.status.is_terminal else "muted"
         lines.append([("reason ", "muted"), (plain(run.reason, 400), tone if tone != "live" else "muted")])

@@ -17,7 +17,6 @@ from itop_tui.figures.layer_measures import MEASURES, LayerMeasure, first_measur
 from itop_tui.run.layer_table import LayerTable, summary
 from itop_tui.run.run_reader import LayerHistory, RunView
 
-
 _SIDE_BY_SIDE = 170
 """Columns from which on the table and a heat map stand beside each other."""
 
