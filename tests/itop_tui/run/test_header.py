@@ -7,7 +7,7 @@ import math
 import pytest
 from rich.cells import cell_len
 
-from db.records import RunStatus
+from db.records import Alarm, RunStatus
 from itop_tui.look.toned import Part
 from itop_tui.run.header import header_lines
 from tests.itop_tui.run import made
@@ -119,3 +119,20 @@ def test_energy_is_there_where_it_is_known() -> None:
     assert "energy" not in text(header_lines(made.view(), NOW, 160))
     for watt_hours, written in ((0.0421, "0.0421 Wh"), (12.34, "12.3 Wh"), (2345.6, "2.35 kWh")):
         assert f"energy {written}" in text(header_lines(made.view(run=made.run(energy_wh=watt_hours)), NOW, 160))
+
+
+def test_the_first_alarms_have_a_line_each_that_is_no_wider_than_the_screen() -> None:
+    raised = tuple(
+        Alarm("collapse", f"fc{number}\x1b[2J", 1_200, "0 of 1,000 weights are active") for number in range(4)
+    )
+    view = made.view(run=made.run(alarms=("collapse",)), alarms=raised)
+    lines = header_lines(view, NOW, 78)
+    said = text(lines)
+    assert "▲ running for" in said
+    assert "▲ a layer has collapsed (fc0" in said
+    assert "at step 1,200: 0 of 1,000" in said
+    assert "and 2 more alarms" in said
+    assert "fc2" not in said
+    assert "\x1b" not in said
+    assert all(sum(cell_len(part) for part, _ in line) <= 78 for line in lines)
+    assert "▲" not in text(header_lines(made.view(), NOW, 78))
