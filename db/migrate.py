@@ -15,7 +15,7 @@ from db.errors import DatabaseRefused
 __all__ = ["HEAD", "REVISIONS", "check_known", "read_revision", "upgrade"]
 
 # Oldest first; a test holds this against the scripts in migrations/versions.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
 HEAD = REVISIONS[-1]
 
 _LANDMARKS = {"runs", "attempts", "mask_updates"}  # tables of every revision, and together of no other program

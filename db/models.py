@@ -47,6 +47,7 @@ __all__ = [
     "STEP_METRICS",
     "UPDATE_METRICS",
     "VALUE_METRICS",
+    "AlarmRow",
     "AttemptRow",
     "Base",
     "CheckpointRow",
@@ -205,6 +206,8 @@ class RunRow(Base):
     metrics: Mapped[dict[str, float]] = mapped_column(MetricValues, nullable=True, default=dict)
     # The sum over its attempts, as far as it is known.
     energy_wh: Mapped[float | None]
+    # The kinds of its alarms, so that a list need not look them up.
+    alarms: Mapped[tuple[str, ...]] = mapped_column(Lines, default=(), server_default=text("''"))
 
 
 class AttemptRow(Base):
@@ -460,6 +463,24 @@ class LayerMaskStatRow(Base):
     dead_inputs: Mapped[int | None]
     dead_outputs: Mapped[int | None]
     nonfinite: Mapped[int]
+    # Of a perceptron only.
+    alive: Mapped[int | None] = mapped_column(Count)
+    percolated: Mapped[int | None] = mapped_column(Count)
+
+
+class AlarmRow(Base):
+    """An alarm that a run has raised: each kind once, or once a layer."""
+
+    __tablename__ = "alarms"
+    __table_args__ = (UniqueConstraint("run_id", "kind", "layer"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(Short(16))
+    layer: Mapped[str]
+    step: Mapped[int] = mapped_column(Count)
+    message: Mapped[str]
+    at: Mapped[float] = mapped_column("raised_at", Moment)
 
 
 class SettingRow(Base):

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 __all__ = [
     "ACTIVE",
     "TERMINAL",
+    "Alarm",
     "AttemptRecord",
     "BatchResult",
     "CheckpointKind",
@@ -86,9 +87,9 @@ class RunRecord:
     was deleted by a person who may still restore it. `start_failures` counts how often in a row it ended
     before its first step. Runs of one `recipe` differ only by the seed. `metrics` holds, by name, the latest
     values of metrics that have no field here. `energy_wh` is the energy in watt-hours that its devices used while its
-    attempts trained, also for steps that a resume took back; None where no attempt knows. `damaged` names the columns
-    whose cells hold what they cannot (see `db.rows`); these fields have a harmless value instead, and a run whose state
-    is damaged is lost.
+    attempts trained, also for steps that a resume took back; None where no attempt knows. `alarms` are the kinds of
+    alarms (see `ALARM_KINDS`) that it has raised. `damaged` names the columns whose cells hold what they cannot (see
+    `db.rows`); these fields have a harmless value instead, and a run whose state is damaged is lost.
     """
 
     id: int
@@ -149,6 +150,7 @@ class RunRecord:
     fork_checkpoint_id: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     energy_wh: float | None = None
+    alarms: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
 
 
@@ -373,7 +375,11 @@ class MaskUpdate:
 
 @dataclass(frozen=True, slots=True)
 class LayerMaskStat:
-    """What one mask update did to one layer; `explored` counts the weights that were ever active."""
+    """What one mask update did to one layer; `explored` counts the weights that were ever active.
+
+    Of a perceptron, `alive` counts the outputs that are fed and read by active weights, `percolated` those on a path of
+    them from an input of the network to an output.
+    """
 
     layer: str
     position: int
@@ -388,6 +394,29 @@ class LayerMaskStat:
     survival: float | None = None
     dead_inputs: int | None = None
     dead_outputs: int | None = None
+    alive: int | None = None
+    percolated: int | None = None
+
+
+ALARM_KINDS: Mapping[str, str] = {
+    "collapse": "a layer has collapsed",
+    "dead_neurons": "dead neurons",
+    "nonfinite": "NaN or infinite",
+    "stalled": "exploration has stalled",
+    "diverged": "the loss has diverged",
+}
+"""The kinds of alarms, and what is said of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that went wrong in a run while it trained; of a layer, or of the run where `layer` is empty."""
+
+    kind: str
+    layer: str
+    step: int
+    message: str
+    at: float = field(default_factory=time.time)
 
 
 Recorded: TypeAlias = StepMetric | EpochMetric | MaskUpdate | LayerMaskStat

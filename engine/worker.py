@@ -154,6 +154,7 @@ class _Work:
         code = Inquiry(places(*named), program=program_checkout(), files=[file.path for file in files])
 
         from db.history.writer import MetricWriter
+        from engine.alarms.watching import watch_of
         from engine.config.user_imports import executed
         from engine.training import provenance, setup
         from engine.training.checkpointer import Checkpointer
@@ -215,7 +216,7 @@ class _Work:
                 flush=writer.flush,
                 at_start=not own,
             )
-            recorder = Recorder(writer, record_layers=not own)
+            recorder = Recorder(writer, record_layers=not own, watch=watch_of(self._db, self._run.id))
             console = Console(config.log_interval)
             trainer = Trainer(config, model, data, device, [recorder, keeper, console, usage, self._control])
             setup.set_threads(config, device, trainer.flops.dense_forward)

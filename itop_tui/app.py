@@ -33,7 +33,7 @@ from itop_tui.service import launching
 from itop_tui.service.trash import Bin
 
 if TYPE_CHECKING:
-    from db.records import CheckpointRecord, RunRecord
+    from db.records import Alarm, CheckpointRecord, RunRecord
     from db.session import Database
 
 _HERE = Path(__file__).parent
@@ -188,6 +188,7 @@ class ItopApp(Shell):
             self._warm_up(message.snapshot.runs[:1])
         self._report_endings(message.snapshot.ended)
         self._report_changed_code(message.snapshot.changed)
+        self._report_alarms(message.snapshot.alarms)
         self.snapshot = message.snapshot
         for screen in self.screen_stack:
             screen.post_message(RunsChanged(message.snapshot))
@@ -221,6 +222,18 @@ class ItopApp(Shell):
             notices.post(wanted, write=self._write)
         if self.preferences.notify.command and wanted:
             self._start_commands(wanted)
+
+    def _report_alarms(self, raised: Sequence[tuple[RunRecord, Alarm]]) -> None:
+        """Say once what alarms were raised, whatever is listed; the message log has each."""
+        if not raised:
+            return
+        if len(raised) > 1:
+            each = (f"Run {run.id}: {run_view.alarm(alarm)}." for run, alarm in raised)
+            self.notices += (Notice(self.clock(), "warning", text) for text in each)
+        sentence = notices.alarms_said(raised)
+        self.notify(sentence, severity="warning", markup=False)
+        if self.preferences.notify.desktop:
+            notices.post_sentence(sentence, write=self._write)
 
     @work(thread=True, group="commands", exit_on_error=False)
     def _start_commands(self, ended: Sequence[RunRecord]) -> None:

@@ -16,9 +16,20 @@ from itop_tui.figures.format import count, fit, plain, plural
 from itop_tui.preferences import ENDINGS, Notify
 
 if TYPE_CHECKING:
-    from db.records import RunRecord
+    from db.records import Alarm, RunRecord
 
-__all__ = ["Notice", "Severity", "code_sentences", "kind", "post", "sentences", "start_commands", "wanted"]
+__all__ = [
+    "Notice",
+    "Severity",
+    "alarms_said",
+    "code_sentences",
+    "kind",
+    "post",
+    "post_sentence",
+    "sentences",
+    "start_commands",
+    "wanted",
+]
 
 Severity = Literal["information", "warning", "error"]
 
@@ -78,6 +89,15 @@ def code_sentences(changed: Sequence[tuple[RunRecord, str]]) -> list[str]:
     ]
 
 
+def alarms_said(raised: Sequence[tuple[RunRecord, Alarm]]) -> str:
+    """One message for the alarms of one time: the first in full, and how many more there are."""
+    run, first = raised[0]
+    runs = {other.id for other, _ in raised}
+    more = f" And {plural(len(raised) - 1, 'more alarm')}" if len(raised) > 1 else ""
+    of = f" of {plural(len(runs), 'run')}" if len(runs) > 1 else ""
+    return f"Run {run.id} ({plain(run.name, 30)}): {run_view.alarm(first)}.{more}{of}{'.' if more else ''}"
+
+
 def wanted(ended: Iterable[RunRecord], how: Notify) -> tuple[RunRecord, ...]:
     """Those of the runs whose end is to be reported outside the app too."""
     return tuple(run for run in ended if kind(run.status) in how.on)
@@ -86,8 +106,13 @@ def wanted(ended: Iterable[RunRecord], how: Notify) -> tuple[RunRecord, ...]:
 def post(ended: Sequence[RunRecord], *, write: Callable[[str], object]) -> None:
     """Ask the terminal, to which `write` writes, to show endings."""
     for sentence, _ in sentences(ended):
-        # OSC 9, which iTerm2, kitty, WezTerm, Windows Terminal and foot show as a notification; others ignore it.
-        write(f"\x1b]9;itop: {plain(sentence, limit=200)}\x07")
+        post_sentence(sentence, write=write)
+
+
+def post_sentence(sentence: str, *, write: Callable[[str], object]) -> None:
+    """Ask the terminal to show a sentence."""
+    # OSC 9, which iTerm2, kitty, WezTerm, Windows Terminal and foot show as a notification; others ignore it.
+    write(f"\x1b]9;itop: {plain(sentence, limit=200)}\x07")
 
 
 def start_commands(

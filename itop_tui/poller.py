@@ -24,7 +24,7 @@ from itop_tui.service.watcher import Watcher
 
 if TYPE_CHECKING:
     from db.finding.grouping import RunGroup
-    from db.records import RunQuery, RunRecord, RunTotals
+    from db.records import Alarm, RunQuery, RunRecord, RunTotals
     from db.runs.code import CodeMark
     from db.runs.endings import Mark
     from db.session import Database
@@ -96,6 +96,7 @@ class Snapshot:
         called: What runs are called where their names do not distinguish them from the others listed, by their ids.
         changed: The runs that have started since then with other code than they were queued with, each with the names
             of the files that had changed.
+        alarms: The alarms raised since then, with their runs.
     """
 
     view: View
@@ -110,6 +111,7 @@ class Snapshot:
     ended: tuple[RunRecord, ...] = ()
     called: Mapping[int, Called] = field(default_factory=dict)
     changed: tuple[tuple[RunRecord, str], ...] = ()
+    alarms: tuple[tuple[RunRecord, Alarm], ...] = ()
 
     @property
     def listed(self) -> int:
@@ -162,6 +164,7 @@ class DatabaseReader:
         self._unserved = False
         self._endings: Mark | None = None
         self._code: CodeMark | None = None
+        self._alarms: int | None = None
         self._totals: RunTotals | None = None
         self._totals_of: int | None = None
         self._called: tuple[object, dict[int, Called]] = ((), {})
@@ -173,6 +176,7 @@ class DatabaseReader:
 
     def read(self, view: View) -> Snapshot:
         """Read a page of runs, the counts beside it, and what has ended."""
+        from db.history import raised_alarms
         from db.records import RunQuery
         from db.runs import endings, runs
 
@@ -193,6 +197,7 @@ class DatabaseReader:
         # Last, and kept only when all else was read: an ending that is not reported now is in the next snapshot.
         mark, ended = (self._endings, ()) if known is not None else endings.since(self._database, self._endings)
         code_mark, changed = (self._code, ()) if known is not None else self._changed_code()
+        alarm, raised = (self._alarms, ()) if known is not None else raised_alarms.since(self._database, self._alarms)
         snapshot = Snapshot(
             view=view,
             runs=tuple(listed),
@@ -206,8 +211,10 @@ class DatabaseReader:
             ended=ended,
             called=self._names(groups, listed),
             changed=changed,
+            alarms=raised,
         )
-        self._code, self._endings, self._totals, self._totals_of = code_mark, mark, totals, version
+        self._code, self._alarms, self._endings = code_mark, alarm, mark
+        self._totals, self._totals_of = totals, version
         return snapshot
 
     def _names(self, groups: Sequence[ListedGroup], listed: Sequence[RunRecord]) -> dict[int, Called]:

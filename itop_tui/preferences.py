@@ -14,6 +14,9 @@ keeps the app from starting:
     desktop = true                # by the terminal, where it can (OSC 9)
     command = ["notify-send", "itop", "{sentence}"]
 
+    [alarms]                      # when a run is reported while it trains; see `engine.alarms.thresholds`
+    dead_neurons = 0.95
+
 ``state.json`` beside it is the app's own: the theme that was chosen last.
 """
 
@@ -29,6 +32,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from engine.alarms import thresholds
 from engine.spelling import hint
 from itop_tui.look.theme import THEMES
 
@@ -90,13 +94,15 @@ def load() -> Preferences:
     path = config_path()
     problems: list[str] = []
     given = _read(path, tomllib.loads, problems)
-    problems += _unknown(given, ("theme", "keys", "notify"), str(path))
+    problems += _unknown(given, ("theme", "keys", "notify", "alarms"), str(path))
     theme = _theme(given.get("theme"), problems)
     keys = given.get("keys", {})
     if not isinstance(keys, dict):
         problems.append(f"keys = {shown(keys)}: must be a table of actions and keys")
         keys = {}
     notify = _notify(given.get("notify", {}), problems)
+    # Workers read them; the app says what makes no sense.
+    problems += thresholds.parse(given.get("alarms", {}))[1]
     if notify.command and (whose := _not_own(path)):
         problems.append(f"notify.command in {path} is not run: {whose}")
         notify = replace(notify, command=())

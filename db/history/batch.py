@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.history import tested
+from db.history import raised_alarms, tested
 from db.history.levels import seal
 from db.history.nonfinite import code_of
 from db.history.recent_speed import RecentSpeed
@@ -31,7 +31,7 @@ from db.models import (
     StepMetricRow,
     table_of,
 )
-from db.records import EpochMetric, LayerMaskStat, MaskUpdate, Recorded, StepMetric
+from db.records import Alarm, EpochMetric, LayerMaskStat, MaskUpdate, Recorded, StepMetric
 from db.session import Database
 
 __all__ = ["PROGRESS", "Batch", "Event", "last_recorded"]
@@ -40,7 +40,7 @@ __all__ = ["PROGRESS", "Batch", "Event", "last_recorded"]
 _ENERGY = "energy_wh"  # of the attempt; that of the run is the sum over its attempts
 PROGRESS = frozenset({"step", "total_steps", "epoch", "total_epochs", "nonzeros", _ENERGY, *RUN_METRICS.names})
 
-Event = StepMetric | EpochMetric | tuple[MaskUpdate, tuple[LayerMaskStat, ...]] | dict[str, Any]
+Event = StepMetric | EpochMetric | tuple[MaskUpdate, tuple[LayerMaskStat, ...]] | Alarm | dict[str, Any]
 
 
 def _names(table: type[Base], record: type[Recorded]) -> tuple[tuple[str, str], ...]:
@@ -80,6 +80,7 @@ class Batch:
         self._epochs: list[dict[str, Any]] = []
         self._updates: list[dict[str, Any]] = []
         self._layers: list[dict[str, Any]] = []
+        self._alarms: list[Alarm] = []
         self._latest: dict[str, Any] = {}
         self._best: float | None = None
         self._energy: float | None = None
@@ -102,6 +103,8 @@ class Batch:
             if accuracy is not None and math.isfinite(accuracy):
                 self._best = accuracy if self._best is None else max(self._best, accuracy)
             self._epochs.append(EPOCH_METRICS.encode(row))
+        elif isinstance(event, Alarm):
+            self._alarms.append(event)
         elif isinstance(event, dict):
             for name, value in event.items():
                 if name == _ENERGY:
@@ -154,6 +157,8 @@ class Batch:
             changes["best_val_accuracy"] = sa.case((best >= self._best, best), else_=self._best)
         if self._changed:
             changes["metrics"] = self.metrics
+        if self._alarms:
+            changes["alarms"] = raised_alarms.kinds_with(session, self._run_id, self._alarms)
         if self._energy is not None:
             changes[_ENERGY] = self._add_energy(session, self._energy)
         session.execute(

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from db.history import raised_alarms
 from db.history.levels import cut
 from db.history.registered import numbers
 from db.models import (
@@ -67,6 +68,7 @@ def truncate(session: Session, run: RunRow, after: int) -> None:
     for name, value in RUN_METRICS.encode(latest).items():
         setattr(run, name, value)
     run.metrics = _latest_values(session, run.id, registered)
+    run.alarms = raised_alarms.cut_back(session, run.id, after)
 
 
 def _latest(session: Session, run_id: int) -> dict[str, Any]:

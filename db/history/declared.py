@@ -129,6 +129,10 @@ LAYER_METRICS: tuple[Metric, ...] = (
            percent=True, form="share"),
     Metric("dead_outputs", "outputs without an active weight", "dead out", "neurons", "layer", form="count"),
     Metric("dead_inputs", "inputs without an active weight", "dead in", "neurons", "layer", form="count"),
+    Metric("alive", "neurons alive: fed and read by active weights", "alive", "neurons", "layer", form="count",
+           short="neurons alive"),
+    Metric("percolated", "neurons on a path from input to output", "on a path", "neurons", "layer", form="count",
+           short="on a path"),
 )  # fmt: skip
 """The metrics of one layer, by `db.records.LayerMaskStat` or worked out of it."""
 

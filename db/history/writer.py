@@ -21,7 +21,7 @@ from db.history.batch import PROGRESS, Batch, Event, last_recorded
 from db.history.declared import check_further
 from db.history.recent_speed import RecentSpeed
 from db.models import EpochMetricRow, MaskUpdateRow, RunRow, StepMetricRow
-from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
+from db.records import Alarm, EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
 from db.retrying import lengthening, tries
 from db.session import Database
 
@@ -118,6 +118,12 @@ class MetricWriter:
     def mask_update(self, update: MaskUpdate, layers: Sequence[LayerMaskStat]) -> None:
         """Record a mask update with all its layers; raises like `step`."""
         self._put_next("Mask update", update.update, (update, tuple(layers)))
+
+    def alarm(self, alarm: Alarm) -> None:
+        """Record an alarm, unless the run has raised one of this kind and layer before; raises like `progress`."""
+        self._make_room()
+        with self._lock:
+            self._put(alarm)
 
     def progress(self, **latest: Any) -> None:
         """Set latest metrics of the run: names of `PROGRESS`, and declared metrics that have no column.

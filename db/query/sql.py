@@ -138,10 +138,12 @@ def _text(field: Field, operator: str, value: str) -> Condition:
     text = sa.func.coalesce(text_of(field), "")
     if value == "" and operator != "~":
         return text == ""
+    if field.column == "alarms" and value.lower() == "any" and operator != "~":
+        return text != ""
     if operator != "=":
         return text.icontains(value, autoescape=True)
-    if field.column == "tags":
-        # The tags are lines of one text.
+    if field.column in ("tags", "alarms"):
+        # They are lines of one text.
         return ("\n" + text + "\n").icontains(f"\n{value}\n", autoescape=True)
     return sa.func.lower(text) == sa.func.lower(value)
 

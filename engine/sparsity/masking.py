@@ -30,6 +30,7 @@ from engine.sparsity.layers import Layer, Modules, choose, module_list, paramete
 from engine.sparsity.name_patterns import unknown_name
 from engine.sparsity.norm_guards import guard_norms
 from engine.sparsity.optimizer_state import all_finite, group_of, keeps_momentum, momentum_of
+from engine.sparsity.paths import is_perceptron
 from engine.sparsity.ranks import from_rank_0, shared_seed
 from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
 from engine.sparsity.sparsity_config import SparsityConfig
@@ -112,6 +113,7 @@ class Masking:
         for layer in self._layers:
             layer.nonzeros = layer.explored_count = layer.active.numel()
         self._first_nonzeros = [layer.nonzeros for layer in self._layers]
+        self._perceptron = is_perceptron(modules, self._layers)
         fixed = self._fixed_layers()
         self._updater = Updater(self._layers, config, optimizer, fixed, self._generator_on)
         self._needs = needs_of(config)
@@ -397,7 +399,14 @@ class Masking:
         self._keep = [_bits(weight, layer.mask) for weight, layer in zip(self._kept, sparse, strict=True)]
 
     def _summarise(self, changes: list[Change], *, death_rate: float) -> UpdateStats:
-        return summarise(changes, self._first_nonzeros, update=self.updates, step=self.steps, death_rate=death_rate)
+        return summarise(
+            changes,
+            self._first_nonzeros,
+            update=self.updates,
+            step=self.steps,
+            death_rate=death_rate,
+            perceptron=self._perceptron,
+        )
 
     def _fixed_layers(self) -> dict[int, int]:
         """Returns the layers whose number of active weights the user fixed; checks that gmp can reach its end."""

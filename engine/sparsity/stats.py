@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from engine.sparsity.layers import Layer
+from engine.sparsity.paths import alive_and_percolated
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,9 @@ class LayerStats:
             none.
         dead_inputs: Input neurons or channels with no active weight.
         dead_outputs: Output neurons or channels with no active weight.
+        alive: Outputs that an active weight feeds and one of the next layer reads; None where the model is not known to
+            be a perceptron (see `paths`).
+        percolated: Outputs on a path of active weights from an input of the network to an output; None as above.
     """
 
     layer: str
@@ -50,6 +54,8 @@ class LayerStats:
     survival: float | None
     dead_inputs: int
     dead_outputs: int
+    alive: int | None = None
+    percolated: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,13 @@ def _reached(ends: Tensor, total: int) -> Tensor:
 
 
 def summarise(
-    changes: Sequence[Change], first_nonzeros: Sequence[int], *, update: int, step: int, death_rate: float
+    changes: Sequence[Change],
+    first_nonzeros: Sequence[int],
+    *,
+    update: int,
+    step: int,
+    death_rate: float,
+    perceptron: bool = False,
 ) -> UpdateStats:
     """Reads the counts of all layers in one transfer and works out the shares.
 
@@ -149,12 +161,16 @@ def summarise(
         update: Number of the update.
         step: Optimizer steps made so far.
         death_rate: ζ of the update.
+        perceptron: Whether the layers are those of a perceptron; see `paths.is_perceptron`.
     """
-    table: list[list[int]] = torch.stack([counts(change) for change in changes]).tolist()
+    gathered = torch.stack([counts(change) for change in changes])
+    if perceptron:
+        gathered = torch.cat((gathered, alive_and_percolated([change.layer for change in changes])), dim=1)
+    table: list[list[int]] = gathered.tolist()
     layers = []
     previous = first = kept = before_total = fresh_total = 0
     for change, row, first_count in zip(changes, table, first_nonzeros, strict=True):
-        regrown, explored, with_first, survived, inputs, outputs = row
+        regrown, explored, with_first, survived, inputs, outputs, *paths = row
         layer = change.layer
         pruned = change.died.numel() - regrown
         fresh = change.survivors_of.numel()
@@ -173,6 +189,8 @@ def summarise(
                 survival=survived / fresh if fresh else None,
                 dead_inputs=layer.geometry.inputs - inputs,
                 dead_outputs=layer.geometry.outputs - outputs,
+                alive=paths[0] if paths else None,
+                percolated=paths[1] if paths else None,
             )
         )
         previous += change.before - pruned

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from db.history.writer import MetricWriter
-from db.records import EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
+from db.records import Alarm, EpochMetric, LayerMaskStat, MaskUpdate, StepMetric
 from engine.training.callbacks import Callback
 
 if TYPE_CHECKING:
+    from engine.alarms.alarm_watch import AlarmWatch
     from engine.sparsity import LayerStats, UpdateStats
     from engine.training.outcome import Outcome
     from engine.training.results import EpochResult, StepResult
@@ -24,10 +26,12 @@ class Recorder(Callback):
         writer: Commits what it is given, in order.
         record_layers: Whether the first mask (of a dense run: its layers, all at density 1) is to be recorded as
             update 0; False where a resumed run has recorded it already.
+        watch: Says when alarms are due; None for no alarms.
     """
 
-    def __init__(self, writer: MetricWriter, *, record_layers: bool = True) -> None:
+    def __init__(self, writer: MetricWriter, *, record_layers: bool = True, watch: AlarmWatch | None = None) -> None:
         self._writer = writer
+        self._watch = watch
         self._record_layers = record_layers
 
     def on_start(self, trainer: Training) -> None:
@@ -44,6 +48,8 @@ class Recorder(Callback):
     def on_step(self, trainer: Training, result: StepResult) -> None:
         """Hand over one step."""
         header = result.header
+        if self._watch is not None:
+            self._raise_alarms(self._watch.after_step(header.step, result.loss))
         self._writer.step(
             StepMetric(
                 header.step,
@@ -62,7 +68,7 @@ class Recorder(Callback):
 
     def on_mask_update(self, trainer: Training, update: UpdateStats) -> None:
         """Hand over one prune-and-grow with its layers."""
-        self._writer.mask_update(_mask_update(update), [_layer_stat(layer) for layer in update.layers])
+        self._masks(_mask_update(update), update.layers)
 
     def on_epoch_end(self, trainer: Training, result: EpochResult, best: bool) -> None:
         """Hand over one epoch, and what training has cost so far.
@@ -120,7 +126,17 @@ class Recorder(Callback):
             overlap_first=1.0,
             churn=0.0,
         )
-        self._writer.mask_update(update, [_layer_stat(layer) for layer in layers])
+        self._masks(update, layers)
+
+    def _masks(self, update: MaskUpdate, layers: Sequence[LayerStats]) -> None:
+        stats = [_layer_stat(layer) for layer in layers]
+        self._writer.mask_update(update, stats)
+        if self._watch is not None:
+            self._raise_alarms(self._watch.after_update(update.step, stats))
+
+    def _raise_alarms(self, alarms: Sequence[Alarm]) -> None:
+        for alarm in alarms:
+            self._writer.alarm(alarm)
 
 
 def _mask_update(update: UpdateStats) -> MaskUpdate:
@@ -155,4 +171,6 @@ def _layer_stat(layer: LayerStats) -> LayerMaskStat:
         survival=layer.survival,
         dead_inputs=layer.dead_inputs,
         dead_outputs=layer.dead_outputs,
+        alive=layer.alive,
+        percolated=layer.percolated,
     )

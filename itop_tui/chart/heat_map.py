@@ -1,17 +1,21 @@
-"""A heat map drawn with half blocks: two rows of values in each line of the screen.
+"""A heat map that fills its place: rows of several lines where there is room, else two rows in a line of half blocks.
 
-A widget with its own `render_line`, which draws stretches of equal cells: a frame of 50 layers takes milliseconds.
+Where not even these have room, some of the rows are shown, and it scrolls. A widget with its own `render_line`, which
+draws stretches of equal cells: a frame of 50 layers takes milliseconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -22,15 +26,23 @@ from itop_tui.look.theme import shades
 
 _SHADES = 32
 _TICKS = 5
+_AROUND = 4
+"""Lines that hold no row: the title, the steps, a blank one and the scale."""
 _ALONE, _PAIR = _SHADES + 1, _SHADES + 2
 """The shade below a cell that has one shade only, and what the upper of two shades is multiplied with."""
 _UNKNOWN = RichColor.parse("black")
 
 
-class HeatMap(Widget):
-    """Values of named rows over steps, as colours between 0 and 1 or between the extremes."""
+class HeatMap(Widget, can_focus=True):
+    """Values of named rows over steps, as colours between the extremes."""
 
     DEFAULT_CSS = "HeatMap { height: 1fr; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move_rows(2)", show=False),
+        Binding("up,k", "move_rows(-2)", show=False),
+        Binding("home", "move_rows(-1_000_000)", show=False),
+        Binding("end", "move_rows(1_000_000)", show=False),
+    ]
     title: reactive[str] = reactive("")
     """What is shown."""
 
@@ -38,6 +50,8 @@ class HeatMap(Widget):
         super().__init__(id=widget_id)
         self.write: Write = share
         """What writes the ends of the scale."""
+        self._first = 0
+        """The first row that is shown, where not all of them have room."""
         self._names: tuple[str, ...] = ()
         self._steps: NDArray[np.float64] = np.zeros(0)
         self._values: NDArray[np.float64] = np.zeros((0, 0))
@@ -68,36 +82,81 @@ class HeatMap(Widget):
         base = self.rich_style
         rows, columns = self._values.shape
         if y == 0:
-            return Strip([Segment(fit(f" {self.title}", width), base + Style(bold=True))])
+            return Strip([Segment(fit(f" {self.title}{self._part_shown()}", width), base + Style(bold=True))])
         if not rows or not columns:
             text = " no mask update yet" if y == 1 else ""
             return Strip([Segment(fit(text, width), base)])
         gutter = min(28, max(10, max(len(name) for name in self._names) + 1), width // 3)
         plot = max(1, width - gutter - 1)
-        tall = rows <= self.size.height - 5  # each row of values may have a line of its own
-        lines = rows if tall else -(-rows // 2)
+        lines = self._lines
         if 1 <= y <= lines:
-            return self._row_line(y - 1, gutter, plot, tall)
+            return self._row_line(y - 1, gutter, plot)
         if y == lines + 1:
             return Strip([Segment(self._step_line(gutter, plot, width), base + Style(dim=True))])
         if y == lines + 3:
             return self._scale_line(gutter, width)
         return Strip.blank(width, base)
 
-    def _row_line(self, line: int, gutter: int, plot: int, tall: bool) -> Strip:
-        upper = line if tall else line * 2
-        lower = line if tall else min(line * 2 + 1, len(self._names) - 1)
-        segments = [Segment(_cut_name(self._names[upper], gutter - 1) + " ", self.rich_style)]
+    @property
+    def _room(self) -> int:
+        """Lines that rows may take."""
+        return max(1, self.size.height - _AROUND)
+
+    @property
+    def _lines(self) -> int:
+        """Lines that rows take: all there are, unless half blocks leave the last ones empty."""
+        rows = len(self._names)
+        return self._room if rows <= self._room else min(self._room, -(-rows // 2))
+
+    def _rows_of(self, line: int) -> tuple[int, int | None]:
+        """The row of a line, and of its lower half where it shows two."""
+        rows, room = len(self._names), self._room
+        if rows <= room:
+            return line * rows // room, None
+        first = self._first_row()
+        return first + 2 * line, min(first + 2 * line + 1, rows - 1)
+
+    def _first_row(self) -> int:
+        hidden = max(0, len(self._names) - 2 * self._room)
+        return min(self._first, hidden + hidden % 2)
+
+    def _part_shown(self) -> str:
+        rows, first = len(self._names), self._first_row()
+        if rows <= 2 * self._room:
+            return ""
+        return f"   rows {first + 1}–{min(rows, first + 2 * self._room)} of {rows}, ↑ ↓"
+
+    def action_move_rows(self, by: int) -> None:
+        """Show rows further down, where not all have room."""
+        if len(self._names) > 2 * self._room:
+            self._first = max(0, self._first_row() + by)
+            self._first = self._first_row()
+            self.refresh()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel shows rows further down."""
+        event.stop()
+        self.action_move_rows(2)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel shows rows further up."""
+        event.stop()
+        self.action_move_rows(-2)
+
+    def _row_line(self, line: int, gutter: int, plot: int) -> Strip:
+        upper, lower = self._rows_of(line)
+        named = lower is not None or line == 0 or self._rows_of(line - 1)[0] != upper
+        name = self._names[upper] if named else ""
+        segments = [Segment(_cut_name(name, gutter - 1) + " ", self.rich_style)]
         if self._levels is None:
             self._levels = self._levels_of(self._values)
         columns = self._resampled(plot)
-        top, bottom = self._levels[upper][columns], self._levels[lower][columns]
         # One segment for each stretch of equal cells: a frame consists of few of them.
-        pairs = top * _PAIR + (_ALONE if tall else bottom)
+        pairs = self._levels[upper][columns] * _PAIR + (_ALONE if lower is None else self._levels[lower][columns])
         begins = np.flatnonzero(np.diff(pairs, prepend=-1))
         kinds, lengths = pairs[begins].tolist(), np.diff(begins, append=plot).tolist()
         styles = {kind: self._style(kind) for kind in set(kinds)}
-        character = " " if tall else "▀"
+        character = " " if lower is None else "▀"
         segments += [Segment(character * length, styles[kind]) for kind, length in zip(kinds, lengths, strict=True)]
         segments.append(Segment(" ", self.rich_style))
         return Strip(segments, gutter + plot + 1).extend_cell_length(self.size.width, self.rich_style)

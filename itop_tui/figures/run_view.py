@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from db.records import RunRecord, RunStatus
+from db.records import ALARM_KINDS, Alarm, RunRecord, RunStatus
 from db.runs.silence import no_sign, silence
 from itop_tui.figures.format import UNKNOWN, age, bar, fit, percent, plain, share
 from itop_tui.figures.states import DAMAGED, Part, Tone, look
@@ -66,7 +66,7 @@ def name(run: RunRecord, width: int) -> str:
 
 
 def state(run: RunRecord, now: float) -> list[Part]:
-    """The glyph and the word of a run's state; a running run that has gone silent says so."""
+    """The glyph and the word of a run's state; a running run that has gone silent says so, an alarm has a sign."""
     shown = look(run.status)
     if run.damaged and not run.status.is_active:
         return [(f"{DAMAGED.glyph} {DAMAGED.word}", DAMAGED.tone)]
@@ -74,7 +74,26 @@ def state(run: RunRecord, now: float) -> list[Part]:
         return [("◌ held", "warn")]
     if silence(run, now) is not None:
         return [(f"{shown.glyph} silent", "warn")]
+    if run.alarms:
+        return [(ALARM, "bad"), (f" {shown.word}", shown.tone)]
     return [(f"{shown.glyph} {shown.word}", shown.tone)]
+
+
+def state_cell(run: RunRecord, now: float, width: int) -> list[Part]:
+    """The same in exactly `width` cells."""
+    *sign, (word, tone) = state(run, now)
+    return [*sign, (fit(word, width - sum(cell_len(text) for text, _ in sign)), tone)]
+
+
+ALARM = "▲"
+"""Stands in the place of a state's glyph where the run has raised an alarm; the word says the state."""
+
+
+def alarm(raised: Alarm) -> str:
+    """An alarm in a sentence, without its run."""
+    of = f" ({plain(raised.layer, 60)})" if raised.layer else ""
+    kind = ALARM_KINDS.get(raised.kind, plain(raised.kind, 20))
+    return f"{kind}{of} at step {raised.step:,}: {plain(raised.message, 200)}"
 
 
 def progress_tone(run: RunRecord) -> Tone:

@@ -78,8 +78,10 @@ ACTIONS = (
     _quiet("add_chart", "A", "add chart", "Add a chart of other metrics.", target=""),
     _quiet("remove_chart", "x,delete", "remove chart", "Remove the chosen chart."),
     _quiet("reset_charts", "ctrl+r", "reset charts", "Reset charts: show the default ones."),
-    _layers("layer_view", "v", "heat map", "Layers as a table, or as a heat map over the steps: density, R_s, churn.",
-            target="LayersPane", call="next_view"),
+    _layers("layer_view", "v", "heat map", "Layers as a table, or as a heat map over the steps; on a wide screen both, "
+            "or the map alone.", target="LayersPane", call="next_view"),
+    _layers("choose_measure", "e", "measure", "Choose what the heat map shows: density, R_s, churn, survival, "
+            "overlaps, neurons alive.", target="LayersPane"),
     _layers("sort_next", "greater_than_sign", "sort by next", "Sort by the next column.", call="sort_by_next(1)"),
     _layers("sort_previous", "less_than_sign", "sort by previous", "Sort by the previous column.", footer=False,
             call="sort_by_next(-1)"),

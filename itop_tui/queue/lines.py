@@ -224,7 +224,7 @@ def _strangers(found: Sequence[Program]) -> list[Part]:
 
 
 def _active(run: RunRecord, scene: QueueScene, width: int) -> list[Part]:
-    parts: list[Part] = [(fit(text, 14), tone) for text, tone in run_view.state(run, scene.now)]
+    parts: list[Part] = run_view.state_cell(run, scene.now, 14)
     parts += _named(run, width)
     room = max(12, width - _length(parts) - 10)
     parts += run_view.progress_parts(run, scene.now, room)
@@ -235,7 +235,7 @@ def _active(run: RunRecord, scene: QueueScene, width: int) -> list[Part]:
 
 def _waiting(run: RunRecord, place: int, scene: QueueScene, width: int) -> list[Part]:
     parts: list[Part] = [(f"{place + 1:>3}  ", "muted")]
-    parts += [(fit(text, 9), tone) for text, tone in run_view.state(run, scene.now)]
+    parts += run_view.state_cell(run, scene.now, 9)
     parts += _named(run, width)
     priority = f"{run.priority:+d}" if run.priority else ""
     if width < WIDE:

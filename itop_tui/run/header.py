@@ -5,14 +5,16 @@ The lines are made by pure functions of the run and the time, so that they can b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 from rich.text import Text
 from textual.reactive import reactive
 
-from db.records import RunRecord
+from db.records import Alarm, RunRecord
 from db.runs.silence import no_sign, silence
 from itop_tui.figures import run_view
-from itop_tui.figures.format import bar, count, duration, energy, fit, percent, plain
+from itop_tui.figures.format import bar, count, duration, energy, fit, percent, plain, plural
 from itop_tui.figures.metric_text import metric_text
 from itop_tui.figures.run_times import in_state
 from itop_tui.keys import in_brackets
@@ -35,6 +37,10 @@ def state_parts(view: RunView, now: float) -> list[Part]:
     elif took is not None:
         parts.append((f" {took[0]} {duration(took[1])}", "muted"))
     return parts
+
+
+_MOST_ALARMS = 2
+"""The alarms that the head shows; `itop show` lists all."""
 
 
 def head_metrics(run: RunRecord) -> list[tuple[str, str]]:
@@ -78,6 +84,7 @@ def header_lines(view: RunView, now: float, width: int) -> list[list[Part]]:
         lines.append([("code ", "muted"), (f"changed before it started: {plain(view.changed_code, 200)}{key}", "warn")])
     if run.damaged:
         lines.append([(run_view.damage(run.damaged), "bad")])
+    lines += _alarm_lines(view.alarms, width)
     if run.reason:
         tone = look(run.status).tone if run.status.is_terminal else "muted"
         lines.append([("reason ", "muted"), (plain(run.reason, 400), tone if tone != "live" else "muted")])
@@ -156,6 +163,17 @@ def _progress_line(run: RunRecord, now: float, width: int) -> list[Part]:
     room = max(6, min(60, width - sum(cell_len(text) for text, _ in words) - 1))
     filled, empty = bar(done or 0.0, room)
     return [(filled, run_view.progress_tone(run)), (empty, "line"), *words]
+
+
+def _alarm_lines(raised: Sequence[Alarm], width: int) -> list[list[Part]]:
+    """A line for each of the first alarms, and how many there are beside them."""
+    hidden = len(raised) - _MOST_ALARMS
+    lines: list[list[Part]] = []
+    for number, one in enumerate(raised[:_MOST_ALARMS], 1):
+        more = f"  and {plural(hidden, 'more alarm')}" if hidden > 0 and number == _MOST_ALARMS else ""
+        said = fit(run_view.alarm(one), max(1, width - 2 - cell_len(more))).rstrip()
+        lines.append([(f"{run_view.ALARM} ", "bad"), (said, "warn"), (more, "muted")])
+    return lines
 
 
 def _figure_lines(run: RunRecord, width: int) -> list[list[Part]]:

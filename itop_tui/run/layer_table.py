@@ -38,8 +38,8 @@ def shape_text(shape: Sequence[int]) -> str:
     return "×".join(str(size) for size in shape)
 
 
-def _dead(dead: int | None, of: int) -> str:
-    return UNKNOWN if dead is None else f"{dead:,}/{of:,}"
+def _of(number: int | None, of: int) -> str:
+    return UNKNOWN if number is None else f"{number:,}/{of:,}"
 
 
 def _exact(value: float | None) -> str:
@@ -64,13 +64,21 @@ _COLUMNS = (
             short_title="first", short=lambda row: _rough(row.overlap_first)),
     _Column("survival", "survived", lambda row: row.survival, lambda row: _exact(row.survival),
             short_title="surv", short=lambda row: _rough(row.survival)),
+    _Column("alive", "alive", lambda row: row.alive, lambda row: _of(row.alive, row.shape[0] if row.shape else 0),
+            short=lambda row: UNKNOWN if row.alive is None else f"{row.alive:,}"),
+    _Column("percolated", "on a path", lambda row: row.percolated,
+            lambda row: _rough(row.percolated / row.shape[0] if row.percolated is not None and row.shape else None),
+            short_title="path"),
     _Column("dead", "dead out", lambda row: row.dead_outputs,
-            lambda row: _dead(row.dead_outputs, row.shape[0] if row.shape else 0),
+            lambda row: _of(row.dead_outputs, row.shape[0] if row.shape else 0),
             short_title="dead", short=lambda row: UNKNOWN if row.dead_outputs is None else f"{row.dead_outputs:,}"),
     _Column("dead_inputs", "dead in", lambda row: row.dead_inputs,
-            lambda row: _dead(row.dead_inputs, row.shape[1] if len(row.shape) > 1 else 0)),
+            lambda row: _of(row.dead_inputs, row.shape[1] if len(row.shape) > 1 else 0)),
     _Column("previous", "kept last", lambda row: row.overlap_previous, lambda row: _exact(row.overlap_previous)),
 )  # fmt: skip
+
+_OF_PERCEPTRONS = frozenset({"alive", "percolated"})
+"""Columns that are shown where their values are known."""
 
 
 def _short(name: str) -> str:
@@ -88,6 +96,11 @@ class LayerTable(DataTable[Text]):
         self.sorted_by = "position"
         self.descending = False
         self._narrow = False
+        self._columns = self._known_columns()
+
+    def _known_columns(self) -> tuple[_Column, ...]:
+        known = any(row.alive is not None for row in self._rows)
+        return tuple(column for column in _COLUMNS if known or column.key not in _OF_PERCEPTRONS)
 
     def on_mount(self) -> None:
         """Make the columns."""
@@ -101,7 +114,7 @@ class LayerTable(DataTable[Text]):
             self._refill()
 
     def _make_columns(self) -> None:
-        for column in _COLUMNS:
+        for column in self._columns:
             arrow = ("▾" if self.descending else "▴") if column.key == self.sorted_by else " "
             title = column.short_title if self._narrow and column.short_title else column.title
             self.add_column(Text(f"{title}{arrow}", justify="right" if column.right else "left"), key=column.key)
@@ -111,11 +124,17 @@ class LayerTable(DataTable[Text]):
         before, self._rows = self._rows, tuple(rows)
         if self._rows == before:
             return
+        columns = self._known_columns()
+        if columns != self._columns:
+            self._columns = columns
+            self.sorted_by = self.sorted_by if self.sorted_by in {column.key for column in columns} else "position"
+            self._refill()
+            return
         if [row.layer for row in before] != [row.layer for row in rows] or self.sorted_by != "position":
             self._fill()
             return
         for old, new in zip(before, self._rows, strict=True):
-            for column in _COLUMNS:
+            for column in self._columns:
                 if column.text(old) != column.text(new):
                     self.update_cell(str(new.position), column.key, self._cell(column, new))
 
@@ -129,7 +148,7 @@ class LayerTable(DataTable[Text]):
 
     def action_sort_by_next(self, by: int) -> None:
         """Sort by the column `by` places further."""
-        keys = [column.key for column in _COLUMNS]
+        keys = [column.key for column in self._columns]
         self.sorted_by = keys[(keys.index(self.sorted_by) + by) % len(keys)]
         self._refill()
 
@@ -156,7 +175,7 @@ class LayerTable(DataTable[Text]):
     def _fill(self) -> None:
         row_at = self.cursor_row
         self.clear()
-        column = next(column for column in _COLUMNS if column.key == self.sorted_by)
+        column = next(column for column in self._columns if column.key == self.sorted_by)
 
         def order(row: LayerMaskStat) -> float | str:
             value = column.value(row)
@@ -165,7 +184,7 @@ class LayerTable(DataTable[Text]):
         known = [row for row in self._rows if column.value(row) is not None]
         unknown = [row for row in self._rows if column.value(row) is None]
         for row in [*sorted(known, key=order, reverse=self.descending), *unknown]:
-            self.add_row(*(self._cell(each, row) for each in _COLUMNS), key=str(row.position))
+            self.add_row(*(self._cell(each, row) for each in self._columns), key=str(row.position))
         self.move_cursor(row=min(row_at, max(0, self.row_count - 1)))
 
     def _cell(self, column: _Column, row: LayerMaskStat) -> Text:

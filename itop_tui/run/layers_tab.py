@@ -1,8 +1,6 @@
-"""The layers of a run: a table at the latest mask update, or heat maps over all of them."""
+"""The layers of a run: a table at the latest mask update, or a heat map of a measure over all of them."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,34 +10,13 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import DataTable, Static
 
-from db.records import LayerMaskStat
 from itop_tui.chart.heat_map import HeatMap
-from itop_tui.figures.format import plain, r_s, share
-from itop_tui.figures.update_metrics import churn, density, explored
+from itop_tui.dialogs.chooser import Item, Picker
+from itop_tui.figures.format import plain
+from itop_tui.figures.layer_measures import MEASURES, LayerMeasure, first_measure, measure
 from itop_tui.run.layer_table import LayerTable, summary
 from itop_tui.run.run_reader import LayerHistory, RunView
 
-
-def _known(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def _dead(dead: int | None, of: int) -> float:
-    return float("nan") if dead is None or not of else dead / of
-
-
-_MAPS: tuple[tuple[str, Callable[[LayerMaskStat], float]], ...] = (
-    ("density", density),
-    ("R_s: share of weights ever active", explored),
-    ("churn: share of active weights put there by each update", churn),
-    ("survival: share of what the update before has grown that is still active", lambda row: _known(row.survival)),
-    ("overlap with the mask before", lambda row: _known(row.overlap_previous)),
-    ("overlap with the first mask", lambda row: _known(row.overlap_first)),
-    ("dead outputs: share of neurons or channels without an active weight",
-     lambda row: _dead(row.dead_outputs, row.shape[0] if row.shape else 0)),
-    ("dead inputs: share of inputs that no active weight reads",
-     lambda row: _dead(row.dead_inputs, row.shape[1] if len(row.shape) > 1 else 0)),
-)  # fmt: skip
 _SIDE_BY_SIDE = 170
 """Columns from which on the table and a heat map stand beside each other."""
 
@@ -52,11 +29,14 @@ class LayersPane(Vertical):
 
     def __init__(self, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
-        self._map = -1
+        self._alone = False
+        """Whether the heat map is shown without the table."""
+        self._chosen: str | None = None
+        """The measure that was chosen; None until one is."""
         self._any = False
         self._history: LayerHistory | None = None
-        self._values: dict[int, tuple[int, NDArray[np.float64]]] = {}
-        """Of each heat map that was shown, the generation of its history and the values known so far."""
+        self._values: dict[str, tuple[int, NDArray[np.float64]]] = {}
+        """Of each measure that was shown, the generation of its history and the values known so far."""
 
     def compose(self) -> ComposeResult:
         """Lay out the pane."""
@@ -70,7 +50,7 @@ class LayersPane(Vertical):
     @property
     def wants_history(self) -> bool:
         """Whether the mask updates of all layers are wanted, not only the latest."""
-        return self._map >= 0 or self.side_by_side
+        return self._alone or self.side_by_side
 
     @property
     def side_by_side(self) -> bool:
@@ -78,9 +58,11 @@ class LayersPane(Vertical):
         return self.size.width >= _SIDE_BY_SIDE
 
     @property
-    def _shown(self) -> int:
-        """Which heat map is on the screen; beside the table there is always one."""
-        return max(0, self._map) if self.side_by_side else self._map
+    def measure(self) -> LayerMeasure:
+        """What the heat map shows: what was chosen, else what changes in this run."""
+        if self._chosen is not None:
+            return measure(self._chosen)
+        return first_measure(rows for _, rows in self._history.layers) if self._history else MEASURES[0]
 
     @property
     def table(self) -> LayerTable:
@@ -92,19 +74,33 @@ class LayersPane(Vertical):
         self._arrange()
 
     def action_next_view(self) -> None:
-        """Go from the table to the first heat map, from the last one back to the table."""
-        last = self._shown == len(_MAPS) - 1
-        self._map = (0 if self.side_by_side else -1) if last else self._shown + 1
+        """Show the heat map alone, or the table again (beside the map, where there is room for both)."""
+        self._alone = not self._alone
         self._arrange()
+
+    def action_choose_measure(self) -> None:
+        """Choose what the heat map shows."""
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self._chosen = name
+                self._alone = self._alone or not self.side_by_side
+                self._arrange()
+
+        items = [Item(one.name, one.name, one.about) for one in MEASURES]
+        self.app.push_screen(Picker("Measure of the heat map", items, current=self.measure.name), chosen)
 
     def _arrange(self) -> None:
         heat = self.query_one(HeatMap)
         heat.display = self.wants_history and self._any
-        self.table.display = self._any and (self.side_by_side or not self.wants_history)
+        self.table.display = self._any and not self._alone
         self._draw_map()
-        if self.table.display:
-            self.table.focus()
+        self.take_focus()
         self.post_message(self.LayersWanted())
+
+    def take_focus(self) -> None:
+        """Give the focus to the table, or to the heat map where that is alone."""
+        (self.query_one(HeatMap) if self._alone and self._any else self.table).focus()
 
     def on_data_table_row_selected(self, message: DataTable.RowSelected) -> None:
         """Enter on a layer shows its mask."""
@@ -136,10 +132,9 @@ class LayersPane(Vertical):
     def _draw_map(self) -> None:
         if not self.wants_history:
             return
-        title, measure = _MAPS[self._shown]
-        heat = self.query_one(HeatMap)
-        heat.write = r_s if measure is explored else share
-        heat.title = f"{title}   ({self._shown + 1} of {len(_MAPS)}, v for the next)"
+        shown, heat = self.measure, self.query_one(HeatMap)
+        heat.write = shown.write
+        heat.title = f"{shown.title}   (e chooses another)"
         history = self._history
         if history is None or not history.steps:
             heat.show((), (), np.zeros((0, 0)))
@@ -149,16 +144,17 @@ class LayersPane(Vertical):
     def _values_of(self, history: LayerHistory) -> NDArray[np.float64]:
         """The values of the heat map that is shown, shape (layers, updates); only those of new updates are computed."""
         shape = (len(history.layers), len(history.steps))
-        generation, known = self._values.get(self._shown, (None, np.zeros((0, 0))))
+        shown = self.measure
+        generation, known = self._values.get(shown.name, (None, np.zeros((0, 0))))
         if generation != history.generation or known.shape[0] != shape[0] or known.shape[1] > shape[1]:
             known = np.zeros((shape[0], 0))
         if known.shape[1] < shape[1]:
-            done, (_, measure) = known.shape[1], _MAPS[self._shown]
+            done = known.shape[1]
             values = np.full(shape, np.nan)
             values[:, :done] = known
             for row, (_, stats) in enumerate(history.layers):
-                new = [measure(stat) for stat in stats[done : shape[1]]]
+                new = [shown.value(stat) for stat in stats[done : shape[1]]]
                 values[row, done : done + len(new)] = new
             known = values
-        self._values[self._shown] = (history.generation, known)
+        self._values[shown.name] = (history.generation, known)
         return known

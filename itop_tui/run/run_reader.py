@@ -15,8 +15,8 @@ from textual.message import Message
 
 from db import key_values
 from db.errors import RunNotFound
-from db.history import metrics
-from db.records import AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
+from db.history import metrics, raised_alarms
+from db.records import Alarm, AttemptRecord, CheckpointRecord, LayerMaskStat, RunRecord
 from db.runs import attempts, checkpoints, commands, runs
 from db.session import Database
 from engine.config.references import is_reference
@@ -111,6 +111,7 @@ class RunView:
         files: What is wrong with the file of each checkpoint, by its id; empty where nothing is.
         changed_code: The files of the user's code that changed between queueing and start of the last attempt that has
             started, named; empty for none.
+        alarms: Those that the run has raised.
         kept: How the view was left the last time, from the settings; only in the first one that is read.
         layers: The layers at the latest mask update; empty for a dense run.
         history: The layers at all mask updates.
@@ -127,6 +128,7 @@ class RunView:
     pauses: tuple[Pause, ...] = ()
     files: Mapping[int, str] | None = None
     changed_code: str = ""
+    alarms: tuple[Alarm, ...] = ()
     kept: Mapping[str, Any] | None = None
 
 
@@ -209,6 +211,7 @@ class RunReader(Watcher):
             pauses=pauses(commands.for_run(self._database, run.id)),
             files={row.id: checkpoint_files.glance(row) for row in found} if request.files else None,
             curves=self._read_curves(run, request.curves, tries) if request.curves and with_curves else None,
+            alarms=tuple(raised_alarms.for_run(self._database, run.id)) if run.alarms else (),
             layers=tuple(metrics.layer_stats(self._database, run.id)) if request.layers else None,
             history=self._history.read(run.attempt_count) if request.history else None,
             changed_code=self._read_changed_code(run, tries),

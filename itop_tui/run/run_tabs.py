@@ -19,7 +19,6 @@ from itop_tui.run.run_reader import Request, RunView
 TABS = ("charts", "layers", "config", "checkpoints", "log")
 """The tabs in order; the number of each is its key."""
 _FOCUSED = {
-    "layers": "#layer-table",
     "config": "#config-scroll",
     "checkpoints": "#checkpoint-table",
     "log": "#log-view",
@@ -65,7 +64,9 @@ class RunTabs(ContentSwitcher):
         self.current = tab
         for log in self.query(LogPane):
             log.set_reading(tab == "log")
-        if tab in _FOCUSED:
+        if tab == "layers":
+            self.query_one(LayersPane).take_focus()
+        elif tab in _FOCUSED:
             self.query_one(_FOCUSED[tab]).focus()
         else:
             self.screen.set_focus(None)

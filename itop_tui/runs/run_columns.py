@@ -128,7 +128,11 @@ def spread(write: Figure, mean: float | None, std: float | None, width: int, of:
 
 
 def _state(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
-    return [(fit(text, width), tone) for text, tone in run_view.state(run, scene.now)]
+    return run_view.state_cell(run, scene.now, width)
+
+
+def _alarms(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
+    return [(fit(" ".join(run.alarms) or UNKNOWN, width), "bad" if run.alarms else "faint")]
 
 
 def _name(run: RunRecord, scene: CellContext, width: int) -> list[Part]:
@@ -254,6 +258,7 @@ FIELDS: tuple[RunColumn, ...] = (
     RunColumn("took", "took", 8, _RANK, "", _took, right=True, about="time since the first start, breaks included"),
     _words("group", "group", 12, "the group it was queued in", sort="group"),
     _words("host", "host", 12, "the computer it ran on", sort="host"),
+    RunColumn("alarms", "alarms", 16, _RANK, "", _alarms, about="the kinds of alarms that it has raised"),
     _words("reason", "reason", 24, "why it is in its state"),
     _words("notes", "notes", 24, "the first words of its notes"),
     _words("uid", "uid", 12, "the name of its folder", sort="uid"),

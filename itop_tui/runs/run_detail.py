@@ -13,7 +13,7 @@ from rich.text import Text
 from textual.message import Message
 from textual.reactive import reactive
 
-from db.records import RunRecord, RunStatus
+from db.records import ALARM_KINDS, RunRecord, RunStatus
 from itop_tui.figures import run_view
 from itop_tui.figures.format import (
     UNKNOWN,
@@ -167,6 +167,9 @@ class RunDetail(Toned):
         ]
         if run.energy_wh is not None:
             made.append(("energy", [(energy(run.energy_wh), "text")]))
+        if run.alarms:
+            said = ", ".join(ALARM_KINDS.get(kind, plain(kind, 20)) for kind in run.alarms)
+            made.append(("alarms", [(said, "bad")]))
         if run.parent_id is not None:
             made.append(("fork of", [(f"run {run.parent_id}", "text"), (f" at step {run.fork_step}", "muted")]))
         if run.group:

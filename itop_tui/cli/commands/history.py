@@ -83,6 +83,8 @@ _LAYER_COLUMNS = (
     Column("KEPT FIRST", lambda layer: metric_text("overlap_first", layer.overlap_first), right=True, rank=4),
     Column("DEAD IN", lambda layer: count(layer.dead_inputs), right=True, rank=3),
     Column("DEAD OUT", lambda layer: count(layer.dead_outputs), right=True, rank=3),
+    Column("ALIVE", lambda layer: count(layer.alive), right=True, rank=5),
+    Column("ON A PATH", lambda layer: count(layer.percolated), right=True, rank=5),
 )
 _LATEST = 20
 
@@ -232,6 +234,6 @@ def _layers_total(stats: list[LayerMaskStat]) -> list[Cell]:
         metric_text("itop_rate", sum(layer.explored for layer in stats) / whole),
         count(sum(layer.pruned for layer in stats)),
         count(sum(layer.grown for layer in stats)),
-        *[""] * 4,
+        *[""] * (len(_LAYER_COLUMNS) - 7),
     ]
     return [Text(cell, style="bold") for cell in cells]

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from db.history import metrics as metric_store
-from db.history import tested
+from db.history import raised_alarms, tested
 from db.history.declared import METRICS
 from db.paths import run_folder
 from db.records import AttemptRecord, CheckpointRecord, RunRecord, RunStatus, Series
@@ -64,7 +64,7 @@ from itop_tui.figures.format import (
     sparkline,
     steps,
 )
-from itop_tui.figures.run_view import percent_done, progress, seconds_left
+from itop_tui.figures.run_view import ALARM, alarm, percent_done, progress, seconds_left
 from itop_tui.service.code_review import CodeReview, code_reviews
 from itop_tui.service.json_shape import document, print_json
 from itop_tui.service.starting_after import with_others
@@ -107,6 +107,7 @@ def show(
         attempts = attempt_store.for_run(database, found.id)
         checkpoints = checkpoint_store.for_run(database, found.id)
         changes = change_store.for_run(database, found.id)
+        alarms = raised_alarms.for_run(database, found.id)
         test_step = tested.step_of(database, found.id)
         if test_step is None and found.test_accuracy is not None:
             test_step = found.step
@@ -117,7 +118,14 @@ def show(
         if json:
             (described,) = with_others(database, [found])
             shown = [_attempt_document(one, reviews.get(one.number)) for one in attempts]
-            more = {"test_step": test_step, "checkpoints": checkpoints, "attempts": shown, "changes": changes}
+            raised = [document(one) for one in alarms]
+            more = {
+                "alarms": raised,
+                "test_step": test_step,
+                "checkpoints": checkpoints,
+                "attempts": shown,
+                "changes": changes,
+            }
             print_json({**described, **more, "coverage": coverage})
             return 0
         out = console()
@@ -126,6 +134,8 @@ def show(
         waiting = waits_for(database, found)
     now = time.time()
     _print_title(found, out)
+    for one in alarms:
+        out.print(data(f"{ALARM} {alarm(one)}", "yellow"), soft_wrap=True)
     print_facts(_facts(found, attempts, waiting, now, test_step, coverage), out=out)
     if found.method == "dense":
         curves = {metric: curve for metric, curve in curves.items() if metric not in MASK_FIGURES}

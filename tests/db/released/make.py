@@ -77,6 +77,12 @@ INSERT INTO code_files (run_id, attempt, queued, position, path, sha256, bytes, 
 """
 
 
+_ALARMS = """
+INSERT INTO alarms (run_id, kind, layer, step, message, raised_at) VALUES (1, 'collapse', 'fc2', 100, 'gone', 1100.0);
+UPDATE runs SET alarms = 'collapse' WHERE id = 1;
+"""
+
+
 def _record(db: Database, run_id: int, attempt_id: int, first: int, last: int) -> None:
     with MetricWriter(db, run_id, attempt_id) as writer:
         for step in range(first, last + 1):
@@ -157,6 +163,8 @@ def _main() -> None:
                 connection.executescript(_METRICS)
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'run_dependencies'").fetchone():
                 connection.executescript(_DEPENDENCIES)
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alarms'").fetchone():
+                connection.executescript(_ALARMS)
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'code_files'").fetchone():
                 connection.executescript(_CODE)
             print(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])

@@ -50,11 +50,13 @@ async def test_each_cell_has_the_shade_of_its_value(rows: int, height: int) -> N
         await pilot.pause()
         gutter, plot = 10, 50
         tall = rows == 4
-        for line in range(rows if tall else -(-rows // 2)):
+        lines = height - 4 if tall else -(-rows // 2)
+        for line in range(lines):
             drawn = cells(heat.render_line(1 + line))[gutter : gutter + plot]
             for column, (character, above, below) in enumerate(drawn):
                 if tall:
-                    assert (character, below) == (" ", expected(values, line, column, plot, app.theme_variables))
+                    row = line * rows // lines  # every line belongs to a row: the map fills its place
+                    assert (character, below) == (" ", expected(values, row, column, plot, app.theme_variables))
                 else:
                     lower = min(2 * line + 1, rows - 1)
                     assert character == "▀"
@@ -78,3 +80,34 @@ async def test_other_values_and_another_theme_are_drawn_at_once() -> None:
             await pilot.pause()
             drawn = [below for _, _, below in cells(heat.render_line(1))[10:60]]
             assert drawn == [expected(values, 0, column, 50, app.theme_variables) for column in range(50)]
+
+
+async def test_a_row_of_several_lines_is_named_once() -> None:
+    heat = HeatMap()
+    async with Host(heat).run_test(size=(61, 20)) as pilot:
+        heat.show(["one", "two", "three"], STEPS, np.arange(15.0).reshape(3, 5))
+        await pilot.pause()
+        named = [heat.render_line(1 + line).text[:10].strip() for line in range(16)]
+    assert named == ["one", *[""] * 5, "two", *[""] * 4, "three", *[""] * 4]
+
+
+async def test_rows_that_have_no_room_are_reached_by_key_and_wheel() -> None:
+    heat = HeatMap()
+    async with Host(heat).run_test(size=(80, 12)) as pilot:
+        heat.title = "density"
+        heat.show([f"layer{number}" for number in range(21)], STEPS, np.random.default_rng(5).random((21, 5)))
+        heat.focus()
+        await pilot.pause()
+
+        def first() -> str:
+            return heat.render_line(1).text[:10].strip()
+
+        assert "rows 1–16 of 21" in heat.render_line(0).text
+        assert first() == "layer0"
+        await pilot.press("down")
+        assert first() == "layer2"
+        await pilot.press("end")
+        assert (first(), heat.render_line(8).text[:10].strip()) == ("layer6", "layer20")
+        assert "rows 7–21 of 21" in heat.render_line(0).text
+        await pilot.press("up", "home")
+        assert first() == "layer0"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from db.records import RunStatus
+from db.records import Alarm, RunStatus
 from itop_tui.look.toned import Part
 from itop_tui.run.header import header_lines
 from tests.itop_tui.run import made
@@ -126,3 +126,20 @@ def test_it_says_what_code_changed_before_the_run_started() -> None:
     assert "code" not in text(header_lines(made.view(), NOW, 118))
     said = text(header_lines(replace(made.view(), changed_code="size.py\x1b[2J"), NOW, 118))
     assert "code changed before it started: size.py␛[2J (W)" in said
+
+
+def test_the_first_alarms_have_a_line_each_that_is_no_wider_than_the_screen() -> None:
+    raised = tuple(
+        Alarm("collapse", f"fc{number}\x1b[2J", 1_200, "0 of 1,000 weights are active") for number in range(4)
+    )
+    view = made.view(run=made.run(alarms=("collapse",)), alarms=raised)
+    lines = header_lines(view, NOW, 78)
+    said = text(lines)
+    assert "▲ running for" in said
+    assert "▲ a layer has collapsed (fc0" in said
+    assert "at step 1,200: 0 of 1,000" in said
+    assert "and 2 more alarms" in said
+    assert "fc2" not in said
+    assert "\x1b" not in said
+    assert all(sum(cell_len(part) for part, _ in line) <= 78 for line in lines)
+    assert "▲" not in text(header_lines(made.view(), NOW, 78))

@@ -22,6 +22,7 @@ from engine.launch import submit
 from itop_tui.chart.chart import Chart
 from itop_tui.chart.heat_map import HeatMap
 from itop_tui.chart.mark_legend import MarkLegend
+from itop_tui.dialogs.chooser import Picker
 from itop_tui.dialogs.help import HelpScreen
 from itop_tui.dialogs.questions import Confirm
 from itop_tui.figures.format import figure
@@ -256,7 +257,14 @@ async def test_the_layers_and_their_heat_maps(opened: Opened) -> None:
     heat = screen.query_one(HeatMap)
     assert now(heat.display)
     await until(pilot, lambda: "fc1" in str(heat.render_line(1).text), "the heat map")
-    await pilot.press(*"vvvvvvvv")
+    assert "R_s" in heat.title, "the density is constant, so it is not what is shown first"
+    assert isinstance(screen.focused, HeatMap)
+    await pilot.press("e")
+    await until(pilot, lambda: isinstance(pilot.app.screen, Picker), "the measures")
+    await pilot.press(*"churn", "enter")
+    await until(pilot, lambda: "churn" in heat.title, "the chosen measure")
+    assert now(heat.display)
+    await pilot.press("v")
     assert not now(heat.display)
     assert table.display
 

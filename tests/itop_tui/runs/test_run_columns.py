@@ -128,6 +128,14 @@ def test_a_running_run_that_went_silent_does_not_look_like_one_that_runs() -> No
     assert run_view.state(make_run(1, "running"), NOW) == [("● running", "live")]
 
 
+@pytest.mark.parametrize("status", [*RunStatus])
+def test_a_run_that_raised_an_alarm_has_its_sign_and_still_its_state(status: RunStatus) -> None:
+    shown = run_view.state_cell(make_run(1, status.value, alarms=("collapse",)), NOW, 11)
+    assert shown[0] == ("▲", "bad")
+    assert "".join(part for part, _ in shown) == f"▲ {status.value}".ljust(11)
+    assert "".join(part for part, _ in run_view.state_cell(make_run(1, status.value), NOW, 11)) != f"▲ {status.value}"
+
+
 def test_a_name_too_long_keeps_what_tells_the_runs_of_a_sweep_apart() -> None:
     names = [f"rigl-itop-d0.05-s{seed}-lenet300-100-digits" for seed in (1, 2)]
     shown = [run_view.name(make_run(1, name=name), 14) for name in names]

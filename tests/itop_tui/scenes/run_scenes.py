@@ -82,7 +82,7 @@ RUN = (
     _tab("run-waiting", "charts", data.waiting),
     _tab("run-elsewhere", "charts", data.elsewhere),
     _tab("run-layers", "layers", made.view, "2"),
-    _tab("run-heat-map", "layers", made.view, "2", seen, "v", seen, "v"),
+    _tab("run-heat-map", "layers", made.view, "2", seen, "v"),
     _tab("run-layers-waiting", "layers", data.waiting, "2"),
     _tab("run-config", "config", data.forked, "3"),
     _tab("run-config-search", "config", data.forked, "3", "slash", *"rate"),
