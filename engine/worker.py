@@ -28,6 +28,7 @@ from db.retrying import tries
 from db.runs import attempts, checkpoints, dense_matrices, removal, runs, saved_files
 from db.session import Database
 from engine.config import continuation
+from engine.config.device_names import rank_count
 from engine.config.run_config import ConfigError, RunConfig
 from engine.config.save_target import in_the_way, target, unwritable
 from engine.launch import settle, submit
@@ -36,6 +37,7 @@ from engine.launch.exit_reasons import EXIT_NO_DATABASE, Ending, out_of_time, ow
 from engine.launch.machine import attempt_age, this_host
 from engine.launch.machine_usage import UsageReader
 from engine.launch.processes import ProcessIdentity
+from engine.launch.rank_processes import RankProcesses
 from engine.launch.start_files import absence
 from engine.training.console import say
 from engine.training.control import Control
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     import torch
 
     from engine.training.outcome import Outcome
+    from engine.training.parallel import Ranks
 
 __all__ = ["EXIT_COMPLETED", "EXIT_FAILED", "EXIT_STOPPED", "main"]
 
@@ -53,6 +56,7 @@ EXIT_COMPLETED, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
 
 _GIT_SECONDS = 0.1  # how much longer than torch git may take to say of which code this is
 _RETRY_SECONDS = 0.2  # between two tries to tell the database something
+_DEATH_SECONDS = 4.0  # how long a lost contact may take to be explained by the death of another rank
 _FINISH_SECONDS = 30.0  # how long an unavailable database is waited for; after that the warden takes over
 
 
@@ -89,7 +93,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _claim(db: Database, run_id: int, attempt_id: int | None) -> tuple[RunRecord, AttemptRecord]:
     if attempt_id is None:
         wanted = str(runs.get(db, run_id).config.get("device", "auto"))
-        device = _device_name(wanted)
+        device = _device_names(wanted, str(runs.get(db, run_id).config.get("devices", "1")))
         attempt = runs.reserve(db, run_id, host=this_host(), device=device, slots=sys.maxsize, launched=True)
         if attempt is None:
             raise StartError(f"run {run_id} is {runs.get(db, run_id).status}: only a queued run can be started")
@@ -101,11 +105,11 @@ def _claim(db: Database, run_id: int, attempt_id: int | None) -> tuple[RunRecord
     return runs.get(db, run_id), attempt
 
 
-def _device_name(wanted: str) -> str:
-    from engine.training.setup import SetupError, resolve_device
+def _device_names(wanted: str, devices: str) -> tuple[str, ...]:
+    from engine.training.setup import SetupError, reservable
 
     try:
-        return str(resolve_device(wanted))
+        return reservable(wanted, devices)
     except SetupError as error:
         raise StartError(str(error)) from None
 
@@ -121,6 +125,8 @@ class _Work:
         self._attempt = attempt
         self._control = control
         self._by_hand = by_hand
+        self._others: RankProcesses | None = None
+        self._store: object = None  # where the ranks meet, as long as they train
 
     def do(self) -> int:
         """Train, and write down the ending whatever it is."""
@@ -133,18 +139,95 @@ class _Work:
             if (over := is_over(error)) is not None:
                 say(f"{over} This process records nothing more and ends.")
                 return EXIT_FAILED
+            if (ending := self._death_behind(error)) is not None:
+                self._end(ending)
+                return EXIT_FAILED
             failure, trace = failure_of(error, own_modules(self._run.config)), traceback.format_exc()
             say(f"failed: {failure.reason}" if failure.explains_itself else f"{trace}failed: {failure.reason}")
             retry_may_help = failure.retry_may_help
             self._finish(RunStatus.FAILED, failure.reason, EXIT_FAILED, trace, retry_may_help=retry_may_help)
             return EXIT_FAILED
+        finally:
+            self._leave()
         if outcome is None:
             return EXIT_FAILED
         code = {"completed": EXIT_COMPLETED, "stopped": EXIT_STOPPED, "failed": EXIT_FAILED}[outcome.status]
         self._finish(RunStatus(outcome.status), outcome.reason, code)
         return code
 
+    # Several ranks
+
+    def _start_ranks(self) -> None:
+        """Start the other ranks of a run on several devices; they import torch while this process does."""
+        size = rank_count(str(self._run.config.get("devices") or "1"))
+        if size == 1:
+            return
+        # DDP warns of the search for unused parameters, which `engine.training.parallel` wants.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+        self._others = RankProcesses(size)
+        self._others.start()
+
+    def _join(
+        self, config: RunConfig, devices: Sequence[torch.device], start: tuple[CheckpointRecord, Any] | None
+    ) -> Ranks:
+        """Give the other ranks their work, and meet them."""
+        from engine.rank import RankWork
+        from engine.training import parallel
+
+        if self._others is None:
+            return parallel.Ranks()
+        group, self._store = parallel.offer(config.ranks)
+        work = RankWork(
+            config=config.as_dict(),
+            port=group.port,
+            device="",
+            checkpoint=None if start is None else (start[0].path, start[0].sha256),
+            fork=start is not None and start[0].run_id != self._run.id,
+        )
+        self._others.watch(self._end_from_outside)
+        self._others.send(lambda rank: {**work, "device": str(devices[rank])})
+        return group.join(0, devices[0], store=self._store)
+
+    def _death_behind(self, error: BaseException) -> Ending | None:
+        """How another rank died, where that is what an error comes from."""
+        if self._others is None:
+            return None
+        from engine.training.parallel import lost_contact
+
+        lost = lost_contact(error)
+        ending = self._others.cause(_DEATH_SECONDS if lost else 0.0)
+        return ending if lost or not failure_of(error).explains_itself else None
+
+    def _end(self, ending: Ending) -> None:
+        say(f"{ending.status}: {ending.reason}")
+        self._finish(
+            ending.status,
+            ending.reason,
+            EXIT_FAILED,
+            ending.traceback,
+            signal=ending.signal,
+            retry_may_help=ending.retry_may_help,
+        )
+
+    def _end_from_outside(self, ending: Ending) -> None:
+        """End this process where a rank died and the main thread waits for something that will not come."""
+        self._end(ending)
+        os._exit(EXIT_FAILED)
+
+    def _leave(self) -> None:
+        """Let the other ranks end, whatever they do."""
+        if self._others is None:
+            return
+        from engine.training import parallel
+
+        self._others.close()
+        parallel.leave()
+        self._others = self._store = None
+
+    # The training
+
     def _train(self) -> Outcome | None:
+        self._start_ranks()
         from engine.training import code_files
         from engine.training.code_state import Inquiry, places, program_checkout
 
@@ -171,7 +254,8 @@ class _Work:
         if config.time_limit is not None:
             left = config.time_limit - attempt_age(self._attempt)
             self._control.stop_after(left, out_of_time(config.time_limit))
-        device = self._device()
+        devices = self._devices(config)
+        device = devices[0]
         me, git = ProcessIdentity.current(), code.answer(_GIT_SECONDS)
         alive = attempts.running(
             self._db,
@@ -217,18 +301,22 @@ class _Work:
             )
             recorder = Recorder(writer, record_layers=not own)
             console = Console(config.log_interval)
-            trainer = Trainer(config, model, data, device, [recorder, keeper, console, usage, self._control])
+            callbacks = [recorder, keeper, console, usage, self._control]
+            trainer = Trainer(config, model, data, device, callbacks, self._join(config, devices, start))
             setup.set_threads(config, device, trainer.flops.dense_forward)
             if start is not None:
                 trainer.load_state_dict(start[1], fork=not own)
                 say(f"resuming from checkpoint {start[0].id}, step {trainer.step}, epoch {trainer.epoch}")
                 for line in continuation.differences(config, start[1]["config"]):
                     say(f"  {line}")
+                if (before := 1 + len(start[1].get("ranks", ()))) != config.ranks:
+                    say(f"  saved by {before} ranks, resumed by {config.ranks}: sums are rounded in another order")
             if trainer.masking is not None:
                 dense_matrices.note(self._db, self._run.id, trainer.masking.coverage.as_dict())
             self._control.save = keeper.save_now
             self._control.on_pause = lambda paused: say("paused (memory still allocated)" if paused else "resumed")
             outcome = trainer.fit()
+            self._leave()
         except BaseException:
             usage.close()
             listener.close()
@@ -268,16 +356,24 @@ class _Work:
                 gone = " (it is not used any more)" if change.after is None else ""
                 say(f"the code has changed since the run was queued: {names[change.path]}{gone}")
 
-    def _device(self) -> torch.device:
-        """The device the attempt was reserved for: where only that one is visible, it is number 0."""
+    def _devices(self, config: RunConfig) -> list[torch.device]:
+        """The device of each rank: those that the attempt was reserved for, numbered from 0 where no other is visible.
+
+        Raises:
+            StartError: They are not as many as the run asks for.
+        """
         import torch
 
         from engine.training import setup
 
-        reserved = self._attempt.device
-        if reserved.startswith("cuda") and torch.cuda.device_count() == 1:
-            reserved = "cuda:0"
-        return setup.resolve_device(reserved)
+        names = self._attempt.device.split(",")
+        if all(name.startswith("cuda") for name in names) and torch.cuda.device_count() == len(names):
+            names = [f"cuda:{index}" for index in range(len(names))]
+        if names == ["cpu"]:
+            names *= config.ranks
+        if len(names) != config.ranks:
+            raise StartError(f"devices = {config.devices!r}: the run was given {self._attempt.device}")
+        return [setup.resolve_device(name) for name in names]
 
     def _start(self) -> tuple[CheckpointRecord, dict[str, Any]] | None:
         """The state to resume from; None where the run starts from the beginning."""
@@ -300,12 +396,13 @@ class _Work:
         code: int,
         trace: str | None = None,
         *,
+        signal: int | None = None,
         retry_may_help: bool = False,
     ) -> None:
         # Started by hand, for debugging: the failure itself is wanted, not its repetition.
         retry_may_help = retry_may_help and not self._by_hand
         said = settle.attempt_files_of(self._run.uid, self._attempt).said
-        word = Ending(status, reason or "", code, ended_at=time.time(), traceback=trace, retry_may_help=retry_may_help)
+        word = Ending(status, reason or "", code, signal, time.time(), trace, retry_may_help)
         with contextlib.suppress(OSError):  # for an unavailable database: the warden passes it on
             write_json(said, word.as_dict())
         taken = self._insist(
@@ -315,6 +412,7 @@ class _Work:
                 status=status,
                 reason=reason,
                 exit_code=code,
+                signal=signal,
                 traceback=trace,
                 retry_may_help=retry_may_help,
             ),
