@@ -92,6 +92,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _claim(db: Database, run_id: int, attempt_id: int | None) -> tuple[RunRecord, AttemptRecord]:
     if attempt_id is None:
+        if "TORCHELASTIC_RUN_ID" in os.environ:
+            raise StartError("itop starts the processes of a run itself: set devices, and do not use torchrun")
         wanted = str(runs.get(db, run_id).config.get("device", "auto"))
         device = _device_names(wanted, str(runs.get(db, run_id).config.get("devices", "1")))
         attempt = runs.reserve(db, run_id, host=this_host(), device=device, slots=sys.maxsize, launched=True)

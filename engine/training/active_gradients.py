@@ -38,7 +38,8 @@ class ActiveGradients:
 
     def attach(self, model: DistributedDataParallel) -> None:
         """Add up the gradients of this model, once for each."""
-        model.register_comm_hook(None, self._reduce)
+        # DDP reads annotations of a hook, and takes none that are written as text: a lambda has none.
+        model.register_comm_hook(None, lambda _state, bucket: self._reduce(bucket))
 
     def share(self) -> float:
         """Return the numbers exchanged since the last call, as a share of all gradients."""
@@ -46,7 +47,7 @@ class ActiveGradients:
         self._sent = self._whole = 0
         return share
 
-    def _reduce(self, _state: object, bucket: GradBucket) -> Future[Tensor]:
+    def _reduce(self, bucket: GradBucket) -> Future[Tensor]:
         buffer, masking = bucket.buffer(), self._masking()
         ranks = distributed.get_world_size()
         self._whole += buffer.numel()
