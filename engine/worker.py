@@ -18,6 +18,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,6 @@ from db.retrying import tries
 from db.runs import attempts, checkpoints, dense_matrices, removal, runs, saved_files
 from db.session import Database
 from engine.config import continuation
-from engine.config.device_names import rank_count
 from engine.config.run_config import ConfigError, RunConfig
 from engine.config.save_target import in_the_way, target, unwritable
 from engine.launch import settle, submit
@@ -37,18 +37,17 @@ from engine.launch.exit_reasons import EXIT_NO_DATABASE, Ending, out_of_time, ow
 from engine.launch.machine import attempt_age, this_host
 from engine.launch.machine_usage import UsageReader
 from engine.launch.processes import ProcessIdentity
-from engine.launch.rank_processes import RankProcesses
 from engine.launch.start_files import absence
 from engine.training.console import say
 from engine.training.control import Control
 from engine.training.listener import Listener, obey_signals
 from engine.worker_failures import StartError, failure_of, is_over
+from engine.worker_ranks import OtherRanks
 
 if TYPE_CHECKING:
     import torch
 
     from engine.training.outcome import Outcome
-    from engine.training.parallel import Ranks
 
 __all__ = ["EXIT_COMPLETED", "EXIT_FAILED", "EXIT_STOPPED", "main"]
 
@@ -56,7 +55,6 @@ EXIT_COMPLETED, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
 
 _GIT_SECONDS = 0.1  # how much longer than torch git may take to say of which code this is
 _RETRY_SECONDS = 0.2  # between two tries to tell the database something
-_DEATH_SECONDS = 4.0  # how long a lost contact may take to be explained by the death of another rank
 _FINISH_SECONDS = 30.0  # how long an unavailable database is waited for; after that the warden takes over
 
 
@@ -127,8 +125,7 @@ class _Work:
         self._attempt = attempt
         self._control = control
         self._by_hand = by_hand
-        self._others: RankProcesses | None = None
-        self._store: object = None  # where the ranks meet, as long as they train
+        self._others = OtherRanks(run.config)
 
     def do(self) -> int:
         """Train, and write down the ending whatever it is."""
@@ -141,7 +138,7 @@ class _Work:
             if (over := is_over(error)) is not None:
                 say(f"{over} This process records nothing more and ends.")
                 return EXIT_FAILED
-            if (ending := self._death_behind(error)) is not None:
+            if (ending := self._others.death_behind(error)) is not None:
                 self._end(ending)
                 return EXIT_FAILED
             failure, trace = failure_of(error, own_modules(self._run.config)), traceback.format_exc()
@@ -150,55 +147,12 @@ class _Work:
             self._finish(RunStatus.FAILED, failure.reason, EXIT_FAILED, trace, retry_may_help=retry_may_help)
             return EXIT_FAILED
         finally:
-            self._leave()
+            self._others.leave()
         if outcome is None:
             return EXIT_FAILED
         code = {"completed": EXIT_COMPLETED, "stopped": EXIT_STOPPED, "failed": EXIT_FAILED}[outcome.status]
         self._finish(RunStatus(outcome.status), outcome.reason, code)
         return code
-
-    # Several ranks
-
-    def _start_ranks(self) -> None:
-        """Start the other ranks of a run on several devices; they import torch while this process does."""
-        size = rank_count(str(self._run.config.get("devices") or "1"))
-        if size == 1:
-            return
-        # DDP warns of the search for unused parameters, which `engine.training.parallel` wants.
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-        self._others = RankProcesses(size)
-        self._others.start()
-
-    def _join(
-        self, config: RunConfig, devices: Sequence[torch.device], start: tuple[CheckpointRecord, Any] | None
-    ) -> Ranks:
-        """Give the other ranks their work, and meet them."""
-        from engine.rank import RankWork
-        from engine.training import parallel
-
-        if self._others is None:
-            return parallel.Ranks()
-        group, self._store = parallel.offer(config.ranks)
-        work = RankWork(
-            config=config.as_dict(),
-            port=group.port,
-            device="",
-            checkpoint=None if start is None else (start[0].path, start[0].sha256),
-            fork=start is not None and start[0].run_id != self._run.id,
-        )
-        self._others.watch(self._end_from_outside)
-        self._others.send(lambda rank: {**work, "device": str(devices[rank])})
-        return group.join(0, devices[0], store=self._store)
-
-    def _death_behind(self, error: BaseException) -> Ending | None:
-        """How another rank died, where that is what an error comes from."""
-        if self._others is None:
-            return None
-        from engine.training.parallel import lost_contact
-
-        lost = lost_contact(error)
-        ending = self._others.cause(_DEATH_SECONDS if lost else 0.0)
-        return ending if lost or not failure_of(error).explains_itself else None
 
     def _end(self, ending: Ending) -> None:
         say(f"{ending.status}: {ending.reason}")
@@ -216,20 +170,8 @@ class _Work:
         self._end(ending)
         os._exit(EXIT_FAILED)
 
-    def _leave(self) -> None:
-        """Let the other ranks end, whatever they do."""
-        if self._others is None:
-            return
-        from engine.training import parallel
-
-        self._others.close()
-        parallel.leave()
-        self._others = self._store = None
-
-    # The training
-
     def _train(self) -> Outcome | None:
-        self._start_ranks()
+        self._others.start()
         from engine.training import code_files
         from engine.training.code_state import Inquiry, places, program_checkout
 
@@ -240,6 +182,7 @@ class _Work:
 
         from db.history.writer import MetricWriter
         from engine.config.user_imports import executed
+        from engine.data.load import is_here
         from engine.training import provenance, setup
         from engine.training.checkpointer import Checkpointer
         from engine.training.console import Console
@@ -284,12 +227,17 @@ class _Work:
         try:
             start = self._start()
             setup.prepare_process(config, device)
+            own = start is not None and start[0].run_id == self._run.id
+            give_work = partial(
+                self._others.give_work, config, devices, None if start is None else start[0], fork=not own
+            )
+            if is_here(config.data, config.data_dir):  # else they wait until it has been downloaded, once
+                give_work()
             data = setup.load_data(config, device)
             model = setup.make_model(config, data.info, load=start is None)
             built_from = code_files.snapshot(*named, ran=executed())
             if built_from != files:  # some are imported in a way that no statement shows
                 self._keep_code(code_files.with_tracked(built_from, git.tracked))
-            own = start is not None and start[0].run_id == self._run.id
             if start is not None:
                 setup.load_weights(model, start[1]["model"], source=f"checkpoint {start[0].id}")
             keeper = Checkpointer(
@@ -304,7 +252,8 @@ class _Work:
             recorder = Recorder(writer, record_layers=not own)
             console = Console(config.log_interval)
             callbacks = [recorder, keeper, console, usage, self._control]
-            trainer = Trainer(config, model, data, device, callbacks, self._join(config, devices, start))
+            give_work()
+            trainer = Trainer(config, model, data, device, callbacks, self._others.join(device, self._end_from_outside))
             setup.set_threads(config, device, trainer.flops.dense_forward)
             if start is not None:
                 trainer.load_state_dict(start[1], fork=not own)
@@ -318,7 +267,7 @@ class _Work:
             self._control.save = keeper.save_now
             self._control.on_pause = lambda paused: say("paused (memory still allocated)" if paused else "resumed")
             outcome = trainer.fit()
-            self._leave()
+            self._others.leave(done=True)
         except BaseException:
             usage.close()
             listener.close()

@@ -136,10 +136,9 @@ class RankProcesses:
             self._changed.wait_for(lambda: any(not death.is_echo for death in self._deaths), left)
             return self._first().ending(self._size)
 
-    def close(self) -> None:
-        """Let those that are done end, and end the others."""
+    def close(self, *, done: bool) -> None:
+        """End them, at once unless they are `done` and end by themselves."""
         with self._changed:
-            done = not self._deaths
             self._closing = True
             self._changed.notify_all()
         deadline = time.monotonic() + (_LEAVE_SECONDS if done else 0.0)

@@ -16,12 +16,13 @@ from engine.launch.processes import host_name
 from engine.launch.settle import reconcile
 from tests.engine.worker_runs import assert_one_run, create, failed, finished, started, trained, wait_for
 
+EPOCHS = 8
 NOISY = {
     "model": "tests.engine.training.models:noisy",
     "sparse": True,
     "growth": "gradient",
     "batch_size": 40,
-    "epochs": 12,
+    "epochs": EPOCHS,
     "devices": "2",
 }
 
@@ -44,7 +45,7 @@ def resumed(db: Database, run: RunRecord) -> RunRecord:
 def test_ranks_that_are_killed_leave_a_reason_and_a_run_that_resumes_bit_identical(db: Database) -> None:
     whole = trained(db, **NOISY)
     run = create(db, **NOISY)
-    per_epoch = whole.step // 12
+    per_epoch = whole.step // EPOCHS
 
     with started(db, run) as process:
         begun(db, run, per_epoch)

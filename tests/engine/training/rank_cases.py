@@ -24,7 +24,7 @@ class Case:
 
 
 def _rule(**settings: Any) -> Case:
-    return Case({**MODEL, "sparse": True, "max_steps": 7, "epochs": 2, **settings})
+    return Case({**MODEL, "sparse": True, "max_steps": 7, "epochs": 1, **settings})
 
 
 RULES: dict[str, Case] = {

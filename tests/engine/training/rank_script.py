@@ -57,6 +57,7 @@ class Laboratory:
         self.rank = rank
         self.folder = folder
         self.joined = 0
+        self.read = setup.load_data(config(), CPU)
         where = folder / "port"
         if rank == 0:
             self.store = distributed.TCPStore("127.0.0.1", 0, max(SIZES), is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
@@ -84,13 +85,10 @@ class Laboratory:
         """A trainer made as `engine.rank` makes it; rank 0 alone has callbacks."""
         settings = config(**case.settings, devices=str(ranks.size))
         setup.prepare_process(settings, CPU)
-        model = setup.make_model(settings, self.data(case).info)
-        trainer = Trainer(settings, model, self.data(case), CPU, callbacks if ranks.rank == 0 else (), ranks)
+        model = setup.make_model(settings, self.read.info)
+        trainer = Trainer(settings, model, self.read, CPU, callbacks if ranks.rank == 0 else (), ranks)
         seed_rank(settings.seed, ranks.rank)
         return trainer
-
-    def data(self, case: Case) -> Any:
-        return setup.load_data(config(**case.settings), CPU)
 
     def train(self, name: str, case: Case, size: int) -> None:
         """Train a case to its end, and write down the state, what would be recorded, and this rank's masks."""
