@@ -16,8 +16,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +29,11 @@ from engine.sparsity import LayerStats
 from engine.training import state
 from engine.training.accounting import FlopsMeter, layer_stats
 from engine.training.active_gradients import ActiveGradients
+from engine.training.backward import Backward, groups
 from engine.training.callbacks import Callback
 from engine.training.evaluate import Evaluation, Interrupted, evaluate
 from engine.training.learning_rate import LearningRate
-from engine.training.optim import build_optimizer, l1_penalty, penalised, set_learning_rate
+from engine.training.optim import build_optimizer, penalised, set_learning_rate
 from engine.training.outcome import Best, Outcome, TestFigures
 from engine.training.parallel import Ranks, Size, Step, Wish, synchronised
 from engine.training.results import EpochResult, EpochSums, MetricStream, StepHeader, StepResult, Throughput
@@ -41,8 +41,6 @@ from engine.training.setup import make_masking
 from engine.training.state import copy_state
 
 __all__ = ["Trainer"]
-
-Item = TypeVar("Item")
 
 
 class _Stopped(Exception):  # noqa: N818 - a way out of the loop, no error
@@ -98,9 +96,9 @@ class Trainer:
         # Of a module torch.compile makes a module, which its types do not say.
         self._computed: nn.Module = torch.compile(self.model) if config.compile else self.model  # type: ignore[assignment]
         self._forward = self.ranks.around(self._computed)
-        self.criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
         self.optimizer = build_optimizer(self.model, config)
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+        self._backward = Backward(config, self._forward, self.scaler, self.ranks, self.autocast)
 
         self.steps_per_epoch = config.steps_in_epoch(len(data.train))
         self.total_steps = config.total_epochs * self.steps_per_epoch
@@ -170,7 +168,7 @@ class Trainer:
         self.model.train()
         self.throughput.restart()
         batches = self._batches("train", self.config.batch_size, epoch=self.epoch, start=self.batch)
-        for group in _groups(batches, self.config.accumulate):
+        for group in groups(batches, self.config.accumulate):
             if self.step >= self.last_step:
                 return
             self._train_step(group)
@@ -183,24 +181,7 @@ class Trainer:
         set_learning_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
         samples = sum(size.whole for _, _, size in group)
-        losses, hits = [], []
-        for number, (inputs, targets, size) in enumerate(group, 1):
-            with self.ranks.unsynced(self._forward, last=number == len(group)):
-                with self.autocast():
-                    logits = self._forward(inputs)
-                    loss = self.criterion(logits, targets)
-                objective = self.ranks.weighted(loss, size)
-                if self.config.l1:
-                    objective = objective + self.config.l1 * l1_penalty(self._penalised)
-                loss = self.ranks.counted(loss.detach(), size, mean=True)
-                if len(group) > 1:
-                    share = size.whole / samples
-                    loss, objective = loss * share, objective * share
-                self.scaler.scale(objective).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            losses.append(loss)
-            correct = (logits.detach().argmax(1) == targets).sum()
-            hits.append(self.ranks.counted(correct, size, mean=False))
-
+        loss, correct = self._backward(group, self._penalised)
         if self.config.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             clip = nn.utils.clip_grad_norm_ if self.masking is None else self.masking.clip_grad_norm_
@@ -233,7 +214,7 @@ class Trainer:
         recorded = {name: self._recorded.pop(name) for name in tuple(self._recorded)}
         if self._exchange is not None:
             recorded["gradients_sent"] = self._exchange.share()
-        self._push(self.ranks.push((header, {"loss": _total(losses), "correct": _total(hits), **recorded}), self._wish))
+        self._push(self.ranks.push((header, {"loss": loss, "correct": correct, **recorded}), self._wish))
         if update is not None:
             for callback in self.callbacks:
                 callback.on_mask_update(self, update)
@@ -463,17 +444,6 @@ class Trainer:
             if reason is not None:
                 self.stop(reason)
         return self.ranks.anyone(self._stop_reason is not None)
-
-
-def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield lists of ``size`` items; the last takes what is left."""
-    iterator = iter(items)
-    while group := list(islice(iterator, size)):
-        yield group
-
-
-def _total(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.stack(list(parts)).sum()
 
 
 def _name(value: float) -> str:
