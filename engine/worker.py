@@ -18,6 +18,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ from engine.training.console import say
 from engine.training.control import Control
 from engine.training.listener import Listener, obey_signals
 from engine.worker_failures import StartError, failure_of, is_over
+from engine.worker_ranks import OtherRanks
 
 if TYPE_CHECKING:
     import torch
@@ -88,8 +90,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _claim(db: Database, run_id: int, attempt_id: int | None) -> tuple[RunRecord, AttemptRecord]:
     if attempt_id is None:
+        if "TORCHELASTIC_RUN_ID" in os.environ:
+            raise StartError("itop starts the processes of a run itself: set devices, and do not use torchrun")
         wanted = str(runs.get(db, run_id).config.get("device", "auto"))
-        device = _device_name(wanted)
+        device = _device_names(wanted, str(runs.get(db, run_id).config.get("devices", "1")))
         attempt = runs.reserve(db, run_id, host=this_host(), device=device, slots=sys.maxsize, launched=True)
         if attempt is None:
             raise StartError(f"run {run_id} is {runs.get(db, run_id).status}: only a queued run can be started")
@@ -101,11 +105,11 @@ def _claim(db: Database, run_id: int, attempt_id: int | None) -> tuple[RunRecord
     return runs.get(db, run_id), attempt
 
 
-def _device_name(wanted: str) -> str:
-    from engine.training.setup import SetupError, resolve_device
+def _device_names(wanted: str, devices: str) -> tuple[str, ...]:
+    from engine.training.setup import SetupError, reservable
 
     try:
-        return str(resolve_device(wanted))
+        return reservable(wanted, devices)
     except SetupError as error:
         raise StartError(str(error)) from None
 
@@ -121,6 +125,7 @@ class _Work:
         self._attempt = attempt
         self._control = control
         self._by_hand = by_hand
+        self._others = OtherRanks(run.config)
 
     def do(self) -> int:
         """Train, and write down the ending whatever it is."""
@@ -133,18 +138,40 @@ class _Work:
             if (over := is_over(error)) is not None:
                 say(f"{over} This process records nothing more and ends.")
                 return EXIT_FAILED
+            if (ending := self._others.death_behind(error)) is not None:
+                self._end(ending)
+                return EXIT_FAILED
             failure, trace = failure_of(error, own_modules(self._run.config)), traceback.format_exc()
             say(f"failed: {failure.reason}" if failure.explains_itself else f"{trace}failed: {failure.reason}")
             retry_may_help = failure.retry_may_help
             self._finish(RunStatus.FAILED, failure.reason, EXIT_FAILED, trace, retry_may_help=retry_may_help)
             return EXIT_FAILED
+        finally:
+            self._others.leave()
         if outcome is None:
             return EXIT_FAILED
         code = {"completed": EXIT_COMPLETED, "stopped": EXIT_STOPPED, "failed": EXIT_FAILED}[outcome.status]
         self._finish(RunStatus(outcome.status), outcome.reason, code)
         return code
 
+    def _end(self, ending: Ending) -> None:
+        say(f"{ending.status}: {ending.reason}")
+        self._finish(
+            ending.status,
+            ending.reason,
+            EXIT_FAILED,
+            ending.traceback,
+            signal=ending.signal,
+            retry_may_help=ending.retry_may_help,
+        )
+
+    def _end_from_outside(self, ending: Ending) -> None:
+        """End this process where a rank died and the main thread waits for something that will not come."""
+        self._end(ending)
+        os._exit(EXIT_FAILED)
+
     def _train(self) -> Outcome | None:
+        self._others.start()
         from engine.training import code_files
         from engine.training.code_state import Inquiry, places, program_checkout
 
@@ -156,6 +183,7 @@ class _Work:
         from db.history.writer import MetricWriter
         from engine.alarms.watching import watch_of
         from engine.config.user_imports import executed
+        from engine.data.load import is_here
         from engine.training import provenance, setup
         from engine.training.checkpointer import Checkpointer
         from engine.training.console import Console
@@ -172,7 +200,8 @@ class _Work:
         if config.time_limit is not None:
             left = config.time_limit - attempt_age(self._attempt)
             self._control.stop_after(left, out_of_time(config.time_limit))
-        device = self._device()
+        devices = self._devices(config)
+        device = devices[0]
         me, git = ProcessIdentity.current(), code.answer(_GIT_SECONDS)
         alive = attempts.running(
             self._db,
@@ -199,12 +228,17 @@ class _Work:
         try:
             start = self._start()
             setup.prepare_process(config, device)
+            own = start is not None and start[0].run_id == self._run.id
+            give_work = partial(
+                self._others.give_work, config, devices, None if start is None else start[0], fork=not own
+            )
+            if is_here(config.data, config.data_dir):  # else they wait until it has been downloaded, once
+                give_work()
             data = setup.load_data(config, device)
             model = setup.make_model(config, data.info, load=start is None)
             built_from = code_files.snapshot(*named, ran=executed())
             if built_from != files:  # some are imported in a way that no statement shows
                 self._keep_code(code_files.with_tracked(built_from, git.tracked))
-            own = start is not None and start[0].run_id == self._run.id
             if start is not None:
                 setup.load_weights(model, start[1]["model"], source=f"checkpoint {start[0].id}")
             keeper = Checkpointer(
@@ -218,18 +252,23 @@ class _Work:
             )
             recorder = Recorder(writer, record_layers=not own, watch=watch_of(self._db, self._run.id))
             console = Console(config.log_interval)
-            trainer = Trainer(config, model, data, device, [recorder, keeper, console, usage, self._control])
+            callbacks = [recorder, keeper, console, usage, self._control]
+            give_work()
+            trainer = Trainer(config, model, data, device, callbacks, self._others.join(device, self._end_from_outside))
             setup.set_threads(config, device, trainer.flops.dense_forward)
             if start is not None:
                 trainer.load_state_dict(start[1], fork=not own)
                 say(f"resuming from checkpoint {start[0].id}, step {trainer.step}, epoch {trainer.epoch}")
                 for line in continuation.differences(config, start[1]["config"]):
                     say(f"  {line}")
+                if (before := 1 + len(start[1].get("ranks", ()))) != config.ranks:
+                    say(f"  saved by {before} ranks, resumed by {config.ranks}: sums are rounded in another order")
             if trainer.masking is not None:
                 dense_matrices.note(self._db, self._run.id, trainer.masking.coverage.as_dict())
             self._control.save = keeper.save_now
             self._control.on_pause = lambda paused: say("paused (memory still allocated)" if paused else "resumed")
             outcome = trainer.fit()
+            self._others.leave(done=True)
         except BaseException:
             usage.close()
             listener.close()
@@ -269,16 +308,24 @@ class _Work:
                 gone = " (it is not used any more)" if change.after is None else ""
                 say(f"the code has changed since the run was queued: {names[change.path]}{gone}")
 
-    def _device(self) -> torch.device:
-        """The device the attempt was reserved for: where only that one is visible, it is number 0."""
+    def _devices(self, config: RunConfig) -> list[torch.device]:
+        """The device of each rank: those that the attempt was reserved for, numbered from 0 where no other is visible.
+
+        Raises:
+            StartError: They are not as many as the run asks for.
+        """
         import torch
 
         from engine.training import setup
 
-        reserved = self._attempt.device
-        if reserved.startswith("cuda") and torch.cuda.device_count() == 1:
-            reserved = "cuda:0"
-        return setup.resolve_device(reserved)
+        names = self._attempt.device.split(",")
+        if all(name.startswith("cuda") for name in names) and torch.cuda.device_count() == len(names):
+            names = [f"cuda:{index}" for index in range(len(names))]
+        if names == ["cpu"]:
+            names *= config.ranks
+        if len(names) != config.ranks:
+            raise StartError(f"devices = {config.devices!r}: the run was given {self._attempt.device}")
+        return [setup.resolve_device(name) for name in names]
 
     def _start(self) -> tuple[CheckpointRecord, dict[str, Any]] | None:
         """The state to resume from; None where the run starts from the beginning."""
@@ -301,12 +348,13 @@ class _Work:
         code: int,
         trace: str | None = None,
         *,
+        signal: int | None = None,
         retry_may_help: bool = False,
     ) -> None:
         # Started by hand, for debugging: the failure itself is wanted, not its repetition.
         retry_may_help = retry_may_help and not self._by_hand
         said = settle.attempt_files_of(self._run.uid, self._attempt).said
-        word = Ending(status, reason or "", code, ended_at=time.time(), traceback=trace, retry_may_help=retry_may_help)
+        word = Ending(status, reason or "", code, signal, time.time(), trace, retry_may_help)
         with contextlib.suppress(OSError):  # for an unavailable database: the warden passes it on
             write_json(said, word.as_dict())
         taken = self._insist(
@@ -316,6 +364,7 @@ class _Work:
                 status=status,
                 reason=reason,
                 exit_code=code,
+                signal=signal,
                 traceback=trace,
                 retry_may_help=retry_may_help,
             ),

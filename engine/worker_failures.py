@@ -107,10 +107,11 @@ def _explained() -> tuple[type[Exception], ...]:
     """An error that explains itself: a traceback adds nothing."""
     from engine.data import DataError
     from engine.models import ModelError
+    from engine.sparsity.ranks import MasksDifferError
     from engine.training.setup import SetupError
     from engine.training.state import TrainingError
 
-    return DataError, ModelError, SetupError, StartError, StoreError, TrainingError
+    return DataError, MasksDifferError, ModelError, SetupError, StartError, StoreError, TrainingError
 
 
 def _last_line(error: BaseException) -> str:

@@ -90,6 +90,15 @@ _STEP: tuple[Metric, ...] = (
     Metric("learning_rate", "learning rate", "lr", "learning rate", logarithmic=True),
     Metric("density", "density", "density", "share of weights", percent=True, form="share"),
     Metric("samples_per_second", "samples/s", "samples/s", "samples/s", form="rate", noisy=True),
+    Metric(
+        "gradients_sent",
+        "gradients exchanged by the devices",
+        "exchanged",
+        "share of gradients",
+        percent=True,
+        form="share",
+        short="gradients exchanged",
+    ),
 )
 
 STEP_COLUMNS = ("loss", "accuracy", "learning_rate", "death_rate", "density", "itop_rate", "samples_per_second")

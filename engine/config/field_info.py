@@ -122,7 +122,9 @@ def irrelevant_because(settings: Mapping[str, Any], name: str) -> str | None:
     if name == "decay_frequency":
         return "the published code never reads it"
     value = {field: settings.get(field, info.default) for field, info in RunConfig.model_fields.items()}
-    if name in _SPARSE_FIELDS and not value["sparse"]:
+    if name in ("sync_batchnorm", "reduce_active") and str(value["devices"]) == "1":
+        return "only on several devices"
+    if name in _SPARSE_FIELDS | {"reduce_active"} and not value["sparse"]:
         return "only for sparse runs"
     if name in _UPDATE_FIELDS and value["fix"]:
         return "the mask is fixed"

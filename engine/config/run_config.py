@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError, model_validator
 
+from engine.config import device_names, rules
 from engine.config.catalogue import DATASETS, MODELS, steps_per_epoch, validation_size
 from engine.config.references import reference_problem
 from engine.config.run_settings import RunSettings
@@ -64,10 +65,33 @@ class RunConfig(RunSettings):
             yield "warmup_epochs", f"must be fewer than the {self.total_epochs} epochs of the whole run"
         if self.start_epoch > self.total_epochs:
             yield "start_epoch", f"must be one of the {self.total_epochs} epochs of the whole run"
+        yield from self._devices_disagree()
         if self.model in MODELS and self.data in DATASETS:
             reason = MODELS[self.model].fits(DATASETS[self.data])
             if reason is not None:
                 yield "model", reason
+
+    def _devices_disagree(self) -> Iterable[tuple[str, str]]:
+        if self.gpu_names and self.device not in ("auto", "cuda"):
+            yield "devices", f"names GPUs, and device is {self.device}: leave device at auto"
+        elif self.ranks > 1 and not self.gpu_names and self.device.startswith("cuda:"):
+            yield "devices", f"asks for {self.ranks} devices, and device is the one GPU {self.device}: name all of them"
+        if self.reduce_active and self.sparse:
+            reads = [rule for rule in self._reading_rules() if "momentum" in rule[1].needs]
+            if reads:
+                (name, _), value = reads[0], getattr(self, reads[0][0])
+                yield (
+                    "reduce_active",
+                    f"must be off with {name} {value}, which ranks inactive weights by the gradients of every step",
+                )
+
+    def _reading_rules(self) -> Iterable[tuple[str, rules.RuleInfo]]:
+        """Yields the rules that the run's mask updates follow, each with its field."""
+        if self.fix or self.sparse_init == "GMP":
+            return
+        yield "growth", rules.GROWTH[self.growth]
+        yield "death", rules.DEATH[self.death]
+        yield "redistribution", rules.REDISTRIBUTION[self.redistribution]
 
     # ------------------------------------------------------------------ building and showing
     @classmethod
@@ -120,14 +144,24 @@ class RunConfig(RunSettings):
             return "GMP"
         if self.fix:
             return "static"
-        rules = (self.growth, self.death, self.redistribution)
-        if rules in (("random", "magnitude", "none"), ("random", "SET", "none")):
+        chosen = (self.growth, self.death, self.redistribution)
+        if chosen in (("random", "magnitude", "none"), ("random", "SET", "none")):
             return "SET-ITOP"
-        if rules == ("gradient", "magnitude", "none"):
+        if chosen == ("gradient", "magnitude", "none"):
             return "RigL-ITOP"
-        if rules == ("momentum", "magnitude", "momentum"):
+        if chosen == ("momentum", "magnitude", "momentum"):
             return "SNFS"
-        return "+".join(rules[:2] if self.redistribution == "none" else rules)
+        return "+".join(chosen[:2] if self.redistribution == "none" else chosen)
+
+    @property
+    def gpu_names(self) -> tuple[str, ...]:
+        """The GPUs that `devices` names; empty where it is a number."""
+        return device_names.gpu_names(self.devices)
+
+    @property
+    def ranks(self) -> int:
+        """How many processes train the run together, one on each device."""
+        return device_names.rank_count(self.devices)
 
     @property
     def total_epochs(self) -> int:

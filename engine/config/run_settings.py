@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-from engine.config import durations, layer_names, rules
+from engine.config import device_names, durations, layer_names, rules
 from engine.config.catalogue import canonical_dataset, canonical_model
 from engine.config.setting import Section, known, setting, spelled_like
-from engine.spelling import hint
 
 __all__ = ["RunSettings"]
 
@@ -33,16 +32,6 @@ else:  # a type checker wants the choices written out; these are those that engi
     DecaySchedule = Literal[rules.choices(rules.SCHEDULES)]
 Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
 Precision = Literal["fp32", "bf16", "fp16"]
-
-
-def _device(value: str) -> str:
-    name = value.strip().lower()
-    if name.startswith("cuda:") and not name.removeprefix("cuda:").isdecimal():
-        raise ValueError("must be auto, cpu, cuda, or cuda:N with the number of a GPU")
-    if name not in ("auto", "cpu", "cuda") and not name.startswith("cuda:"):
-        meant = "; did you mean cuda?" if "gpu" in name else hint(name, ["auto", "cpu", "cuda"])
-        raise ValueError(f"must be auto, cpu, cuda, or cuda:N with the number of a GPU{meant}")
-    return name
 
 
 def _time_limit(value: object) -> object:
@@ -343,10 +332,37 @@ class RunSettings(BaseModel):
         ge=0,
         le=2**32 - 1,
     )
-    device: Annotated[str, AfterValidator(_device)] = setting(
+    device: Annotated[str, AfterValidator(device_names.device_name)] = setting(
         "auto",
         Section.RUN,
         "auto (a free GPU, else the CPU), cpu, cuda, or cuda:N.",
+        in_recipe=False,
+        resumable=True,
+    )
+    devices: Annotated[str, BeforeValidator(device_names.devices_text)] = setting(
+        "1",
+        Section.RUN,
+        "How many devices train the run together, each a part of every batch: a number, or GPUs by name as in "
+        "cuda:0,1. On the CPU: how many processes. batch_size stays that of the whole run.",
+        short="the devices that train it together",
+        in_recipe=False,
+        resumable=True,
+        allowed=device_names.ALLOWED,
+    )
+    sync_batchnorm: bool = setting(
+        False,
+        Section.RUN,
+        "On several GPUs, normalise by the figures of the whole batch (SyncBatchNorm). Off: by those of each GPU's "
+        "part of it.",
+        label="SyncBatchNorm",
+        short="batch norm sees the batch of all devices",
+    )
+    reduce_active: bool = setting(
+        False,
+        Section.RUN,
+        "On several devices, exchange only the gradients of active weights; where a mask update reads gradients, that "
+        "step exchanges all of them.",
+        short="devices exchange active gradients only",
         in_recipe=False,
         resumable=True,
     )

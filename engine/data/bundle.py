@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from engine.config.catalogue import DatasetInfo, steps_per_epoch
-from engine.data.order import batch_bounds, epoch_order
+from engine.data.order import WHOLE, Share, batch_bounds, epoch_order
 from engine.data.transforms import CropFlip, Normalisation, to_device
 
 __all__ = ["Batch", "DataBundle", "Part", "Split", "TensorSplit"]
@@ -46,12 +46,14 @@ class Split(Protocol):
         """Return the same part without augmentation."""
         ...
 
-    def shuffled(self, batch_size: int, *, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Yield the augmented batches of one epoch in random order, from batch `start` on."""
+    def shuffled(
+        self, batch_size: int, *, seed: int, epoch: int, start: int = 0, share: Share = WHOLE
+    ) -> Iterator[Batch]:
+        """Yield the augmented batches of one epoch in random order, from batch `start` on: what `share` reads."""
         ...
 
-    def in_order(self, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
-        """Yield plain batches in the order of the files, from batch `start` on."""
+    def in_order(self, batch_size: int, *, start: int = 0, share: Share = WHOLE) -> Iterator[Batch]:
+        """Yield plain batches in the order of the files, from batch `start` on: what `share` reads of each."""
         ...
 
 
@@ -93,7 +95,9 @@ class TensorSplit:
         """Return the same part without augmentation."""
         return replace(self, augment=None)
 
-    def shuffled(self, batch_size: int, *, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def shuffled(
+        self, batch_size: int, *, seed: int, epoch: int, start: int = 0, share: Share = WHOLE
+    ) -> Iterator[Batch]:
         """Yield the augmented batches of one epoch in random order, from batch `start` on.
 
         The order and every draw are copied to the device once, at the beginning; a batch then costs a few kernels
@@ -102,16 +106,18 @@ class TensorSplit:
         device = self.targets.device
         order = to_device(epoch_order(len(self), seed, epoch), device)
         draws = None if self.augment is None else self.augment.draw(len(self), seed, epoch).to(device)
-        for first, last in batch_bounds(len(self), batch_size, start):
+        for batch in batch_bounds(len(self), batch_size, start):
+            first, last = share.read(*batch)
             picked = order[first:last]
             images = self.inputs.index_select(0, picked)
             if self.augment is not None and draws is not None:
                 images = self.augment(images, draws[first:last])
             yield self._finish(images), self.targets.index_select(0, picked)
 
-    def in_order(self, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
+    def in_order(self, batch_size: int, *, start: int = 0, share: Share = WHOLE) -> Iterator[Batch]:
         """Yield plain batches in the order of the files, from batch `start` on."""
-        for first, last in batch_bounds(len(self), batch_size, start):
+        for batch in batch_bounds(len(self), batch_size, start):
+            first, last = share.read(*batch)
             yield self._finish(self.inputs[first:last]), self.targets[first:last].clone()
 
     def _finish(self, images: Tensor) -> Tensor:
@@ -129,6 +135,7 @@ class DataBundle:
         test: The test set, never augmented.
         seed: Decides the order and the augmentation of every epoch.
         device: Where batches are made.
+        share: Which part of every batch is read here.
     """
 
     info: DatasetInfo
@@ -137,6 +144,7 @@ class DataBundle:
     test: Split
     seed: int
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    share: Share = WHOLE
 
     def to(self, device: torch.device | str) -> DataBundle:
         """Return the same data with its batches made on `device`; sets that fit are moved there whole."""
@@ -148,6 +156,10 @@ class DataBundle:
             test=self.test.to(device),
             device=device,
         )
+
+    def shared(self, share: Share) -> DataBundle:
+        """Return the same data, of whose batches a share is read."""
+        return replace(self, share=share)
 
     def part(self, name: Part) -> Split:
         """Return one part.
@@ -179,5 +191,11 @@ class DataBundle:
         """
         split = self.part(name)
         if name == "train":
-            return split.shuffled(batch_size, seed=self.seed, epoch=epoch, start=start)
-        return split.in_order(batch_size, start=start)
+            return split.shuffled(batch_size, seed=self.seed, epoch=epoch, start=start, share=self.share)
+        return split.in_order(batch_size, start=start, share=self.share)
+
+    def sizes(self, name: Part, batch_size: int, *, start: int = 0) -> Iterator[tuple[int, int]]:
+        """Yield for each of those batches how many samples of it count here, and how many it has in all."""
+        for first, last in batch_bounds(len(self.part(name)), batch_size, start):
+            begin, end = self.share.part(first, last)
+            yield end - begin, last - first

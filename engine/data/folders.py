@@ -27,7 +27,7 @@ from engine.config.catalogue import DatasetInfo
 from engine.config.image_folders import annotated, class_names, class_problem, images_in, unlike
 from engine.data.bundle import Batch
 from engine.data.data_errors import DataCorruptError
-from engine.data.order import batch_bounds, derive_seed, epoch_order
+from engine.data.order import WHOLE, Share, batch_bounds, derive_seed, epoch_order
 from engine.data.transforms import CropFlip, Normalisation
 
 __all__ = ["FolderSplit", "crop_box", "read_folder_set"]
@@ -76,10 +76,12 @@ class FolderSplit:
         """Return the same part without augmentation."""
         return replace(self, augment=None)
 
-    def shuffled(self, batch_size: int, *, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def shuffled(
+        self, batch_size: int, *, seed: int, epoch: int, start: int = 0, share: Share = WHOLE
+    ) -> Iterator[Batch]:
         """Yield the augmented batches of one epoch in random order, from batch `start` on."""
         order = epoch_order(len(self), seed, epoch)
-        bounds = list(batch_bounds(len(self), batch_size, start))
+        bounds = [share.read(*batch) for batch in batch_bounds(len(self), batch_size, start)]
         crop_seed = partial(derive_seed, seed, "augment", epoch) if self.augment == "random" else None
         augment = self.augment if isinstance(self.augment, CropFlip) else None
         draws = None if augment is None else augment.draw(len(self), seed, epoch).to(self.device)
@@ -88,10 +90,10 @@ class FolderSplit:
                 images = augment(images, draws[first:last])
             yield self.normalise(images), self._labels(order[first:last])
 
-    def in_order(self, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
+    def in_order(self, batch_size: int, *, start: int = 0, share: Share = WHOLE) -> Iterator[Batch]:
         """Yield plain batches in the order of the files, from batch `start` on."""
         order = torch.arange(len(self))
-        bounds = list(batch_bounds(len(self), batch_size, start))
+        bounds = [share.read(*batch) for batch in batch_bounds(len(self), batch_size, start)]
         for (first, last), images in zip(bounds, self._read(_Batches(order, bounds, None)), strict=True):
             yield self.normalise(images), self._labels(order[first:last])
 

@@ -20,7 +20,7 @@ from engine.data.split import stratified_split
 from engine.data.transforms import CropFlip, Normalisation
 from engine.data.user_data import load_user_set
 
-__all__ = ["load_dataset"]
+__all__ = ["is_here", "load_dataset"]
 
 # Means and standard deviations of the training sets' pixels, on a scale from 0 to 1, and the augmentation, as published
 # with these benchmarks: CIFAR-10's images are padded with their own reflection, CIFAR-100's with black.
@@ -86,6 +86,16 @@ def load_dataset(
         valid_split,
         seed,
     )
+
+
+def is_here(name: str, data_dir: str | Path | None = None) -> bool:
+    """Whether a data set can be loaded without a download: its files are there, or it needs none.
+
+    Args:
+        name: As of `load_dataset`.
+        data_dir: As of `load_dataset`.
+    """
+    return is_reference(name) or name not in LAYOUTS or _first_true(name, data_folder(data_dir))[0] is not None
 
 
 def _bundle(info: DatasetInfo, train: Split, test: Split, valid_split: float, seed: int) -> DataBundle:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from engine.config.catalogue import steps_per_epoch
 
-__all__ = ["batch_bounds", "derive_seed", "epoch_order", "generator"]
+__all__ = ["WHOLE", "Share", "batch_bounds", "derive_seed", "epoch_order", "generator"]
 
 
 def derive_seed(seed: int, *parts: str | int) -> int:
@@ -41,3 +42,38 @@ def batch_bounds(n: int, batch_size: int, start: int = 0) -> Iterator[tuple[int,
     steps = steps_per_epoch(n, batch_size)
     for batch in range(start, steps):
         yield batch * batch_size, n if batch == steps - 1 else (batch + 1) * batch_size
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which part of every batch one of several ranks computes: contiguous, in the order of ranks, as equal as can be.
+
+    Attributes:
+        rank: Which rank, from 0.
+        ranks: How many there are.
+    """
+
+    rank: int = 0
+    ranks: int = 1
+
+    def part(self, first: int, last: int) -> tuple[int, int]:
+        """Return the part of a batch from `first` to before `last`; empty for some where the ranks are more.
+
+        >>> [Share(rank, 3).part(100, 108) for rank in range(3)]
+        [(100, 103), (103, 106), (106, 108)]
+        """
+        least, over = divmod(last - first, self.ranks)
+        begin = first + self.rank * least + min(self.rank, over)
+        return begin, begin + least + (self.rank < over)
+
+    def read(self, first: int, last: int) -> tuple[int, int]:
+        """Return what is read for that part: where it is empty, the batch's first sample, which then counts nothing.
+
+        A model is never given an empty batch, which not every model computes.
+        """
+        begin, end = self.part(first, last)
+        return (begin, end) if begin < end else (first, first + 1)
+
+
+WHOLE = Share()
+"""All of every batch, as one process computes it."""

@@ -107,6 +107,19 @@ def list_devices() -> DeviceList:
     return DeviceList((_cpu(), *gpus), problem, unreadable)
 
 
+def visible_gpus(names: str, devices: DeviceList | None) -> str:
+    """What CUDA_VISIBLE_DEVICES must be for the GPUs of an attempt to be all there are: UUIDs, else numbers.
+
+    A UUID does not depend on the order in which CUDA counts.
+
+    Args:
+        names: The attempt's devices, with commas between; empty is the answer for `cpu`.
+        devices: This host's devices.
+    """
+    found = [(name, None if devices is None else devices.named(name)) for name in names.split(",")]
+    return ",".join((device.uuid if device else None) or name.partition(":")[2] for name, device in found)
+
+
 def _cpu() -> Device:
     import psutil
 

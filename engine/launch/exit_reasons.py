@@ -78,6 +78,7 @@ def verdict(record: Mapping[str, Any], *, kill_asked: bool) -> Ending:
         record: What the warden saw: `exit_code` or `signal`; `problem` if the worker could not even be started;
             `said` if the worker left a report that it may not have written to the database; `stop_forwarded` if the
             warden passed a request to stop on; `time_limit` in seconds if the warden had to end the worker for it;
+            `who` it was, where other processes trained with it;
             `out_of_memory` if the kernel killed for lack of memory just then; `peak_memory` in bytes; `last_line` of
             the console; `ended_at`.
         kill_asked: Whether a person asked to kill it.
@@ -139,14 +140,15 @@ def own_modules(config: Mapping[str, Any]) -> list[str]:
 def _killed(record: Mapping[str, Any], number: int, kill_asked: bool) -> Ending:
     if kill_asked:
         return Ending(RunStatus.KILLED, KILLED_BY_USER, signal=number)
+    who = f"{record['who']} was " if record.get("who") else ""
     if number == signal.SIGKILL and record.get("out_of_memory"):
         peak = record.get("peak_memory")
-        reason = "out of memory: killed by the kernel"
+        reason = f"out of memory: {who}killed by the kernel"
         if peak:
             reason += f" (its memory had reached {int(peak) / 2**30:.1f} GiB)"
         return Ending(RunStatus.KILLED, reason, signal=number, retry_may_help=True)
     if number == signal.SIGTERM and record.get("stop_forwarded"):
         # The signal came before the worker had set up its handler: there was nothing to save yet.
         return Ending(RunStatus.STOPPED, "stopped before training began", signal=number)
-    reason = f"killed by {signal_name(number)} (signal {number})"
+    reason = f"{who}killed by {signal_name(number)} (signal {number})"
     return Ending(RunStatus.KILLED, reason, signal=number, retry_may_help=True)

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from db.records import RunRecord
+from engine.config.device_names import gpu_names, rank_count
 from engine.launch.devices import Device, DeviceList
 
 DEFAULT_FREE_FRACTION = 0.5
@@ -48,12 +50,12 @@ class Placement:
     """What to do with the queue now.
 
     Attributes:
-        starts: Runs with the device each starts on, in order.
+        starts: Runs with the devices each starts on, in order.
         refused: Runs that can never start on this host, with the reason.
         waiting: The others' ids, each with what it waits for.
     """
 
-    starts: tuple[tuple[RunRecord, Device], ...] = ()
+    starts: tuple[tuple[RunRecord, tuple[Device, ...]], ...] = ()
     refused: tuple[tuple[RunRecord, str], ...] = ()
     waiting: Mapping[int, str] = field(default_factory=dict)
 
@@ -78,29 +80,52 @@ def place(
         only_host: Whether no other host takes runs from this queue, so that a missing device will not come.
     """
     taken = Counter(name for run in active for name in (run.device or "").split(",") if name)
-    starts: list[tuple[RunRecord, Device]] = []
+    starts: list[tuple[RunRecord, tuple[Device, ...]]] = []
     refused: list[tuple[RunRecord, str]] = []
     waiting: dict[int, str] = {}
     for run in queued:
-        wanted = str(run.config.get("device") or "auto")
-        candidates, missing = _candidates(wanted, devices)
-        if not candidates:
+        candidates, number, missing = _choice(run.config, devices)
+        if missing:
             if only_host and not devices.unreadable:
                 refused.append((run, missing))
             else:
                 waiting[run.id] = missing
             continue
+        free: list[Device] = []
         reasons: list[str] = []
         for device in sorted(candidates, key=lambda one: taken[one.name]):  # the emptiest first
             reason = _obstacle(device, taken[device.name], limits, our_pids)
             if reason is None:
-                taken[device.name] += 1
-                starts.append((run, device))
-                break
-            reasons.append(reason)
-        else:
-            waiting[run.id] = "; ".join(reasons)
+                free.append(device)
+            else:
+                reasons.append(reason)
+        if len(free) < number:
+            ready = f"{len(free)} of the {number} devices that it needs are free: " if number > 1 else ""
+            waiting[run.id] = ready + "; ".join(reasons)
+            continue
+        chosen = tuple(free[:number])
+        taken.update(device.name for device in chosen)
+        starts.append((run, tuple(sorted(chosen, key=lambda one: candidates.index(one)))))
     return Placement(tuple(starts), tuple(refused), waiting)
+
+
+def _choice(config: Mapping[str, Any], devices: DeviceList) -> tuple[list[Device], int, str]:
+    """The devices that would do, how many of them a run needs, and what to say if there are too few."""
+    several = str(config.get("devices") or "1")
+    if names := gpu_names(several):
+        found = [_candidates(name, devices) for name in names]
+        missing = next((reason for candidates, reason in found if not candidates), "")
+        return [device for candidates, _ in found for device in candidates], len(names), missing
+    candidates, missing = _candidates(str(config.get("device") or "auto"), devices)
+    number = rank_count(several)
+    if not candidates:
+        return candidates, number, missing
+    if not candidates[0].is_cuda:  # all processes of a run on the processor are on this one device
+        return candidates, 1, ""
+    if len(candidates) < number:
+        has = ", ".join(device.name for device in candidates)
+        return candidates, number, f"the run asks for {number} GPUs; this host has {has}"
+    return candidates, number, ""
 
 
 def _candidates(wanted: str, devices: DeviceList) -> tuple[list[Device], str]:

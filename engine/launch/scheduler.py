@@ -24,8 +24,9 @@ from db.errors import HomeGone, IllegalState, RunNotFound, StoreError
 from db.records import AttemptRecord, RunQuery, RunRecord, RunStatus
 from db.runs import attempts, behind, dependencies, removal, run_owners, runs
 from db.session import Database
+from engine.config.device_names import rank_count, wanted
 from engine.launch.attempt_files import AttemptFiles
-from engine.launch.devices import Device, DeviceList, list_devices
+from engine.launch.devices import DeviceList, list_devices, visible_gpus
 from engine.launch.lock import Lock, scheduler_lock
 from engine.launch.machine import attempt_age, sees, this_host
 from engine.launch.placement import Limits, place
@@ -136,7 +137,7 @@ class Scheduler:
             files = AttemptFiles(paths.run_folder(run.uid), attempt.number)
             if not files.exit.exists() and not any(processes(attempt, files)):
                 _log.info("run %d, attempt %d, has no process: starting one", run.id, attempt.number)
-                self._launch(run, attempt, files, self._devices().named(attempt.device))
+                self._launch(run, attempt, files)
 
     def _place(self, active: Sequence[RunRecord]) -> bool:
         """Start every queued run that has a device; returns whether to look again at once."""
@@ -167,27 +168,27 @@ class Scheduler:
                 break
         self._runnable = len(queue)  # with those that wait for other runs: their end may be seen only here
         for run, reason in plan.refused:
-            wanted = str(run.config.get("device") or "auto")
-            attempt = runs.reserve(self._db, run.id, host=this_host(), device=wanted, slots=1_000_000, launched=True)
+            asked = tuple(wanted(run.config).split(","))
+            attempt = runs.reserve(self._db, run.id, host=this_host(), device=asked, slots=1_000_000, launched=True)
             if attempt is not None:
                 self._fail(attempt, reason, retry_may_help=False)
-        for run, device in plan.starts:
+        for run, devices in plan.starts:
             if not self._has_its_start(run):
                 continue
-            slots = limits.slots_of(device.name)
+            slots = {device.name: limits.slots_of(device.name) for device in devices}
             files = AttemptFiles(paths.run_folder(run.uid), run.attempt_count + 1)
             attempt = runs.reserve(
                 self._db,
                 run.id,
                 host=this_host(),
-                device=device.name,
+                device=tuple(slots),
                 slots=slots,
                 prepare=partial(_clear, files.folder),
             )
             if attempt is None:
                 continue  # stopped, or its slot taken, since we looked
-            _log.info("starting run %d, attempt %d, on %s", run.id, attempt.number, device.name)
-            self._launch(run, attempt, files._replace(number=attempt.number), device)
+            _log.info("starting run %d, attempt %d, on %s", run.id, attempt.number, attempt.device)
+            self._launch(run, attempt, files._replace(number=attempt.number))
         # Of the others a reader says that they wait for their turn.
         reasons = {str(run.id): plan.waiting[run.id] for run in queue[:_LOOKED_AT] if run.id in plan.waiting}
         for run in queue[:_LOOKED_AT]:
@@ -235,15 +236,21 @@ class Scheduler:
             rest = self._rests[last.id] = time.monotonic() + left, shown
         return rest[1] if time.monotonic() < rest[0] else None
 
-    def _launch(self, run: RunRecord, attempt: AttemptRecord, files: AttemptFiles, device: Device | None) -> None:
+    def _launch(self, run: RunRecord, attempt: AttemptRecord, files: AttemptFiles) -> None:
         """Start the warden of a reserved attempt, unless another has; the attempt fails where that cannot be done."""
         if not attempts.launch(self._db, attempt.id):
             return
-        visible = (device.uuid if device else None) or attempt.device.partition(":")[2]
+        devices = self._devices() if attempt.device != "cpu" else None
+        visible = visible_gpus(attempt.device, devices)
         limit = run.config.get("time_limit")
         limit = float(limit) if isinstance(limit, int | float) else None
         submission = runs.submission(self._db, run.id)
-        task = Task(run.id, attempt.id, files, attempt.device, visible, self._worker, limit, submission=submission)
+        ranks = rank_count(str(run.config.get("devices") or "1"))
+        task = Task(
+            *(run.id, attempt.id, files, attempt.device, visible, self._worker, limit),
+            submission=submission,
+            ranks=ranks,
+        )
         try:
             private_files.make_run_folder(files.folder)
             warden = subprocess.Popen(

@@ -35,9 +35,11 @@ _RETRY_FIRST, _RETRY_LAST, _RETRY_TOTAL = 0.2, 5.0, 600.0
 
 USAGE = (
     "usage: python -m engine.launch.warden RUN_ID ATTEMPT_ID --folder FOLDER --number N --device DEVICE "
-    "[--visible UUID] [--time-limit SECONDS] [--grace SECONDS] [--submission JSON] [-- WORKER COMMAND]"
+    "[--visible UUID] [--time-limit SECONDS] [--grace SECONDS] [--submission JSON] [--ranks N] [-- WORKER COMMAND]"
 )
-_OPTIONS = frozenset({"--folder", "--number", "--device", "--visible", "--time-limit", "--grace", "--submission"})
+_OPTIONS = frozenset(
+    {"--folder", "--number", "--device", "--visible", "--time-limit", "--grace", "--submission", "--ranks"}
+)
 
 
 class Task(NamedTuple):
@@ -47,13 +49,14 @@ class Task(NamedTuple):
         run_id: The run.
         attempt_id: The reserved attempt.
         files: Where its files are.
-        device: "cpu" or "cuda:N".
-        visible: What CUDA is to see of a GPU's host: the GPU's UUID, or its number.
+        device: "cpu" or "cuda:N"; several GPUs with commas between.
+        visible: What CUDA is to see of a GPU's host: the UUIDs of the run's GPUs, or their numbers.
         command: The worker, without the run and the attempt.
         time_limit: Seconds after which the worker ends itself; None for never.
         grace: Seconds it may take for that before the warden sends SIGTERM, and again before SIGKILL.
         submission: The folder and the variables with which the run was submitted; None for a run of an earlier version,
             which has them in a file.
+        ranks: How many processes train the run together; the worker is the first of them and starts the others.
     """
 
     run_id: int
@@ -65,15 +68,17 @@ class Task(NamedTuple):
     time_limit: float | None = None
     grace: float = _GRACE_SECONDS
     submission: Mapping[str, Any] | None = None
+    ranks: int = 1
 
     def arguments(self) -> list[str]:
         """The command line after the module's name."""
         limited = () if self.time_limit is None else ("--time-limit", repr(self.time_limit))
         submitted = () if self.submission is None else ("--submission", json.dumps(self.submission))
+        several = () if self.ranks == 1 else ("--ranks", str(self.ranks))
         return [
             *(str(self.run_id), str(self.attempt_id), "--folder", str(self.files.folder)),
             *("--number", str(self.files.number), "--device", self.device, "--visible", self.visible),
-            *(*limited, "--grace", repr(self.grace), *submitted, "--", *self.command),
+            *(*limited, "--grace", repr(self.grace), *submitted, *several, "--", *self.command),
         ]
 
     @classmethod
@@ -97,11 +102,12 @@ class Task(NamedTuple):
                 int(words[1]),
                 AttemptFiles(Path(options["--folder"]), int(options["--number"])),
                 device,
-                options.get("--visible", device.partition(":")[2]),
+                options.get("--visible", ",".join(name.partition(":")[2] for name in device.split(","))),
                 command or default_worker(),
                 float(options["--time-limit"]) if "--time-limit" in options else None,
                 float(options.get("--grace", _GRACE_SECONDS)),
                 json.loads(options["--submission"]) if "--submission" in options else None,
+                int(options.get("--ranks", 1)),
             )
         except (KeyError, IndexError) as error:
             raise ValueError(f"missing argument {error}") from None
@@ -201,6 +207,7 @@ class Warden:
             "said": read_json(self._files.said),
             "stop_forwarded": self._stops_forwarded > 0,
             "time_limit": self._task.time_limit if self._pressed else None,
+            "who": f"rank 0 of {self._task.ranks} on {host_name()}" if self._task.ranks > 1 else None,
             "out_of_memory": counted is not None and now_counted is not None and now_counted > counted,
             "peak_memory": _peak_memory(),
             "last_line": last_line(self._files.console, start=start),

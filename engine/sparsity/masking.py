@@ -31,7 +31,7 @@ from engine.sparsity.name_patterns import unknown_name
 from engine.sparsity.norm_guards import guard_norms
 from engine.sparsity.optimizer_state import all_finite, group_of, keeps_momentum, momentum_of
 from engine.sparsity.paths import is_perceptron
-from engine.sparsity.ranks import from_rank_0, shared_seed
+from engine.sparsity.ranks import check_same_masks, from_rank_0, shared_seed
 from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
 from engine.sparsity.sparsity_config import SparsityConfig
 from engine.sparsity.stats import Change, LayerStats, UpdateStats, summarise
@@ -171,6 +171,19 @@ class Masking:
     def __repr__(self) -> str:
         masked = f"{len(self._layers)} layers, {self.nonzeros:,} of {self.maskable:,} maskable weights active"
         return f"Masking({masked}, density {self.density:.4g}; {self.coverage})"
+
+    @property
+    def next_step_reads_gradients(self) -> bool:
+        """Whether the next step's update ranks weights by their gradients, those of inactive ones too."""
+        if "gradient" not in self._needs:
+            return False
+        steps = self.steps + 1
+        late = self._put_off and steps < self.total_steps
+        return late or is_update_step(self.config, steps, self.total_steps)
+
+    def masks_by_parameter(self) -> dict[int, Tensor]:
+        """Returns the masks, flat, by the `id` of the parameter: for what meets parameters without their names."""
+        return {id(layer.parameter): layer.mask for layer in self._layers}
 
     @property
     def at_final_density(self) -> bool:
@@ -318,7 +331,7 @@ class Masking:
             What changed.
 
         Raises:
-            RuntimeError: A rule reads gradients or momenta, and no layer has any.
+            RuntimeError: A rule reads gradients or momenta, and no layer has any; or ranks have different masks.
         """
         self._provide()
         before = self.nonzeros
@@ -338,6 +351,7 @@ class Masking:
         self._stats = self._summarise(changes, death_rate=rate)
         for layer, result in zip(self._layers, self._stats.layers, strict=True):
             layer.explored_count = result.explored
+        check_same_masks(self._layers, f"after update {self.updates} (step {self.steps})")
         return self._stats
 
     def _provide(self) -> None:

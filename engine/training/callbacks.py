@@ -1,7 +1,7 @@
 """The interface between the training loop and everything that happens because of it.
 
 The loop computes; recording, printing, saving and obeying commands are callbacks. They are called in the order in which
-they were given, on the training's thread.
+they were given, on the training's thread. Of a run on several devices, rank 0 has them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,14 @@ class Callback:
         """The results of a step arrived; on CUDA the loop may be a few steps further by then."""
 
     def on_step_end(self, trainer: Training) -> None:
-        """The loop stands between two steps; the place to save, to wait, or to call ``trainer.stop``."""
+        """The loop stands between two steps; the place to save, to wait, or to call ``trainer.stop``.
+
+        A run on several devices stands there only after a callback has asked for it (`asks_to_meet`).
+        """
+
+    def asks_to_meet(self) -> bool:
+        """Whether there is something to do between two steps; asked at every step of a run on several devices."""
+        return False
 
     def wants_stop(self) -> str | None:
         """Whether a long evaluation should be interrupted, and why; asked before each of its batches."""

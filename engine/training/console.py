@@ -38,7 +38,8 @@ class Console(Callback):
         what = f"{config.model} on {config.data}, {config.method}, {parameters:,} parameters"
         if trainer.masking is not None:
             what += f", {trainer.masking.nonzeros:,} of {trainer.masking.maskable:,} weights active"
-        say(f"{what}, on {trainer.device}; steps {trainer.step + 1:,} to {trainer.last_step:,}")
+        where = f"{trainer.device}" if config.ranks == 1 else f"{config.ranks} ranks ({trainer.device.type})"
+        say(f"{what}, on {where}; steps {trainer.step + 1:,} to {trainer.last_step:,}")
         if trainer.masking is not None and trainer.masking.coverage.dense:
             say(str(trainer.masking.coverage))
 

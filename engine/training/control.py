@@ -90,10 +90,14 @@ class Control(Callback):
             self._checkpoint_answers.append(answer)
             self._changed.notify_all()
 
+    def asks_to_meet(self) -> bool:
+        """Whether something was requested since the last step; takes no lock."""
+        return self._stop_reason is not None or self._paused or bool(self._unanswered())
+
     def on_step_end(self, trainer: Training) -> None:
         """Carry out what was requested since the last step."""
-        if self._stop_reason is None and not self._paused and not self._unanswered():
-            return  # the usual step: no lock is taken
+        if not self.asks_to_meet():
+            return
         while True:
             with self._changed:
                 checkpoints, self._checkpoint_answers = self._checkpoint_answers, []

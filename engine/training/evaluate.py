@@ -32,6 +32,7 @@ def evaluate(
     *,
     autocast: Callable[[], AbstractContextManager[None]],
     interrupted: Callable[[], bool] = lambda: False,
+    total: Callable[[torch.Tensor], torch.Tensor] = lambda sums: sums,
 ) -> Evaluation:
     """Evaluate a model; it is left in the mode it came in, and no generator is drawn from.
 
@@ -40,6 +41,7 @@ def evaluate(
         batches: Pairs of inputs and integer targets, on the model's device.
         autocast: Makes the precision context of one batch.
         interrupted: Asked before each batch.
+        total: Adds up loss, correct answers and samples, `[3]` float64, over all who evaluate a part of each batch.
 
     Raises:
         Interrupted: ``interrupted`` said so.
@@ -53,6 +55,8 @@ def evaluate(
         for inputs, targets in batches:
             if interrupted():
                 raise Interrupted
+            if not len(targets):  # a batch of fewer samples than there are who evaluate
+                continue
             with autocast():
                 logits = model(inputs)
             batch_loss = functional.cross_entropy(logits.float(), targets, reduction="sum").double()
@@ -62,6 +66,8 @@ def evaluate(
             samples += len(targets)
     finally:
         model.train(was_training)
-    if loss is None or correct is None:
+    own = torch.tensor([0.0 if loss is None else loss, 0 if correct is None else correct, samples], dtype=torch.float64)
+    all_loss, all_correct, all_samples = total(own).tolist()
+    if not all_samples:
         return Evaluation(float("nan"), float("nan"))
-    return Evaluation(float(loss) / samples, float(correct) / samples)
+    return Evaluation(all_loss / all_samples, all_correct / all_samples)

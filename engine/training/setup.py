@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from engine.config import layer_names
+from engine.config import device_names, layer_names
 from engine.config.catalogue import DatasetInfo
 from engine.config.run_config import RunConfig
 from engine.config.weights_file import WeightsFileError
@@ -28,6 +28,7 @@ __all__ = [
     "make_masking",
     "make_model",
     "prepare_process",
+    "reservable",
     "resolve_device",
     "seed_everything",
     "set_threads",
@@ -57,6 +58,24 @@ def resolve_device(wanted: str) -> torch.device:
     return torch.device("cuda", index)
 
 
+def reservable(wanted: str, devices: str) -> tuple[str, ...]:
+    """Return the devices, by name, that a run needs which is started by hand: without a scheduler that chooses.
+
+    Args:
+        wanted: The setting `device`.
+        devices: The setting `devices`.
+
+    Raises:
+        SetupError: There are none such.
+    """
+    if named := device_names.gpu_names(devices):
+        return tuple(str(resolve_device(name)) for name in named)
+    first, count = resolve_device(wanted), device_names.rank_count(devices)
+    if first.type == "cpu" or count == 1:
+        return (str(first),)
+    return tuple(str(resolve_device(f"cuda:{index}")) for index in range(count))
+
+
 _LITTLE_WORK = 1e9
 """FLOPs of a batch's forward pass below which one thread is the fastest, measured with the small models."""
 
@@ -76,6 +95,7 @@ def set_threads(config: RunConfig, device: torch.device, forward_flops: float) -
     ``ITOP_THREADS`` or ``OMP_NUM_THREADS`` decide where they are set. Otherwise a batch that is little work is
     computed by one thread: threads that wait for each other at every small product cost more than they give, several
     times more where runs share the processor. The choice depends on the run alone, so that a resumed one repeats it.
+    Several ranks on one processor share its threads.
 
     Args:
         config: The run's settings.
@@ -93,9 +113,11 @@ def set_threads(config: RunConfig, device: torch.device, forward_flops: float) -
     elif (
         device.type == "cpu"
         and "OMP_NUM_THREADS" not in os.environ
-        and forward_flops * config.batch_size < _LITTLE_WORK
+        and forward_flops * config.batch_size / config.ranks < _LITTLE_WORK
     ):
         torch.set_num_threads(1)
+    elif device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ and config.ranks > 1:
+        torch.set_num_threads(max(1, torch.get_num_threads() // config.ranks))
 
 
 def seed_everything(seed: int) -> None:

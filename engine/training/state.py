@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from engine.config import continuation
+from engine.data.order import derive_seed
 from engine.training import checkpoint
 from engine.training.outcome import Best
 from engine.training.results import EpochSums
+from engine.training.setup import seed_everything
 
 if TYPE_CHECKING:
     from engine.sparsity import Masking
@@ -38,7 +40,8 @@ def capture(trainer: Training) -> dict[str, Any]:
         best = {"accuracy": trainer.best.accuracy, "step": trainer.best.step, "epoch": trainer.best.epoch}
         # Just after the best epoch the best weights are the present ones: they are not stored twice.
         best["weights"] = None if trainer.best.step == trainer.step else trainer.best.weights
-    return {
+    random, *others = trainer.ranks.random_states(trainer.device)
+    state = {
         "config": trainer.config.as_dict(),
         "step": trainer.step,
         "epoch": trainer.epoch,
@@ -51,8 +54,9 @@ def capture(trainer: Training) -> dict[str, Any]:
         "optimizer": trainer.optimizer.state_dict(),
         "masking": None if trainer.masking is None else trainer.masking.state_dict(),
         "scaler": trainer.scaler.state_dict(),
-        "random": checkpoint.random_state(trainer.device),
+        "random": random,
     }
+    return {**state, "ranks": others} if others else state
 
 
 def restore(trainer: Training, state: Mapping[str, Any], *, fork: bool = False) -> None:
@@ -101,7 +105,16 @@ def restore(trainer: Training, state: Mapping[str, Any], *, fork: bool = False) 
         if not _too_dense(trainer.masking, weights):
             trainer.best = Best(best["accuracy"], best["step"], best["epoch"], weights)
     if "seed" not in changed:
-        checkpoint.restore_random_state(state["random"], trainer.device)
+        _restore_random(trainer, state)
+
+
+def _restore_random(trainer: Training, state: Mapping[str, Any]) -> None:
+    """Put the generators where they were on this rank; on one that had none, or others, they start from the step."""
+    saved, ranks = [state["random"], *state.get("ranks", ())], trainer.ranks
+    if ranks.rank == 0 or ranks.size == len(saved):
+        checkpoint.restore_random_state(saved[ranks.rank], trainer.device)
+    else:
+        seed_everything(derive_seed(trainer.config.seed, "rank", ranks.rank, state["step"]) % 2**32)
 
 
 def _refuse_unfit(trainer: Training, state: Mapping[str, Any], changed: set[str]) -> None:

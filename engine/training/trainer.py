@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from db.history.declared import check_further
 from engine.config.run_config import RunConfig
@@ -28,18 +28,19 @@ from engine.data import DataBundle
 from engine.sparsity import LayerStats
 from engine.training import state
 from engine.training.accounting import FlopsMeter, layer_stats
+from engine.training.active_gradients import ActiveGradients
+from engine.training.backward import Backward, groups
 from engine.training.callbacks import Callback
 from engine.training.evaluate import Evaluation, Interrupted, evaluate
 from engine.training.learning_rate import LearningRate
-from engine.training.optim import build_optimizer, l1_penalty, penalised, set_learning_rate
+from engine.training.optim import build_optimizer, penalised, set_learning_rate
 from engine.training.outcome import Best, Outcome, TestFigures
+from engine.training.parallel import Ranks, Size, Step, Wish, synchronised
 from engine.training.results import EpochResult, EpochSums, MetricStream, StepHeader, StepResult, Throughput
 from engine.training.setup import make_masking
 from engine.training.state import copy_state
 
 __all__ = ["Trainer"]
-
-Item = TypeVar("Item")
 
 
 class _Stopped(Exception):  # noqa: N818 - a way out of the loop, no error
@@ -58,7 +59,8 @@ class Trainer:
         model: Maps inputs to logits; moved to the device.
         data: Where batches come from, on the device already.
         device: Where to train.
-        callbacks: Called at every event, in this order.
+        callbacks: Called at every event, in this order; of several ranks, rank 0 has them.
+        ranks: The processes that train together, as this one sees them.
 
     Attributes:
         model: The module itself, also where a compiled one trains.
@@ -78,20 +80,25 @@ class Trainer:
         data: DataBundle,
         device: torch.device,
         callbacks: Sequence[Callback] = (),
+        ranks: Ranks | None = None,
     ) -> None:
         self.config = config
-        self.data = data
+        self.ranks = Ranks() if ranks is None else ranks
+        self.data = data.shared(self.ranks.share)
         self.device = device
         self.callbacks = list(callbacks)
 
         self.model = model.to(device)
+        if config.sync_batchnorm and self.ranks.size > 1:
+            self.model = synchronised(self.model, device)
         if config.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
         # Of a module torch.compile makes a module, which its types do not say.
-        self._forward: nn.Module = torch.compile(self.model) if config.compile else self.model  # type: ignore[assignment]
-        self.criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
+        self._computed: nn.Module = torch.compile(self.model) if config.compile else self.model  # type: ignore[assignment]
+        self._forward = self.ranks.around(self._computed)
         self.optimizer = build_optimizer(self.model, config)
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+        self._backward = Backward(config, self._forward, self.scaler, self.ranks, self.autocast)
 
         self.steps_per_epoch = config.steps_in_epoch(len(data.train))
         self.total_steps = config.total_epochs * self.steps_per_epoch
@@ -115,8 +122,13 @@ class Trainer:
         self.throughput = Throughput()
         self.figures = MetricStream(device, self._deliver)
         self._recorded: dict[str, Tensor | float] = {}
+        self._exchange: ActiveGradients | None = None
+        if config.reduce_active and isinstance(self._forward, DistributedDataParallel):
+            self._exchange = ActiveGradients(lambda: self.masking)
+            self._exchange.attach(self._forward)
         self.diverged: str | None = None
         self._stop_reason: str | None = None
+        self._stopping = False  # whether all ranks know that it is to stop
         self._masks_changed()
 
     def mask(self, left_dense: Sequence[str] = ()) -> None:
@@ -134,10 +146,9 @@ class Trainer:
 
         Everything that can be resumed from is in :meth:`state_dict` whatever the outcome.
         """
-        for callback in self.callbacks:
-            callback.on_start(self)
+        self._together(lambda callback: callback.on_start(self))
         try:
-            self._between_steps()
+            self._between_steps(meet=True)
             # A run cut at an epoch's end, its steps done, has only the test left; cut within one, the validation too.
             while self.epoch <= self.config.total_epochs and (self.step < self.last_step or self.batch > 0):
                 self._train_epoch()
@@ -149,41 +160,28 @@ class Trainer:
             outcome = Outcome("stopped", str(stop))
         except _Diverged as divergence:
             outcome = Outcome("failed", str(divergence))
-        self.figures.flush()
-        for callback in self.callbacks:
-            callback.on_end(self, outcome)
+        self.flush()
+        self._together(lambda callback: callback.on_end(self, outcome))
         return outcome
 
     def _train_epoch(self) -> None:
         self.model.train()
         self.throughput.restart()
-        batches = self.data.batches("train", self.config.batch_size, epoch=self.epoch, start=self.batch)
-        for group in _groups(self._laid_out(batches), self.config.accumulate):
+        batches = self._batches("train", self.config.batch_size, epoch=self.epoch, start=self.batch)
+        for group in groups(batches, self.config.accumulate):
             if self.step >= self.last_step:
                 return
             self._train_step(group)
             self.batch += len(group)
             self._between_steps()
 
-    def _train_step(self, group: Sequence[tuple[Tensor, Tensor]]) -> None:
+    def _train_step(self, group: Sequence[tuple[Tensor, Tensor, Size]]) -> None:
         """Take one optimizer step on the mean gradient of a group of batches."""
         rate = self.rate.at(self.step)
         set_learning_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
-        samples = sum(len(targets) for _, targets in group)
-        losses, hits = [], []
-        for inputs, targets in group:
-            with self.autocast():
-                logits = self._forward(inputs)
-                loss = self.criterion(logits, targets)
-            objective = loss if self.config.l1 == 0 else loss + self.config.l1 * l1_penalty(self._penalised)
-            if len(group) > 1:
-                share = len(targets) / samples
-                loss, objective = loss * share, objective * share
-            self.scaler.scale(objective).backward()
-            losses.append(loss.detach())
-            hits.append((logits.detach().argmax(1) == targets).sum())
-
+        samples = sum(size.whole for _, _, size in group)
+        loss, correct = self._backward(group, self._penalised)
         if self.config.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             clip = nn.utils.clip_grad_norm_ if self.masking is None else self.masking.clip_grad_norm_
@@ -214,25 +212,52 @@ class Trainer:
         )
         # Taken one by one: another thread may record meanwhile.
         recorded = {name: self._recorded.pop(name) for name in tuple(self._recorded)}
-        self.figures.push(header, {"loss": _total(losses), "correct": _total(hits), **recorded})
+        if self._exchange is not None:
+            recorded["gradients_sent"] = self._exchange.share()
+        self._push(self.ranks.push((header, {"loss": loss, "correct": correct, **recorded}), self._wish))
         if update is not None:
             for callback in self.callbacks:
                 callback.on_mask_update(self, update)
 
-    def _between_steps(self) -> None:
-        """Let callbacks act, then stop where one of them, or the loss, demands it."""
-        for callback in self.callbacks:
-            callback.on_step_end(self)
-        if self._stop_reason is not None:  # what is saved now must be worth resuming from
-            self.figures.flush()
+    def _between_steps(self, *, meet: bool = False) -> None:
+        """Let callbacks act, then stop where one of them, or the loss, demands it; on several ranks, all at one step.
+
+        Args:
+            meet: Whether all ranks are here, whatever they wished for.
+        """
+        if meet or self.ranks.agreed(Wish.MEET):
+            self._together(lambda callback: callback.on_step_end(self))
+        if self._stopping:  # what is saved now must be worth resuming from
+            self.flush()
             self._check_weights()
-        self._raise_if_diverged()
-        if self._stop_reason is not None:
+        if self._stopping or self.ranks.agreed(Wish.DIVERGED):
+            if self.ranks.size > 1:  # some may not have read it yet
+                self.flush()
+            self._raise_if_diverged()
+        if self._stopping:
             raise _Stopped(self._stop_reason)
+
+    def _together(self, event: Callable[[Callback], None]) -> None:
+        """Call every callback, while the other ranks serve the one that has them."""
+
+        def lead() -> None:
+            for callback in self.callbacks:
+                event(callback)
+
+        self._stopping = self.ranks.together(lead, lambda: self._stop_reason is not None)
+
+    def _wish(self) -> Wish:
+        """What this rank wants of all of them."""
+        wish = Wish.NOTHING
+        if self._stop_reason is not None or any(callback.asks_to_meet() for callback in self.callbacks):
+            wish |= Wish.MEET
+        if self.diverged is not None and self.config.stop_on_nonfinite:
+            wish |= Wish.DIVERGED
+        return wish
 
     def _end_epoch(self) -> None:
         """Close the epoch: its means, validation, and the best so far."""
-        self.figures.flush()
+        self.flush()
         self._raise_if_diverged()
         epoch, complete = self.epoch, self.batch >= self.data.steps("train", self.config.batch_size)
         started = time.perf_counter()
@@ -255,17 +280,24 @@ class Trainer:
         )
         if complete:  # callbacks save the state in which the next epoch starts
             self.epoch, self.batch, self.sums = epoch + 1, 0, EpochSums()
-        for callback in self.callbacks:
-            callback.on_epoch_end(self, figures, best)
+        self._together(lambda callback: callback.on_epoch_end(self, figures, best))
         self._raise_if_diverged()
 
     def evaluate(self, split: Literal["valid", "test"]) -> Evaluation | None:
         """Evaluate the present weights on a split; None where the run has no such split."""
         if getattr(self.data, split) is None:
             return None
-        batches = self._laid_out(self.data.batches(split, self.config.test_batch_size))
+        self.ranks.share_buffers(self.model)
+        batches = self._batches(split, self.config.test_batch_size)
+        counted = ((inputs[: size.own], targets[: size.own]) for inputs, targets, size in batches)
         try:
-            return evaluate(self._forward, batches, autocast=self.autocast, interrupted=self._asked_to_stop)
+            return evaluate(
+                self._computed,
+                counted,
+                autocast=self.autocast,
+                interrupted=self._asked_to_stop,
+                total=self.ranks.total,
+            )
         except Interrupted:
             raise _Stopped(self._stop_reason) from None
 
@@ -309,6 +341,7 @@ class Trainer:
 
     def flush(self) -> None:
         """Deliver the results of all steps taken so far."""
+        self._push(self.ranks.drain())
         self.figures.flush()
 
     @property
@@ -348,10 +381,19 @@ class Trainer:
 
     # ------------------------------------------------------------------ within
 
-    def _laid_out(self, batches: Iterable[tuple[Tensor, Tensor]]) -> Iterable[tuple[Tensor, Tensor]]:
-        if not self.config.channels_last:
-            return batches
-        return ((inputs.contiguous(memory_format=torch.channels_last), targets) for inputs, targets in batches)
+    def _batches(
+        self, part: Literal["train", "valid", "test"], batch_size: int, *, epoch: int = 0, start: int = 0
+    ) -> Iterator[tuple[Tensor, Tensor, Size]]:
+        """Yield what this rank computes of each batch, with how much of it counts."""
+        batches = self.data.batches(part, batch_size, epoch=epoch, start=start)
+        for (inputs, targets), sizes in zip(batches, self.data.sizes(part, batch_size, start=start), strict=True):
+            if self.config.channels_last:
+                inputs = inputs.contiguous(memory_format=torch.channels_last)
+            yield inputs, targets, Size(*sizes)
+
+    def _push(self, steps: Iterable[Step]) -> None:
+        for header, scalars in steps:
+            self.figures.push(header, scalars)
 
     def _masks_changed(self) -> None:
         """Read what only a mask update changes, so that no step asks the device for it."""
@@ -401,18 +443,7 @@ class Trainer:
             reason = callback.wants_stop()
             if reason is not None:
                 self.stop(reason)
-        return self._stop_reason is not None
-
-
-def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield lists of ``size`` items; the last takes what is left."""
-    iterator = iter(items)
-    while group := list(islice(iterator, size)):
-        yield group
-
-
-def _total(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.stack(list(parts)).sum()
+        return self.ranks.anyone(self._stop_reason is not None)
 
 
 def _name(value: float) -> str:

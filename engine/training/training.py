@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.sparsity import LayerStats, Masking
     from engine.training.accounting import FlopsMeter
     from engine.training.outcome import Best
+    from engine.training.parallel import Ranks
     from engine.training.results import EpochSums, Throughput
 
 __all__ = ["Training"]
@@ -40,6 +41,7 @@ class Training(Protocol):
     batch: int
     steps_per_epoch: int
     last_step: int
+    ranks: Ranks
     total_steps: int
     density: float
     itop_rate: float

@@ -117,7 +117,8 @@ def estimate(
         known_plan, what = _plan_of(plan, config, configs[0]), (config.model, config.data)
         if what not in past:
             past[what] = _past(db, config)
-        alike = (config.model, config.data, config.batch_size, config.precision, config.compile, config.device)
+        where = config.device, config.devices
+        alike = (config.model, config.data, config.batch_size, config.precision, config.compile, *where)
         if alike not in speeds:
             speeds[alike] = _speed(past[what], config, kind)
         times.append(_seconds(config, known_plan, speeds[alike], from_step))
@@ -218,6 +219,7 @@ def _speed(past: Sequence[RunRecord], config: RunConfig, here: Kind) -> tuple[fl
         and run.samples_per_second > 0
         and run.device
         and _kind_of(run.device, here) == wanted
+        and str(run.config.get("devices") or "1") == config.devices
         and all(run.config.get(name) == getattr(config, name) for name in ("batch_size", "precision", "compile"))
     ]
     return (statistics.median(speeds), len(speeds)) if speeds else None

@@ -31,7 +31,7 @@ LARGEST = 50_000
 SAMPLED = 200
 """Of a grid that has more runs, so many are made while it is typed."""
 
-_ONE_VALUE = frozenset({"data_dir", "weights", "save", "include", "exclude", "layer_densities"})
+_ONE_VALUE = frozenset({"data_dir", "weights", "save", "include", "exclude", "layer_densities", "devices"})
 """Settings that are paths or lists themselves, in which a comma is a comma."""
 _PLACE = re.compile(r"\{(\w+)\}", re.ASCII)
 """A place in the name of a sweep that is filled with a run's value."""

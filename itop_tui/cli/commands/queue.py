@@ -14,6 +14,7 @@ from db.runs import dependencies, run_owners
 from db.runs import runs as store
 from db.runs.queue import Direction
 from db.session import Database
+from engine.config.device_names import wanted
 from engine.launch import submit
 from itop_tui.cli.errors import Exit
 from itop_tui.cli.parameters import MOST, AtLeastZero, Json, RunName, RunNames
@@ -85,7 +86,7 @@ def queue(
             Column("RUN", lambda run: str(run.id), right=True),
             Column("NAME", lambda run: data(run.name), shrink=True),
             Column("PRIORITY", lambda run: str(run.priority), right=True, rank=1),
-            Column("WANTS", lambda run: data(run.config.get("device") or "auto"), rank=2),
+            Column("WANTS", lambda run: data(wanted(run.config)), rank=2),
             Column("WAITS BECAUSE", lambda run: data(why.get(run.id, "")), shrink=True),
         )
         print_table(columns, waiting, out=out)

@@ -215,6 +215,10 @@ def test_changes_name_what_differs() -> None:
         ({"optimizer": "adam"}, "momentum", False),
         ({"momentum": 0.0}, "nesterov", False),
         ({}, "lr", True),
+        ({"sparse": True}, "reduce_active", False),
+        ({"devices": "2"}, "reduce_active", False),
+        ({"sparse": True, "devices": "2"}, "reduce_active", True),
+        ({"devices": "cuda:0,cuda:1"}, "sync_batchnorm", True),
     ],
 )
 def test_fields_without_effect_say_why(settings: dict[str, Any], field: str, relevant: bool) -> None:
@@ -231,3 +235,38 @@ def test_a_time_limit_is_written_as_people_do_and_is_no_part_of_the_recipe() -> 
     assert experiment(config) == experiment(RunConfig.create())
     with pytest.raises(ConfigError, match="time_limit = 'soon': must be a length of time above 0, such as 90m"):
         RunConfig.create(time_limit="soon")
+
+
+def test_devices_are_a_number_or_gpus_by_name() -> None:
+    written = {2: "2", "02": "2", "cuda:0,1": "cuda:0,cuda:1", " CUDA:2, cuda:0 ": "cuda:2,cuda:0", "cuda:1": "cuda:1"}
+    for text, kept in written.items():
+        config = RunConfig.create(devices=text)
+        assert config.devices == kept
+        assert RunConfig.create(config.as_dict()) == config
+    assert [RunConfig.create(devices=each).ranks for each in ("1", "3", "cuda:0,2")] == [1, 3, 2]
+    assert RunConfig.create(devices="cuda:0,2").gpu_names == ("cuda:0", "cuda:2")
+    assert experiment(RunConfig.create(devices=2)) == experiment(RunConfig.create())
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "words"),
+    [
+        ({"devices": "0"}, "devices", "from 1 to 64"),
+        ({"devices": "two"}, "devices", "a number of devices, as in 2, or GPUs by name, as in cuda:0,1"),
+        ({"devices": "cuda:0,0"}, "devices", "names cuda:0 twice"),
+        ({"devices": "cuda:0,1", "device": "cpu"}, "devices", "leave device at auto"),
+        ({"devices": "2", "device": "cuda:1"}, "devices", "name all of them"),
+        ({"reduce_active": True, "sparse": True, "growth": "momentum"}, "reduce_active", "growth momentum"),
+        (
+            {"reduce_active": True, "sparse": True, "redistribution": "momentum"},
+            "reduce_active",
+            "redistribution momentum",
+        ),
+    ],
+)
+def test_devices_that_cannot_be_meant_are_refused_in_words(settings: dict[str, Any], field: str, words: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        RunConfig.create(settings)
+    (problem,) = raised.value.problems
+    assert problem.field == field
+    assert words in problem.message

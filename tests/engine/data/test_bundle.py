@@ -10,6 +10,7 @@ from torch import Tensor
 
 from engine.config.catalogue import DATASETS
 from engine.data import Batch, DataBundle, Part, TensorSplit, load_dataset
+from engine.data.order import Share
 from engine.data.transforms import CropFlip, Normalisation
 
 
@@ -79,6 +80,28 @@ def test_augmentation_depends_on_the_position_not_on_the_batch_size() -> None:
     assert torch.equal(ten, six)
     next_epoch = torch.cat([x for x, _ in split.shuffled(10, seed=1, epoch=3)])
     assert not torch.equal(ten, next_epoch)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 7])
+def test_the_shares_of_the_ranks_are_the_batches_bit_for_bit(ranks: int) -> None:
+    images = torch.randint(0, 256, (50, 3, 12, 12), dtype=torch.uint8)
+    split = TensorSplit(images, torch.arange(50), Normalisation.of((0.4,) * 3, (0.2,) * 3), CropFlip(4, "reflect"))
+    bundle = DataBundle(DATASETS["cifar10"], split, None, split.plain(), seed=9)
+    shared = [bundle.shared(Share(rank, ranks)) for rank in range(ranks)]
+    parts: tuple[Part, ...] = ("train", "test")
+    for part in parts:
+        whole = list(bundle.batches(part, 6, epoch=5, start=2))
+        assert len(whole[-1][1]) == 2, "the last batch has fewer images than there are ranks, for 3 and 7"
+        read = [list(one.batches(part, 6, epoch=5, start=2)) for one in shared]
+        sizes = [list(one.sizes(part, 6, start=2)) for one in shared]
+        for number, (images_of_all, labels_of_all) in enumerate(whole):
+            own = [sizes[rank][number][0] for rank in range(ranks)]
+            assert {sizes[rank][number][1] for rank in range(ranks)} == {len(labels_of_all)}
+            assert max(own) - min(own) <= 1
+            counted = [(read[rank][number], own[rank]) for rank in range(ranks)]
+            assert torch.equal(torch.cat([each[:count] for (each, _), count in counted]), images_of_all)
+            assert torch.equal(torch.cat([each[:count] for (_, each), count in counted]), labels_of_all)
+            assert all(len(each) == max(count, 1) for (_, each), count in counted), "no model gets an empty batch"
 
 
 def test_only_training_images_are_augmented() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from engine.config.image_folders import problem
 from engine.data import DataBundle, DataCorruptError, DataMissingError, Part, load_dataset
 from engine.data.folders import FolderSplit, crop_box
+from engine.data.order import Share
 from tests.engine.data.files import TINY_CLASSES, write_image, write_imagenet, write_tiny_imagenet
 
 
@@ -108,6 +109,17 @@ def test_an_epoch_entered_in_the_middle_goes_on_bit_for_bit(tmp_path: Path, name
     plain = load_dataset(name, valid_split=0.0, seed=0, data_dir=tmp_path, workers=0, augment=False)
     assert not _same(_epoch(plain, 2), whole)
     assert torch.equal(_epoch(plain, 2)[0][1], whole[0][1])
+
+
+@pytest.mark.parametrize("name", ["imagenet", "tiny-imagenet"])
+def test_two_ranks_read_the_halves_of_each_batch(tmp_path: Path, name: str) -> None:
+    _textured(tmp_path, name)
+    bundle = load_dataset(name, valid_split=0.0, seed=0, data_dir=tmp_path, workers=0)
+    halves = [_epoch(bundle.shared(Share(rank, 2)), 2) for rank in (0, 1)]
+    joined = [
+        (torch.cat((one[0], other[0])), torch.cat((one[1], other[1]))) for one, other in zip(*halves, strict=True)
+    ]
+    assert _same(joined, _epoch(bundle, 2))
 
 
 def test_worker_processes_change_nothing(tmp_path: Path) -> None:

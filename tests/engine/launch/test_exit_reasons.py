@@ -16,6 +16,11 @@ from engine.launch.oom import oom_kills
     ("record", "kill_asked", "expected"),
     [
         ({"signal": 9}, False, Ending(RunStatus.KILLED, "killed by SIGKILL (signal 9)", signal=9)),
+        (
+            {"signal": 9, "who": "rank 0 of 2 on ws1"},
+            False,
+            Ending(RunStatus.KILLED, "rank 0 of 2 on ws1 was killed by SIGKILL (signal 9)", signal=9),
+        ),
         ({"signal": 11}, False, Ending(RunStatus.KILLED, "killed by SIGSEGV (signal 11)", signal=11)),
         ({"signal": 9}, True, Ending(RunStatus.KILLED, "killed by user", signal=9)),
         (

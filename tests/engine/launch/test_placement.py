@@ -52,7 +52,7 @@ def queue(template: RunRecord) -> Queue:
 
 
 def starts(plan: Placement) -> list[tuple[int, str]]:
-    return [(run.id, device.name) for run, device in plan.starts]
+    return [(run.id, ",".join(device.name for device in devices)) for run, devices in plan.starts]
 
 
 def test_one_run_a_device_in_the_order_of_the_queue(queue: Queue) -> None:
@@ -142,3 +142,39 @@ def test_memory_of_our_own_runs_does_not_count_as_another_programs(queue: Queue)
     active = queue.active("cuda:0")
     assert starts(place(queue.queued("auto"), active, shared, limits, our_pids={1000})) == [(1, "cuda:0")]
     assert place(queue.queued("auto"), active, shared, limits).starts == ()
+
+
+def several(queue: Queue, *settings: dict[str, str]) -> list[RunRecord]:
+    return [replace(queue.template, id=number, config=one) for number, one in enumerate(settings, 1)]
+
+
+def test_a_run_on_several_gpus_starts_when_all_of_them_are_free(queue: Queue) -> None:
+    two = several(queue, {"device": "cuda", "devices": "2"}, {"device": "cuda:2"})
+    gpus = machine(gpu(0), gpu(1), gpu(2))
+    assert starts(place(two, [], gpus, Limits())) == [(1, "cuda:0,cuda:1"), (2, "cuda:2")]
+    plan = place(two[:1], queue.active("cuda:0,cuda:1"), gpus, Limits())
+    assert plan.starts == ()
+    assert plan.waiting[1].startswith("1 of the 2 devices that it needs are free: cuda:0 is busy")
+
+
+def test_gpus_that_a_run_names_are_given_in_its_order(queue: Queue) -> None:
+    named = several(queue, {"device": "auto", "devices": "cuda:2,cuda:0"})
+    gpus = machine(gpu(0), gpu(1), gpu(2))
+    assert starts(place(named, [], gpus, Limits())) == [(1, "cuda:2,cuda:0")]
+    assert starts(place(named, queue.active("cuda:1"), gpus, Limits())) == [(1, "cuda:2,cuda:0")]
+    assert place(named, queue.active("cuda:2"), gpus, Limits()).starts == ()
+
+
+def test_more_gpus_than_a_host_has_are_refused_with_their_number(queue: Queue) -> None:
+    wanted = several(queue, {"device": "cuda", "devices": "3"}, {"device": "auto", "devices": "cuda:0,cuda:7"})
+    plan = place(wanted, [], machine(gpu(0), gpu(1)), Limits())
+    assert [reason for _, reason in plan.refused] == [
+        "the run asks for 3 GPUs; this host has cuda:0, cuda:1",
+        "this host has no device cuda:7; it has cpu, cuda:0, cuda:1",
+    ]
+
+
+def test_the_processes_of_a_run_on_the_processor_take_one_slot(queue: Queue) -> None:
+    runs_on_cpu = several(queue, {"device": "cpu", "devices": "2"}, {"device": "cpu"})
+    plan = place(runs_on_cpu, [], machine(), Limits(slots={"cpu": 2}))
+    assert starts(plan) == [(1, "cpu"), (2, "cpu")]

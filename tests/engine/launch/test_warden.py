@@ -28,6 +28,11 @@ def test_a_task_survives_its_command_line(lab: Lab) -> None:
     run = lab.queue("wait")
     task = Task(run.id, 7, lab.files(run, 2), "cuda:1", "GPU-1", ("worker", "--", "x"))
     assert Task.parse(task.arguments()) == task
+    several = task._replace(device="cuda:0,cuda:2", visible="0,2", ranks=2)
+    assert Task.parse(several.arguments()) == several
+    words = several.arguments()
+    at = words.index("--visible")
+    assert Task.parse(words[:at] + words[at + 2 :]).visible == "0,2"
     submitted = task._replace(submission={"folder": b"/\xff".decode("utf-8", "surrogateescape"), "environment": {}})
     assert Task.parse(submitted.arguments()) == submitted
     assert Task.parse(task.arguments()[:-4]).command == warden_module.default_worker()

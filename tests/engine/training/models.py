@@ -39,3 +39,24 @@ class Reader(nn.Module):
 def reader(classes: int, channels: int, height: int, width: int) -> nn.Module:
     """A network of the kinds of layers that hold more than one weight matrix, or compute one."""
     return Reader(classes, channels * height, width)
+
+
+def small(classes: int, channels: int, height: int, width: int) -> nn.Module:
+    """Two small layers, whose sums differ little with the order in which they are added."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(channels * height * width, 40), nn.ReLU(), nn.Linear(40, 30), nn.ReLU(),
+        nn.Linear(30, classes),
+    )  # fmt: skip
+
+
+class _OnlyAlone(nn.Sequential):
+    def forward(self, inputs: Tensor) -> Tensor:
+        if torch.distributed.is_initialized() and torch.distributed.get_rank() == 1 and self.training:
+            raise ValueError("no place for this part of the batch")
+        out: Tensor = super().forward(inputs)
+        return out
+
+
+def fails_on_rank_1(classes: int, channels: int, height: int, width: int) -> nn.Module:
+    """A network that raises an error where it trains as rank 1."""
+    return _OnlyAlone(nn.Flatten(), nn.Linear(channels * height * width, classes))
