@@ -155,6 +155,7 @@ class _Work:
 
         from db.history.writer import MetricWriter
         from engine.config.user_imports import executed
+        from engine.sparsity import flops
         from engine.training import provenance, setup
         from engine.training.checkpointer import Checkpointer
         from engine.training.console import Console
@@ -217,15 +218,17 @@ class _Work:
             )
             recorder = Recorder(writer, record_layers=not own)
             console = Console(config.log_interval)
+            # Before the layers are measured, which is done with as many threads as they train with.
+            setup.set_threads(config, device, flops.count(model, data.info.shape).dense_forward)
             trainer = Trainer(config, model, data, device, [recorder, keeper, console, usage, self._control])
-            setup.set_threads(config, device, trainer.flops.dense_forward)
             if start is not None:
                 trainer.load_state_dict(start[1], fork=not own)
                 say(f"resuming from checkpoint {start[0].id}, step {trainer.step}, epoch {trainer.epoch}")
                 for line in continuation.differences(config, start[1]["config"]):
                     say(f"  {line}")
             if trainer.masking is not None:
-                dense_matrices.note(self._db, self._run.id, trainer.masking.coverage.as_dict())
+                coverage = {**trainer.masking.coverage.as_dict(), "execution": trainer.masking.execution_summary}
+                dense_matrices.note(self._db, self._run.id, coverage)
             self._control.save = keeper.save_now
             self._control.on_pause = lambda paused: say("paused (memory still allocated)" if paused else "resumed")
             outcome = trainer.fit()

@@ -60,6 +60,8 @@ class RunConfig(RunSettings):
                 yield "dense_first_layer", "must be off with sparse_init resume, which takes each layer's mask as it is"
             if self.layer_densities:
                 yield "layer_densities", "must be empty with sparse_init resume, which takes each layer's mask as it is"
+        if self.compile and self.sparse and self.execution != "masked":
+            yield "execution", "must be masked with compile, which cannot follow the kernels of sparse layers"
         if self.warmup_epochs >= self.total_epochs > 0 and self.warmup_epochs:
             yield "warmup_epochs", f"must be fewer than the {self.total_epochs} epochs of the whole run"
         if self.start_epoch > self.total_epochs:

@@ -24,7 +24,7 @@ from torch.optim import Optimizer
 
 from engine.sparsity.coverage import Coverage, coverage_of
 from engine.sparsity.distributions import check_room, fixed_counts
-from engine.sparsity.execution import LayerExecution
+from engine.sparsity.execution import LayerExecution, summary
 from engine.sparsity.gradients import GradientMask, clip_by_active_norm, looks_at_matrices
 from engine.sparsity.initial import initial_masks
 from engine.sparsity.layers import Layer, Modules, choose, matrix_users, module_list, parameters_by_name
@@ -172,6 +172,11 @@ class Masking:
     def execution(self) -> dict[str, LayerExecution]:
         """How each layer is computed: parameter name → masked or sparse, the measured ratio, and why."""
         return dict(self._sparse.ways)
+
+    @property
+    def execution_summary(self) -> str:
+        """How the layers are computed, in one line."""
+        return summary(self._sparse.ways)
 
     @property
     def masks(self) -> dict[str, Tensor]:

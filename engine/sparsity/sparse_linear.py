@@ -26,7 +26,7 @@ from torch.optim import Optimizer
 from engine.sparsity.kernels import WeightIndex, products
 from engine.sparsity.optimizer_state import carry, first_values, per_weight
 
-__all__ = ["Keeping", "SparseLinear", "make_dense", "make_sparse"]
+__all__ = ["Keeping", "SparseLinear", "dense_state", "make_dense", "make_sparse", "number_of_parameters"]
 
 _ROWS = 1 << 22
 """Elements of a dense gradient that are computed at once."""
@@ -116,8 +116,7 @@ class SparseLinear(nn.Linear):
             output: Tensor = _SparseProduct.apply(samples, values, self.bias, compact, feature_major)
         else:
             index, present = self._present()
-            output = products().product(index, present, self.bias, _feature_major(samples))
-            output = output.t() if feature_major else products().transposed(output)
+            output = _product(index, present, self.bias, _feature_major(samples), feature_major)
         return output if input.dim() == 2 else output.view(*input.shape[:-1], self.out_features)
 
     def _present(self) -> tuple[WeightIndex, Tensor]:
@@ -253,6 +252,16 @@ def make_dense(module: SparseLinear, optimizer: Optimizer | None = None) -> nn.L
     return module
 
 
+def number_of_parameters(model: nn.Module) -> int:
+    """Counts the parameters of a model, the inactive weights of its sparse layers among them."""
+    sparse = {id(module.values): module for module in model.modules() if isinstance(module, SparseLinear)}
+    sizes = (
+        sparse[id(one)].in_features * sparse[id(one)].out_features if id(one) in sparse else one.numel()
+        for one in model.parameters()
+    )
+    return sum(sizes)
+
+
 def dense_state(module: SparseLinear, state: Mapping[str, Any], firsts: Mapping[str, float]) -> dict[str, Any]:
     """Returns an optimizer's state of a sparse layer as a masked layer has it: as matrices.
 
@@ -292,6 +301,16 @@ def _feature_major(samples: Tensor) -> Tensor:
     return turned if turned.is_contiguous() else products().transposed(samples.contiguous())
 
 
+def _product(index: WeightIndex, values: Tensor, bias: Tensor | None, inputs: Tensor, feature_major: bool) -> Tensor:
+    """Returns the layer's output, (samples, rows). No view of another tensor: modules may change it in place."""
+    if not feature_major:
+        return products().transposed(products().product(index, values, bias, inputs))
+    samples = inputs.shape[1]
+    output = values.new_empty_strided((samples, index.rows), (1, samples))
+    products().product(index, values, bias, inputs, output.t())
+    return output
+
+
 class _SparseProduct(torch.autograd.Function):
     """samples · Wᵀ + bias of the active weights."""
 
@@ -300,11 +319,10 @@ class _SparseProduct(torch.autograd.Function):
         ctx: Any, samples: Tensor, values: Tensor, bias: Tensor | None, compact: _Compact, feature_major: bool
     ) -> Tensor:
         inputs = _feature_major(samples)
-        output = products().product(compact.index, values, bias, inputs)
         ctx.save_for_backward(inputs, values)
         ctx.compact, ctx.index = compact, compact.index
         ctx.turned_back = inputs.data_ptr() != samples.data_ptr()
-        return output.t() if feature_major else products().transposed(output)
+        return _product(compact.index, values, bias, inputs, feature_major)
 
     @staticmethod
     @once_differentiable

@@ -32,8 +32,10 @@ class Products(Protocol):
     def index(self, flat: Tensor, rows: int, columns: int) -> WeightIndex:
         """Returns the index arrays of the weights at ascending flat indices (int64)."""
 
-    def product(self, index: WeightIndex, values: Tensor, bias: Tensor | None, inputs: Tensor) -> Tensor:
-        """Returns W · inputs + bias, of shape (rows, samples)."""
+    def product(
+        self, index: WeightIndex, values: Tensor, bias: Tensor | None, inputs: Tensor, output: Tensor | None = None
+    ) -> Tensor:
+        """Returns W · inputs + bias, of shape (rows, samples); in `output`, contiguous, where that is given."""
 
     def transposed_product(self, index: WeightIndex, values: Tensor, gradient: Tensor) -> Tensor:
         """Returns Wᵀ · gradient, of shape (columns, samples)."""
@@ -55,7 +57,7 @@ class CompiledProducts:
     """
 
     name = "c"
-    description = "compiled kernels (C)"
+    description = "kernels in C"
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._index_arrays = _function(library, "index_arrays", numbers=3, pointers=6, threads=False)
@@ -73,10 +75,13 @@ class CompiledProducts:
         self._index_arrays(active, rows, columns, flat.data_ptr(), *(one.data_ptr() for one in arrays))
         return WeightIndex(rows, columns, flat, *arrays)
 
-    def product(self, index: WeightIndex, values: Tensor, bias: Tensor | None, inputs: Tensor) -> Tensor:
-        """Returns W · inputs + bias, of shape (rows, samples)."""
+    def product(
+        self, index: WeightIndex, values: Tensor, bias: Tensor | None, inputs: Tensor, output: Tensor | None = None
+    ) -> Tensor:
+        """Returns W · inputs + bias, of shape (rows, samples); in `output`, contiguous, where that is given."""
         samples = inputs.shape[1]
-        output = values.new_empty((index.rows, samples))
+        if output is None:
+            output = values.new_empty((index.rows, samples))
         self._product[values.dtype](
             index.rows,
             samples,
@@ -153,10 +158,14 @@ class TorchProducts:
         ends = (_starts(row, rows), column, _starts(column, columns), row.index_select(0, place), place)
         return WeightIndex(rows, columns, flat, *ends)
 
-    def product(self, index: WeightIndex, values: Tensor, bias: Tensor | None, inputs: Tensor) -> Tensor:
-        """Returns W · inputs + bias, of shape (rows, samples)."""
-        output = _bags(index.column, index.start, values, inputs)
-        return output if bias is None else output.add_(bias.unsqueeze(1))
+    def product(
+        self, index: WeightIndex, values: Tensor, bias: Tensor | None, inputs: Tensor, output: Tensor | None = None
+    ) -> Tensor:
+        """Returns W · inputs + bias, of shape (rows, samples); in `output`, contiguous, where that is given."""
+        result = _bags(index.column, index.start, values, inputs)
+        if bias is not None:
+            result.add_(bias.unsqueeze(1))
+        return result if output is None else output.copy_(result)
 
     def transposed_product(self, index: WeightIndex, values: Tensor, gradient: Tensor) -> Tensor:
         """Returns Wᵀ · gradient, of shape (columns, samples)."""

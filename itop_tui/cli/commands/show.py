@@ -112,13 +112,14 @@ def show(
             test_step = found.step
         reviews = code_reviews(database, found.id)
         coverage = _coverage(database, found)
+        execution = None if coverage is None else coverage.pop("execution", None)
         if diff:
             return _print_diff(found, attempts, reviews)
         if json:
             (described,) = with_others(database, [found])
             shown = [_attempt_document(one, reviews.get(one.number)) for one in attempts]
             more = {"test_step": test_step, "checkpoints": checkpoints, "attempts": shown, "changes": changes}
-            print_json({**described, **more, "coverage": coverage})
+            print_json({**described, **more, "execution": execution, "coverage": coverage})
             return 0
         out = console()
         width = max(10, min(60, out.width - 34))
@@ -126,7 +127,7 @@ def show(
         waiting = waits_for(database, found)
     now = time.time()
     _print_title(found, out)
-    print_facts(_facts(found, attempts, waiting, now, test_step, coverage), out=out)
+    print_facts(_facts(found, attempts, waiting, now, test_step, coverage, execution), out=out)
     if found.method == "dense":
         curves = {metric: curve for metric, curve in curves.items() if metric not in MASK_FIGURES}
     _print_curves(curves, width, out)
@@ -178,6 +179,7 @@ def _facts(
     now: float,
     test_step: int | None,
     coverage: dict[str, Any] | None,
+    execution: str | None,
 ) -> list[tuple[str, Cell]]:
     filled, empty = bar(progress(run) or 0.0, 16)
     remaining = seconds_left(run, now)
@@ -204,6 +206,7 @@ def _facts(
         ("test accuracy", _test(run, test_step)),
         ("density", _density(run, coverage)),
         ("left dense", left_dense(coverage)),
+        ("execution", data("" if execution in (None, "masked") else execution)),
         ("R_s", _known(explored(run), lambda value: f"{r_s(value)} of all maskable weights were ever active")),
         ("learning rate", _known(run.learning_rate, figure)),
         ("training FLOPs", f"{flops} ({dense} of dense)" if flops and dense else flops),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from engine.sparsity.kernels import Products
 from engine.sparsity.kernels import products as chosen_products
 from engine.sparsity.kernels.products import TorchProducts
-from engine.sparsity.sparse_linear import Keeping, SparseLinear, make_dense, make_sparse
+from engine.sparsity.sparse_linear import Keeping, SparseLinear, make_dense, make_sparse, number_of_parameters
 from engine.sparsity.trial_pass import products_of
 
 MASK = torch.tensor([[1, 0, 0, 1, 0], [0, 0, 0, 0, 0], [0, 1, 1, 0, 1]], dtype=torch.bool)
@@ -90,6 +90,7 @@ def test_only_active_weights_are_stored() -> None:
     count = len(ACTIVE)
     assert {name: tuple(one.shape) for name, one in module.named_parameters()} == {"weight": (count,), "bias": (3,)}
     assert optimizer.state[module.values]["momentum_buffer"].shape == (count,)
+    assert number_of_parameters(module) == 15 + 3
 
 
 def test_states_are_those_of_a_linear_layer() -> None:
