@@ -215,6 +215,61 @@ void NAME(transposed_product)(int64_t columns, int64_t batch, const int64_t *col
                       in, out);
 }
 
+#undef EACH_LANE
+#if LANES == 16
+#define EACH_LANE(f, bit)                                                                                            \
+    f(0, bit), f(1, bit), f(2, bit), f(3, bit), f(4, bit), f(5, bit), f(6, bit), f(7, bit), f(8, bit), f(9, bit),    \
+        f(10, bit), f(11, bit), f(12, bit), f(13, bit), f(14, bit), f(15, bit)
+#elif LANES == 8
+#define EACH_LANE(f, bit) f(0, bit), f(1, bit), f(2, bit), f(3, bit), f(4, bit), f(5, bit), f(6, bit), f(7, bit)
+#elif LANES == 4
+#define EACH_LANE(f, bit) f(0, bit), f(1, bit), f(2, bit), f(3, bit)
+#else
+#define EACH_LANE(f, bit) f(0, bit), f(1, bit)
+#endif
+
+/* A square of as many vectors as a vector has lanes, turned within registers: at each stage the elements whose row and
+   column differ in one bit change places. */
+INLINE void NAME(turn)(NAME(aligned_vector) *line) {
+#ifdef SHUFFLES
+#define STAGE(bit)                                                                                                   \
+    _Pragma("GCC unroll 16") for (int i = 0; i < LANES; i++) if (!(i & bit)) {                                       \
+        NAME(aligned_vector) first = line[i], second = line[i + bit];                                                \
+        line[i] = __builtin_shufflevector(first, second, EACH_LANE(LOW, bit));                                       \
+        line[i + bit] = __builtin_shufflevector(first, second, EACH_LANE(HIGH, bit));                                \
+    }
+    STAGE(1)
+#if LANES > 2
+    STAGE(2)
+#endif
+#if LANES > 4
+    STAGE(4)
+#endif
+#if LANES > 8
+    STAGE(8)
+#endif
+#undef STAGE
+#else
+    for (int i = 0; i < LANES; i++)
+        for (int j = 0; j < i; j++) {
+            REAL element = line[i][j];
+            line[i][j] = line[j][i];
+            line[j][i] = element;
+        }
+#endif
+}
+
+/* The sums over the lanes of each of some vectors, as many as a vector has lanes. */
+INLINE NAME(aligned_vector) NAME(totals)(NAME(aligned_vector) *part) {
+    NAME(turn)(part);
+#pragma GCC unroll 4
+    for (int half = LANES / 2; half; half /= 2)
+#pragma GCC unroll 8
+        for (int i = 0; i < half; i++)
+            part[i] += part[i + half];
+    return part[0];
+}
+
 INLINE REAL NAME(total)(NAME(aligned_vector) sum) {
     REAL result = 0;
     REAL lane[LANES];
@@ -225,26 +280,45 @@ INLINE REAL NAME(total)(NAME(aligned_vector) sum) {
     return result;
 }
 
-/* gradient[k] += out_gradient[row] · in[column[k]] for the weights of one row, over a block of samples. */
+/* The products of a block of samples, each lane its own part of them. */
+INLINE NAME(aligned_vector) NAME(sampled_part)(const int width, const NAME(aligned_vector) *g, const VECTOR *x) {
+    NAME(aligned_vector) even = g[0] * x[0];
+    if (width == 1)
+        return even;
+    NAME(aligned_vector) odd = g[1] * x[1];
+#pragma GCC unroll 8
+    for (int i = 2; i < width; i += 2) {
+        even += g[i] * x[i];
+        odd += g[i + 1] * x[i + 1];
+    }
+    return even + odd;
+}
+
+/* gradient[k] += up · in[column[k]] for the weights of one row, over a block of samples. */
 INLINE void NAME(sampled_vectors)(const int width, int64_t begin, int64_t end, const int32_t *column, const REAL *up,
                                   const REAL *in, int64_t batch, REAL *gradient) {
-    NAME(aligned_vector) g[BLOCK];
+    NAME(aligned_vector) g[BLOCK], part[LANES];
 #pragma GCC unroll 8
     for (int i = 0; i < width; i++)
         g[i] = ((const VECTOR *)up)[i];
-    for (int64_t k = begin; k < end; k++) {
-        const VECTOR *x = (const VECTOR *)(in + column[k] * batch);
-        NAME(fetch)(width, in + column[k + AHEAD < end ? k + AHEAD : begin] * batch);
-        NAME(aligned_vector) even = g[0] * x[0], odd = {0};
-        if (width > 1)
-            odd = g[1] * x[1];
-#pragma GCC unroll 8
-        for (int i = 2; i < width; i += 2) {
-            even += g[i] * x[i];
-            odd += g[i + 1] * x[i + 1];
+    int64_t k = begin;
+    for (; k + LANES <= end; k += LANES) {
+        for (int j = 0; j < LANES; j++) {
+            NAME(fetch)(width, in + column[k + j + AHEAD < end ? k + j + AHEAD : begin] * batch);
+            part[j] = NAME(sampled_part)(width, g, (const VECTOR *)(in + column[k + j] * batch));
         }
-        gradient[k] += NAME(total)(even + odd);
+        *(VECTOR *)(gradient + k) += NAME(totals)(part);
     }
+    if (end - k > 2) { /* a part of a square is still quicker than one sum after the other */
+        for (int j = 0; j < LANES; j++)
+            part[j] = k + j < end ? NAME(sampled_part)(width, g, (const VECTOR *)(in + column[k + j] * batch))
+                                  : (NAME(aligned_vector)){0};
+        NAME(aligned_vector) sum = NAME(totals)(part);
+        for (int j = 0; k < end; j++, k++)
+            gradient[k] += sum[j];
+    }
+    for (; k < end; k++)
+        gradient[k] += NAME(total)(NAME(sampled_part)(width, g, (const VECTOR *)(in + column[k] * batch)));
 }
 
 INLINE void NAME(sampled_rows)(int64_t from, int64_t to, int64_t batch, const int64_t *start, const int32_t *column,
@@ -303,52 +377,15 @@ void NAME(sampled_product)(int64_t rows, int64_t batch, const int64_t *start, co
                            start, column, up, in, gradient, offset_gradient);
 }
 
-#undef EACH_LANE
-#if LANES == 16
-#define EACH_LANE(f, bit)                                                                                            \
-    f(0, bit), f(1, bit), f(2, bit), f(3, bit), f(4, bit), f(5, bit), f(6, bit), f(7, bit), f(8, bit), f(9, bit),    \
-        f(10, bit), f(11, bit), f(12, bit), f(13, bit), f(14, bit), f(15, bit)
-#elif LANES == 8
-#define EACH_LANE(f, bit) f(0, bit), f(1, bit), f(2, bit), f(3, bit), f(4, bit), f(5, bit), f(6, bit), f(7, bit)
-#elif LANES == 4
-#define EACH_LANE(f, bit) f(0, bit), f(1, bit), f(2, bit), f(3, bit)
-#else
-#define EACH_LANE(f, bit) f(0, bit), f(1, bit)
-#endif
-
-/* A square of the matrix, of as many rows as a vector has lanes, turned within registers: at each stage the elements
-   whose row and column differ in one bit change places. */
 INLINE void NAME(turn_square)(const REAL *in, int64_t in_stride, REAL *out, int64_t out_stride) {
-#ifdef SHUFFLES
     NAME(aligned_vector) line[LANES];
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; i++)
         line[i] = *(const VECTOR *)(in + i * in_stride);
-#define STAGE(bit)                                                                                                   \
-    _Pragma("GCC unroll 16") for (int i = 0; i < LANES; i++) if (!(i & bit)) {                                       \
-        NAME(aligned_vector) first = line[i], second = line[i + bit];                                                \
-        line[i] = __builtin_shufflevector(first, second, EACH_LANE(LOW, bit));                                       \
-        line[i + bit] = __builtin_shufflevector(first, second, EACH_LANE(HIGH, bit));                                \
-    }
-    STAGE(1)
-#if LANES > 2
-    STAGE(2)
-#endif
-#if LANES > 4
-    STAGE(4)
-#endif
-#if LANES > 8
-    STAGE(8)
-#endif
-#undef STAGE
+    NAME(turn)(line);
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; i++)
         *(VECTOR *)(out + i * out_stride) = line[i];
-#else
-    for (int i = 0; i < LANES; i++)
-        for (int j = 0; j < LANES; j++)
-            out[i * out_stride + j] = in[j * in_stride + i];
-#endif
 }
 
 /* out (columns × rows) = the transposed of in (rows × columns), by squares of whole cache lines. */
