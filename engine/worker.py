@@ -184,6 +184,7 @@ class _Work:
         from engine.alarms.watching import watch_of
         from engine.config.user_imports import executed
         from engine.data.load import is_here
+        from engine.sparsity import flops
         from engine.training import provenance, setup
         from engine.training.checkpointer import Checkpointer
         from engine.training.console import Console
@@ -254,8 +255,9 @@ class _Work:
             console = Console(config.log_interval)
             callbacks = [recorder, keeper, console, usage, self._control]
             give_work()
+            # Before the layers are measured, which is done with as many threads as they train with.
+            setup.set_threads(config, device, flops.count(model, data.info.shape).dense_forward)
             trainer = Trainer(config, model, data, device, callbacks, self._others.join(device, self._end_from_outside))
-            setup.set_threads(config, device, trainer.flops.dense_forward)
             if start is not None:
                 trainer.load_state_dict(start[1], fork=not own)
                 say(f"resuming from checkpoint {start[0].id}, step {trainer.step}, epoch {trainer.epoch}")
@@ -264,7 +266,8 @@ class _Work:
                 if (before := 1 + len(start[1].get("ranks", ()))) != config.ranks:
                     say(f"  saved by {before} ranks, resumed by {config.ranks}: sums are rounded in another order")
             if trainer.masking is not None:
-                dense_matrices.note(self._db, self._run.id, trainer.masking.coverage.as_dict())
+                coverage = {**trainer.masking.coverage.as_dict(), "execution": trainer.masking.execution_summary}
+                dense_matrices.note(self._db, self._run.id, coverage)
             self._control.save = keeper.save_now
             self._control.on_pause = lambda paused: say("paused (memory still allocated)" if paused else "resumed")
             outcome = trainer.fit()

@@ -15,6 +15,7 @@ OWN_FILES = {
     ("engine/data/download.py", "_sweep"),
     ("engine/data/download.py", "download"),
     ("engine/launch/attempt_files.py", "write_json"),
+    ("engine/sparsity/kernels/library.py", "_compile"),
     ("engine/training/checkpoint.py", "link"),
     ("engine/training/checkpoint.py", "write"),
     ("itop_tui/preferences.py", "remember"),

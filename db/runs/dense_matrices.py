@@ -15,10 +15,17 @@ __all__ = ["for_run", "forget", "note"]
 
 
 def note(db: Database, run_id: int, coverage: Mapping[str, Any]) -> None:
-    """Keep the coverage of a run, as `engine.sparsity.Coverage.as_dict` gives it, instead of what was kept before."""
+    """Keep the coverage of a run, as `engine.sparsity.Coverage.as_dict` gives it, instead of what was kept before.
+
+    Args:
+        db: The database.
+        run_id: The run.
+        coverage: That, and what else is known of how the network is computed (`execution`).
+    """
     matrices = [{**one, "name": storable(one["name"]), "why": storable(one["why"])} for one in coverage["dense"]]
+    texts = {key: storable(value) for key, value in coverage.items() if isinstance(value, str)}
     with db.write() as session:
-        session.merge(SettingRow(key=_key(run_id), value={**coverage, "dense": matrices}))
+        session.merge(SettingRow(key=_key(run_id), value={**coverage, **texts, "dense": matrices}))
 
 
 def for_run(db: Database, run_id: int) -> dict[str, Any] | None:

@@ -126,6 +126,8 @@ def irrelevant_because(settings: Mapping[str, Any], name: str) -> str | None:
         return "only on several devices"
     if name in _SPARSE_FIELDS | {"reduce_active"} and not value["sparse"]:
         return "only for sparse runs"
+    if name == "execution" and not value["sparse"]:
+        return "only for sparse runs"
     if name in _UPDATE_FIELDS and value["fix"]:
         return "the mask is fixed"
     if name in _UPDATE_FIELDS - _GMP_FIELDS and value["sparse_init"] == "GMP":

@@ -61,6 +61,8 @@ class RunConfig(RunSettings):
                 yield "dense_first_layer", "must be off with sparse_init resume, which takes each layer's mask as it is"
             if self.layer_densities:
                 yield "layer_densities", "must be empty with sparse_init resume, which takes each layer's mask as it is"
+        if self.compile and self.sparse and self.execution != "masked":
+            yield "execution", "must be masked with compile, which cannot follow the kernels of sparse layers"
         if self.warmup_epochs >= self.total_epochs > 0 and self.warmup_epochs:
             yield "warmup_epochs", f"must be fewer than the {self.total_epochs} epochs of the whole run"
         if self.start_epoch > self.total_epochs:
@@ -76,6 +78,8 @@ class RunConfig(RunSettings):
             yield "devices", f"names GPUs, and device is {self.device}: leave device at auto"
         elif self.ranks > 1 and not self.gpu_names and self.device.startswith("cuda:"):
             yield "devices", f"asks for {self.ranks} devices, and device is the one GPU {self.device}: name all of them"
+        if self.ranks > 1 and self.sparse and self.execution != "masked":
+            yield "execution", "must be masked with several devices, which add up the gradients of dense tensors"
         if self.reduce_active and self.sparse:
             reads = [rule for rule in self._reading_rules() if "momentum" in rule[1].needs]
             if reads:

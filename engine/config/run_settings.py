@@ -32,6 +32,7 @@ else:  # a type checker wants the choices written out; these are those that engi
     DecaySchedule = Literal[rules.choices(rules.SCHEDULES)]
 Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
 Precision = Literal["fp32", "bf16", "fp16"]
+Execution = Literal["masked", "sparse", "auto"]
 
 
 def _time_limit(value: object) -> object:
@@ -386,6 +387,15 @@ class RunSettings(BaseModel):
         Section.RUN,
         "Use only deterministic kernels on the GPU; slower. Runs on the CPU are always deterministic.",
         short="only deterministic kernels",
+    )
+    execution: Annotated[Execution, spelled_like(Execution)] = setting(
+        "masked",
+        Section.RUN,
+        "How masked layers are computed: masked, with their zeros; sparse, linear layers on the CPU by their active "
+        "weights alone; auto, each in the way that is measured to be faster at the start. Masks move in the same way.",
+        short="masked, sparse or auto",
+        in_recipe=False,
+        resumable=True,
     )
     loader_workers: int = setting(
         4,

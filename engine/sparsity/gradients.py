@@ -35,7 +35,7 @@ def clip_by_active_norm(layers: Sequence[Layer], parameters: Iterable[nn.Paramet
     Returns:
         The norm before clipping, a tensor of one element.
     """
-    masked = {id(layer.parameter): layer for layer in layers if layer.room}
+    masked = {id(layer.parameter): layer for layer in layers if layer.room and layer.sparse is None}
     clipped = [parameter for parameter in parameters if parameter.grad is not None]
     norms = []
     for parameter in clipped:
@@ -69,16 +69,27 @@ class GradientMask:
         """
         for layer in self._layers:
             gradient = layer.parameter.grad
-            if gradient is None or gradient.is_sparse or not layer.room:
+            if gradient is None or gradient.is_sparse or not layer.room or layer.sparse is not None:
                 continue
             if keep:
                 self._dense[layer.name] = gradient.clone()
             gradient.masked_fill_(~layer.mask.view(layer.shape), 0.0)
 
+    def keep(self) -> None:
+        """Keeps the gradients as backward left them: an optimizer may change them in its step (Nesterov, foreach)."""
+        for layer in self._layers:
+            gradient = layer.parameter.grad
+            if gradient is not None and not gradient.is_sparse:
+                self._dense.setdefault(layer.name, gradient.clone())
+
     def dense(self, layer: Layer) -> Tensor | None:
         """Returns a layer's dense gradient of this step."""
-        return self._dense.get(layer.name, layer.parameter.grad)
+        gradient = self._dense.get(layer.name, layer.parameter.grad)
+        return gradient if layer.sparse is None else layer.sparse.dense_gradient(gradient)
 
     def forget(self) -> None:
         """Ends the step."""
         self._dense.clear()
+        for layer in self._layers:
+            if layer.sparse is not None:
+                layer.sparse.compact.kept.clear()

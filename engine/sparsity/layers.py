@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from engine.sparsity import name_patterns
+from engine.sparsity.flat_access import fill, gather
 from engine.sparsity.layer_kinds import (
     CONVOLUTIONS,
     EMBEDDINGS,
@@ -26,6 +28,8 @@ from engine.sparsity.layer_kinds import (
     matrices_of,
     scale_of_weight_norm,
 )
+from engine.sparsity.optimizer_state import wipe
+from engine.sparsity.sparse_linear import SparseLinear
 from engine.sparsity.sparsity_config import SparsityConfig
 
 __all__ = [
@@ -39,13 +43,10 @@ __all__ = [
     "MaskingChoice",
     "Modules",
     "choose",
-    "fill",
     "find_maskable",
-    "gather",
+    "matrix_users",
     "module_list",
     "parameters_by_name",
-    "storage_index",
-    "storage_view",
     "unwrap",
 ]
 
@@ -188,6 +189,7 @@ class Layer:
         momentum: Dense momentum of the weight at an update, for rules that need it.
         active: Flat indices of the active weights, ascending, as they were before this update.
         fresh: Flat indices of the weights grown at the latest update.
+        sparse: The module that stores the active weights alone; `parameter` is then flat, in the order of `active`.
     """
 
     name: str
@@ -203,16 +205,17 @@ class Layer:
     explored_count: int
     gradient: Tensor | None = None
     momentum: Tensor | None = None
+    sparse: SparseLinear | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the weight."""
-        return tuple(self.parameter.shape)
+        return tuple(self.parameter.shape) if self.sparse is None else self.sparse.shape
 
     @property
     def size(self) -> int:
         """Number of weights, active or not."""
-        return self.parameter.numel()
+        return self.mask.numel()
 
     @property
     def room(self) -> int:
@@ -225,41 +228,20 @@ class Layer:
 
     def weights(self) -> Tensor:
         """Returns the values of the active weights, flat."""
-        return self.at_active(self.parameter.detach())
+        return self.at_active(self.parameter.detach()) if self.sparse is None else self.parameter.detach()
 
+    def move(self, changed: Tensor, optimizer: Optimizer) -> None:
+        """Brings weights and optimizer state in line with `active`: weights that died or grew are 0, as is their state.
 
-def storage_view(tensor: Tensor) -> Tensor:
-    """Returns the stretch of memory that a tensor lies in as a flat view."""
-    if tensor.is_contiguous():
-        return tensor.view(-1)
-    span = 1 + sum((extent - 1) * stride for extent, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return tensor.as_strided((span,), (1,))
-
-
-def storage_index(tensor: Tensor, index: Tensor) -> Tensor:
-    """Translates flat logical indices into those of `storage_view` (the same for contiguous tensors).
-
-    Channels-last weights are dense but permuted in memory; copying them to look at a few elements would cost a pass
-    over all of them.
-    """
-    if tensor.is_contiguous():
-        return index
-    place = torch.zeros_like(index)
-    rest = index
-    for extent, stride in zip(reversed(tensor.shape), reversed(tensor.stride()), strict=True):
-        place += rest % extent * stride
-        rest = rest // extent
-    return place
-
-
-def gather(tensor: Tensor, index: Tensor) -> Tensor:
-    """Reads a tensor at flat logical indices."""
-    return storage_view(tensor).index_select(0, storage_index(tensor, index))
-
-
-def fill(tensor: Tensor, index: Tensor, value: float) -> None:
-    """Writes one value into a tensor at flat logical indices, in place."""
-    storage_view(tensor).index_fill_(0, storage_index(tensor, index), value)
+        Args:
+            changed: Flat indices of the weights that died or grew.
+            optimizer: What trains the layer.
+        """
+        if self.sparse is not None:
+            self.sparse.move(self.active, optimizer)
+        else:
+            fill(self.parameter.detach(), changed, 0.0)
+            wipe(optimizer, self.parameter, changed)
 
 
 def find_maskable(modules: Modules, config: SparsityConfig) -> list[Maskable]:
@@ -340,6 +322,15 @@ def module_list(modules: Modules) -> list[nn.Module]:
 def parameters_by_name(modules: Modules) -> dict[str, nn.Parameter]:
     """Returns all parameters by the names that layers have; a shared one under each of its names."""
     return {name: parameter for name, parameter, _, _ in _parameters(modules)}
+
+
+def matrix_users(modules: Modules) -> dict[int, list[tuple[nn.Module, str]]]:
+    """Returns which modules hold each parameter, by its identity, with what they call it."""
+    users: dict[int, list[tuple[nn.Module, str]]] = {}
+    for _, parameter, module, attribute in _parameters(modules):
+        if (module, attribute) not in users.setdefault(id(parameter), []):
+            users[id(parameter)].append((module, attribute))
+    return users
 
 
 def _includes(pattern: str, name: str, parameter: nn.Parameter, module: nn.Module, attribute: str) -> bool:

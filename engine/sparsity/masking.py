@@ -24,20 +24,24 @@ from torch.optim import Optimizer
 
 from engine.sparsity.coverage import Coverage, coverage_of
 from engine.sparsity.distributions import check_room, fixed_counts
+from engine.sparsity.execution import LayerExecution, summary
 from engine.sparsity.gradients import GradientMask, clip_by_active_norm, looks_at_matrices
 from engine.sparsity.initial import initial_masks
-from engine.sparsity.layers import Layer, Modules, choose, module_list, parameters_by_name
+from engine.sparsity.layers import Layer, Modules, choose, matrix_users, module_list, parameters_by_name
 from engine.sparsity.name_patterns import unknown_name
 from engine.sparsity.norm_guards import guard_norms
 from engine.sparsity.optimizer_state import all_finite, group_of, keeps_momentum, momentum_of
 from engine.sparsity.paths import is_perceptron
 from engine.sparsity.ranks import check_same_masks, from_rank_0, shared_seed
 from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
+from engine.sparsity.sparse_layers import SparseLayers, all_dense
+from engine.sparsity.sparse_linear import SparseLinear
 from engine.sparsity.sparsity_config import SparsityConfig
 from engine.sparsity.stats import Change, LayerStats, UpdateStats, summarise
 from engine.sparsity.update import Updater, needs_of
 
 _AFTER_BACKWARD = "update after backward() and before zero_grad()"
+_EXPECTED = "call expect_update() before the backward pass, which sparse layers otherwise keep nothing of"
 
 DECAY = 0.9
 """Decay of the momentum kept here where a rule needs one and the optimizer keeps none."""
@@ -58,6 +62,11 @@ class Masking:
         mask_gradients: Set the gradients of inactive weights to zero before each optimizer step. None: where the
             optimizer's step at one weight depends on the gradients of others (Adafactor, Muon). What grows is chosen
             by the dense gradients all the same.
+        execution: How the layers are computed. `masked`: with their zeros. `sparse`: linear layers on the CPU are
+            stored and computed by their active weights alone (`engine.sparsity.sparse_linear`); others stay masked.
+            `auto`: each layer in the way that is measured to be faster here. The same weights are active either way.
+            An average of weights over time needs masked layers.
+        batch_size: Samples in a batch, for `auto`'s measurements.
 
     Raises:
         ValueError: The configuration does not fit the model or the length of training.
@@ -72,15 +81,18 @@ class Masking:
         total_steps: int,
         initial_weights: Mapping[str, Tensor] | None = None,
         mask_gradients: bool | None = None,
+        execution: str = "masked",
+        batch_size: int = 128,
     ) -> None:
         self.optimizer = optimizer
         self.config = config
         self.total_steps = total_steps
-        self.steps = 0
+        self._steps = 0
         self.updates = 0
         if isinstance(optimizer, torch.optim.LBFGS):
             why = "it searches along a line through all weights at once, inactive ones too"
             raise ValueError(f"optimizer: LBFGS cannot train a masked network: {why}.")  # noqa: TRY004 - a wrong choice
+        all_dense(modules, optimizer)
         chosen = choose(modules, config)
         maskable, self._dense = chosen.maskable, tuple(chosen.dense)
         for one in maskable:
@@ -129,14 +141,44 @@ class Masking:
             }
         for module in module_list(modules):
             guard_norms(module)
+        self._sparse = SparseLayers(
+            modules,
+            maskable,
+            self._layers,
+            optimizer,
+            execution=execution,
+            batch_size=batch_size,
+            reads_momentum=config.updates_masks and "momentum" in self._needs,
+        )
         self._keep: list[Tensor] = []
         self._kept: list[Tensor] = []
         self._renew_keepers()
         self.apply()
+        self._expect()
         unchanged = [Change(one, one.nonzeros, one.fresh, one.fresh, one.fresh) for one in self._layers]
         self._stats = self._summarise(unchanged, death_rate=self.death_rate)
 
     # What there is to read. None of it asks the device for anything.
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps made so far; may be set, for a training that begins later in its schedules."""
+        return self._steps
+
+    @steps.setter
+    def steps(self, steps: int) -> None:
+        self._steps = steps
+        self._expect()
+
+    @property
+    def execution(self) -> dict[str, LayerExecution]:
+        """How each layer is computed: parameter name → masked or sparse, the measured ratio, and why."""
+        return dict(self._sparse.ways)
+
+    @property
+    def execution_summary(self) -> str:
+        """How the layers are computed, in one line."""
+        return summary(self._sparse.ways)
 
     @property
     def masks(self) -> dict[str, Tensor]:
@@ -241,23 +283,42 @@ class Masking:
             closure, scaler = None, closure
         if closure is not None and scaler is not None:
             raise ValueError("closure: torch's gradient scaler takes none; call step with one or the other.")
+        self._sparse.settle()
         if self._hides_gradients:
             if closure is not None:
                 raise ValueError("closure: gradients that it computes again cannot be masked; call step without it.")
             self._gradients.hide(keep=bool(self._momentum) or "gradient" in self._needs)
+        if scaler is not None:
+            self._sparse.unscaled(scaler)
+        elif closure is None and self._sparse.keeps:
+            self._gradients.keep()
         if scaler is not None:
             scaler.step(self.optimizer)
         elif closure is not None:
             self.optimizer.step(closure)
         else:
             self.optimizer.step()
-        self.steps += 1
+        self._steps += 1
         if self._momentum:
             self._follow_momentum(scaled=scaler is not None)
         self.apply()
         update = self._update_if_due(scaled=scaler is not None)
         self._gradients.forget()
+        self._expect()
         return update
+
+    def expect_update(self) -> None:
+        """Says that `update` is called after the next backward pass, where the schedule does not say so.
+
+        Only layers that are computed sparse need to know: their backward passes keep what dense gradients are computed
+        from.
+        """
+        self._sparse.keep("gradient" in self._needs)
+
+    def _expect(self) -> None:
+        """Lets sparse layers keep what the dense gradients of a coming update are computed from, and of no other."""
+        due = self._put_off or is_update_step(self.config, self._steps + 1, self.total_steps)
+        self._sparse.keep("gradient" in self._needs and due)
 
     def _update_if_due(self, *, scaled: bool) -> UpdateStats | None:
         late = self._put_off and self.steps < self.total_steps
@@ -272,7 +333,8 @@ class Masking:
         """Clips gradients by the norm that the sparse network's have; `torch.nn.utils.clip_grad_norm_` counts all.
 
         The gradients of inactive weights are scaled with the others and do not count. Call it after backward() (and
-        after a scaler's `unscale_`).
+        after a scaler's `unscale_`). Of clipping by other means sparse layers know nothing, and an update then ranks
+        weights that just died by clipped gradients and others by what backward gave.
 
         Args:
             parameters: What to clip, as a rule `model.parameters()`.
@@ -281,11 +343,15 @@ class Masking:
         Returns:
             The norm before clipping, a tensor of one element.
         """
-        return clip_by_active_norm(self._layers, parameters, max_norm)
+        norm = clip_by_active_norm(self._layers, parameters, max_norm)
+        if self._sparse.keeps and self._sparse.any:
+            self._sparse.scale(min(1.0, max_norm / (float(norm) + 1e-6)))  # as torch's own
+        return norm
 
     @torch.no_grad()
     def apply(self) -> None:
         """Sets every inactive weight to zero, in place, whatever it was: infinite and NaN ones too."""
+        self._sparse.settle()
         for weight, bits in zip(self._kept, self._keep, strict=True):
             weight.detach().view(bits.dtype).bitwise_and_(bits)
 
@@ -311,15 +377,25 @@ class Masking:
             ValueError: A masked parameter is missing, or has another shape; nothing was changed.
         """
         theirs = parameters_by_name(modules)
+        users = matrix_users(modules)
+        copies = {}
         for layer in self._layers:
             if layer.name not in theirs:
                 raise unknown_name("modules", layer.name, theirs)
-            if theirs[layer.name].shape != layer.parameter.shape:
-                shapes = f"{tuple(theirs[layer.name].shape)}, and the model's is {layer.shape}"
+            parameter = theirs[layer.name]
+            module = users[id(parameter)][0][0]
+            shape = module.shape if isinstance(module, SparseLinear) else tuple(parameter.shape)
+            if shape != layer.shape:
+                shapes = f"{shape}, and the model's is {layer.shape}"
                 raise ValueError(f"modules: the shape of {layer.name} is {shapes}.")
+            copies[layer.name] = module
         for module in module_list(modules):
             guard_norms(module)
         for layer in self._layers:
+            copy = copies[layer.name]
+            if isinstance(copy, SparseLinear):
+                copy.move(layer.active, None)
+                continue
             weight = theirs[layer.name].detach()
             weight.masked_fill_(~layer.mask.view(layer.shape).to(weight.device), 0.0)
 
@@ -345,6 +421,7 @@ class Masking:
             layer.gradient = layer.momentum = None
         self.updates += 1
         self._put_off = False
+        self._sparse.after_update()
         self._renew_keepers()
         # gmp has no death rate: the share that it took stands in for one.
         rate = 1 - self.nonzeros / before if self.config.distribution == "gmp" else self.death_rate
@@ -361,7 +438,9 @@ class Masking:
                 gradient = self._gradients.dense(layer)
                 layer.gradient = gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
             if all(layer.gradient is None for layer in self._layers):
-                raise RuntimeError(f"{self._rules} read gradients, and there are none: {_AFTER_BACKWARD}.")
+                sparse = any(layer.sparse is not None for layer in self._layers) and not self._sparse.keeps
+                how = _EXPECTED if sparse else _AFTER_BACKWARD
+                raise RuntimeError(f"{self._rules} read gradients, and there are none: {how}.")
         if "momentum" in self._needs:
             for layer in self._layers:
                 layer.momentum = self._momentum_of(layer)
@@ -408,7 +487,7 @@ class Masking:
 
     def _renew_keepers(self) -> None:
         """Brings the masks into the form in which `apply` is fastest; dense layers need none."""
-        sparse = [layer for layer in self._layers if layer.room]
+        sparse = [layer for layer in self._layers if layer.room and layer.sparse is None]
         self._kept = [layer.parameter for layer in sparse]  # not detached: a model that is moved must be noticed
         self._keep = [_bits(weight, layer.mask) for weight, layer in zip(self._kept, sparse, strict=True)]
 
@@ -460,6 +539,7 @@ class Masking:
             "momentum": {name: value.clone() for name, value in self._momentum.items()},
             "generator": self._generator.get_state(),
             "stats": self._stats.as_dict(),
+            "execution": self._sparse.state_dict(),
         }
 
     @torch.no_grad()
@@ -496,8 +576,13 @@ class Masking:
         self._put_off = bool(state.get("put_off", False))  # older states do not have it
         self._generator.set_state(state["generator"].cpu())
         self._stats = UpdateStats.from_dict(state["stats"])
+        self._sparse.load_state_dict(state.get("execution", {}))  # older states do not have it
+        for layer in self._layers:
+            if layer.sparse is not None:
+                layer.sparse.move(layer.active, self.optimizer)
         self._renew_keepers()
         self.apply()
+        self._expect()
 
 
 def _bits(weight: Tensor, mask: Tensor) -> Tensor:

@@ -8,13 +8,14 @@ State of other shapes, such as Adam's scalar step, belongs to the whole paramete
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from engine.sparsity.layers import fill
+from engine.sparsity.flat_access import fill
 
 MOMENTUM_KEYS = ("momentum_buffer", "exp_avg")
 """Where optimizers of torch.optim keep a momentum of the gradient."""
@@ -69,6 +70,40 @@ def wipe(optimizer: Optimizer, parameter: nn.Parameter, index: Tensor) -> None:
     for key, value in state.items():
         if isinstance(value, Tensor) and value.shape == parameter.shape and value.dim() > 0:
             fill(value, index, _first_value(key, group))
+
+
+def per_weight(optimizer: Optimizer, parameter: nn.Parameter, *shapes: Sequence[int]) -> dict[str, Tensor]:
+    """Returns what an optimizer keeps for each weight of a parameter: whatever has its shape, or one of those given."""
+    allowed = {tuple(parameter.shape), *(tuple(shape) for shape in shapes)}
+    state = optimizer.state.get(parameter, {})
+    return {
+        key: value
+        for key, value in state.items()
+        if isinstance(value, Tensor) and value.dim() > 0 and tuple(value.shape) in allowed
+    }
+
+
+def first_values(optimizer: Optimizer, parameter: nn.Parameter, keys: Iterable[str]) -> dict[str, float]:
+    """Returns where an optimizer's state of each weight of a parameter starts, by key."""
+    group = group_of(optimizer, parameter) or {}
+    return {key: _first_value(key, group) for key in keys}
+
+
+def carry(values: Tensor, before: Tensor, after: Tensor, first: float = 0.0) -> Tensor:
+    """Returns values of the weights at some places as those of other places.
+
+    Args:
+        values: One value for each place before.
+        before: Flat indices of the places, ascending.
+        after: Flat indices of the other places, ascending.
+        first: What a place gets that was not there before.
+    """
+    moved = values.new_full((after.numel(),), first)
+    if before.numel() and after.numel():
+        found = torch.searchsorted(before, after).clamp_max_(before.numel() - 1)
+        stays = before.index_select(0, found) == after
+        torch.where(stays, values.index_select(0, found), moved, out=moved)
+    return moved
 
 
 def _first_value(key: str, group: dict[str, Any]) -> float:

@@ -18,8 +18,7 @@ from engine.sparsity import redistribution
 from engine.sparsity.death import DEATH
 from engine.sparsity.distributions import distribute
 from engine.sparsity.growth import GROWTH
-from engine.sparsity.layers import Layer, fill
-from engine.sparsity.optimizer_state import wipe
+from engine.sparsity.layers import Layer
 from engine.sparsity.redistribution import REDISTRIBUTION
 from engine.sparsity.schedules import dying
 from engine.sparsity.sparsity_config import SparsityConfig
@@ -163,6 +162,6 @@ class Updater:
                     f"growth {self.config.growth!r} should leave {layer.nonzeros}."
                 )
             changed = torch.cat((gone.masked_select(~layer.mask.index_select(0, gone)), grown))
-            fill(layer.parameter.detach(), changed, 0.0)
-            wipe(self.optimizer, layer.parameter, changed)
+            if changed.numel():
+                layer.move(changed, self.optimizer)
         return grown

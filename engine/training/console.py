@@ -33,8 +33,10 @@ class Console(Callback):
 
     def on_start(self, trainer: Training) -> None:
         """Say what is trained."""
+        from engine.sparsity.sparse_linear import number_of_parameters  # torch is there by now
+
         config = trainer.config
-        parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
+        parameters = number_of_parameters(trainer.model)
         what = f"{config.model} on {config.data}, {config.method}, {parameters:,} parameters"
         if trainer.masking is not None:
             what += f", {trainer.masking.nonzeros:,} of {trainer.masking.maskable:,} weights active"
@@ -42,6 +44,8 @@ class Console(Callback):
         say(f"{what}, on {where}; steps {trainer.step + 1:,} to {trainer.last_step:,}")
         if trainer.masking is not None and trainer.masking.coverage.dense:
             say(str(trainer.masking.coverage))
+        if trainer.masking is not None and config.execution != "masked":
+            say(f"execution: {trainer.masking.execution_summary}")
 
     def on_step(self, trainer: Training, figures: StepResult) -> None:
         """Print every so many steps."""

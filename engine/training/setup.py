@@ -19,6 +19,7 @@ from engine.config.weights_file import WeightsFileError
 from engine.data import DataBundle, load_dataset
 from engine.models import ModelError, build_model
 from engine.sparsity import Masking, SparsityConfig, guard_norms
+from engine.sparsity.kernels import LibraryError
 from engine.training.foreign_weights import fitted, read_weights
 
 __all__ = [
@@ -226,7 +227,13 @@ def sparsity_config(config: RunConfig) -> SparsityConfig:
 
 
 def make_masking(
-    config: RunConfig, model: nn.Module, optimizer: Optimizer, *, total_steps: int, left_dense: Iterable[str] = ()
+    config: RunConfig,
+    model: nn.Module,
+    optimizer: Optimizer,
+    *,
+    total_steps: int,
+    left_dense: Iterable[str] = (),
+    execution: str = "masked",
 ) -> Masking | None:
     """Mask the model of a sparse run, on its device; None where the run is dense.
 
@@ -236,15 +243,24 @@ def make_masking(
         optimizer: The optimizer of its weights.
         total_steps: The length of the schedules.
         left_dense: Names of parameters to leave dense beside those that the settings exclude.
+        execution: How the layers are computed: masked, sparse or auto.
 
     Raises:
-        SetupError: The masks' settings do not fit the model, the optimizer or the length of the run.
+        SetupError: The masks' settings do not fit the model, the optimizer or the length of the run; or there
+            are no kernels as ``ITOP_KERNELS`` asks for.
     """
     if not config.sparse:
         return None
     try:
-        return Masking(model, optimizer, _sparsity_config(config, left_dense), total_steps=total_steps)
-    except ValueError as error:
+        return Masking(
+            model,
+            optimizer,
+            _sparsity_config(config, left_dense),
+            total_steps=total_steps,
+            execution=execution,
+            batch_size=config.batch_size,
+        )
+    except (ValueError, LibraryError) as error:
         raise SetupError(str(error)) from None
 
 

@@ -134,7 +134,12 @@ class Trainer:
     def mask(self, left_dense: Sequence[str] = ()) -> None:
         """Mask the model as configured, but for some parameters; again, where it was masked before."""
         self.masking = make_masking(
-            self.config, self.model, self.optimizer, total_steps=self.total_steps, left_dense=left_dense
+            self.config,
+            self.model,
+            self.optimizer,
+            total_steps=self.total_steps,
+            left_dense=left_dense,
+            execution=self.config.execution,
         )
         self.flops = FlopsMeter(self.model, self.data.info, self.masking)
         self._penalised = penalised(self.model, self.masking) if self.config.l1 else []

@@ -179,6 +179,20 @@ def _program(devices: DeviceList) -> Iterator[Check]:
             yield Check(section, package, "warn", f"{found}, built without CUDA, though there is a GPU", fix)
         else:
             yield Check(section, package, "good", found)
+    yield Check(section, "sparse kernels", *_kernels())
+
+
+def _kernels() -> tuple[Verdict, str, str]:
+    """What `--execution sparse` computes with, and what would make it faster."""
+    wanted, compiler = os.environ.get("ITOP_KERNELS", ""), shutil.which("cc")
+    if wanted == "torch":
+        return "good", "torch's own operations, as ITOP_KERNELS says", ""
+    if compiler is not None:
+        return "good", f"C, compiled by {compiler} when they are first used", ""
+    fix = "install a C compiler (cc), for example the package gcc or clang"
+    if wanted == "c":
+        return "bad", "ITOP_KERNELS is c, and there is no C compiler", fix
+    return "good", "torch's own operations, which are slower: there is no C compiler (cc)", ""
 
 
 def _devices(devices: DeviceList) -> Iterator[Check]:

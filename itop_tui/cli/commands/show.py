@@ -113,6 +113,7 @@ def show(
             test_step = found.step
         reviews = code_reviews(database, found.id)
         coverage = _coverage(database, found)
+        execution = None if coverage is None else coverage.pop("execution", None)
         if diff:
             return _print_diff(found, attempts, reviews)
         if json:
@@ -125,6 +126,7 @@ def show(
                 "checkpoints": checkpoints,
                 "attempts": shown,
                 "changes": changes,
+                "execution": execution,
             }
             print_json({**described, **more, "coverage": coverage})
             return 0
@@ -136,7 +138,7 @@ def show(
     _print_title(found, out)
     for one in alarms:
         out.print(data(f"{ALARM} {alarm(one)}", "yellow"), soft_wrap=True)
-    print_facts(_facts(found, attempts, waiting, now, test_step, coverage), out=out)
+    print_facts(_facts(found, attempts, waiting, now, test_step, coverage, execution), out=out)
     if found.method == "dense":
         curves = {metric: curve for metric, curve in curves.items() if metric not in MASK_FIGURES}
     _print_curves(curves, width, out)
@@ -188,6 +190,7 @@ def _facts(
     now: float,
     test_step: int | None,
     coverage: dict[str, Any] | None,
+    execution: str | None,
 ) -> list[tuple[str, Cell]]:
     filled, empty = bar(progress(run) or 0.0, 16)
     remaining = seconds_left(run, now)
@@ -214,6 +217,7 @@ def _facts(
         ("test accuracy", _test(run, test_step)),
         ("density", _density(run, coverage)),
         ("left dense", left_dense(coverage)),
+        ("execution", data("" if execution in (None, "masked") else execution)),
         ("R_s", _known(explored(run), lambda value: f"{r_s(value)} of all maskable weights were ever active")),
         ("learning rate", _known(run.learning_rate, figure)),
         ("training FLOPs", f"{flops} ({dense} of dense)" if flops and dense else flops),

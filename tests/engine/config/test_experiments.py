@@ -49,7 +49,7 @@ def test_seeds_and_what_changes_no_result_are_of_one_recipe() -> None:
     assert len(first.recipe) == 16
     defaults = RunConfig.defaults()
     changed: dict[str, Any] = {"seed": 9, "device": "cpu", "data_dir": "/x", "save": "w.pt", "time_limit": 60.0}
-    changed |= {"stop_on_nonfinite": False, "reduce_active": True, "devices": "2"}
+    changed |= {"stop_on_nonfinite": False, "reduce_active": True, "devices": "2", "execution": "sparse"}
     for name in RunConfig.model_fields:
         if not in_recipe(name):
             value = changed.get(name, 7)

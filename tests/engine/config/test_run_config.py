@@ -57,6 +57,7 @@ def test_every_problem_is_told_at_once_with_field_value_range_and_nearest_spelli
     ("settings", "field", "words"),
     [
         ({"fix": True}, "fix", "needs a sparse run"),
+        ({"sparse": True, "compile": True, "execution": "auto"}, "execution", "must be masked with compile"),
         ({"sparse": True, "fix": True, "sparse_init": "GMP"}, "fix", "starts dense and prunes"),
         ({"sparse": True, "sparse_init": "resume"}, "sparse_init", "name their file in weights"),
         ({"epochs": 5, "warmup_epochs": 5}, "warmup_epochs", "fewer than the 5 epochs"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -96,6 +98,7 @@ def test_the_test_can_fail(tmp_path: Path) -> None:
             "channels_last": st.just(True),
             "dense_first_layer": st.just(True),
             "sparse_init": st.sampled_from(["uniform", "lottery_ticket"]),
+            "execution": st.just("sparse"),
         },
     ),
 )
@@ -133,6 +136,32 @@ def test_cut_with_any_settings(
 @pytest.mark.parametrize("kind", [{}, {"sparse": True, "fix": True}, {"sparse": True, "sparse_init": "GMP"}])
 def test_cut_dense_static_and_gmp(kind: dict[str, Any], tmp_path: Path) -> None:
     assert_same(config(**kind), [5, 14], tmp_path)
+
+
+@pytest.mark.parametrize("growth", ["random", "gradient"])
+def test_cut_of_layers_computed_from_their_active_weights(growth: str, tmp_path: Path) -> None:
+    """The best weights have another mask than the last ones, and both are tested."""
+    run = config(sparse=True, growth=growth, update_frequency=4, execution="sparse")
+    assert_same(run, [5, 14], tmp_path)
+
+
+@pytest.mark.parametrize(("before", "after"), [("masked", "sparse"), ("sparse", "masked")])
+def test_a_run_resumes_with_another_execution(before: str, after: str) -> None:
+    """The same masks as without a change, and the same figures but for rounding."""
+    run = config(sparse=True, growth="gradient", update_frequency=4, epochs=2, lr=0.02, execution=before)
+    rows, whole = uncut(run)
+    first = trainer(run.with_changes(max_steps=6))
+    first.fit()
+    again = Rows()
+    second = trainer(run.with_changes(execution=after), [again])
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    second.fit()
+    assert second.masking is not None
+    assert {one.way for one in second.masking.execution.values()} == {after}
+    assert same(whole["masking"]["masks"], second.state_dict()["masking"]["masks"])
+    for name, weight in whole["model"].items():
+        torch.testing.assert_close(second.state_dict()["model"][name], weight, rtol=1e-3, atol=1e-5)
+    assert rows.steps[-1][2] == pytest.approx(again.steps[-1][2], rel=1e-3)
 
 
 def test_cut_with_dropout_and_batch_norm(tmp_path: Path) -> None:

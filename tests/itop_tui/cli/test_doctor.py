@@ -131,6 +131,24 @@ def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (check.tone, check.mend) == ("bad", "pip install torch")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "compiler", "tone", "value"),
+    [
+        ("", "/usr/bin/cc", "good", "C, compiled by /usr/bin/cc when they are first used"),
+        ("", None, "good", "torch's own operations, which are slower: there is no C compiler (cc)"),
+        ("torch", "/usr/bin/cc", "good", "torch's own operations, as ITOP_KERNELS says"),
+        ("c", None, "bad", "ITOP_KERNELS is c, and there is no C compiler"),
+    ],
+)
+def test_what_computes_sparse_layers(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, compiler: str | None, tone: str, value: str
+) -> None:
+    monkeypatch.setenv("ITOP_KERNELS", wanted)
+    monkeypatch.setattr(checkup.shutil, "which", lambda _: compiler)
+    check = next(one for one in checkup._program(DeviceList(())) if one.name == "sparse kernels")
+    assert (check.tone, check.value) == (tone, value)
+
+
 def test_devices_are_told_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = Device("cuda:0", "H100", memory_total=80_000_000_000, memory_used=20_000_000_000)
     lost = Device("cuda:1", "unreadable GPU", problem="GPU is lost")

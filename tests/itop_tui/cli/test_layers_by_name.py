@@ -67,6 +67,18 @@ def test_show_says_both_densities_and_what_stays_dense(itop: Itop, database: Dat
     assert coverage["dense"] == DENSE
 
 
+def test_show_says_how_layers_are_computed_where_that_was_chosen(itop: Itop, database: Database) -> None:
+    run = trained(database)
+    dense_matrices.note(database, run.id, {**COVERAGE, "execution": "masked"})
+    assert "\nexecution" not in itop("show", str(run.id)).out
+    dense_matrices.note(database, run.id, {**COVERAGE, "execution": "1 of 3 layers sparse, [red] 6.1 times as fast"})
+    text = " ".join(itop("show", str(run.id)).out.split())
+    assert "execution 1 of 3 layers sparse, [red] 6.1 times as fast" in text
+    report = itop("show", str(run.id), "--json").json()
+    assert report["execution"] == "1 of 3 layers sparse, [red] 6.1 times as fast"
+    assert "execution" not in report["coverage"]
+
+
 def test_show_of_a_run_without_a_dense_part_is_short(itop: Itop, database: Database) -> None:
     older = trained(database)
     assert itop("show", str(older.id), "--json").json()["coverage"] is None
