@@ -257,6 +257,7 @@ def test_devices_are_a_number_or_gpus_by_name() -> None:
         ({"devices": "cuda:0,0"}, "devices", "names cuda:0 twice"),
         ({"devices": "cuda:0,1", "device": "cpu"}, "devices", "leave device at auto"),
         ({"devices": "2", "device": "cuda:1"}, "devices", "name all of them"),
+        ({"devices": "2", "sparse": True, "execution": "auto"}, "execution", "several devices"),
         ({"reduce_active": True, "sparse": True, "growth": "momentum"}, "reduce_active", "growth momentum"),
         (
             {"reduce_active": True, "sparse": True, "redistribution": "momentum"},
