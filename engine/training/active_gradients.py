@@ -16,7 +16,7 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from engine.sparsity import Masking
-from engine.sparsity.layers import storage_index
+from engine.sparsity.flat_access import storage_index
 
 if TYPE_CHECKING:
     from torch.distributed import GradBucket  # type: ignore[attr-defined]  # torch does not say that it is exported

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from db.runs import runs
@@ -19,7 +21,12 @@ async def test_a_run_that_is_deleted_under_a_dialog_closes_after_the_dialog(
     async with run_screen(Database.open, STOPPED) as (pilot, screen):
         said: list[str] = []
         notify = pilot.app.notify
-        monkeypatch.setattr(pilot.app, "notify", lambda text, **kinds: (said.append(text), notify(text, **kinds)))
+
+        def overheard(text: str, **kinds: Any) -> None:
+            said.append(text)
+            notify(text, **kinds)
+
+        monkeypatch.setattr(pilot.app, "notify", overheard)
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen), "the help")
         runs.delete(database, screen.run_id)
