@@ -92,6 +92,10 @@ class RunPicker(CheckList[tuple[RunRecord, ...]]):
 
     # ----------------------------------------------------------------------------------------------------- the choice
 
+    def mark(self, item: Item) -> str:
+        """The sign of a selected run, as in the list of runs."""
+        return "◆ " if self.is_chosen(item.value) else "  "
+
     def is_chosen(self, value: str) -> bool:
         """Whether a run is chosen; it stays so while others are listed."""
         return value in self._picked

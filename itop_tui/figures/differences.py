@@ -181,14 +181,14 @@ def given_name(run: RunRecord) -> str:
     except (TypeError, ValueError):  # a damaged configuration gives no name
         return run.name
     name = run.name
-    while swept := next((end for end in _swept(run.config) if name.endswith(end) and name != end), ""):
+    while swept := next((end for end in _swept(name, run.config) if name.endswith(end) and name != end), ""):
         name = name.removesuffix(swept)
     return name
 
 
-def _swept(config: Mapping[str, Any]) -> Iterable[str]:
+def _swept(name: str, config: Mapping[str, Any]) -> Iterable[str]:
     """What a sweep may have put behind the name of a run with these settings."""
-    return (f"-{field}{short_value(value)}" for field, value in config.items())
+    return (f"-{field}{short_value(value)}" for field, value in config.items() if field in name)
 
 
 # -------------------------------------------------------------------------------------------------- what differs
@@ -264,27 +264,45 @@ def differences(
         ]
         chosen.append("run")
     first = [name for name in chosen if name == "method" or name in recipe]
-    said_by = {name: _usual(columns[name]) for name in (*first, *as_well)}
+    said_by: dict[str, _Usual | None] = {name: _usual(columns[name]) for name in (*first, *as_well)}
     said_by |= dict.fromkeys((name for name in chosen if name not in first), None)
-    return [_called_by(columns, said_by, at) for at in range(len(shown))]
+    alike_in: dict[str, dict[str | None, list[int]]] = {name: defaultdict(list) for name in said_by}
+    for name, places in alike_in.items():
+        for at, text in enumerate(columns[name]):
+            places[text].append(at)
+    return [_called_by(columns, alike_in, said_by, at) for at in range(len(shown))]
 
 
-def _called_by(columns: Mapping[str, Column], said_by: Mapping[str, _Usual | None], at: int) -> Called:
+def _called_by(
+    columns: Mapping[str, Column],
+    alike_in: Mapping[str, Mapping[str | None, Sequence[int]]],
+    said_by: Mapping[str, _Usual | None],
+    at: int,
+) -> Called:
     """What one of those that are shown is called by these settings, each with its usual value.
 
     A usual value is said only where it distinguishes this one from another; so is what has None instead.
     """
     own = [name for name in said_by if columns[name][at] is not None]
-    others = [other for other in range(len(columns[own[0]])) if other != at] if own else []
     left, telling = list(own), []
+    others: Sequence[int] | None = None
+    """Those that it is not distinguished from yet; None for all."""
     while left:
-        gains = {name: sum(columns[name][other] != columns[name][at] for other in others) for name in left}
-        best = max(left, key=lambda name: (gains[name], -own.index(name)))
+        # Of all others, those alike in each setting are known: lists may be long.
+        stay = {
+            name: len(alike_in[name][columns[name][at]])
+            if others is None
+            else sum(columns[name][other] == columns[name][at] for other in others)
+            for name in left
+        }
+        before = len(columns[left[0]]) if others is None else len(others)
+        best = min(left, key=lambda name: (stay[name], own.index(name)))
         usual = said_by[best]
         left.remove(best)
-        if gains[best] or (usual is not None and columns[best][at] != usual.value):
+        if stay[best] < before or (usual is not None and columns[best][at] != usual.value):
             telling.append(best)
-        others = [other for other in others if columns[best][other] == columns[best][at]]
+        alike = alike_in[best][columns[best][at]] if others is None else others
+        others = [other for other in alike if columns[best][other] == columns[best][at]]
     kept = [name for name in own if name in telling]
     parts = tuple(f"{columns[name][at]}" for name in kept)
     return Called("", parts, False, tuple(map(kept.index, telling)), tuple(kept))

@@ -6,6 +6,7 @@ from textual.pilot import Pilot
 
 from itop_tui.app import ItopApp
 from itop_tui.compare.compare_screen import CompareScreen
+from itop_tui.dialogs.run_picker import RunPicker
 from itop_tui.figures.chart_data import Line
 from itop_tui.widgets.sheet import SheetView
 from tests.itop_tui.support import wait_for
@@ -48,3 +49,14 @@ def lines(screen: CompareScreen) -> list[Line]:
 
 def text(screen: CompareScreen, sheet: str) -> str:
     return screen.query_one(f"#{sheet}", SheetView).sheet.as_text()
+
+
+async def pick(pilot: Pilot[None], screen: CompareScreen, query: str, found: int) -> RunPicker:
+    """Open the picker and type a query, until so many runs are listed."""
+    await pilot.press("A")
+    await wait_for(pilot, lambda: isinstance(app_of(screen).screen, RunPicker), "the picker")
+    shown = app_of(screen).screen
+    assert isinstance(shown, RunPicker)
+    await pilot.press(*("space" if letter == " " else letter for letter in query))
+    await wait_for(pilot, lambda: shown.typed == query and len(shown.matching) == found, "what matches")
+    return shown

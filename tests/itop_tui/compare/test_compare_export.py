@@ -81,6 +81,16 @@ def _letters(file: Path) -> list[str | None]:
     return [text.text for text in middle if text.text in {"A", "B", "C"}]
 
 
+async def test_the_table_of_a_paper_is_written_in_its_formats(opened: Opened, tmp_path: Path) -> None:
+    async with opened(1, 4) as (pilot, screen):
+        await press(pilot, screen, "7")
+        for suffix in ("md", "tex", "csv"):
+            said = await export(pilot, app_of(screen), f"{suffix}: the table of results as")
+            assert said == f"Written to {tmp_path / f'comparison-1-4-table.{suffix}'}"
+    assert "| RigL-ITOP lr=0.1 | **95.10 (1)** |" in (tmp_path / "comparison-1-4-table.md").read_text()
+    assert r"\toprule" in (tmp_path / "comparison-1-4-table.tex").read_text()
+
+
 async def test_a_file_that_is_there_is_overwritten_only_by_a_clear_yes(opened: Opened, tmp_path: Path) -> None:
     there = tmp_path / "comparison-1-4.html"
     there.write_text("precious")

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from textual.pilot import Pilot
 
 from db.paths import run_folder
 from db.records import StepMetric
@@ -20,13 +19,21 @@ from itop_tui.chart.mark_legend import MarkLegend
 from itop_tui.chart.scatter import Scatter
 from itop_tui.compare.compare_screen import CompareScreen
 from itop_tui.compare.entry_list import EntryList
-from itop_tui.dialogs.chooser import Picker
-from itop_tui.dialogs.run_picker import RunPicker
 from itop_tui.run.run_screen import RunScreen
 from itop_tui.widgets.sheet import SheetView
 from tests.described import described
 from tests.itop_tui.compare.conftest import Opened
-from tests.itop_tui.compare.driving import app_of, ids, lines, logarithmic, press, reported_as_broken, text, window
+from tests.itop_tui.compare.driving import (
+    app_of,
+    ids,
+    lines,
+    logarithmic,
+    pick,
+    press,
+    reported_as_broken,
+    text,
+    window,
+)
 from tests.itop_tui.compare.made import EXPLORED, FLOPS, TEST
 from tests.itop_tui.run.fabricate import record_run
 from tests.itop_tui.run.hosting import until
@@ -90,153 +97,6 @@ async def test_a_run_is_hidden_moved_taken_out_and_taken_in(opened: Opened) -> N
         await until(pilot, lambda: ids(screen) == (1, 6, 2) and len(screen.compared.entries) == 3, "the run")
         await press(pilot, screen, "up", "up", "up", "x", "x", "x")
         assert len(screen.compared.ids) == 1, "the last one stays"
-
-
-async def pick(pilot: Pilot[None], screen: CompareScreen, query: str, found: int) -> RunPicker:
-    """Open the picker and type a query, until so many runs are listed."""
-    await pilot.press("A")
-    await until(pilot, lambda: isinstance(app_of(screen).screen, RunPicker), "the picker")
-    shown = app_of(screen).screen
-    assert isinstance(shown, RunPicker)
-    await pilot.press(*("space" if letter == " " else letter for letter in query))
-    await until(pilot, lambda: shown.typed == query and len(shown.matching) == found, "what matches")
-    return shown
-
-
-async def test_several_runs_are_picked_by_a_query_and_added(opened: Opened) -> None:
-    async with opened(1, 2) as (pilot, screen):
-        shown = await pick(pilot, screen, "method:SET-ITOP state:completed", 2)
-        assert all("SET-ITOP" in item.detail for item in shown.matching)
-        await pilot.press("down", "space", "up", "space")
-        assert [item.value for item in shown.matching if shown.is_chosen(item.value)] == ["5", "4"]
-        await pilot.press("enter")
-        await until(pilot, lambda: len(screen.compared.entries) == 4, "the runs")
-        assert set(ids(screen)) == {1, 2, 4, 5}
-
-
-async def test_what_is_picked_stays_picked_while_others_are_listed(opened: Opened) -> None:
-    async with opened(1, 2) as (pilot, screen):
-        shown = await pick(pilot, screen, "", 4)
-        assert "1" not in {item.value for item in shown.items}, "what is compared already is not offered"
-        await pilot.press("space")  # of an empty line, which no query begins with
-        await pilot.press(*"id:3")
-        await until(pilot, lambda: [item.value for item in shown.matching] == ["3"], "the third run")
-        await pilot.press("space", "space", "enter")  # the first one ends the word
-        await until(pilot, lambda: set(ids(screen)) == {1, 2, 3, 6}, "both runs")
-
-
-async def test_a_query_that_cannot_be_read_is_said_and_nothing_is_added(opened: Opened) -> None:
-    async with opened(1, 2) as (pilot, screen):
-        shown = await pick(pilot, screen, "densty<1", 0)
-        await until(pilot, lambda: "no field 'densty'" in shown.nothing, "the message")
-        await pilot.press("enter", "escape")
-        await until(pilot, lambda: app_of(screen).screen is screen, "the comparison")
-        assert ids(screen) == (1, 2)
-
-
-async def test_curves_are_differences_to_a_baseline_until_its_key_again(opened: Opened) -> None:
-    async with opened(1, 4, 6) as (pilot, screen):
-        before = {line.marker: line for line in lines(screen)}
-        await press(pilot, screen, "down", "I")
-        shown = {line.marker: line for line in lines(screen)}
-        assert set(shown) == {"A", "B", "C"}
-        assert not shown["B"].y.any(), "the baseline is the line of zero"
-        same = np.isin(before["A"].x, shown["A"].x)
-        under = np.interp(shown["A"].x, before["B"].x, before["B"].y)
-        assert shown["A"].y == pytest.approx(before["A"].y[same] - under)
-        assert screen.curves.chart.title == "loss − B"
-        assert "compare · 3 runs · difference to B" in screen_text(app_of(screen))
-        assert not logarithmic(screen)
-        await press(pilot, screen, "y")
-        assert not logarithmic(screen)
-        assert sum("below zero" in notice.text for notice in app_of(screen).notices) == 1
-        await press(pilot, screen, "I")
-        assert logarithmic(screen)
-        assert {line.marker: line.y.tolist() for line in lines(screen)} == {
-            letter: line.y.tolist() for letter, line in before.items()
-        }
-
-
-async def test_a_baseline_is_that_of_its_group_once_runs_are_grouped(opened: Opened) -> None:
-    async with opened(1, 2, 4) as (pilot, screen):
-        await press(pilot, screen, "down", "I", "g")
-        assert "compare · 2 groups of 3 runs · difference to A" in screen_text(app_of(screen))
-        # The deviation of a run minus a group's mean is that of the group.
-        of_group, single = lines(screen)
-        assert not of_group.y.any()
-        assert len(single.std) == len(single.x)
-
-
-async def test_a_baseline_that_is_removed_leaves_the_curves(opened: Opened) -> None:
-    async with opened(1, 4, 6) as (pilot, screen):
-        await press(pilot, screen, "I", "x")
-        assert screen.compared.baseline_entry is None
-        assert "−" not in screen.curves.chart.title
-
-
-async def test_entries_are_hidden_and_ordered_by_mouse(opened: Opened) -> None:
-    async with opened(1, 4, 6) as (pilot, screen):
-        legend = screen.query_one(EntryList)
-        top = len(legend._caption)
-        await pilot.click(legend, offset=(1, top + 2))
-        await until(pilot, lambda: [line.marker for line in lines(screen)] == ["A", "C"], "B to be hidden")
-        assert screen.compared.cursor == 1
-        await pilot.click(legend, offset=(1, top + 2))
-        await until(pilot, lambda: len(lines(screen)) == 3, "B to be back")
-        await pilot.click(legend, offset=(8, top + 4))
-        await until(pilot, lambda: screen.compared.cursor == 2, "the cursor")
-        assert len(lines(screen)) == 3
-        await pilot.mouse_down(legend, offset=(8, top))
-        await pilot.hover(legend, offset=(8, top + 2))
-        await pilot.hover(legend, offset=(8, top + 4))
-        await pilot.mouse_up(legend, offset=(8, top + 4))
-        await until(pilot, lambda: ids(screen) == (4, 6, 1), "the run to be moved")
-
-
-async def test_results_are_sorted_by_key_and_by_a_click_on_a_head(opened: Opened) -> None:
-    def letters(sheet: SheetView) -> str:
-        return "".join(row[0].text[0] for row in sheet.sheet.rows)
-
-    async with opened(1, 4, 6) as (pilot, screen):
-        await press(pilot, screen, "2")
-        shown = screen.query_one("#results", SheetView)
-        assert [cell.text for cell in shown.sheet.head[:4]] == ["run", "density", "n", "test acc"]
-        assert letters(shown) == "ABC"
-        await press(pilot, screen, "greater_than_sign", "greater_than_sign", "greater_than_sign")
-        assert shown.sheet.head[3].text == "test acc ▼"
-        assert letters(shown) == "CAB"  # 96.00, 95.10, 94.67
-        await press(pilot, screen, "o")
-        assert (shown.sheet.head[3].text, letters(shown)) == ("test acc ▲", "BAC")
-        await press(pilot, screen, "less_than_sign")
-        assert shown.sheet.head[2].text == "n ▼"
-        await pilot.click(shown, offset=(shown._first_width() + 2 + shown._widths[1], 0))
-        await until(pilot, lambda: shown.sheet.head[1].text == "density ▼", "the order")
-        assert letters(shown)[0] == "C", "the dense one has the largest density"
-        await pilot.click(shown, offset=(2, 0))
-        await until(pilot, lambda: letters(shown) == "ABC", "the order of the comparison")
-
-
-async def test_the_table_of_a_paper_is_shown_changed_copied_and_written(opened: Opened, tmp_path: Path) -> None:
-    async with opened() as (pilot, screen):
-        await press(pilot, screen, "7")
-        # Of RigL 95.10, 95.34 and 95.22: deviations of 0.12 around 95.22.
-        assert "RigL-ITOP lr=0.1 95.22 ± 0.12 (3)" in " ".join(text(screen, "table").split())
-        assert [cell.text for cell in screen.query_one("#table", SheetView).sheet.head] == [
-            "",
-            "density 0.05",
-            "density 1",
-        ]
-        await press(pilot, screen, "v")
-        assert "best val accuracy" in screen.query_one("#table", SheetView).sheet.title
-        await pilot.press("e")
-        await until(pilot, lambda: isinstance(app_of(screen).screen, Picker), "the settings")
-        await pilot.press(*"lr", "enter")
-        await until(pilot, lambda: "lr 0.05" in text(screen, "table"), "its columns")
-        await pilot.press("Y")
-        await until(pilot, lambda: isinstance(app_of(screen).screen, Picker), "the formats")
-        await pilot.press(*"latex", "enter")
-        await until(pilot, lambda: "booktabs" in app_of(screen).clipboard, "the copy")
-        assert r"\toprule" in app_of(screen).clipboard
 
 
 async def test_a_run_that_was_deleted_leaves_the_comparison(opened: Opened) -> None:
@@ -369,10 +229,12 @@ async def test_results_are_those_of_the_runs_and_the_best_is_starred(opened: Ope
     async with opened() as (pilot, screen):
         await press(pilot, screen, "2")
         rows = screen.query_one("#results", SheetView).sheet.rows
-        assert [row[1].text for row in rows] == [f"{'★ ' if at == 5 else ''}{TEST[at]:.2%}" for at in range(6)]
-        assert rows[5][1].bold
+        assert [row[3].text for row in rows] == [f"{'★ ' if at == 5 else ''}{TEST[at]:.2%}" for at in range(6)]
+        assert rows[5][3].bold
         await press(pilot, screen, "g")
-        assert screen.query_one("#results", SheetView).sheet.rows[0][1].text == "95.22% ± 0.12%"
+        first, _, dense = screen.query_one("#results", SheetView).sheet.rows
+        assert [cell.text for cell in first[1:4]] == ["5%", "3", "95.22% ± 0.12%"]
+        assert "±" not in " ".join(cell.text for cell in dense), "one run has no deviation"
 
 
 async def test_only_settings_that_differ_are_listed(opened: Opened) -> None:

@@ -34,7 +34,7 @@ def test_a_mean_says_of_how_many_runs_it_is_everywhere(database: Database, tmp_p
     compared = entries(five(database), grouped=True)
     seconds: dict[int, float | None] = dict.fromkeys((run.id for run in compared[0].runs), 1.0)
     table = results_sheet(compared, seconds)
-    assert [cell.text for cell in table.rows[0][1:3]] == ["5", "92.00% ± 1.00% of 3"]
+    assert [cell.text for cell in table.rows[0][2:4]] == ["5", "92.00% ± 1.00% of 3"]
     assert "test accuracy, n = 3 of 5 runs" in table.as_text()
     for plot in scatter_data(compared, seconds, "test_accuracy"):
         assert [point.n for point in plot.points] == [3]
@@ -57,7 +57,7 @@ def test_a_point_joins_only_runs_that_have_both_of_its_figures(database: Databas
 def test_of_one_run_there_is_no_deviation(database: Database) -> None:
     made = [replace(run, test_accuracy=0.9 if at == 0 else None) for at, run in enumerate(five(database))]
     compared = entries(made, grouped=True)
-    assert results_sheet(compared, {}).rows[0][2].text == "90.00% of 1"
+    assert results_sheet(compared, {}).rows[0][3].text == "90.00% of 1"
     (point,) = scatter_data(compared, {}, "test_accuracy")[0].points
     assert (point.x_std, point.y_std, point.n) == (0.0, 0.0, 1)
     layers = {made[0].id: tuple(metrics.layer_stats(database, made[0].id))}
