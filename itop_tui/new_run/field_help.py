@@ -26,8 +26,11 @@ class FieldHelp(Toned):
     def show_state(self, form: RunForm) -> None:
         """Say what the form says of the field."""
         name = "" if self.spec is None else self.spec.name
+        idle = form.without_effect(name) if name else None
         if name in form.problems:
             self.state = (plain(form.problems[name], limit=300), "bad")
+        elif idle is not None:
+            self.state = (idle, "warn")
         else:
             note = form.note(name)
             self.state = (note, "accent") if note else None
