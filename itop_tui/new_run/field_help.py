@@ -7,7 +7,7 @@ from textual.reactive import reactive
 
 from itop_tui.figures.format import plain, plural
 from itop_tui.look.toned import Part, Toned
-from itop_tui.new_run.form_layout import FIELD_ORDER
+from itop_tui.new_run import form_layout
 from itop_tui.new_run.run_form import FieldSpec, RunForm, shown
 
 
@@ -41,7 +41,7 @@ class FieldHelp(Toned):
         if spec is None:
             return text
         if self.folded:
-            fields = sum(other.section == spec.section for other in FIELD_ORDER)
+            fields = sum(other.section == spec.section for other in form_layout.FIELD_ORDER)
             text.append(spec.section, self.tone("title"))
             text.append(f"  {plural(fields, 'field')}, folded: ↵ or a click shows them", self.tone("muted"))
             return text
