@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["lengthened", "replaced", "shortened", "starting_with", "stepped"]
+__all__ = ["after_key", "replaced", "stepped"]
 
 
 def replaced(entry: str, choice: str) -> str:
@@ -20,7 +20,7 @@ def stepped(entry: str, choices: Sequence[str], step: int) -> str:
     return replaced(entry, choices[(here + step) % len(choices)])
 
 
-def starting_with(entry: str, choices: Sequence[str], letter: str) -> str:
+def _starting_with(entry: str, choices: Sequence[str], letter: str) -> str:
     """Go on to the next choice that begins with a letter, if there is one."""
     value = entry.split(",")[-1]
     here = choices.index(value) + 1 if value in choices else 0
@@ -30,7 +30,7 @@ def starting_with(entry: str, choices: Sequence[str], letter: str) -> str:
     return entry
 
 
-def lengthened(entry: str, choices: Sequence[str]) -> str:
+def _lengthened(entry: str, choices: Sequence[str]) -> str:
     """Make a list of it, or a longer one, by the next choice that is not in it, if there is one."""
     values = entry.split(",")
     after = choices.index(values[-1]) + 1 if values[-1] in choices else 0
@@ -38,7 +38,29 @@ def lengthened(entry: str, choices: Sequence[str]) -> str:
     return ",".join([*values, *others[:1]])
 
 
-def shortened(entry: str) -> str:
+def _shortened(entry: str) -> str:
     """Take the last choice out of a list."""
     values = entry.split(",")
     return ",".join(values[:-1] or values)
+
+
+def after_key(entry: str, choices: Sequence[str], key: str, character: str | None, *, lists: bool) -> str | None:
+    """What a key makes of a choice; None where it means nothing here.
+
+    Args:
+        entry: The choice, or the list.
+        choices: What there is to choose from.
+        key: The key, as textual names it.
+        character: What it writes, if anything.
+        lists: Whether a list may be made.
+    """
+    match key:
+        case "left" | "right":
+            return stepped(entry, choices, 1 if key == "right" else -1)
+        case "comma":
+            return _lengthened(entry, choices) if lists else entry
+        case "backspace" | "delete":
+            return _shortened(entry)
+        case "enter" | "space":
+            return None
+    return _starting_with(entry, choices, character) if character is not None and character.isprintable() else None

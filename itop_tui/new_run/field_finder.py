@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from engine.config.field_info import field_flags
 from itop_tui.dialogs.chooser import Item, Picker
+from itop_tui.new_run import form_layout
 from itop_tui.new_run.run_form import ALL_FIELDS, FIELDS, FieldSpec, RunForm, shown
 
 
@@ -14,7 +15,7 @@ class FieldFinder(Picker):
     """Lists the fields with what they hold; what is typed is found in their names first, then in what they mean."""
 
     def __init__(self, form: RunForm, current: str) -> None:
-        fields = ALL_FIELDS.values()
+        fields = form_layout.FIELD_ORDER
         items = [Item(spec.name, spec.label, _detail(spec, form)) for spec in fields]
         self._words = {spec.name: " ".join((spec.label, spec.name, *_flags(spec))).casefold() for spec in fields}
         super().__init__("Go to field", items, current=current, hint="label, flag or meaning")

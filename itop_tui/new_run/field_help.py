@@ -7,7 +7,7 @@ from textual.reactive import reactive
 
 from itop_tui.figures.format import plain, plural
 from itop_tui.look.toned import Part, Toned
-from itop_tui.new_run.form_layout import FIELD_ORDER
+from itop_tui.new_run import form_layout
 from itop_tui.new_run.run_form import FieldSpec, RunForm, shown
 
 
@@ -26,8 +26,11 @@ class FieldHelp(Toned):
     def show_state(self, form: RunForm) -> None:
         """Say what the form says of the field."""
         name = "" if self.spec is None else self.spec.name
+        idle = form.without_effect(name) if name else None
         if name in form.problems:
             self.state = (plain(form.problems[name], limit=300), "bad")
+        elif idle is not None:
+            self.state = (idle, "warn")
         else:
             note = form.note(name)
             self.state = (note, "accent") if note else None
@@ -38,7 +41,7 @@ class FieldHelp(Toned):
         if spec is None:
             return text
         if self.folded:
-            fields = sum(other.section == spec.section for other in FIELD_ORDER)
+            fields = sum(other.section == spec.section for other in form_layout.FIELD_ORDER)
             text.append(spec.section, self.tone("title"))
             text.append(f"  {plural(fields, 'field')}, folded: ↵ or a click shows them", self.tone("muted"))
             return text

@@ -117,7 +117,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
 
     def action_reset_field(self) -> None:
         """Give the field at the cursor the value it had at the start."""
-        if not self.on_title:
+        if self._may_edit and self.display:
             self._enter(self.form.start[self.current.name])
 
     def _take_up(self) -> None:
@@ -131,8 +131,13 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         return self._is_text and character is not None and character.isprintable() and not self._finds(character)
 
     @property
+    def _may_edit(self) -> bool:
+        """Whether keys change the field at the cursor: a search also finds those that have no effect now."""
+        return not self.on_title and self._is_open(self.current.name)
+
+    @property
     def _is_text(self) -> bool:
-        return self.current.kind == "text" and not self.on_title
+        return self.current.kind == "text" and self._may_edit
 
     def _finds(self, character: str | None) -> bool:
         """Whether "/" finds a field rather than being text: where there is no path and no text that it would go on."""
@@ -166,6 +171,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         self._painter.alone = self._columns == 1
         self._painter.width = (width - (self._columns - 1) * _GAP) // self._columns
         self._arrange()
+        self._scroll(0)  # so that what was scrolled for the cursor in another size is not hidden in this one
         self._scroll_into_view()
 
     def _arrange(self) -> None:
@@ -203,11 +209,8 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
             return
         self._only = shown if self._only is None else None
         self._arrange()
-        stops = self._stops()
-        if self._arrangement.place(self.current) is None and stops:
-            self._go(stops[0].field)
-        else:
-            self._go(self.current)
+        stops, hidden = self._stops(), self._arrangement.place(self.current) is None
+        self._go(stops[0].field if hidden and stops else self.current)
         self.post_message(self.Arranged())
 
     # ------------------------------------------------------------------------------------------------------- moving
@@ -289,13 +292,14 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
 
     def on_key(self, event: events.Key) -> None:
         """Edit the field at the cursor. No printed key reaches the screen, where it could mean to quit."""
-        kind = self.current.kind
         if self._finds(event.character) or (event.character == "?" and not self._is_text):
             return
-        edit = self._title_key if self.on_title else self._text_key
-        if not self.on_title and kind != "text":
-            edit = self._switch_key if kind == "switch" else self._choice_key
-        if edit(event):
+        if self._may_edit:
+            kinds = {"text": self._text_key, "switch": self._switch_key, "choice": self._choice_key}
+            handled = kinds[self.current.kind](event)
+        else:
+            handled = self._title_key(event) if self.on_title else event.is_printable
+        if handled:
             event.stop()
             event.prevent_default()
 
@@ -326,19 +330,12 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
 
     def _choice_key(self, event: events.Key) -> bool:
         spec, entry = self.current, str(self.form.entries[self.current.name])
-        if event.key in ("left", "right"):
-            self._enter(choice_edit.stepped(entry, spec.choices, 1 if event.key == "right" else -1))
+        changed = choice_edit.after_key(entry, spec.choices, event.key, event.character, lists=self.form.lists)
+        if changed is not None:
+            self._enter(changed)
         elif event.key in ("enter", "space"):
             self.post_message(self.ListWanted(spec))
-        elif event.key == "comma":
-            self._enter(choice_edit.lengthened(entry, spec.choices) if self.form.lists else entry)
-        elif event.key in ("backspace", "delete"):
-            self._enter(choice_edit.shortened(entry))
-        elif event.is_printable and event.character:
-            self._enter(choice_edit.starting_with(entry, spec.choices, event.character))
-        else:
-            return False
-        return True
+        return changed is not None or event.key in ("enter", "space")
 
     def _switch_key(self, event: events.Key) -> bool:
         if event.key in ("left", "right"):
@@ -395,7 +392,7 @@ class SettingsForm(ScrollView, Toned, can_focus=True):
         line = self._arrangement.line(column, row)
         here = self.has_focus and self._here == Place(column, row)
         if isinstance(line, FieldSpec):
-            edit = self._edit if here and line.kind == "text" else None
+            edit = self._edit if here and self._is_text else None
             return self._painter.field(line, self.form, edit, here=here)
         if isinstance(line, Title):
             return self._painter.title(line, self.form, here=here)

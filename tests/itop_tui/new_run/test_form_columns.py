@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -136,6 +137,34 @@ async def test_a_field_is_found_as_one_types_by_label_flag_and_meaning() -> None
         await pilot.press(*"warmup", "enter")
         await wait_for(pilot, lambda: app.screen is form and at(app) == "warmup_epochs")
         await wait_for(pilot, lambda: "▌  warmup epochs" in screen_text(app))
+
+
+async def test_a_field_without_effect_is_found_and_explained_but_not_changed() -> None:
+    app = form_app()
+    async with app.run_test(size=MEDIUM) as pilot:
+        form = await open_form(pilot)
+        for name, reason in (("threshold", "only for threshold death"), ("fill_empty", "only for lottery_ticket")):
+            await find(pilot, app, "ctrl+f")
+            await pilot.press(*name, "enter")
+            await wait_for(pilot, lambda name=name: app.screen is form and at(app).startswith(name))  # type: ignore[misc]
+            await wait_for(pilot, lambda reason=reason: reason in form.query_one(FieldHelp).render().plain)  # type: ignore[misc]
+            await pilot.press("ctrl+u", "5", "space", "backspace", "enter", "ctrl+r")
+            form.fields.post_message(events.Paste("7"))
+            await pilot.pause()
+            assert form.form.typed == ()
+            assert app.screen is form
+        await pilot.press("up")
+        assert form.form.without_effect(at(app)) is None
+
+
+async def test_what_was_scrolled_for_a_small_screen_is_shown_on_a_larger_one() -> None:
+    app = form_app()
+    async with app.run_test(size=SMALL) as pilot:
+        form = await open_form(pilot)
+        form.fields.go_to("seed")
+        await wait_for(pilot, lambda: "▌  seed" in screen_text(app))
+        await pilot.resize_terminal(*LARGE)
+        await wait_for(pilot, lambda: "▌  seed" in screen_text(app) and where(app, "   name ")[1] == 2)
 
 
 async def test_a_slash_is_text_where_a_field_takes_it() -> None:

@@ -9,6 +9,7 @@ from itop_tui.app import ItopApp
 from itop_tui.dialogs.chooser import Picker
 from itop_tui.dialogs.help import HelpScreen
 from itop_tui.dialogs.questions import Confirm
+from itop_tui.new_run.field_finder import FieldFinder
 from itop_tui.new_run.new_run_screen import NewRunScreen
 from itop_tui.new_run.plan_pane import PlanPane
 from itop_tui.queue.board import QueueBoard
@@ -88,6 +89,12 @@ FORM = (
     Scene("form-start", form(), (*_FORM, "ctrl+o", on(Picker), "end"), Picker, planned),
     Scene("form-model", form(), (*_FORM, _at("model"), "enter", on(Picker)), Picker, planned,
           texts=False),
+    Scene("form-find", form(), (*_FORM, "ctrl+f", on(FieldFinder), *"death"), FieldFinder, planned, texts=False),
+    Scene("form-folded", form(), (*_FORM, _at("density"), "ctrl+u", "1", "f5"), NewRunScreen, planned,
+          texts=False),
+    Scene("form-changed", form(), (*_FORM, _at("fix"), "space", _at("epochs"), "ctrl+u", "9", "f4"), NewRunScreen,
+          planned, texts=False),
+    Scene("form-plan", form(), (*_FORM, "f3"), NewRunScreen, planned, texts=False),
     Scene("form-leave", form(KNOWN), (*_FORM, _at("epochs"), "ctrl+u", "9", "escape", on(Confirm)), Confirm, planned,
           texts=False),
     Scene("help-form", form(), (*_FORM, "ctrl+p", *"help", _offered, "enter", on(HelpScreen)), HelpScreen, planned,
