@@ -159,6 +159,8 @@ class _Work:
         from engine.training import provenance, setup
         from engine.training.checkpointer import Checkpointer
         from engine.training.console import Console
+        from engine.training.mask_history import HISTORY_FILE
+        from engine.training.mask_history_keeper import MaskHistoryKeeper
         from engine.training.recorder import Recorder
         from engine.training.trainer import Trainer
         from engine.training.usage_recorder import UsageRecorder
@@ -217,8 +219,11 @@ class _Work:
                 at_start=not own,
             )
             recorder = Recorder(writer, record_layers=not own, watch=watch_of(self._db, self._run.id))
+            history = MaskHistoryKeeper(
+                paths.run_folder(self._run.uid) / HISTORY_FILE, config.mask_history_limit * 2**20, say
+            )
             console = Console(config.log_interval)
-            trainer = Trainer(config, model, data, device, [recorder, keeper, console, usage, self._control])
+            trainer = Trainer(config, model, data, device, [recorder, history, keeper, console, usage, self._control])
             setup.set_threads(config, device, trainer.flops.dense_forward)
             if start is not None:
                 trainer.load_state_dict(start[1], fork=not own)
