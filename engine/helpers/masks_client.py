@@ -53,7 +53,7 @@ class StateShares:
     def of(
         cls, explored: float, active: float, grown: float, returned: float | None = None, died: float | None = None
     ) -> StateShares:
-        """From the shares ever active, active, grown and come back, each part of the one before; and of those that died."""
+        """From the shares ever active, active, grown and come back, each part of the one before, and died."""
         return cls(
             1 - explored,
             max(0.0, explored - active - (died or 0.0)),
