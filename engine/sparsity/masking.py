@@ -30,9 +30,9 @@ from engine.sparsity.layers import Layer, Modules, choose, module_list, paramete
 from engine.sparsity.name_patterns import unknown_name
 from engine.sparsity.norm_guards import guard_norms
 from engine.sparsity.optimizer_state import all_finite, group_of, keeps_momentum, momentum_of
-from engine.sparsity.paths import is_perceptron
 from engine.sparsity.ranks import from_rank_0, shared_seed
 from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
+from engine.sparsity.signal_paths import is_perceptron
 from engine.sparsity.sparsity_config import SparsityConfig
 from engine.sparsity.stats import Change, LayerStats, UpdateStats, summarise
 from engine.sparsity.update import Updater, needs_of

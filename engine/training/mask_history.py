@@ -202,7 +202,7 @@ class MaskHistory:
         update: int,
         step: int,
     ) -> None:
-        """Go on from a step: what was recorded after it is cut off.
+        """Continue at a step: what was recorded after it is cut off.
 
         Args:
             masks: The masks as they are, in the shapes of their weights.

@@ -35,7 +35,7 @@ class MaskHistoryKeeper(Callback):
         self._on = limit > 0
 
     def on_start(self, trainer: Training) -> None:
-        """Go on from here; masks that are never updated have no history."""
+        """Continue here; masks that are never updated have no history."""
         masking = trainer.masking
         self._on = self._on and masking is not None and masking.config.updates_masks
         if masking is not None:
