@@ -400,7 +400,7 @@ class LayerMaskStat:
 
 ALARM_KINDS: Mapping[str, str] = {
     "collapse": "a layer has collapsed",
-    "dead_neurons": "dead neurons",
+    "dead_outputs": "dead outputs",
     "nonfinite": "NaN or infinite",
     "stalled": "exploration has stalled",
     "diverged": "the loss has diverged",

@@ -188,6 +188,8 @@ class _Work:
         from engine.training import provenance, setup
         from engine.training.checkpointer import Checkpointer
         from engine.training.console import Console
+        from engine.training.mask_history import HISTORY_FILE
+        from engine.training.mask_history_keeper import MaskHistoryKeeper
         from engine.training.recorder import Recorder
         from engine.training.trainer import Trainer
         from engine.training.usage_recorder import UsageRecorder
@@ -252,8 +254,11 @@ class _Work:
                 at_start=not own,
             )
             recorder = Recorder(writer, record_layers=not own, watch=watch_of(self._db, self._run.id))
+            history = MaskHistoryKeeper(
+                paths.run_folder(self._run.uid) / HISTORY_FILE, config.mask_history_limit * 2**20, say
+            )
             console = Console(config.log_interval)
-            callbacks = [recorder, keeper, console, usage, self._control]
+            callbacks = [recorder, history, keeper, console, usage, self._control]
             give_work()
             # Before the layers are measured, which is done with as many threads as they train with.
             setup.set_threads(config, device, flops.count(model, data.info.shape).dense_forward)

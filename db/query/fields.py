@@ -86,7 +86,7 @@ _OF_RUNS = (
     _text("data", "the data set", "dataset"),
     _text("method", "dense, static, SET-ITOP, RigL-ITOP, SNFS, GMP"),
     _text("tag", "any of its tags", "tags", column="tags"),
-    _text("alarm", "the kinds of alarms it has raised (collapse, dead_neurons, nonfinite, stalled, diverged), or any",
+    _text("alarm", "the kinds of alarms it has raised (collapse, dead_outputs, nonfinite, stalled, diverged), or any",
           "alarms", column="alarms"),
     _text("group", "the sweep or experiment it belongs to"),
     _text("notes", "its notes", "note"),

@@ -1,1 +1,1 @@
-"""What a run that trains is watched for: layers that collapse, dead neurons, NaN, stalled exploration, divergence."""
+"""What a run that trains is watched for: layers that collapse, dead outputs, NaN, stalled exploration, divergence."""

@@ -89,9 +89,9 @@ class AlarmWatch:
                 said = f"{layer.nonzeros:,} of {layer.size:,} weights are active; it began with {began_with:,}"
                 found += self._due("collapse", step, said, layer.layer)
             outputs = layer.shape[0] if layer.shape else 0
-            if layer.dead_outputs is not None and layer.dead_outputs > self._thresholds.dead_neurons * outputs:
+            if layer.dead_outputs is not None and layer.dead_outputs > self._thresholds.dead_outputs * outputs:
                 found += self._due(
-                    "dead_neurons",
+                    "dead_outputs",
                     step,
                     f"{layer.dead_outputs:,} of {outputs:,} outputs have no active weight",
                     layer.layer,

@@ -1,9 +1,9 @@
 """When an alarm is raised: `[alarms]` in ``config.toml``, which workers read when they start.
 
 [alarms]
-on = ["collapse", "dead_neurons", "nonfinite", "stalled", "diverged"]
+on = ["collapse", "dead_outputs", "nonfinite", "stalled", "diverged"]
 collapse = 0.05          # a layer has less than this share of its first density, beside what the network has
-dead_neurons = 0.9       # a larger share of a layer's outputs has no active weight
+dead_outputs = 0.9       # a larger share of a layer's outputs has no active weight
 stalled_updates = 20     # so many mask updates move weights, and none is new
 diverged = 2.0           # the smoothed loss is so many times its best, and near where it began,
 diverged_steps = 200     # for so many steps
@@ -34,7 +34,7 @@ class Thresholds:
         on: The kinds of alarms that are raised; see `db.records.ALARM_KINDS`.
         collapse: The share of a layer's first density, as a share of the same of the whole network, below which the
             layer has collapsed. So pruning that makes all layers sparser raises no alarm.
-        dead_neurons: The share of a layer's outputs without an active weight above which there are too many.
+        dead_outputs: The share of a layer's outputs without an active weight above which there are too many.
         stalled_updates: The mask updates in a row that move weights without one that was never active before.
         diverged: How many times its best the smoothed loss is.
         diverged_steps: For how many steps in a row.
@@ -42,7 +42,7 @@ class Thresholds:
 
     on: tuple[str, ...] = tuple(ALARM_KINDS)
     collapse: float = 0.05
-    dead_neurons: float = 0.9
+    dead_outputs: float = 0.9
     stalled_updates: int = 20
     diverged: float = 2.0
     diverged_steps: int = 200
@@ -50,7 +50,7 @@ class Thresholds:
 
 _ALLOWED: Mapping[str, tuple[float, float, str]] = {
     "collapse": (0.0, 1.0, "a number from 0 to 1"),
-    "dead_neurons": (0.0, 1.0, "a number from 0 to 1"),
+    "dead_outputs": (0.0, 1.0, "a number from 0 to 1"),
     "stalled_updates": (1, math.inf, "a whole number from 1 on"),
     "diverged": (1.0, math.inf, "a number from 1 on"),
     "diverged_steps": (1, math.inf, "a whole number from 1 on"),

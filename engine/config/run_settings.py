@@ -443,6 +443,16 @@ class RunSettings(BaseModel):
         resumable=True,
         ge=0,
     )
+    mask_history_limit: int = setting(
+        64,
+        Section.RUN,
+        "How many megabytes the history of the masks may have, from which the masks after every update are shown. Once "
+        "they are used up, later updates are not kept. 0 keeps no history.",
+        short="the megabytes for the history of the masks",
+        in_recipe=False,
+        resumable=True,
+        ge=0,
+    )
     stop_on_nonfinite: bool = setting(
         True,
         Section.RUN,

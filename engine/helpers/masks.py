@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import bisect
 import json
 import math
 import os
@@ -25,6 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.helpers.mask_replays import ReplayStore
 from engine.training.checkpoint import CheckpointDamagedError, read
 
 __all__ = ["LayerMasks", "MaskStore", "Masks", "main", "overlaps", "pattern"]
@@ -47,12 +49,16 @@ class LayerMasks:
         active: The mask.
         explored: The weights ever active.
         grown: Flat positions of the active weights that the latest mask update has grown.
+        returned: Flat positions of those of them that had been active before; a checkpoint does not say.
+        died: Flat positions of the weights that it took; a checkpoint does not say.
     """
 
     shape: tuple[int, ...]
     active: Bits
     explored: Bits
     grown: NDArray[np.int64]
+    returned: NDArray[np.int64] | None = None
+    died: NDArray[np.int64] | None = None
 
     @property
     def size(self) -> int:
@@ -155,8 +161,13 @@ def pattern(layer: LayerMasks, rows: int, cols: int, window: Sequence[int] | Non
         result: NDArray[np.float32] = (sums / cells).astype(np.float32)
         return result
 
-    grown = np.zeros(layer.size, dtype=np.uint8)
-    grown[layer.grown] = 1
+    def marked(places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        marks = np.zeros(layer.size, dtype=np.uint8)
+        marks[places] = 1
+        return marks
+
+    known = {"returned": layer.returned, "died": layer.died}
+    moved = {name: shares(marked(places)) for name, places in known.items() if places is not None}
     active = np.unpackbits(layer.active, count=layer.size)
     matrix = active.reshape(height, width)[top:bottom, left:right]
     row_sums = np.add.reduceat(matrix.sum(axis=1, dtype=np.int64), row_edges)
@@ -164,7 +175,8 @@ def pattern(layer: LayerMasks, rows: int, cols: int, window: Sequence[int] | Non
     return {
         "window": [top, bottom, left, right],
         "active": shares(active),
-        "grown": shares(grown),
+        "grown": shares(marked(layer.grown)),
+        **moved,
         "explored": shares(np.unpackbits(layer.explored, count=layer.size)),
         "row_density": (row_sums / cells.sum(axis=1)).astype(np.float32),
         "column_density": (column_sums / cells.sum(axis=0)).astype(np.float32),
@@ -234,6 +246,49 @@ def _grid(store: MaskStore, question: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _after(replays: ReplayStore, question: Mapping[str, Any]) -> dict[str, Any]:
+    """One layer after a mask update, by the names of `masks_client.MaskGrid`, and which updates there are."""
+    path, name = question["path"], question["layer"]
+    blocks = replays.blocks(path)
+    if not blocks:
+        raise _NoMasksError("there is no history of the run's masks, or it cannot be read")
+    numbers = [block.update for block in blocks]
+    wanted = question["update"]
+    last = len(blocks) - 1
+    place = last if wanted is None else min(max(0, bisect.bisect_right(numbers, wanted) - 1 + question["by"]), last)
+    made = replays.at(path, place)
+    if name not in made.shapes:
+        raise _NoMasksError(f"it has no masked layer {name!r}; it has {', '.join(made.shapes)}")
+    layer = LayerMasks(
+        made.shapes[name],
+        np.packbits(made.active[name]),
+        np.packbits(made.explored[name]),
+        np.flatnonzero(made.grown[name]),
+        np.flatnonzero(made.returned[name]),
+        np.flatnonzero(made.died[name]),
+    )
+    return {
+        "step": made.step,
+        "updates": made.update,
+        "first": numbers[0],
+        "last": numbers[-1],
+        "layer": name,
+        "layers": [
+            {
+                "name": each,
+                "shape": shape,
+                "nonzeros": int(made.active[each].sum()),
+                "explored": int(made.explored[each].sum()),
+                "grown": int(made.grown[each].sum()),
+                "returned": int(made.returned[each].sum()),
+                "died": int(made.died[each].sum()),
+            }
+            for each, shape in made.shapes.items()
+        ],
+        **pattern(layer, question["rows"], question["cols"], question["window"]),
+    }
+
+
 def _overlaps(store: MaskStore, question: Mapping[str, Any]) -> dict[str, Any]:
     found: list[Masks | None] = []
     problems: list[str | None] = []
@@ -248,11 +303,14 @@ def _overlaps(store: MaskStore, question: Mapping[str, Any]) -> dict[str, Any]:
     return {"steps": steps, "problems": problems, **overlaps(found)}
 
 
-def answer(store: MaskStore, line: str) -> dict[str, Any]:
+def answer(store: MaskStore, line: str, replays: ReplayStore | None = None) -> dict[str, Any]:
     """The answer to one question, or ``{"error": message}``."""
     try:
         question = json.loads(line)
-        made = _grid(store, question) if question["ask"] == "grid" else _overlaps(store, question)
+        if question["ask"] == "after":
+            made = _after(replays or ReplayStore(), question)
+        else:
+            made = _grid(store, question) if question["ask"] == "grid" else _overlaps(store, question)
     except (CheckpointDamagedError, _NoMasksError) as error:
         return {"error": str(error)}
     except Exception as error:  # a file made by hand can hold anything; the process stays for the next question
@@ -261,10 +319,10 @@ def answer(store: MaskStore, line: str) -> dict[str, Any]:
 
 
 def _serve(questions: TextIO, answers: TextIO) -> None:
-    store = MaskStore()
+    store, replays = MaskStore(), ReplayStore()
     for line in questions:
         if line.strip():
-            answers.write(json.dumps(answer(store, line)) + "\n")
+            answers.write(json.dumps(answer(store, line, replays)) + "\n")
             answers.flush()
 
 

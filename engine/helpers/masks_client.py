@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["MaskError", "MaskGrid", "MaskLayer", "MaskServer", "Overlaps", "StateShares", "Window"]
+__all__ = ["MaskError", "MaskGrid", "MaskLayer", "MaskMoment", "MaskServer", "Overlaps", "StateShares", "Window"]
 
 Window = tuple[int, int, int, int]
 """Part of a layer's matrix: first row, row after the last, first column, column after the last."""
@@ -43,11 +43,25 @@ class StateShares:
     active: float
     """Active since before the latest mask update."""
     grown: float
+    """Never active before it."""
+    returned: float | None = None
+    """Grown by it, and active at some time before; None where that is not known, and then part of `grown`."""
+    died: float | None = None
+    """Active until it; None where that is not known, and then part of `once`."""
 
     @classmethod
-    def of(cls, explored: float, active: float, grown: float) -> StateShares:
-        """From the shares that were ever active, are active, and are newly grown, each part of the one before."""
-        return cls(1 - explored, max(0.0, explored - active), max(0.0, active - grown), grown)
+    def of(
+        cls, explored: float, active: float, grown: float, returned: float | None = None, died: float | None = None
+    ) -> StateShares:
+        """From the shares ever active, active, grown and come back, each part of the one before, and died."""
+        return cls(
+            1 - explored,
+            max(0.0, explored - active - (died or 0.0)),
+            max(0.0, active - grown),
+            max(0.0, grown - (returned or 0.0)),
+            returned,
+            died,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,8 @@ class MaskLayer:
         nonzeros: How many weights are active.
         explored: How many were ever active.
         grown: How many of the active ones the latest mask update has grown.
+        returned: How many of these had been active before; None where that is not known.
+        died: How many weights it took; None where that is not known.
     """
 
     name: str
@@ -67,6 +83,8 @@ class MaskLayer:
     nonzeros: int
     explored: int
     grown: int = 0
+    returned: int | None = None
+    died: int | None = None
 
     @property
     def size(self) -> int:
@@ -85,7 +103,8 @@ class MaskLayer:
     def shares(self) -> StateShares:
         """Which share of all its weights is in each state."""
         size = max(1, self.size)
-        return StateShares.of(self.explored / size, self.nonzeros / size, self.grown / size)
+        moved = [None if number is None else number / size for number in (self.returned, self.died)]
+        return StateShares.of(self.explored / size, self.nonzeros / size, self.grown / size, *moved)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +120,8 @@ class MaskGrid:
         active: Share of each cell's weights that are active, shape (rows, cols); no finer than one weight a cell.
         grown: Share that the latest mask update has grown, of the active ones; same shape.
         explored: Share that was ever active, the active ones included; same shape.
+        returned: Share of those grown that had been active before; None where that is not known.
+        died: Share that the latest mask update took; None where that is not known.
         row_density: Density of each row of cells over the window, shape (rows,).
         column_density: Of each column of cells, shape (cols,).
     """
@@ -115,6 +136,8 @@ class MaskGrid:
     explored: NDArray[np.float32]
     row_density: NDArray[np.float32]
     column_density: NDArray[np.float32]
+    returned: NDArray[np.float32] | None = None
+    died: NDArray[np.float32] | None = None
 
     @property
     def shares(self) -> StateShares:
@@ -126,7 +149,23 @@ class MaskGrid:
         def weighed(cells: NDArray[np.float32]) -> float:
             return float(tall @ cells.astype("float64") @ wide) / max(1, height * width)
 
-        return StateShares.of(weighed(self.explored), weighed(self.active), weighed(self.grown))
+        moved = [None if cells is None else weighed(cells) for cells in (self.returned, self.died)]
+        return StateShares.of(weighed(self.explored), weighed(self.active), weighed(self.grown), *moved)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskMoment:
+    """A layer's mask after one of the run's updates.
+
+    Attributes:
+        grid: The mask; `step` and `updates` are those of the update.
+        first: The first update that the history has.
+        last: The last one.
+    """
+
+    grid: MaskGrid
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,22 +286,35 @@ class MaskServer(HelperProcess):
                 "window": window,
             }
         )
-        layers = tuple(
-            MaskLayer(one["name"], tuple(one["shape"]), one["nonzeros"], one["explored"], one["grown"])
-            for one in answer["layers"]
-        )
-        first_row, end_row, first_column, end_column = answer["window"]
-        return MaskGrid(
-            step=answer["step"],
-            updates=answer["updates"],
-            layer=next(one for one in layers if one.name == answer["layer"]),
-            layers=layers,
-            window=(first_row, end_row, first_column, end_column),
-            **{
-                name: _array(answer[name], "float32")
-                for name in ("active", "grown", "explored", "row_density", "column_density")
-            },
-        )
+        return _grid_of(answer)
+
+    def after(
+        self,
+        path: str | os.PathLike[str],
+        layer: str,
+        update: int | None,
+        by: int = 0,
+        rows: int = 40,
+        cols: int = 120,
+        window: Window | None = None,
+    ) -> MaskMoment:
+        """The pattern of one layer after a mask update.
+
+        Args:
+            path: The file of the run's history; see `engine.training.mask_history`.
+            layer: The layer's name.
+            update: The number of the update, or the latest one before it that the history has; None for the latest.
+            by: How many updates after that one.
+            rows: At most so many rows of cells.
+            cols: At most so many columns of cells.
+            window: Part of the layer's matrix, cut to where there is one; None for all of it.
+
+        Raises:
+            MaskError: There is no history, or no such layer.
+        """
+        question = {"ask": "after", "path": _absolute(path), "layer": layer, "update": update, "by": by}
+        answer = self._exchange({**question, "rows": rows, "cols": cols, "window": window})
+        return MaskMoment(_grid_of(answer), answer["first"], answer["last"])
 
     def overlaps(
         self, paths: Sequence[str | os.PathLike[str]], *, sha256s: Sequence[str | None] | None = None
@@ -289,6 +341,20 @@ class MaskServer(HelperProcess):
             sizes=_array(answer["sizes"], "int64"),
             shared=_array(answer["shared"], "int64"),
         )
+
+
+def _grid_of(answer: dict[str, Any]) -> MaskGrid:
+    layers = tuple(MaskLayer(**{**one, "shape": tuple(one["shape"])}) for one in answer["layers"])
+    first_row, end_row, first_column, end_column = answer["window"]
+    names = ("active", "grown", "explored", "row_density", "column_density", "returned", "died")
+    return MaskGrid(
+        step=answer["step"],
+        updates=answer["updates"],
+        layer=next(one for one in layers if one.name == answer["layer"]),
+        layers=layers,
+        window=(first_row, end_row, first_column, end_column),
+        **{name: _array(answer[name], "float32") for name in names if name in answer},
+    )
 
 
 def _cell_sizes(length: int, cells: int) -> NDArray[np.intp]:

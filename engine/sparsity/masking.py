@@ -31,9 +31,9 @@ from engine.sparsity.layers import Layer, Modules, choose, matrix_users, module_
 from engine.sparsity.name_patterns import unknown_name
 from engine.sparsity.norm_guards import guard_norms
 from engine.sparsity.optimizer_state import all_finite, group_of, keeps_momentum, momentum_of
-from engine.sparsity.paths import is_perceptron
 from engine.sparsity.ranks import check_same_masks, from_rank_0, shared_seed
 from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
+from engine.sparsity.signal_paths import is_perceptron
 from engine.sparsity.sparse_layers import SparseLayers, all_dense
 from engine.sparsity.sparse_linear import SparseLinear
 from engine.sparsity.sparsity_config import SparsityConfig

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from engine.sparsity.layers import Layer
-from engine.sparsity.paths import alive_and_percolated
+from engine.sparsity.signal_paths import alive_and_percolated
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class LayerStats:
         dead_inputs: Input neurons or channels with no active weight.
         dead_outputs: Output neurons or channels with no active weight.
         alive: Outputs that an active weight feeds and one of the next layer reads; None where the model is not known to
-            be a perceptron (see `paths`).
+            be a perceptron (see `signal_paths`).
         percolated: Outputs on a path of active weights from an input of the network to an output; None as above.
     """
 
@@ -161,7 +161,7 @@ def summarise(
         update: Number of the update.
         step: Optimizer steps made so far.
         death_rate: ζ of the update.
-        perceptron: Whether the layers are those of a perceptron; see `paths.is_perceptron`.
+        perceptron: Whether the layers are those of a perceptron; see `signal_paths.is_perceptron`.
     """
     gathered = torch.stack([counts(change) for change in changes])
     if perceptron:

@@ -87,10 +87,12 @@ MASK = (
     _mask("previous_layer", "shift+tab,comma", "previous layer", "Show the previous layer.", footer=False,
           call="step_layer(-1)"),
     _mask("choose_layer", "slash", "layers", "Choose a layer from a list."),
-    _mask("previous_checkpoint", "left_square_bracket", "checkpoint", "Show the mask in the previous checkpoint.",
-          call="step_checkpoint(-1)"),
-    _mask("next_checkpoint", "right_square_bracket", "next checkpoint", "Show the mask in the next checkpoint.",
-          footer=False, call="step_checkpoint(1)"),
+    _mask("previous_update", "left_square_bracket", "update", "Show the mask after the update before; of a run without "
+          "a history of masks, in the checkpoint before.", call="step_update(-1)"),
+    _mask("next_update", "right_square_bracket", "next update", "Show the mask after the next update, or in the next "
+          "checkpoint.", footer=False, call="step_update(1)"),
+    _mask("first_update", "home", "first update", "Show the first mask.", footer=False),
+    _mask("last_update", "end", "last update", "Show the mask after the latest update.", footer=False),
     _mask("choose_checkpoint", "e", "checkpoints", "Choose checkpoint from a list."),
     _mask("toggle_glyphs", "v", "glyphs", "Show states as glyphs, or as coloured half blocks with twice the rows.",
           footer=False),

@@ -27,13 +27,16 @@ from itop_tui.look.toned import Toned
 if TYPE_CHECKING:
     from engine.helpers.masks_client import MaskGrid
 
-NEVER, ONCE, ACTIVE, GROWN = range(4)
-"""The states: never active, once active, active, and active since the latest mask update."""
+NEVER, ONCE, ACTIVE, GROWN, BACK, DIED = range(6)
+"""The states: never active, once active, active, and active since the latest mask update; of the history of masks also:
+active again since that update, and active until it."""
 STATES: tuple[tuple[str, str, Tone], ...] = (
     ("·", "never active", "line"),
     ("░", "once active", "muted"),
     ("▓", "active", "good"),
     ("█", "newly grown", "accent"),
+    ("◆", "came back", "warn"),
+    ("x", "died", "bad"),
 )
 """The glyph, the name and the tone of each state."""
 LEFT, RIGHT = 8, 12
@@ -51,8 +54,12 @@ def states(grid: MaskGrid) -> NDArray[np.uint8]:
     threshold = (0.5 + 0.7548776662466927 * np.arange(rows)[:, None] + 0.5698402909980532 * np.arange(columns)) % 1.0
     result = np.zeros((rows, columns), dtype=np.uint8)
     result[threshold < grid.explored] = ONCE
+    if grid.died is not None:
+        result[threshold < grid.active + grid.died] = DIED
     result[threshold < grid.active] = ACTIVE
     result[threshold < grid.grown] = GROWN
+    if grid.returned is not None:
+        result[threshold < grid.returned] = BACK
     return result
 
 

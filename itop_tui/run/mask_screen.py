@@ -1,17 +1,20 @@
-"""The mask of one layer as a checkpoint holds it: its pattern, zoomed and moved about, and the other checkpoints'."""
+"""The mask of one layer, in a checkpoint or after any update: its pattern, zoomed, moved about and played."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Protocol
 
 from textual import events, work
 from textual.widget import Widget
 
+from db.paths import run_folder
 from db.records import CheckpointRecord, RunRecord
 from db.runs import checkpoints
-from engine.helpers.masks_client import MaskError, MaskGrid, MaskLayer, StateShares, Window
+from engine.helpers.masks_client import MaskError, MaskGrid, MaskLayer, MaskMoment, StateShares, Window
+from engine.training.mask_history import HISTORY_FILE
 from itop_tui.dialogs.chooser import Item, Picker
 from itop_tui.figures.format import count, figure, plain, share
 from itop_tui.keys import bindings, in_scope
@@ -33,6 +36,11 @@ class MaskReader(Protocol):
         self, path: str, layer: str | None, rows: int, cols: int, window: Window | None, *, sha256: str | None
     ) -> MaskGrid:
         """The pattern of a layer."""
+
+    def after(
+        self, path: Path, layer: str, update: int | None, by: int, rows: int, cols: int, window: Window | None
+    ) -> MaskMoment:
+        """The pattern of a layer after an update."""
 
 
 class MaskScreen(ItopScreen):
@@ -57,6 +65,11 @@ class MaskScreen(ItopScreen):
         self.checkpoint_id = checkpoint_id
         self.window: Window | None = None
         self.grid: MaskGrid | None = None
+        self.update_shown: int | None = None
+        """The update after which the mask is shown; None where it is that of a checkpoint."""
+        self._history = run_folder(run.uid) / HISTORY_FILE
+        self._wanted: tuple[int | None, int] | None = None
+        """An update and how many after it; None for a checkpoint."""
         self._checkpoints: tuple[CheckpointRecord, ...] = ()
         self._asking = False
         self._again = False
@@ -99,7 +112,30 @@ class MaskScreen(ItopScreen):
             return
         self._asking = True
         rows, columns = self.picture.room
-        self._read(self.layer_name, self.checkpoint_id, rows, columns, self.window)
+        if self._wanted is None:
+            self._read(self.layer_name, self.checkpoint_id, rows, columns, self.window)
+        else:
+            self._play(self.layer_name, *self._wanted, rows, columns, self.window)
+
+    @work(group="mask", exit_on_error=False)
+    async def _play(
+        self, layer: str, update: int | None, by: int, rows: int, columns: int, window: Window | None
+    ) -> None:
+        """Read the mask after an update in a thread, and show it; where that fails, what was shown stays."""
+        try:
+            moment = await asyncio.to_thread(
+                self._reader.after, self._history, layer, update, by, rows, columns, window
+            )
+        except Exception as error:  # the file was removed meanwhile, the process ended
+            self._wanted = None
+            self.notify(f"The masks cannot be played: {plain(str(error), 300)}.", severity="warning", markup=False)
+        else:
+            self.update_shown = moment.grid.updates
+            if self._wanted == (update, by):
+                self._wanted = (self.update_shown, 0)
+            self.grid = self.picture.grid = moment.grid
+            self.query_one(TonedLines).lines = _head(moment.grid, _when(moment))
+        self._finished()
 
     @work(group="mask", exit_on_error=False)
     async def _read(self, layer: str, wanted: int | None, rows: int, columns: int, window: Window | None) -> None:
@@ -132,6 +168,7 @@ class MaskScreen(ItopScreen):
 
     def _show(self, grid: MaskGrid, shown: CheckpointRecord, known: tuple[CheckpointRecord, ...]) -> None:
         self.checkpoint_id, self._checkpoints, self.grid = shown.id, known, grid
+        self.update_shown = None
         self.picture.grid = grid
         self.query_one(TonedLines).lines = head(grid, shown, known)
         self._finished()
@@ -202,7 +239,33 @@ class MaskScreen(ItopScreen):
             items = [Item(layer.name, layer.name, _about(layer)) for layer in self.grid.layers]
             self.app.push_screen(Picker("Layer", items, current=self.layer_name), self._take_layer)
 
-    def action_step_checkpoint(self, by: int) -> None:
+    def action_step_update(self, by: int) -> None:
+        """Show the mask `by` updates later; of a run without a history of masks, `by` checkpoints later."""
+        if self.grid is None:
+            return
+        if not self._history.exists():
+            self._step_checkpoint(by)
+            return
+        update, further = self._wanted or (self.grid.updates, 0)
+        self._wanted = (update, further + by)
+        self._ask()
+
+    def action_first_update(self) -> None:
+        """Show the first mask."""
+        self._jump(0)
+
+    def action_last_update(self) -> None:
+        """Show the mask after the latest update."""
+        self._jump(None)
+
+    def _jump(self, update: int | None) -> None:
+        if self._history.exists():
+            self._wanted = (update, 0)
+            self._ask()
+        else:
+            self._step_checkpoint(-len(self._checkpoints) if update == 0 else len(self._checkpoints))
+
+    def _step_checkpoint(self, by: int) -> None:
         """Show the mask in another checkpoint, `by` places later."""
         ids = [row.id for row in self._checkpoints]
         if self.checkpoint_id in ids:
@@ -211,7 +274,7 @@ class MaskScreen(ItopScreen):
 
     def _take_checkpoint(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
-            self.checkpoint_id = int(checkpoint)
+            self.checkpoint_id, self._wanted = int(checkpoint), None
             self._ask()
 
     def action_choose_checkpoint(self) -> None:
@@ -246,20 +309,33 @@ def head(grid: MaskGrid, shown: CheckpointRecord, known: tuple[CheckpointRecord,
 
     Where lines are folded does not depend on the number of cells: that depends on the lines left.
     """
+    place = [row.id for row in known].index(shown.id) + 1
+    about = f" (checkpoint {place} of {len(known)}: {plain(shown.kind, 20)}; {count(grid.updates)} updates)"
+    return _head(grid, ((f"  as of step {grid.step:,}", "accent"), (about, "muted")))
+
+
+def _when(moment: MaskMoment) -> tuple[Part, ...]:
+    """After which update the mask is shown, of those there are."""
+    grid = moment.grid
+    return (
+        (f"  after update {count(grid.updates)}", "accent"),
+        (f" of {count(moment.first)}–{count(moment.last)}, step {grid.step:,}", "muted"),
+    )
+
+
+def _head(grid: MaskGrid, when: tuple[Part, ...]) -> tuple[tuple[Part, ...], ...]:
     layer = grid.layer
     height, width = layer.matrix
     size = max(1, layer.size)
     rows, columns = grid.active.shape
     tall, wide = (grid.window[1] - grid.window[0]) / rows, (grid.window[3] - grid.window[2]) / columns
     cell = "1 weight" if tall == wide == 1 else f"{tall:.3g} × {wide:.3g} weights"
-    place = [row.id for row in known].index(shown.id) + 1
     first: list[Part] = [
         (layer.name, "title"),
         (f"  {shape_text(layer.shape)}", "text"),
         (f" as {count(height)} × {count(width)}" if len(layer.shape) > 2 else "", "muted"),
         (f"  density {share(round(layer.nonzeros / size, 4))}  R_s {figure(layer.explored / size, 3)}", "text"),
-        (f"  as of step {grid.step:,}", "accent"),
-        (f" (checkpoint {place} of {len(known)}: {plain(shown.kind, 20)}; {count(grid.updates)} updates)", "muted"),
+        *when,
     ]
     lines = [tuple(first), _states(layer.shares), ((f"1 cell = {cell}", "muted"),)]
     if grid.window != (0, height, 0, width):
@@ -270,8 +346,9 @@ def head(grid: MaskGrid, shown: CheckpointRecord, known: tuple[CheckpointRecord,
 def _states(shares: StateShares) -> tuple[Part, ...]:
     """The states with their glyphs, and the share of weights in each."""
     parts: list[Part] = []
-    for (glyph, name, tone), value in zip(
-        STATES, (shares.never, shares.once, shares.active, shares.grown), strict=True
-    ):
+    known = (shares.never, shares.once, shares.active, shares.grown, shares.returned, shares.died)
+    for (glyph, name, tone), value in zip(STATES, known, strict=True):
+        if value is None:
+            continue
         parts += [(f"{' ' if parts else ''}{glyph} ", tone), (f"{name} {share(round(value, 4))}", "muted")]
     return tuple(parts)

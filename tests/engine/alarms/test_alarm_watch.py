@@ -50,14 +50,14 @@ def test_a_layer_that_is_meant_to_have_no_weight() -> None:
     assert kinds(after(AlarmWatch(Thresholds(collapse=0.0)), [FC1, FC2], none)) == [("collapse", "fc2")]
 
 
-def test_dead_neurons_above_a_share() -> None:
+def test_dead_outputs_above_a_share() -> None:
     many = replace(FC1, dead_outputs=91)
     assert after(AlarmWatch(Thresholds()), [replace(FC1, dead_outputs=90)]) == []
     found = after(AlarmWatch(Thresholds()), [FC1], [many])
-    assert kinds(found) == [("dead_neurons", "fc1")]
+    assert kinds(found) == [("dead_outputs", "fc1")]
     assert found[0].message == "91 of 100 outputs have no active weight"
-    assert kinds(after(AlarmWatch(Thresholds(dead_neurons=0.5)), [replace(FC1, dead_outputs=51)])) == [
-        ("dead_neurons", "fc1")
+    assert kinds(after(AlarmWatch(Thresholds(dead_outputs=0.5)), [replace(FC1, dead_outputs=51)])) == [
+        ("dead_outputs", "fc1")
     ]
 
 

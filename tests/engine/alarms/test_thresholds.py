@@ -10,8 +10,8 @@ from engine.alarms.thresholds import Thresholds, parse, read
 
 
 def test_what_a_table_says() -> None:
-    table = {"on": ["collapse"], "dead_neurons": 0.5, "stalled_updates": 7, "diverged": 3}
-    assert parse(table) == (Thresholds(on=("collapse",), dead_neurons=0.5, stalled_updates=7, diverged=3), ())
+    table = {"on": ["collapse"], "dead_outputs": 0.5, "stalled_updates": 7, "diverged": 3}
+    assert parse(table) == (Thresholds(on=("collapse",), dead_outputs=0.5, stalled_updates=7, diverged=3), ())
     assert parse({"on": []}) == (Thresholds(on=()), ())
 
 
@@ -23,11 +23,11 @@ def test_what_a_table_says() -> None:
         ({"collapse": 2}, "alarms.collapse = 2: must be a number from 0 to 1"),
         ({"collapse": True}, "alarms.collapse = True: must be a number from 0 to 1"),
         ({"collapse": float("nan")}, "alarms.collapse = nan: must be"),
-        ({"dead_neurons": "0.5"}, "alarms.dead_neurons = '0.5': must be"),
+        ({"dead_outputs": "0.5"}, "alarms.dead_outputs = '0.5': must be"),
         ({"stalled_updates": 2.5}, "alarms.stalled_updates = 2.5: must be a whole number from 1 on"),
         ({"stalled_updates": 0}, "alarms.stalled_updates = 0: must be"),
         ({"diverged": 0.5}, "alarms.diverged = 0.5: must be a number from 1 on"),
-        ({"on": "collapse"}, "alarms.on = 'collapse': must be a list of collapse, dead_neurons"),
+        ({"on": "collapse"}, "alarms.on = 'collapse': must be a list of collapse, dead_outputs"),
         ({"on": ["fire", 3]}, "alarms.on = ['fire', 3]: must be a list of"),
     ],
 )

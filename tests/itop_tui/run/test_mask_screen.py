@@ -13,14 +13,17 @@ import torch
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
-from db.runs import checkpoints
+from db.paths import run_folder
+from db.runs import checkpoints, runs
 from db.session import Database
+from engine.helpers.mask_replays import ReplayStore
 from engine.helpers.masks import MaskStore, answer
-from engine.helpers.masks_client import MaskError, MaskGrid, MaskLayer, MaskServer, Window
+from engine.helpers.masks_client import MaskError, MaskGrid, MaskLayer, MaskMoment, MaskServer, Window
 from engine.training import checkpoint
+from engine.training.mask_history import HISTORY_FILE, MaskHistory
 from itop_tui.figures.format import share
 from itop_tui.run.layers_tab import LayersPane
-from itop_tui.run.mask_map import ACTIVE, GROWN, NEVER, ONCE, MaskMap, states
+from itop_tui.run.mask_map import ACTIVE, BACK, DIED, GROWN, NEVER, ONCE, MaskMap, states
 from itop_tui.run.mask_screen import MaskScreen
 from itop_tui.run.run_screen import RunScreen
 from tests.itop_tui.run.conftest import STOPPED
@@ -45,6 +48,11 @@ class FakeReader:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str | None, Window | None]] = []
+
+    def after(
+        self, path: Path, layer: str, update: int | None, by: int, rows: int, cols: int, window: Window | None
+    ) -> MaskMoment:
+        raise AssertionError("there is no history of masks here")
 
     def grid(
         self, path: str, layer: str | None, rows: int, cols: int, window: Window | None, *, sha256: str | None
@@ -192,10 +200,10 @@ class AtOnce(MaskServer):
 
     def __init__(self) -> None:
         super().__init__()
-        self._store = MaskStore()
+        self._store, self._replays = MaskStore(), ReplayStore()
 
     def _exchange(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        given: dict[str, Any] = json.loads(json.dumps(answer(self._store, json.dumps(dict(question)))))
+        given: dict[str, Any] = json.loads(json.dumps(answer(self._store, json.dumps(dict(question)), self._replays)))
         return given
 
 
@@ -270,3 +278,57 @@ async def test_all_rows_are_visible_when_the_mask_is_opened(
         assert mask.grid.active.shape[0] <= picture.room[0]
         lines = [strip.text for strip in mask._compositor.render_strips()]
         assert any(line.split() == ["0", "76"] for line in lines), "the line of column numbers is below the last row"
+
+
+def moved(*active: int) -> dict[str, np.ndarray]:
+    mask = np.zeros((4, 10), dtype=bool)
+    mask.reshape(-1)[list(active)] = True
+    return {"fc1": mask, "fc2": mask}
+
+
+async def test_the_masks_are_played_update_by_update(recorded: None, database: Database) -> None:
+    folder = run_folder(runs.get(database, STOPPED).uid)
+    folder.mkdir(parents=True, exist_ok=True)
+    first = moved(0, 1, 2)
+    history = MaskHistory(folder / HISTORY_FILE, 2**20)
+    history.begin(first, first, update=2, step=200)  # as a fork, or a run that was resumed without its file
+    history.add(moved(0, 1, 5), update=3, step=300)
+    history.add(moved(1, 2, 5), update=4, step=400)
+    history.add(moved(1, 2, 6), update=5, step=500)
+    asked = FakeReader()
+    asked.after = AtOnce().after  # type: ignore[method-assign]
+    async with run_screen(Database.open, STOPPED, size=(100, 30)) as (pilot, screen):
+        mask = await opened(pilot, screen, asked)
+
+        async def after(*keys: str) -> tuple[int | None, str]:
+            await pilot.press(*keys)
+            await quiet(pilot, mask)
+            return mask.update_shown, "\n".join(strip.text for strip in mask._compositor.render_strips())
+
+        assert mask.update_shown is None  # the mask of the last checkpoint, after update 4
+        update, shown = await after("left_square_bracket")
+        assert update == 3
+        assert "after update 3 of 2–5, step 300" in shown
+        update, shown = await after("v", "right_square_bracket")
+        assert update == 4
+        assert "◆ came back 2.5%" in shown  # the weight 2, one of 40: it had died at update 3
+        assert "x died 2.5%" in shown
+        assert "█ newly grown 0%" in shown
+        assert [int((mask.picture._states == state).sum()) for state in (ONCE, ACTIVE, GROWN, BACK, DIED)] == [
+            0, 2, 0, 1, 1,
+        ]  # fmt: skip
+        assert (await after("home"))[0] == 2
+        assert (await after("left_square_bracket"))[0] == 2
+        assert (await after("end"))[0] == 5
+        assert (await after("right_square_bracket", "right_square_bracket"))[0] == 5
+        assert (await after("left_square_bracket", "left_square_bracket"))[0] == 3
+        assert (await after("tab"))[0] == 3
+        assert mask.layer_name == "fc2"
+        await pilot.press("e")
+        await until(pilot, lambda: listed(pilot) == 2, "the list of checkpoints")
+        await pilot.press("escape")
+        await until(pilot, lambda: mask.is_current, "the mask")
+        (folder / HISTORY_FILE).write_bytes(b"damaged")
+        await pilot.press("end")
+        await until(pilot, lambda: any("cannot be played" in one.text for one in screen.itop.notices), "the reason")
+        assert mask.grid is not None  # what was shown stays
