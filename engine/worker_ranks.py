@@ -47,7 +47,7 @@ class OtherRanks:
         """
         if self._size == 1:
             return
-        # DDP warns of the search for unused parameters, which `engine.training.parallel` wants.
+        # DDP warns of a search for unused parameters that finds none, as in some steps of some models.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
         self._processes = RankProcesses(self._size)
         self._processes.start()

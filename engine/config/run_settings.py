@@ -243,7 +243,11 @@ class RunSettings(BaseModel):
     )
     l1: float = setting(0.0, Section.OPTIMISATION, "L1 penalty on the maskable weights.", short="the L1 penalty", ge=0)
     batch_size: int = setting(
-        100, Section.OPTIMISATION, "Images per batch; the gradient is their mean.", short="images per batch", ge=1
+        100,
+        Section.OPTIMISATION,
+        "Images per batch, of all devices together; the gradient is their mean.",
+        short="images per batch",
+        ge=1,
     )
     test_batch_size: int = setting(
         100,

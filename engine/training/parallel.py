@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, MutableMapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntFlag
@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # not every build of torch has it
 
 __all__ = [
     "Group",
-    "Joined",
+    "JoinedRanks",
     "Ranks",
     "Size",
     "Step",
@@ -87,8 +87,14 @@ class Ranks:
     size = 1
     share: Share = WHOLE
 
-    def around(self, forward: nn.Module) -> nn.Module:
-        """Return a model whose backward pass adds up the gradients of all ranks."""
+    def around(self, forward: nn.Module, shape: tuple[int, ...], *, compiled: bool) -> nn.Module:
+        """Return a model whose backward pass adds up the gradients of all ranks.
+
+        Args:
+            forward: The model, on its device.
+            shape: That of one input.
+            compiled: Whether torch.compile made it.
+        """
         return forward
 
     def unsynced(self, forward: nn.Module, *, last: bool) -> AbstractContextManager[None]:
@@ -164,7 +170,7 @@ class _Pending:
         return [(self.header, self.scalars)]
 
 
-class Joined(Ranks):
+class JoinedRanks(Ranks):
     """One of several ranks, as `Group.join` makes it.
 
     Args:
@@ -184,14 +190,27 @@ class Joined(Ranks):
         self._agreed = Wish.NOTHING
         self._leads = False
 
-    def around(self, forward: nn.Module) -> nn.Module:
+    def around(self, forward: nn.Module, shape: tuple[int, ...], *, compiled: bool) -> nn.Module:
         """Wrap a model, whose weights become those of rank 0.
 
-        The order in which gradients are added must be that of a resumed run too. DDP moves gradients to other buckets
-        after its first step, unless it looks for unused parameters; models that have some then train as on one device.
+        DDP moves gradients to other buckets after its first step, and so adds them up in another order. A resumed run
+        would do so a step later than one that was not interrupted. It is made to do it now, by a pass that leaves
+        nothing behind. Where parameters are not used it must look for them at every step, and moves nothing; so it does
+        for a compiled model, which would be compiled again for the inputs of that pass.
         """
         ids = [self._device] if self._device.type == "cuda" else None
-        return DistributedDataParallel(forward, device_ids=ids, find_unused_parameters=True)
+        if compiled:
+            return DistributedDataParallel(forward, device_ids=ids, find_unused_parameters=True)
+        inputs = torch.zeros(2, *shape, device=self._device)
+        with _leaving_nothing(forward, self._device):
+            forward(inputs).sum().backward()
+            unused = any(one.requires_grad and one.grad is None for one in forward.parameters())
+        search = self.anyone(unused)
+        wrapped = DistributedDataParallel(forward, device_ids=ids, find_unused_parameters=search)
+        if not search:
+            with _leaving_nothing(forward, self._device):
+                wrapped(inputs).sum().backward()
+        return wrapped
 
     def unsynced(self, forward: nn.Module, *, last: bool) -> AbstractContextManager[None]:
         """Keep gradients to this rank until the last pass of a step."""
@@ -295,6 +314,24 @@ class Joined(Ranks):
         return found or []
 
 
+@contextmanager
+def _leaving_nothing(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Train for a moment, and put buffers, gradients and generators back as they were."""
+    random = checkpoint.random_state(device)
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    was_training = model.training
+    model.train()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+        model.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+        checkpoint.restore_random_state(random, device)
+
+
 # ------------------------------------------------------------------ joining
 
 
@@ -310,7 +347,7 @@ class Group:
     size: int
     port: int
 
-    def join(self, rank: int, device: torch.device, *, store: Store | None = None) -> Joined:
+    def join(self, rank: int, device: torch.device, *, store: Store | None = None) -> JoinedRanks:
         """Become one of the ranks; returns when all have.
 
         Args:
@@ -332,7 +369,7 @@ class Group:
         distributed.init_process_group(backend, store=store, rank=rank, world_size=self.size, timeout=_PATIENCE)
         side = distributed.new_group(backend="gloo", timeout=_PATIENCE)
         assert isinstance(side, distributed.ProcessGroup)
-        return Joined(rank, self.size, device, side)
+        return JoinedRanks(rank, self.size, device, side)
 
 
 def offer(size: int) -> tuple[Group, Store]:

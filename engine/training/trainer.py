@@ -95,7 +95,7 @@ class Trainer:
             self.model = self.model.to(memory_format=torch.channels_last)
         # Of a module torch.compile makes a module, which its types do not say.
         self._computed: nn.Module = torch.compile(self.model) if config.compile else self.model  # type: ignore[assignment]
-        self._forward = self.ranks.around(self._computed)
+        self._forward = self.ranks.around(self._computed, data.info.shape, compiled=config.compile)
         self.optimizer = build_optimizer(self.model, config)
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         self._backward = Backward(config, self._forward, self.scaler, self.ranks, self.autocast)

@@ -24,6 +24,7 @@ from engine.config.run_config import RunConfig
 from engine.data import DataBundle, TensorSplit
 from engine.training import setup
 from engine.training.callbacks import Callback
+from engine.training.parallel import Size
 from engine.training.results import StepResult
 from engine.training.trainer import Trainer
 from engine.training.training import Training
@@ -197,7 +198,7 @@ def profiled(model: str, device: torch.device, data: DataBundle, mode: str, *, w
     trainer = build(model, device, warm_up + measured + 1, [Window()], data, **MODES[mode])
     step = trainer._train_step
 
-    def named(group: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    def named(group: Sequence[tuple[torch.Tensor, torch.Tensor, Size]]) -> None:
         with record_function("training step"):
             step(group)
 

@@ -34,8 +34,17 @@ def test_a_step_of_two_ranks_beside_plain_ddp(tmp_path: Path) -> None:
             rank.kill()
             rank.wait()
     ratios = {}
-    for model, pairs in json.loads(out.read_text()).items():
-        plain, ours = (statistics.median(part) for part in zip(*pairs, strict=True))
-        ratios[model] = statistics.median(mine / theirs for theirs, mine in pairs)
-        print(f"\n{model}: plain DDP {1e3 * plain:.2f} ms, itop {1e3 * ours:.2f} ms, ratio {ratios[model]:.3f}")
+    for model, blocks in json.loads(out.read_text()).items():
+        plain, ours = ([block[which] for block in blocks] for which in (0, 1))
+        wall, processor = (
+            statistics.median(mine[unit] / theirs[unit] for theirs, mine in zip(plain, ours, strict=True))
+            for unit in (0, 1)
+        )
+        ratios[model] = wall  # the exchange of figures happens while the gradient of the next step is computed
+        seconds = [1e3 * statistics.median(one[0] for one in each) for each in (plain, ours)]
+        print(
+            f"\n{model}: plain DDP {seconds[0]:.2f} ms, itop {seconds[1]:.2f} ms on the wall (ratio {wall:.3f}); ",
+            end="",
+        )
+        print(f"processor time {processor:.3f}")
     assert max(ratios.values()) <= GOAL, ratios

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from db.history import metrics
@@ -16,6 +17,7 @@ from db.records import RunStatus
 from db.runs import attempts, checkpoints, runs
 from engine.config.run_config import RunConfig
 from engine.launch import submit
+from engine.launch.processes import host_name
 from tests.engine.launch.tools import Lab, wait_for
 
 
@@ -53,6 +55,39 @@ def test_a_real_run_is_killed_and_goes_on_to_its_end(real: Lab) -> None:
     assert epochs == list(range(1, last.epoch + 3))
     console = real.files(run).console.read_text()
     assert console.count("--- attempt ") == 2
+
+
+@pytest.mark.slow  # rank and worker are killed in test_worker_ranks; here it is whatever else stands above them
+def test_no_rank_is_left_behind_whoever_is_killed(real: Lab) -> None:
+    run = runs.create(real.db, config={**config(100_000), "devices": "2"})
+    real.ensure_scheduler()
+
+    def rank() -> psutil.Process | None:
+        worker = psutil.Process(real.identity(run, "worker").pid)
+        return next((one for one in worker.children() if "engine.rank" in one.cmdline()), None)
+
+    wait_for(lambda: real.get(run).epoch > 1, "the run to train")
+    first = wait_for(rank, "the second rank")
+    os.kill(real.identity(run, "worker").pid, signal.SIGKILL)
+    killed = real.wait_status(run, RunStatus.KILLED)
+    assert killed.reason == f"rank 0 of 2 on {host_name()} was killed by SIGKILL (signal 9)"
+    first.wait(5)
+
+    last = checkpoints.pick(real.db, run.id, "last")
+    runs.requeue_resume(real.db, run.id, last.id)
+    submit.ensure_scheduler(real.db)
+    wait_for(lambda: real.get(run).step > last.step + 5, "the resumed run to train")
+    attempt = real.attempt(run)
+    assert attempt.warden_pid is not None
+    assert attempt.pid is not None
+    worker = psutil.Process(attempt.pid)
+    second = next(one for one in worker.children() if "engine.rank" in one.cmdline())
+    real.kill_scheduler()
+    os.kill(attempt.warden_pid, signal.SIGKILL)
+    step = real.get(run).step
+    wait_for(lambda: real.get(run).step > step, "the run to go on without them")
+    worker.kill()
+    second.wait(5)
 
 
 @pytest.fixture
