@@ -329,7 +329,7 @@ class Masking:
             The norm before clipping, a tensor of one element.
         """
         norm = clip_by_active_norm(self._layers, parameters, max_norm)
-        if self._sparse.keeps and self._sparse.any:
+        if self._sparse.keeps and self._sparse.any_sparse:
             self._sparse.scale(min(1.0, max_norm / (float(norm) + 1e-6)))  # as torch's own
         return norm
 
