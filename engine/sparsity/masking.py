@@ -413,6 +413,7 @@ class Masking:
         self._stats = self._summarise(changes, death_rate=rate)
         for layer, result in zip(self._layers, self._stats.layers, strict=True):
             layer.explored_count = result.explored
+        self._gradients.forget()
         return self._stats
 
     def _provide(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -159,6 +159,15 @@ def test_any_configuration_makes_the_same_decisions(
     optimizer=st.sampled_from(sorted(OPTIMIZERS)),
     optimizer_first=st.booleans(),
     stop=st.integers(0, STEPS),
+)
+@example(  # an update is due in the step after
+    before="masked",
+    after="sparse",
+    growth="gradient",
+    distribution="erk",
+    optimizer="adam",
+    optimizer_first=False,
+    stop=4,
 )
 def test_a_training_resumes_in_either_way(
     before: str, after: str, growth: str, distribution: str, optimizer: str, optimizer_first: bool, stop: int
