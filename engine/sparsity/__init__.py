@@ -16,6 +16,9 @@ A method is made of small functions on tensors, which are registered in `DISTRIB
         return (~layer.mask).nonzero().view(-1)[:count]
 
     SparsityConfig(growth="corner")
+
+`Masking(…, execution="sparse")` stores and computes linear layers on the CPU by their active weights alone
+(`sparse_linear.py`, `kernels/`); `masking.execution` says which.
 """
 
 from engine.sparsity import flops

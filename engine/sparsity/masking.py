@@ -9,7 +9,7 @@ It stands beside the optimizer and takes over its step:
         masking.step()
 
 Between updates a step is the optimizer's own and one in-place "and" of the weights with their masks; it never waits
-for the device. An update lets weights die, grows others, wipes what the optimizer remembered of both, and counts what
+for the device; layers that are computed sparse hold no inactive weights and need none. An update lets weights die, grows others, wipes what the optimizer remembered of both, and counts what
 changed.
 """
 
