@@ -9,8 +9,8 @@ It stands beside the optimizer and takes over its step:
         masking.step()
 
 Between updates a step is the optimizer's own and one in-place "and" of the weights with their masks; it never waits
-for the device; layers that are computed sparse hold no inactive weights and need none. An update lets weights die, grows others, wipes what the optimizer remembered of both, and counts what
-changed.
+for the device. Layers that are computed sparse hold no inactive weights and need no "and". An update lets weights die,
+grows others, wipes what the optimizer remembered of both, and counts what changed.
 """
 
 from __future__ import annotations
