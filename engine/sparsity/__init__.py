@@ -16,6 +16,9 @@ A method is made of small functions on tensors, which are registered in `DISTRIB
         return (~layer.mask).nonzero().view(-1)[:count]
 
     SparsityConfig(growth="corner")
+
+`Masking(…, execution="sparse")` stores and computes linear layers on the CPU by their active weights alone
+(`sparse_linear.py`, `kernels/`); `masking.execution` says which.
 """
 
 from engine.sparsity import flops
@@ -23,6 +26,7 @@ from engine.sparsity.coverage import Coverage
 from engine.sparsity.death import DEATH, per_layer
 from engine.sparsity.distributions import DISTRIBUTIONS
 from engine.sparsity.estimate import expected_itop_rate
+from engine.sparsity.execution import LayerExecution
 from engine.sparsity.growth import GROWTH
 from engine.sparsity.initial import LayerPlan, plan_layers
 from engine.sparsity.layers import DenseMatrix, Layer
@@ -31,6 +35,7 @@ from engine.sparsity.norm_guards import guard_norms
 from engine.sparsity.redistribution import REDISTRIBUTION
 from engine.sparsity.schedules import SCHEDULES, update_steps
 from engine.sparsity.selection import largest, random_subset, smallest
+from engine.sparsity.sparse_linear import SparseLinear
 from engine.sparsity.sparsity_config import SparsityConfig
 from engine.sparsity.stats import LayerStats, UpdateStats
 
@@ -43,9 +48,11 @@ __all__ = [
     "Coverage",
     "DenseMatrix",
     "Layer",
+    "LayerExecution",
     "LayerPlan",
     "LayerStats",
     "Masking",
+    "SparseLinear",
     "SparsityConfig",
     "UpdateStats",
     "expected_itop_rate",

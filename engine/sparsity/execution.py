@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from engine.sparsity.gradients import looks_at_matrices
 from engine.sparsity.kernels import products
-from engine.sparsity.layers import Maskable, Modules, matrix_users, module_list
+from engine.sparsity.layers import Maskable, Modules, matrix_users, module_list, unwrap
 from engine.sparsity.registry import unknown_value
 
 __all__ = ["EXECUTIONS", "LayerExecution", "canonical_execution", "feature_major_outputs", "linear_layers", "measured"]
@@ -80,13 +80,22 @@ def linear_layers(
     """
     users = matrix_users(modules)
     shared = ""
-    if reads_momentum:
+    wrapped = next((one for one in _given(modules) if unwrap(one) is not one), None)
+    if wrapped is not None:  # a compiler or DDP holds on to what the parameters are
+        shared = f"the model is wrapped ({type(wrapped).__name__})"
+    elif reads_momentum:
         shared = "a rule reads the momentum of inactive weights"
     elif looks_at_matrices(optimizer):
         shared = f"{type(optimizer).__name__} looks at whole matrices"
     elif torch.distributed.is_available() and torch.distributed.is_initialized():
         shared = "the training is distributed"
     return {one.name: shared or _linear_of(one, users.get(id(one.parameter), [])) for one in maskable}
+
+
+def _given(modules: Modules) -> list[nn.Module]:
+    if isinstance(modules, nn.Module):
+        return [modules]
+    return list(modules.values() if isinstance(modules, Mapping) else modules)
 
 
 def _linear_of(one: Maskable, users: list[tuple[nn.Module, str]]) -> nn.Linear | str:

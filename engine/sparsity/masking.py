@@ -9,8 +9,8 @@ It stands beside the optimizer and takes over its step:
         masking.step()
 
 Between updates a step is the optimizer's own and one in-place "and" of the weights with their masks; it never waits
-for the device. An update lets weights die, grows others, wipes what the optimizer remembered of both, and counts what
-changed.
+for the device. Layers that are computed sparse hold no inactive weights and need no "and". An update lets weights die,
+grows others, wipes what the optimizer remembered of both, and counts what changed.
 """
 
 from __future__ import annotations
@@ -344,7 +344,7 @@ class Masking:
             The norm before clipping, a tensor of one element.
         """
         norm = clip_by_active_norm(self._layers, parameters, max_norm)
-        if self._sparse.keeps and self._sparse.any:
+        if self._sparse.keeps and self._sparse.any_sparse:
             self._sparse.scale(min(1.0, max_norm / (float(norm) + 1e-6)))  # as torch's own
         return norm
 
@@ -428,6 +428,7 @@ class Masking:
         self._stats = self._summarise(changes, death_rate=rate)
         for layer, result in zip(self._layers, self._stats.layers, strict=True):
             layer.explored_count = result.explored
+        self._gradients.forget()
         check_same_masks(self._layers, f"after update {self.updates} (step {self.steps})")
         return self._stats
 

@@ -98,11 +98,11 @@ class SparseLayers:
 
     def unscaled(self, scaler: torch.amp.GradScaler) -> None:
         """Says that a scaler, before the optimizer's step, divides gradients by its scale."""
-        if self.keeps and self.any:
+        if self.keeps and self.any_sparse:
             self.scale(1.0 / scaler.get_scale())
 
     @property
-    def any(self) -> bool:
+    def any_sparse(self) -> bool:
         """Whether any layer is sparse."""
         return any(layer.sparse is not None for layer in self._layers)
 

@@ -143,7 +143,6 @@ class SparseLinear(nn.Linear):
         index, present = self._present()
         before = self.compact.index.flat
         self.compact.loaded = None
-        self.compact.kept.clear()
         state = {} if optimizer is None else per_weight(optimizer, self.values, self.shape)
         firsts = {} if optimizer is None else first_values(optimizer, self.values, state)
         moved = {
@@ -155,7 +154,8 @@ class SparseLinear(nn.Linear):
         _put(self.values, carry(present, index.flat, active))
         if optimizer is not None and moved:  # looking would make an entry
             optimizer.state[self.values].update(moved)
-        self.compact.index = products().index(active, *self.shape)
+        if not torch.equal(active, before):
+            self.compact.index = products().index(active, *self.shape)
 
     @torch.no_grad()
     def dense_gradient(self, at_active: Tensor | None) -> Tensor | None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from engine.sparsity import Masking, SparsityConfig
 from engine.sparsity.execution import EXECUTIONS, linear_layers
 from engine.sparsity.growth import GROWTH
+from engine.sparsity.kernels import products
 from engine.sparsity.layers import find_maskable
 from engine.sparsity.sparse_linear import SparseLinear
 from tests.engine.examples import examples
@@ -159,6 +160,15 @@ def test_any_configuration_makes_the_same_decisions(
     optimizer_first=st.booleans(),
     stop=st.integers(0, STEPS),
 )
+@example(  # an update is due in the step after
+    before="masked",
+    after="sparse",
+    growth="gradient",
+    distribution="erk",
+    optimizer="adam",
+    optimizer_first=False,
+    stop=4,
+)
 def test_a_training_resumes_in_either_way(
     before: str, after: str, growth: str, distribution: str, optimizer: str, optimizer_first: bool, stop: int
 ) -> None:
@@ -230,7 +240,7 @@ def test_auto_takes_the_way_that_is_measured_to_be_faster(monkeypatch: pytest.Mo
     }
     described = masking.execution_summary
     assert described == (
-        "2 of 4 layers sparse (kernels in C), 2.weight 3.0 times as fast, 6.weight 1.5 times as fast; "
+        f"2 of 4 layers sparse ({products().description}), 2.weight 3.0 times as fast, 6.weight 1.5 times as fast; "
         "0.weight masked (of Conv2d); 4.weight masked (sparse would be 0.5 times as fast)"
     )
     double_train(model, masking, 7)
@@ -310,9 +320,12 @@ def test_what_cannot_be_sparse_stays_masked_and_says_why() -> None:
     masking = Masking(model, optimizer, rules, total_steps=10, execution="sparse")
     assert type(model.three) is nn.Linear, "a model that is masked again is dense before"
     assert masking.execution["three.weight"].why == "a rule reads the momentum of inactive weights"
-    muon = torch.optim.Adafactor(model.three.parameters())
-    found = linear_layers(model.three, find_maskable(model.three, rules), muon, reads_momentum=False)
+    adafactor = torch.optim.Adafactor(model.three.parameters())
+    one = find_maskable(model.three, rules)
+    found = linear_layers(model.three, one, adafactor, reads_momentum=False)
     assert found == {"weight": "Adafactor looks at whole matrices"}
+    found = linear_layers([nn.DataParallel(model.three)], one, optimizer, reads_momentum=False)
+    assert found == {"weight": "the model is wrapped (DataParallel)"}
 
 
 def test_outputs_stay_feature_major_between_sparse_layers_alone() -> None:

@@ -11,6 +11,8 @@ import pytest
 from engine.sparsity import kernels
 from engine.sparsity.kernels import library
 
+pytestmark = pytest.mark.skipif(library.compiler() is None, reason="there is no C compiler (cc)")
+
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
