@@ -317,8 +317,7 @@ class Masking:
 
     def _expect(self) -> None:
         """Lets sparse layers keep what the dense gradients of a coming update are computed from, and of no other."""
-        due = self._put_off or is_update_step(self.config, self._steps + 1, self.total_steps)
-        self._sparse.keep("gradient" in self._needs and due)
+        self._sparse.keep(self.next_step_reads_gradients)
 
     def _update_if_due(self, *, scaled: bool) -> UpdateStats | None:
         late = self._put_off and self.steps < self.total_steps
