@@ -134,8 +134,9 @@ class PlanPane(Toned):
 
     def _planned(self, grid: Grid, plan: Mapping[str, Any] | None, taken: Estimate | None, note: str) -> None:
         self.planning = None
-        if self.wanted is not None and self.wanted != grid:
-            self._plan_now()  # What was typed meanwhile.
+        not_asked = plan is None and not note
+        if self.wanted is not None and (self.wanted != grid or (not_asked and self.display)):
+            self._plan_now()  # What was typed, or shown, meanwhile.
         elif self.wanted is not None and self.is_attached:
             self.r_s = None if plan is None else expected_r_s(plan, grid.configs[0])
             self.runs = grid.runs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from textual import events
 from textual.pilot import Pilot
@@ -13,11 +15,13 @@ from itop_tui.new_run.field_finder import FieldFinder
 from itop_tui.new_run.field_help import FieldHelp
 from itop_tui.new_run.field_painter import EDITOR
 from itop_tui.new_run.new_run_screen import NewRunScreen
+from itop_tui.new_run.plan_pane import PlanPane
 from itop_tui.new_run.run_form import ALL_FIELDS
 from itop_tui.runs.runs_screen import RunsScreen
 from itop_tui.service.estimates import Estimate
 from itop_tui.widgets.key_bar import KeyBar
 from tests.itop_tui.support import FixedPlanner, form_app, form_of, open_form, screen_text, started, wait_for
+from tests.patience import PATIENCE
 
 SMALL, MEDIUM, LARGE = (80, 24), (120, 40), (200, 60)
 
@@ -271,3 +275,31 @@ async def test_the_size_of_a_sweep_is_said_as_its_list_is_typed_without_a_plan_w
         await pilot.press("backspace", "4")
         await wait_for(pilot, lambda: "12 runs, about 2h 00m" in screen_text(app))
     assert asked[-1] == 12
+
+
+async def test_a_plan_that_is_shown_while_the_time_of_a_sweep_is_estimated_is_made_too(
+    app: ItopApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, gate = threading.Event(), threading.Event()
+
+    def taken(database: object, configs: object, plan: object) -> Estimate:
+        asked.set()
+        assert gate.wait(PATIENCE)
+        return Estimate(60.0, "from 3 past runs", None, "unknown")
+
+    monkeypatch.setattr("itop_tui.new_run.plan_pane.estimate", taken)
+    async with app.run_test(size=SMALL) as pilot:
+        await started(pilot, 0)
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        pane = form_of(app).query_one(PlanPane)
+        form_of(app).fields.go_to("seed")
+        await pilot.press("ctrl+u", *"1,2")
+        await wait_for(pilot, asked.is_set)
+        await pilot.press("f3")
+        await wait_for(pilot, lambda: pane.display)
+        assert pane._timer is not None
+        pane._timer.stop()
+        pane._plan_now()  # as if the time had passed: nothing is begun while the estimate is made
+        gate.set()
+        await wait_for(pilot, lambda: "50,200 maskable" in screen_text(app))
