@@ -10,7 +10,8 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from engine.sparsity import Masking, SparsityConfig
-from engine.sparsity.layers import Modules, fill, find_maskable, gather
+from engine.sparsity.flat_access import fill, gather
+from engine.sparsity.layers import Modules, find_maskable
 
 from .helpers import batch, make_optimizer, masked, network, train
 
