@@ -144,7 +144,7 @@ def test_what_computes_sparse_layers(
     monkeypatch: pytest.MonkeyPatch, wanted: str, compiler: str | None, tone: str, value: str
 ) -> None:
     monkeypatch.setenv("ITOP_KERNELS", wanted)
-    monkeypatch.setattr("shutil.which", lambda _: compiler)
+    monkeypatch.setattr(shutil, "which", lambda _: compiler)
     check = next(one for one in checkup._program(DeviceList(())) if one.name == "sparse kernels")
     assert (check.tone, check.value) == (tone, value)
 
