@@ -173,6 +173,8 @@ def assert_one_history(db: Database, run: RunRecord, whole: RunRecord) -> None:
         assert made is not None
         assert expected is not None
         assert all((made.active[name] == mask).all() for name, mask in expected.active.items()), update
+    made = replayed(cut, updates[-1])
+    assert made is not None
     last = checkpoint.read(Path(checkpoints.pick(db, run.id, "last").path))["masking"]
     for kind, found in (("masks", made.active), ("explored", made.explored)):
         assert all((last[kind][name].numpy().reshape(-1) == mask).all() for name, mask in found.items()), kind
