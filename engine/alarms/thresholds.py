@@ -28,8 +28,8 @@ __all__ = ["Thresholds", "parse", "read"]
 class Thresholds:
     """When an alarm is raised.
 
-    The defaults are beyond what healthy runs of lenet300-100 do on digits and MNIST, where RigL at a density of 2 % leaves
-    four fifths of the first layer's outputs without a weight.
+    The defaults are beyond what healthy runs of lenet300-100 do on digits and MNIST, where RigL at a density of 2 %
+    leaves four fifths of the first layer's outputs without a weight.
 
     Attributes:
         on: The kinds of alarms that are raised; see `db.records.ALARM_KINDS`.
