@@ -15,7 +15,7 @@ keeps the app from starting:
     command = ["notify-send", "itop", "{sentence}"]
 
     [alarms]                      # when a run is reported while it trains; see `engine.alarms.thresholds`
-    dead_outputs = 0.95
+    dead_outputs = 0.8
 
 ``state.json`` beside it is the app's own: the theme that was chosen last.
 """

@@ -214,6 +214,7 @@ class MaskHistory:
             OSError: The file cannot be written.
         """
         kept = [block for block in read_blocks(self._path) if block.step <= step]
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path.touch(mode=0o600)
         os.truncate(self._path, kept[-1].end if kept else 0)
         self._size = kept[-1].end if kept else 0

@@ -21,6 +21,7 @@ from engine.config.experiments import as_stored
 from engine.launch.processes import host_name
 from engine.training import checkpoint
 from engine.training.checkpointer import Checkpointer
+from engine.training.mask_history import HISTORY_FILE, read_blocks, replayed
 from tests.engine.training.helpers import Rows, config, same, trainer, without_times
 from tests.engine.worker_runs import (
     assert_one_run,
@@ -158,6 +159,25 @@ def resume_and_compare(db: Database, run: RunRecord, settings: dict[str, Any]) -
     assert_one_run(db, run, whole)
     for name in ("test_accuracy", "test_accuracy_last", "best_val_accuracy", "itop_rate", "training_flops", "step"):
         assert getattr(runs.get(db, run.id), name) == getattr(runs.get(db, whole.id), name), name
+    assert_one_history(db, run, whole)
+
+
+def assert_one_history(db: Database, run: RunRecord, whole: RunRecord) -> None:
+    """The masks of a run that was cut are, at every update, those of one that was not; the last ones as saved."""
+    cut, uncut = (list(read_blocks(paths.run_folder(each.uid) / HISTORY_FILE)) for each in (run, whole))
+    updates = [row.update for row in metrics.mask_updates(db, run.id)]
+    assert [block.update for block in cut] == [block.update for block in uncut] == updates
+    assert len(updates) > 1
+    for update in updates:
+        made, expected = replayed(cut, update), replayed(uncut, update)
+        assert made is not None
+        assert expected is not None
+        assert all((made.active[name] == mask).all() for name, mask in expected.active.items()), update
+    made = replayed(cut, updates[-1])
+    assert made is not None
+    last = checkpoint.read(Path(checkpoints.pick(db, run.id, "last").path))["masking"]
+    for kind, found in (("masks", made.active), ("explored", made.explored)):
+        assert all((last[kind][name].numpy().reshape(-1) == mask).all() for name, mask in found.items()), kind
 
 
 def test_commands_pause_checkpoint_unpause_stop(db: Database) -> None:

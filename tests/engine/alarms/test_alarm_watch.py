@@ -51,11 +51,11 @@ def test_a_layer_that_is_meant_to_have_no_weight() -> None:
 
 
 def test_dead_outputs_above_a_share() -> None:
-    many = replace(FC1, dead_outputs=91)
-    assert after(AlarmWatch(Thresholds()), [replace(FC1, dead_outputs=90)]) == []
+    many = replace(FC1, dead_outputs=96)
+    assert after(AlarmWatch(Thresholds()), [replace(FC1, dead_outputs=95)]) == []
     found = after(AlarmWatch(Thresholds()), [FC1], [many])
     assert kinds(found) == [("dead_outputs", "fc1")]
-    assert found[0].message == "91 of 100 outputs have no active weight"
+    assert found[0].message == "96 of 100 outputs have no active weight"
     assert kinds(after(AlarmWatch(Thresholds(dead_outputs=0.5)), [replace(FC1, dead_outputs=51)])) == [
         ("dead_outputs", "fc1")
     ]

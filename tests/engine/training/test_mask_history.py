@@ -37,7 +37,7 @@ def places(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def test_what_died_grew_and_came_back_by_hand(tmp_path: Path) -> None:
-    path = tmp_path / "masks"
+    path = tmp_path / "run" / "masks"  # the folder of a run need not be there yet
     written(path, [flat(0, 1, 2), flat(0, 1, 5), flat(1, 2, 5), flat(1, 2, 5)])
     blocks = list(read_blocks(path))
     assert [(block.update, block.step) for block in blocks] == [(0, 0), (1, 10), (2, 20), (3, 30)]
