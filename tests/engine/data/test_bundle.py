@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from engine.config.catalogue import DATASETS
 from engine.data import Batch, DataBundle, Part, TensorSplit, load_dataset
+from engine.data.load import is_here
 from engine.data.order import Share
 from engine.data.transforms import CropFlip, Normalisation
 
@@ -162,3 +164,9 @@ def test_a_device_sees_what_the_cpu_sees_and_no_batch_waits_for_it() -> None:
         assert x.device.type == "cuda"
         torch.testing.assert_close(x.cpu(), cpu_x)
         assert torch.equal(y.cpu(), cpu_y)
+
+
+def test_what_needs_no_download_is_here(tmp_path: Path) -> None:
+    assert is_here("digits", tmp_path)
+    assert is_here("package.module:function", tmp_path)
+    assert not is_here("cifar10", tmp_path)

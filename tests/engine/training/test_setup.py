@@ -8,10 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from engine.config.run_config import RunConfig
 from engine.training import setup
-from engine.training.setup import SetupError, set_threads
+from engine.training.parallel import synchronised
+from engine.training.setup import SetupError, reservable, set_threads
 from tests.engine.training.helpers import config
 
 CPU = torch.device("cpu")
@@ -31,6 +33,11 @@ def three_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_a_small_network_computes_with_one_thread() -> None:
     set_threads(RunConfig.create(batch_size=100), CPU, LENET_300_100)
+    assert torch.get_num_threads() == 1
+
+
+def test_ranks_on_the_processor_share_its_threads() -> None:
+    set_threads(RunConfig.create(batch_size=128, devices=2), CPU, VGG_C)
     assert torch.get_num_threads() == 1
 
 
@@ -68,3 +75,15 @@ def test_every_generator_is_seeded_whatever_was_drawn_before() -> None:
 
 def _draw() -> tuple[float, float, list[float]]:
     return random.random(), float(np.random.random()), torch.rand(3).tolist()
+
+
+def test_batch_norm_over_all_ranks_is_refused_on_the_processor() -> None:
+    with pytest.raises(SetupError, match="sync_batchnorm = True: torch's SyncBatchNorm computes on GPUs only"):
+        synchronised(nn.Sequential(nn.BatchNorm1d(3)), torch.device("cpu"))
+
+
+def test_ranks_on_the_processor_are_reserved_as_one_device() -> None:
+    assert reservable("cpu", "3") == ("cpu",)
+    if not torch.cuda.is_available():
+        with pytest.raises(SetupError, match="torch sees no GPU here"):
+            reservable("auto", "cuda:0,cuda:1")
