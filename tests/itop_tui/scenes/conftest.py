@@ -44,8 +44,9 @@ def _hostile(db: Database) -> None:
     for number in range(6):
         config = settings(growth=("random", "gradient", "momentum")[number % 3], seed=number)
         layers = [(f"{number} {KNOT}", (40, 30), 0.3) for number in range(4)]
+        # One group has runs of one name, and the other runs a name of their own: both are shown.
         record_run(
-            db, name=HOSTILE, steps=120, config=config, layers=layers, alter=alter, kinds=(), log=HOSTILE,
+            db, name=f"{KNOT}{number if number % 3 else 0}{HOSTILE}", steps=120, config=config, layers=layers, alter=alter, kinds=(), log=HOSTILE,
             ended=RunStatus.FAILED, reason=HOSTILE,
         )  # fmt: skip
     for run in runs.list_runs(db):
