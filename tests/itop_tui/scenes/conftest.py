@@ -46,8 +46,8 @@ def _hostile(db: Database) -> None:
         layers = [(f"{number} {KNOT}", (40, 30), 0.3) for number in range(4)]
         # One group has runs of one name, and the other runs a name of their own: both are shown.
         record_run(
-            db, name=f"{KNOT}{number if number % 3 else 0}{HOSTILE}", steps=120, config=config, layers=layers, alter=alter, kinds=(), log=HOSTILE,
-            ended=RunStatus.FAILED, reason=HOSTILE,
+            db, name=f"{KNOT}{number if number % 3 else 0}{HOSTILE}", steps=120, config=config, layers=layers,
+            alter=alter, kinds=(), log=HOSTILE, ended=RunStatus.FAILED, reason=HOSTILE,
         )  # fmt: skip
     for run in runs.list_runs(db):
         runs.update_fields(db, run.id, tags=(HOSTILE, KNOT))
