@@ -73,7 +73,7 @@ class PlanPane(Toned):
         """Compute the plan of other runs, once no key is pressed."""
         self.wanted = grid
         if grid is None:
-            self.plan, self.note = None, "fix the settings to see the plan"
+            self.plan, self.of, self.note = None, "", "fix the settings to see the plan"
             return
         if self._timer is not None:
             self._timer.stop()

@@ -61,8 +61,8 @@ def layer_stats(update: int, layers: Sequence[tuple[str, tuple[int, ...], float]
                 survival=0.6 if update > 1 else None,
                 dead_inputs=position,
                 dead_outputs=2 * position,
-                alive=shape[0] - 3 * position,
-                percolated=shape[0] - 4 * position,
+                alive=max(0, shape[0] - 3 * position),
+                percolated=max(0, shape[0] - 4 * position),
             )
         )
     return rows

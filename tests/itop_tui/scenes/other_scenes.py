@@ -68,9 +68,9 @@ def _swept(app: ItopApp) -> bool:
     assert isinstance(app.screen, NewRunScreen)
     pane = app.screen.query_one(PlanPane)
     grid = app.screen.form.grid
-    return (
-        grid is None or not pane.display or (pane.of == f"of the first of {len(grid.configs)} runs" and not pane.note)
-    )
+    if grid is None or not pane.display:
+        return True
+    return pane.plan is not None and pane.of == f"of the first of {len(grid.configs)} runs" and not pane.note
 
 
 _FORM: tuple[Step, ...] = (listed, "n", on(NewRunScreen))
