@@ -121,7 +121,7 @@ def show(
             shown = [_attempt_document(one, reviews.get(one.number)) for one in attempts]
             raised = [document(one) for one in alarms]
             more = {
-                "alarms": raised,
+                "alarm_events": raised,
                 "test_step": test_step,
                 "checkpoints": checkpoints,
                 "attempts": shown,

@@ -6,7 +6,7 @@ import pytest
 
 from db import key_values
 from db.history.writer import MetricWriter
-from db.records import RunStatus, StepMetric
+from db.records import Alarm, RunStatus, StepMetric
 from db.runs import attempts, runs
 from db.session import Database
 from engine.launch import submit
@@ -238,3 +238,17 @@ def test_compare_needs_two_runs(itop: Itop, database: Database) -> None:
     assert itop("compare", str(run.id)).code == 2
     assert itop("compare", str(run.id), str(run.id)).code == 2
     assert runs.count(database) == 1
+
+
+def test_alarms_are_kinds_in_every_document_and_events_in_that_of_one_run(itop: Itop, database: Database) -> None:
+    run = queued(database)
+    with MetricWriter(database, run.id, running(database, run)) as writer:
+        writer.alarm(Alarm("collapse", "fc1\x1b[2J", 40, "0 of 1,000 weights are active"))
+    (listed,) = itop("runs", "alarm:any", "--json").json()
+    shown = itop("show", str(run.id), "--json").json()
+    assert listed["alarms"] == shown["alarms"] == ["collapse"]
+    (event,) = shown["alarm_events"]
+    assert (event["kind"], event["layer"], event["step"]) == ("collapse", "fc1\x1b[2J", 40)
+    said = itop("show", str(run.id)).out
+    assert "at step 40: 0 of 1,000 weights are active" in said
+    assert "\x1b" not in said
