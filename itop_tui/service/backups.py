@@ -26,6 +26,7 @@ from db.errors import StoreError
 from db.session import Database
 from db.sqlite import copying
 from db.sqlite.copying import NamedFile
+from engine.training.mask_history import HISTORY_FILE
 
 __all__ = ["BackupError", "Made", "Restored", "back_up", "restore"]
 
@@ -35,6 +36,7 @@ _TRIES = 5  # how often the database is copied again because checkpoints were re
 _CHUNK = 1 << 20
 _LARGEST_MANIFEST = 1 << 28
 _KEPT_BESIDE = ("config.toml", "state.json")
+_KEPT_OF_A_RUN = ("console.log", HISTORY_FILE)  # both are appended to: one that is cut short is read as far as it goes
 
 
 class BackupError(StoreError):
@@ -182,9 +184,10 @@ def _gather(db: Database, folder: Path, pins: Path) -> tuple[list[str], dict[str
     for uid in {named.uid for named in wanted.values()}:
         with contextlib.suppress(OSError):
             (folder / _RUNS / uid / _CHECKPOINTS).mkdir(parents=True, exist_ok=True)
-            log = paths.run_folder(uid) / "console.log"
-            if log.is_file() and not log.is_symlink():
-                shutil.copyfile(log, folder / _RUNS / uid / log.name)
+            for name in _KEPT_OF_A_RUN:
+                file = paths.run_folder(uid) / name
+                if file.is_file() and not file.is_symlink():
+                    shutil.copyfile(file, folder / _RUNS / uid / name)
     for name in _KEPT_BESIDE:
         with contextlib.suppress(OSError):
             if (paths.home() / name).is_file():

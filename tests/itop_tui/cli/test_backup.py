@@ -19,6 +19,7 @@ from db import paths
 from db.records import RunQuery, RunStatus
 from db.runs import checkpoints, runs
 from db.session import Database
+from engine.training.mask_history import HISTORY_FILE
 from itop_tui.service import backups
 from itop_tui.service.backups import BackupError
 from tests.itop_tui.cli.conftest import Itop
@@ -125,6 +126,7 @@ def kept(database: Database, home: Path) -> Path:
 def test_a_lost_home_is_restored(database: Database, home: Path, kept: Path, itop: Itop, tmp_path: Path) -> None:
     (home / "config.toml").write_text("theme = 'itop-light'")
     (kept.parents[1] / "console.log").write_text("epoch 1")
+    (kept.parents[1] / HISTORY_FILE).write_bytes(b"blocks")
     assert itop("backup", str(tmp_path / "b.tar")).code == 0
     database.close()
     shutil.rmtree(home)
@@ -133,6 +135,7 @@ def test_a_lost_home_is_restored(database: Database, home: Path, kept: Path, ito
         assert [run.name for run in runs.list_runs(db)] == ["sparse digits"]
     assert kept.read_bytes() == b"weights" * 1000
     assert (kept.parents[1] / "console.log").read_text() == "epoch 1"
+    assert (kept.parents[1] / HISTORY_FILE).read_bytes() == b"blocks"
     assert (home / "config.toml").exists()
     assert list(home.glob(".itop*")) == []
 
