@@ -24,13 +24,14 @@ from torch.optim import Optimizer
 
 from engine.sparsity.coverage import Coverage, coverage_of
 from engine.sparsity.distributions import check_room, fixed_counts
+from engine.sparsity.evidence import Evidence
 from engine.sparsity.execution import LayerExecution, summary
 from engine.sparsity.gradients import GradientMask, clip_by_active_norm, looks_at_matrices
 from engine.sparsity.initial import initial_masks
 from engine.sparsity.layers import Layer, Modules, choose, matrix_users, module_list, parameters_by_name
 from engine.sparsity.name_patterns import unknown_name
 from engine.sparsity.norm_guards import guard_norms
-from engine.sparsity.optimizer_state import all_finite, group_of, keeps_momentum, momentum_of
+from engine.sparsity.optimizer_state import group_of
 from engine.sparsity.ranks import check_same_masks, from_rank_0, shared_seed
 from engine.sparsity.schedules import SCHEDULES, gmp_density, is_update_step, update_steps
 from engine.sparsity.signal_paths import is_perceptron
@@ -38,13 +39,7 @@ from engine.sparsity.sparse_layers import SparseLayers, all_dense
 from engine.sparsity.sparse_linear import SparseLinear
 from engine.sparsity.sparsity_config import SparsityConfig
 from engine.sparsity.stats import Change, LayerStats, UpdateStats, summarise
-from engine.sparsity.update import Updater, needs_of
-
-_AFTER_BACKWARD = "update after backward() and before zero_grad()"
-_EXPECTED = "call expect_update() before the backward pass, which sparse layers otherwise keep nothing of"
-
-DECAY = 0.9
-"""Decay of the momentum kept here where a rule needs one and the optimizer keeps none."""
+from engine.sparsity.update import Updater
 
 
 class Masking:
@@ -128,17 +123,12 @@ class Masking:
         self._perceptron = is_perceptron(modules, self._layers)
         fixed = self._fixed_layers()
         self._updater = Updater(self._layers, config, optimizer, fixed, self._generator_on)
-        self._needs = needs_of(config)
         self._put_off = False  # an update is due and waits for gradients that can be read
         self._gradients = GradientMask(self._layers)
         self._hides_gradients = looks_at_matrices(optimizer) if mask_gradients is None else mask_gradients
-        self._momentum: dict[str, Tensor] = {}
-        if config.updates_masks and "momentum" in self._needs:
-            self._momentum = {
-                layer.name: torch.zeros_like(layer.parameter.detach())
-                for layer in self._layers
-                if self._hides_gradients or not keeps_momentum(optimizer, layer.parameter)
-            }
+        self._evidence = Evidence(
+            self._layers, optimizer, config, self._gradients, masked_gradients=self._hides_gradients
+        )
         for module in module_list(modules):
             guard_norms(module)
         self._sparse = SparseLayers(
@@ -148,7 +138,7 @@ class Masking:
             optimizer,
             execution=execution,
             batch_size=batch_size,
-            reads_momentum=config.updates_masks and "momentum" in self._needs,
+            reads_momentum=self._evidence.reads_momentum,
         )
         self._keep: list[Tensor] = []
         self._kept: list[Tensor] = []
@@ -217,7 +207,7 @@ class Masking:
     @property
     def next_step_reads_gradients(self) -> bool:
         """Whether the next step's update ranks weights by their gradients, those of inactive ones too."""
-        if "gradient" not in self._needs:
+        if not self._evidence.reads_gradients:
             return False
         steps = self.steps + 1
         late = self._put_off and steps < self.total_steps
@@ -287,7 +277,7 @@ class Masking:
         if self._hides_gradients:
             if closure is not None:
                 raise ValueError("closure: gradients that it computes again cannot be masked; call step without it.")
-            self._gradients.hide(keep=bool(self._momentum) or "gradient" in self._needs)
+            self._gradients.hide(keep=self._evidence.follows or self._evidence.reads_gradients)
         if scaler is not None:
             self._sparse.unscaled(scaler)
         elif closure is None and self._sparse.keeps:
@@ -299,8 +289,8 @@ class Masking:
         else:
             self.optimizer.step()
         self._steps += 1
-        if self._momentum:
-            self._follow_momentum(scaled=scaler is not None)
+        if self._evidence.follows:
+            self._evidence.follow(scaled=scaler is not None)
         self.apply()
         update = self._update_if_due(scaled=scaler is not None)
         self._gradients.forget()
@@ -313,7 +303,7 @@ class Masking:
         Only layers that are computed sparse need to know: their backward passes keep what dense gradients are computed
         from.
         """
-        self._sparse.keep("gradient" in self._needs)
+        self._sparse.keep(self._evidence.reads_gradients)
 
     def _expect(self) -> None:
         """Lets sparse layers keep what the dense gradients of a coming update are computed from, and of no other."""
@@ -323,7 +313,7 @@ class Masking:
         late = self._put_off and self.steps < self.total_steps
         if not late and not is_update_step(self.config, self.steps, self.total_steps):
             return None
-        if scaled and not self._readable():
+        if scaled and not self._evidence.readable():
             self._put_off = True
             return None
         return self.update()
@@ -408,7 +398,7 @@ class Masking:
         Raises:
             RuntimeError: A rule reads gradients or momenta, and no layer has any; or ranks have different masks.
         """
-        self._provide()
+        self._evidence.provide(expected=self._sparse.keeps)
         before = self.nonzeros
         if self.config.distribution == "gmp":
             end = update_steps(self.config, self.total_steps)[-1]
@@ -416,8 +406,7 @@ class Masking:
         else:
             counts = self._updater.regular_counts(self.death_rate)
         changes = self._updater.prune_and_grow(counts)
-        for layer in self._layers:
-            layer.gradient = layer.momentum = None
+        self._evidence.withdraw()
         self.updates += 1
         self._put_off = False
         self._sparse.after_update()
@@ -430,60 +419,6 @@ class Masking:
         self._gradients.forget()
         check_same_masks(self._layers, f"after update {self.updates} (step {self.steps})")
         return self._stats
-
-    def _provide(self) -> None:
-        """Hands the rules the gradients and momenta they asked for."""
-        if "gradient" in self._needs:
-            for layer in self._layers:
-                gradient = self._gradients.dense(layer)
-                layer.gradient = gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
-            if all(layer.gradient is None for layer in self._layers):
-                sparse = any(layer.sparse is not None for layer in self._layers) and not self._sparse.keeps
-                how = _EXPECTED if sparse else _AFTER_BACKWARD
-                raise RuntimeError(f"{self._rules} read gradients, and there are none: {how}.")
-        if "momentum" in self._needs:
-            for layer in self._layers:
-                layer.momentum = self._momentum_of(layer)
-            if all(layer.momentum is None for layer in self._layers):
-                raise RuntimeError(f"{self._rules} read momenta, and the optimizer has none yet: step it first.")
-
-    @property
-    def _rules(self) -> str:
-        """The rules of the configuration, for messages."""
-        rules = f"growth {self.config.growth!r} with death {self.config.death!r}"
-        return f"{rules} and redistribution {self.config.redistribution!r}"
-
-    def _momentum_of(self, layer: Layer) -> Tensor | None:
-        """Returns a layer's momentum, or None where it has none: the one kept here has met no gradient while all 0."""
-        kept = self._momentum.get(layer.name)
-        if kept is None:
-            return momentum_of(self.optimizer, layer.parameter)
-        return kept if bool(kept.any()) else None
-
-    def _readable(self) -> bool:
-        """Asks the device whether a scaler let steps pass; only where an update, which asks too, is due."""
-        if "gradient" in self._needs and not all_finite(self.optimizer, self._layers[0].parameter.detach()):
-            return False
-        return "momentum" not in self._needs or any(self._momentum_of(layer) is not None for layer in self._layers)
-
-    @torch.no_grad()
-    def _follow_momentum(self, *, scaled: bool) -> None:
-        """Takes a step's gradients into the momentum kept here; of a step that the scaler skipped, nothing."""
-        pairs = [
-            (self._momentum[layer.name], gradient)
-            for layer in self._layers
-            if layer.name in self._momentum and (gradient := self._gradients.dense(layer)) is not None
-        ]
-        if not pairs:
-            return
-        if scaled:
-            # An overflow anywhere skips the whole step, and a fused optimizer then leaves all its gradients scaled.
-            share = (1 - DECAY) * all_finite(self.optimizer, pairs[0][0])
-            for kept, gradient in pairs:
-                kept.lerp_(gradient.nan_to_num(0, 0, 0), share.to(kept))
-        else:
-            torch._foreach_mul_([kept for kept, _ in pairs], DECAY)
-            torch._foreach_add_([kept for kept, _ in pairs], [gradient for _, gradient in pairs], alpha=1 - DECAY)
 
     def _renew_keepers(self) -> None:
         """Brings the masks into the form in which `apply` is fastest; dense layers need none."""
@@ -536,7 +471,7 @@ class Masking:
             "explored": {name: mask.clone() for name, mask in self.explored.items()},
             "first_masks": {name: mask.clone() for name, mask in self.first_masks.items()},
             "fresh": {layer.name: layer.fresh.clone() for layer in self._layers},
-            "momentum": {name: value.clone() for name, value in self._momentum.items()},
+            "momentum": self._evidence.state_dict(),
             "generator": self._generator.get_state(),
             "stats": self._stats.as_dict(),
             "execution": self._sparse.state_dict(),
@@ -568,9 +503,7 @@ class Masking:
             layer.nonzeros = layer.active.numel()
             layer.explored_count = int(layer.explored.sum())
         self._first_nonzeros = [int(layer.first.sum()) for layer in self._layers]
-        for name, value in state["momentum"].items():
-            if name in self._momentum:
-                self._momentum[name].copy_(value)
+        self._evidence.load_state_dict(state["momentum"])
         self.steps = int(state["steps"])
         self.updates = int(state["updates"])
         self._put_off = bool(state.get("put_off", False))  # older states do not have it

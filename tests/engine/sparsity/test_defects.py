@@ -62,7 +62,7 @@ def test_defect_04_set_death_takes_negative_weights_near_zero_and_copes_with_one
 def test_defect_05_momentum_growth_sees_momentum_where_it_could_grow(optimizer: str) -> None:
     model, masking = masked(SparsityConfig(density=0.2, growth="momentum", update_frequency=1000, seed=1), optimizer)
     train(model, masking, 4)
-    masking._provide()
+    masking._evidence.provide(expected=True)
     for layer in masking._layers:
         assert layer.momentum is not None
         inactive = layer.momentum.view(-1)[~layer.mask]
