@@ -110,7 +110,7 @@ async def test_figures_that_diverged_are_named() -> None:
     app = memory_app(MemoryReader([run]))
     async with app.run_test(size=(200, 50)) as pilot:
         await started(pilot, 1)
-        assert "loss       NaN" in screen_text(app), "in the details"
+        await wait_for(pilot, lambda: "loss       NaN" in screen_text(app), "the loss in the details")
         assert "∞" in screen_text(app).splitlines()[2]
 
 

@@ -14,6 +14,7 @@ from db.history import declared, metrics
 from db.history.declared import Metric
 from db.history.writer import MetricWriter
 from db.records import (
+    Alarm,
     CheckpointRecord,
     CodeFile,
     EpochMetric,
@@ -281,6 +282,7 @@ class TestDelete:
             record(db, each, of.id, 1, 300)
             with MetricWriter(db, each.id, of.id) as writer:  # a metric without a column
                 writer.step(step(301, metrics={"power": 100.0}))
+                writer.alarm(Alarm("collapse", "fc1", 300, "0 of 1,000 weights are active"))
             checkpoint(db, each, 10)
             commands.send(db, each.id, "pause")
         checkpoint(db, run, 5, kind="manual", path="/elsewhere/a.pt")
