@@ -226,26 +226,25 @@ async def list_pictures(walk: Walk, save: Save) -> None:
     await walk.keys("escape")
     await walk.shows(A_WAITING_RUN)
 
-    await walk.find(f"group:{GROUP}", "100%", "SET-ITOP")
+    await walk.find(f"group:{GROUP}", "set-s1", "completed", absent=A_WAITING_RUN)
     await walk.keys("g")
-    await walk.type("seeds")
+    await walk.type("recipe")
     await walk.keys("enter")
     await walk.shows("×3", "±")
     save("groups", await walk.picture())
     await walk.keys("g")
     await walk.type("no groups")
     await walk.keys("enter")
-    await walk.shows("SET-ITOP", absent="×3")
+    await walk.shows("set-s1", absent="×3")
 
     await walk.keys("percent_sign", "c")
     await walk.shows("compare", "loss")
     if "set-s2" in walk.text():  # the seeds are not joined yet
         await walk.keys("g")
     await walk.shows("compare", "loss", absent="set-s2")
-    await walk.keys("m", "m")  # smoother curves
     save("compare", await walk.picture())
     await walk.keys("escape")
-    await walk.shows("SET-ITOP")
+    await walk.shows("set-s1")
 
     await walk.keys("n")
     await walk.shows("ready")
@@ -276,8 +275,8 @@ async def layer_pictures(walk: Walk, save: Save, run_id: int) -> None:
     await walk.keys("2")
     await walk.shows("hidden1.weight", "classifier.weight")
     save("layers", await walk.picture())
-    await walk.keys("v", "v")
-    await walk.shows("hidden1", "(2 of", absent=ONLY_IN_THE_TABLE)
+    await walk.keys("v")
+    await walk.shows("hidden1", "R_s: share of weights ever active", absent=ONLY_IN_THE_TABLE)
     save("heat-map", await walk.picture())
 
 
