@@ -25,7 +25,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -33,16 +32,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.alarms import thresholds
+from engine.config.settings_file import LONGEST_QUOTE, on_one_line, quoted, text_of
 from engine.spelling import hint
 from itop_tui.look.theme import THEMES
 
-__all__ = ["ENDINGS", "Notify", "Preferences", "config_path", "load", "remember", "shown"]
+__all__ = ["ENDINGS", "Notify", "Preferences", "config_path", "load", "remember"]
 
 ENDINGS = ("finished", "stopped", "failed")
 """The kinds of endings that can be reported."""
-
-_LARGEST = 1_000_000  # bytes of a file that is read
-_LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,7 @@ def load() -> Preferences:
     theme = _theme(given.get("theme"), problems)
     keys = given.get("keys", {})
     if not isinstance(keys, dict):
-        problems.append(f"keys = {shown(keys)}: must be a table of actions and keys")
+        problems.append(f"keys = {quoted(keys)}: must be a table of actions and keys")
         keys = {}
     notify = _notify(given.get("notify", {}), problems)
     # Workers read them; the app says what makes no sense.
@@ -113,48 +110,18 @@ def load() -> Preferences:
 def _read(path: Path, parse: Callable[[str], Any], problems: list[str]) -> dict[str, Any]:
     """A table from a file; what keeps it from being read is put among the problems, unless there is no such file."""
     try:
-        found = parse(_text_of(path))
+        found = parse(text_of(path))
     except FileNotFoundError:
         return {}
     # The errors of both parsers and of a wrong encoding are ValueErrors; what is nested too deeply is the last.
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
-        problems.append(f"{path} cannot be read: {_short(why, 200)}; it is ignored")
+        problems.append(f"{path} cannot be read: {on_one_line(why, 200)}; it is ignored")
         return {}
     if isinstance(found, dict):
         return found
-    problems.append(f"{path} cannot be read: it is {shown(found)}, not a table; it is ignored")
+    problems.append(f"{path} cannot be read: it is {quoted(found)}, not a table; it is ignored")
     return {}
-
-
-def _text_of(path: Path) -> str:
-    """The text of a file.
-
-    Raises:
-        OSError: It cannot be read, or is a folder, a pipe, a device or the like, which might never end.
-        ValueError: It is too long, or not UTF-8.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("it is not a file")
-        data = file.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        raise ValueError(f"it is longer than {_LARGEST:,} bytes")
-    return data.decode()
-
-
-def shown(value: object) -> str:
-    """A value from a file, for a message: on one line, and not too much of it."""
-    try:
-        return _short(repr(value), _LONGEST_SHOWN)
-    except (ValueError, RecursionError):  # a number of thousands of digits; what is nested too deeply
-        return f"a {type(value).__name__} that cannot be shown"
-
-
-def _short(text: str, limit: int) -> str:
-    line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
-    return line if len(line) <= limit else f"{line[:limit]}…"
 
 
 def _not_own(path: Path) -> str | None:
@@ -202,27 +169,27 @@ def _theme(value: object, problems: list[str]) -> str | None:
     if value is None or value in _theme_names():
         return None if value is None else str(value)
     problems.append(
-        f"theme = {shown(value)}: must be one of {', '.join(_theme_names())}{hint(shown(value), _theme_names())}"
+        f"theme = {quoted(value)}: must be one of {', '.join(_theme_names())}{hint(quoted(value), _theme_names())}"
     )
     return None
 
 
 def _notify(value: object, problems: list[str]) -> Notify:
     if not isinstance(value, dict):
-        problems.append(f"notify = {shown(value)}: must be a table with on, desktop and command")
+        problems.append(f"notify = {quoted(value)}: must be a table with on, desktop and command")
         return Notify()
     problems += _unknown(value, ("on", "desktop", "command"), "[notify]")
     on = _words(value.get("on", list(ENDINGS)))
     if on is None or not set(on) <= set(ENDINGS):
-        problems.append(f"notify.on = {shown(value['on'])}: must be a list of {', '.join(ENDINGS)}")
+        problems.append(f"notify.on = {quoted(value['on'])}: must be a list of {', '.join(ENDINGS)}")
         on = ENDINGS
     desktop = value.get("desktop", False)
     if not isinstance(desktop, bool):
-        problems.append(f"notify.desktop = {shown(desktop)}: must be true or false")
+        problems.append(f"notify.desktop = {quoted(desktop)}: must be true or false")
         desktop = False
     command = _words(value.get("command", []))
     if command is None:
-        problems.append(f"notify.command = {shown(value['command'])}: must be a list of words")
+        problems.append(f"notify.command = {quoted(value['command'])}: must be a list of words")
         command = ()
     return Notify(on, desktop, command)
 
@@ -239,8 +206,8 @@ def _is_word(value: object) -> bool:
 def _unknown(given: Mapping[str, Any], known: Iterable[str], where: str) -> list[str]:
     known = tuple(known)
     return [
-        f"{_short(name, _LONGEST_SHOWN)} in {where}: there is no such setting; there are {', '.join(known)}"
-        f"{hint(name[:_LONGEST_SHOWN], known)}"
+        f"{on_one_line(name, LONGEST_QUOTE)} in {where}: there is no such setting; there are {', '.join(known)}"
+        f"{hint(name[:LONGEST_QUOTE], known)}"
         for name in given
         if name not in known
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -41,7 +42,7 @@ class AlarmWatch:
         self._thresholds = thresholds
         self._raised = set(raised)
         self._first: Mapping[str, LayerMaskStat] = {layer.layer: layer for layer in first}
-        self._explored: deque[tuple[int, int]] = deque(maxlen=thresholds.stalled_updates + 1)
+        self._explored: deque[tuple[int, int]] = deque(maxlen=min(thresholds.stalled_updates + 1, sys.maxsize))
         """Of the latest updates, the weights ever active and those grown."""
         self._beginning: list[float] = []
         self._smoothed = self._best = math.inf

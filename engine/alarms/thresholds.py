@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from db.records import ALARM_KINDS
+from engine.config.settings_file import LONGEST_QUOTE, quoted, text_of
 from engine.spelling import hint
 
 __all__ = ["Thresholds", "parse", "read"]
@@ -61,48 +62,44 @@ _ALLOWED: Mapping[str, tuple[float, float, str]] = {
 def parse(given: object) -> tuple[Thresholds, tuple[str, ...]]:
     """The thresholds of a table, and a sentence for each entry that makes no sense and is ignored."""
     if not isinstance(given, dict):
-        return Thresholds(), (f"alarms = {_shown(given)}: must be a table of thresholds",)
+        return Thresholds(), (f"alarms = {quoted(given)}: must be a table of thresholds",)
     found, problems = Thresholds(), []
     known = [field.name for field in fields(Thresholds)]
     for name, value in given.items():
         if name not in known:
             problems.append(
-                f"{_shown(name)} in [alarms]: there is no such setting; there are {', '.join(known)}"
-                f"{hint(name[:60], known)}"
+                f"{quoted(name)} in [alarms]: there is no such setting; there are {', '.join(known)}"
+                f"{hint(name[:LONGEST_QUOTE], known)}"
             )
         elif name == "on":
-            if (
-                isinstance(value, list)
-                and all(kind in ALARM_KINDS for kind in value if isinstance(kind, str))
-                and all(isinstance(kind, str) for kind in value)
-            ):
+            if isinstance(value, list) and all(isinstance(kind, str) and kind in ALARM_KINDS for kind in value):
                 found = replace(found, on=tuple(value))
             else:
-                problems.append(f"alarms.on = {_shown(value)}: must be a list of {', '.join(ALARM_KINDS)}")
+                problems.append(f"alarms.on = {quoted(value)}: must be a list of {', '.join(ALARM_KINDS)}")
         elif _fits(name, value):
             found = replace(found, **{name: value})
         else:
-            problems.append(f"alarms.{name} = {_shown(value)}: must be {_ALLOWED[name][2]}")
+            problems.append(f"alarms.{name} = {quoted(value)}: must be {_ALLOWED[name][2]}")
     return found, tuple(problems)
 
 
 def _fits(name: str, value: object) -> bool:
     low, high, what = _ALLOWED[name]
-    number = isinstance(value, int) if "whole" in what else isinstance(value, int | float)
-    return number and not isinstance(value, bool) and low <= float(str(value)) <= high
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        number = float(value)
+    except OverflowError:  # of hundreds of digits
+        return False
+    return not ("whole" in what and isinstance(value, float)) and low <= number <= high
 
 
 def read(path: Path) -> tuple[Thresholds, tuple[str, ...]]:
     """The thresholds of a file, as `parse` gives them; the defaults where there is none, or it cannot be read."""
     try:
-        given: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        given: dict[str, Any] = tomllib.loads(text_of(path))
     except FileNotFoundError:
         return Thresholds(), ()
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
         return Thresholds(), (f"{path.name} cannot be read ({type(error).__name__}); alarms have their defaults",)
     return parse(given.get("alarms", {}))
-
-
-def _shown(value: object) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:60]}…"

@@ -17,11 +17,11 @@ from textual.binding import Binding, BindingsMap
 from textual.dom import DOMNode
 from textual.keys import Keys, _character_to_key
 
+from engine.config.settings_file import quoted
 from engine.spelling import hint
 from itop_tui import keys as registry
 from itop_tui.keys import RUN_TABS, Action, Scope, bindings, in_scope, key_name
 from itop_tui.keys.meanings import same_meaning
-from itop_tui.preferences import shown
 
 __all__ = ["apply", "checked", "install"]
 
@@ -46,12 +46,12 @@ def checked(given: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
     for name, value in given.items():
         if name not in known:
             near = hint(name[:_LONGEST_NAME], known)
-            problems.append(f"keys: there is no action {shown(name)}{near} (itop keys lists them)")
+            problems.append(f"keys: there is no action {quoted(name)}{near} (itop keys lists them)")
             continue
         keys = value if isinstance(value, list) else [value]
         wrong = [key for key in keys if not isinstance(key, str) or _key(key) is None]
         if wrong:
-            problems.append(f'keys: {name} = {shown(wrong[0])}: must be a key, such as "s", "ctrl+s" or "f5"')
+            problems.append(f'keys: {name} = {quoted(wrong[0])}: must be a key, such as "s", "ctrl+s" or "f5"')
             continue
         chosen[name] = ",".join(filter(None, map(_key, keys)))
     chosen, problems = _without_clashes(chosen, problems)

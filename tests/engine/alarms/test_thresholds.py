@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from engine.alarms.alarm_watch import AlarmWatch
 from engine.alarms.thresholds import Thresholds, parse, read
 
 
@@ -26,6 +29,8 @@ def test_what_a_table_says() -> None:
         ({"dead_outputs": "0.5"}, "alarms.dead_outputs = '0.5': must be"),
         ({"stalled_updates": 2.5}, "alarms.stalled_updates = 2.5: must be a whole number from 1 on"),
         ({"stalled_updates": 0}, "alarms.stalled_updates = 0: must be"),
+        ({"diverged": 10**400}, "alarms.diverged = 1000"),
+        ({"collapse": 10**5000}, "alarms.collapse = a int that cannot be shown: must be"),
         ({"diverged": 0.5}, "alarms.diverged = 0.5: must be a number from 1 on"),
         ({"on": "collapse"}, "alarms.on = 'collapse': must be a list of collapse, dead_outputs"),
         ({"on": ["fire", 3]}, "alarms.on = ['fire', 3]: must be a list of"),
@@ -47,3 +52,22 @@ def test_of_a_file(tmp_path: Path) -> None:
     found, problems = read(path)
     assert found == Thresholds()
     assert len(problems) == 1
+
+
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, os.mkfifo, lambda path: path.write_text(f"alarms.collapse = 0x{'f' * 5000}")]
+)
+def test_a_run_starts_whatever_the_file_is(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    path = tmp_path / "config.toml"
+    make(path)
+    found, problems = read(path)
+    assert found == Thresholds()
+    assert len(problems) == 1
+
+
+def test_a_run_is_watched_with_any_thresholds_that_are_read() -> None:
+    limits, problems = parse({"stalled_updates": 10**30, "diverged_steps": 10**30, "diverged": 10**300})
+    assert not problems
+    watch = AlarmWatch(limits)
+    assert [alarm for step in range(100) for alarm in watch.after_step(step, 1.0)] == []
+    assert watch.after_update(100, []) == []
