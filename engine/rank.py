@@ -90,7 +90,6 @@ def _train(rank: int, work: RankWork) -> None:
         setup.load_weights(model, state["model"], source="the checkpoint")
     ranks = Group(config.ranks, work["port"]).join(rank, device)
     trainer = Trainer(config, model, data, device, ranks=ranks)
-    setup.set_threads(config, device, trainer.flops.dense_forward)
     seed_rank(config.seed, rank)
     if state is not None:
         trainer.load_state_dict(state, fork=work["fork"])

@@ -184,7 +184,6 @@ class _Work:
         from engine.alarms.watching import watch_of
         from engine.config.user_imports import executed
         from engine.data.load import is_here
-        from engine.sparsity import flops
         from engine.training import provenance, setup
         from engine.training.checkpointer import Checkpointer
         from engine.training.console import Console
@@ -260,8 +259,6 @@ class _Work:
             console = Console(config.log_interval)
             callbacks = [recorder, history, keeper, console, usage, self._control]
             give_work()
-            # Before the layers are measured, which is done with as many threads as they train with.
-            setup.set_threads(config, device, flops.count(model, data.info.shape).dense_forward)
             trainer = Trainer(config, model, data, device, callbacks, self._others.join(device, self._end_from_outside))
             if start is not None:
                 trainer.load_state_dict(start[1], fork=not own)

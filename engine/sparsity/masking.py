@@ -207,11 +207,12 @@ class Masking:
     @property
     def next_step_reads_gradients(self) -> bool:
         """Whether the next step's update ranks weights by their gradients, those of inactive ones too."""
-        if not self._evidence.reads_gradients:
-            return False
-        steps = self.steps + 1
-        late = self._put_off and steps < self.total_steps
-        return late or is_update_step(self.config, steps, self.total_steps)
+        return self._evidence.reads_gradients and self._is_due(self.steps + 1)
+
+    def _is_due(self, step: int) -> bool:
+        """Says whether masks are to be updated after a step: by the schedule, or as an update was put off."""
+        late = self._put_off and step < self.total_steps
+        return late or is_update_step(self.config, step, self.total_steps)
 
     def masks_by_parameter(self) -> dict[int, Tensor]:
         """Returns the masks, flat, by the `id` of the parameter: for what meets parameters without their names."""
@@ -310,8 +311,7 @@ class Masking:
         self._sparse.keep(self.next_step_reads_gradients)
 
     def _update_if_due(self, *, scaled: bool) -> UpdateStats | None:
-        late = self._put_off and self.steps < self.total_steps
-        if not late and not is_update_step(self.config, self.steps, self.total_steps):
+        if not self._is_due(self.steps):
             return None
         if scaled and not self._evidence.readable():
             self._put_off = True

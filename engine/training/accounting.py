@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import nn
 
-from engine.config.catalogue import DatasetInfo
 from engine.sparsity import LayerStats, Masking, SparsityConfig, flops, plan_layers
 
 __all__ = ["FlopsMeter", "layer_stats"]
@@ -16,24 +15,18 @@ class FlopsMeter:
     """Adds up training FLOPs, a multiply and an add counting as two.
 
     Args:
-        model: The model.
-        data: The shape of its inputs.
+        dense: The model's forward pass of one sample with all weights.
         masking: Its masks, None where it is dense.
     """
 
-    def __init__(self, model: nn.Module, data: DatasetInfo, masking: Masking | None) -> None:
+    def __init__(self, dense: flops.FlopsReport, masking: Masking | None) -> None:
         self._masking = masking
-        self._report = flops.count(model, data.shape)
+        self._report = dense
         self._dense = 3.0 * self._report.dense_forward
         self._per_sample = self._dense
         self.total = 0.0
         self.samples = 0
         self.masks_changed()
-
-    @property
-    def dense_forward(self) -> float:
-        """FLOPs of a dense forward pass of one sample."""
-        return self._report.dense_forward
 
     @property
     def ratio(self) -> float | None:

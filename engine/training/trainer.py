@@ -25,7 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 from db.history.declared import check_further
 from engine.config.run_config import RunConfig
 from engine.data import DataBundle
-from engine.sparsity import LayerStats
+from engine.sparsity import LayerStats, flops
 from engine.training import state
 from engine.training.accounting import FlopsMeter, layer_stats
 from engine.training.active_gradients import ActiveGradients
@@ -37,7 +37,7 @@ from engine.training.optim import build_optimizer, penalised, set_learning_rate
 from engine.training.outcome import Best, Outcome, TestFigures
 from engine.training.parallel import Ranks, Size, Step, Wish, synchronised
 from engine.training.results import EpochResult, EpochSums, MetricStream, StepHeader, StepResult, Throughput
-from engine.training.setup import make_masking
+from engine.training.setup import make_masking, set_threads
 from engine.training.state import copy_state
 
 __all__ = ["Trainer"]
@@ -110,6 +110,9 @@ class Trainer:
             drop_every=config.lr_drop_every,
             warmup_steps=config.warmup_epochs * self.steps_per_epoch,
         )
+        self._dense_pass = flops.count(self.model, data.info.shape)
+        # Before the layers are measured, which is done with as many threads as they train with.
+        set_threads(config, device, self._dense_pass.dense_forward)
         self.mask()
 
         self.epoch = config.start_epoch
@@ -141,7 +144,7 @@ class Trainer:
             left_dense=left_dense,
             execution=self.config.execution,
         )
-        self.flops = FlopsMeter(self.model, self.data.info, self.masking)
+        self.flops = FlopsMeter(self._dense_pass, self.masking)
         self._penalised = penalised(self.model, self.masking) if self.config.l1 else []
 
     # ------------------------------------------------------------------ the loop

@@ -190,8 +190,8 @@ async def test_a_run_whose_code_changed_before_it_started_is_reported_once_and_i
         for run, files in ((same, [before]), (custom, [after])):
             run_it(database, run)
             code.keep(database, run.id, 1, files)
-        told = f"Run {custom.id} (mine 1) started with other code than it was queued with: net.py changed."
-        await wait_for(pilot, lambda: reported(app, told))
+        said = f"Run {custom.id} (mine 1) started with other code than it was queued with: net.py changed."
+        await wait_for(pilot, lambda: reported(app, said))
         finish(database, custom, RunStatus.STOPPED)
         runs.requeue_resume(database, custom.id, None, files=[before])
         run_it(database, custom)

@@ -41,9 +41,7 @@ def trainer(settings: RunConfig, callbacks: Sequence[Callback] = ()) -> Trainer:
     setup.prepare_process(settings, CPU)
     data = setup.load_data(settings, CPU)
     model = setup.make_model(settings, data.info)
-    made = Trainer(settings, model, data, CPU, callbacks)
-    setup.set_threads(settings, CPU, made.flops.dense_forward)  # as the worker does: sums depend on how they are split
-    return made
+    return Trainer(settings, model, data, CPU, callbacks)
 
 
 class Rows(Callback):
